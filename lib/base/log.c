@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * log.c - formatting a line and handing it on
+ *
+ * The name and the descriptor are set before the first task and only read
+ * afterwards, so no lock is needed: one sendto() is one line.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static struct {
+	char name[128];
+	int  fd;
+	bool also_stderr;
+	int  verbose;
+} sink = {.name = "postern", .fd = -1};
+
+void
+log_open(const char *name, int datagram_fd)
+{
+	snprintf(sink.name, sizeof sink.name, "%s", name);
+	sink.fd = datagram_fd;
+}
+
+void
+log_also_stderr(bool yes)
+{
+	sink.also_stderr = yes;
+}
+
+void
+log_verbose(int level)
+{
+	sink.verbose = level;
+}
+
+const char *
+log_name(void)
+{
+	return sink.name;
+}
+
+/* Length of a well-formed UTF-8 sequence at the front (RFC 3629, 4), or 0. */
+static size_t
+utf8_length(struct span s)
+{
+	unsigned char a = (unsigned char)s.at[0];
+	size_t        len = a >= 0xf0 ? 4 : a >= 0xe0 ? 3 : 2;
+	unsigned long value = a & (0xffu >> (len + 1));
+
+	if (a < 0xc2 || a > 0xf4 || s.len < len)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		unsigned char b = (unsigned char)s.at[i];
+
+		if ((b & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (b & 0x3f);
+	}
+	if ((len == 3 && value < 0x800) || (len == 4 && value < 0x10000) ||
+	    (value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff ||
+	    (value >= 0x80 && value < 0xa0))
+		return 0;
+	return len;
+}
+
+void
+log_escape(struct span in, struct text *out)
+{
+	while (in.len) {
+		unsigned char c = (unsigned char)in.at[0];
+		size_t        len = 1;
+
+		if (c >= 0x80 && (len = utf8_length(in)) > 0) {
+			text_add(out, span_first(in, len));
+		} else {
+			text_add_byte(out, c >= 0x20 && c < 0x7f ? (char)c : '?');
+			len = 1;
+		}
+		in = span_from(in, len);
+	}
+}
+
+static int
+priority(enum log_level level)
+{
+	static const int of[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT, LOG_CRIT};
+
+	return LOG_MAIL | of[level];
+}
+
+static const char *
+word(enum log_level level)
+{
+	static const char *const of[] = {"", "", "warning: ", "error: ", "fatal: ", "panic: "};
+
+	return of[level];
+}
+
+void
+log_at(enum log_level level, const char *format, va_list args)
+{
+	autotext struct text raw = {0}, line = {0};
+	int                  error = errno;
+
+	text_add_args(&raw, format, args);
+	text_add_format(&line, "<%d>%lld %s[%ld]: %s", priority(level), (long long)clock_wall(),
+	                sink.name, (long)getpid(), word(level));
+	log_escape(span_first(text_span(&raw), LOG_LINE_MAX), &line);
+	if (sink.fd >= 0 && send(sink.fd, line.at, line.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		errno = error; /* a dead or full logger loses lines, never mail */
+	if (sink.fd < 0 || sink.also_stderr) {
+		ptrdiff_t start = span_find(text_span(&line), ' ');
+		struct span shown = span_from(text_span(&line), (size_t)start + 1);
+
+		if (sink.also_stderr) { /* a command: "postmap: fatal: ..." */
+			start = span_find_text(shown, SPAN("]: "));
+			shown = span_from(shown, (size_t)start + 3);
+			fprintf(stderr, "%s: ", strrchr(sink.name, '/') ? strrchr(sink.name, '/') + 1 : sink.name);
+		}
+		fprintf(stderr, "%.*s\n", SPAN_ARGS(shown));
+	}
+	errno = error;
+}
+
+#define LOG_LEVEL(level, format)                                               \
+	do {                                                                   \
+		va_list args_;                                                 \
+		va_start(args_, format);                                       \
+		log_at(level, format, args_);                                  \
+		va_end(args_);                                                 \
+	} while (0)
+
+void
+log_info(const char *format, ...)
+{
+	LOG_LEVEL(LOG_LEVEL_INFO, format);
+}
+
+void
+log_debug(const char *format, ...)
+{
+	if (sink.verbose > 0)
+		LOG_LEVEL(LOG_LEVEL_DEBUG, format);
+}
+
+void
+log_warning(const char *format, ...)
+{
+	LOG_LEVEL(LOG_LEVEL_WARNING, format);
+}
+
+void
+log_error(const char *format, ...)
+{
+	LOG_LEVEL(LOG_LEVEL_ERROR, format);
+}
+
+void
+log_fatal(const char *format, ...)
+{
+	LOG_LEVEL(LOG_LEVEL_FATAL, format);
+	exit(1);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * span.c - comparing, searching and cutting borrowed bytes
+ */
+#include "base/span.h"
+
+static int
+compare_lower(const char *a, const char *b, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char x = (unsigned char)ascii_lower(a[i]);
+		unsigned char y = (unsigned char)ascii_lower(b[i]);
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
+bool
+span_equal(struct span a, struct span b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+bool
+span_equal_nocase(struct span a, struct span b)
+{
+	return a.len == b.len && compare_lower(a.at, b.at, a.len) == 0;
+}
+
+bool
+span_is(struct span s, const char *string)
+{
+	return span_equal(s, span_of(string));
+}
+
+bool
+span_is_nocase(struct span s, const char *string)
+{
+	return span_equal_nocase(s, span_of(string));
+}
+
+int
+span_compare(struct span a, struct span b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int    order = len ? memcmp(a.at, b.at, len) : 0;
+
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+int
+span_compare_nocase(struct span a, struct span b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int    order = compare_lower(a.at, b.at, len);
+
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+bool
+span_starts(struct span s, const char *prefix)
+{
+	return span_is(span_first(s, strlen(prefix)), prefix);
+}
+
+bool
+span_starts_nocase(struct span s, const char *prefix)
+{
+	return span_is_nocase(span_first(s, strlen(prefix)), prefix);
+}
+
+bool
+span_ends(struct span s, const char *suffix)
+{
+	size_t len = strlen(suffix);
+
+	return s.len >= len && span_is(span_from(s, s.len - len), suffix);
+}
+
+bool
+span_ends_nocase(struct span s, const char *suffix)
+{
+	size_t len = strlen(suffix);
+
+	return s.len >= len && span_is_nocase(span_from(s, s.len - len), suffix);
+}
+
+bool
+span_has(struct span s, char byte)
+{
+	return span_find(s, byte) >= 0;
+}
+
+ptrdiff_t
+span_find(struct span s, char byte)
+{
+	const char *hit = s.len ? memchr(s.at, byte, s.len) : NULL;
+
+	return hit ? hit - s.at : -1;
+}
+
+ptrdiff_t
+span_find_last(struct span s, char byte)
+{
+	for (size_t i = s.len; i > 0; i--)
+		if (s.at[i - 1] == byte)
+			return (ptrdiff_t)i - 1;
+	return -1;
+}
+
+ptrdiff_t
+span_find_any(struct span s, const char *bytes)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.at[i] && strchr(bytes, s.at[i]))
+			return (ptrdiff_t)i;
+	return -1;
+}
+
+ptrdiff_t
+span_find_text(struct span s, struct span needle)
+{
+	const char *hit;
+
+	if (needle.len == 0)
+		return 0;
+	hit = s.len ? memmem(s.at, s.len, needle.at, needle.len) : NULL;
+	return hit ? hit - s.at : -1;
+}
+
+struct span
+span_from(struct span s, size_t start)
+{
+	if (start > s.len)
+		start = s.len;
+	return (struct span){s.at + start, s.len - start};
+}
+
+struct span
+span_first(struct span s, size_t len)
+{
+	return (struct span){s.at, len < s.len ? len : s.len};
+}
+
+struct span
+span_cut(struct span s, size_t start, size_t end)
+{
+	return span_from(span_first(s, end), start);
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct span
+span_trim(struct span s)
+{
+	while (s.len && is_blank(s.at[0])) {
+		s.at++;
+		s.len--;
+	}
+	while (s.len && is_blank(s.at[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+static bool
+separates(char c, const char *separators)
+{
+	return c && strchr(separators, c);
+}
+
+bool
+span_next(struct span *rest, const char *separators, struct span *piece)
+{
+	size_t start = 0, end;
+
+	while (start < rest->len && separates(rest->at[start], separators))
+		start++;
+	for (end = start; end < rest->len; end++)
+		if (separates(rest->at[end], separators))
+			break;
+	*piece = span_cut(*rest, start, end);
+	*rest = span_from(*rest, end);
+	return piece->len > 0;
+}
+
+bool
+span_split(struct span *rest, char byte, struct span *piece)
+{
+	ptrdiff_t where = span_find(*rest, byte);
+
+	if (where < 0) {
+		*piece = *rest;
+		*rest = span_from(*rest, rest->len);
+		return false;
+	}
+	*piece = span_first(*rest, (size_t)where);
+	*rest = span_from(*rest, (size_t)where + 1);
+	return true;
+}
+
+bool
+span_number(struct span s, uint64_t *value)
+{
+	uint64_t sum = 0;
+
+	if (s.len == 0)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (!ascii_digit(s.at[i]))
+			return false;
+		if (__builtin_mul_overflow(sum, 10, &sum) ||
+		    __builtin_add_overflow(sum, (uint64_t)(s.at[i] - '0'), &sum))
+			return false;
+	}
+	*value = sum;
+	return true;
+}

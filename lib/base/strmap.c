@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * strmap.c - open addressing with linear probing and tombstones
+ */
+#include "base/strmap.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+struct slot {
+	char    *key;      /* owned; NULL: never used */
+	size_t   len;
+	uint64_t hash;
+	void    *value;
+	bool     dead;
+};
+
+struct strmap {
+	struct slot *slots;
+	size_t       size, used, live;  /* used counts the dead too */
+};
+
+static uint64_t       seed;
+static pthread_once_t seeded = PTHREAD_ONCE_INIT;
+
+static void
+make_seed(void)
+{
+	if (getentropy(&seed, sizeof seed) < 0)
+		abort();
+}
+
+static uint64_t
+hash(struct span key)
+{
+	uint64_t h = seed ^ 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < key.len; i++) {
+		h ^= (unsigned char)key.at[i];
+		h *= 0x9e3779b97f4a7c15ull;
+		h ^= h >> 29;
+	}
+	return h;
+}
+
+struct strmap *
+strmap_new(void)
+{
+	struct strmap *m = mem_alloc(sizeof *m);
+
+	pthread_once(&seeded, make_seed);
+	m->size = 16;
+	m->slots = mem_array(m->size, sizeof *m->slots);
+	return m;
+}
+
+void
+strmap_free(struct strmap *m, void (*free_value)(void *))
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->size; i++) {
+		if (m->slots[i].key && !m->slots[i].dead && free_value)
+			free_value(m->slots[i].value);
+		free(m->slots[i].key);
+	}
+	free(m->slots);
+	free(m);
+}
+
+static struct slot *
+find(const struct strmap *m, struct span key, uint64_t h)
+{
+	for (size_t i = h & (m->size - 1);; i = (i + 1) & (m->size - 1)) {
+		struct slot *s = &m->slots[i];
+
+		if (!s->key)
+			return NULL;
+		if (!s->dead && s->hash == h && span_equal(span_at(s->key, s->len), key))
+			return s;
+	}
+}
+
+static struct slot *
+place(struct slot *slots, size_t size, uint64_t h)
+{
+	size_t i = h & (size - 1);
+
+	while (slots[i].key)
+		i = (i + 1) & (size - 1);
+	return &slots[i];
+}
+
+static void
+rebuild(struct strmap *m)
+{
+	size_t       size = 16;
+	struct slot *slots;
+
+	while (size < m->live * 3)
+		size *= 2;
+	slots = mem_array(size, sizeof *slots);
+	for (size_t i = 0; i < m->size; i++) {
+		if (m->slots[i].key && !m->slots[i].dead)
+			*place(slots, size, m->slots[i].hash) = m->slots[i];
+		else
+			free(m->slots[i].key);
+	}
+	free(m->slots);
+	m->slots = slots;
+	m->size = size;
+	m->used = m->live;
+}
+
+void *
+strmap_get(const struct strmap *m, struct span key)
+{
+	struct slot *s = find(m, key, hash(key));
+
+	return s ? s->value : NULL;
+}
+
+void *
+strmap_put(struct strmap *m, struct span key, void *value)
+{
+	uint64_t     h = hash(key);
+	struct slot *s = find(m, key, h);
+	void        *before = NULL;
+
+	if (s) {
+		before = s->value;
+		s->value = value;
+		return before;
+	}
+	if ((m->used + 1) * 4 > m->size * 3)
+		rebuild(m);
+	s = place(m->slots, m->size, h);
+	*s = (struct slot){.key = mem_span(key), .len = key.len, .hash = h, .value = value};
+	m->used++;
+	m->live++;
+	return NULL;
+}
+
+void *
+strmap_remove(struct strmap *m, struct span key)
+{
+	struct slot *s = find(m, key, hash(key));
+
+	if (!s)
+		return NULL;
+	s->dead = true;
+	m->live--;
+	return s->value;
+}
+
+size_t
+strmap_count(const struct strmap *m)
+{
+	return m->live;
+}
+
+bool
+strmap_next(const struct strmap *m, size_t *at, struct span *key, void **value)
+{
+	while (*at < m->size) {
+		struct slot *s = &m->slots[(*at)++];
+
+		if (!s->key || s->dead)
+			continue;
+		*key = span_at(s->key, s->len);
+		*value = s->value;
+		return true;
+	}
+	return false;
+}
