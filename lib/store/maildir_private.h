@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * maildir_private.h - shared by maildir.c and delivery.c alone
+ */
+#ifndef STORE_MAILDIR_PRIVATE_H
+#define STORE_MAILDIR_PRIVATE_H
+
+#include "store/maildir.h"
+
+struct maildir {
+	char *path;
+	int   root;
+};
+
+/* The base name that every try of one message to one recipient makes. */
+void maildir_repeatable_name(const struct maildir_message *, struct text *out);
+
+#endif
