@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: ISC
+noinst_LIBRARIES += lib/ipc/libipc.a
+lib_ipc_libipc_a_SOURCES = \
+	lib/ipc/frame.c lib/ipc/frame.h \
+	lib/ipc/peer.c lib/ipc/peer.h \
+	lib/ipc/ask_auth.h lib/ipc/ask_dial.h lib/ipc/ask_dns.h lib/ipc/ask_rate.h lib/ipc/ask_rewrite.h \
+	lib/ipc/deliver.h lib/ipc/login.h lib/ipc/notify.h lib/ipc/queue_talk.h lib/ipc/submit.h
+if LINUX
+lib_ipc_libipc_a_SOURCES += lib/ipc/peer_linux.c
+else
+lib_ipc_libipc_a_SOURCES += lib/ipc/peer_portable.c
+endif
+EXTRA_DIST += lib/ipc/peer_linux.c lib/ipc/peer_portable.c
+
+UNIT_TESTS += t/unit/ipc/test_frame
+t_unit_ipc_test_frame_SOURCES = t/unit/ipc/test_frame.c
+t_unit_ipc_test_frame_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_ipc_test_frame_LDADD = lib/ipc/libipc.a $(BASE_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_frame
+t_fuzz_fuzz_frame_SOURCES = t/fuzz/fuzz_frame.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_frame_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_frame_LDADD = lib/ipc/libipc.a $(BASE_LIBS)

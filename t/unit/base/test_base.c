@@ -12,6 +12,7 @@
 #include "../unit.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 UNIT_TEST(cutting_clamps)

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ask_auth.h - "is this who they say, and who is that?"
+ * asks: smtpd, the login programs, imapd, pop3d.  answers: authd.
+ *
+ *   start   service=smtp|imap|pop3 mechanism=PLAIN peer=.. local=.. tls=yes session=.. [data=..]
+ *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
+ *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=..      (imapd, pop3d; once)
+ *   lookup  user=..                   | user ... | no                                   (userdb alone)
+ *   mechanisms                        | mechanisms names="PLAIN LOGIN"
+ *
+ * Data is raw, not base64. One talk is one try (SECURITY.md 2, 9). A ticket is
+ * 128 random bits, good once and for 60 s.
+ */
+#ifndef IPC_ASK_AUTH_H
+#define IPC_ASK_AUTH_H
+
+#include <sys/types.h>
+
+#include "ipc/frame.h"
+
+struct auth_client {
+	const char *service;
+	struct span peer, local, session;     /* addresses as text */
+	bool        tls, secured;             /* secured: TLS or loopback, plain text is allowed */
+};
+
+enum auth_state { AUTH_MORE, AUTH_YES, AUTH_NO, AUTH_TROUBLE };
+
+struct auth_answer {
+	enum auth_state state;
+	struct text     data;                 /* AUTH_MORE: challenge, raw */
+	char            user[256], ticket[40];
+	char            status[16], reason[200];   /* AUTH_NO: "5.7.8", "authentication failed"; Dovecot's words */
+};
+struct auth_talk;
+
+WAITS int  ask_auth_start(const struct auth_client *, struct span mechanism, const struct span *initial /* NULL: none */,
+                          struct auth_talk **, struct auth_answer *, struct fault *);
+WAITS int  ask_auth_more(struct auth_talk *, struct span data, struct auth_answer *, struct fault *);
+void       ask_auth_end(struct auth_talk *);              /* NULL is fine; abandons an unfinished try */
+void       auth_answer_free(struct auth_answer *);
+
+struct auth_user {
+	char  user[256], home[1024], mail[1024];              /* mail: mail_location with %-variables expanded */
+	uid_t uid;
+	gid_t gid;
+};
+WAITS int ask_auth_redeem(struct span ticket, struct auth_user *, struct fault *);    /* FAULT_DENIED: not a ticket */
+WAITS int ask_auth_lookup(struct span user, struct auth_user *, struct fault *);      /* FAULT_DENIED: no such user */
+WAITS int ask_auth_mechanisms(struct text *names, struct fault *);
+
+#endif

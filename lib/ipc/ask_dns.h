@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ask_dns.h - DNS, with a verdict on its truth
+ * asks: smtpd smtp (and the tools).  answers: dnsd.
+ *
+ *   ask  name=example.org type=MX     | answer state=found|none|nxdomain|trouble secure=yes|no ttl=300 record=... (repeated)
+ *
+ * Records are text: A, AAAA "192.0.2.1"; MX "10 mx.example.org" (null MX: "0 .");
+ * TXT its strings joined (bytes); PTR, CNAME, NS a name; TLSA "3 1 1 hex"; SRV "prio weight port target".
+ * Names have no trailing dot. `trouble` is SERVFAIL, bogus, or no answer in time.
+ */
+#ifndef IPC_ASK_DNS_H
+#define IPC_ASK_DNS_H
+
+#include "base/arena.h"
+#include "ipc/frame.h"
+
+enum dns_state { DNS_FOUND, DNS_NONE, DNS_NXDOMAIN, DNS_TROUBLE };
+
+struct dns_answer {
+	enum dns_state state;
+	bool           secure;
+	int64_t        ttl;
+	struct span   *records;     /* in the arena */
+	size_t         n_records;
+	char           trouble[80]; /* "Host not found, try again" ... */
+	char           canonical[256];
+};
+
+WAITS int ask_dns(struct span name, const char *type, struct arena *, struct dns_answer *, struct fault *);
+
+/* Addresses of a host (AAAA and A by inet_protocols; hosts file and literals as smtp_host_lookup says). */
+struct dns_address { char ip[46]; };
+WAITS int ask_addresses(struct span host, struct arena *, struct dns_address **, size_t *count, enum dns_state *, struct fault *);
+/* Verified name of an address, as Postfix's NAME[ADDR]: PTR, then forward must match. "unknown" otherwise; `reason` as Postfix warns. */
+WAITS int ask_client_name(const char *ip, char *name, size_t size, char *reverse_name, size_t reverse_size, struct fault *);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ask_rewrite.h - "what does this address mean, and where does it go?"
+ * asks: smtpd cleanup qmgr local, the tools.  answers: rewrite (lib/route).
+ *
+ *   rewrite  context=local|remote address=.. (repeated)   | rewritten address=.. (as many)
+ *   resolve  sender=.. address=.. (repeated)              | resolved { transport nexthop recipient class flags error }*
+ *   expand   address=..                                   | expanded address=.. (repeated): virtual aliases, canonical for recipients
+ *   map      kind=sender|recipient|header_sender|header_recipient address=.. (repeated) | mapped address=.. (canonical, masquerade)
+ *   known    address=..                                   | known yes|no table="local recipient table" ...
+ *
+ * Addresses are in internal form (unquoted). In batches, with a cache a domain.
+ */
+#ifndef IPC_ASK_REWRITE_H
+#define IPC_ASK_REWRITE_H
+
+#include "base/arena.h"
+#include "ipc/frame.h"
+
+enum route_class { ROUTE_LOCAL, ROUTE_VIRTUAL_ALIAS, ROUTE_VIRTUAL_MAILBOX, ROUTE_RELAY, ROUTE_DEFAULT, ROUTE_ERROR };
+
+struct route {                      /* spans live in the arena given */
+	struct span      transport, nexthop, recipient;
+	enum route_class class;
+	bool             is_error;      /* transport "error" or "retry": nexthop is the text */
+	char             dsn[16];
+};
+
+struct route_known {                /* reject_unlisted_recipient */
+	bool        known;
+	char        table[64];          /* "local recipient table", "virtual mailbox table", "virtual alias table", "relay recipient table" */
+	char        dsn[16];            /* 5.1.1; 5.1.0 for senders */
+	int         code;               /* unknown_local_recipient_reject_code ... */
+};
+
+/* context: "local" (append $myorigin, $mydomain) or "remote". Counts up to 1,000; out[i] answers in[i]. */
+WAITS int ask_rewrite(const char *context, const struct span *in, size_t count, struct arena *, struct span *out, struct fault *);
+WAITS int ask_resolve(struct span sender, const struct span *in, size_t count, struct arena *, struct route *out, struct fault *);
+WAITS int ask_expand(struct span address, struct arena *, struct span **out, size_t *count, struct fault *);
+WAITS int ask_map(const char *kind, const struct span *in, size_t count, struct arena *, struct span *out, struct fault *);
+WAITS int ask_known(struct span sender, struct span address, struct route_known *, struct fault *);
+
+#endif

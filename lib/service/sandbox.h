@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sandbox.h - promises, kept by the kernel
+ *
+ * Linux: no_new_privs, Landlock, seccomp (sandbox_linux.c); OpenBSD: unveil
+ * and pledge; FreeBSD: Capsicum where the role permits. In a sanitizer build
+ * only no_new_privs is set. A forbidden call ends the process (openat and
+ * stat without MAY_READ answer ENOENT, FACTS.md 2).
+ */
+#ifndef SERVICE_SANDBOX_H
+#define SERVICE_SANDBOX_H
+
+#include "base/fault.h"
+
+struct sandbox {
+	unsigned           promises;     /* enum promise */
+	const char *const *reads;        /* paths, NULL ended */
+	const char *const *writes;
+};
+int  sandbox_close(const struct sandbox *, struct fault *);
+/* For the child that writes one mailbox: files below `root` only. */
+int  sandbox_close_mailbox(const char *root, struct fault *);
+
+#endif
