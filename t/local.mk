@@ -20,3 +20,33 @@ FUZZ_DRIVER = t/fuzz/driver.c
 LIBFUZZER =
 endif
 EXTRA_DIST += t/fuzz/driver.c t/fuzz/fuzz.h
+EXTRA_DIST += t/layers t/demo
+
+.PHONY: asan tsan lint layers privileges run help fuzz crash bench talk
+help:
+	@echo 'make             build';                echo 'make check       every test in its short form'
+	@echo 'make talk T=x    one dialogue of t/talk'; echo 'make asan        the suite under AddressSanitizer and UBSan'
+	@echo 'make tsan        the suite under ThreadSanitizer'; echo 'make fuzz P=x    fuzz_x with libFuzzer, S=60 seconds'
+	@echo 'make crash       kill loops and power cuts, long form'; echo 'make bench       beside Postfix and Dovecot, ratios'
+	@echo 'make lint        cppcheck and clang warnings'; echo 'make layers      includes go only down'
+	@echo 'make privileges  who may do what, from the programs'; echo 'make run         a private mail system without root'
+	@echo 'make install DESTDIR=...'
+layers:
+	@sh $(top_srcdir)/t/layers $(top_srcdir)
+lint:
+	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --suppress=nullPointerRedundantCheck \
+		-I $(top_srcdir)/lib --error-exitcode=1 -j2 $(top_srcdir)/lib $(top_srcdir)/master $(top_srcdir)/smtpd \
+		$(top_srcdir)/qmgr $(top_srcdir)/smtp $(top_srcdir)/local $(top_srcdir)/pop3d $(top_srcdir)/imapd \
+		$(top_srcdir)/guard $(top_srcdir)/cmd
+	mkdir -p lint-clang && cd lint-clang && { test -f Makefile || $(abs_top_srcdir)/configure -q CC=clang CFLAGS='-O1 -g -Werror'; } && $(MAKE) -s
+asan:
+	mkdir -p asan && cd asan && { test -f Makefile || $(abs_top_srcdir)/configure -q --enable-asan CFLAGS='-O1 -g'; } && \
+		ASAN_OPTIONS=detect_leaks=0 $(MAKE) -s check
+tsan:
+	mkdir -p tsan && cd tsan && { test -f Makefile || $(abs_top_srcdir)/configure -q --enable-tsan CFLAGS='-O1 -g'; } && $(MAKE) -s check
+fuzz:
+	mkdir -p fuzz && cd fuzz && { test -f Makefile || $(abs_top_srcdir)/configure -q CC=clang --enable-fuzzing CFLAGS='-O1 -g'; } && \
+		$(MAKE) -s t/fuzz/fuzz_$(P) && mkdir -p corpus/$(P) && \
+		t/fuzz/fuzz_$(P) -max_total_time=$(or $(S),60) corpus/$(P) $(abs_top_srcdir)/t/fuzz/corpus/$(P)
+run: all
+	sh $(top_srcdir)/t/demo $(abs_top_builddir) run
