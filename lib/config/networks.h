@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * networks.h - IP networks: CIDR patterns, and those of our own interfaces
+ *
+ * Network forms: 192.0.2.7, 192.0.2.0/24, [2001:db8::1], [2001:db8::]/32 and
+ * 2001:db8::/32.  Bits beyond the mask must be zero, as in Postfix.
+ */
+#ifndef CONFIG_NETWORKS_H
+#define CONFIG_NETWORKS_H
+
+#include "base/fault.h"
+#include "base/text.h"
+
+struct address {
+	int           family;      /* AF_INET or AF_INET6 */
+	unsigned char bytes[16];   /* network order; 4 of them for AF_INET */
+};
+
+struct network {
+	struct address base;
+	int            bits;
+};
+
+/* Without brackets; "::ffff:192.0.2.1" becomes AF_INET. */
+int  address_parse(struct span, struct address *, struct fault *);
+int  network_parse(struct span, struct network *, struct fault *);
+bool network_holds(const struct network *, const struct address *);
+
+/* True when the text looks like a network and not like a domain or a table:
+ * digits and dots, or with a colon in brackets. */
+bool network_looks_so(struct span);
+
+/* Adds "127.0.0.0/8 192.0.2.0/24 [::1]/128" by the style (host, subnet, class) for the
+ * interfaces ("all", "loopback-only" or a list of addresses and names) and protocols. */
+void networks_of_interfaces(const char *style, struct span interfaces, struct span protocols,
+                            struct text *out);
+
+/* True when the address is one of this host's (or of the list's) own: for [ip] literals. */
+bool address_is_ours(const struct address *);
+
+#endif
