@@ -6,6 +6,8 @@
 #include "config/catalogue.h"
 #include "config/expand.h"
 #include "config/list.h"
+#include "config/master_cf.h"
+#include "config/match.h"
 #include "config/networks.h"
 #include "config/param.h"
 #include "config/site.h"
@@ -74,7 +76,7 @@ UNIT_TEST(expansion)
 }
 END_TEST
 
-UNIT_TEST(rows)
+UNIT_TEST(typed)
 {
 	static struct { const char *s, *d; bool b; int n, c; int64_t t, u, z; struct list l; } v;
 	static const struct param table[] = {
@@ -207,4 +209,103 @@ UNIT_TEST(site_defaults)
 }
 END_TEST
 
-UNIT_MAIN("config", syntax, expansion, rows, overrides, transports, unused, catalogue, networks, site_defaults)
+UNIT_TEST(master)
+{
+	struct faults            f = {0};
+	const struct master_row *r;
+	struct master_cf        *m = master_cf_parse("/etc/x/master.cf", SPAN(
+	    "# service type\n"
+	    "smtp      inet  n       -       n       -       -       smtpd\n"
+	    "[::1]:submission inet n - n - 5 smtpd -v -o a=b\n"
+	    "   # comment\n"
+	    "   -o { c = d e } -oz=y\n"
+	    "qmgr      unix  n       -       y       300?       1       qmgr\n"
+	    "dovecot unix - n n - - pipe flags=DRhu user=v:v argv=/x/deliver -o {a b} ${recipient}\n"
+	    "postlog unix-dgram n - n - 1 postlogd\n"
+	    "bad unix n\n"
+	    "bad2 unix n q n - - x\n"
+	    "bad3 nuix n n n - - x\n"
+	    "bad4 inet n n n - - /bin/x\n"
+	    "::1:25 inet n - n - - smtpd\n"
+	    "smtp      inet  n       -       n       -       7       smtpd\n"), false, &f);
+
+	ck_assert_int_eq(m->count, 5);
+	ck_assert_int_eq(f.errors, 5);
+	ck_assert_int_eq(f.warnings, 1);
+	ck_assert_str_eq(f.error[1], "/etc/x/master.cf, line 10: field \"unprivileged\": bad value: \"q\" (y, n or -)");
+	r = master_cf_find(m, "smtp", MASTER_INET);
+	ck_assert_int_eq(r->maxproc, 7);
+	r = m->row[1];
+	ck_assert_str_eq(r->host, "::1");
+	ck_assert_str_eq(r->port, "submission");
+	ck_assert_int_eq(r->verbose, 1);
+	ck_assert_int_eq(r->options.count, 3);
+	ck_assert_str_eq(r->options.item[1], "c=d e");
+	ck_assert_int_eq(r->line, 3);
+	r = m->row[2];
+	ck_assert(r->wakeup == 300 && r->wakeup_if_used && r->chroot && !r->private);
+	r = m->row[3];
+	ck_assert(r->private && !r->unprivileged);
+	ck_assert_int_eq(r->options.count, 0);
+	ck_assert_str_eq(r->arguments.item[2], "argv=/x/deliver");
+	ck_assert_str_eq(r->arguments.item[4], "a b");
+	ck_assert_int_eq(m->row[4]->type, MASTER_UNIX_DGRAM);
+	master_cf_free(m);
+	faults_free(&f);
+}
+END_TEST
+
+UNIT_TEST(matching)
+{
+	static const struct { const char *list; unsigned flags; const char *domain; int hit; } domains[] = {
+		{"example.com", 0, "Example.COM", 1}, {"example.com", 0, "a.example.com", 0},
+		{"example.com", MATCH_PARENT, "a.example.com", 1}, {"example.com", MATCH_PARENT, "anexample.com", 0},
+		{".example.com", 0, "a.example.com", 1}, {".example.com", 0, "example.com", 0},
+		{"!a.example.com, .example.com", 0, "a.example.com", 0},
+		{"!a.example.com, .example.com", 0, "b.example.com", 1}, {"", 0, "x", 0},
+	};
+	static const struct { const char *list, *name, *address; int hit; } clients[] = {
+		{"127.0.0.0/8 [::1]/128", "", "127.9.9.9", 1}, {"127.0.0.0/8 [::1]/128", "", "::1", 1},
+		{"127.0.0.0/8", "", "128.0.0.1", 0}, {"!10.1.0.0/16 10.0.0.0/8", "", "10.1.2.3", 0},
+		{"!10.1.0.0/16, 10.0.0.0/8", "", "10.2.2.3", 1}, {".example.com", "a.example.com", "192.0.2.1", 1},
+		{"10.0.0.1", "", "10.0.0.1", 1}, {"2001:db8::/32", "", "2001:db8::7", 1},
+	};
+	struct fault why = {0};
+
+	for (size_t i = 0; i < COUNT(domains); i++) {
+		struct list        l = {0};
+		struct match_list *m;
+
+		ck_assert_int_eq(list_parse(span_of(domains[i].list), &l, NULL), 0);
+		m = match_list_make(&l, domains[i].flags, NULL, &why);
+		ck_assert_ptr_nonnull(m);
+		ck_assert_msg(match_domain(m, span_of(domains[i].domain), NULL) == domains[i].hit, "%s", domains[i].list);
+		match_list_free(m);
+		list_free(&l);
+	}
+	for (size_t i = 0; i < COUNT(clients); i++) {
+		struct list        l = {0};
+		struct match_list *m;
+
+		ck_assert_int_eq(list_parse(span_of(clients[i].list), &l, NULL), 0);
+		m = match_list_make(&l, 0, NULL, &why);
+		ck_assert_msg(m != NULL, "%s", why.reason);
+		ck_assert_msg(match_address(m, span_of(clients[i].name), span_of(clients[i].address), NULL) == clients[i].hit,
+		              "%s %s", clients[i].list, clients[i].address);
+		match_list_free(m);
+		list_free(&l);
+	}
+	{
+		struct list l = {0};
+
+		list_parse(SPAN("192.0.2.1/24"), &l, NULL);
+		ck_assert_ptr_null(match_list_make(&l, 0, NULL, &why));
+		list_free(&l);
+		list_parse(SPAN("hash:/x"), &l, NULL);
+		ck_assert_ptr_null(match_list_make(&l, 0, NULL, &why));
+		list_free(&l);
+	}
+}
+END_TEST
+
+UNIT_MAIN("config", master, matching, syntax, expansion, typed, overrides, transports, unused, catalogue, networks, site_defaults)
