@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * address_list.c - address lists of header fields (RFC 5322, 3.4 and 4.4)
+ *
+ * One pass: tokens are gathered until "," ";" ":" "<" or the end say what they
+ * were.  Comments nest by a counter.  Nothing here recurses.
+ */
+#include "mail/address.h"
+
+#include <stdlib.h>
+
+enum token_kind { WORD, QUOTED, LITERAL, COMMENT, SPECIAL, END };
+
+struct token {
+	enum token_kind kind;
+	size_t          start, end;
+};
+
+struct parser {
+	struct arena        *arena;
+	struct span          in;
+	size_t               at, limit, room;
+	struct address_list *list;
+	struct token        *held;       /* owned: what was gathered for the next member */
+	size_t               count, held_room;
+	struct token         comment;    /* the last one of this member; end 0: none */
+	bool                 in_group;
+};
+
+static bool
+is_blank(char c)
+{
+	return (unsigned char)c <= ' ' || c == 127;
+}
+
+static bool
+is_special(char c)
+{
+	return c != '\0' && strchr("()<>[]:;@,\"", c);
+}
+
+/* Behind what opens at `at` and ends with `close`; the end of input when it does not. */
+static size_t
+closed_by(struct parser *p, size_t at, char close)
+{
+	for (size_t i = at + 1; i < p->in.len; i++) {
+		if (p->in.at[i] == '\\')
+			i++;
+		else if (p->in.at[i] == close)
+			return i + 1;
+	}
+	p->list->faulty = true;
+	return p->in.len;
+}
+
+static size_t
+comment_end(struct parser *p, size_t at)
+{
+	size_t depth = 0;
+
+	for (size_t i = at; i < p->in.len; i++) {
+		if (p->in.at[i] == '\\')
+			i++;
+		else if (p->in.at[i] == '(')
+			depth++;
+		else if (p->in.at[i] == ')' && --depth == 0)
+			return i + 1;
+	}
+	p->list->faulty = true;
+	return p->in.len;
+}
+
+static struct token
+next_token(struct parser *p)
+{
+	struct token t = {END, p->at, p->at};
+
+	while (p->at < p->in.len && is_blank(p->in.at[p->at])) {
+		if (!strchr(" \t\r\n", p->in.at[p->at]) || p->in.at[p->at] == '\0')
+			p->list->faulty = true;
+		p->at++;
+	}
+	t.start = t.end = p->at;
+	if (p->at == p->in.len)
+		return t;
+	switch (p->in.at[p->at]) {
+	case '"':
+		t.kind = QUOTED;
+		t.end = closed_by(p, p->at, '"');
+		break;
+	case '[':
+		t.kind = LITERAL;
+		t.end = closed_by(p, p->at, ']');
+		break;
+	case '(':
+		t.kind = COMMENT;
+		t.end = comment_end(p, p->at);
+		break;
+	case ')': case ']': case '<': case '>': case ':': case ';': case '@': case ',':
+		t.kind = SPECIAL;
+		t.end = p->at + 1;
+		break;
+	default:
+		t.kind = WORD;
+		while (t.end < p->in.len && !is_blank(p->in.at[t.end]) && !is_special(p->in.at[t.end]))
+			t.end += p->in.at[t.end] == '\\' && t.end + 1 < p->in.len ? 2 : 1;
+	}
+	p->at = t.end;
+	return t;
+}
+
+static bool
+token_is(const struct parser *p, struct token t, char special)
+{
+	return t.kind == SPECIAL && p->in.at[t.start] == special;
+}
+
+static void
+hold(struct parser *p, struct token t)
+{
+	if (p->count == p->held_room) {
+		p->held_room = p->held_room ? p->held_room * 2 : 32;
+		p->held = mem_grow(p->held, p->held_room, sizeof *p->held);
+	}
+	p->held[p->count++] = t;
+}
+
+/* A token's meaning: quotes, brackets of comments, backslashes and folds gone. */
+static void
+add_token(const struct parser *p, struct token t, struct text *out)
+{
+	size_t start = t.start, end = t.end;
+
+	if (t.kind == QUOTED || t.kind == COMMENT) {
+		char close = t.kind == QUOTED ? '"' : ')';
+
+		start++;
+		if (end > start && p->in.at[end - 1] == close)
+			end--;
+	}
+	for (size_t i = start; i < end; i++) {
+		char c = p->in.at[i];
+
+		if (c == '\\' && i + 1 < end && t.kind != LITERAL)
+			c = p->in.at[++i];
+		if (c == '\t')
+			c = ' ';
+		if ((unsigned char)c >= ' ' && c != 127)
+			text_add_byte(out, c);
+	}
+}
+
+/* Tokens [from, to) as one text: a blank where there was one, unless `tight`. */
+static struct span
+join(const struct parser *p, size_t from, size_t to, bool tight)
+{
+	autotext struct text out = {0};
+
+	for (size_t i = from; i < to; i++) {
+		if (i > from && !tight && p->held[i].start > p->held[i - 1].end)
+			text_add_byte(&out, ' ');
+		add_token(p, p->held[i], &out);
+	}
+	return arena_span(p->arena, text_span(&out));
+}
+
+static struct mailbox *
+add_member(struct parser *p, enum mailbox_kind kind)
+{
+	struct address_list *l = p->list;
+	struct mailbox      *m;
+
+	if (l->count == p->limit) {
+		l->cut = true;
+		return NULL;
+	}
+	if (l->count == p->room) {
+		p->room = p->room ? p->room * 2 : 8;
+		m = arena_alloc(p->arena, p->room * sizeof *m);
+		if (l->count)
+			memcpy(m, l->at, l->count * sizeof *m);
+		l->at = m;
+	}
+	m = &l->at[l->count++];
+	*m = (struct mailbox){.kind = kind, .name = SPAN_NONE, .local = SPAN_NONE, .domain = SPAN_NONE, .route = SPAN_NONE};
+	if (kind == MAILBOX)
+		l->mailboxes++;
+	return m;
+}
+
+/* Is there neither a dot nor "@" between these two words? Then they are two things. */
+static bool
+words_part(const struct parser *p, struct token left, struct token right)
+{
+	if (left.kind == SPECIAL || right.kind == SPECIAL)
+		return false;
+	return right.start > left.end && p->in.at[left.end - 1] != '.' && p->in.at[right.start] != '.';
+}
+
+/*
+ * Held tokens [from, to) are an addr-spec. The last "@" parts it. Words before the local part that
+ * do not belong to it ("John Doe a@b") count as a display name.
+ */
+static void
+add_mailbox(struct parser *p, size_t from, size_t to, struct span route, bool has_phrase, struct span phrase)
+{
+	struct mailbox *m = add_member(p, MAILBOX);
+	size_t          at = to, first = from;
+
+	if (!m)
+		return;
+	for (size_t i = to; i > from && at == to; i--)
+		if (token_is(p, p->held[i - 1], '@'))
+			at = i - 1;
+	if (at < to)
+		for (size_t i = at; i > from + 1 && first == from; i--)
+			if (words_part(p, p->held[i - 2], p->held[i - 1]))
+				first = i - 1;
+	if (first > from) {
+		p->list->faulty = true;
+		if (!has_phrase) {
+			phrase = join(p, from, first, false);
+			has_phrase = true;
+		}
+	}
+	m->local = join(p, first, at, at < to);
+	if (at < to)
+		m->domain = join(p, at + 1, to, true);
+	if (m->local.len == 0 || (at < to && m->domain.len == 0))
+		p->list->faulty = true;
+	for (size_t i = first; i < to; i++)
+		if (i != at && (p->held[i].kind == SPECIAL || (p->held[i].kind == LITERAL && (i < at || to - at > 2))))
+			p->list->faulty = true;
+	m->route = route;
+	m->name = phrase;
+	m->has_name_phrase = has_phrase;
+	if (!has_phrase && p->comment.end) {
+		autotext struct text name = {0};
+
+		add_token(p, p->comment, &name);
+		m->name = arena_span(p->arena, text_span(&name));
+	}
+	m->start = first < to ? p->held[first].start : p->at;
+	m->end = first < to ? p->held[to - 1].end : p->at;
+}
+
+static void
+end_member(struct parser *p)
+{
+	if (p->count)
+		add_mailbox(p, 0, p->count, SPAN_NONE, false, SPAN_NONE);
+	p->count = 0;
+	p->comment = (struct token){END, 0, 0};
+}
+
+/* The comments and junk behind ">" up to the separator, which stays to be read. */
+static void
+finish_angle(struct parser *p)
+{
+	for (;;) {
+		size_t       before = p->at;
+		struct token t = next_token(p);
+
+		if (t.kind == END || token_is(p, t, ',') || token_is(p, t, ';')) {
+			p->at = t.kind == END ? p->at : before;
+			return;
+		}
+		if (t.kind == COMMENT)
+			p->comment = t;
+		else
+			p->list->faulty = true;
+		if (token_is(p, t, '<')) {     /* "<a@b> <c@d>": the second is a member of its own */
+			p->at = before;
+			return;
+		}
+	}
+}
+
+/* "<" was read; what is held is the display name. */
+static void
+parse_angle(struct parser *p)
+{
+	size_t      phrase_end = p->count, from = phrase_end;
+	struct span phrase = join(p, 0, phrase_end, false), route = SPAN_NONE;
+	bool        routed = false;
+
+	for (;;) {
+		size_t       before = p->at;
+		struct token t = next_token(p);
+
+		if (token_is(p, t, '>'))
+			break;
+		if (t.kind == END || token_is(p, t, '<') ||
+		    ((token_is(p, t, ',') || token_is(p, t, ';')) && !routed)) {
+			p->list->faulty = true;
+			p->at = t.kind == END ? p->at : before;
+			break;
+		}
+		if (t.kind == COMMENT) {
+			p->comment = t;
+			continue;
+		}
+		if (token_is(p, t, '@') && p->count == phrase_end)
+			routed = true;
+		if (token_is(p, t, ':') && routed) {
+			route = join(p, phrase_end, p->count, true);
+			from = p->count;
+			routed = false;
+			continue;
+		}
+		hold(p, t);
+	}
+	finish_angle(p);
+	if (p->count > from || phrase_end > 0)
+		add_mailbox(p, from, p->count, route, phrase_end > 0, phrase);
+	if (p->count == from)
+		p->list->faulty = true;
+	p->count = 0;
+	p->comment = (struct token){END, 0, 0};
+}
+
+static void
+start_group(struct parser *p)
+{
+	struct mailbox *m;
+
+	if (p->in_group) {      /* groups do not nest: the name goes */
+		p->list->faulty = true;
+		p->count = 0;
+		return;
+	}
+	m = add_member(p, GROUP_START);
+	if (m)
+		m->name = join(p, 0, p->count, false);
+	p->in_group = true;
+	p->count = 0;
+	p->comment = (struct token){END, 0, 0};
+}
+
+static void
+end_group(struct parser *p)
+{
+	end_member(p);
+	if (p->in_group)
+		add_member(p, GROUP_END);
+	else
+		p->list->faulty = true;
+	p->in_group = false;
+}
+
+void
+address_list_parse(struct arena *a, struct span in, size_t limit, struct address_list *list)
+{
+	struct parser p = {.arena = a, .in = in, .limit = limit, .list = list};
+	struct token  t;
+
+	*list = (struct address_list){0};
+	do {
+		t = next_token(&p);
+		if (t.kind == END || token_is(&p, t, ','))
+			end_member(&p);
+		else if (token_is(&p, t, '<'))
+			parse_angle(&p);
+		else if (token_is(&p, t, ':'))
+			start_group(&p);
+		else if (token_is(&p, t, ';'))
+			end_group(&p);
+		else if (t.kind == COMMENT)
+			p.comment = t;
+		else if (token_is(&p, t, '>') || token_is(&p, t, ')') || token_is(&p, t, ']'))
+			list->faulty = true;
+		else
+			hold(&p, t);
+	} while (t.kind != END && !list->cut);
+	if (p.in_group) {
+		list->faulty = true;
+		add_member(&p, GROUP_END);
+	}
+	free(p.held);
+}
+
+struct span
+mailbox_address(struct arena *a, const struct mailbox *m)
+{
+	if (m->domain.len == 0)
+		return m->local;
+	return span_of(arena_format(a, "%.*s@%.*s", SPAN_ARGS(m->local), SPAN_ARGS(m->domain)));
+}
