@@ -55,7 +55,8 @@ struct line_encoder {
 
 void line_encoder_start(struct line_encoder *, bool dots, size_t limit);
 void line_encode(struct line_encoder *, struct span in, struct text *out);
-/* The missing last line end, unless the content was empty, and the final dot. */
+/* With dots or a limit: the missing last line end, unless the content was empty; with dots: the
+ * final dot.  With neither (IMAP) nothing is added. */
 void line_encode_end(struct line_encoder *, struct text *out);
 
 struct line_unix {
