@@ -3,9 +3,10 @@
  * deliver.h - "deliver this to these recipients"
  * asks: qmgr.  answers: smtp lmtp relay local virtual pipe error discard ...
  *
- *   deliver  queue_id=.. nexthop=.. sender=.. size=.. pieces=.. content=<fd> ...
- *   rcpt     index=0 address=.. original=.. orcpt=.. notify=..    (repeated, no answer)
- *   go                                 | status index=0 action=sent dsn=2.0.0 text=.. ...   (one a recipient)
+ *   deliver  queue_id=.. nexthop=.. sender=.. size=.. pieces=.. content=<fd> count=N ...
+ *            { index=0 address=.. [original=.. orcpt=.. notify=..] }* [last=yes]
+ *   rcpt     { index=1 address=.. ... }* [last=yes]                (only what did not fit; no answer)
+ *                                      | status index=0 action=sent dsn=2.0.0 text=.. ...   (one a recipient)
  *                                      | done [destination=dead dsn=4.4.1 text=..]
  *
  * The content descriptor is read-only. A status is sent as soon as it is
@@ -36,6 +37,7 @@ struct delivery {
 	int64_t     arrival_us, active_us, handed_us;   /* delays: a = active - arrival, b = handed - active */
 	bool        smtputf8, verify_only, trace;
 	bool        wants_8bit;
+	bool        soft_bounce;                /* deliver_report turns bounced into deferred */
 	struct span pieces;
 	int         content;                    /* owned by the conversation */
 	struct deliver_rcpt *rcpts;
@@ -71,5 +73,11 @@ WAITS int deliver_report(struct delivery *, struct deliver_rcpt *, const struct 
 WAITS int deliver_report_rest(struct delivery *, const struct deliver_status *, struct fault *);
 WAITS int deliver_done(struct delivery *, const struct deliver_status *destination_dead, struct fault *);
 void deliver_free(struct delivery *);
+
+/* The log line alone, for whoever decides without an agent; word: "expired", or NULL for the action's own. */
+void deliver_log(const struct delivery *, const struct deliver_rcpt *, const struct deliver_status *, const char *word);
+void deliver_print_status(struct text *, const struct delivery *, const struct deliver_rcpt *,
+                          const struct deliver_status *, const char *word);
+void deliver_print_delay(struct text *, int64_t us);   /* "1.2": as Postfix prints delays */
 
 #endif

@@ -3,6 +3,7 @@ noinst_LIBRARIES += lib/ipc/libipc.a
 lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/frame.c lib/ipc/frame.h \
 	lib/ipc/peer.c lib/ipc/peer.h \
+	lib/ipc/deliver.c lib/ipc/notify.c \
 	lib/ipc/ask_auth.h lib/ipc/ask_dial.h lib/ipc/ask_dns.h lib/ipc/ask_rate.h lib/ipc/ask_rewrite.h \
 	lib/ipc/deliver.h lib/ipc/login.h lib/ipc/notify.h lib/ipc/queue_talk.h lib/ipc/submit.h
 if LINUX
@@ -16,6 +17,10 @@ UNIT_TESTS += t/unit/ipc/test_frame
 t_unit_ipc_test_frame_SOURCES = t/unit/ipc/test_frame.c
 t_unit_ipc_test_frame_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_ipc_test_frame_LDADD = lib/ipc/libipc.a $(BASE_LIBS) $(CHECK_LIBS)
+UNIT_TESTS += t/unit/ipc/test_deliver
+t_unit_ipc_test_deliver_SOURCES = t/unit/ipc/test_deliver.c
+t_unit_ipc_test_deliver_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_ipc_test_deliver_LDADD = lib/ipc/libipc.a $(BASE_LIBS) $(CHECK_LIBS)
 FUZZ_TARGETS += t/fuzz/fuzz_frame
 t_fuzz_fuzz_frame_SOURCES = t/fuzz/fuzz_frame.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_frame_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
