@@ -2,16 +2,30 @@
 noinst_LIBRARIES += lib/store/libstore.a
 lib_store_libstore_a_SOURCES = \
 	lib/store/delivery.c lib/store/maildir_private.h \
+	lib/store/dotlock.c lib/store/dotlock.h \
 	lib/store/filename.c lib/store/filename.h \
+	lib/store/folder.c lib/store/folder.h \
+	lib/store/folder_change.c lib/store/folder_private.h \
+	lib/store/keywords.c lib/store/keywords.h \
+	lib/store/location.c lib/store/location.h \
 	lib/store/maildir.c lib/store/maildir.h \
 	lib/store/mutf7.c lib/store/mutf7.h \
-	lib/store/publish.h
+	lib/store/place.c lib/store/place.h \
+	lib/store/publish.h \
+	lib/store/scan.c lib/store/scan.h \
+	lib/store/small_file.c lib/store/small_file.h \
+	lib/store/subscriptions.c lib/store/subscriptions.h \
+	lib/store/tree.c lib/store/tree.h \
+	lib/store/uidlist.c lib/store/uidlist.h lib/store/uidlist_write.c \
+	lib/store/uidvalidity.c lib/store/uidvalidity.h \
+	lib/store/watch.h
 if LINUX
-lib_store_libstore_a_SOURCES += lib/store/publish_linux.c
+lib_store_libstore_a_SOURCES += lib/store/publish_linux.c lib/store/watch_linux.c
 else
-lib_store_libstore_a_SOURCES += lib/store/publish_portable.c
+lib_store_libstore_a_SOURCES += lib/store/publish_portable.c lib/store/watch_portable.c
 endif
-EXTRA_DIST += lib/store/publish_linux.c lib/store/publish_portable.c
+EXTRA_DIST += lib/store/publish_linux.c lib/store/publish_portable.c \
+	lib/store/watch_linux.c lib/store/watch_portable.c
 
 UNIT_TESTS += t/unit/store/test_maildir
 t_unit_store_test_maildir_SOURCES = t/unit/store/test_maildir.c t/unit/unit.h
@@ -23,3 +37,15 @@ t_fuzz_fuzz_filename_SOURCES = t/fuzz/fuzz_filename.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_filename_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_filename_LDADD = lib/store/libstore.a $(BASE_LIBS)
 EXTRA_DIST += t/fuzz/corpus/filename
+
+UNIT_TESTS += t/unit/store/test_folder
+t_unit_store_test_folder_SOURCES = t/unit/store/test_folder.c t/unit/unit.h
+t_unit_store_test_folder_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_store_test_folder_LDADD = lib/store/libstore.a $(BASE_LIBS) $(CHECK_LIBS)
+EXTRA_DIST += t/unit/store/takeover.tar.gz
+
+FUZZ_TARGETS += t/fuzz/fuzz_uidlist
+t_fuzz_fuzz_uidlist_SOURCES = t/fuzz/fuzz_uidlist.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_uidlist_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_uidlist_LDADD = lib/store/libstore.a $(BASE_LIBS)
+EXTRA_DIST += t/fuzz/corpus/uidlist

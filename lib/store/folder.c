@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * folder.c - an open mailbox: opening it and bringing it up to date
+ */
+#include "store/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "store/dotlock.h"
+#include "store/folder_private.h"
+#include "store/scan.h"
+#include "store/uidvalidity.h"
+
+int
+folder_lock(struct folder *f, struct dotlock *lock, struct fault *why)
+{
+	return dotlock_take(f->dir, UIDLIST_FILE, UIDLIST_STALE_SECONDS,
+		clock_after(FOLDER_LOCK_WAIT_MS), lock, why);
+}
+
+static int
+open_directories(struct folder *f, struct fault *why)
+{
+	f->dir = maildir_folder_open(f->maildir, f->name, why);
+	if (f->dir < 0)
+		return -1;
+	f->new_dir = file_open_beneath(f->dir, "new", O_RDONLY | O_DIRECTORY, 0, why);
+	f->cur_dir = file_open_beneath(f->dir, "cur", O_RDONLY | O_DIRECTORY, 0, why);
+	return f->new_dir < 0 || f->cur_dir < 0 ? -1 : 0;
+}
+
+int
+folder_open(struct maildir *m, const char *name, unsigned options, struct folder **out,
+	struct fault *why)
+{
+	struct folder *f = mem_alloc(sizeof *f);
+
+	f->maildir = m;
+	f->name = mem_string(name);
+	f->read_only = options & FOLDER_READ_ONLY;
+	f->dir = f->new_dir = f->cur_dir = -1;
+	uidlist_init(&f->list);
+	if (open_directories(f, why) < 0 || folder_sync(f, why) < 0) {
+		folder_close(f);
+		return -1;
+	}
+	*out = f;
+	return 0;
+}
+
+void
+folder_close(struct folder *f)
+{
+	if (!f)
+		return;
+	int fds[] = {f->dir, f->new_dir, f->cur_dir};
+
+	for (size_t i = 0; i < COUNT(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	for (size_t i = 0; i < f->count; i++)
+		free(f->messages[i].name);
+	free(f->messages);
+	uidlist_free(&f->list);
+	keywords_free(&f->keywords);
+	free(f->name);
+	free(f);
+}
+
+struct message *
+folder_find(const struct folder *f, uint32_t uid)
+{
+	size_t low = 0, high = f->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->messages[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < f->count && f->messages[low].uid == uid ? &f->messages[low] : NULL;
+}
+
+static bool
+same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* A directory whose time is "now" proves nothing: more may happen within one
+ * tick of the clock that stamps it (13.5 of the format notes). */
+static bool
+is_settled(struct timespec changed, struct timespec looked)
+{
+	int64_t grain = changed.tv_nsec ? 50000000 : 1100000000;
+	int64_t age = (int64_t)(looked.tv_sec - changed.tv_sec) * 1000000000
+		+ (looked.tv_nsec - changed.tv_nsec);
+
+	return age > grain;
+}
+
+static struct folder_stamp
+take_stamp(const struct folder *f)
+{
+	struct folder_stamp stamp = {0};
+	struct stat         st;
+
+	clock_gettime(CLOCK_REALTIME, &stamp.looked);
+	if (fstat(f->new_dir, &st) == 0)
+		stamp.changed_new = st.st_mtim;
+	if (fstat(f->cur_dir, &st) == 0)
+		stamp.changed_cur = st.st_mtim;
+	return stamp;
+}
+
+bool
+folder_unchanged(const struct folder *f)
+{
+	struct folder_stamp now = take_stamp(f);
+	struct stat         st;
+
+	if (!f->scanned || !same_time(now.changed_new, f->stamp.changed_new)
+		|| !same_time(now.changed_cur, f->stamp.changed_cur))
+		return false;
+	if (!is_settled(f->stamp.changed_new, f->stamp.looked)
+		|| !is_settled(f->stamp.changed_cur, f->stamp.looked))
+		return false;
+	return fstatat(f->dir, UIDLIST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0
+		&& st.st_ino == f->list.seen.st_ino && st.st_size == f->list.seen.st_size;
+}
+
+/* Is a file that should be there missing from the scan? */
+static bool
+misses_any(const struct folder *f, const struct scan *s)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (!scan_find(s, message_base(&f->messages[i])))
+			return true;
+	for (size_t i = 0; !f->scanned && i < f->list.count; i++)
+		if (!scan_find(s, f->list.records[i].base))
+			return true;
+	return false;
+}
+
+/* A file needs a (new) UID when it has none, or when its UID is one that this
+ * session has already seen go. */
+static bool
+needs_uid(const struct folder *f, const struct scan_entry *e)
+{
+	struct span base = span_at(e->name, e->base_len);
+	ptrdiff_t   at = uidlist_find(&f->list, base);
+	uint32_t    uid = at < 0 ? 0 : f->list.records[at].uid;
+
+	return uid == 0 || (uid <= f->highest && !folder_find(f, uid));
+}
+
+static bool
+is_all_known(const struct folder *f, const struct scan *s)
+{
+	if (f->list.validity == 0 || f->list.broken || f->list.foreign)
+		return false;
+	for (size_t i = 0; i < s->count; i++)
+		if (needs_uid(f, &s->at[i]))
+			return false;
+	return true;
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct scan_entry *const *x = a, *const *y = b;
+
+	return file_name_compare(span_at((*x)->name, (*x)->base_len),
+		span_at((*y)->name, (*y)->base_len));
+}
+
+struct keeping {
+	const struct scan *scan;
+};
+
+static bool
+is_there(const struct uidlist_record *r, const void *context)
+{
+	return scan_find(((const struct keeping *)context)->scan, r->base) != NULL;
+}
+
+/* Gives UIDs to files without one, in Dovecot's order; drops stale records
+ * when they are a quarter.  The lock is held. */
+static int
+assign_uids(struct folder *f, const struct scan *s, struct fault *why)
+{
+	const struct scan_entry **unknown = mem_array(s->count + 1, sizeof *unknown);
+	size_t                    count = 0, first, stale = 0;
+	struct keeping            keeping = {s};
+	int                       result = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (needs_uid(f, &s->at[i]))
+			unknown[count++] = &s->at[i];
+	qsort(unknown, count, sizeof *unknown, compare_entries);
+	if (f->list.validity == 0)
+		result = uidvalidity_next(maildir_root(f->maildir), &f->list.validity, why);
+	for (size_t i = 0; i < f->list.count; i++)
+		stale += !is_there(&f->list.records[i], &keeping);
+	first = f->list.count;
+	for (size_t i = 0; result == 0 && i < count; i++) {
+		uint32_t uid;
+
+		result = uidlist_add(&f->list, span_at(unknown[i]->name, unknown[i]->base_len), &uid,
+			why);
+	}
+	free(unknown);
+	if (result < 0)
+		return -1;
+	if (stale && stale * 4 >= f->list.count)
+		return uidlist_rewrite(&f->list, f->dir, is_there, &keeping, why);
+	return uidlist_write(&f->list, f->dir, first, why);
+}
+
+static int
+sync_locked(struct folder *f, struct scan *s, struct fault *why)
+{
+	struct dotlock lock = {0};
+	struct fault   own = {0};
+	int            result = -1;
+
+	if (folder_lock(f, &lock, why) < 0)
+		return -1;
+	if (scan_read(s, f->new_dir, f->cur_dir, true, &own) == 0
+		&& uidlist_refresh(&f->list, f->dir, NULL, &own) == 0)
+		result = assign_uids(f, s, &own);
+	dotlock_release(&lock);
+	if (result < 0) {
+		if (why)
+			*why = own;
+		f->list.validity = 0; /* what memory holds was not written: read it anew */
+	}
+	return result;
+}
+
+/* The scan knows files that an earlier pass saw: those gone meanwhile. */
+static void
+drop_vanished(const struct folder *f, struct scan *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct scan_entry *e = &s->at[i];
+		struct stat        st;
+
+		if (e->pass != s->pass && fstatat(e->in_new ? f->new_dir : f->cur_dir, e->name, &st,
+			AT_SYMLINK_NOFOLLOW) < 0)
+			strmap_remove(s->by_base, span_at(e->name, e->base_len));
+	}
+}
+
+static void
+fill_message(struct message *m, uint32_t uid, struct scan_entry *e)
+{
+	struct file_name parsed;
+
+	file_name_parse(span_of(e->name), &parsed);
+	*m = (struct message){.uid = uid, .flags = (uint8_t)parsed.flags, .in_new = e->in_new,
+		.keywords = parsed.keywords, .base_len = e->base_len, .name = take(e->name)};
+}
+
+/* Makes the snapshot out of list and scan; what this session knew of a message stays. */
+static void
+adopt(struct folder *f, struct scan *s)
+{
+	struct message *old = f->messages, *new = mem_array(s->count + 1, sizeof *new);
+	size_t          n_old = f->count, at = 0, count = 0;
+	bool            changed = false;
+
+	for (size_t i = 0; i < f->list.count; i++) {
+		const struct uidlist_record *r = &f->list.records[i];
+		struct scan_entry           *e = scan_find(s, r->base);
+
+		if (!e || !e->name || uidlist_find(&f->list, r->base) != (ptrdiff_t)i)
+			continue;
+		while (at < n_old && old[at].uid < r->uid) {
+			at++;
+			changed = true;
+		}
+		bool known = at < n_old && old[at].uid == r->uid;
+
+		if (!known && r->uid <= f->highest)
+			continue; /* it could get no new UID now: a later sync will */
+		fill_message(&new[count], r->uid, e);
+		new[count].recent = known ? old[at].recent : new[count].in_new;
+		if (!known || new[count].flags != old[at].flags
+			|| new[count].keywords != old[at].keywords)
+			changed = true;
+		at += known;
+		count++;
+	}
+	changed |= at < n_old;
+	for (size_t i = 0; i < n_old; i++)
+		free(old[i].name);
+	free(old);
+	f->messages = new;
+	f->count = count;
+	if (count && new[count - 1].uid > f->highest)
+		f->highest = new[count - 1].uid;
+	f->generation += changed;
+}
+
+/* new/ to cur/: whoever moves it is the one for whom it is \Recent. */
+static void
+move_new(struct folder *f)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		struct message      *m = &f->messages[i];
+		autotext struct text name = {0};
+		struct file_name     parsed;
+
+		if (!m->in_new)
+			continue;
+		file_name_parse(span_of(m->name), &parsed);
+		file_name_format(&parsed, m->flags, m->keywords, &name);
+		m->recent = false;
+		if (renameat(f->new_dir, m->name, f->cur_dir, text_string(&name)) < 0) {
+			if (errno != ENOENT)
+				log_warning("cannot move new/%s to cur: %s", m->name, strerror(errno));
+			continue; /* another session was faster: the next sync finds it */
+		}
+		free(m->name);
+		m->name = take(name.at);
+		m->in_new = false;
+		m->recent = true;
+	}
+}
+
+static int
+bring_up_to_date(struct folder *f, struct scan *s, struct fault *why)
+{
+	struct folder_stamp stamp = take_stamp(f);
+
+	if (scan_read(s, f->new_dir, f->cur_dir, false, why) < 0
+		|| uidlist_refresh(&f->list, f->dir, NULL, why) < 0
+		|| keywords_refresh(&f->keywords, f->dir, why) < 0)
+		return -1;
+	if (!is_all_known(f, s) || misses_any(f, s)) {
+		struct fault own = {0};
+
+		stamp = take_stamp(f);
+		if (sync_locked(f, s, &own) < 0) {
+			/* mail that has a UID can be read although the disk is full */
+			if (uidlist_refresh(&f->list, f->dir, NULL, why) < 0 || f->list.validity == 0) {
+				if (why)
+					*why = own;
+				return -1;
+			}
+			log_warning("mailbox %s: new mail cannot be listed: %s", f->name,
+				fault_text(&own));
+			stamp = (struct folder_stamp){0};
+		}
+		if (misses_any(f, s) && scan_read(s, f->new_dir, f->cur_dir, false, why) < 0)
+			return -1;
+		drop_vanished(f, s);
+	}
+	adopt(f, s);
+	f->stamp = stamp;
+	f->scanned = true;
+	if (!f->read_only)
+		move_new(f);
+	return 0;
+}
+
+int
+folder_sync(struct folder *f, struct fault *why)
+{
+	struct scan s;
+	int         result;
+
+	if (folder_unchanged(f))
+		return keywords_refresh(&f->keywords, f->dir, why);
+	scan_init(&s);
+	result = bring_up_to_date(f, &s, why);
+	scan_free(&s);
+	return result;
+}

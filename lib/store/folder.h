@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * folder.h - an open mailbox: its messages, their flags, and changes to them
+ *
+ * The directory and dovecot-uidlist are the truth; a folder is a snapshot of
+ * both, sorted by UID, that folder_sync brings up to date.  What other
+ * programs do to the files (mutt, rm, a restored backup) is reconciled:
+ *
+ *  - a file without a UID gets the next one, under the uidlist lock
+ *  - a file counts as gone when it is missing from two scans under the lock
+ *  - a file that comes back after it was seen gone gets a new UID, so that
+ *    UIDs only ever grow in a session
+ *
+ * Every change is durable when its function returns 0.  Pointers to messages
+ * are borrowed until the next folder_sync, folder_store or folder_expunge.
+ * Not for roots: runs as the owner.
+ */
+#ifndef STORE_FOLDER_H
+#define STORE_FOLDER_H
+
+#include <sys/stat.h>
+
+#include "base/fault.h"
+#include "base/task.h"
+#include "store/filename.h"
+#include "store/keywords.h"
+#include "store/maildir.h"
+#include "store/uidlist.h"
+
+struct message {
+	uint32_t uid;
+	uint8_t  flags;             /* enum message_flag */
+	bool     recent;            /* first seen by this session */
+	bool     in_new;
+	uint16_t base_len;
+	uint64_t keywords;          /* bit n: keyword n of folder->keywords */
+	char    *name;              /* file name in new/ or cur/; owned by the folder */
+};
+
+struct folder_stamp { struct timespec changed_new, changed_cur, looked; };
+
+struct folder {
+	struct maildir *maildir;    /* borrowed */
+	char           *name;       /* "" is INBOX */
+	bool            read_only;
+	int             dir, new_dir, cur_dir;
+	struct uidlist  list;
+	struct keywords keywords;
+	struct message *messages;   /* by uid */
+	size_t          count;
+	uint32_t        highest;    /* uid that was ever in this snapshot */
+	uint64_t        generation; /* grows with every change of messages */
+	struct folder_stamp stamp;
+	bool            scanned;
+};
+
+enum folder_options { FOLDER_READ_ONLY = 1 };
+
+/* Opens and syncs.  error ENOENT: there is none. */
+WAITS int folder_open(struct maildir *, const char *name, unsigned options, struct folder **out,
+	struct fault *);
+void folder_close(struct folder *);                      /* NULL is fine */
+
+/* Cheap when nothing changed. */
+WAITS int folder_sync(struct folder *, struct fault *);
+
+
+struct message *folder_find(const struct folder *, uint32_t uid);      /* NULL: none */
+static inline struct span
+message_base(const struct message *m)
+{
+	return span_at(m->name, m->base_len);
+}
+
+enum flag_change_kind { FLAGS_SET, FLAGS_ADD, FLAGS_REMOVE };
+struct flag_change {
+	enum flag_change_kind kind;
+	unsigned              flags;
+	uint64_t              keywords;
+};
+
+/* The number of a keyword; made when asked to (durably): else -1 without fault
+ * when there is none.  FAULT_DENIED: no room for more. */
+WAITS int folder_keyword(struct folder *, struct span name, bool make, int *number, struct fault *);
+
+/* Changes flags; messages that are gone are passed over.  `durable` false (the
+ * \Seen that FETCH sets) spares the flush. */
+WAITS int folder_store(struct folder *, const uint32_t *uids, size_t count,
+	const struct flag_change *, bool durable, struct fault *);
+
+/* Removes the messages among `uids` (NULL: all) that have \Deleted, or all of
+ * them with `any_flags` (the second half of a move).  They leave the snapshot. */
+WAITS int folder_expunge(struct folder *, const uint32_t *uids, size_t count, bool any_flags,
+	struct fault *);
+
+/* The file of a message, open for reading; found again when it was renamed.
+ * error ENOENT: it is gone. */
+WAITS int folder_message_open(struct folder *, uint32_t uid, int *fd, struct stat *, struct fault *);
+
+/* Is it changed, as far as its directories tell?  For waiting without inotify. */
+bool folder_unchanged(const struct folder *);
+
+#endif

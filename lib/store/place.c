@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * place.c - messages put into a mailbox all together
+ */
+#include "store/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "store/folder_private.h"
+#include "store/publish.h"
+#include "store/scan.h"
+#include "store/uidvalidity.h"
+
+enum { COPY_TRIES = 4 };
+
+struct placed {
+	char *name;               /* owned */
+	bool  in_new;
+};
+
+struct placing {
+	struct maildir *maildir;
+	int             dir, new_dir, cur_dir, tmp_dir;
+	struct dotlock  lock;
+	struct uidlist  list;
+	struct keywords keywords;
+	size_t          first;    /* record that was placed first */
+	struct placed  *placed;
+	size_t          count;
+	int64_t         bytes;
+	bool            scanned;
+	struct scan     scan;     /* read when a base may be taken */
+};
+
+static void
+placing_free(struct placing *p)
+{
+	int fds[] = {p->new_dir, p->cur_dir, p->tmp_dir, p->dir};
+
+	dotlock_release(&p->lock);
+	for (size_t i = 0; i < COUNT(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	for (size_t i = 0; i < p->count; i++)
+		free(p->placed[i].name);
+	free(p->placed);
+	uidlist_free(&p->list);
+	keywords_free(&p->keywords);
+	if (p->scanned)
+		scan_free(&p->scan);
+	free(p);
+}
+
+void
+placing_abort(struct placing *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->count; i++)
+		unlinkat(p->placed[i].in_new ? p->new_dir : p->cur_dir, p->placed[i].name, 0);
+	placing_free(p);
+}
+
+static int
+open_target(struct placing *p, const char *folder, struct fault *why)
+{
+	const struct {
+		const char *name;
+		int        *fd;
+	} parts[] = {{"new", &p->new_dir}, {"cur", &p->cur_dir}, {"tmp", &p->tmp_dir}};
+
+	p->dir = maildir_folder_open(p->maildir, folder, why);
+	if (p->dir < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		*parts[i].fd = file_open_beneath(p->dir, parts[i].name, O_RDONLY | O_DIRECTORY, 0, why);
+		if (*parts[i].fd < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+placing_begin(struct maildir *m, const char *folder, struct placing **out, struct fault *why)
+{
+	struct placing *p = mem_alloc(sizeof *p);
+
+	p->maildir = m;
+	p->dir = p->new_dir = p->cur_dir = p->tmp_dir = -1;
+	uidlist_init(&p->list);
+	if (open_target(p, folder, why) < 0
+		|| dotlock_take(p->dir, UIDLIST_FILE, UIDLIST_STALE_SECONDS,
+			clock_after(FOLDER_LOCK_WAIT_MS), &p->lock, why) < 0
+		|| uidlist_refresh(&p->list, p->dir, NULL, why) < 0
+		|| keywords_refresh(&p->keywords, p->dir, why) < 0
+		|| (p->list.validity == 0
+			&& uidvalidity_next(maildir_root(m), &p->list.validity, why) < 0)) {
+		placing_abort(p);
+		return -1;
+	}
+	p->first = p->list.count;
+	*out = p;
+	return 0;
+}
+
+int
+placing_keyword(struct placing *p, struct span name, int *number, struct fault *why)
+{
+	bool added = false;
+	int  n = keywords_add(&p->keywords, name, &added, why);
+
+	if (n < 0 || (added && keywords_write(&p->keywords, p->dir, why) < 0))
+		return -1;
+	*number = n;
+	return 0;
+}
+
+/* A listed base may be a stale record: only a file takes it. */
+static int
+base_is_taken(struct placing *p, struct span base, bool *taken, struct fault *why)
+{
+	*taken = false;
+	if (uidlist_find(&p->list, base) < 0)
+		return 0;
+	if (!p->scanned) {
+		scan_init(&p->scan);
+		p->scanned = true;
+		if (scan_read(&p->scan, p->new_dir, p->cur_dir, false, why) < 0)
+			return -1;
+	}
+	*taken = scan_find(&p->scan, base) != NULL
+		|| uidlist_find(&p->list, base) >= (ptrdiff_t)p->first;
+	return 0;
+}
+
+static void
+add_placed(struct placing *p, struct text *name, bool in_new)
+{
+	p->placed = mem_grow(p->placed, p->count + 1, sizeof *p->placed);
+	p->placed[p->count++] = (struct placed){take(name->at), in_new};
+}
+
+static void
+fresh_base(const struct file_name *like, struct text *base)
+{
+	maildir_unique_name(base);
+	if (like->has_size)
+		text_add_format(base, ",S=%llu", (unsigned long long)like->size);
+	if (like->has_full_size)
+		text_add_format(base, ",W=%llu", (unsigned long long)like->full_size);
+}
+
+int
+placing_link(struct placing *p, int from_dir, const char *from, const struct file_name *like,
+	unsigned flags, uint64_t keywords, uint32_t *uid, struct fault *why)
+{
+	autotext struct text name = {0}, base = {0};
+	struct file_name     there = *like;
+	bool                 taken, plain = !flags && !keywords && !like->n_other && !like->foreign.len;
+
+	if (base_is_taken(p, like->base, &taken, why) < 0)
+		return -1;
+	if (taken) {
+		fresh_base(like, &base);
+		there.base = text_span(&base);
+	}
+	if (plain)
+		text_add(&name, there.base);
+	else
+		file_name_format(&there, flags, keywords, &name);
+	if (linkat(from_dir, from, plain ? p->new_dir : p->cur_dir, text_string(&name), 0) < 0)
+		return fault_errno(why, "link %s", from);
+	add_placed(p, &name, plain);
+	if (like->has_size)
+		p->bytes += (int64_t)like->size;
+	return uidlist_add(&p->list, there.base, uid, why);
+}
+
+int
+placing_file(struct placing *p, const char *tmp_name, uint64_t size, uint64_t full_size,
+	unsigned flags, uint64_t keywords, uint32_t *uid, struct fault *why)
+{
+	struct file_name     like = {.foreign = SPAN_NONE, .has_size = true, .size = size,
+		.has_full_size = true, .full_size = full_size};
+	autotext struct text base = {0}, name = {0};
+	bool                 plain = !flags && !keywords;
+
+	fresh_base(&like, &base);
+	like.base = text_span(&base);
+	if (plain)
+		text_add(&name, like.base);
+	else
+		file_name_format(&like, flags, keywords, &name);
+	if (publish_no_replace(p->tmp_dir, tmp_name, plain ? p->new_dir : p->cur_dir,
+		text_string(&name), why) < 0)
+		return -1;
+	add_placed(p, &name, plain);
+	p->bytes += (int64_t)size;
+	return uidlist_add(&p->list, like.base, uid, why);
+}
+
+int
+placing_commit(struct placing *p, uint32_t *validity, struct fault *why)
+{
+	bool in_new = false, in_cur = false;
+
+	for (size_t i = 0; i < p->count; i++) {
+		in_new |= p->placed[i].in_new;
+		in_cur |= !p->placed[i].in_new;
+	}
+	/* files first: a UID without a file is stale, a file without a UID gets one later */
+	if ((in_new && file_sync(p->new_dir, why) < 0) || (in_cur && file_sync(p->cur_dir, why) < 0)
+		|| uidlist_write(&p->list, p->dir, p->first, why) < 0) {
+		placing_abort(p);
+		return -1;
+	}
+	*validity = p->list.validity;
+	if (p->count)
+		maildir_size_add(p->maildir, p->bytes, (int64_t)p->count);
+	placing_free(p);
+	return 0;
+}
+
+void
+copied_free(struct copied *c)
+{
+	free(c->from);
+	free(c->to);
+	*c = (struct copied){0};
+}
+
+/* The source's keywords under the target's numbers. */
+static int
+translate_keywords(struct folder *f, struct placing *p, uint64_t have, uint64_t *out,
+	struct fault *why)
+{
+	*out = 0;
+	for (unsigned i = 0; i < KEYWORDS_MAX; i++) {
+		int number;
+
+		if (!(have & (uint64_t)1 << i))
+			continue;
+		if (placing_keyword(p, span_of(keywords_name(&f->keywords, i)), &number, why) < 0)
+			return -1;
+		*out |= (uint64_t)1 << number;
+	}
+	return 0;
+}
+
+static int
+copy_pass(struct folder *f, const uint32_t *uids, size_t count, struct placing *p,
+	struct copied *out, struct fault *why)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct message  *m = folder_find(f, uids[i]);
+		struct file_name parsed;
+		uint64_t         keywords;
+		uint32_t         uid;
+
+		if (!m)
+			continue;
+		file_name_parse(span_of(m->name), &parsed);
+		if (translate_keywords(f, p, m->keywords, &keywords, why) < 0
+			|| placing_link(p, m->in_new ? f->new_dir : f->cur_dir, m->name, &parsed,
+				m->flags, keywords, &uid, why) < 0)
+			return -1;
+		out->from[out->count] = uids[i];
+		out->to[out->count++] = uid;
+		dotlock_touch(&p->lock);
+	}
+	return 0;
+}
+
+/* 0 all durable; 1 a source is not under its name any more; -1 why. */
+static int
+copy_once(struct folder *f, const uint32_t *uids, size_t count, const char *target,
+	struct copied *out, struct fault *why)
+{
+	struct placing *p;
+	struct fault    own = {0};
+
+	out->count = 0;
+	if (placing_begin(f->maildir, target, &p, why) < 0)
+		return -1;
+	if (copy_pass(f, uids, count, p, out, &own) < 0) {
+		placing_abort(p);
+		if (own.class == FAULT_SYSTEM && own.error == ENOENT)
+			return 1;
+		if (why)
+			*why = own;
+		return -1;
+	}
+	return placing_commit(p, &out->validity, why);
+}
+
+int
+folder_copy(struct folder *f, const uint32_t *uids, size_t count, const char *target, bool move,
+	struct copied *out, struct fault *why)
+{
+	struct copied got = {.from = mem_array(count + 1, sizeof *got.from),
+		.to = mem_array(count + 1, sizeof *got.to)};
+	int           result = 1;
+
+	for (int i = 0; result == 1 && i < COPY_TRIES; i++) {
+		result = copy_once(f, uids, count, target, &got, why);
+		if (result != 1)
+			break;
+		f->scanned = false; /* look again, whatever the times say */
+		if (folder_sync(f, why) < 0)
+			result = -1;
+	}
+	if (result == 1)
+		fault_set(why, FAULT_SYSTEM, "messages keep being changed by another program");
+	if (result != 0) {
+		copied_free(&got);
+		return -1;
+	}
+	*out = got;
+	return move ? folder_expunge(f, got.from, got.count, true, why) : 0;
+}
