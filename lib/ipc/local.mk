@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/ipc/libipc.a
 lib_ipc_libipc_a_SOURCES = \
+	lib/ipc/ask_rewrite.c lib/ipc/ask_rewrite.h lib/ipc/ask_rewrite_server.h \
 	lib/ipc/frame.c lib/ipc/frame.h \
 	lib/ipc/peer.c lib/ipc/peer.h \
 	lib/ipc/deliver.c lib/ipc/notify.c \
-	lib/ipc/ask_auth.h lib/ipc/ask_dial.h lib/ipc/ask_dns.h lib/ipc/ask_rate.h lib/ipc/ask_rewrite.h \
+	lib/ipc/ask_auth.h lib/ipc/ask_dial.h lib/ipc/ask_dns.h lib/ipc/ask_rate.h \
 	lib/ipc/deliver.h lib/ipc/login.h lib/ipc/notify.h lib/ipc/queue_talk.h lib/ipc/submit.h
 if LINUX
 lib_ipc_libipc_a_SOURCES += lib/ipc/peer_linux.c
