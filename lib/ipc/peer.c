@@ -189,17 +189,42 @@ find_verb(const struct peer_verb *verbs, const struct frame *request, int state)
 	return NULL;
 }
 
+static int stop_fd = -1;
+
+void
+peer_stop_fd(int fd)
+{
+	stop_fd = fd;
+}
+
+/* Waits for a request: false when there is none and this process wants to leave. */
+static bool
+may_go_on(int sock, int state)
+{
+	struct pollfd p[2] = {{.fd = sock, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
+
+	if (state != 0 || stop_fd < 0)
+		return true;
+	while (poll(p, 2, -1) < 0 && errno == EINTR)
+		;
+	return p[0].revents != 0;
+}
+
 void
 peer_serve(int sock, const struct peer_verb *verbs, void *conversation)
 {
 	autoframe struct frame request = {0}, answer = {0};
 	struct fault           why = {0};
-	int                    state = 0, got;
+	int                    state = 0, got = 0;
 
-	while ((got = frame_receive(sock, &request, CLOCK_NEVER, &why)) == 0) {
-		const struct peer_verb *v = find_verb(verbs, &request, state);
-		struct span             verb = frame_verb(&request);
+	while (may_go_on(sock, state)) {
+		const struct peer_verb *v;
+		struct span             verb;
 
+		if ((got = frame_receive(sock, &request, CLOCK_NEVER, &why)) != 0)
+			break;
+		v = find_verb(verbs, &request, state);
+		verb = frame_verb(&request);
 		if (!v) {
 			log_warning("internal request %.*s out of turn: hanging up",
 			            (int)(verb.len < 40 ? verb.len : 40), verb.at);

@@ -45,6 +45,9 @@ struct peer_verb {
 	int         from, until;                   /* states in which it may be asked */
 	int (*handle)(void *conversation, struct frame *request, struct frame *answer, struct fault *);
 };
+/* When this descriptor is readable peer_serve hangs up between conversations
+ * (in state 0), so that a process that wants to leave can; -1: never. */
+void peer_stop_fd(int fd);
 WAITS void peer_serve(int sock, const struct peer_verb *verbs, void *conversation);
 
 /* An answer that says no: verb "refused", field "reason". */

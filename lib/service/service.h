@@ -8,7 +8,11 @@
  * master starts it as
  *
  *   smtpd -n NAME -t TYPE -c DIR [-s LISTENERS] [-m SESSIONS] [-k TASKS]
- *         [-u] [-v] [-o name=value ...] [program's own arguments]
+ *         [-i] [-u] [-v] [-o name=value ...] [program's own arguments]
+ *
+ * LISTENERS are the names of the sockets, joined by commas, in the order of
+ * their descriptors; -i: this process is one of several and may leave when it
+ * was idle for max_idle.
  *
  * with these descriptors:  0 /dev/null, 1 and 2 master's (start-fg) or
  * /dev/null, 3 the status socket to master (SOCK_SEQPACKET; its end of file
@@ -37,8 +41,8 @@
  *                 listeners and returns to exit. It must watch service_stopping().
  *
  * Status to master: one record each: "ready", "busy N" / "idle N" when the
- * number of sessions reaches or leaves the limit, "fault TEXT" before an exit
- * at start. Told by master: "stop" (finish sessions, then exit).
+ * number of sessions reaches or leaves the limit, "leaving WHY" when no new
+ * session will be taken, "fault TEXT" before an exit at start. Told by master: "stop" (finish sessions, then exit).
  */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
@@ -121,5 +125,9 @@ int  service_stop_fd(void);            /* readable when service_stopping(): for 
 struct table;
 void service_watch_table(struct table *);  /* when table_changed(): drain, exit, be replaced */
 int  service_session_count(void);
+
+/* In a forked child, before exec of somebody's command: signals as a program
+ * expects them, and none of our descriptors but 0, 1 and 2. */
+void service_before_exec(void);
 
 #endif
