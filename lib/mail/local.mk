@@ -5,7 +5,9 @@ lib_mail_libmail_a_SOURCES = \
 	lib/mail/charset.c lib/mail/charset.h \
 	lib/mail/date.c lib/mail/date.h \
 	lib/mail/domain.c lib/mail/domain.h \
-	lib/mail/dsn.h lib/mail/imap_body.h lib/mail/mime.h \
+	lib/mail/dsn.c lib/mail/dsn.h \
+	lib/mail/imap_body.c lib/mail/imap_body.h lib/mail/imap_section.c \
+	lib/mail/mime.c lib/mail/mime.h lib/mail/mime_value.c \
 	lib/mail/encoded_word.c lib/mail/encoded_word.h \
 	lib/mail/header.c lib/mail/header.h lib/mail/header_write.c \
 	lib/mail/line.c lib/mail/line.h \

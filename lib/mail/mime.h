@@ -35,7 +35,7 @@ struct mime_part {
 	unsigned           depth;                    /* root 0 */
 	unsigned           child_count;
 	bool               is_multipart;             /* with a boundary: has (perhaps no) children */
-	bool               is_message;               /* message/rfc822 or message/global: one child */
+	bool               is_message;               /* message/rfc822: one child, if within bounds */
 
 	struct span        type, subtype;            /* as written; text plain when absent */
 	struct mime_params params;

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * dsn.c - delivery status notifications (RFC 3464, RFC 6533)
+ *
+ * Subjects, part descriptions and field names are those that Postfix uses,
+ * since mailing list managers and log tools match them; the sentences are ours.
+ */
+#include "mail/dsn.h"
+
+#include <stdio.h>
+
+#include "mail/charset.h"
+#include "mail/date.h"
+#include "mail/header.h"
+#include "mail/xtext.h"
+
+#define VALUE_LIMIT  4000    /* bytes of one value */
+#define LINE_LIMIT   76
+#define HARD_LIMIT   900     /* a word without blanks is broken here (RFC 5321, 4.5.3.1.6) */
+
+enum kind { FAILURE, DELAY, SUCCESS };
+
+static const struct {
+	const char *subject, *copy_subject, *content;
+} kinds[] = {
+	[FAILURE] = {"Undelivered Mail Returned to Sender", "Postmaster Copy: Undelivered Mail", "Undelivered Message"},
+	[DELAY] = {"Delayed Mail (still being retried)", "Postmaster Warning: Delayed Mail", "Delayed Message"},
+	[SUCCESS] = {"Successful Mail Delivery Report", "Postmaster Copy: Mail Delivery Report", "Delivered Message"},
+};
+
+static const char *const actions[] = {
+	[DSN_FAILED] = "failed", [DSN_DELAYED] = "delayed", [DSN_DELIVERED] = "delivered",
+	[DSN_RELAYED] = "relayed", [DSN_EXPANDED] = "expanded",
+};
+
+static enum kind
+kind_of(const struct dsn *d)
+{
+	enum kind kind = SUCCESS;
+
+	for (size_t i = 0; i < d->count; i++) {
+		if (d->recipients[i].action == DSN_FAILED)
+			return FAILURE;
+		if (d->recipients[i].action == DSN_DELAYED)
+			kind = DELAY;
+	}
+	return kind;
+}
+
+/* One line that can do no harm: controls are blanks; what may not be 8-bit is "?". */
+static void
+clean(struct span value, bool utf8, struct text *out)
+{
+	bool keep = utf8 && utf8_valid(value);
+
+	value = span_first(value, VALUE_LIMIT);
+	while (keep && value.len && !utf8_valid(value))      /* the cut went through a character */
+		value.len--;
+	for (size_t i = 0; i < value.len; i++) {
+		unsigned char c = (unsigned char)value.at[i];
+
+		if (c < ' ' || c == 127)
+			text_add_byte(out, ' ');
+		else
+			text_add_byte(out, c > 127 && !keep ? '?' : value.at[i]);
+	}
+}
+
+/* Adds words, folded with `indent`, after `column` bytes that stand already. */
+static void
+fold(struct span value, size_t column, const char *indent, struct text *out)
+{
+	struct span word;
+	bool        first = true;
+
+	while (span_next(&value, " ", &word)) {
+		if (!first && column + 1 + word.len > LINE_LIMIT) {
+			text_add_string(out, "\r\n");
+			text_add_string(out, indent);
+			column = strlen(indent);
+		} else if (!first) {
+			text_add_byte(out, ' ');
+			column++;
+		}
+		while (column + word.len > HARD_LIMIT) {
+			text_add(out, span_first(word, HARD_LIMIT - column));
+			word = span_from(word, HARD_LIMIT - column);
+			text_add_string(out, "\r\n");
+			text_add_string(out, indent);
+			column = strlen(indent);
+		}
+		text_add(out, word);
+		column += word.len;
+		first = false;
+	}
+}
+
+/* "Name: type; value" */
+static void
+add_field(struct text *out, const char *name, const char *type, struct span value, bool utf8)
+{
+	autotext struct text line = {0};
+	size_t before = out->len;
+
+	clean(value, utf8, &line);
+	text_add_format(out, "%s: ", name);
+	if (type)
+		text_add_format(out, "%s; ", type);
+	fold(text_span(&line), out->len - before, "    ", out);
+	text_add_string(out, "\r\n");
+}
+
+static void
+add_date_field(struct text *out, const char *name, int64_t seconds)
+{
+	autotext struct text date = {0};
+
+	if (seconds == 0)
+		return;
+	date_add_local(seconds, &date);
+	if (span_has(text_span(&date), '('))      /* RFC 3464, 2.1.1: no comments */
+		text_cut(&date, (size_t)span_find(text_span(&date), '(') - 1);
+	add_field(out, name, NULL, text_span(&date), false);
+}
+
+/* An address as a typed one: rfc822, or utf-8 (RFC 6533, 3) where it must be. */
+static void
+add_address_field(struct text *out, const char *name, struct span internal, bool utf8)
+{
+	autotext struct text external = {0}, coded = {0};
+
+	address_external(internal, &external);
+	if (span_is_ascii(internal)) {
+		add_field(out, name, "rfc822", text_span(&external), false);
+	} else if (utf8) {
+		add_field(out, name, "utf-8", text_span(&external), true);
+	} else {
+		xtext_utf8_encode(text_span(&external), &coded);
+		add_field(out, name, "utf-8", text_span(&coded), false);
+	}
+}
+
+static void
+add_orcpt_field(struct text *out, struct span orcpt, bool utf8)
+{
+	autotext struct text coded = {0};
+	struct span type, rest = orcpt;
+
+	(void)span_split(&rest, ';', &type);
+	text_add(&coded, type);
+	text_add_byte(&coded, ';');
+	if (utf8 || span_is_ascii(rest))
+		text_add(&coded, rest);
+	else
+		xtext_utf8_encode(rest, &coded);
+	add_field(out, "Original-Recipient", NULL, text_span(&coded), utf8);
+}
+
+static void
+add_boundary(const struct dsn *d, struct text *out)
+{
+	struct span seed = d->boundary_seed.len ? d->boundary_seed : d->queue_id;
+
+	/* at most 70 characters (RFC 2046, 5.1.1) */
+	text_add_format(out, "%.*s.%lld/%.*s", (int)span_first(seed, 24).len, seed.at, (long long)d->now,
+	                (int)span_first(d->host, 30).len, d->host.at);
+}
+
+static int
+add_header(const struct dsn *d, enum kind kind, struct text *out, struct fault *why)
+{
+	autotext struct text date = {0}, to = {0}, boundary = {0};
+	const char *subject = d->to_postmaster || d->double_bounce ? kinds[kind].copy_subject : kinds[kind].subject;
+
+	date_add_local(d->now, &date);
+	address_external(d->to, &to);
+	add_boundary(d, &boundary);
+	if (header_add(out, "Date", text_span(&date), why) < 0 ||
+	    header_add_format(out, "From", why, "MAILER-DAEMON@%.*s (Mail Delivery System)", SPAN_ARGS(d->host)) < 0 ||
+	    header_add(out, "Subject", span_of(subject), why) < 0 || header_add(out, "To", text_span(&to), why) < 0 ||
+	    header_add(out, "Auto-Submitted", SPAN("auto-replied"), why) < 0 ||      /* RFC 3834, 5 */
+	    header_add(out, "MIME-Version", SPAN("1.0"), why) < 0)
+		return -1;
+	text_add_format(out, "Content-Type: multipart/report; report-type=%sdelivery-status;\r\n\tboundary=\"%s\"\r\n",
+	                d->smtputf8 ? "global-" : "", text_string(&boundary));
+	text_add_string(out, "Content-Transfer-Encoding: 8bit\r\n\r\nThis is a MIME-encapsulated message.\r\n\r\n");
+	return 0;
+}
+
+static void
+open_part(const struct dsn *d, const char *description, const char *type, struct text *out)
+{
+	text_add_string(out, "--");
+	add_boundary(d, out);
+	text_add_format(out, "\r\nContent-Description: %s\r\nContent-Type: %s\r\n", description, type);
+}
+
+static void
+add_line(struct text *out, const char *line)
+{
+	text_add_string(out, line);
+	text_add_string(out, "\r\n");
+}
+
+/* What a person reads first. */
+static void
+add_explanation(const struct dsn *d, enum kind kind, struct text *out)
+{
+	text_add_format(out, "This is the mail system at host %.*s.\r\n\r\n", SPAN_ARGS(d->host));
+	if (d->to_postmaster || d->double_bounce) {
+		add_line(out, d->double_bounce ? "A notification could not be delivered to the sender of the message below,"
+		                               : "A notification like this one went to the sender of the message below;");
+		add_line(out, d->double_bounce ? "so it comes to the postmaster." : "this copy is for the postmaster.");
+	} else if (kind == FAILURE) {
+		add_line(out, "Your message could not be delivered to the recipients named below, and will");
+		add_line(out, "not be tried again. The reason stands behind each address. The report and");
+		add_line(out, "your message are attached.");
+		text_add_string(out, "\r\n");
+		add_line(out, "Should you need help, send this report to the postmaster of this host.");
+	} else if (kind == DELAY) {
+		add_line(out, "THIS IS ONLY A WARNING. THERE IS NO NEED TO SEND THE MESSAGE AGAIN.");
+		text_add_string(out, "\r\n");
+		add_line(out, "Your message has not yet reached the recipients named below. It stays in the");
+		add_line(out, "queue and is tried again; you will be told if it fails in the end.");
+	} else {
+		add_line(out, "Your message was delivered to the recipients named below. If it went on to");
+		add_line(out, "another mail system, no further reports may come from there.");
+	}
+	text_add_format(out, "\r\n%*s%.*s\r\n\r\n", 19, "", SPAN_ARGS(d->mail_name));
+}
+
+static void
+add_readable(const struct dsn *d, const struct dsn_recipient *r, struct text *out)
+{
+	autotext struct text external = {0}, line = {0};
+	bool        utf8 = d->smtputf8;
+	struct span reason = r->reason.len ? r->reason : r->diagnostic;
+
+	text_add_byte(&line, '<');
+	address_external(r->recipient, &external);
+	clean(text_span(&external), utf8, &line);
+	text_add_byte(&line, '>');
+	if (r->original.len && !address_equal(r->original, r->recipient)) {
+		text_clear(&external);
+		address_external(r->original, &external);
+		text_add_string(&line, " (expanded from <");
+		clean(text_span(&external), utf8, &line);
+		text_add_string(&line, ">)");
+	}
+	text_add_string(&line, ": ");
+	clean(reason, utf8, &line);
+	fold(text_span(&line), 0, "    ", out);
+	text_add_string(out, "\r\n\r\n");
+}
+
+/* RFC 3464, 2.3 */
+static void
+add_recipient(const struct dsn *d, const struct dsn_recipient *r, struct text *out)
+{
+	autotext struct text status = {0};
+
+	text_add_string(out, "\r\n");
+	if (r->orcpt.len)
+		add_orcpt_field(out, r->orcpt, d->smtputf8);
+	else if (r->original.len)
+		add_address_field(out, "Original-Recipient", r->original, d->smtputf8);
+	add_address_field(out, "Final-Recipient", r->recipient, d->smtputf8);
+	add_field(out, "Action", NULL, span_of(actions[r->action]), false);
+	status_add(r->status, &status);
+	add_field(out, "Status", NULL, text_span(&status), false);
+	if (r->remote_mta.len)
+		add_field(out, "Remote-MTA", "dns", r->remote_mta, d->smtputf8);
+	if (r->diagnostic.len)
+		add_field(out, "Diagnostic-Code", r->diagnostic_is_smtp ? "smtp" : "x-postfix", r->diagnostic, d->smtputf8);
+	add_date_field(out, "Last-Attempt-Date", r->last_attempt);
+	if (r->action == DSN_DELAYED)
+		add_date_field(out, "Will-Retry-Until", r->retry_until);
+}
+
+/* mail_name as a piece of a header name */
+static void
+add_name_piece(struct span mail_name, struct text *out)
+{
+	for (size_t i = 0; i < mail_name.len; i++)
+		text_add_byte(out, ascii_alpha(mail_name.at[i]) || ascii_digit(mail_name.at[i]) ? mail_name.at[i] : '-');
+}
+
+/* RFC 3464, 2.2 */
+static void
+add_report(const struct dsn *d, struct text *out)
+{
+	autotext struct text queue_field = {0}, sender_field = {0}, sender = {0};
+
+	text_add_string(out, "\r\n");
+	text_add_string(&queue_field, "X-");
+	add_name_piece(d->mail_name, &queue_field);
+	text_add(&sender_field, text_span(&queue_field));
+	text_add_string(&queue_field, "-Queue-ID");
+	text_add_string(&sender_field, "-Sender");
+	if (d->envid.len) {
+		autotext struct text envid = {0};
+
+		xtext_encode(d->envid, &envid);
+		add_field(out, "Original-Envelope-Id", NULL, text_span(&envid), false);
+	}
+	add_field(out, "Reporting-MTA", "dns", d->host, d->smtputf8);
+	add_field(out, text_string(&queue_field), NULL, d->queue_id, false);
+	if (d->sender.len)
+		add_address_field(out, text_string(&sender_field), d->sender, d->smtputf8);
+	add_date_field(out, "Arrival-Date", d->arrival);
+	for (size_t i = 0; i < d->count; i++)
+		add_recipient(d, &d->recipients[i], out);
+	text_add_string(out, "\r\n");
+}
+
+/* A whole message only for what failed, if asked so or nothing was asked, and if it is not too big. */
+static bool
+gives_whole(const struct dsn *d, enum kind kind)
+{
+	return kind == FAILURE && d->ret != SMTP_RET_HDRS && !d->to_postmaster &&
+	       (d->size_limit == 0 || d->original_size <= d->size_limit);
+}
+
+static void
+add_transcript(struct span transcript, bool utf8, struct text *out)
+{
+	struct span line;
+
+	while (transcript.len) {
+		(void)span_split(&transcript, '\n', &line);
+		text_add_string(out, "    ");
+		clean(span_first(span_trim(line), HARD_LIMIT), utf8, out);
+		text_add_string(out, "\r\n");
+	}
+	text_add_string(out, "\r\n");
+}
+
+int
+dsn_build(const struct dsn *d, struct text *head, struct text *tail, bool *whole, struct fault *why)
+{
+	autotext struct text out = {0};
+	enum kind kind = kind_of(d);
+	bool      all = gives_whole(d, kind);
+
+	if (d->count == 0 || d->host.len == 0 || d->queue_id.len == 0)
+		return fault_set(why, FAULT_INPUT, "a notification needs a host, a queue id and a recipient");
+	if (add_header(d, kind, &out, why) < 0)
+		return -1;
+	open_part(d, "Notification", d->smtputf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", &out);
+	text_add_string(&out, d->smtputf8 ? "Content-Transfer-Encoding: 8bit\r\n\r\n" : "\r\n");
+	add_explanation(d, kind, &out);
+	for (size_t i = 0; i < d->count; i++)
+		add_readable(d, &d->recipients[i], &out);
+	if (d->transcript.len)
+		add_transcript(d->transcript, d->smtputf8, &out);
+	open_part(d, "Delivery report", d->smtputf8 ? "message/global-delivery-status" : "message/delivery-status", &out);
+	if (d->smtputf8)
+		text_add_string(&out, "Content-Transfer-Encoding: 8bit\r\n");
+	add_report(d, &out);
+	if (all)
+		open_part(d, kinds[kind].content, d->smtputf8 ? "message/global" : "message/rfc822", &out);
+	else if (d->smtputf8)
+		open_part(d, kind == DELAY ? "Delayed Message Headers" : "Message Headers", "message/global-headers", &out);
+	else
+		open_part(d, kind == DELAY ? "Delayed Message Headers" : "Message Headers", "text/rfc822-headers", &out);
+	text_add_string(&out, "Content-Transfer-Encoding: 8bit\r\n\r\n");
+	text_add(head, text_span(&out));
+	text_add_string(tail, "\r\n--");
+	add_boundary(d, tail);
+	text_add_string(tail, "--\r\n");
+	*whole = all;
+	return 0;
+}
