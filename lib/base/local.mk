@@ -5,6 +5,7 @@ lib_base_libbase_a_SOURCES = \
 	lib/base/base64.c lib/base/base64.h \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/fault.c lib/base/fault.h \
+	lib/base/fault_point.c lib/base/fault_point.h \
 	lib/base/file.c lib/base/file.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/mem.c lib/base/mem.h \

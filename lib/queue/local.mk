@@ -1,1 +1,23 @@
 # SPDX-License-Identifier: ISC
+noinst_LIBRARIES += lib/queue/libqueue.a
+lib_queue_sources = \
+	lib/queue/crc32.c lib/queue/crc32.h \
+	lib/queue/message.c lib/queue/message.h \
+	lib/queue/queue.c lib/queue/queue.h lib/queue/queue_private.h \
+	lib/queue/queue_counter.c \
+	lib/queue/queue_draft.c \
+	lib/queue/queue_file.c lib/queue/queue_file.h lib/queue/queue_file_private.h \
+	lib/queue/queue_id.c lib/queue/queue_id.h \
+	lib/queue/queue_journal.c \
+	lib/queue/queue_record.c \
+	lib/queue/queue_scan.c
+lib_queue_libqueue_a_SOURCES = $(lib_queue_sources)
+
+UNIT_TESTS += t/unit/queue/test_queue
+t_unit_queue_test_queue_SOURCES = t/unit/queue/test_queue.c
+t_unit_queue_test_queue_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_queue_test_queue_LDADD = lib/queue/libqueue.a $(BASE_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_queue_file
+t_fuzz_fuzz_queue_file_SOURCES = t/fuzz/fuzz_queue_file.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_queue_file_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_queue_file_LDADD = lib/queue/libqueue.a $(BASE_LIBS)

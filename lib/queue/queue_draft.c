@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * queue_draft.c - writing a message, and the one moment when it begins to exist
+ *
+ * A failed fsync is never tried again: the pages may be marked clean.  The
+ * draft is then abandoned, and the client hears "not now".
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fault_point.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "queue/crc32.h"
+#include "queue/queue_private.h"
+
+enum { DRAFT_MAGIC = 0x44726166, FLUSH_AT = 65536, COPY_SIZE = 65536 };
+
+struct queue_draft {
+	unsigned          magic;
+	struct queue     *q;
+	int               fd;
+	char              name[QUEUE_ID_SIZE + 8];  /* "ID.part" */
+	struct queue_head head;
+	int64_t           end;                      /* of what is written so far */
+	struct text       pending;                  /* envelope bytes that belong at `end` */
+	bool              has_content, has_envelope;
+};
+
+static void
+draft_free(struct queue_draft *d)
+{
+	if (d->fd >= 0) {
+		flock(d->fd, LOCK_UN); /* the writer's copy of the descriptor shares the lock */
+		close(d->fd);
+	}
+	text_free(&d->pending);
+	d->magic = 0;
+	free(d);
+}
+
+static int
+create_file(struct queue_draft *d, struct fault *why)
+{
+	int dir = d->q->dirs[QUEUE_INCOMING];
+
+	d->fd = openat(dir, d->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (d->fd < 0)
+		return fault_errno(why, "create incoming/%s", d->name);
+	if (flock(d->fd, LOCK_EX | LOCK_NB) < 0) {
+		fault_errno(why, "lock incoming/%s", d->name);
+		unlinkat(dir, d->name, 0);
+		return -1;
+	}
+	return 0;
+}
+
+int
+queue_draft_open(struct queue *q, struct queue_draft **out, struct fault *why)
+{
+	struct queue_draft *d = mem_alloc(sizeof *d);
+	struct queue_id     id;
+
+	*d = (struct queue_draft){.magic = DRAFT_MAGIC, .q = q, .fd = -1, .end = QUEUE_CONTENT_AT};
+	d->head.created_us = clock_wall();
+	if (fault_point("queue.draft.before", why) < 0 || queue_new_id(q, d->head.created_us, &id, why) < 0) {
+		draft_free(d);
+		return -1;
+	}
+	memcpy(d->head.id, id.text, sizeof d->head.id);
+	memcpy(d->name, id.text, strlen(id.text));
+	memcpy(d->name + strlen(id.text), ".part", 6);
+	if (create_file(d, why) < 0) {
+		draft_free(d);
+		return -1;
+	}
+	(void)fault_point("queue.draft.created", NULL);
+	*out = d;
+	return 0;
+}
+
+const char *
+queue_draft_id(const struct queue_draft *d)
+{
+	return d->head.id;
+}
+
+int
+queue_draft_fd(const struct queue_draft *d)
+{
+	return d->fd;
+}
+
+int
+queue_draft_content(struct queue_draft *d, int64_t length, struct fault *why)
+{
+	struct stat st;
+	int64_t     size;
+
+	assert(d->magic == DRAFT_MAGIC && !d->has_content);
+	if (fstat(d->fd, &st) < 0)
+		return fault_errno(why, "stat incoming/%s", d->name);
+	size = st.st_size > QUEUE_CONTENT_AT ? st.st_size - QUEUE_CONTENT_AT : 0;
+	if (length < 0 || size < length)
+		return fault_set(why, FAULT_INPUT, "content is shorter than announced");
+	if (size > length && ftruncate(d->fd, QUEUE_CONTENT_AT + length) < 0)
+		return fault_errno(why, "truncate incoming/%s", d->name);
+	d->head.content_length = length;
+	d->end = QUEUE_CONTENT_AT + length;
+	d->has_content = true;
+	return 0;
+}
+
+int
+queue_draft_insert(struct queue_draft *d, struct span bytes, struct piece *p, struct fault *why)
+{
+	assert(d->magic == DRAFT_MAGIC && d->has_content && !d->has_envelope);
+	if (fault_point("queue.draft.insert", why) < 0 || file_write_at(d->fd, bytes, d->end, why) < 0)
+		return -1;
+	*p = (struct piece){d->end, (int64_t)bytes.len};
+	d->end += (int64_t)bytes.len;
+	return 0;
+}
+
+int
+queue_draft_insert_fd(struct queue_draft *d, int fd, int64_t at, int64_t length, struct piece *p, struct fault *why)
+{
+	autofree char *buffer = mem_alloc(COPY_SIZE);
+	struct piece   whole = {d->end, length}, part;
+
+	while (length > 0) {
+		size_t want = length < COPY_SIZE ? (size_t)length : COPY_SIZE;
+
+		if (file_read_at(fd, buffer, want, at, why) < 0 ||
+		    queue_draft_insert(d, span_at(buffer, want), &part, why) < 0)
+			return -1;
+		at += (int64_t)want;
+		length -= (int64_t)want;
+	}
+	*p = whole;
+	return 0;
+}
+
+static int
+flush_pending(struct queue_draft *d, struct fault *why)
+{
+	if (file_write_at(d->fd, text_span(&d->pending), d->end, why) < 0)
+		return -1;
+	d->head.envelope_sum = crc32_add(d->head.envelope_sum, text_span(&d->pending));
+	d->end += (int64_t)d->pending.len;
+	text_clear(&d->pending);
+	return 0;
+}
+
+static bool
+pieces_are_inside(const struct message_content *c, int64_t end)
+{
+	for (size_t i = 0; i < c->n_pieces; i++)
+		if (c->pieces[i].at < QUEUE_CONTENT_AT || c->pieces[i].at > end || c->pieces[i].len < 0 ||
+		    c->pieces[i].len > end - c->pieces[i].at)
+			return false;
+	return true;
+}
+
+int
+queue_draft_envelope(struct queue_draft *d, const struct queue_envelope *e, struct fault *why)
+{
+	assert(d->magic == DRAFT_MAGIC && d->has_content && !d->has_envelope);
+	if (!pieces_are_inside(&e->content, d->end))
+		return fault_set(why, FAULT_INPUT, "a piece lies outside of the message");
+	d->head.envelope_at = d->end;
+	d->head.envelope_sum = crc32_add(0, span_of(d->head.id));
+	queue_attributes_print(e, &d->pending);
+	if (d->pending.len > QUEUE_ATTRIBUTES_MAX)
+		return fault_set(why, FAULT_INPUT, "envelope larger than %d bytes", QUEUE_ATTRIBUTES_MAX);
+	d->head.rcpts_at = d->end + (int64_t)d->pending.len;
+	d->has_envelope = true;
+	return flush_pending(d, why);
+}
+
+int
+queue_draft_rcpt(struct queue_draft *d, const struct queue_rcpt *r, struct fault *why)
+{
+	assert(d->magic == DRAFT_MAGIC && d->has_envelope);
+	if (queue_rcpt_print(r, &d->pending, why) < 0)
+		return -1;
+	d->head.rcpt_count++;
+	return d->pending.len < FLUSH_AT ? 0 : flush_pending(d, why);
+}
+
+static int
+write_all(struct queue_draft *d, struct fault *why)
+{
+	autofree char *block = mem_alloc(QUEUE_CONTENT_AT);
+
+	if (flush_pending(d, why) < 0 || fault_point("queue.commit.envelope", why) < 0)
+		return -1;
+	d->head.journal_at = d->end;
+	queue_head_print(&d->head, block);
+	if (file_write_at(d->fd, span_at(block, QUEUE_CONTENT_AT), 0, why) < 0 ||
+	    fault_point("queue.commit.written", why) < 0)
+		return -1;
+	if (file_sync(d->fd, why) < 0 || fault_point("queue.commit.synced", why) < 0)
+		return -1;
+	return 0;
+}
+
+/* Renamed before the directory is synced: a crash here loses the name, and nobody was told. */
+static int
+publish(struct queue_draft *d, enum queue_state to, struct fault *why)
+{
+	if (renameat(d->q->dirs[QUEUE_INCOMING], d->name, d->q->dirs[to], d->head.id) < 0)
+		return fault_errno(why, "rename incoming/%s", d->name);
+	if (fault_point("queue.commit.renamed", why) == 0 && queue_sync(d->q, to, why) == 0 &&
+	    fault_point("queue.commit.durable", why) == 0)
+		return 0;
+	unlinkat(d->q->dirs[to], d->head.id, 0);
+	return -1;
+}
+
+int
+queue_draft_commit(struct queue_draft *d, enum queue_state to, struct fault *why)
+{
+	assert(d->magic == DRAFT_MAGIC && d->has_envelope && (to == QUEUE_INCOMING || to == QUEUE_HOLD));
+	if (write_all(d, why) < 0 || publish(d, to, why) < 0) {
+		fault_prefix(why, "%s", d->head.id);
+		queue_draft_abandon(d);
+		return -1;
+	}
+	draft_free(d);
+	return 0;
+}
+
+void
+queue_draft_abandon(struct queue_draft *d)
+{
+	if (!d)
+		return;
+	assert(d->magic == DRAFT_MAGIC);
+	unlinkat(d->q->dirs[QUEUE_INCOMING], d->name, 0);
+	draft_free(d);
+}
