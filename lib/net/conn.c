@@ -14,11 +14,11 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "net/send_file.h"
 #include "net/tls.h"
 #include "net/tls_internal.h"
 
@@ -309,7 +309,7 @@ conn_send_file(struct conn *c, int fd, off_t at, size_t count, struct fault *why
 	if (c->ssl || c->dead)
 		return send_by_copy(c, fd, at, count, why);
 	while (count) {
-		ssize_t n = sendfile(c->out_fd, fd, &at, count);
+		ssize_t n = send_file(c->out_fd, fd, &at, count);
 
 		if (n < 0 && errno == EAGAIN) {
 			if (wait_for(c, c->out_fd, POLLOUT, why) < 0)

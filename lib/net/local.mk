@@ -3,4 +3,17 @@ noinst_LIBRARIES += lib/net/libnet.a
 lib_net_libnet_a_SOURCES = \
 	lib/net/address.c lib/net/address.h \
 	lib/net/conn.c lib/net/conn.h \
-	lib/net/tls.h lib/net/tls_internal.h
+	lib/net/send_file.h \
+	lib/net/tls.c lib/net/tls.h lib/net/tls_internal.h \
+	lib/net/tls_facts.c lib/net/tls_keys.c lib/net/tls_words.c
+if LINUX
+lib_net_libnet_a_SOURCES += lib/net/send_file_linux.c
+else
+lib_net_libnet_a_SOURCES += lib/net/send_file_portable.c
+endif
+EXTRA_DIST += lib/net/send_file_linux.c lib/net/send_file_portable.c
+
+UNIT_TESTS += t/unit/net/test_tls
+t_unit_net_test_tls_SOURCES = t/unit/net/test_tls.c t/unit/unit.h
+t_unit_net_test_tls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_net_test_tls_LDADD = $(NET_LIBS) $(CHECK_LIBS)

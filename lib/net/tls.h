@@ -18,17 +18,22 @@ struct tls_context;
 struct tls_settings {
 	const char *chain_files;     /* smtpd_tls_chain_files: key, certificate, chain ...; comma separated; or */
 	const char *cert_file;       /* PEM with the chain */
-	const char *key_file;
-	const char *ca_file, *ca_path;
+	const char *key_file;        /* NULL or "": in cert_file */
+	const char *ec_cert_file, *ec_key_file;   /* a second pair of another algorithm (smtpd_tls_eccert_file) */
+	const char *ca_file, *ca_path;            /* ca_path: every file in it is read at start */
+	bool        default_ca;      /* the system's authorities too (tls_append_default_CA) */
 	const char *protocols;       /* ">=TLSv1.2", "!SSLv2, !SSLv3, ..." as Postfix writes it */
 	const char *ciphers;         /* grade: export low medium high null */
 	const char *exclude_ciphers;
 	bool        ask_client_certificate, require_client_certificate;
-	const char *alpn;            /* "imap", "pop3": offered by a client, checked by a server; NULL: none */
+	const char *alpn;            /* "imap", "pop3": offered by a client; a server that has one refuses clients that
+	                                offer only others (ALPACA); NULL: none */
 	int         session_cache;   /* entries; 0: none. Tickets are on unless no_tickets */
 	bool        no_tickets;
 };
 
+/* A zeroed struct is a valid client; a server needs a certificate. Strings may be NULL or "".
+ * Ciphers and protocols are Postfix's words; TLS below 1.2, export, anonymous and static RSA are never on. */
 int  tls_server(const struct tls_settings *, struct tls_context **, struct fault *);
 int  tls_client(const struct tls_settings *, struct tls_context **, struct fault *);
 void tls_free(struct tls_context *);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tls_internal.h - what conn.c and tls.c share
+ * tls_internal.h - what conn.c and the tls files share
  */
 #ifndef NET_TLS_INTERNAL_H
 #define NET_TLS_INTERNAL_H
@@ -10,10 +10,24 @@
 #include "base/fault.h"
 
 struct tls_context;
+struct tls_settings;
 struct tls_wish;
+struct text;
 
 SSL *tls_session(struct tls_context *, const struct tls_wish *, struct fault *);   /* owned; NULL and why */
 /* The oldest error of the library, in words. */
 int tls_fault(struct fault *, enum fault_class, const char *what);
+
+/* tls_keys.c: certificates with their keys, and authorities, into the context. */
+int tls_load_keys(SSL_CTX *, const struct tls_settings *, struct fault *);
+int tls_load_authorities(SSL_CTX *, const struct tls_settings *, struct fault *);
+
+/* tls_words.c: Postfix's words for protocols and ciphers. Pure. */
+struct tls_protocols {
+	int      low, high;       /* TLS1_2_VERSION...; high 0: the newest */
+	uint64_t without;         /* SSL_OP_NO_TLSv1_2 ... */
+};
+int  tls_parse_protocols(const char *words, struct tls_protocols *, struct fault *);
+int  tls_cipher_list(const char *grade, const char *exclude, struct text *out, struct fault *);
 
 #endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tls.c - TLS contexts from the configuration, and a session of one
+ *
+ * A server's session knows nothing of the plain text before it; a client's
+ * carries its wish.  Verification of a client without must_verify goes on
+ * whatever it finds, and tls_facts tells what that was.
+ */
+#include "net/tls.h"
+
+#include <assert.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+
+#include "net/tls_internal.h"
+
+enum { TLS_MAGIC = 0x544c5343, ALPN_MAX = 255 };
+
+struct tls_context {
+	unsigned      magic;
+	SSL_CTX      *ctx;
+	bool          server;
+	unsigned char alpn[ALPN_MAX + 1];   /* in wire form: length, name */
+	unsigned      alpn_len;
+};
+
+int
+tls_fault(struct fault *why, enum fault_class class, const char *what)
+{
+	unsigned long error = ERR_get_error();
+	char          words[200] = "unknown error";
+
+	if (error)
+		ERR_error_string_n(error, words, sizeof words);
+	ERR_clear_error();
+	return fault_set(why, class, "%s: %s", what, words);
+}
+
+void
+tls_free(struct tls_context *t)
+{
+	if (!t)
+		return;
+	assert(t->magic == TLS_MAGIC);
+	SSL_CTX_free(t->ctx);
+	t->magic = 0;
+	free(t);
+}
+
+static int
+set_protocols(SSL_CTX *ctx, const struct tls_settings *s, struct fault *why)
+{
+	struct tls_protocols p;
+	autotext struct text ciphers = {0};
+
+	if (tls_parse_protocols(s->protocols, &p, why) < 0 ||
+	    tls_cipher_list(s->ciphers, s->exclude_ciphers, &ciphers, why) < 0)
+		return -1;
+	if (SSL_CTX_set_min_proto_version(ctx, p.low) != 1 || SSL_CTX_set_max_proto_version(ctx, p.high) != 1)
+		return tls_fault(why, FAULT_INPUT, "TLS protocols");
+	SSL_CTX_set_options(ctx, p.without);
+	if (SSL_CTX_set_cipher_list(ctx, text_string(&ciphers)) != 1)
+		return tls_fault(why, FAULT_INPUT, "TLS ciphers");
+	return 0;
+}
+
+/* Two names at most are offered ("imap", "pop3"): a server takes its own or none (RFC 7301, 3.2). */
+static int
+choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *len, const unsigned char *in, unsigned in_len, void *argument)
+{
+	const struct tls_context *t = argument;
+	unsigned char            *chosen;
+
+	(void)ssl;
+	if (SSL_select_next_proto(&chosen, len, t->alpn, t->alpn_len, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static void
+set_alpn(struct tls_context *t, const char *name)
+{
+	size_t len = name ? strlen(name) : 0;
+
+	if (len == 0 || len > ALPN_MAX)
+		return;
+	t->alpn[0] = (unsigned char)len;
+	memcpy(t->alpn + 1, name, len);
+	t->alpn_len = (unsigned)len + 1;
+	if (t->server)
+		SSL_CTX_set_alpn_select_cb(t->ctx, choose_alpn, t);
+	else
+		SSL_CTX_set_alpn_protos(t->ctx, t->alpn, t->alpn_len);
+}
+
+static void
+set_cache(SSL_CTX *ctx, const struct tls_settings *s, bool server)
+{
+	static const unsigned char id[] = "postern";
+
+	SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1);
+	SSL_CTX_set_session_cache_mode(ctx, server && s->session_cache > 0 ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_OFF);
+	if (s->session_cache > 0)
+		SSL_CTX_sess_set_cache_size(ctx, s->session_cache);
+	SSL_CTX_set_num_tickets(ctx, s->no_tickets ? 0 : 1);
+	if (s->no_tickets)
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+}
+
+static void
+set_options(SSL_CTX *ctx)
+{
+	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
+static int
+take_any(int ok, X509_STORE_CTX *store)
+{
+	(void)ok, (void)store;
+	return 1;
+}
+
+static void
+set_client_certificates(SSL_CTX *ctx, const struct tls_settings *s)
+{
+	int mode = SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE;
+
+	if (s->require_client_certificate)
+		SSL_CTX_set_verify(ctx, mode | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	else if (s->ask_client_certificate)
+		SSL_CTX_set_verify(ctx, mode, take_any);
+	if ((s->ask_client_certificate || s->require_client_certificate) && s->ca_file && *s->ca_file)
+		SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(s->ca_file));
+}
+
+static int
+fill_context(struct tls_context *t, const struct tls_settings *s, struct fault *why)
+{
+	if (!t->ctx)
+		return tls_fault(why, FAULT_SYSTEM, "TLS");
+	set_options(t->ctx);
+	if (set_protocols(t->ctx, s, why) < 0 || tls_load_keys(t->ctx, s, why) < 0 ||
+	    tls_load_authorities(t->ctx, s, why) < 0)
+		return -1;
+	if (t->server && !SSL_CTX_get0_certificate(t->ctx))
+		return fault_set(why, FAULT_INPUT, "a TLS server needs a certificate");
+	if (t->server)
+		set_client_certificates(t->ctx, s);
+	set_cache(t->ctx, s, t->server);
+	set_alpn(t, s->alpn);
+	return 0;
+}
+
+static int
+make_context(const struct tls_settings *s, bool server, struct tls_context **out, struct fault *why)
+{
+	struct tls_context *t = mem_alloc(sizeof *t);
+
+	t->magic = TLS_MAGIC;
+	t->server = server;
+	ERR_clear_error();
+	t->ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+	if (fill_context(t, s, why) < 0) {
+		tls_free(t);
+		return -1;
+	}
+	*out = t;
+	return 0;
+}
+
+int
+tls_server(const struct tls_settings *s, struct tls_context **out, struct fault *why)
+{
+	return make_context(s, true, out, why);
+}
+
+int
+tls_client(const struct tls_settings *s, struct tls_context **out, struct fault *why)
+{
+	return make_context(s, false, out, why);
+}
+
+/* ".example.com" takes any name below it, as SSL_add1_host does. */
+static int
+set_match(SSL *ssl, const char *names, struct fault *why)
+{
+	struct span rest = span_of(names ? names : ""), piece;
+
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	while (span_next(&rest, ", :\t", &piece)) {
+		autofree char *name = mem_span(piece);
+
+		if (SSL_add1_host(ssl, name) != 1)
+			return tls_fault(why, FAULT_INPUT, "certificate name");
+	}
+	return 0;
+}
+
+static int
+apply_wish(SSL *ssl, const struct tls_wish *wish, struct fault *why)
+{
+	if (!wish)
+		return 0;
+	if (wish->server_name && *wish->server_name && SSL_set_tlsext_host_name(ssl, wish->server_name) != 1)
+		return tls_fault(why, FAULT_INPUT, "SNI");
+	SSL_set_verify(ssl, wish->must_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	return set_match(ssl, wish->match, why);
+}
+
+SSL *
+tls_session(struct tls_context *t, const struct tls_wish *wish, struct fault *why)
+{
+	SSL *ssl;
+
+	assert(t->magic == TLS_MAGIC);
+	ERR_clear_error();
+	ssl = SSL_new(t->ctx);
+	if (!ssl) {
+		tls_fault(why, FAULT_SYSTEM, "TLS");
+		return NULL;
+	}
+	if (!t->server && apply_wish(ssl, wish, why) < 0) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	return ssl;
+}

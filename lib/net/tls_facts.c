@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tls_facts.c - what a handshake gave, for logs, Received: and SCRAM
+ */
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/obj_mac.h>
+#include <openssl/objects.h>
+#include <stdio.h>
+
+#include "base/base64.h"
+#include "net/conn.h"
+#include "net/tls.h"
+#include "net/tls_internal.h"
+
+/* "X25519", "ECDHE (P-256)", "DHE (2048 bits)" */
+static void
+add_exchange(EVP_PKEY *key, struct text *out)
+{
+	char group[80];
+
+	if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof group, NULL) == 1) {
+		const char *nist = EC_curve_nid2nist(OBJ_sn2nid(group));
+
+		text_add_format(out, "ECDHE (%s)", nist ? nist : group);
+	} else if (EVP_PKEY_is_a(key, "DH")) {
+		text_add_format(out, "DHE (%d bits)", EVP_PKEY_get_bits(key));
+	} else {
+		const char *name = EVP_PKEY_get0_type_name(key);
+
+		text_add_string(out, name ? name : "unknown");
+	}
+}
+
+static void
+add_signature(const char *whose, EVP_PKEY *key, int type, int digest, struct text *out)
+{
+	char        group[80];
+	const char *name = EVP_PKEY_get0_type_name(key);
+
+	text_add_format(out, " %s-signature ", whose);
+	if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS"))
+		text_add_format(out, "%s (%d bits)", type == NID_rsassaPss ? "RSA-PSS" : "RSA", EVP_PKEY_get_bits(key));
+	else if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof group, NULL) == 1)
+		text_add_format(out, "ECDSA (%s)",
+		                EC_curve_nid2nist(OBJ_sn2nid(group)) ? EC_curve_nid2nist(OBJ_sn2nid(group)) : group);
+	else
+		text_add_string(out, name ? name : "unknown");
+	if (digest != NID_undef)
+		text_add_format(out, " %s-digest %s", whose, OBJ_nid2sn(digest));
+}
+
+/* Only TLS 1.3 says these beside its cipher: in 1.2 the cipher's name does. */
+static void
+tell_details(SSL *ssl, struct tls_facts *f)
+{
+	autotext struct text out = {0};
+	EVP_PKEY            *exchange = NULL;
+	bool                 server = SSL_is_server(ssl);
+	X509                *theirs = SSL_get0_peer_certificate(ssl);
+	X509                *ours = SSL_get_certificate(ssl);
+	int                  type = NID_undef, digest = NID_undef;
+
+	if (SSL_version(ssl) < TLS1_3_VERSION)
+		return;
+	if (SSL_get_peer_tmp_key(ssl, &exchange) == 1) {
+		text_add_string(&out, " key-exchange ");
+		add_exchange(exchange, &out);
+		EVP_PKEY_free(exchange);
+	}
+	if (!SSL_session_reused(ssl) && server && ours && SSL_get_signature_type_nid(ssl, &type) == 1) {
+		SSL_get_signature_nid(ssl, &digest);
+		add_signature("server", X509_get0_pubkey(ours), type, digest, &out);
+	}
+	if (theirs && SSL_get_peer_signature_type_nid(ssl, &type) == 1 && SSL_get_peer_signature_nid(ssl, &digest) == 1)
+		add_signature(server ? "client" : "server", X509_get0_pubkey(theirs), type, digest, &out);
+	snprintf(f->details, sizeof f->details, "%s", text_string(&out));
+}
+
+/* A common name, as long as it is printable: it goes to logs and headers. */
+static void
+copy_name(X509_NAME *name, char *out, size_t size)
+{
+	char cn[256] = "";
+
+	if (X509_NAME_get_text_by_NID(name, NID_commonName, cn, sizeof cn) <= 0)
+		return;
+	for (char *c = cn; *c; c++)
+		if ((unsigned char)*c < 32 || *c == 127)
+			*c = '?';
+	snprintf(out, size, "%s", cn);
+}
+
+static void
+tell_certificate(X509 *cert, struct tls_facts *f)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned      len = 0;
+	size_t        at = 0;
+
+	copy_name(X509_get_subject_name(cert), f->peer_name, sizeof f->peer_name);
+	copy_name(X509_get_issuer_name(cert), f->issuer_name, sizeof f->issuer_name);
+	if (X509_digest(cert, EVP_sha256(), digest, &len) != 1)
+		return;
+	for (unsigned i = 0; i < len && at + 4 < sizeof f->fingerprint; i++)
+		at += (size_t)snprintf(f->fingerprint + at, sizeof f->fingerprint - at, "%s%02X", i ? ":" : "", digest[i]);
+}
+
+static enum tls_trust
+trust_of(SSL *ssl)
+{
+	if (!SSL_get0_peer_certificate(ssl))
+		return TLS_ANONYMOUS;
+	if (SSL_get_verify_result(ssl) != X509_V_OK)
+		return TLS_UNTRUSTED;
+	return !SSL_is_server(ssl) && SSL_get0_peername(ssl) ? TLS_VERIFIED : TLS_TRUSTED;
+}
+
+void
+tls_facts(const struct conn *c, struct tls_facts *out)
+{
+	SSL              *ssl = conn_ssl(c);
+	const SSL_CIPHER *cipher = ssl ? SSL_get_current_cipher(ssl) : NULL;
+	struct tls_facts  f = {0};
+
+	if (ssl) {
+		snprintf(f.protocol, sizeof f.protocol, "%s", SSL_get_version(ssl));
+		snprintf(f.cipher, sizeof f.cipher, "%s", cipher ? SSL_CIPHER_get_name(cipher) : "(NONE)");
+		f.bits = cipher ? SSL_CIPHER_get_bits(cipher, &f.algorithm_bits) : 0;
+		f.trust = trust_of(ssl);
+		f.resumed = SSL_session_reused(ssl) == 1;
+		tell_details(ssl, &f);
+		if (SSL_get0_peer_certificate(ssl))
+			tell_certificate(SSL_get0_peer_certificate(ssl), &f);
+		ERR_clear_error();
+	}
+	*out = f;
+}
+
+void
+tls_facts_line(const struct tls_facts *f, struct text *out)
+{
+	text_add_format(out, "%s with cipher %s (%d/%d bits)%s", f->protocol, f->cipher, f->bits, f->algorithm_bits, f->details);
+}
+
+/* RFC 5929, 3: the Finished message that was sent first. */
+static size_t
+unique_of(SSL *ssl, void *out, size_t size)
+{
+	bool client_first = !SSL_session_reused(ssl);
+
+	return SSL_is_server(ssl) == client_first ? SSL_get_peer_finished(ssl, out, size) : SSL_get_finished(ssl, out, size);
+}
+
+int
+tls_channel_binding(const struct conn *c, const char *type, struct text *out, struct fault *why)
+{
+	static const char label[] = "EXPORTER-Channel-Binding"; /* RFC 9266 */
+	SSL              *ssl = conn_ssl(c);
+	unsigned char     bytes[EVP_MAX_MD_SIZE];
+	size_t            len = 0;
+
+	if (ssl && span_is(span_of(type), "tls-exporter") &&
+	    SSL_export_keying_material(ssl, bytes, 32, label, sizeof label - 1, NULL, 0, 0) == 1)
+		len = 32;
+	else if (ssl && span_is(span_of(type), "tls-unique") && SSL_version(ssl) < TLS1_3_VERSION)
+		len = unique_of(ssl, bytes, sizeof bytes);
+	ERR_clear_error();
+	if (len == 0)
+		return fault_set(why, FAULT_INPUT, "no channel binding of type %s", type);
+	text_add(out, span_at(bytes, len));
+	return 0;
+}
