@@ -29,25 +29,24 @@ int
 list_next(struct span *rest, const char *separators, struct span *element, struct fault *why)
 {
 	struct span s = *rest;
-	size_t      end;
+	size_t      end, depth = 0;
 
 	while (s.len && s.at[0] && strchr(separators, s.at[0]))
 		s = span_from(s, 1);
-	if (s.len == 0) {
-		*rest = s;
-		return 0;
+	for (end = 0; end < s.len; end++) {
+		if (s.at[end] == '{')
+			depth++;
+		else if (s.at[end] == '}' && depth)
+			depth--;
+		else if (!depth && s.at[end] && strchr(separators, s.at[end]))
+			break;
 	}
-	if (s.at[0] != '{')
-		return span_next(rest, separators, element) ? 1 : 0;
-	end = group_length(s);
-	if (end == 0)
-		return fault_set(why, FAULT_INPUT, "missing '}' in \"%.*s\"",
-		                 SPAN_ARGS(span_first(s, 60)));
-	if (end < s.len && (!s.at[end] || !strchr(separators, s.at[end])))
-		return fault_set(why, FAULT_INPUT, "syntax error after '}' in \"%.*s\"",
-		                 SPAN_ARGS(span_first(s, 60)));
-	*element = span_first(s, end);
+	if (depth)
+		return fault_set(why, FAULT_INPUT, "missing '}' in \"%.*s\"", SPAN_ARGS(span_first(s, 60)));
 	*rest = span_from(s, end);
+	if (end == 0)
+		return 0;
+	*element = span_first(s, end);
 	return 1;
 }
 

@@ -2,10 +2,11 @@
 /*
  * list.h - the elements of a parameter that holds several
  *
- * Elements are separated by commas and blanks.  What stands in { } is one
- * element, whatever it holds, and keeps its braces:
+ * Elements are separated by commas and blanks that do not stand in { }; braces
+ * stay in the element:
  *
  *   inet:localhost:8891, { inet:[::1]:99, command_timeout = 5s }   two elements
+ *   inline:{a=b, c=d} hash:/x                                      two elements
  *
  * list_group cuts the braces off.  Elements are owned by the list and end in
  * NUL.  A zeroed list is empty and valid.  For matching see match.h.
@@ -23,7 +24,7 @@ struct list {
 	size_t count;
 };
 
-/* -1 when a brace is not closed or something follows one directly. */
+/* -1 when a brace is not closed. */
 int  list_parse(struct span, struct list *, struct fault *);
 void list_add(struct list *, struct span element);
 bool list_has(const struct list *, const char *element);    /* case ignored */

@@ -108,6 +108,8 @@ const struct param site_params[] = {
 	NUMBER("header_size_limit", &site.header_size_limit, "102400", "1", "", "longer headers are cut for inspection"),
 	NUMBER("default_process_limit", &site.default_process_limit, "100", "1", "", "sessions of a service whose maxproc is not given"),
 	STRING("default_database_type", &site.default_database_type, "hash", "the table type where none is given"),
+	LIST("alias_maps", &site.alias_maps, "hash:/etc/aliases", "aliases of local users"),
+	LIST("alias_database", &site.alias_database, "hash:/etc/aliases", "alias tables that newaliases builds"),
 	LIST("import_environment", &site.import_environment, "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME", "environment kept by programs"),
 	LIST("export_environment", &site.export_environment, "TZ MAIL_CONFIG LANG", "environment given to delivery commands"),
 	LIST("proxy_read_maps", &site.proxy_read_maps,

@@ -41,6 +41,7 @@ struct site {
 	int         hopcount_limit, line_length_limit, header_size_limit, default_process_limit;
 	/* tables and children */
 	const char *default_database_type;
+	struct list alias_maps, alias_database;    /* whose text is in aliases(5) syntax */
 	struct list import_environment, export_environment, proxy_read_maps, proxy_write_maps;
 	/* users of the commands: match lists of user names */
 	struct list authorized_submit_users, authorized_mailq_users, authorized_flush_users;

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += lib/ipc/libipc.a
 lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/ask_rewrite.c lib/ipc/ask_rewrite.h lib/ipc/ask_rewrite_server.h \
+	lib/ipc/ask_table.c lib/ipc/ask_table.h \
 	lib/ipc/frame.c lib/ipc/frame.h \
 	lib/ipc/peer.c lib/ipc/peer.h \
 	lib/ipc/deliver.c lib/ipc/notify.c \

@@ -6,7 +6,7 @@
  *   texthash:            the text file, read whole when opened
  *   inline:{k=v, {k=v}}  static:value  static:{a value}
  *   cidr:  regexp:  pcre:   patterns from top to bottom (postmap has the syntax)
- *   unix:passwd.byname   a snapshot of getpwent when opened; with proxy: asked each time
+ *   unix:passwd.byname   a snapshot of getpwent when opened (group.byname too); see table_ask_names
  *   fail:why             every lookup fails
  *   proxy:type:name      asked of proxymap, a conversation by lib/ipc/ask_table.h
  *   pipemap:{a,b}        the value of one is the key of the next
@@ -55,6 +55,21 @@ bool        table_changed(const struct table *);
 
 /* True when the text of the spec begins like "type:name" of a type that we know. */
 bool        table_is_spec(struct span);
+
+/* Names of the types, for postconf -m: NULL at the end. */
+const char *table_type_at(size_t index);
+
+/*
+ * How proxy: is asked.  lib/service gives ask_table_find (lib/ipc/ask_table.h)
+ * before the tables are opened, to programs that may not read files.  Where
+ * nobody did (commands, rewrite, proxymap), proxy:x opens x itself.
+ */
+typedef int table_proxy_ask(const char *spec, struct span key, struct text *value, struct fault *);
+void table_use_proxy(table_proxy_ask *);
+
+/* unix: asks getpwnam and getgrnam each time instead of a snapshot: for proxymap and
+ * commands, which may.  Before tables are opened. */
+void table_ask_names(bool live);
 
 /* For match.h: elements type:table. */
 extern const struct match_tables match_tables;

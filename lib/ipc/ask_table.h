@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ask_table.h - "what does this table say?"  asks: whoever may not read files.
+ * answers: proxymap.
+ *
+ *   find  table=hash:/etc/postern/virtual key=user@example.com
+ *         | found value=..  |  missing  |  failed reason=..  |  refused reason=.. (not in proxy_read_maps)
+ *
+ * The spec is what stands behind "proxy:".  Keys and values fit into one frame.
+ * ask_table_find is a table_proxy_ask of lib/table: give it to table_use_proxy().
+ */
+#ifndef IPC_ASK_TABLE_H
+#define IPC_ASK_TABLE_H
+
+#include "ipc/frame.h"
+
+/* Sets *value: 0 found, 1 not found, -1 why. Gives up after ASK_TABLE_MS. */
+enum { ASK_TABLE_MS = 30000 };
+WAITS int ask_table_find(const char *spec, struct span key, struct text *value, struct fault *);
+
+/* The server's end: serves one connection; find answers as above, or -1 with
+ * FAULT_DENIED for a table that is not to be asked. */
+struct table_answerer {
+	WAITS int (*find)(void *context, struct span spec, struct span key, struct text *value, struct fault *);
+	void       *context;
+};
+WAITS void answer_table(int sock, const struct table_answerer *);
+
+#endif
