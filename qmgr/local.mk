@@ -1,1 +1,7 @@
 # SPDX-License-Identifier: ISC
+
+# qmgr: the scheduler is pure and tested by itself
+UNIT_TESTS += t/unit/qmgr/test_schedule
+t_unit_qmgr_test_schedule_SOURCES = t/unit/qmgr/test_schedule.c qmgr/schedule.c qmgr/destination.c qmgr/retry.c qmgr/due.c
+t_unit_qmgr_test_schedule_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_qmgr_test_schedule_LDADD = $(BASE_LIBS) -lm $(CHECK_LIBS)
