@@ -7,6 +7,7 @@ lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/peer.c lib/ipc/peer.h \
 	lib/ipc/deliver.c lib/ipc/notify.c \
 	lib/ipc/ask_auth.h lib/ipc/ask_dial.h lib/ipc/ask_dns.h lib/ipc/ask_rate.h \
+	lib/ipc/queue_talk.c lib/ipc/submit.c \
 	lib/ipc/deliver.h lib/ipc/login.h lib/ipc/notify.h lib/ipc/queue_talk.h lib/ipc/submit.h
 if LINUX
 lib_ipc_libipc_a_SOURCES += lib/ipc/peer_linux.c

@@ -3,14 +3,16 @@
  * submit.h - "take this message into the queue"
  * asks: smtpd pickup bounce local.  answers: cleanup.  (DESIGN.md 4, 1-3)
  *
- *   open     origin=smtpd client=... ...         | opened queue_id=4XyZ...
+ *   open     origin=smtpd client_name=... ...    | opened queue_id=4XyZ...
  *   content                                      | content at=512 file=<descriptor>
  *     ... the client writes the message in wire form (CRLF, unstuffed) into the
  *         descriptor from offset `at` on, its own Received: first ...
  *   rcpt     address=.. original=.. orcpt=.. notify=..     (no answer)
- *   prepare  sender=.. length=.. ...             | prepared pieces=512+1200,3000+80 size=...
- *     ... milters see those pieces ...
- *   commit   [edits]                             | committed     (it is on stable storage)
+ *   prepare  sender=.. length=.. ...             | prepared pieces=512+1200,3000+80 size=... end=...
+ *     ... milters see those pieces; a replaced body is written into the descriptor from
+ *         `end` on, and named by an edit ...
+ *   edit     edits=..                                             (no answer; repeated)
+ *   commit                                       | committed     (it is on stable storage)
  *   abort                                        | aborted
  *
  * After committed or aborted the conversation stands at its start again. A
@@ -53,6 +55,7 @@ struct submit_envelope {
 	bool        verify_only;        /* sendmail -bv: report, do not deliver */
 	bool        trace;              /* sendmail -v: deliver and report */
 	int64_t     arrival_us;         /* 0: now */
+	struct span full_name;          /* for a From: that is missing (sendmail -F) */
 };
 
 struct submission;
@@ -63,10 +66,51 @@ WAITS int submit_content(struct submission *, int *fd, int64_t *at, struct fault
 WAITS int submit_recipient(struct submission *, const struct submit_rcpt *, struct fault *);
 WAITS int submit_prepare(struct submission *, const struct submit_envelope *, struct fault *);
 struct span submit_pieces(const struct submission *);    /* after prepare */
-/* `edits`: as milters ask; see edits grammar in submit.c; SPAN_NONE for none. */
+int64_t submit_end(const struct submission *);           /* after prepare: where a new body may be written */
+/* `edits`: what the submit_edit_* functions below have built; SPAN_NONE for none. */
 WAITS int submit_commit(struct submission *, struct span edits, struct fault *);
 /* After a failure: what to tell the client, "4.3.0" and the reason in the fault. */
 const char *submit_status(const struct submission *);
 WAITS void submit_close(struct submission *);            /* aborts what was not committed; NULL is fine */
+
+/* The service that is asked, "cleanup" by default: cleanup_service_name. Once, at start. */
+void submit_service(const char *name);
+
+/*
+ * Edits: records that are applied in order at commit. On the wire each is an
+ * operator, the count of its fields, and per field a length (4, big-endian)
+ * and bytes.  Header values are whole and without the last line end; a fold in
+ * them is CRLF and a blank.
+ *
+ *   A at name value    add a header: as the at-th (0: on top of all), -1 at the end
+ *   C nth name value   change the nth (from 1) header of that name; an empty value deletes it
+ *   B piece            the body is now these bytes of the descriptor: "at+length"
+ *   S sender           R address orcpt    add a recipient        D address   delete it
+ *   H                  on hold
+ */
+void submit_edit_add(struct text *, int64_t at, struct span name, struct span value);
+void submit_edit_change(struct text *, int64_t nth, struct span name, struct span value);
+void submit_edit_body(struct text *, int64_t at, int64_t length);
+void submit_edit_sender(struct text *, struct span sender);
+void submit_edit_rcpt(struct text *, struct span address, struct span orcpt);
+void submit_edit_rcpt_delete(struct text *, struct span address);
+void submit_edit_hold(struct text *);
+
+struct submit_edit {
+	char        op;
+	int64_t     number;             /* of A and C; of B where the body begins */
+	int64_t     length;             /* of B */
+	struct span name, value;        /* address and orcpt of R, S and D */
+};
+/* Takes the next record off the front: 1, 0 the end, -1 malformed. Pure. */
+int submit_edit_next(struct span *rest, struct submit_edit *, struct fault *);
+
+/* The server's side (cleanup): requests decoded. Spans are borrowed from the frame. */
+int submit_decode_open(struct frame *, struct submit_origin *, struct fault *);
+int submit_decode_rcpt(struct frame *, struct submit_rcpt *, struct fault *);
+int submit_decode_prepare(struct frame *, struct submit_envelope *, struct fault *);
+/* "refused" with a status. */
+void submit_refuse(struct frame *answer, const char *status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

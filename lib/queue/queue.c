@@ -185,7 +185,10 @@ queue_quarantine(struct queue *q, enum queue_state s, const char *id, const char
 
 	if (moved != 0)
 		return moved;
-	log_warning("%s: %s: saved in directory \"corrupt\"", id, reason);
+	if (strstr(reason, id))
+		log_warning("%s: saved in directory \"corrupt\"", reason);
+	else
+		log_warning("%s: %s: saved in directory \"corrupt\"", id, reason);
 	return queue_sync(q, QUEUE_CORRUPT, why);
 }
 

@@ -63,18 +63,21 @@ create_file(struct queue_draft *d, struct fault *why)
 }
 
 int
-queue_draft_open(struct queue *q, struct queue_draft **out, struct fault *why)
+queue_draft_open(struct queue *q, const struct queue_id *given, struct queue_draft **out, struct fault *why)
 {
 	struct queue_draft *d = mem_alloc(sizeof *d);
 	struct queue_id     id;
 
 	*d = (struct queue_draft){.magic = DRAFT_MAGIC, .q = q, .fd = -1, .end = QUEUE_CONTENT_AT};
 	d->head.created_us = clock_wall();
-	if (fault_point("queue.draft.before", why) < 0 || queue_new_id(q, d->head.created_us, &id, why) < 0) {
+	if (given)
+		id = *given;
+	if (fault_point("queue.draft.before", why) < 0 ||
+	    (!given && queue_new_id(q, d->head.created_us, &id, why) < 0)) {
 		draft_free(d);
 		return -1;
 	}
-	memcpy(d->head.id, id.text, sizeof d->head.id);
+	memcpy(d->head.id, id.text, strlen(id.text) + 1);
 	memcpy(d->name, id.text, strlen(id.text));
 	memcpy(d->name + strlen(id.text), ".part", 6);
 	if (create_file(d, why) < 0) {
@@ -148,6 +151,27 @@ queue_draft_insert_fd(struct queue_draft *d, int fd, int64_t at, int64_t length,
 	return 0;
 }
 
+int64_t
+queue_draft_end(const struct queue_draft *d)
+{
+	return d->end;
+}
+
+int
+queue_draft_extend(struct queue_draft *d, int64_t length, struct piece *p, struct fault *why)
+{
+	struct stat st;
+
+	assert(d->magic == DRAFT_MAGIC && d->has_content && !d->has_envelope);
+	if (fstat(d->fd, &st) < 0)
+		return fault_errno(why, "stat incoming/%s", d->name);
+	if (length < 0 || st.st_size - d->end < length)
+		return fault_set(why, FAULT_INPUT, "new body is shorter than announced");
+	*p = (struct piece){d->end, length};
+	d->end += length;
+	return 0;
+}
+
 static int
 flush_pending(struct queue_draft *d, struct fault *why)
 {
@@ -203,6 +227,9 @@ write_all(struct queue_draft *d, struct fault *why)
 	if (flush_pending(d, why) < 0 || fault_point("queue.commit.envelope", why) < 0)
 		return -1;
 	d->head.journal_at = d->end;
+	/* what the writer may have left behind the end must not look like a journal */
+	if (ftruncate(d->fd, d->end) < 0)
+		return fault_errno(why, "truncate incoming/%s", d->name);
 	queue_head_print(&d->head, block);
 	if (file_write_at(d->fd, span_at(block, QUEUE_CONTENT_AT), 0, why) < 0 ||
 	    fault_point("queue.commit.written", why) < 0)

@@ -75,7 +75,11 @@ struct queue_envelope {
 
 struct queue_draft;
 
-int  queue_draft_open(struct queue *, struct queue_draft **, struct fault *);
+/* id: one of queue_new_id, used once; NULL takes a new one. */
+int  queue_draft_open(struct queue *, const struct queue_id *, struct queue_draft **, struct fault *);
+int64_t queue_draft_end(const struct queue_draft *);        /* behind what is written so far */
+/* The writer has put `length` bytes behind the end (a replaced body): they are a piece now. */
+int  queue_draft_extend(struct queue_draft *, int64_t length, struct piece *, struct fault *);
 const char *queue_draft_id(const struct queue_draft *);
 int  queue_draft_fd(const struct queue_draft *);            /* borrowed, read-write */
 /* The content is `length` bytes; what the writer put behind it is cut off. FAULT_INPUT: fewer are there. */

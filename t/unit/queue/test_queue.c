@@ -47,7 +47,7 @@ write_message(struct queue *q, int rcpts, enum queue_state s, struct queue_id *i
 	char                  address[40];
 	struct fault          why = {0};
 
-	ck_assert_msg(queue_draft_open(q, &d, &why) == 0, "%s", fault_text(&why));
+	ck_assert_msg(queue_draft_open(q, NULL, &d, &why) == 0, "%s", fault_text(&why));
 	memcpy(id->text, queue_draft_id(d), QUEUE_ID_SIZE);
 	ck_assert_int_eq(file_write_at(queue_draft_fd(d), content, QUEUE_CONTENT_AT, NULL), 0);
 	ck_assert_int_eq(file_write_at(queue_draft_fd(d), SPAN("junk"), QUEUE_CONTENT_AT + 21, NULL), 0);
@@ -300,7 +300,7 @@ UNIT_TEST(drafts_are_invisible_and_swept)
 	int64_t             due;
 	struct queue_id     id;
 
-	ck_assert_int_eq(queue_draft_open(q, &d, NULL), 0);
+	ck_assert_int_eq(queue_draft_open(q, NULL, &d, NULL), 0);
 	ck_assert_int_eq(queue_scan_open(q, QUEUE_INCOMING, &scan, NULL), 0);
 	ck_assert_int_eq(queue_scan_next(scan, NULL, NULL, NULL), 0);
 	queue_scan_close(scan);

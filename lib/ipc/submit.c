@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * submit.c - "take this message into the queue": the client, and what both ends share
+ *
+ * A submission holds one connection from open to the end; a connection that
+ * has seen committed or aborted goes back to the pool.  submit_open alone is
+ * tried again on a new connection, since nothing has happened yet.
+ */
+#include "ipc/submit.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ipc/peer.h"
+
+enum { SUBMIT_MAGIC = 0x5375626d, EDITS_A_FRAME = 32768, STATUS_SIZE = 16, END_MS = 10 * 1000 };
+
+struct submission {
+	unsigned    magic;
+	int         sock;
+	int64_t     deadline;
+	char        queue_id[64];
+	char        status[STATUS_SIZE];
+	int         fd;
+	int64_t     end;
+	struct text pieces;
+	bool        over;               /* committed, or aborted by the server */
+};
+
+static char service_name[64] = "cleanup";
+
+void
+submit_service(const char *name)
+{
+	snprintf(service_name, sizeof service_name, "%s", name);
+}
+
+/* ---- fields ---- */
+
+static const struct field rcpt_fields[] = {
+	FIELD_TEXT(struct submit_rcpt, address, "address", FIELD_NEEDED),
+	FIELD_TEXT(struct submit_rcpt, original, "original", 0),
+	FIELD_TEXT(struct submit_rcpt, orcpt, "orcpt", 0),
+	FIELD_NUMBER(struct submit_rcpt, notify, "notify", 0),
+	FIELD_END
+};
+
+static const struct field envelope_fields[] = {
+	FIELD_TEXT(struct submit_envelope, sender, "sender", FIELD_NEEDED),
+	FIELD_NUMBER(struct submit_envelope, length, "length", FIELD_NEEDED),
+	FIELD_TEXT(struct submit_envelope, envid, "envid", 0),
+	FIELD_TEXT(struct submit_envelope, ret, "ret", 0),
+	FIELD_TEXT(struct submit_envelope, body, "body", 0),
+	FIELD_FLAG(struct submit_envelope, smtputf8, "smtputf8", 0),
+	FIELD_TEXT(struct submit_envelope, auth, "auth", 0),
+	FIELD_TEXT(struct submit_envelope, filter, "filter", 0),
+	FIELD_TEXT(struct submit_envelope, redirect, "redirect", 0),
+	FIELD_TEXT(struct submit_envelope, verp, "verp", 0),
+	FIELD_FLAG(struct submit_envelope, verify_only, "verify_only", 0),
+	FIELD_FLAG(struct submit_envelope, trace, "trace", 0),
+	FIELD_NUMBER(struct submit_envelope, arrival_us, "arrival_us", 0),
+	FIELD_TEXT(struct submit_envelope, full_name, "full_name", 0),
+	FIELD_END
+};
+
+/* A C string cannot be decoded in place: "origin" is one of these. */
+static const char *const origins[] = {"smtpd", "pickup", "bounce", "local", "qmgr", "test"};
+
+struct open_request {
+	struct submit_origin o;
+	struct span          origin;
+};
+
+static const struct field open_fields[] = {
+	FIELD_TEXT(struct open_request, origin, "origin", FIELD_NEEDED),
+	FIELD_TEXT(struct open_request, o.client_name, "client_name", 0),
+	FIELD_TEXT(struct open_request, o.client_address, "client_address", 0),
+	FIELD_TEXT(struct open_request, o.client_port, "client_port", 0),
+	FIELD_TEXT(struct open_request, o.helo, "helo", 0),
+	FIELD_TEXT(struct open_request, o.protocol, "protocol", 0),
+	FIELD_TEXT(struct open_request, o.sasl_method, "sasl_method", 0),
+	FIELD_TEXT(struct open_request, o.sasl_user, "sasl_user", 0),
+	FIELD_FLAG(struct open_request, o.local_client, "local_client", 0),
+	FIELD_FLAG(struct open_request, o.no_address_mapping, "no_address_mapping", 0),
+	FIELD_FLAG(struct open_request, o.no_header_body_checks, "no_header_body_checks", 0),
+	FIELD_FLAG(struct open_request, o.no_milters, "no_milters", 0),
+	FIELD_FLAG(struct open_request, o.hold, "hold", 0),
+	FIELD_END
+};
+
+/* The other direction by the same tables: what is empty, 0 or no is left out, unless needed. */
+static void
+put_fields(struct frame *f, const struct field *fields, const void *from)
+{
+	for (; fields->name; fields++) {
+		const char *at = (const char *)from + fields->offset;
+
+		if (fields->kind == FIELD_IS_TEXT && (((const struct span *)at)->len || fields->needed))
+			frame_put(f, fields->name, *(const struct span *)at);
+		else if (fields->kind == FIELD_IS_NUMBER && (*(const int64_t *)at || fields->needed))
+			frame_put_number(f, fields->name, *(const int64_t *)at);
+		else if (fields->kind == FIELD_IS_FLAG && *(const bool *)at)
+			frame_put_flag(f, fields->name, true);
+	}
+}
+
+int
+submit_decode_open(struct frame *f, struct submit_origin *out, struct fault *why)
+{
+	struct open_request r = {.o.client_name = SPAN_NONE};
+
+	if (frame_decode(f, open_fields, &r, why) < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT(origins); i++)
+		if (span_is(r.origin, origins[i])) {
+			*out = r.o;
+			out->origin = origins[i];
+			return 0;
+		}
+	return fault_set(why, FAULT_INPUT, "unknown origin");
+}
+
+int
+submit_decode_rcpt(struct frame *f, struct submit_rcpt *out, struct fault *why)
+{
+	struct submit_rcpt r = {.address = SPAN_NONE};
+
+	if (frame_decode(f, rcpt_fields, &r, why) < 0)
+		return -1;
+	if (r.notify < 0 || r.notify > 15 || (r.notify & NOTIFY_NEVER && r.notify != NOTIFY_NEVER))
+		return fault_set(why, FAULT_INPUT, "impossible notify");
+	*out = r;
+	return 0;
+}
+
+int
+submit_decode_prepare(struct frame *f, struct submit_envelope *out, struct fault *why)
+{
+	struct submit_envelope e = {.sender = SPAN_NONE};
+
+	if (frame_decode(f, envelope_fields, &e, why) < 0)
+		return -1;
+	if (e.length < 0 || e.arrival_us < 0)
+		return fault_set(why, FAULT_INPUT, "impossible length");
+	*out = e;
+	return 0;
+}
+
+void
+submit_refuse(struct frame *answer, const char *status, const char *format, ...)
+{
+	autotext struct text reason = {0};
+	va_list              args;
+
+	va_start(args, format);
+	text_add_args(&reason, format, args);
+	va_end(args);
+	frame_start(answer, "refused");
+	frame_put_string(answer, "status", status);
+	frame_put(answer, "reason", text_span(&reason));
+}
+
+/* ---- the client ---- */
+
+/* Sends and awaits `verb`; "refused" and a lost connection set the status. */
+static int
+ask(struct submission *s, struct frame *f, const char *verb, struct fault *why)
+{
+	struct span status, reason = SPAN_NONE;
+	int         got;
+
+	snprintf(s->status, sizeof s->status, "4.3.0");
+	if (frame_send(s->sock, f, s->deadline, why) < 0)
+		return fault_prefix(why, "%s", service_name);
+	got = frame_receive(s->sock, f, s->deadline, why);
+	if (got != 0)
+		return got < 0 ? fault_prefix(why, "%s", service_name)
+		               : fault_set(why, FAULT_PEER, "%s: connection closed before an answer", service_name);
+	if (frame_is(f, verb))
+		return 0;
+	if (!frame_is(f, "refused"))
+		return fault_set(why, FAULT_PEER, "%s: unexpected answer", service_name);
+	frame_get(f, "reason", &reason);
+	if (frame_get(f, "status", &status) && status.len < sizeof s->status)
+		snprintf(s->status, sizeof s->status, "%.*s", SPAN_ARGS(status));
+	return fault_set(why, s->status[0] == '5' ? FAULT_DENIED : FAULT_SYSTEM, "%.*s", SPAN_ARGS(reason));
+}
+
+static void
+submission_free(struct submission *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->sock >= 0)
+		close(s->sock);
+	text_free(&s->pieces);
+	s->magic = 0;
+	free(s);
+}
+
+int
+submit_open(const struct submit_origin *o, int64_t deadline, struct submission **out, struct fault *why)
+{
+	struct open_request r = {.o = *o, .origin = span_of(o->origin)};
+
+	for (int tries = 0;; tries++) {
+		autoframe struct frame f = {0};
+		struct submission     *s = mem_alloc(sizeof *s);
+		struct span            id = SPAN_NONE;
+
+		*s = (struct submission){.magic = SUBMIT_MAGIC, .sock = -1, .fd = -1, .deadline = deadline};
+		frame_start(&f, "open");
+		put_fields(&f, open_fields, &r);
+		if (peer_take(service_name, deadline, &s->sock, why) == 0 && ask(s, &f, "opened", why) == 0 &&
+		    frame_get(&f, "queue_id", &id) && id.len < sizeof s->queue_id) {
+			memcpy(s->queue_id, id.at, id.len);
+			*out = s;
+			return 0;
+		}
+		submission_free(s);
+		if (tries > 2 || clock_left(deadline) == 0 || (why && why->class != FAULT_PEER))
+			return -1;
+	}
+}
+
+const char *
+submit_queue_id(const struct submission *s)
+{
+	return s->queue_id;
+}
+
+const char *
+submit_status(const struct submission *s)
+{
+	return s->status[0] ? s->status : "4.3.0";
+}
+
+int
+submit_content(struct submission *s, int *fd, int64_t *at, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	int64_t                begin;
+
+	assert(s->magic == SUBMIT_MAGIC && s->fd < 0);
+	frame_start(&f, "content");
+	if (ask(s, &f, "content", why) < 0)
+		return -1;
+	s->fd = frame_take_fd(&f, "file");
+	if (s->fd < 0 || !frame_get_number(&f, "at", &begin))
+		return fault_set(why, FAULT_PEER, "%s: malformed answer", service_name);
+	*fd = s->fd;
+	*at = begin;
+	return 0;
+}
+
+int
+submit_recipient(struct submission *s, const struct submit_rcpt *r, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	assert(s->magic == SUBMIT_MAGIC);
+	frame_start(&f, "rcpt");
+	put_fields(&f, rcpt_fields, r);
+	if (frame_send(s->sock, &f, s->deadline, why) < 0)
+		return fault_prefix(why, "%s", service_name);
+	return 0;
+}
+
+int
+submit_prepare(struct submission *s, const struct submit_envelope *e, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	struct span            pieces = SPAN_NONE;
+
+	assert(s->magic == SUBMIT_MAGIC);
+	frame_start(&f, "prepare");
+	put_fields(&f, envelope_fields, e);
+	if (ask(s, &f, "prepared", why) < 0)
+		return -1;
+	if (!frame_get(&f, "pieces", &pieces) || !frame_get_number(&f, "end", &s->end))
+		return fault_set(why, FAULT_PEER, "%s: malformed answer", service_name);
+	text_set(&s->pieces, pieces);
+	return 0;
+}
+
+struct span
+submit_pieces(const struct submission *s)
+{
+	return text_span(&s->pieces);
+}
+
+int64_t
+submit_end(const struct submission *s)
+{
+	return s->end;
+}
+
+static int
+send_edits(struct submission *s, struct span edits, struct fault *why)
+{
+	while (edits.len) {
+		autoframe struct frame f = {0};
+		struct span            rest = edits;
+		struct submit_edit     e;
+		size_t                 part = 0;
+		int                    got;
+
+		/* as many whole records as fit, one at least */
+		while ((got = submit_edit_next(&rest, &e, why)) > 0 && (part == 0 || edits.len - rest.len <= EDITS_A_FRAME))
+			part = edits.len - rest.len;
+		if (got < 0)
+			return -1;
+		frame_start(&f, "edit");
+		frame_put(&f, "edits", span_first(edits, part));
+		if (frame_send(s->sock, &f, s->deadline, why) < 0)
+			return -1;
+		edits = span_from(edits, part);
+	}
+	return 0;
+}
+
+int
+submit_commit(struct submission *s, struct span edits, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	assert(s->magic == SUBMIT_MAGIC && !s->over);
+	if (send_edits(s, edits, why) < 0)
+		return -1;
+	frame_start(&f, "commit");
+	if (ask(s, &f, "committed", why) < 0)
+		return -1;
+	s->over = true;
+	return 0;
+}
+
+void
+submit_close(struct submission *s)
+{
+	autoframe struct frame f = {0};
+
+	if (!s)
+		return;
+	assert(s->magic == SUBMIT_MAGIC);
+	if (!s->over) {
+		s->deadline = clock_after(END_MS);
+		frame_start(&f, "abort");
+		s->over = ask(s, &f, "aborted", NULL) == 0;
+	}
+	if (s->over)
+		peer_give(service_name, take_fd(s->sock));
+	submission_free(s);
+}
+
+/* ---- edits ---- */
+
+static void
+put_record(struct text *out, char op, size_t count, const struct span *fields)
+{
+	text_add_byte(out, op);
+	text_add_byte(out, (char)('0' + count));
+	for (size_t i = 0; i < count; i++) {
+		size_t n = fields[i].len;
+		char   len[4] = {(char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
+
+		text_add(out, span_at(len, 4));
+		text_add(out, fields[i]);
+	}
+}
+
+static void
+put_header_edit(struct text *out, char op, int64_t number, struct span name, struct span value)
+{
+	autofree char *n = mem_format("%lld", (long long)number);
+
+	put_record(out, op, 3, (struct span[]){span_of(n), name, value});
+}
+
+void
+submit_edit_add(struct text *out, int64_t at, struct span name, struct span value)
+{
+	put_header_edit(out, 'A', at, name, value);
+}
+
+void
+submit_edit_change(struct text *out, int64_t nth, struct span name, struct span value)
+{
+	put_header_edit(out, 'C', nth, name, value);
+}
+
+void
+submit_edit_body(struct text *out, int64_t at, int64_t length)
+{
+	autofree char *piece = mem_format("%lld+%lld", (long long)at, (long long)length);
+
+	put_record(out, 'B', 1, (struct span[]){span_of(piece)});
+}
+
+void
+submit_edit_sender(struct text *out, struct span sender)
+{
+	put_record(out, 'S', 1, &sender);
+}
+
+void
+submit_edit_rcpt(struct text *out, struct span address, struct span orcpt)
+{
+	put_record(out, 'R', 2, (struct span[]){address, orcpt});
+}
+
+void
+submit_edit_rcpt_delete(struct text *out, struct span address)
+{
+	put_record(out, 'D', 1, &address);
+}
+
+void
+submit_edit_hold(struct text *out)
+{
+	put_record(out, 'H', 0, NULL);
+}
+
+static bool
+take_field(struct span *rest, struct span *field)
+{
+	const unsigned char *n = (const unsigned char *)rest->at;
+	size_t               len;
+
+	if (rest->len < 4)
+		return false;
+	len = (size_t)n[0] << 24 | (size_t)n[1] << 16 | (size_t)n[2] << 8 | n[3];
+	if (rest->len - 4 < len)
+		return false;
+	*field = span_cut(*rest, 4, 4 + len);
+	*rest = span_from(*rest, 4 + len);
+	return true;
+}
+
+static bool
+read_number(struct span s, int64_t *out)
+{
+	bool     minus = span_is(s, "-1");
+	uint64_t n;
+
+	if (!minus && (!span_number(s, &n) || n > INT64_MAX / 2))
+		return false;
+	*out = minus ? -1 : (int64_t)n;
+	return true;
+}
+
+static bool
+read_edit(char op, const struct span *fields, struct submit_edit *e)
+{
+	struct span rest = fields[0], at;
+
+	*e = (struct submit_edit){.op = op, .name = SPAN_NONE, .value = SPAN_NONE};
+	switch (op) {
+	case 'A':
+	case 'C':
+		e->name = fields[1];
+		e->value = fields[2];
+		return read_number(fields[0], &e->number);
+	case 'B':
+		return span_split(&rest, '+', &at) && read_number(at, &e->number) && read_number(rest, &e->length) &&
+		       e->number >= 0 && e->length >= 0;
+	default:
+		e->name = fields[0];
+		e->value = fields[1];
+		return true;
+	}
+}
+
+int
+submit_edit_next(struct span *rest, struct submit_edit *out, struct fault *why)
+{
+	static const char ops[] = "ACBSRDH", counts[] = "3311210"; /* A C B S R D H */
+	struct span       fields[3] = {SPAN_NONE, SPAN_NONE, SPAN_NONE}, left;
+	const char       *op;
+	struct submit_edit e;
+
+	if (rest->len == 0)
+		return 0;
+	op = rest->at[0] ? strchr(ops, rest->at[0]) : NULL;
+	if (!op || rest->len < 2 || rest->at[1] != counts[op - ops])
+		return fault_set(why, FAULT_INPUT, "malformed edit");
+	left = span_from(*rest, 2);
+	for (int i = 0; i < rest->at[1] - '0'; i++)
+		if (!take_field(&left, &fields[i]))
+			return fault_set(why, FAULT_INPUT, "malformed edit");
+	if (!read_edit(*op, fields, &e))
+		return fault_set(why, FAULT_INPUT, "malformed edit");
+	*rest = left;
+	*out = e;
+	return 1;
+}
