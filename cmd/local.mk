@@ -1,1 +1,15 @@
 # SPDX-License-Identifier: ISC
+
+# Tables and configuration
+TABLE_COMMAND = cmd/command.c cmd/command.h
+TABLE_COMMAND_LIBS = lib/table/libtable.a $(LMDB_LIBS) $(PCRE2_LIBS) $(CONFIG_LIBS)
+
+sbin_PROGRAMS += cmd/postmap cmd/postalias
+cmd_postmap_SOURCES = cmd/postmap.c $(TABLE_COMMAND)
+cmd_postmap_LDADD = $(TABLE_COMMAND_LIBS)
+cmd_postalias_SOURCES = $(cmd_postmap_SOURCES)
+cmd_postalias_LDADD = $(TABLE_COMMAND_LIBS)
+
+pkglibexec_PROGRAMS += cmd/tables
+cmd_tables_SOURCES = cmd/tables.c $(TABLE_COMMAND)
+cmd_tables_LDADD = $(TABLE_COMMAND_LIBS)

@@ -70,11 +70,12 @@ built_path(const char *source)
 
 /* What is remembered of the text; equal means fresh. */
 static char *
-stamp_of(const struct stat *s)
+stamp_of(const struct stat *s, bool aliases)
 {
-	return mem_format("1 %lld.%09ld %lld.%09ld %lld %ld %o", (long long)s->st_mtim.tv_sec,
+	return mem_format("1 %lld.%09ld %lld.%09ld %lld %ld %o %s", (long long)s->st_mtim.tv_sec,
 	                  (long)s->st_mtim.tv_nsec, (long long)s->st_ctim.tv_sec, (long)s->st_ctim.tv_nsec,
-	                  (long long)s->st_size, (long)s->st_uid, (unsigned)(s->st_mode & 0777));
+	                  (long long)s->st_size, (long)s->st_uid, (unsigned)(s->st_mode & 0777),
+	                  aliases ? "aliases" : "postmap");
 }
 
 enum built_state
@@ -89,10 +90,19 @@ built_check(const char *source)
 		return BUILT_MISSING;
 	if (!has_text)
 		return BUILT_WITHOUT_TEXT;
-	now = stamp_of(&s);
-	if (built_file_stamp(path, &then) < 0 || !span_is(text_span(&then), now))
+	if (built_file_stamp(path, &then) < 0)
 		return BUILT_STALE;
-	return BUILT_FRESH;
+	now = stamp_of(&s, span_ends(text_span(&then), " aliases"));
+	return span_is(text_span(&then), now) ? BUILT_FRESH : BUILT_STALE;
+}
+
+bool
+built_was_aliases(const char *source)
+{
+	autofree char       *path = built_path(source);
+	autotext struct text then = {0};
+
+	return built_file_stamp(path, &then) == 0 && span_ends(text_span(&then), " aliases");
 }
 
 uid_t
@@ -162,15 +172,33 @@ mode_for(const struct stat *s, const struct built_options *o)
 	return o->no_mode ? 0644 : (s->st_mode & 0644) | 0600;
 }
 
+/* Root builds tables whose texts others own (a list manager's aliases): a link
+ * of theirs must not lead root to somebody else's file. */
+static int
+check_link(const char *source, const struct stat *target, struct fault *why)
+{
+	struct stat link;
+
+	if (lstat(source, &link) == 0 && S_ISLNK(link.st_mode) && link.st_uid != 0 &&
+	    link.st_uid != geteuid() && link.st_uid != target->st_uid)
+		return fault_set(why, FAULT_DENIED, "%s: a link of uid %ld to a file of uid %ld", source,
+		                 (long)link.st_uid, (long)target->st_uid);
+	if (!S_ISREG(target->st_mode))
+		return fault_set(why, FAULT_INPUT, "%s: not a regular file", source);
+	return 0;
+}
+
 static int
 read_source(const char *source, struct stat *s, struct text *in, struct fault *why)
 {
-	autoclose int fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	autoclose int fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return fault_errno(why, "open %s", source);
 	if (fstat(fd, s) < 0)
 		return fault_errno(why, "fstat %s", source);
+	if (check_link(source, s, why) < 0)
+		return -1;
 	if (file_read_fd(fd, TABLE_TEXT_MAX, in, why) < 0)
 		return fault_prefix(why, "%s", source);
 	return 0;
@@ -188,7 +216,7 @@ built_make(const char *source, const struct built_options *options, struct fault
 
 	if (read_source(source, &s, &in, why) < 0)
 		return -1;
-	stamp = stamp_of(&s);
+	stamp = stamp_of(&s, options->aliases);
 	b.file = built_file_create(path, in.len, why);
 	if (!b.file)
 		return -1;

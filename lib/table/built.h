@@ -32,6 +32,7 @@ enum built_state { BUILT_FRESH, BUILT_STALE, BUILT_MISSING, BUILT_WITHOUT_TEXT }
 
 /* "hash:/etc/aliases" is named in alias_maps or alias_database. */
 bool  built_is_aliases(const char *spec);
+bool  built_was_aliases(const char *source);         /* when it was built last */
 char *built_path(const char *source);                /* owned */
 enum built_state built_check(const char *source);
 uid_t built_owner(const char *source);               /* of the text, at the time of building; -1 */

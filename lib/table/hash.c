@@ -20,11 +20,17 @@ struct hash {
 	struct memory       *memory;
 };
 
+static bool
+is_aliases(const struct table *t)
+{
+	return built_is_aliases(t->spec) || built_was_aliases(t->name);
+}
+
 /* Tries to make the built file fresh: true when there is one to read. */
 static bool
 refresh(const struct table *t, struct fault *why)
 {
-	struct built_options options = {.aliases = built_is_aliases(t->spec), .keep_old = true};
+	struct built_options options = {.aliases = is_aliases(t), .keep_old = true};
 	enum built_state     state = built_check(t->name);
 	struct fault         failed = {0};
 
@@ -49,7 +55,7 @@ open_memory(struct table *t, struct fault *why)
 	if (table_read_text(t, t->name, &in, why) < 0)
 		return -1;
 	h->memory = memory_new();
-	memory_from_source(h->memory, t->name, text_span(&in), built_is_aliases(t->spec));
+	memory_from_source(h->memory, t->name, text_span(&in), is_aliases(t));
 	return 0;
 }
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * command.c - how a command of the administrator begins
+ */
+#include "cmd/command.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "config/site.h"
+
+const char *
+command_name(const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/');
+
+	return slash ? slash + 1 : argv0;
+}
+
+struct main_cf *
+command_begin(const char *name, const char *directory, bool strict)
+{
+	autofree char  *tag = mem_format("postfix/%s", name);
+	struct faults   faults = {0};
+	struct main_cf *cf;
+
+	signal(SIGPIPE, SIG_IGN);
+	log_open(tag, -1);
+	log_also_stderr(true);
+	cf = site_load(directory, &faults);
+	for (int i = 0; i < faults.warnings; i++)
+		log_warning("%s", faults.warning[i]);
+	for (int i = 0; i < faults.errors; i++)
+		if (strict)
+			log_error("%s", faults.error[i]);
+		else
+			log_warning("%s", faults.error[i]);
+	if (strict && faults.errors)
+		exit(1);
+	faults_free(&faults);
+	return cf;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * command.h - how a command of the administrator begins
+ *
+ * command_begin logs to standard error as "NAME: ...", reads the configuration
+ * of the directory (NULL: MAIL_CONFIG or built in) and fills `site`; what is
+ * wrong with it is told, and fatal only with `strict`.
+ */
+#ifndef CMD_COMMAND_H
+#define CMD_COMMAND_H
+
+#include "config/main_cf.h"
+
+struct main_cf *command_begin(const char *name, const char *directory, bool strict);
+
+/* The last part of argv[0], "lt-" off. */
+const char *command_name(const char *argv0);
+
+#endif

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postmap.c - postmap and postalias: build, ask and change lookup tables
+ *
+ *   postmap [-bfhimnoprsvwNuU] [-c dir] [-d key] [-q key] [type:]file ...
+ *
+ * The same program by two names: postalias reads aliases(5) syntax.  hash: btree:
+ * and lmdb: are built (lib/table/built.h says where); -q asks a table of any type.
+ * Exit status: 0; 1 when -q or -d found nothing, or something failed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cmd/command.h"
+#include "config/line.h"
+#include "config/list.h"
+#include "config/site.h"
+#include "table/built.h"
+#include "table/source.h"
+#include "table/table.h"
+
+struct request {
+	const char          *name;
+	struct built_options build;
+	const char          *query, *remove;
+	bool                 increment, walk, headers, body;
+	char               **tables;
+	int                  n_tables;
+};
+
+static _Noreturn void
+usage(const char *name)
+{
+	fprintf(stderr, "usage: %s [-NbfhimnoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...\n", name);
+	exit(1);
+}
+
+/* "hash:/x" for "/x"; *file is what stands behind the colon. Owned. */
+static char *
+full_spec(const char *written, const char **file)
+{
+	char *spec = written[0] != '/' && written[0] != '.' && strchr(written, ':')
+	           ? mem_string(written) : mem_format("%s:%s", site.default_database_type, written);
+
+	*file = strchr(spec, ':') + 1;
+	return spec;
+}
+
+static bool
+is_built_type(const char *spec)
+{
+	struct span s = span_of(spec);
+
+	return span_starts(s, "hash:") || span_starts(s, "btree:") || span_starts(s, "lmdb:");
+}
+
+static void
+need_built_type(const struct request *r, const char *spec)
+{
+	if (!is_built_type(spec))
+		log_fatal("%s: a table of this type is not built or changed with %s", spec, r->name);
+}
+
+static struct table *
+open_table(const char *written)
+{
+	const char   *file;
+	autofree char *spec = full_spec(written, &file);
+	struct fault  why = {0};
+	struct table *t = table_open(spec, &why);
+
+	if (!t)
+		log_fatal("%s", fault_text(&why));
+	return t;
+}
+
+/* The first table that has the key. */
+static bool
+ask(struct table **tables, int count, struct span key, struct text *value)
+{
+	struct fault why = {0};
+
+	for (int i = 0; i < count; i++) {
+		int found = table_find(tables[i], key, value, &why);
+
+		if (found < 0)
+			log_fatal("table %s: query error: %s", table_spec(tables[i]), fault_text(&why));
+		if (found == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+answer(struct table **tables, int count, struct span key, bool show_key)
+{
+	autotext struct text value = {0};
+
+	if (!ask(tables, count, key, &value))
+		return false;
+	if (show_key)
+		printf("%.*s\t", SPAN_ARGS(key));
+	printf("%.*s\n", SPAN_ARGS(text_span(&value)));
+	return true;
+}
+
+/* One line of standard input, without its end. */
+static bool
+input_line(char **line, size_t *room, struct span *out)
+{
+	ssize_t got = getline(line, room, stdin);
+
+	if (got < 0)
+		return false;
+	while (got > 0 && ((*line)[got - 1] == '\n' || (*line)[got - 1] == '\r'))
+		got--;
+	*out = span_at(*line, (size_t)got);
+	return true;
+}
+
+/* Header by header, then line by line of the body, as -h and -b ask. */
+static bool
+ask_message(const struct request *r, struct table **tables)
+{
+	autofree char       *line = NULL;
+	autotext struct text header = {0};
+	size_t               room = 0;
+	struct span          in;
+	bool                 found = false, in_body = false;
+
+	while (input_line(&line, &room, &in)) {
+		if (in_body) {
+			if (r->body && in.len)
+				found |= answer(tables, r->n_tables, in, true);
+			continue;
+		}
+		if (header.len && in.len && (in.at[0] == ' ' || in.at[0] == '\t')) {
+			text_add_byte(&header, '\n');
+			text_add(&header, in);
+			continue;
+		}
+		if (header.len && r->headers)
+			found |= answer(tables, r->n_tables, text_span(&header), true);
+		text_set(&header, in);
+		in_body = in.len == 0;
+	}
+	if (header.len && r->headers && !in_body)
+		found |= answer(tables, r->n_tables, text_span(&header), true);
+	return found;
+}
+
+static int
+query(const struct request *r)
+{
+	struct table **tables = mem_array((size_t)r->n_tables, sizeof *tables);
+	autofree char *line = NULL;
+	size_t         room = 0;
+	struct span    key;
+	bool           found = false;
+
+	table_ask_names(true);
+	for (int i = 0; i < r->n_tables; i++)
+		tables[i] = open_table(r->tables[i]);
+	if (strcmp(r->query, "-") != 0)
+		found = answer(tables, r->n_tables, span_of(r->query), false);
+	else if (r->headers || r->body)
+		found = ask_message(r, tables);
+	else
+		while (input_line(&line, &room, &key))
+			found |= answer(tables, r->n_tables, key, true);
+	for (int i = 0; i < r->n_tables; i++)
+		table_close(tables[i]);
+	free(tables);
+	return found ? 0 : 1;
+}
+
+static bool
+remove_key(const struct request *r, struct span key)
+{
+	bool found = false;
+
+	for (int i = 0; i < r->n_tables; i++) {
+		const char         *file;
+		autofree char      *spec = full_spec(r->tables[i], &file);
+		struct built_change change = {key, NULL};
+		struct fault        why = {0};
+		bool                removed = false;
+
+		need_built_type(r, spec);
+		if (built_check(file) == BUILT_MISSING)
+			log_fatal("%s: this table is not built", spec);
+		if (built_edit(file, &change, 1, &r->build, &removed, &why) < 0)
+			log_fatal("%s", fault_text(&why));
+		found |= removed;
+	}
+	return found;
+}
+
+static int
+remove_keys(const struct request *r)
+{
+	autofree char *line = NULL;
+	size_t         room = 0;
+	struct span    key;
+	bool           found = false;
+
+	if (strcmp(r->remove, "-") != 0)
+		return remove_key(r, span_of(r->remove)) ? 0 : 1;
+	while (input_line(&line, &room, &key))
+		found |= remove_key(r, key);
+	return found ? 0 : 1;
+}
+
+static void
+print_pair(void *context, struct span key, struct span value)
+{
+	const bool *aliases = context;
+
+	printf(*aliases ? "%.*s: %.*s\n" : "%.*s\t%.*s\n", SPAN_ARGS(key), SPAN_ARGS(value));
+}
+
+static void
+walk(const struct request *r, const char *spec, const char *file)
+{
+	struct fault why = {0};
+	bool         aliases = r->build.aliases;
+
+	need_built_type(r, spec);
+	if (built_walk(file, print_pair, &aliases, &why) < 0)
+		log_fatal("%s", fault_text(&why));
+}
+
+struct additions {
+	struct built_change *change;
+	struct span         *value;
+	size_t               count;
+};
+
+static int
+add_one(void *context, int line, struct span key, struct span value, struct fault *why)
+{
+	struct additions *a = context;
+
+	(void)line, (void)why;
+	a->change = mem_grow(a->change, a->count + 1, sizeof *a->change);
+	a->value = mem_grow(a->value, a->count + 1, sizeof *a->value);
+	a->change[a->count].key = span_of(mem_span(key));
+	a->value[a->count++] = span_of(mem_span(value));
+	return 0;
+}
+
+static void
+warn(void *context, int line, const char *sentence)
+{
+	(void)context;
+	log_warning("standard input, line %d: %s", line, sentence);
+}
+
+/* -i: what standard input says is added to what is built. */
+static void
+increment(const struct request *r, const char *file)
+{
+	autotext struct text in = {0};
+	struct additions     a = {0};
+	struct source_reader reader = {add_one, warn, &a};
+	char                 piece[4096];
+	size_t               got;
+	struct fault         why = {0};
+
+	while ((got = fread(piece, 1, sizeof piece, stdin)) > 0)
+		text_add(&in, span_at(piece, got));
+	if (source_read(text_span(&in), r->build.aliases ? SOURCE_ALIASES : SOURCE_POSTMAP, &reader, &why) < 0)
+		log_fatal("%s", fault_text(&why));
+	for (size_t i = 0; i < a.count; i++)
+		a.change[i].value = &a.value[i];
+	if (built_edit(file, a.change, a.count, &r->build, NULL, &why) < 0)
+		log_fatal("%s", fault_text(&why));
+}
+
+static void
+build(const struct request *r, const char *written)
+{
+	const char    *file;
+	autofree char *spec = full_spec(written, &file);
+	struct fault   why = {0};
+
+	if (r->walk) {
+		walk(r, spec, file);
+		return;
+	}
+	need_built_type(r, spec);
+	if (r->increment)
+		increment(r, file);
+	else if (built_make(file, &r->build, &why) < 0)
+		log_fatal("%s", fault_text(&why));
+}
+
+static void
+parse_option(struct request *r, int option, const char **directory)
+{
+	switch (option) {
+	case 'c': *directory = optarg; break;
+	case 'd': r->remove = optarg; break;
+	case 'q': r->query = optarg; break;
+	case 'f': r->build.keep_case = true; break;
+	case 'r': r->build.replace = true; break;
+	case 'w': r->build.quiet_repeats = true; break;
+	case 'p': r->build.no_mode = true; break;
+	case 'i': r->increment = true; break;
+	case 's': r->walk = true; break;
+	case 'h': case 'm': r->headers = true; break;
+	case 'b': r->body = true; break;
+	case 'v': log_verbose(1); break;
+	case 'n': case 'N': case 'o': case 'u': case 'U': break;      /* nothing to choose here */
+	case 'F': log_fatal("-F (values that are files) is not supported here"); break;
+	default: usage(r->name);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	const char    *directory = NULL;
+	struct request r = {.name = command_name(argv[0])};
+	int            option;
+
+	r.build.aliases = strcmp(r.name, "postalias") == 0;
+	log_open(r.name, -1);
+	log_also_stderr(true);
+	while ((option = getopt(argc, argv, "bc:d:fFhimnNopq:rsuUvw")) > 0)
+		parse_option(&r, option, &directory);
+	r.tables = argv + optind;
+	r.n_tables = argc - optind;
+	if (r.n_tables == 0 || (r.query != NULL) + (r.remove != NULL) + r.increment + r.walk > 1)
+		usage(r.name);
+	main_cf_free(command_begin(r.name, directory, false));
+	if (r.query)
+		return query(&r);
+	if (r.remove)
+		return remove_keys(&r);
+	for (int i = 0; i < r.n_tables; i++)
+		build(&r, r.tables[i]);
+	return 0;
+}
