@@ -12,7 +12,7 @@ says_nothing(struct span s)
 }
 
 bool
-line_next(struct span *rest, struct line *line)
+config_line_next(struct span *rest, struct line *line)
 {
 	bool started = false;
 

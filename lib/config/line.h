@@ -18,7 +18,7 @@ struct line {
 	int         last;      /* of the last physical line read */
 };
 
-bool line_next(struct span *rest, struct line *);     /* start with a zeroed line */
+bool config_line_next(struct span *rest, struct line *);     /* start with a zeroed line */
 void line_free(struct line *);
 
 #endif

@@ -64,7 +64,7 @@ main_cf_parse(const char *directory, const char *file, struct span in, struct fa
 	file = arena_string(cf->arena, span_of(file));
 	cf->settings = strmap_new();
 	cf->known = strmap_new();
-	while (line_next(&in, &line)) {
+	while (config_line_next(&in, &line)) {
 		struct span text = span_trim(text_span(&line.text));
 
 		if (span_has(text, '\0') || list_assignment(text, &name, &value, &why) < 0) {

@@ -231,7 +231,7 @@ master_cf_parse(const char *file, struct span in, bool chroot_default, struct fa
 	struct line       line = {0};
 	struct fault      why = {0};
 
-	while (line_next(&in, &line)) {
+	while (config_line_next(&in, &line)) {
 		struct master_row *r = mem_alloc(sizeof *r);
 
 		r->file = mem_string(file);

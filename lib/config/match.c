@@ -42,7 +42,7 @@ add_file(struct match_list *l, struct span name, bool negative, int depth, struc
 	if (file_read(path, FILE_MAX, &in, why) < 0)
 		return -1;
 	rest = text_span(&in);
-	while (done == 0 && line_next(&rest, &line))
+	while (done == 0 && config_line_next(&rest, &line))
 		done = add_words(l, text_span(&line.text), negative, depth + 1, why);
 	line_free(&line);
 	return done < 0 ? fault_prefix(why, "%s", path) : 0;
@@ -218,7 +218,7 @@ match_domain(const struct match_list *l, struct span domain, struct fault *why)
 
 static int
 element_holds(const struct match_list *l, const struct element *e, struct span name,
-              struct span address, const struct address *parsed, struct fault *why)
+              struct span address, const struct ip *parsed, struct fault *why)
 {
 	int hit = 0;
 
@@ -235,8 +235,8 @@ element_holds(const struct match_list *l, const struct element *e, struct span n
 int
 match_address(const struct match_list *l, struct span name, struct span address, struct fault *why)
 {
-	struct address parsed;
-	bool           is_address = address_parse(address, &parsed, NULL) == 0;
+	struct ip parsed;
+	bool           is_address = ip_parse(address, &parsed, NULL) == 0;
 
 	for (size_t i = 0; i < l->count; i++) {
 		const struct element *e = &l->element[i];

@@ -12,10 +12,10 @@
 #include <sys/socket.h>
 
 int
-address_parse(struct span s, struct address *out, struct fault *why)
+ip_parse(struct span s, struct ip *out, struct fault *why)
 {
 	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-	struct address             a = {0};
+	struct ip             a = {0};
 	char                       text[INET6_ADDRSTRLEN];
 	bool                       six = span_has(s, ':');
 
@@ -43,7 +43,7 @@ all_bits(int family)
 
 /* Clears what is beyond the mask; true when that changed something. */
 static bool
-mask_bits(struct address *a, int bits)
+mask_bits(struct ip *a, int bits)
 {
 	bool changed = false;
 
@@ -62,7 +62,7 @@ static int
 host_bits(struct span s, const struct network *n, struct fault *why)
 {
 	char           text[INET6_ADDRSTRLEN] = "";
-	struct address base = n->base;
+	struct ip base = n->base;
 
 	mask_bits(&base, n->bits);
 	inet_ntop(base.family, base.bytes, text, sizeof text);
@@ -75,7 +75,7 @@ int
 network_parse(struct span s, struct network *out, struct fault *why)
 {
 	struct network n = {0};
-	struct address check;
+	struct ip check;
 	struct span    base = s, bits = SPAN_NONE;
 	ptrdiff_t      slash = span_find_last(s, '/');
 	uint64_t       count;
@@ -87,7 +87,7 @@ network_parse(struct span s, struct network *out, struct fault *why)
 	}
 	if (base.len > 1 && base.at[0] == '[' && base.at[base.len - 1] == ']')
 		base = span_cut(base, 1, base.len - 1);
-	if (address_parse(base, &n.base, why) < 0)
+	if (ip_parse(base, &n.base, why) < 0)
 		return -1;
 	mapped = n.base.family == AF_INET && span_has(base, ':');
 	n.bits = all_bits(n.base.family);
@@ -106,9 +106,9 @@ network_parse(struct span s, struct network *out, struct fault *why)
 }
 
 bool
-network_holds(const struct network *n, const struct address *a)
+network_holds(const struct network *n, const struct ip *a)
 {
-	struct address masked = *a;
+	struct ip masked = *a;
 
 	if (a->family != n->base.family)
 		return false;
@@ -133,9 +133,9 @@ network_looks_so(struct span s)
 }
 
 static bool
-address_of(const struct sockaddr *from, struct address *out)
+address_of(const struct sockaddr *from, struct ip *out)
 {
-	*out = (struct address){.family = from ? from->sa_family : 0};
+	*out = (struct ip){.family = from ? from->sa_family : 0};
 	if (out->family == AF_INET)
 		memcpy(out->bytes, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
 	else if (out->family == AF_INET6)
@@ -146,7 +146,7 @@ address_of(const struct sockaddr *from, struct address *out)
 }
 
 static int
-bits_of(const struct address *mask)
+bits_of(const struct ip *mask)
 {
 	int bits = 0;
 
@@ -157,13 +157,13 @@ bits_of(const struct address *mask)
 
 /* RFC 791's classes, for mynetworks_style = class. */
 static int
-class_bits(const struct address *a)
+class_bits(const struct ip *a)
 {
 	return a->bytes[0] < 128 ? 8 : a->bytes[0] < 192 ? 16 : 24;
 }
 
 static void
-add_network(struct text *out, struct address a, int bits)
+add_network(struct text *out, struct ip a, int bits)
 {
 	char             text[INET6_ADDRSTRLEN] = "";
 	autofree char   *one = NULL;
@@ -180,10 +180,10 @@ add_network(struct text *out, struct address a, int bits)
 
 /* Does the list of inet_interfaces name this address? */
 static bool
-is_chosen(const struct ifaddrs *i, const struct address *a, struct span interfaces)
+is_chosen(const struct ifaddrs *i, const struct ip *a, struct span interfaces)
 {
 	struct span    rest = interfaces, word;
-	struct address named;
+	struct ip named;
 
 	while (span_next(&rest, ", \t\r\n", &word)) {
 		if (span_is_nocase(word, "all"))
@@ -195,7 +195,7 @@ is_chosen(const struct ifaddrs *i, const struct address *a, struct span interfac
 		}
 		if (word.len > 1 && word.at[0] == '[')
 			word = span_cut(word, 1, word.len - 1);
-		if (address_parse(word, &named, NULL) == 0 && named.family == a->family &&
+		if (ip_parse(word, &named, NULL) == 0 && named.family == a->family &&
 		    memcmp(named.bytes, a->bytes, sizeof named.bytes) == 0)
 			return true;
 	}
@@ -218,7 +218,7 @@ static void
 add_interface(const struct ifaddrs *i, const char *style, struct span interfaces,
               struct span protocols, int family, struct text *out)
 {
-	struct address a, mask;
+	struct ip a, mask;
 	bool           loopback;
 	int            bits;
 
@@ -254,10 +254,10 @@ networks_of_interfaces(const char *style, struct span interfaces, struct span pr
 }
 
 bool
-address_is_ours(const struct address *a)
+ip_is_ours(const struct ip *a)
 {
 	struct ifaddrs *all = NULL;
-	struct address  own;
+	struct ip  own;
 	bool            ours = false;
 
 	if (getifaddrs(&all) < 0)

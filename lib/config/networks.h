@@ -11,20 +11,20 @@
 #include "base/fault.h"
 #include "base/text.h"
 
-struct address {
+struct ip {
 	int           family;      /* AF_INET or AF_INET6 */
 	unsigned char bytes[16];   /* network order; 4 of them for AF_INET */
 };
 
 struct network {
-	struct address base;
+	struct ip base;
 	int            bits;
 };
 
 /* Without brackets; "::ffff:192.0.2.1" becomes AF_INET. */
-int  address_parse(struct span, struct address *, struct fault *);
+int  ip_parse(struct span, struct ip *, struct fault *);
 int  network_parse(struct span, struct network *, struct fault *);
-bool network_holds(const struct network *, const struct address *);
+bool network_holds(const struct network *, const struct ip *);
 
 /* True when the text looks like a network and not like a domain or a table:
  * digits and dots, or with a colon in brackets. */
@@ -36,6 +36,6 @@ void networks_of_interfaces(const char *style, struct span interfaces, struct sp
                             struct text *out);
 
 /* True when the address is one of this host's (or of the list's) own: for [ip] literals. */
-bool address_is_ours(const struct address *);
+bool ip_is_ours(const struct ip *);
 
 #endif

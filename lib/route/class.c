@@ -13,7 +13,7 @@
 static bool
 is_our_literal(struct span domain)
 {
-	struct address a, proxy;
+	struct ip a, proxy;
 	struct span    inside;
 
 	if (domain.len < 3 || domain.at[0] != '[' || domain.at[domain.len - 1] != ']')
@@ -21,13 +21,13 @@ is_our_literal(struct span domain)
 	inside = span_cut(domain, 1, domain.len - 1);
 	if (span_starts_nocase(inside, "IPv6:"))
 		inside = span_from(inside, 5);
-	if (address_parse(inside, &a, NULL) < 0)
+	if (ip_parse(inside, &a, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < site.proxy_interfaces.count; i++)
-		if (address_parse(span_of(site.proxy_interfaces.item[i]), &proxy, NULL) == 0 &&
+		if (ip_parse(span_of(site.proxy_interfaces.item[i]), &proxy, NULL) == 0 &&
 		    proxy.family == a.family && memcmp(proxy.bytes, a.bytes, sizeof a.bytes) == 0)
 			return true;
-	return address_is_ours(&a);
+	return ip_is_ours(&a);
 }
 
 int

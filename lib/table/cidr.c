@@ -37,10 +37,10 @@ static int
 find_cidr(struct table *t, struct span key, struct text *value, struct fault *why)
 {
 	const struct rules *r = t->data;
-	struct address      a;
+	struct ip      a;
 
 	(void)why;
-	if (address_parse(key, &a, NULL) < 0)
+	if (ip_parse(key, &a, NULL) < 0)
 		return 1;
 	for (size_t i = 0; i < r->count;) {
 		const struct rule *rule = &r->rule[i++];

@@ -104,7 +104,7 @@ rules_parse_text(const char *path, struct span in, struct rules *r, rules_parse 
 	struct nest  nest = {.depth = 0};
 	struct fault bad = {0};
 
-	while (line_next(&in, &line)) {
+	while (config_line_next(&in, &line)) {
 		if (r->count >= RULES_MAX) {
 			line_free(&line);
 			return fault_set(why, FAULT_INPUT, "more than %d rules", RULES_MAX);

@@ -86,7 +86,7 @@ source_read(struct span in, enum source_syntax syntax, const struct source_reade
 	struct span          value = SPAN_NONE;
 	int                  bad = 0;
 
-	while (bad >= 0 && line_next(&in, &line)) {
+	while (bad >= 0 && config_line_next(&in, &line)) {
 		const char *problem;
 
 		text_clear(&key);

@@ -170,16 +170,16 @@ END_TEST
 UNIT_TEST(networks)
 {
 	struct network n;
-	struct address a;
+	struct ip a;
 	struct fault   why = {0};
 
 	ck_assert_int_eq(network_parse(SPAN("192.0.2.0/24"), &n, NULL), 0);
-	ck_assert_int_eq(address_parse(SPAN("192.0.2.77"), &a, NULL), 0);
+	ck_assert_int_eq(ip_parse(SPAN("192.0.2.77"), &a, NULL), 0);
 	ck_assert(network_holds(&n, &a));
-	ck_assert_int_eq(address_parse(SPAN("::ffff:192.0.3.1"), &a, NULL), 0);
+	ck_assert_int_eq(ip_parse(SPAN("::ffff:192.0.3.1"), &a, NULL), 0);
 	ck_assert(!network_holds(&n, &a));
 	ck_assert_int_eq(network_parse(SPAN("[2001:db8::]/32"), &n, NULL), 0);
-	ck_assert_int_eq(address_parse(SPAN("2001:db8:1::1"), &a, NULL), 0);
+	ck_assert_int_eq(ip_parse(SPAN("2001:db8:1::1"), &a, NULL), 0);
 	ck_assert(network_holds(&n, &a));
 	ck_assert_int_eq(network_parse(SPAN("[::ffff:127.0.0.0]/104"), &n, NULL), 0);
 	ck_assert_int_eq(n.bits, 8);
