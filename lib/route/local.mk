@@ -11,3 +11,8 @@ lib_route_libroute_a_SOURCES = \
 	lib/route/settings.c
 
 ROUTE_LIBS = lib/route/libroute.a $(TABLE_LIBS)
+
+UNIT_TESTS += t/unit/route/test_route
+t_unit_route_test_route_SOURCES = t/unit/route/test_route.c t/unit/unit.h
+t_unit_route_test_route_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_route_test_route_LDADD = $(ROUTE_LIBS) $(CHECK_LIBS)

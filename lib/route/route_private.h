@@ -27,6 +27,7 @@ struct route_settings {
 extern struct route_settings route_settings;
 
 struct router {
+	struct match_tables tables;             /* the match lists borrow it */
 	struct match_list *mydestination, *virtual_alias_domains, *virtual_mailbox_domains, *relay_domains;
 	struct table_list *transport, *sender_transport, *sender_relayhost, *relocated;
 	struct table_list *canonical, *sender_canonical, *recipient_canonical;

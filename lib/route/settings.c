@@ -65,15 +65,12 @@ open_watched(void *watch, const char *spec, struct fault *why)
 }
 
 static int
-open_match(struct match_list **out, const struct list *elements, const char *name,
-           void (*watch)(struct table *), struct fault *why)
+open_match(struct router *r, struct match_list **out, const struct list *elements, const char *name,
+           struct fault *why)
 {
-	struct match_tables tables = match_tables;
-	bool                parents = list_has(&site.parent_domain_matches_subdomains, name);
+	bool parents = list_has(&site.parent_domain_matches_subdomains, name);
 
-	tables.open = open_watched;
-	tables.context = (void *)watch;
-	*out = match_list_make(elements, parents ? MATCH_PARENT : 0, &tables, why);
+	*out = match_list_make(elements, parents ? MATCH_PARENT : 0, &r->tables, why);
 	return *out ? 0 : fault_prefix(why, "%s", name);
 }
 
@@ -138,7 +135,7 @@ open_all(struct router *r, void (*watch)(struct table *), struct fault *why)
 	};
 
 	for (size_t i = 0; i < COUNT(matches); i++)
-		if (open_match(matches[i].to, matches[i].from, matches[i].name, watch, why) < 0)
+		if (open_match(r, matches[i].to, matches[i].from, matches[i].name, why) < 0)
 			return -1;
 	for (size_t i = 0; i < COUNT(tables); i++)
 		if (open_tables(tables[i].to, tables[i].from, tables[i].name, watch, why) < 0)
@@ -152,6 +149,9 @@ router_open(void (*watch)(struct table *), struct fault *why)
 	struct router *r = mem_alloc(sizeof *r);
 
 	r->classes = class_cache_new();
+	r->tables = match_tables;
+	r->tables.open = open_watched;
+	r->tables.context = (void *)watch;
 	r->transport_parents = list_has(&site.parent_domain_matches_subdomains, "transport_maps");
 	r->has_relay_recipients = route_settings.relay_recipient_maps.count > 0;
 	if (open_all(r, watch, why) == 0)
