@@ -13,3 +13,12 @@ cmd_postalias_LDADD = $(TABLE_COMMAND_LIBS)
 pkglibexec_PROGRAMS += cmd/tables
 cmd_tables_SOURCES = cmd/tables.c $(TABLE_COMMAND)
 cmd_tables_LDADD = $(TABLE_COMMAND_LIBS)
+
+# Control
+sbin_PROGRAMS += cmd/postern cmd/postlog
+cmd_postern_SOURCES = cmd/postern.c
+cmd_postern_LDADD = $(CONFIG_LIBS)
+cmd_postlog_SOURCES = cmd/postlog.c
+cmd_postlog_LDADD = $(CONFIG_LIBS)
+install-exec-hook:
+	cd $(DESTDIR)$(sbindir) && ln -sf postern postfix

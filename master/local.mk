@@ -1,1 +1,11 @@
 # SPDX-License-Identifier: ISC
+pkglibexec_PROGRAMS += master/master
+master_master_SOURCES = \
+	master/check.c master/child.c master/describe.c master/directories.c \
+	master/jobs.c master/listen.c master/main.c master/master.h master/plan.c
+master_master_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)
+
+# A service of the tests, in the place of smtpd, and of forks in that of pop3-login
+check_PROGRAMS += t/system/echo
+t_system_echo_SOURCES = t/system/echo.c
+t_system_echo_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)

@@ -33,12 +33,22 @@ static const struct param own_params[] = {
 	END_OF_PARAMS
 };
 
+static void
+complain(const char *reason)
+{
+	if (launch.check) {
+		fprintf(stderr, "%s\n", reason);
+		return;
+	}
+	log_error("%s", reason);
+	status_send("fault %s", reason);
+}
+
 /* Says it in the log and to master, who tells the administrator who waits. */
 static _Noreturn void
 give_up(const char *reason)
 {
-	log_error("%s", reason);
-	status_send("fault %s", reason);
+	complain(reason);
 	exit(1);
 }
 
@@ -62,7 +72,7 @@ prepare_process(void)
 	tzset();
 	localtime_r(&now, &tm);
 	sandbox_tune_memory();
-	for (int fd = STATUS_FD; fd < FIRST_LISTENER + (int)launch.n_listeners; fd++)
+	for (int fd = STATUS_FD; !launch.check && fd < FIRST_LISTENER + (int)launch.n_listeners; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
@@ -93,12 +103,10 @@ load_configuration(void)
 	launch.facts.config_directory = main_cf_config_directory(cf);
 	launch.facts.tag = site_log_name(launch.facts.program);
 	max_idle = site.max_idle;
-	log_open(launch.facts.tag, LOG_FD);
+	log_open(launch.facts.tag, launch.check ? -1 : LOG_FD);
 	log_verbose(launch.verbose);
-	for (int i = 0; i < faults.errors; i++) {
-		log_error("%s", faults.error[i]);
-		status_send("fault %s", faults.error[i]);
-	}
+	for (int i = 0; i < faults.errors; i++)
+		complain(faults.error[i]);
 	if (faults.errors)
 		exit(1);
 	faults_free(&faults); /* warnings about the configuration are master's to log, once */
@@ -268,16 +276,18 @@ service_run(const struct service *program, int argc, char **argv)
 		describe_print(program);
 		return 0;
 	}
-	if (!has_master()) {
+	if (!launch.check && !has_master()) {
 		fprintf(stderr, "%s: this program is started by master; --describe tells about it\n", program->name);
 		return 64;
 	}
 	launch.facts.root = privilege_is_root();
 	prepare_process();
-	log_open(launch.facts.program, LOG_FD);
+	log_open(launch.facts.program, launch.check ? -1 : LOG_FD);
 	load_configuration();
 	if (program->prepare && program->prepare(&why) < 0)
 		give_up(fault_text(&why));
+	if (launch.check)
+		return 0;
 	close_in();
 	if (program->begin && program->begin(&why) < 0)
 		give_up(fault_text(&why));

@@ -20,7 +20,8 @@
  * 5... the listeners.
  *
  * What happens, in order (each is a file in lib/service):
- *   1. arguments; `--describe` prints parameters and promises and exits
+ *   1. arguments; `--describe` prints parameters and promises and exits; `--check`
+ *      exits after 3, with faults on standard error (postern check, reload)
  *   2. main.cf with the -o overrides; site_params and .params are loaded; all
  *      faults are logged together
  *   3. prepare(): as root still (or as the caller): open tables, read

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postern.c - postern(8), also called postfix: start and stop the mail system
+ *
+ *   postern [-c DIR] [-v] start | start-fg | stop | abort | reload | status |
+ *                         check | flush | logrotate | version
+ *
+ * Whether the system runs is what the lock on pid/master.pid says, never its
+ * content alone.  The lines are the ones that Postfix's postfix-script writes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "config/site.h"
+
+enum { STOP_MS = 40000, LOOK_MS = 50, TELL_FD = 3 };
+
+static const char *directory;
+static bool        verbose;
+static struct main_cf *cf;
+
+/* A socket to postlogd, when it listens. */
+static int
+log_socket(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	autofree char     *path = mem_format("%s/public/postlog", site.queue_directory);
+	autoclose int      fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof to.sun_path)
+		return -1;
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+		return -1;
+	return take_fd(fd);
+}
+
+static void
+open_log(void)
+{
+	autofree char *tag = site_log_name("postfix-script");
+	int            fd = log_socket();
+
+	log_open(tag, fd);
+	if (fd >= 0)
+		log_also_stderr(true);
+}
+
+/* The pid of a running master, or 0. */
+static long
+running(void)
+{
+	autofree char       *path = mem_format("%s/pid/master.pid", site.queue_directory);
+	autoclose int        fd = open(path, O_RDONLY | O_CLOEXEC);
+	autotext struct text text = {0};
+
+	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return 0;
+	if (file_read_fd(fd, 64, &text, NULL) < 0)
+		return 0;
+	return strtol(text_string(&text), NULL, 10);
+}
+
+static char *
+master_path(void)
+{
+	return mem_format("%s/master", site.daemon_directory);
+}
+
+/* Runs master with the flag in place of this process. */
+static int
+become_master(const char *flag, const char *value)
+{
+	autofree char *path = master_path();
+
+	execl(path, "master", "-c", directory, flag, value, (char *)NULL);
+	log_error("cannot run %s: %s", path, strerror(errno));
+	return 1;
+}
+
+static pid_t
+spawn_master(int tell)
+{
+	pid_t pid = fork();
+	int   null;
+
+	if (pid != 0)
+		return pid;
+	setsid();
+	null = open("/dev/null", O_RDWR);
+	if (tell != TELL_FD)
+		dup2(tell, TELL_FD);
+	else
+		fcntl(tell, F_SETFD, 0);
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(null, 2);
+	_exit(become_master("-w", "3"));
+}
+
+/* Shows what master says until it is ready or gone: 0 when ready. */
+static int
+watch_start(int in)
+{
+	FILE *lines = fdopen(in, "r");
+	char *line = NULL;
+	size_t room = 0;
+	int   outcome = 1;
+
+	while (lines && getline(&line, &room, lines) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == 'R') {
+			outcome = 0;
+			break;
+		}
+		if (strlen(line) > 2)
+			fprintf(stderr, "postern: %s\n", line + 2);
+	}
+	free(line);
+	if (lines)
+		fclose(lines);
+	return outcome;
+}
+
+static int
+refuse_running(void)
+{
+	if (!running())
+		return 0;
+	log_fatal("the Postfix mail system is already running");
+}
+
+static int
+do_start(void)
+{
+	int   ends[2];
+	pid_t pid;
+
+	refuse_running();
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		log_fatal("pipe: %s", strerror(errno));
+	log_info("starting the Postfix mail system");
+	pid = spawn_master(ends[1]);
+	close(ends[1]);
+	if (pid < 0)
+		log_fatal("fork: %s", strerror(errno));
+	if (watch_start(ends[0]) == 0)
+		return 0;
+	waitpid(pid, NULL, 0);
+	fprintf(stderr, "postern: fatal: the mail system did not start\n");
+	return 1;
+}
+
+static int
+do_start_fg(void)
+{
+	refuse_running();
+	log_info("starting the Postfix mail system");
+	return become_master("-f", NULL);
+}
+
+static bool
+wait_until_gone(int64_t ms)
+{
+	int64_t until = clock_after(ms);
+
+	while (running()) {
+		if (clock_left(until) == 0)
+			return false;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return true;
+}
+
+static int
+end_with(int signal_number, const char *doing)
+{
+	long pid = running();
+
+	if (!pid)
+		log_fatal("the Postfix mail system is not running");
+	log_info("%s the Postfix mail system", doing);
+	if (kill((pid_t)pid, signal_number) < 0)
+		log_fatal("signal %ld: %s", pid, strerror(errno));
+	if (wait_until_gone(STOP_MS))
+		return 0;
+	log_warning("stopping the Postfix mail system with force");
+	kill((pid_t)pid, SIGKILL);
+	return wait_until_gone(5000) ? 0 : 1;
+}
+
+static int
+do_stop(void)
+{
+	return end_with(SIGTERM, "stopping");
+}
+
+static int
+do_abort(void)
+{
+	return end_with(SIGQUIT, "aborting");
+}
+
+static int
+do_check(void)
+{
+	return become_master("-t", NULL);
+}
+
+/* Errors are shown here, before the running system is asked to take them. */
+static int
+do_reload(void)
+{
+	long  pid = running();
+	int   status = 0;
+	pid_t child;
+
+	if (!pid)
+		log_fatal("the Postfix mail system is not running");
+	if ((child = fork()) == 0)
+		_exit(become_master("-t", NULL));
+	if (child < 0 || waitpid(child, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
+		log_fatal("the configuration has errors: not reloading");
+	log_info("refreshing the Postfix mail system");
+	return kill((pid_t)pid, SIGHUP) < 0 ? 1 : 0;
+}
+
+static int
+do_status(void)
+{
+	long pid = running();
+
+	if (pid)
+		log_info("the Postfix mail system is running: PID: %ld", pid);
+	else
+		log_info("the Postfix mail system is not running");
+	return pid ? 0 : 1;
+}
+
+static int
+do_flush(void)
+{
+	autofree char *path = mem_format("%s/postqueue", site.command_directory);
+
+	if (!running())
+		log_fatal("the Postfix mail system is not running");
+	execl(path, "postqueue", "-c", directory, "-f", (char *)NULL);
+	log_fatal("cannot run %s: %s", path, strerror(errno));
+}
+
+static int
+run_compressor(const char *compressor, const char *file)
+{
+	pid_t pid = fork();
+	int   status = 0;
+
+	if (pid == 0) {
+		execlp(compressor, compressor, file, (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
+		log_fatal("%s %s failed", compressor, file);
+	return 0;
+}
+
+static int
+do_logrotate(void)
+{
+	size_t (*by_format)(char *, size_t, const char *, const struct tm *) = strftime; /* the administrator's */
+	char           suffix[128];
+	time_t         now = time(NULL);
+	struct tm      tm;
+	autofree char *to = NULL;
+	long           pid = running();
+
+	if (!*site.maillog_file)
+		log_fatal("maillog_file is not set: the system logger rotates its own files");
+	if (strncmp(site.maillog_file, "/dev/", 5) == 0)
+		log_fatal("maillog_file %s cannot be rotated", site.maillog_file);
+	localtime_r(&now, &tm);
+	if (!by_format(suffix, sizeof suffix, main_cf_string(cf, "maillog_file_rotate_suffix"), &tm))
+		log_fatal("bad maillog_file_rotate_suffix");
+	to = mem_format("%s.%s", site.maillog_file, suffix);
+	if (rename(site.maillog_file, to) < 0)
+		log_fatal("rename %s to %s: %s", site.maillog_file, to, strerror(errno));
+	if (pid && kill((pid_t)pid, SIGUSR1) < 0)
+		log_fatal("signal %ld: %s", pid, strerror(errno));
+	while (pid && running() && access(site.maillog_file, F_OK) < 0)
+		poll(NULL, 0, LOOK_MS); /* until postlogd has the new file */
+	return run_compressor(main_cf_string(cf, "maillog_file_compressor"), to);
+}
+
+static int
+do_version(void)
+{
+	printf("postern %s (mail_version = %s)\n", POSTERN_VERSION, site.mail_version);
+	return 0;
+}
+
+static const struct { const char *word; int (*act)(void); } actions[] = {
+	{"start", do_start}, {"start-fg", do_start_fg}, {"stop", do_stop},
+	{"abort", do_abort}, {"reload", do_reload}, {"status", do_status}, {"check", do_check},
+	{"flush", do_flush}, {"logrotate", do_logrotate}, {"version", do_version},
+};
+
+static const struct param params[] = {
+	STRING("maillog_file_rotate_suffix", NULL, "%Y%m%d-%H%M%S", "what `postern logrotate` adds to the name"),
+	STRING("maillog_file_compressor", NULL, "gzip", "what it runs on the old file"),
+	END_OF_PARAMS
+};
+
+static int
+usage(void)
+{
+	fprintf(stderr, "usage: postern [-c directory] [-v] start | start-fg | stop | abort | reload | status | "
+	                "check | flush | logrotate | version\n");
+	return 1;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct faults faults = {0};
+	int           letter;
+
+	while ((letter = getopt(argc, argv, "c:vD")) != -1)
+		switch (letter) {
+		case 'c': directory = optarg; break;
+		case 'v': verbose = true; break;
+		case 'D': break;
+		default: return usage();
+		}
+	if (optind + 1 != argc)
+		return usage();
+	directory = main_cf_directory(directory);
+	setenv("MAIL_CONFIG", directory, 1);
+	cf = site_load(directory, &faults);
+	main_cf_know(cf, params);
+	log_verbose(verbose);
+	open_log();
+	for (size_t i = 0; i < COUNT(actions); i++)
+		if (strcmp(actions[i].word, argv[optind]) == 0) {
+			bool reads_on = actions[i].act == do_check || actions[i].act == do_start ||
+			                actions[i].act == do_start_fg || actions[i].act == do_reload;
+
+			if (faults.errors && !reads_on) /* those tell all errors themselves */
+				faults_log(&faults);
+			return actions[i].act();
+		}
+	return usage();
+}

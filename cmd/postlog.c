@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postlog.c - postlog(1): a script's line into the mail log
+ *
+ *   postlog [-iv] [-c DIR] [-p PRIORITY] [-t TAG] [TEXT ...]     else lines of standard input
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/site.h"
+
+enum { LINE_LIMIT = 2000 };
+
+static const struct { const char *word; enum log_level level; } levels[] = {
+	{"info", LOG_LEVEL_INFO}, {"warn", LOG_LEVEL_WARNING}, {"warning", LOG_LEVEL_WARNING},
+	{"error", LOG_LEVEL_ERROR}, {"err", LOG_LEVEL_ERROR}, {"fatal", LOG_LEVEL_FATAL},
+	{"crit", LOG_LEVEL_FATAL}, {"panic", LOG_LEVEL_PANIC}, {"alert", LOG_LEVEL_PANIC},
+	{"emerg", LOG_LEVEL_PANIC}, {"notice", LOG_LEVEL_INFO}, {"debug", LOG_LEVEL_INFO},
+};
+
+static int
+find_level(const char *word, enum log_level *out)
+{
+	const char *dot = strchr(word, '.'); /* "mail.info" */
+
+	for (size_t i = 0; i < COUNT(levels); i++)
+		if (strcmp(levels[i].word, dot ? dot + 1 : word) == 0) {
+			*out = levels[i].level;
+			return 0;
+		}
+	return -1;
+}
+
+static int
+log_socket(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	autofree char     *path = mem_format("%s/public/postlog", site.queue_directory);
+	autoclose int      fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof to.sun_path)
+		return -1;
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+		return -1;
+	return take_fd(fd);
+}
+
+static void
+say(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+say(enum log_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_at(level, format, args);
+	va_end(args);
+}
+
+static void
+copy_input(enum log_level level)
+{
+	char  *line = NULL;
+	size_t room = 0;
+
+	while (getline(&line, &room, stdin) > 0) {
+		line[strcspn(line, "\r\n")] = '\0';
+		say(level, "%.*s", LINE_LIMIT, line);
+	}
+	free(line);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char    *directory = NULL, *tag = NULL;
+	enum log_level level = LOG_LEVEL_INFO;
+	struct faults  faults = {0};
+	struct text    text = {0};
+	int            letter, fd;
+
+	while ((letter = getopt(argc, argv, "c:ip:t:v")) != -1)
+		switch (letter) {
+		case 'c': directory = optarg; break;
+		case 'p':
+			if (find_level(optarg, &level) < 0) {
+				fprintf(stderr, "postlog: unknown priority: %s\n", optarg);
+				return 64;
+			}
+			break;
+		case 't': tag = optarg; break;
+		case 'i':
+		case 'v': break;
+		default: return 64;
+		}
+	site_load(directory, &faults);
+	fd = log_socket();
+	log_open(tag ? tag : site_log_name("postlog"), fd);
+	if (fd >= 0 && isatty(STDERR_FILENO))
+		log_also_stderr(true);
+	for (int i = optind; i < argc; i++)
+		text_add_format(&text, "%s%s", i > optind ? " " : "", argv[i]);
+	if (optind < argc)
+		say(level, "%s", text_string(&text));
+	else
+		copy_input(level);
+	return 0;
+}

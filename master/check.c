@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * check.c - lets each program read its configuration and open its tables,
+ * without serving: its complaints are lines on its standard error
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "master/master.h"
+
+enum { COMPLAINTS_MAX = 1 << 20 };
+
+static pid_t
+start(const struct post *post, int out)
+{
+	const char **words = mem_array(post->options.count * 2 + 8, sizeof *words);
+	size_t       n = 0;
+	pid_t        pid = fork();
+
+	if (pid == 0) {
+		words[n++] = post->command;
+		words[n++] = "--check";
+		words[n++] = "-n";
+		words[n++] = post->name;
+		words[n++] = "-c";
+		words[n++] = environment.config_directory;
+		for (size_t i = 0; i < post->options.count; i++) {
+			words[n++] = "-o";
+			words[n++] = post->options.item[i];
+		}
+		dup2(out, STDERR_FILENO);
+		execv(post->program, (char *const *)words);
+		_exit(127);
+	}
+	free(words);
+	return pid;
+}
+
+static void
+check_one(const struct post *post, struct faults *faults)
+{
+	autotext struct text complaints = {0};
+	int                  ends[2], status = 0, before = faults->errors;
+	struct span          rest, line;
+	pid_t                pid;
+
+	if (pipe(ends) < 0)
+		return;
+	pid = start(post, ends[1]);
+	close(ends[1]);
+	file_read_fd(ends[0], COMPLAINTS_MAX, &complaints, NULL);
+	close(ends[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return;
+	rest = text_span(&complaints);
+	while (span_split(&rest, '\n', &line) || line.len)
+		faults_add(faults, "%sservice %s: %.*s", post->place, post->name, SPAN_ARGS(line));
+	if (faults->errors == before)
+		faults_add(faults, "%sservice %s: %s --check failed", post->place, post->name, post->program);
+}
+
+void
+check_programs(const struct plan *p, struct faults *faults)
+{
+	for (size_t i = 0; i < p->count; i++)
+		check_one(p->post[i], faults);
+}

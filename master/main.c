@@ -1,0 +1,723 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * main.c - master: starts the programs, hands them their sockets, watches them
+ *
+ *   master -c DIR [-f] [-w FD]   serve; -f: in the foreground; -w: where to tell
+ *                                postern "ready" or what is wrong
+ *   master -c DIR -t             find all errors, start nothing
+ *
+ * master parses nothing that comes from the network and opens no lookup table.
+ * TERM and INT stop (transactions end first), QUIT stops at once, HUP reloads,
+ * USR1 restarts the logger so that it opens a new file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "config/site.h"
+#include "master/master.h"
+
+extern char **environ;
+
+enum {
+	START_MS = 60000,       /* for all posts to be ready */
+	STOP_MS = 15000,        /* for transactions to end */
+	QUICK_MS = 1000,        /* who dies sooner after "ready" counts as a failed start */
+	FAST_RESTARTS = 5, WARN_MS = 60000, DESCRIPTORS = 16384
+};
+
+static struct {
+	struct plan plan;
+	int         signals[2];
+	int         tell;                /* to postern; -1 */
+	int         pid_file;
+	bool        starting, stopping, failed, aborting;
+	enum rank   stop_rank;
+	int64_t     deadline;            /* of start, or of stop */
+	int64_t     throttle_ms;
+	/* processes of plans before: they finish what they do */
+	struct post **old;
+	size_t        n_old;
+} self = {.tell = -1, .pid_file = -1};
+
+static void
+tell_starter(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void
+tell_starter(const char *format, ...)
+{
+	autotext struct text line = {0};
+	va_list              args;
+
+	va_start(args, format);
+	text_add_args(&line, format, args);
+	va_end(args);
+	text_add_byte(&line, '\n');
+	if (self.tell >= 0)
+		(void)!write(self.tell, line.at, line.len);
+	else if (self.starting && environment.foreground)
+		fprintf(stderr, "%s", line.at + 2);
+}
+
+static void
+tell_faults(const struct faults *f)
+{
+	for (int i = 0; i < f->warnings; i++)
+		tell_starter("W warning: %s", f->warning[i]);
+	for (int i = 0; i < f->errors; i++)
+		tell_starter("E error: %s", f->error[i]);
+}
+
+/* ---- signals ---- */
+
+static void
+on_signal(int number)
+{
+	char byte = (char)number;
+	int  error = errno;
+
+	(void)!write(self.signals[1], &byte, 1);
+	errno = error;
+}
+
+static void
+catch_signals(void)
+{
+	static const int caught[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD};
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+	if (pipe2(self.signals, O_CLOEXEC | O_NONBLOCK) < 0)
+		log_fatal("pipe: %s", strerror(errno));
+	for (size_t i = 0; i < COUNT(caught); i++)
+		sigaction(caught[i], &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- processes ---- */
+
+static size_t
+available(const struct post *post, size_t *busy)
+{
+	size_t n = 0;
+
+	*busy = 0;
+	for (size_t i = 0; i < post->n_processes; i++)
+		if (!post->process[i].leaving) {
+			n++;
+			*busy += post->process[i].ready && post->process[i].busy;
+		}
+	return n;
+}
+
+static int
+free_slot(const struct post *post)
+{
+	for (int slot = 0;; slot++) {
+		bool taken = false;
+
+		for (size_t i = 0; i < post->n_processes; i++)
+			taken |= post->process[i].slot == slot && !post->process[i].leaving;
+		if (!taken)
+			return slot;
+	}
+}
+
+static void
+on_fault(struct post *post, const char *text)
+{
+	if (self.starting)
+		tell_starter("E error: %sservice %s: %s", post->place, post->name, text);
+}
+
+static void
+start_failed(struct post *post, const char *reason)
+{
+	int64_t wait = post->failures < 2 ? 100 : 500 * post->failures;
+
+	post->failures++;
+	if (self.starting) {
+		self.failed = post->settled = true;
+		tell_starter("E error: %sservice %s: %s", post->place, post->name, reason);
+	}
+	if (post->failures >= FAST_RESTARTS) {
+		log_warning("%s: bad command startup -- throttling", post->program);
+		wait = self.throttle_ms;
+	}
+	post->retry_at = clock_after(wait);
+}
+
+static void
+start_process(struct post *post)
+{
+	struct fault why = {0};
+	size_t       busy, n = available(post, &busy);
+
+	post->retry_at = 0;
+	if (child_start(post, free_slot(post), n > 0, &why) < 0) {
+		log_warning("%s", fault_text(&why));
+		start_failed(post, fault_text(&why));
+	}
+}
+
+/* Enough processes for what is asked, within the limit. */
+static void
+man(struct post *post)
+{
+	size_t busy, n = available(post, &busy);
+
+	if (self.stopping || (post->retry_at && clock_now() < post->retry_at))
+		return;
+	if (n == 0 || (busy == n && n < (size_t)post->processes)) {
+		start_process(post);
+		return;
+	}
+	if (busy == n && clock_now() >= post->warned_at && !(post->job->flags & JOB_GUARD)) {
+		post->warned_at = clock_after(WARN_MS);
+		log_warning("service \"%s\" (%s) has reached its process limit \"%d\": new clients may "
+		            "experience noticeable delays", post->name, post->command, post->sessions);
+		log_warning("to avoid this condition, increase the process count in master.cf or "
+		            "reduce the service time per client");
+	}
+}
+
+static void
+describe_end(const struct post *post, pid_t pid, int status)
+{
+	if (WIFSIGNALED(status) && !self.aborting)
+		log_warning("process %s pid %ld killed by signal %d", post->program, (long)pid, WTERMSIG(status));
+	else if (WIFEXITED(status) && WEXITSTATUS(status))
+		log_warning("process %s pid %ld exit status %d", post->program, (long)pid, WEXITSTATUS(status));
+}
+
+static void
+process_ended(struct post *post, size_t at, int status)
+{
+	struct process p = post->process[at];
+	bool           well = WIFEXITED(status) && WEXITSTATUS(status) == 0 && (p.ready || p.told);
+
+	child_listen(post, &post->process[at], on_fault);
+	describe_end(post, p.pid, status);
+	close(p.status);
+	post->process[at] = post->process[--post->n_processes];
+	if (self.stopping || p.old)
+		return;
+	if (!p.ready || (!well && clock_now() - p.since < QUICK_MS))
+		start_failed(post, p.ready ? "ended at once" : "did not start");
+	else
+		post->failures = 0;
+}
+
+static bool
+find_ended(struct post **posts, size_t count, pid_t pid, int status)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < posts[i]->n_processes; k++)
+			if (posts[i]->process[k].pid == pid) {
+				process_ended(posts[i], k, status);
+				return true;
+			}
+	return false;
+}
+
+static void
+reap(void)
+{
+	int   status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (!find_ended(self.plan.post, self.plan.count, pid, status))
+			find_ended(self.old, self.n_old, pid, status);
+}
+
+static void
+for_processes(void (*act)(struct post *, struct process *))
+{
+	for (size_t i = 0; i < self.plan.count; i++)
+		for (size_t k = 0; k < self.plan.post[i]->n_processes; k++)
+			act(self.plan.post[i], &self.plan.post[i]->process[k]);
+	for (size_t i = 0; i < self.n_old; i++)
+		for (size_t k = 0; k < self.old[i]->n_processes; k++)
+			act(self.old[i], &self.old[i]->process[k]);
+}
+
+/* ---- stopping ---- */
+
+static bool rank_is_manned;
+
+static void
+stop_if_due(struct post *post, struct process *p)
+{
+	if (post->job->rank > self.stop_rank)
+		return;
+	rank_is_manned = true;
+	child_tell_stop(p);
+}
+
+static void
+kill_process(struct post *post, struct process *p)
+{
+	if (self.aborting || post->job->rank < RANK_LOG || self.stop_rank == RANK_LOG)
+		kill(p->pid, SIGKILL);
+}
+
+static void
+begin_stop(void)
+{
+	if (self.stopping)
+		return;
+	self.stopping = true;
+	self.stop_rank = RANK_EDGE;
+	self.deadline = clock_after(STOP_MS);
+}
+
+/* True when nobody is left. */
+static bool
+go_on_stopping(void)
+{
+	for (;;) {
+		rank_is_manned = false;
+		for_processes(stop_if_due);
+		if (rank_is_manned)
+			break;
+		if (self.stop_rank + 1 == RANKS)
+			return true;
+		self.stop_rank++;
+	}
+	if (clock_now() >= self.deadline) {
+		log_warning("processes that did not end in time are killed");
+		for_processes(kill_process);
+		self.deadline = clock_after(self.stop_rank == RANK_LOG ? 1000 : 2000);
+	}
+	return false;
+}
+
+/* ---- configuration ---- */
+
+static void
+add_old(struct post *post)
+{
+	for (size_t k = 0; k < post->n_processes; k++) {
+		post->process[k].old = true;
+		child_tell_stop(&post->process[k]);
+	}
+	self.old = mem_grow(self.old, self.n_old + 1, sizeof *self.old);
+	self.old[self.n_old++] = post;
+}
+
+static void
+run_tables(struct faults *faults)
+{
+	autofree char *path = mem_format("%s/tables", site.daemon_directory);
+	int            status = 0;
+	pid_t          pid;
+
+	if (access(path, X_OK) < 0)
+		return;
+	if ((pid = fork()) == 0) {
+		execl(path, "tables", "-c", environment.config_directory, (char *)NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
+		faults_warn(faults, "%s ended with status %d: some tables could not be built", path,
+		            WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+}
+
+static void
+settle_in(struct plan *p, struct plan *before, struct faults *faults)
+{
+	if (users_check(p, faults) < 0 || directories_make(p, faults) < 0)
+		return;
+	endpoints_open(p, before, faults);
+	if (faults->errors == 0)
+		directories_link(p, faults);
+	if (faults->errors == 0)
+		run_tables(faults);
+}
+
+/* In a child, so that a bad file changes nothing here. */
+static bool
+configuration_is_good(void)
+{
+	int   status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct plan   p = {0};
+		struct faults faults = {0};
+
+		plan_read(environment.config_directory, &p, &faults);
+		users_check(&p, &faults);
+		check_programs(&p, &faults);
+		faults_log(&faults);
+		_exit(faults.errors ? 1 : 0);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void
+reload(void)
+{
+	struct plan   fresh = {0}, before = self.plan;
+	struct faults faults = {0};
+	autofree char *queue = mem_string(site.queue_directory);
+
+	if (self.stopping)
+		return;
+	if (!configuration_is_good()) {
+		log_error("the configuration has errors: going on with the one before");
+		return;
+	}
+	plan_read(environment.config_directory, &fresh, &faults);
+	if (strcmp(queue, site.queue_directory) != 0) {
+		log_error("queue_directory has changed: stop and start instead; now stopping");
+		begin_stop();
+		return;
+	}
+	settle_in(&fresh, &before, &faults);
+	faults_log(&faults);
+	faults_free(&faults);
+	self.plan = fresh;
+	for (size_t i = 0; i < before.count; i++)
+		add_old(before.post[i]);
+	log_info("reload -- version %s, configuration %s", site.mail_version, environment.config_directory);
+}
+
+static void
+rotate(void)
+{
+	for (size_t i = 0; i < self.plan.count; i++)
+		if (self.plan.post[i]->job->rank == RANK_LOG)
+			for (size_t k = 0; k < self.plan.post[i]->n_processes; k++)
+				child_tell_stop(&self.plan.post[i]->process[k]);
+}
+
+static void
+take_signals(void)
+{
+	char    byte[64];
+	ssize_t n = read(self.signals[0], byte, sizeof byte);
+
+	for (ssize_t i = 0; i < n; i++)
+		switch (byte[i]) {
+		case SIGCHLD: break;
+		case SIGHUP:  reload(); break;
+		case SIGUSR1: rotate(); break;
+		case SIGQUIT: self.aborting = true; self.deadline = 0; /* fall through */
+		default:
+			if (!self.stopping)
+				log_info("terminating on signal %d", byte[i]);
+			begin_stop();
+			if (self.aborting)
+				self.deadline = 0;
+		}
+}
+
+/* ---- the loop ---- */
+
+static void
+wake_up(struct post *post)
+{
+	for (size_t i = 0; i < post->n_endpoints; i++) {
+		const struct endpoint *e = &post->endpoint[i];
+		struct fault           why = {0};
+		autoclose int          fd = -1;
+
+		if (e->kind == ENDPOINT_STREAM && net_dial_unix(e->path, clock_after(0), &fd, &why) == 0)
+			(void)!write(fd, "W", 1);
+	}
+	post->next_wakeup = clock_after((int64_t)post->wakeup * 1000);
+}
+
+static int64_t
+look_after(struct post *post, int64_t next)
+{
+	man(post);
+	if (post->retry_at && post->retry_at < next)
+		next = post->retry_at;
+	if (post->wakeup && !post->wakeup_if_used) {
+		if (!post->next_wakeup)
+			post->next_wakeup = clock_after((int64_t)post->wakeup * 1000);
+		if (clock_now() >= post->next_wakeup)
+			wake_up(post);
+		if (post->next_wakeup < next)
+			next = post->next_wakeup;
+	}
+	return next;
+}
+
+static void
+finish_start(void)
+{
+	for (size_t i = 0; i < self.plan.count; i++)
+		if (!self.plan.post[i]->settled) {
+			if (clock_now() < self.deadline)
+				return;
+			self.failed = true;
+			tell_starter("E error: %sservice %s: not ready after %d seconds",
+			             self.plan.post[i]->place, self.plan.post[i]->name, START_MS / 1000);
+		}
+	if (self.failed) {
+		self.aborting = true;
+		begin_stop();
+		self.deadline = 0;
+		return;
+	}
+	tell_starter("R %ld", (long)getpid());
+	if (self.tell >= 0)
+		close(take_fd(self.tell));
+	self.starting = false;
+}
+
+static struct pollfd *polled;
+static size_t         n_polled;
+
+static void
+add_polled(struct post *post, struct process *p)
+{
+	(void)post;
+	polled = mem_grow(polled, n_polled + 1, sizeof *polled);
+	polled[n_polled++] = (struct pollfd){.fd = p->status, .events = POLLIN};
+}
+
+static void
+listen_to(struct post *post, struct process *p)
+{
+	child_listen(post, p, on_fault); /* its end is told by SIGCHLD */
+}
+
+static void
+wait_for_something(int64_t until)
+{
+	n_polled = 0;
+	for_processes(add_polled);
+	polled = mem_grow(polled, n_polled + 1, sizeof *polled);
+	polled[n_polled++] = (struct pollfd){.fd = self.signals[0], .events = POLLIN};
+	poll(polled, n_polled, clock_left(until));
+	/* One that closed its status socket but has not ended yet must not make us spin. */
+	for (size_t i = 0; i + 1 < n_polled; i++)
+		if ((polled[i].revents & (POLLHUP | POLLERR)) && !(polled[i].revents & POLLIN)) {
+			poll(NULL, 0, 5);
+			break;
+		}
+}
+
+static void
+forget_old(void)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < self.n_old; i++)
+		if (self.old[i]->n_processes)
+			self.old[kept++] = self.old[i];
+	self.n_old = kept;
+}
+
+static void
+supervise(void)
+{
+	for (;;) {
+		int64_t next = CLOCK_NEVER;
+
+		take_signals();
+		for_processes(listen_to);
+		reap();
+		forget_old();
+		if (self.stopping) {
+			if (go_on_stopping())
+				return;
+			next = self.deadline;
+		} else {
+			for (size_t i = 0; i < self.plan.count; i++)
+				next = look_after(self.plan.post[i], next);
+			if (self.starting) {
+				next = self.deadline < next ? self.deadline : next;
+				finish_start();
+				if (self.stopping)
+					continue;
+			}
+		}
+		wait_for_something(next);
+	}
+}
+
+/* ---- beginning and end ---- */
+
+static void
+clean_environment(void)
+{
+	static const char *const also[] = {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+	char **kept = mem_array(site.import_environment.count + COUNT(also) + 2, sizeof *kept);
+	size_t n = 0;
+
+	kept[n++] = mem_string("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
+	for (size_t i = 0; i < site.import_environment.count; i++) {
+		const char *name = site.import_environment.item[i];
+
+		if (strchr(name, '='))
+			kept[n++] = mem_string(name);
+		else if (getenv(name))
+			kept[n++] = mem_format("%s=%s", name, getenv(name));
+	}
+	for (size_t i = 0; i < COUNT(also); i++)
+		if (getenv(also[i]))
+			kept[n++] = mem_format("%s=%s", also[i], getenv(also[i]));
+	environ = kept;
+}
+
+static int
+lock_pid_file(struct faults *faults)
+{
+	autofree char *text = mem_format("%ld\n", (long)getpid());
+
+	self.pid_file = open("pid/master.pid", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (self.pid_file < 0 || flock(self.pid_file, LOCK_EX | LOCK_NB) < 0) {
+		faults_add(faults, errno == EWOULDBLOCK ? "the mail system is already running" :
+		           "%s/pid/master.pid: %s", site.queue_directory, strerror(errno));
+		return -1;
+	}
+	if (ftruncate(self.pid_file, 0) < 0 || pwrite(self.pid_file, text, strlen(text), 0) < 0)
+		faults_add(faults, "write pid/master.pid: %s", strerror(errno));
+	return 0;
+}
+
+static int
+enter_queue_directory(struct faults *faults)
+{
+	struct fault why = {0};
+
+	if (file_make_directories(site.queue_directory, 0755, &why) < 0 || chdir(site.queue_directory) < 0) {
+		faults_add(faults, "queue_directory: %s: %s", site.queue_directory,
+		           why.class ? fault_text(&why) : strerror(errno));
+		return -1;
+	}
+	if (mkdir("pid", 0755) < 0 && errno != EEXIST) {
+		faults_add(faults, "create %s/pid: %s", site.queue_directory, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static int
+check_only(const struct plan *p, struct faults *faults)
+{
+	users_check(p, faults);
+	check_programs(p, faults);
+	self.starting = environment.foreground = true;
+	tell_faults(faults);
+	return faults->errors ? 1 : 0;
+}
+
+static void
+raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	if (files.rlim_cur < DESCRIPTORS && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max < DESCRIPTORS ? files.rlim_max : DESCRIPTORS;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static int
+usage(void)
+{
+	fprintf(stderr, "usage: master [-c directory] [-f | -t | -w descriptor]\n");
+	return 64;
+}
+
+/* Becomes the running system: 0, or -1 when the faults say why not. */
+static int
+prepare(struct faults *faults)
+{
+	autofree char *tag = site_log_name("master");
+
+	if (faults->errors || enter_queue_directory(faults) < 0 || lock_pid_file(faults) < 0)
+		return -1;
+	settle_in(&self.plan, NULL, faults);
+	if (faults->errors) {
+		endpoints_close(&self.plan);
+		return -1;
+	}
+	log_open(tag, environment.log_fd);
+	for (int i = 0; i < faults->warnings; i++)
+		log_warning("%s", faults->warning[i]);
+	return 0;
+}
+
+static int
+arguments(int argc, char **argv, bool *check, const char **directory)
+{
+	int letter;
+
+	while ((letter = getopt(argc, argv, "c:ftw:dv")) != -1)
+		switch (letter) {
+		case 'c': *directory = optarg; break;
+		case 'd':
+		case 'f': environment.foreground = true; break;
+		case 't': *check = true; break;
+		case 'v': log_verbose(1); break;
+		case 'w': self.tell = (int)strtol(optarg, NULL, 10); break;
+		default: return -1;
+		}
+	return optind == argc ? 0 : -1;
+}
+
+int
+main(int argc, char **argv)
+{
+	bool                      check = false;
+	const char               *directory = NULL;
+	struct faults             faults = {0};
+	static const struct param own[] = {
+		DURATION("service_throttle_time", &self.throttle_ms, "60s", "1s", "", "a program that keeps dying is started again after this"),
+		END_OF_PARAMS
+	};
+	const struct param *const tables[] = {own, NULL};
+
+	if (arguments(argc, argv, &check, &directory) < 0)
+		return usage();
+	umask(022);
+	environment.config_directory = realpath(main_cf_directory(directory), NULL);
+	if (!environment.config_directory)
+		environment.config_directory = mem_string(main_cf_directory(directory));
+	plan_read(environment.config_directory, &self.plan, &faults);
+	params_load(self.plan.cf, tables, &faults);
+	if (check)
+		return check_only(&self.plan, &faults);
+	self.starting = true;
+	clean_environment();
+	raise_limits();
+	if (self.tell >= 0)
+		fcntl(self.tell, F_SETFD, FD_CLOEXEC);
+	if (prepare(&faults) < 0) {
+		tell_faults(&faults);
+		return 1;
+	}
+	tell_faults(&faults);
+	catch_signals();
+	self.deadline = clock_after(START_MS);
+	log_info("daemon started -- version %s, configuration %s", site.mail_version, environment.config_directory);
+	supervise();
+	endpoints_close(&self.plan);
+	unlink("pid/master.pid");
+	return self.failed ? 1 : 0;
+}

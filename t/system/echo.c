@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * echo.c - a service for the tests of master: it repeats lines, and can be told
+ * to misbehave
+ *
+ *   pid       the process's id          crash   end by SIGSEGV
+ *   sessions  how many there are now    anything else comes back
+ *
+ * Its parameters make it fail in chosen places.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/conn.h"
+#include "service/service.h"
+
+static struct config { int fail; int limit; } config;
+
+static const struct param params[] = {
+	CHOICE("echo_fail", &config.fail, "never", "never prepare begin", "where to fail"),
+	NUMBER("echo_limit", &config.limit, "1000", "1", "100000", "lines a session"),
+	END_OF_PARAMS
+};
+
+static int
+prepare(struct fault *why)
+{
+	return config.fail == 1 ? fault_set(why, FAULT_INPUT, "echo_fail says prepare") : 0;
+}
+
+static int
+begin(struct fault *why)
+{
+	return config.fail == 2 ? fault_set(why, FAULT_INPUT, "echo_fail says begin") : 0;
+}
+
+static void
+serve(int fd, const struct listener *from)
+{
+	struct conn *c = conn_new(fd);
+	struct fault why = {0};
+	struct span  line;
+
+	(void)from;
+	conn_deadline(c, clock_after(120000));
+	log_info("echo begins");
+	while (conn_line(c, 1000, &line, NULL, &why) == 0) {
+		if (span_is(line, "pid"))
+			conn_print(c, &why, "%ld\n", (long)getpid());
+		else if (span_is(line, "sessions"))
+			conn_print(c, &why, "%d\n", service_session_count());
+		else if (span_is(line, "crash"))
+			raise(SIGSEGV);
+		else
+			conn_print(c, &why, "%.*s\n", SPAN_ARGS(line));
+	}
+	conn_free(c);
+}
+
+static const char *const asks[] = {"anvil", NULL};
+
+static const struct service echo = {
+	.name     = "echo",
+	.about    = "repeats lines, for tests",
+	.role     = ROLE_NET,
+	.model    = SERVE_TASKS,
+	.asks     = asks,
+	.promises = MAY_ACCEPT | MAY_ASK,
+	.params   = params,
+	.tasks    = "100",
+	.prepare  = prepare,
+	.begin    = begin,
+	.serve    = serve,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_run(&echo, argc, argv);
+}

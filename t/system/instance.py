@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: ISC
+"""instance.py - a private mail system in a directory of its own, for tests
+
+    with Instance(main="...", master="...") as i:
+        i.start(); i.port("smtp") ...
+
+Programs are taken from the build tree (top_builddir); `programs` maps a name in
+daemon_directory to a file of the build, so that a test service can stand in for
+one of ours.  As root the role users are made up from existing ones.
+"""
+import glob, os, pwd, shutil, socket, subprocess, sys, tempfile, time
+
+BUILD = os.environ.get("top_builddir", ".")
+FOLDERS = ("master", "smtpd", "qmgr", "smtp", "local", "pop3d", "imapd", "guard", "cmd")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, seconds=20):
+    """Waits for a condition, never for a time."""
+    end = time.monotonic() + seconds
+    while True:
+        got = what()
+        if got or time.monotonic() > end:
+            return got
+        time.sleep(0.02)
+
+
+class Instance:
+    def __init__(self, main="", master="", programs=None, only=None):
+        self.dir = tempfile.mkdtemp(prefix="postern.")
+        os.chmod(self.dir, 0o755)
+        for d in ("etc", "libexec", "sbin"):
+            os.mkdir(f"{self.dir}/{d}")
+        for folder in FOLDERS:
+            for path in glob.glob(f"{BUILD}/{folder}/*"):
+                name = os.path.basename(path)
+                if os.access(path, os.X_OK) and os.path.isfile(path) and "." not in name:
+                    if only is not None and name not in only and folder != "cmd" and name != "master":
+                        continue
+                    os.symlink(os.path.abspath(path), f"{self.dir}/{'sbin' if folder == 'cmd' else 'libexec'}/{name}")
+        tables = f"{self.dir}/sbin/tables"
+        if os.path.exists(tables):
+            os.symlink(os.readlink(tables), f"{self.dir}/libexec/tables")
+        for name, path in (programs or {}).items():
+            target = f"{self.dir}/libexec/{name}"
+            if os.path.lexists(target):
+                os.unlink(target)
+            os.symlink(os.path.abspath(f"{BUILD}/{path}"), target)
+        owners = ""
+        if os.getuid() == 0:
+            owner = next((u for u in ("postern", "postfix", "mail", "daemon") if self._user(u)), "daemon")
+            net = next((u for u in ("postern-net", "nobody") if self._user(u)), "nobody")
+            owners = f"mail_owner = {owner}\nsetgid_group = {'postdrop' if self._group('postdrop') else 'mail'}\n"
+            owners += "".join(f"{r}_owner = {net}\n" for r in ("net", "dns", "auth", "map", "key", "log"))
+        self.main = f"""compatibility_level = 3.6
+queue_directory = {self.dir}/queue
+data_directory = {self.dir}/data
+daemon_directory = {self.dir}/libexec
+command_directory = {self.dir}/sbin
+maillog_file = {self.dir}/mail.log
+maillog_file_prefixes = {self.dir}
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+myhostname = mail.example.net
+alias_maps =
+{owners}"""
+        self.configure(main, master)
+
+    @staticmethod
+    def _user(name):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            return None
+
+    @staticmethod
+    def _group(name):
+        import grp
+        try:
+            return grp.getgrnam(name)
+        except KeyError:
+            return None
+
+    def configure(self, main, master):
+        with open(f"{self.dir}/etc/main.cf", "w") as f:
+            f.write(self.main + main)
+        with open(f"{self.dir}/etc/master.cf", "w") as f:
+            f.write(master)
+
+    def run(self, *words, timeout=90):
+        return subprocess.run([f"{self.dir}/sbin/postern", "-c", f"{self.dir}/etc", *words],
+                              capture_output=True, text=True, timeout=timeout)
+
+    def start(self):
+        r = self.run("start")
+        if r.returncode:
+            print("# start:", r.stdout, r.stderr.replace("\n", "\n# "))
+        return r
+
+    def log(self):
+        try:
+            with open(f"{self.dir}/mail.log") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def master_pid(self):
+        try:
+            with open(f"{self.dir}/queue/pid/master.pid") as f:
+                return int(f.read())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def children(self, pid=None):
+        pid = pid or self.master_pid()
+        try:
+            with open(f"/proc/{pid}/task/{pid}/children") as f:
+                return [int(p) for p in f.read().split()]
+        except FileNotFoundError:
+            return []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        if self.run("status").returncode == 0:
+            self.run("abort")
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Tap:
+    def __init__(self):
+        self.n = self.failed = 0
+
+    def ok(self, good, name, *notes):
+        self.n += 1
+        if not good:
+            self.failed += 1
+        print(f"{'ok' if good else 'not ok'} {self.n} - {name}")
+        if not good:
+            for note in notes:
+                print("# " + str(note).replace("\n", "\n# "))
+        sys.stdout.flush()
+        return good
+
+    def end(self):
+        print(f"1..{self.n}")
+        sys.exit(1 if self.failed else 0)
+
+
+class Line:
+    """A client that sends a line and reads one."""
+    def __init__(self, port):
+        self.s = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.f = self.s.makefile("rw")
+
+    def ask(self, text):
+        self.f.write(text + "\n")
+        self.f.flush()
+        return self.f.readline().rstrip("\n")
+
+    def close(self):
+        self.f.close()
+        self.s.close()
