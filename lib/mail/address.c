@@ -236,8 +236,8 @@ drop_route(struct span *in, struct fault *why)
 	if (colon < 0)
 		return fault_set(why, FAULT_INPUT, "source route without an address");
 	route = span_first(*in, (size_t)colon);
-	while (route.len) {
-		span_split(&route, ',', &hop);
+	for (bool more = true; more;) {
+		more = span_split(&route, ',', &hop);
 		if (hop.len < 2 || hop.at[0] != '@' || !address_domain_valid(span_from(hop, 1), ADDRESS_UTF8))
 			return fault_set(why, FAULT_INPUT, "bad source route");
 	}
@@ -349,9 +349,13 @@ parse_loosely(struct arena *a, struct span in, unsigned flags, struct span *addr
 int
 address_parse(struct arena *a, struct span in, unsigned flags, struct span *address, struct fault *why)
 {
-	in = span_trim(in);
 	if (in.len > ADDRESS_PATH_LIMIT)
 		return fault_set(why, FAULT_INPUT, "address is too long");
+	for (size_t i = 0; i < in.len; i++)
+		if (is_control(in.at[i]) && in.at[i] != '\t')
+			return fault_set(why, FAULT_INPUT, "control character in the address");
+	if (!(flags & ADDRESS_STRICT))
+		in = span_trim(in);
 	if (in.len == 0)
 		return fault_set(why, FAULT_INPUT, "empty address");
 	if (parse_plain(a, in, flags, address, why) == 0)
@@ -383,8 +387,6 @@ address_parse_path(struct arena *a, struct span in, unsigned flags, struct span 
 		path = span_first(in, end);
 		behind = span_from(in, end);
 	}
-	if (!(flags & ADDRESS_STRICT))
-		path = span_trim(path);
 	if (path.len && address_parse(a, path, flags, &result, why) < 0)
 		return -1;
 	*address = result;

@@ -17,7 +17,7 @@ check_name(const char *name, struct fault *why)
 
 	text_add_string(&line, name);
 	text_add_byte(&line, ':');
-	if (!header_line_is_field(text_span(&line)) || span_find_any(span_of(name), " \t") >= 0)
+	if (!header_line_is_field(text_span(&line)) || span_find_any(span_of(name), " \t:") >= 0)
 		return fault_set(why, FAULT_INPUT, "\"%s\" is no header name", name);
 	return 0;
 }

@@ -17,3 +17,38 @@ lib_mail_libmail_a_SOURCES = \
 	lib/mail/smtp_client.c lib/mail/smtp_syntax.c lib/mail/smtp_syntax.h \
 	lib/mail/status.c lib/mail/status.h \
 	lib/mail/xtext.c lib/mail/xtext.h
+
+UNIT_TESTS += \
+	t/unit/mail/test_address \
+	t/unit/mail/test_domain \
+	t/unit/mail/test_dsn \
+	t/unit/mail/test_header \
+	t/unit/mail/test_imap_body \
+	t/unit/mail/test_line \
+	t/unit/mail/test_mime \
+	t/unit/mail/test_smtp_syntax
+EXTRA_DIST += t/unit/mail/isemail/rows.inc t/unit/mail/isemail/LICENSE
+t_unit_mail_test_address_SOURCES = t/unit/mail/test_address.c t/unit/unit.h
+t_unit_mail_test_address_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_address_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_unit_mail_test_domain_SOURCES = t/unit/mail/test_domain.c t/unit/unit.h
+t_unit_mail_test_domain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_domain_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_unit_mail_test_dsn_SOURCES = t/unit/mail/test_dsn.c t/unit/unit.h
+t_unit_mail_test_dsn_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_dsn_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_unit_mail_test_header_SOURCES = t/unit/mail/test_header.c t/unit/unit.h
+t_unit_mail_test_header_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_header_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_unit_mail_test_imap_body_SOURCES = t/unit/mail/test_imap_body.c t/unit/unit.h
+t_unit_mail_test_imap_body_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_imap_body_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_unit_mail_test_line_SOURCES = t/unit/mail/test_line.c t/unit/unit.h
+t_unit_mail_test_line_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_line_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_unit_mail_test_mime_SOURCES = t/unit/mail/test_mime.c t/unit/unit.h
+t_unit_mail_test_mime_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_mime_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_unit_mail_test_smtp_syntax_SOURCES = t/unit/mail/test_smtp_syntax.c t/unit/unit.h
+t_unit_mail_test_smtp_syntax_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_smtp_syntax_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)

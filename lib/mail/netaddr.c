@@ -67,7 +67,7 @@ netaddr_parse_literal(struct span in, struct netaddr *out)
 		return false;
 	in = span_cut(in, 1, in.len - 1);
 	tagged = span_starts_nocase(in, "IPv6:");
-	if (!netaddr_parse(tagged ? span_from(in, 5) : in, &a) || (tagged && a.family != 6))
+	if (!netaddr_parse(tagged ? span_from(in, 5) : in, &a) || tagged != (a.family == 6))
 		return false;
 	*out = a;
 	return true;

@@ -23,7 +23,7 @@ struct netaddr_net {
 
 /* 192.0.2.1, 2001:db8::1, ::ffff:192.0.2.1; no brackets, no zone, no leading zeros. */
 bool netaddr_parse(struct span, struct netaddr *);
-/* [192.0.2.1], [IPv6:2001:db8::1] of RFC 5321, 4.1.3; also [2001:db8::1] */
+/* [192.0.2.1], [IPv6:2001:db8::1] of RFC 5321, 4.1.3; the tag is a must */
 bool netaddr_parse_literal(struct span, struct netaddr *);
 const char *netaddr_string(const struct netaddr *, char buffer[NETADDR_TEXT_SIZE]); /* RFC 5952 */
 const char *netaddr_ptr_name(const struct netaddr *, char buffer[NETADDR_PTR_SIZE]); /* no final dot */
