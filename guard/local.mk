@@ -7,3 +7,18 @@ rewrite_LDADD = $(SERVICE_LIBS) $(ROUTE_LIBS)
 pkglibexec_PROGRAMS += guard/postlogd
 guard_postlogd_SOURCES = guard/postlogd.c
 guard_postlogd_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)
+
+pkglibexec_PROGRAMS += guard/dnsd
+guard_dnsd_SOURCES = guard/dnsd.c guard/dnsd_records.c guard/dnsd_records.h guard/dnsd_resolver.c guard/dnsd_resolver.h
+guard_dnsd_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) $(UNBOUND_LIBS)
+
+UNIT_TESTS += t/unit/guard/test_dns_records
+t_unit_guard_test_dns_records_SOURCES = t/unit/guard/test_dns_records.c guard/dnsd_records.c
+t_unit_guard_test_dns_records_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
+t_unit_guard_test_dns_records_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_guard_test_dns_records_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_dns_record
+t_fuzz_fuzz_dns_record_SOURCES = t/fuzz/fuzz_dns_record.c guard/dnsd_records.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_dns_record_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
+t_fuzz_fuzz_dns_record_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_dns_record_LDADD = $(BASE_LIBS)

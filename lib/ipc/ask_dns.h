@@ -29,10 +29,13 @@ struct dns_answer {
 
 WAITS int ask_dns(struct span name, const char *type, struct arena *, struct dns_answer *, struct fault *);
 
-/* Addresses of a host (AAAA and A by inet_protocols; hosts file and literals as smtp_host_lookup says). */
+/* Addresses of a host: AAAA and A by inet_protocols, the hosts file first where dnsd_host_lookup says
+ * "native"; a literal answers for itself. With DNS_TROUBLE the reason is in the fault, and 0 is returned. */
 struct dns_address { char ip[46]; };
 WAITS int ask_addresses(struct span host, struct arena *, struct dns_address **, size_t *count, enum dns_state *, struct fault *);
-/* Verified name of an address, as Postfix's NAME[ADDR]: PTR, then forward must match. "unknown" otherwise; `reason` as Postfix warns. */
+/* Verified name of an address, as in NAME[ADDR]: PTR, then forward must match; "unknown" otherwise. 0: verified.
+ * -1: name is "unknown" (reverse_name may be set); FAULT_TIME: DNS trouble, FAULT_DENIED: it does not match or there
+ * is none; the reason is worded for "warning: hostname H does not resolve to address A: ...". */
 WAITS int ask_client_name(const char *ip, char *name, size_t size, char *reverse_name, size_t reverse_size, struct fault *);
 
 #endif

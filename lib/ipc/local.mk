@@ -1,14 +1,31 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/ipc/libipc.a
 lib_ipc_libipc_a_SOURCES = \
-	lib/ipc/ask_rewrite.c lib/ipc/ask_rewrite.h lib/ipc/ask_rewrite_server.h \
-	lib/ipc/ask_table.c lib/ipc/ask_table.h \
-	lib/ipc/frame.c lib/ipc/frame.h \
-	lib/ipc/peer.c lib/ipc/peer.h \
-	lib/ipc/deliver.c lib/ipc/notify.c \
-	lib/ipc/ask_auth.h lib/ipc/ask_dial.h lib/ipc/ask_dns.h lib/ipc/ask_rate.h \
-	lib/ipc/queue_talk.c lib/ipc/submit.c \
-	lib/ipc/deliver.h lib/ipc/login.h lib/ipc/notify.h lib/ipc/queue_talk.h lib/ipc/submit.h
+	lib/ipc/ask_auth.c \
+	lib/ipc/ask_auth.h \
+	lib/ipc/ask_dial.h \
+	lib/ipc/ask_dns.c \
+	lib/ipc/ask_dns.h \
+	lib/ipc/ask_rate.h \
+	lib/ipc/ask_rewrite.c \
+	lib/ipc/ask_rewrite.h \
+	lib/ipc/ask_rewrite_server.h \
+	lib/ipc/ask_table.c \
+	lib/ipc/ask_table.h \
+	lib/ipc/deliver.c \
+	lib/ipc/deliver.h \
+	lib/ipc/frame.c \
+	lib/ipc/frame.h \
+	lib/ipc/login.c \
+	lib/ipc/login.h \
+	lib/ipc/notify.c \
+	lib/ipc/notify.h \
+	lib/ipc/peer.c \
+	lib/ipc/peer.h \
+	lib/ipc/queue_talk.c \
+	lib/ipc/queue_talk.h \
+	lib/ipc/submit.c \
+	lib/ipc/submit.h
 if LINUX
 lib_ipc_libipc_a_SOURCES += lib/ipc/peer_linux.c
 else

@@ -1,1 +1,10 @@
 # SPDX-License-Identifier: ISC
+noinst_LIBRARIES += lib/sasl/libsasl.a
+lib_sasl_libsasl_a_SOURCES = \
+	lib/sasl/password.c lib/sasl/password.h \
+	lib/sasl/server.c lib/sasl/server.h
+
+UNIT_TESTS += t/unit/sasl/test_sasl
+t_unit_sasl_test_sasl_SOURCES = t/unit/sasl/test_sasl.c
+t_unit_sasl_test_sasl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_sasl_test_sasl_LDADD = lib/sasl/libsasl.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(CRYPT_LIBS) $(ARGON2_LIBS) $(BASE_LIBS) $(CHECK_LIBS)

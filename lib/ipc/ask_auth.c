@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ask_auth.c - the asker's end (the grammar is in ask_auth.h; authd answers in guard/authd.c)
+ *
+ * One talk holds one connection until the try is over, so that authd knows
+ * when it was abandoned.
+ */
+#include "ipc/ask_auth.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ipc/peer.h"
+
+/* authd bounds itself and delays failures: this is for its death. */
+enum { AUTH_MS = 60000 };
+
+struct auth_talk {
+	int  sock;
+	bool over;
+};
+
+static void
+copy(char *to, size_t size, struct span s)
+{
+	snprintf(to, size, "%.*s", SPAN_ARGS(s));
+}
+
+static void
+copy_field(const struct frame *f, const char *name, char *to, size_t size)
+{
+	struct span s = SPAN_NONE;
+
+	frame_get(f, name, &s);
+	copy(to, size, s);
+}
+
+void
+auth_answer_free(struct auth_answer *a)
+{
+	if (a->data.at)
+		mem_wipe(a->data.at, a->data.room);
+	text_free(&a->data);
+	mem_wipe(a->ticket, sizeof a->ticket);
+}
+
+static int
+take_answer(struct auth_talk *t, struct frame *f, struct auth_answer *out, struct fault *why)
+{
+	struct span s = SPAN_NONE;
+
+	text_clear(&out->data);
+	copy_field(f, "user", out->user, sizeof out->user);
+	copy_field(f, "ticket", out->ticket, sizeof out->ticket);
+	copy_field(f, "status", out->status, sizeof out->status);
+	copy_field(f, "reason", out->reason, sizeof out->reason);
+	t->over = true;
+	if (frame_is(f, "more")) {
+		t->over = false;
+		out->state = AUTH_MORE;
+		frame_get(f, "data", &s);
+		text_add(&out->data, s);
+	} else if (frame_is(f, "yes")) {
+		out->state = AUTH_YES;
+	} else if (frame_is(f, "no")) {
+		out->state = frame_get_flag(f, "temporary") ? AUTH_TROUBLE : AUTH_NO;
+	} else {
+		return fault_set(why, FAULT_INPUT, "authd: malformed answer");
+	}
+	return 0;
+}
+
+static int
+ask(struct auth_talk *t, struct frame *f, struct auth_answer *out, struct fault *why)
+{
+	autoframe struct frame answer = {0};
+	int                    got;
+
+	if (frame_send(t->sock, f, clock_after(AUTH_MS), why) < 0)
+		return -1;
+	got = frame_receive(t->sock, &answer, clock_after(AUTH_MS), why);
+	if (got == 1)
+		return fault_set(why, FAULT_PEER, "Connection lost to authentication server");
+	return got < 0 ? -1 : take_answer(t, &answer, out, why);
+}
+
+int
+ask_auth_start(const struct auth_client *c, struct span mechanism, const struct span *initial, struct auth_talk **out,
+               struct auth_answer *answer, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	struct auth_talk      *t;
+	int                    sock;
+
+	if (peer_take("authd", clock_after(5000), &sock, why) < 0)
+		return fault_prefix(why, "Connection lost to authentication server");
+	t = mem_alloc(sizeof *t);
+	t->sock = sock;
+	frame_start(&f, "start");
+	frame_put_string(&f, "service", c->service);
+	frame_put(&f, "mechanism", mechanism);
+	frame_put(&f, "peer", c->peer);
+	frame_put(&f, "local", c->local);
+	frame_put(&f, "session", c->session);
+	frame_put_flag(&f, "tls", c->tls);
+	frame_put_flag(&f, "secured", c->secured);
+	if (initial)
+		frame_put(&f, "data", *initial);
+	if (ask(t, &f, answer, why) < 0) {
+		ask_auth_end(t);
+		return -1;
+	}
+	*out = t;
+	return 0;
+}
+
+int
+ask_auth_more(struct auth_talk *t, struct span data, struct auth_answer *answer, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "more");
+	frame_put(&f, "data", data);
+	return ask(t, &f, answer, why);
+}
+
+void
+ask_auth_end(struct auth_talk *t)
+{
+	if (!t)
+		return;
+	if (t->over)
+		peer_give("authd", t->sock);
+	else
+		close(t->sock);
+	free(t);
+}
+
+static int
+take_user(struct frame *f, struct auth_user *out, struct fault *why)
+{
+	struct auth_user u = {0};
+	int64_t          uid, gid;
+
+	if (frame_is(f, "no"))
+		return fault_set(why, FAULT_DENIED, "unknown user");
+	if (!frame_is(f, "user") || !frame_get_number(f, "uid", &uid) || !frame_get_number(f, "gid", &gid))
+		return fault_set(why, FAULT_INPUT, "authd: malformed answer");
+	u.uid = (uid_t)uid;
+	u.gid = (gid_t)gid;
+	copy_field(f, "user", u.user, sizeof u.user);
+	copy_field(f, "home", u.home, sizeof u.home);
+	copy_field(f, "mail", u.mail, sizeof u.mail);
+	*out = u;
+	return 0;
+}
+
+int
+ask_auth_redeem(struct span ticket, struct auth_user *out, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "redeem");
+	frame_put(&f, "ticket", ticket);
+	return peer_call("authd", &f, clock_after(AUTH_MS), why) < 0 ? -1 : take_user(&f, out, why);
+}
+
+int
+ask_auth_lookup(struct span user, struct auth_user *out, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "lookup");
+	frame_put(&f, "user", user);
+	return peer_call("authd", &f, clock_after(AUTH_MS), why) < 0 ? -1 : take_user(&f, out, why);
+}
+
+int
+ask_auth_mechanisms(struct text *names, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	struct span            s;
+
+	frame_start(&f, "mechanisms");
+	if (peer_call("authd", &f, clock_after(AUTH_MS), why) < 0)
+		return -1;
+	if (!frame_get(&f, "names", &s))
+		return fault_set(why, FAULT_INPUT, "authd: malformed answer");
+	text_set(names, s);
+	return 0;
+}

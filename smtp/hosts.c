@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * hosts.c - from a next hop to the servers to try, in order (RFC 5321, 5.1)
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "client.h"
+#include "config/site.h"
+#include "ipc/ask_dns.h"
+#include "mail/domain.h"
+
+enum { MX_MAX = 200, ADDRESSES_MAX = 400 };
+
+/* ------------------------------------------------------------ the next hop */
+
+static int
+take_port(struct span *host, uint16_t *port, struct fault *why)
+{
+	ptrdiff_t colon = span_find_last(*host, ':');
+
+	if (colon < 0 || span_find(*host, ':') != colon) /* none, or a bare IPv6 address */
+		return 0;
+	if (net_port(span_from(*host, (size_t)colon + 1), port, why) < 0)
+		return -1;
+	*host = span_first(*host, (size_t)colon);
+	return 0;
+}
+
+int
+destination_parse(struct span nexthop, struct arena *a, struct destination *out, struct fault *why)
+{
+	struct destination d = {.port = (uint16_t)client.port};
+	ptrdiff_t          end;
+
+	if (client.lmtp && span_starts(nexthop, "unix:")) {
+		d.socket = arena_string(a, span_from(nexthop, 5));
+		d.domain = nexthop;
+		*out = d;
+		return 0;
+	}
+	if (client.lmtp && span_starts(nexthop, "inet:"))
+		nexthop = span_from(nexthop, 5);
+	if (nexthop.len && nexthop.at[0] == '[') {
+		if ((end = span_find(nexthop, ']')) < 0)
+			return fault_set(why, FAULT_INPUT, "malformed next hop %.*s", SPAN_ARGS(nexthop));
+		d.bracketed = true;
+		d.domain = span_cut(nexthop, 1, (size_t)end);
+		nexthop = span_from(nexthop, (size_t)end + 1);
+		if (nexthop.len && (nexthop.at[0] != ':' || net_port(span_from(nexthop, 1), &d.port, why) < 0))
+			return fault_set(why, FAULT_INPUT, "malformed port in next hop");
+		if (span_starts_nocase(d.domain, "ipv6:"))
+			d.domain = span_from(d.domain, 5);
+	} else {
+		d.domain = nexthop;
+		if (take_port(&d.domain, &d.port, why) < 0)
+			return -1;
+	}
+	if (d.domain.len == 0)
+		return fault_set(why, FAULT_INPUT, "empty next hop");
+	*out = d;
+	return 0;
+}
+
+/* ------------------------------------------------------------ order */
+
+static bool
+is_v6(const struct host *h)
+{
+	return h->address.u.any.sa_family == AF_INET6;
+}
+
+void
+hosts_sort(struct host *hosts, size_t count, int address_preference, bool randomize, uint64_t (*random)(void))
+{
+	for (size_t i = count; randomize && i > 1; i--) { /* Fisher-Yates */
+		size_t      k = random() % i;
+		struct host h = hosts[i - 1];
+
+		hosts[i - 1] = hosts[k];
+		hosts[k] = h;
+	}
+	for (size_t i = 1; i < count; i++) { /* insertion: stable, and the lists are short */
+		struct host h = hosts[i];
+		size_t      k = i;
+
+		while (k > 0 && (hosts[k - 1].preference > h.preference ||
+		                 (hosts[k - 1].preference == h.preference && address_preference &&
+		                  is_v6(&hosts[k - 1]) != is_v6(&h) && is_v6(&h) == (address_preference == 2)))) {
+			hosts[k] = hosts[k - 1];
+			k--;
+		}
+		hosts[k] = h;
+	}
+}
+
+static uint64_t
+random_number(void)
+{
+	uint64_t n;
+
+	return getentropy(&n, sizeof n) < 0 ? 0 : n;
+}
+
+/* With "any", a list that happens to begin with four addresses of a family that
+ * is unreachable here would exhaust the limits: families take turns. */
+static void
+take_turns(struct host *hosts, size_t count)
+{
+	for (size_t i = 1; i + 1 < count; i++) {
+		size_t k = i;
+
+		if (is_v6(&hosts[i]) != is_v6(&hosts[i - 1]))
+			continue;
+		while (k < count && hosts[k].preference == hosts[i].preference && is_v6(&hosts[k]) == is_v6(&hosts[i - 1]))
+			k++;
+		if (k == count || hosts[k].preference != hosts[i].preference)
+			continue;
+		struct host h = hosts[k];
+
+		memmove(hosts + i + 1, hosts + i, (k - i) * sizeof *hosts);
+		hosts[i] = h;
+	}
+}
+
+/* ------------------------------------------------------------ looking up */
+
+struct found {
+	struct host *hosts;
+	size_t       count;
+	bool         trouble;         /* some lookup may work later */
+};
+
+static int
+add_addresses(struct span name, int preference, uint16_t port, struct arena *a, struct found *f, enum dns_state *state,
+              struct fault *why)
+{
+	struct dns_address *list;
+	size_t              count;
+
+	if (ask_addresses(name, a, &list, &count, state, why) < 0)
+		return -1;
+	if (*state == DNS_TROUBLE)
+		f->trouble = true;
+	for (size_t i = 0; i < count && f->count < ADDRESSES_MAX; i++) {
+		struct host *h = &f->hosts[f->count];
+
+		if (net_address_parse(span_of(list[i].ip), port, &h->address, NULL) < 0)
+			continue;
+		snprintf(h->name, sizeof h->name, "%.*s", SPAN_ARGS(name));
+		snprintf(h->ip, sizeof h->ip, "%s", list[i].ip);
+		h->preference = preference;
+		h->port = port;
+		f->count++;
+	}
+	return 0;
+}
+
+static enum step
+not_found(struct span name, const char *type, enum dns_state state, struct trouble *t)
+{
+	if (state == DNS_TROUBLE) {
+		trouble_set(t, "4.4.3", "Host or domain name not found. Name service error for name=%.*s type=%s: "
+		            "Host not found, try again", SPAN_ARGS(name), type);
+		return STEP_NEXT;
+	}
+	trouble_set(t, "5.4.4", "Host or domain name not found. Name service error for name=%.*s type=%s: Host %s",
+	            SPAN_ARGS(name), type, state == DNS_NONE ? "found but no data record of requested type" : "not found");
+	return STEP_NEVER;
+}
+
+static enum step
+host_only(struct span name, uint16_t port, struct arena *a, struct found *f, struct trouble *t)
+{
+	enum dns_state state;
+	struct fault   why = {0};
+
+	if (add_addresses(name, 0, port, a, f, &state, &why) < 0) {
+		trouble_set(t, "4.3.0", "%s", fault_text(&why));
+		return STEP_NEXT;
+	}
+	return f->count ? STEP_DONE : not_found(name, "A", state, t);
+}
+
+static bool
+is_own(const struct host *h)
+{
+	for (size_t i = 0; i < client.n_own; i++) {
+		const struct net_address *o = &client.own[i];
+
+		if (o->u.any.sa_family != h->address.u.any.sa_family)
+			continue;
+		if (is_v6(h) ? memcmp(&o->u.v6.sin6_addr, &h->address.u.v6.sin6_addr, 16) == 0
+		             : o->u.v4.sin_addr.s_addr == h->address.u.v4.sin_addr.s_addr)
+			return true;
+	}
+	return span_is_nocase(span_of(h->name), site.myhostname);
+}
+
+/* RFC 5321, 5.1: when we are listed, only servers before us may be tried. */
+static enum step
+cut_at_ourselves(struct span domain, struct found *f, struct trouble *t)
+{
+	int    own = -1;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		if (is_own(&f->hosts[i]) && (own < 0 || f->hosts[i].preference < own))
+			own = f->hosts[i].preference;
+	if (own < 0)
+		return STEP_DONE;
+	for (size_t i = 0; i < f->count; i++)
+		if (f->hosts[i].preference < own)
+			f->hosts[kept++] = f->hosts[i];
+	f->count = kept;
+	if (kept)
+		return STEP_DONE;
+	trouble_set(t, "5.4.6", "mail for %.*s loops back to myself", SPAN_ARGS(domain));
+	return STEP_NEVER;
+}
+
+static enum step
+add_mx(struct span domain, const struct dns_answer *mx, uint16_t port, struct arena *a, struct found *f, struct trouble *t)
+{
+	for (size_t i = 0; i < mx->n_records && i < MX_MAX; i++) {
+		struct span    rest = mx->records[i], number, name;
+		uint64_t       preference;
+		enum dns_state state;
+		struct fault   why = {0};
+
+		span_next(&rest, " ", &number);
+		name = span_trim(rest);
+		if (!span_number(number, &preference))
+			continue;
+		if (span_is(name, ".")) {
+			if (mx->n_records > 1)
+				continue;
+			trouble_set(t, "5.1.0", "Domain %.*s does not accept mail (nullMX)", SPAN_ARGS(domain));
+			return STEP_NEVER;
+		}
+		if (add_addresses(name, (int)preference, port, a, f, &state, &why) < 0)
+			f->trouble = true;
+	}
+	if (f->count)
+		return STEP_DONE;
+	log_warning("no MX host for %.*s has a valid address record", SPAN_ARGS(domain));
+	if (f->trouble || client.defer_if_no_mx_address) {
+		trouble_set(t, "4.4.3", "Host or domain name not found. Name service error for name=%.*s type=MX: "
+		            "no MX host has a valid address record", SPAN_ARGS(domain));
+		return STEP_NEXT;
+	}
+	trouble_set(t, "5.4.4", "unable to find an address for the MX hosts of %.*s", SPAN_ARGS(domain));
+	return STEP_NEVER;
+}
+
+static enum step
+by_mx(struct span domain, uint16_t port, struct arena *a, struct found *f, struct trouble *t)
+{
+	struct dns_answer mx;
+	struct fault      why = {0};
+
+	if (domain_to_ascii(a, domain, &domain, &why) < 0) {
+		trouble_set(t, "5.4.4", "malformed domain name: %s", fault_text(&why));
+		return STEP_NEVER;
+	}
+	if (ask_dns(domain, "MX", a, &mx, &why) < 0) {
+		trouble_set(t, "4.3.0", "%s", fault_text(&why));
+		return STEP_NEXT;
+	}
+	if (mx.state == DNS_FOUND)
+		return add_mx(domain, &mx, port, a, f, t);
+	if (mx.state == DNS_TROUBLE && !client.ignore_mx_lookup_error)
+		return not_found(domain, "MX", mx.state, t);
+	if (mx.state == DNS_NXDOMAIN)
+		return not_found(domain, "MX", mx.state, t);
+	return host_only(domain, port, a, f, t);
+}
+
+enum step
+hosts_find(const struct destination *d, struct arena *a, struct host **out, size_t *count, struct trouble *t)
+{
+	struct found f = {.hosts = arena_alloc(a, (ADDRESSES_MAX + 1) * sizeof *f.hosts)};
+	enum step    step = STEP_DONE;
+
+	if (d->socket) {
+		f.hosts[0] = (struct host){.socket = d->socket};
+		snprintf(f.hosts[0].name, sizeof f.hosts[0].name, "%s", site.myhostname);
+		f.count = 1;
+	} else if (d->bracketed || client.lmtp || client.disable_dns) {
+		step = host_only(d->domain, d->port, a, &f, t);
+	} else {
+		step = by_mx(d->domain, d->port, a, &f, t);
+		if (step == STEP_DONE && d->port == 25)
+			step = cut_at_ourselves(d->domain, &f, t);
+	}
+	if (step != STEP_DONE)
+		return step;
+	hosts_sort(f.hosts, f.count, client.address_preference, client.randomize_addresses, random_number);
+	if (client.address_preference == 0)
+		take_turns(f.hosts, f.count);
+	*out = f.hosts;
+	*count = f.count;
+	return STEP_DONE;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/* lmtp.c - lmtp: hands mail to a mailbox server by LMTP (RFC 2033), over TCP or a Unix socket */
+#include "rows.h"
+#include "service/service.h"
+
+static const struct param params[] = {
+	STRING("lmtp_tcp_port", &client.port_name, "24", "port of servers"),
+	STRING("lmtp_lhlo_name", &client.helo_name, "$myhostname", "our name in LHLO"),
+	DURATION("lmtp_lhlo_timeout", &client.helo_timeout, "300s", "1s", "", "wait for the greeting, and the reply to LHLO"),
+	LIST("lmtp_fallback_relay", &client.fallback_relay, "", "where to send what cannot be delivered"),
+	DURATION("lmtp_connect_timeout", &client.connect_timeout, "0s", "0s", "", "time to connect; 0: the system's"),
+	BOOLEAN("lmtp_skip_quit_response", &client.skip_quit_response, "no", "do not wait for the reply to QUIT"),
+	CLIENT_ROWS("lmtp_"),
+	END_OF_PARAMS
+};
+
+static int
+prepare(struct fault *why)
+{
+	client.lmtp = true;
+	return client_prepare(why);
+}
+
+static const char *const asks[] = {"dnsd", "dialer", "proxymap", NULL};
+
+static const struct service lmtp = {
+	.name = "lmtp",
+	.about = "hands mail to a mailbox server by LMTP",
+	.role = ROLE_NET,
+	.model = SERVE_TASKS,
+	.asks = asks,
+	.promises = MAY_ACCEPT | MAY_ASK | MAY_DIAL,
+	.params = params,
+	.tasks = "100",
+	.prepare = prepare,
+	.begin = cache_start,
+	.serve = client_serve,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_run(&lmtp, argc, argv);
+}

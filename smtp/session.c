@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session.c - speaking with one server: greet, hello, tls, hello, auth
+ *
+ * Nothing that was received in clear survives the handshake: bytes behind the
+ * reply to STARTTLS end the session, and the EHLO keywords are asked again
+ * (SECURITY.md 2, row 2).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "client.h"
+#include "ipc/ask_dial.h"
+
+enum { REPLY_LINE_MAX = 4096, REPLY_LINES = 200, REPLY_KEPT = 1000 };
+
+void
+session_free(struct session *s)
+{
+	if (!s)
+		return;
+	conn_free(s->conn);
+	arena_free(s->arena);
+	text_free(&s->reply.text);
+	free(s);
+}
+
+int
+session_send(struct session *s, const char *format, ...)
+{
+	autotext struct text line = {0};
+	va_list              args;
+
+	va_start(args, format);
+	text_add_args(&line, format, args);
+	va_end(args);
+	text_add(&line, SPAN("\r\n"));
+	return conn_write(s->conn, text_span(&line), NULL);
+}
+
+/* Remote text goes into logs and notices: one line, printable, bounded. */
+static void
+keep_line(struct reply *r, struct span line)
+{
+	if (r->text.len >= REPLY_KEPT)
+		return;
+	if (r->text.len)
+		text_add_byte(&r->text, ' ');
+	log_escape(span_first(r->text.len ? span_from(line, 4) : line, REPLY_KEPT - r->text.len), &r->text);
+}
+
+static int
+read_line(struct session *s, struct smtp_reply_line *l, struct fault *why)
+{
+	struct span line;
+
+	if (conn_line(s->conn, REPLY_LINE_MAX, &line, NULL, why) < 0)
+		return -1;
+	if (smtp_parse_reply_line(line, l, why) < 0)
+		return fault_set(why, FAULT_INPUT, "malformed reply");
+	if (line.len > 3)
+		keep_line(&s->reply, line);
+	else if (s->reply.text.len == 0)
+		text_add(&s->reply.text, line);
+	return 0;
+}
+
+static int
+read_lines(struct session *s, struct fault *why, void (*each)(struct session *, size_t, struct span))
+{
+	struct smtp_reply_line l = {.more = true};
+
+	for (size_t n = 0; l.more; n++) {
+		if (n == REPLY_LINES)
+			return fault_set(why, FAULT_INPUT, "endless reply");
+		if (read_line(s, &l, why) < 0)
+			return -1;
+		if (n == 0 || s->reply.code == l.code)
+			s->reply.status = l.status;
+		s->reply.code = l.code;
+		if (each && l.code == 250)
+			each(s, n, l.text);
+	}
+	if (s->reply.status.class != (unsigned)s->reply.code / 100)
+		s->reply.status = status_of_code(s->reply.code);
+	return 0;
+}
+
+static int
+read_reply(struct session *s, int64_t timeout, struct fault *why, void (*each)(struct session *, size_t, struct span))
+{
+	s->reply.code = 0;
+	s->reply.status = (struct status){0};
+	text_clear(&s->reply.text);
+	conn_deadline(s->conn, clock_after(timeout));
+	if (read_lines(s, why, each) < 0) {
+		s->dead = true;
+		return -1;
+	}
+	if (s->reply.code == 421)
+		s->dead = true; /* it hangs up (RFC 5321, 3.8) */
+	return 0;
+}
+
+int
+session_read(struct session *s, int64_t timeout, struct fault *why)
+{
+	return read_reply(s, timeout, why, NULL);
+}
+
+void
+session_lost(struct session *s, const struct fault *why, struct trouble *t)
+{
+	s->dead = true;
+	if (why->class == FAULT_TIME)
+		trouble_set(t, "4.4.2", "conversation with %s timed out while %s", s->where, s->state);
+	else if (why->class == FAULT_INPUT)
+		trouble_set(t, "4.5.0", "protocol error from %s while %s: %s", s->where, s->state, fault_text(why));
+	else
+		trouble_set(t, "4.4.2", "lost connection with %s while %s", s->where, s->state);
+}
+
+enum step
+session_refused(struct session *s, const char *command, struct trouble *t)
+{
+	char dsn[STATUS_TEXT_SIZE];
+
+	trouble_set(t, status_string(s->reply.status, dsn), "host %s said: %s (in reply to %s)", s->where,
+	            text_string(&s->reply.text), command);
+	text_set(&t->mta, span_of(s->host.name));
+	text_set(&t->diagnostic, text_span(&s->reply.text));
+	return s->reply.code / 100 == 5 ? STEP_NEVER : STEP_NEXT;
+}
+
+/* ------------------------------------------------------------ connecting */
+
+static enum step
+no_connection(struct session *s, const struct fault *why, struct trouble *t)
+{
+	trouble_set(t, "4.4.1", "connect to %s: %s", s->relay, fault_text(why));
+	log_info("connect to %s: %s", s->relay, fault_text(why));
+	return STEP_NEXT;
+}
+
+static int
+bind_source(const struct host *h, struct net_address *source, bool *use, struct fault *why)
+{
+	bool        v6 = h->address.u.any.sa_family == AF_INET6;
+	const char *ip = v6 ? client.bind_address6 : client.bind_address;
+
+	*use = *ip != '\0';
+	return *use ? net_address_parse(span_of(ip), 0, source, why) : 0;
+}
+
+static enum step
+dial(struct session *s, struct trouble *t)
+{
+	int64_t            limit = client.connect_timeout ? client.connect_timeout : 600000;
+	struct net_address source;
+	struct fault       why = {0};
+	bool               use_source = false;
+	int                fd, got;
+
+	if (s->host.socket) {
+		autofree char *endpoint = mem_format("unix:%s", s->host.socket);
+
+		got = ask_dial(span_of(endpoint), clock_after(limit), &fd, &why);
+	} else {
+		got = bind_source(&s->host, &source, &use_source, &why) < 0 ? -1
+		      : net_dial(&s->host.address, use_source ? &source : NULL, clock_after(limit), &fd, &why);
+	}
+	if (got < 0)
+		return no_connection(s, &why, t);
+	s->conn = conn_new(fd);
+	return STEP_DONE;
+}
+
+static enum step
+greeting(struct session *s, struct trouble *t)
+{
+	struct fault why = {0};
+
+	s->state = "receiving the initial server greeting";
+	if (session_read(s, client.helo_timeout, &why) < 0) {
+		session_lost(s, &why, t);
+		return STEP_NEXT;
+	}
+	if (s->reply.code / 100 == 2)
+		return STEP_DONE;
+	s->dead = true;
+	trouble_set(t, s->reply.code / 100 == 5 && !client.skip_5xx_greeting ? "5.0.0" : "4.0.0",
+	            "host %s refused to talk to me: %s", s->where, text_string(&s->reply.text));
+	text_set(&t->mta, span_of(s->host.name));
+	text_set(&t->diagnostic, text_span(&s->reply.text));
+	return s->reply.code / 100 == 5 && !client.skip_5xx_greeting ? STEP_NEVER : STEP_NEXT;
+}
+
+/* ------------------------------------------------------------ hello */
+
+static void
+take_keyword(struct session *s, size_t n, struct span text)
+{
+	if (n > 0)
+		smtp_parse_ehlo_line(s->arena, text, &s->ehlo);
+}
+
+static enum step
+hello(struct session *s, struct trouble *t)
+{
+	const char  *verb = client.lmtp ? "LHLO" : "EHLO";
+	struct fault why = {0};
+
+	s->ehlo = (struct smtp_ehlo){0};
+	s->state = client.lmtp ? "performing the LHLO handshake" : "performing the EHLO handshake";
+	if (!client.never_ehlo || client.lmtp) {
+		session_send(s, "%s %s", verb, client.helo_name);
+		if (read_reply(s, client.helo_timeout, &why, take_keyword) < 0) {
+			session_lost(s, &why, t);
+			return STEP_NEXT;
+		}
+		s->ehlo.has &= ~client.discarded;
+		if (s->reply.code / 100 == 2)
+			return STEP_DONE;
+	}
+	if (client.lmtp || s->reply.code == 421)
+		return session_refused(s, "LHLO command", t);
+	s->state = "performing the HELO handshake";
+	session_send(s, "HELO %s", client.helo_name);
+	if (session_read(s, client.helo_timeout, &why) < 0) {
+		session_lost(s, &why, t);
+		return STEP_NEXT;
+	}
+	return s->reply.code / 100 == 2 ? STEP_DONE : session_refused(s, "HELO command", t);
+}
+
+/* ------------------------------------------------------------ TLS */
+
+/* The names that the certificate must have, for verify and secure. */
+static char *
+match_names(struct session *s, struct span nexthop)
+{
+	struct text t = {0};
+	struct span rest = span_of(client.tls_level == TLS_SECURE ? client.tls_secure_match : client.tls_verify_match), word;
+
+	if (nexthop.len && nexthop.at[0] == '[')
+		nexthop = span_from(nexthop, 1);
+	nexthop = span_first(nexthop, span_find_any(nexthop, "]:") < 0 ? nexthop.len : (size_t)span_find_any(nexthop, "]:"));
+	while (span_next(&rest, ", \t:", &word)) {
+		if (t.len)
+			text_add_byte(&t, ',');
+		if (span_is(word, "hostname"))
+			text_add_string(&t, s->host.name);
+		else if (span_is(word, "nexthop"))
+			text_add(&t, nexthop);
+		else if (span_is(word, "dot-nexthop"))
+			text_add_format(&t, ".%.*s", SPAN_ARGS(nexthop));
+		else
+			text_add(&t, word);
+	}
+	return t.at ? t.at : mem_string("");
+}
+
+static void
+note_tls(struct session *s)
+{
+	static const char *const trust[] = {"Anonymous", "Untrusted", "Trusted", "Verified"};
+	autotext struct text     line = {0};
+	struct tls_facts         facts;
+
+	tls_facts(s->conn, &facts);
+	tls_facts_line(&facts, &line);
+	snprintf(s->tls_summary, sizeof s->tls_summary, "%s", text_string(&line));
+	if (client.tls_loglevel > 0)
+		log_info("%s TLS connection established to %s: %s", trust[facts.trust], s->relay, text_string(&line));
+}
+
+static enum step
+handshake(struct session *s, struct span nexthop, struct trouble *t)
+{
+	bool            must = client.tls_level >= TLS_VERIFY;
+	autofree char  *names = must ? match_names(s, nexthop) : NULL;
+	struct tls_wish wish = {.server_name = s->host.socket ? NULL : s->host.name, .match = names, .must_verify = must};
+	struct fault    why = {0};
+
+	s->state = "performing the TLS handshake";
+	conn_deadline(s->conn, clock_after(client.starttls_timeout));
+	if (conn_start_tls(s->conn, client.tls_level >= TLS_ENCRYPT ? client.tls_must : client.tls_may, &wish, &why) < 0) {
+		log_info("SSL_connect error to %s: %s", s->relay, fault_text(&why));
+		s->dead = s->tls_failed = true;
+		trouble_set(t, "4.7.5", "Cannot start TLS: handshake failure");
+		return STEP_NEXT;
+	}
+	s->tls = true;
+	note_tls(s);
+	return STEP_DONE;
+}
+
+static enum step
+no_tls_offered(struct session *s, struct trouble *t)
+{
+	if (client.tls_level < TLS_ENCRYPT)
+		return STEP_DONE;
+	trouble_set(t, "4.7.4", "TLS is required, but was not offered by host %s", s->where);
+	return STEP_NEXT;
+}
+
+static enum step
+starttls(struct session *s, struct span nexthop, struct trouble *t)
+{
+	struct fault why = {0};
+
+	if (!(s->ehlo.has & SMTP_HAS_STARTTLS))
+		return no_tls_offered(s, t);
+	session_send(s, "STARTTLS");
+	s->state = "sending STARTTLS";
+	if (session_read(s, client.starttls_timeout, &why) < 0) {
+		session_lost(s, &why, t);
+		s->tls_failed = true;
+		return STEP_NEXT;
+	}
+	if (s->reply.code / 100 != 2) {
+		if (client.tls_level < TLS_ENCRYPT)
+			return STEP_DONE;
+		trouble_set(t, "4.7.4", "TLS is required, but host %s refused to start TLS: %s", s->where,
+		            text_string(&s->reply.text));
+		return STEP_NEXT;
+	}
+	if (conn_pending(s->conn) > 0) { /* injected before the handshake */
+		trouble_set(t, "4.7.5", "host %s sent data before the TLS handshake", s->where);
+		s->dead = s->tls_failed = true;
+		return STEP_NEXT;
+	}
+	enum step step = handshake(s, nexthop, t);
+
+	return step == STEP_DONE ? hello(s, t) : step;
+}
+
+static enum step
+introduce(struct session *s, struct span nexthop, bool allow_tls, struct trouble *t)
+{
+	enum step step;
+
+	if (client.tls_wrappermode && (step = handshake(s, nexthop, t)) != STEP_DONE)
+		return step;
+	if ((step = greeting(s, t)) != STEP_DONE || (step = hello(s, t)) != STEP_DONE)
+		return step;
+	if (!s->tls && client.tls_level >= TLS_MAY && allow_tls && (step = starttls(s, nexthop, t)) != STEP_DONE)
+		return step;
+	if (!s->tls && client.tls_note_offer && (s->ehlo.has & SMTP_HAS_STARTTLS))
+		log_info("Host offered STARTTLS: [%s]", s->host.name);
+	return client.sasl_enable ? session_authenticate(s, nexthop, t) : STEP_DONE;
+}
+
+static struct session *
+new_session(const struct host *h, struct span nexthop)
+{
+	struct session *s = mem_alloc(sizeof *s);
+
+	s->host = *h;
+	s->arena = arena_new();
+	s->born = clock_now();
+	if (h->socket) {
+		snprintf(s->where, sizeof s->where, "%s[%s]", h->name, h->socket);
+		snprintf(s->relay, sizeof s->relay, "%s[%s]", h->name, h->socket);
+	} else {
+		snprintf(s->where, sizeof s->where, "%s[%s]", h->name, h->ip);
+		snprintf(s->relay, sizeof s->relay, "%s[%s]:%u", h->name, h->ip, h->port);
+	}
+	cache_key(h, nexthop, s->key, sizeof s->key);
+	return s;
+}
+
+enum step
+session_open(const struct host *h, struct span nexthop, bool allow_tls, struct session **out, struct trouble *t)
+{
+	struct session *s = new_session(h, nexthop);
+	enum step       step = dial(s, t);
+	bool            tls_failed;
+
+	if (step == STEP_DONE)
+		step = introduce(s, nexthop, allow_tls, t);
+	if (step == STEP_DONE) {
+		*out = s;
+		return STEP_DONE;
+	}
+	tls_failed = s->tls_failed;
+	if (s->conn && !s->dead)
+		session_quit(s);
+	else
+		session_free(s);
+	/* Opportunistic means: rather in clear than not at all (RFC 7435). */
+	if (tls_failed && allow_tls && client.tls_level == TLS_MAY && !client.tls_wrappermode)
+		return session_open(h, nexthop, false, out, t);
+	return step;
+}
+
+void
+session_quit(struct session *s)
+{
+	if (!s->dead) {
+		conn_deadline(s->conn, clock_after(client.skip_quit_response ? 1000 : client.quit_timeout));
+		session_send(s, "QUIT");
+		conn_flush(s->conn, NULL);
+		if (!client.skip_quit_response)
+			session_read(s, client.quit_timeout, NULL);
+		conn_close_notify(s->conn);
+	}
+	session_free(s);
+}

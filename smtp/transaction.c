@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * transaction.c - one message over one session (RFC 5321, 3.3; RFC 2033 for LMTP)
+ *
+ * With PIPELINING the envelope and DATA go out at once (RFC 2920): at most
+ * PIPELINE_MAX recipients, so that neither side waits for the other with full
+ * buffers. A recipient whose fate is sealed is reported at once; one that got
+ * a 4xx is left for the next server unless this is the last.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "client.h"
+#include "mail/line.h"
+
+enum { PIPELINE_MAX = 50, CONTENT_PART = 65536 };
+
+struct transaction {
+	struct session  *s;
+	struct delivery *d;
+	bool             last;
+	struct trouble  *t;
+	struct deliver_rcpt **rcpts;   /* who takes part */
+	size_t           n_rcpts, accepted;
+	bool            *ok;           /* RCPT was accepted */
+	struct message_content content;
+	bool             after_dot;    /* the message may have arrived */
+};
+
+/* ------------------------------------------------------------ reporting */
+
+static void
+report(struct transaction *x, struct deliver_rcpt *r, enum deliver_action action, const char *dsn, const struct trouble *t,
+       struct span text)
+{
+	struct deliver_status st = {
+		.action = action, .dsn = dsn, .text = text, .relay = span_of(x->s->relay),
+		.conn_used = x->s->used > 0, .conn_use = x->s->used + 1,
+	};
+	struct fault why = {0};
+
+	if (t) {
+		st.mta = text_span(&t->mta);
+		st.diagnostic = text_span(&t->diagnostic);
+	}
+	if (deliver_report(x->d, r, &st, &why) < 0)
+		log_warning("%.*s: cannot report to qmgr: %s", SPAN_ARGS(x->d->queue_id), fault_text(&why));
+}
+
+static void
+report_trouble(struct transaction *x, struct deliver_rcpt *r, enum step step, const struct trouble *t)
+{
+	char dsn[16];
+
+	if (step == STEP_NEXT && !x->last)
+		return; /* another server may take it */
+	snprintf(dsn, sizeof dsn, "%s", t->dsn);
+	report(x, r, step == STEP_NEVER ? DELIVER_BOUNCED : DELIVER_DEFERRED, dsn, t, text_span(&t->text));
+}
+
+/* The whole message was refused: everybody who is still there. After RCPT that is
+ * who was accepted: the others have had an answer of their own. */
+static enum step
+all_refused(struct transaction *x, enum step step, const struct trouble *t)
+{
+	for (size_t i = 0; i < x->n_rcpts; i++)
+		if (!x->rcpts[i]->reported && (!x->accepted || x->ok[i]))
+			report_trouble(x, x->rcpts[i], step, t);
+	return STEP_DONE;
+}
+
+static enum step
+lost(struct transaction *x, const struct fault *why)
+{
+	session_lost(x->s, why, x->t);
+	if (x->after_dot) {
+		/* It may have arrived: trying another server now would make that duplicate sure. */
+		log_warning("%.*s: possible duplicate: %s", SPAN_ARGS(x->d->queue_id), text_string(&x->t->text));
+		for (size_t i = 0; i < x->n_rcpts; i++)
+			if (!x->rcpts[i]->reported)
+				report(x, x->rcpts[i], DELIVER_DEFERRED, x->t->dsn, x->t, text_span(&x->t->text));
+	}
+	return STEP_NEXT;
+}
+
+/* ------------------------------------------------------------ the envelope */
+
+static void
+send_mail(struct transaction *x)
+{
+	struct delivery     *d = x->d;
+	autotext struct text line = {0};
+	struct smtp_mail     m = {
+		.sender = d->sender, .size = (uint64_t)x->content.size, .envid = d->envid, .smtputf8 = d->smtputf8,
+		.body = d->wants_8bit || span_is(d->body, "8BITMIME") ? SMTP_BODY_8BITMIME : SMTP_BODY_NONE,
+		.ret = span_is(d->ret, "FULL") ? SMTP_RET_FULL : span_is(d->ret, "HDRS") ? SMTP_RET_HDRS : SMTP_RET_NONE,
+	};
+
+	smtp_format_mail(&m, x->s->ehlo.has & SMTP_OFFER_ALL, &line);
+	session_send(x->s, "%s", text_string(&line));
+}
+
+static void
+send_rcpt(struct transaction *x, const struct deliver_rcpt *r)
+{
+	autotext struct text line = {0};
+	struct smtp_rcpt     p = {.recipient = r->address, .notify = (unsigned)r->notify, .orcpt = r->orcpt};
+
+	smtp_format_rcpt(&p, x->s->ehlo.has & SMTP_OFFER_ALL, &line);
+	session_send(x->s, "%s", text_string(&line));
+}
+
+static int
+read_mail(struct transaction *x, enum step *step, struct fault *why)
+{
+	x->s->state = "sending MAIL FROM";
+	if (session_read(x->s, client.mail_timeout, why) < 0)
+		return -1;
+	*step = x->s->reply.code / 100 == 2 ? STEP_DONE : session_refused(x->s, "MAIL FROM command", x->t);
+	return 0;
+}
+
+static int
+read_rcpt(struct transaction *x, size_t i, bool mail_ok, struct fault *why)
+{
+	struct trouble t = {0};
+
+	x->s->state = "sending RCPT TO";
+	if (session_read(x->s, client.rcpt_timeout, why) < 0)
+		return -1;
+	if (x->s->reply.code / 100 == 2) {
+		x->ok[i] = mail_ok;
+		x->accepted += mail_ok;
+	} else if (mail_ok) {
+		enum step step = session_refused(x->s, "RCPT TO command", &t);
+
+		report_trouble(x, x->rcpts[i], step, &t);
+		trouble_free(&t);
+	}
+	return 0;
+}
+
+/* *data: DATA was sent, and its reply is in s->reply. */
+static int
+envelope_pipelined(struct transaction *x, enum step *mail, struct fault *why)
+{
+	send_mail(x);
+	for (size_t i = 0; i < x->n_rcpts; i++)
+		send_rcpt(x, x->rcpts[i]);
+	session_send(x->s, "DATA");
+	if (read_mail(x, mail, why) < 0)
+		return -1;
+	for (size_t i = 0; i < x->n_rcpts; i++)
+		if (read_rcpt(x, i, *mail == STEP_DONE, why) < 0)
+			return -1;
+	x->s->state = "sending DATA command";
+	return session_read(x->s, client.data_init_timeout, why);
+}
+
+static int
+envelope_in_steps(struct transaction *x, enum step *mail, struct fault *why)
+{
+	send_mail(x);
+	if (read_mail(x, mail, why) < 0)
+		return -1;
+	for (size_t i = 0; *mail == STEP_DONE && i < x->n_rcpts; i++) {
+		send_rcpt(x, x->rcpts[i]);
+		if (read_rcpt(x, i, true, why) < 0)
+			return -1;
+	}
+	x->s->reply.code = 0;
+	if (!x->accepted)
+		return 0;
+	x->s->state = "sending DATA command";
+	session_send(x->s, "DATA");
+	return session_read(x->s, client.data_init_timeout, why);
+}
+
+/* ------------------------------------------------------------ the content */
+
+static int
+send_content(struct transaction *x, bool *unreadable, struct fault *why)
+{
+	struct line_encoder  e;
+	autotext struct text part = {0}, wire = {0};
+	int64_t              position = 0;
+
+	x->s->state = "sending message body";
+	line_encoder_start(&e, true, (size_t)client.line_length_limit);
+	for (;;) {
+		if (message_read(&x->content, &position, CONTENT_PART, &part, why) < 0) {
+			*unreadable = true;
+			return -1;
+		}
+		text_clear(&wire);
+		if (part.len == 0)
+			break;
+		line_encode(&e, text_span(&part), &wire);
+		conn_deadline(x->s->conn, clock_after(client.data_xfer_timeout));
+		if (conn_write(x->s->conn, text_span(&wire), why) < 0)
+			return -1;
+	}
+	line_encode_end(&e, &wire);
+	conn_deadline(x->s->conn, clock_after(client.data_xfer_timeout));
+	return conn_write(x->s->conn, text_span(&wire), why) < 0 ? -1 : conn_flush(x->s->conn, why);
+}
+
+/* Nobody is left but the server said 354: an empty message to nobody. */
+static int
+send_nothing(struct transaction *x, struct fault *why)
+{
+	x->s->state = "sending end of data -- message may be sent more than once";
+	conn_write(x->s->conn, SPAN(".\r\n"), NULL);
+	return session_read(x->s, client.data_done_timeout, why);
+}
+
+static void
+report_sent(struct transaction *x, struct deliver_rcpt *r)
+{
+	char          dsn[STATUS_TEXT_SIZE];
+	struct status status = x->s->reply.status;
+
+	report(x, r, DELIVER_SENT, status_string(status, dsn), NULL, text_span(&x->s->reply.text));
+}
+
+/* LMTP gives one reply a recipient (RFC 2033, 4.2), SMTP one for all. */
+static enum step
+read_verdicts(struct transaction *x)
+{
+	struct fault why = {0};
+	enum step    step = STEP_DONE;
+
+	x->s->state = "sending end of data -- message may be sent more than once";
+	for (size_t i = 0; i < x->n_rcpts; i++) {
+		if (!x->ok[i])
+			continue;
+		if (session_read(x->s, client.data_done_timeout, &why) < 0)
+			return lost(x, &why);
+		if (x->s->reply.code / 100 == 2) {
+			report_sent(x, x->rcpts[i]);
+		} else {
+			step = session_refused(x->s, "end of DATA command", x->t);
+			report_trouble(x, x->rcpts[i], step, x->t);
+		}
+		if (client.lmtp)
+			continue;
+		for (size_t k = i + 1; k < x->n_rcpts; k++) { /* the same for the others */
+			if (!x->ok[k])
+				continue;
+			if (x->s->reply.code / 100 == 2)
+				report_sent(x, x->rcpts[k]);
+			else
+				report_trouble(x, x->rcpts[k], step, x->t);
+		}
+		break;
+	}
+	return STEP_DONE;
+}
+
+static enum step
+send_data(struct transaction *x)
+{
+	struct fault why = {0};
+	bool         unreadable = false;
+
+	if (send_content(x, &unreadable, &why) < 0) {
+		if (!unreadable)
+			return lost(x, &why);
+		x->s->dead = true; /* half a message must not end with a dot */
+		trouble_set(x->t, "4.3.0", "cannot read the message: %s", fault_text(&why));
+		return STEP_NEXT;
+	}
+	x->after_dot = true;
+	return read_verdicts(x);
+}
+
+/* ------------------------------------------------------------ the whole */
+
+/* What can be known before a word is said. */
+static enum step
+fits(struct transaction *x)
+{
+	struct session *s = x->s;
+
+	if (x->d->smtputf8 && !(s->ehlo.has & SMTP_HAS_SMTPUTF8)) {
+		trouble_set(x->t, "5.6.7", "SMTPUTF8 is required, but was not offered by host %s", s->where);
+		return STEP_NEVER;
+	}
+	if ((s->ehlo.has & SMTP_HAS_SIZE) && s->ehlo.size > 0 && (uint64_t)x->content.size > s->ehlo.size) {
+		trouble_set(x->t, "5.3.4", "message size %lld exceeds size limit %llu of server %s",
+		            (long long)x->content.size, (unsigned long long)s->ehlo.size, s->where);
+		return STEP_NEVER;
+	}
+	return STEP_DONE;
+}
+
+static enum step
+run(struct transaction *x)
+{
+	bool         pipelined = (x->s->ehlo.has & SMTP_HAS_PIPELINING) && x->n_rcpts <= PIPELINE_MAX;
+	struct fault why = {0};
+	enum step    mail = STEP_DONE, step = fits(x);
+
+	if (step != STEP_DONE)
+		return all_refused(x, step, x->t);
+	if ((pipelined ? envelope_pipelined(x, &mail, &why) : envelope_in_steps(x, &mail, &why)) < 0)
+		return lost(x, &why);
+	if (mail != STEP_DONE)
+		all_refused(x, mail, x->t);
+	if (x->s->reply.code == 354) {
+		if (x->accepted)
+			return send_data(x);
+		return send_nothing(x, &why) < 0 ? lost(x, &why) : STEP_DONE;
+	}
+	if (x->accepted) /* DATA was refused */
+		return all_refused(x, session_refused(x->s, "DATA command", x->t), x->t);
+	return STEP_DONE;
+}
+
+enum step
+transaction_send(struct session *s, struct delivery *d, bool last, struct trouble *t)
+{
+	struct transaction x = {.s = s, .d = d, .last = last, .t = t};
+	struct fault       why = {0};
+	enum step          step;
+
+	x.rcpts = mem_array(d->n_rcpts, sizeof *x.rcpts);
+	x.ok = mem_array(d->n_rcpts, sizeof *x.ok);
+	for (size_t i = 0; i < d->n_rcpts; i++)
+		if (!d->rcpts[i].reported)
+			x.rcpts[x.n_rcpts++] = &d->rcpts[i];
+	x.content.fd = d->content;
+	if (message_pieces_parse(d->pieces, &x.content, &why) < 0) {
+		trouble_set(t, "4.3.0", "queue file: %s", fault_text(&why));
+		step = all_refused(&x, STEP_NEXT, t);
+	} else {
+		step = run(&x);
+	}
+	message_content_free(&x.content);
+	free(x.rcpts);
+	free(x.ok);
+	return step;
+}

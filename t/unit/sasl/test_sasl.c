@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_sasl.c - password schemes as Dovecot stores them, PLAIN (RFC 4616), LOGIN
+ */
+#include "../unit.h"
+#include "base/text.h"
+#include "sasl/password.h"
+#include "sasl/server.h"
+
+static const struct { const char *stored, *password; int verdict; } rows[] = {
+	{"{PLAIN}secret", "secret", 1},
+	{"{PLAIN}secret", "secre", 0},
+	{"{PLAIN}", "", 0},
+	{"{plain}secret", "secret", 1},
+	{"{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "secret", 1},
+	{"{SHA1.HEX}e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4", "secret", 1},
+	{"{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=", "secret", 1},
+	{"{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=", "Secret", 0},
+	{"{SSHA}AAAA", "secret", -1},
+	{"{SHA512-CRYPT}$6$saltstring$svn9UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+	 "Hello world!", 0},
+	{"{CRYPT}$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+	 "Hello world!", 1},
+	{"$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8", "Hello world!", 1},
+	{"{SHA512-CRYPT}$6$rounds=999999999$salt$x", "x", -1},
+	{"{CRYPT}!", "x", -1},
+	{"{NOSUCH}x", "x", -1},
+};
+
+UNIT_TEST(stored_passwords)
+{
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int got = password_check(span_of(rows[i].stored), span_of(rows[i].password), NULL);
+
+		ck_assert_msg(got == rows[i].verdict, "row %zu: %s gave %d", i, rows[i].stored, got);
+	}
+}
+END_TEST
+
+static int
+check(void *argument, const char *user, const char *authzid, const char *password)
+{
+	(void)argument;
+	(void)authzid;
+	return strcmp(user, "tim") == 0 && strcmp(password, "tanstaaftanstaaf") == 0;
+}
+
+static enum sasl_state
+plain(struct sasl_library *l, struct span input)
+{
+	struct sasl_try *t;
+	struct text      out = {0};
+	enum sasl_state  state;
+
+	ck_assert_int_eq(sasl_try_start(l, "PLAIN", check, NULL, &t, NULL), 0);
+	state = sasl_try_step(t, input, &out);
+	sasl_try_free(t);
+	text_free(&out);
+	return state;
+}
+
+UNIT_TEST(plain_of_rfc4616)
+{
+	struct sasl_library *l;
+
+	ck_assert_int_eq(sasl_library_open(&l, NULL), 0);
+	ck_assert_int_eq(plain(l, SPAN("\0tim\0tanstaaftanstaaf")), SASL_YES);
+	ck_assert_int_eq(plain(l, SPAN("\0tim\0tanstaaftanstaag")), SASL_NO);
+	ck_assert_int_eq(plain(l, SPAN("\0tim\0")), SASL_NO);
+	ck_assert_int_eq(plain(l, SPAN("root\0tim\0tanstaaftanstaaf")), SASL_NO);
+	ck_assert_int_eq(plain(l, SPAN("tim")), SASL_NO);
+	ck_assert(!sasl_mechanism_known(l, "ANONYMOUS"));
+}
+END_TEST
+
+UNIT_TEST(login_asks_twice)
+{
+	struct sasl_library *l;
+	struct sasl_try     *t;
+	struct text          out = {0};
+
+	ck_assert_int_eq(sasl_library_open(&l, NULL), 0);
+	ck_assert_int_eq(sasl_try_start(l, "LOGIN", check, NULL, &t, NULL), 0);
+	ck_assert_int_eq(sasl_try_step(t, SPAN(""), &out), SASL_MORE);
+	ck_assert_int_eq(sasl_try_step(t, SPAN("tim"), &out), SASL_MORE);
+	ck_assert_int_eq(sasl_try_step(t, SPAN("tanstaaftanstaaf"), &out), SASL_YES);
+	ck_assert_str_eq(sasl_try_user(t), "tim");
+	sasl_try_free(t);
+	text_free(&out);
+}
+END_TEST
+
+UNIT_MAIN("sasl", stored_passwords, plain_of_rfc4616, login_asks_twice)
