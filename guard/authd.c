@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * authd.c - says who somebody is (grammar: lib/ipc/ask_auth.h)
+ *
+ * The only program that sees password hashes. smtpd and the login programs ask
+ * whether a try is good; imapd and pop3d redeem the ticket of a good one and
+ * are told uid, home and mailbox. Other servers ask in Dovecot's protocol on
+ * private/auth.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "authd_ticket.h"
+#include "authd_try.h"
+#include "authd_users.h"
+#include "base/log.h"
+#include "config/site.h"
+#include "ipc/peer.h"
+#include "service/privilege.h"
+#include "service/service.h"
+
+struct auth_config   auth_config;
+struct sasl_library *auth_sasl;
+static uid_t         launched_as;
+
+static const struct param params[] = {
+	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login"),
+	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., in order"),
+	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home=, in order"),
+	RAW("mail_location", &auth_config.mail_location, "maildir:%h/Maildir", "where mailboxes are; %u %n %d %h"),
+	RAW("auth_username_format", &auth_config.username_format, "%Lu", "how a user name is made uniform"),
+	STRING("auth_default_realm", &auth_config.default_realm, "", "domain of names without one"),
+	STRING("auth_pam_service", &auth_config.pam_service, "dovecot", "PAM service when auth_passdb names none"),
+	DURATION("auth_failure_delay", &auth_config.failure_delay, "2s", "0s", "1m", "how long a failed try waits"),
+	BOOLEAN("disable_plaintext_auth", &auth_config.disable_plaintext, "yes", "passwords in clear only over TLS or on this machine"),
+	NUMBER("first_valid_uid", &auth_config.first_valid_uid, "500", "0", "", "lowest uid of a mailbox's owner"),
+	NUMBER("last_valid_uid", &auth_config.last_valid_uid, "0", "0", "", "highest uid; 0: any"),
+	NUMBER("first_valid_gid", &auth_config.first_valid_gid, "1", "0", "", "lowest gid of a mailbox's owner"),
+	END_OF_PARAMS
+};
+
+static int
+prepare(struct fault *why)
+{
+	struct users_settings s = {auth_config.passdb, auth_config.userdb, auth_config.pam_service};
+
+	launched_as = getuid();
+	if (sasl_library_open(&auth_sasl, why) < 0)
+		return -1;
+	for (size_t i = 0; i < auth_config.mechanisms.count; i++) {
+		autofree char *name = mem_string(auth_config.mechanisms.item[i]);
+
+		for (char *p = name; *p; p++)
+			*p = ascii_upper(*p);
+		if (!sasl_mechanism_known(auth_sasl, name))
+			return fault_set(why, FAULT_INPUT, "auth_mechanisms: %s is not supported", name);
+	}
+	tickets_start();
+	return users_prepare(&s, why);
+}
+
+/* ------------------------------------------------------------ our own conversation */
+
+enum { AT_START, IN_TRY };
+
+struct talk {
+	struct try *try;
+	char        service[32];
+	uid_t       peer;
+};
+
+static int
+put_step(struct talk *t, struct span input, struct frame *answer)
+{
+	autotext struct text output = {0};
+	char                 ticket[40];
+	enum sasl_state      state = try_step(t->try, input, &output);
+
+	if (state == SASL_MORE) {
+		frame_start(answer, "more");
+		frame_put(answer, "data", text_span(&output));
+		return IN_TRY;
+	}
+	frame_start(answer, state == SASL_YES ? "yes" : "no");
+	frame_put_string(answer, "user", try_user(t->try));
+	if (state == SASL_YES) {
+		ticket_make(try_user(t->try), ticket);
+		frame_put_string(answer, "ticket", strcmp(t->service, "smtp") == 0 ? "" : ticket);
+	} else {
+		frame_put_string(answer, "status", state == SASL_NO ? "5.7.8" : "4.7.0");
+		frame_put_string(answer, "reason", state == SASL_NO ? "authentication failure" : "temporary authentication failure");
+		frame_put_flag(answer, "temporary", state == SASL_TROUBLE);
+	}
+	try_free(take(t->try));
+	return AT_START;
+}
+
+static int
+do_start(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct talk *t = conversation;
+	struct { struct span service, mechanism, peer, local, session, data; bool tls, secured; } in = {.data = {NULL, 0}};
+	static const struct field fields[] = {
+		FIELD_TEXT(__typeof__(in), service, "service", FIELD_NEEDED),
+		FIELD_TEXT(__typeof__(in), mechanism, "mechanism", FIELD_NEEDED),
+		FIELD_TEXT(__typeof__(in), peer, "peer", FIELD_NEEDED), FIELD_TEXT(__typeof__(in), local, "local", 0),
+		FIELD_TEXT(__typeof__(in), session, "session", 0), FIELD_TEXT(__typeof__(in), data, "data", 0),
+		FIELD_FLAG(__typeof__(in), tls, "tls", FIELD_NEEDED), FIELD_FLAG(__typeof__(in), secured, "secured", FIELD_NEEDED),
+		FIELD_END
+	};
+	struct try_client c;
+	struct fault      no = {0};
+
+	if (frame_decode(request, fields, &in, why) < 0)
+		return -1;
+	snprintf(t->service, sizeof t->service, "%.*s", SPAN_ARGS(span_first(in.service, sizeof t->service - 1)));
+	c = (struct try_client){.service = t->service, .peer = in.peer,
+	                        .secured = in.secured || in.tls || strcmp(t->service, "smtp") == 0};
+	if (!(t->try = try_start(&c, in.mechanism, &no))) {
+		frame_start(answer, "no");
+		frame_put_string(answer, "status", no.class == FAULT_DENIED ? "5.7.11" : "5.7.4");
+		frame_put_string(answer, "reason", fault_text(&no));
+		return AT_START;
+	}
+	return put_step(t, in.data.at ? in.data : SPAN_NONE, answer);
+}
+
+static int
+do_more(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct { struct span data; } in;
+	static const struct field fields[] = {FIELD_TEXT(__typeof__(in), data, "data", FIELD_NEEDED), FIELD_END};
+
+	return frame_decode(request, fields, &in, why) < 0 ? -1 : put_step(conversation, in.data, answer);
+}
+
+static int
+do_mechanisms(void *unused, struct frame *request, struct frame *answer, struct fault *why)
+{
+	autotext struct text names = {0};
+
+	(void)unused;
+	(void)request;
+	(void)why;
+	for (size_t i = 0; auth_config.passdb.count && i < auth_config.mechanisms.count; i++)
+		text_add_format(&names, "%s%s", i ? " " : "", auth_config.mechanisms.item[i]);
+	for (size_t i = 0; i < names.len; i++)
+		names.at[i] = ascii_upper(names.at[i]);
+	frame_start(answer, "mechanisms");
+	frame_put(answer, "names", text_span(&names));
+	return AT_START;
+}
+
+static bool
+may_own_a_mailbox(const struct user_facts *u)
+{
+	bool good = u->uid >= (uid_t)auth_config.first_valid_uid && u->gid >= (gid_t)auth_config.first_valid_gid &&
+	            (auth_config.last_valid_uid == 0 || u->uid <= (uid_t)auth_config.last_valid_uid);
+
+	if (launched_as != 0)
+		return u->uid == launched_as; /* a private instance serves its own user's mailboxes */
+	if (!good)
+		log_error("auth: Mail access for users with UID %ld, GID %ld not permitted (see first_valid_uid, "
+		          "first_valid_gid): %s", (long)u->uid, (long)u->gid, u->user);
+	return good;
+}
+
+static void
+put_user(const char *user, struct frame *answer)
+{
+	struct user_facts    u = {0};
+	autotext struct text home = {0}, mail = {0};
+	struct fault         why = {0};
+	int                  got = users_find(user, &u, &why);
+
+	if (got == 0) {
+		expand_variables(text_string(&u.home), user, "", &home);
+		expand_variables(u.mail.len ? text_string(&u.mail) : auth_config.mail_location, user, text_string(&home), &mail);
+	}
+	if (got < 0) {
+		log_error("auth: userdb(%s): %s", user, fault_text(&why));
+		peer_refuse(answer, "temporary internal failure");
+	} else if (got == 1 || !may_own_a_mailbox(&u)) {
+		if (got == 1)
+			log_error("auth: userdb(%s): unknown user", user);
+		frame_start(answer, "no");
+	} else {
+		frame_start(answer, "user");
+		frame_put_string(answer, "user", user);
+		frame_put_number(answer, "uid", u.uid);
+		frame_put_number(answer, "gid", u.gid);
+		frame_put(answer, "home", text_span(&home));
+		frame_put(answer, "mail", text_span(&mail));
+	}
+	user_facts_free(&u);
+}
+
+/* Only those that go on to become the user: they were started as we were. */
+static bool
+may_redeem(const struct talk *t)
+{
+	return t->peer == launched_as;
+}
+
+static int
+do_redeem(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct { struct span ticket; } in;
+	static const struct field fields[] = {FIELD_TEXT(__typeof__(in), ticket, "ticket", FIELD_NEEDED), FIELD_END};
+	char user[SASL_USER_MAX + 1];
+
+	if (frame_decode(request, fields, &in, why) < 0)
+		return -1;
+	if (!may_redeem(conversation))
+		return fault_set(why, FAULT_DENIED, "uid %ld may not redeem tickets", (long)((struct talk *)conversation)->peer);
+	if (ticket_redeem(in.ticket, user, sizeof user))
+		put_user(user, answer);
+	else
+		frame_start(answer, "no");
+	return AT_START;
+}
+
+static int
+do_lookup(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct { struct span user; } in;
+	static const struct field fields[] = {FIELD_TEXT(__typeof__(in), user, "user", FIELD_NEEDED), FIELD_END};
+	autofree char *user = NULL;
+
+	if (frame_decode(request, fields, &in, why) < 0)
+		return -1;
+	if (!may_redeem(conversation))
+		return fault_set(why, FAULT_DENIED, "not for uid %ld", (long)((struct talk *)conversation)->peer);
+	user = mem_span(span_first(in.user, SASL_USER_MAX));
+	put_user(user, answer);
+	return AT_START;
+}
+
+static const struct peer_verb verbs[] = {
+	{"start", AT_START, AT_START, do_start},
+	{"more", IN_TRY, IN_TRY, do_more},
+	{"redeem", AT_START, AT_START, do_redeem},
+	{"lookup", AT_START, AT_START, do_lookup},
+	{"mechanisms", AT_START, AT_START, do_mechanisms},
+	{NULL, 0, 0, NULL}
+};
+
+static void
+serve(int sock, const struct listener *unused)
+{
+	struct talk  t = {0};
+	int          type = 0;
+	socklen_t    len = sizeof type;
+	struct fault why = {0};
+
+	(void)unused;
+	if (getsockopt(sock, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM) {
+		dovecot_serve(sock);
+		return;
+	}
+	if (peer_uid(sock, &t.peer, &why) < 0)
+		log_warning("%s", fault_text(&why));
+	else
+		peer_serve(sock, verbs, &t);
+	try_free(t.try);
+	close(sock);
+}
+
+static const struct service authd = {
+	.name = "authd",
+	.about = "says who somebody is: passwords, users, one-time tickets",
+	.role = ROLE_AUTH,
+	.model = SERVE_TASKS,
+	.promises = MAY_ACCEPT,
+	.params = params,
+	.tasks = "1000",
+	.prepare = prepare,
+	.serve = serve,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_run(&authd, argc, argv);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * authd_file.c - a passwd-file in Dovecot's format, as a map
+ */
+#include "authd_file.h"
+
+#include <stdlib.h>
+
+static void
+take_extra(struct passwd_entry *e, struct span extra)
+{
+	struct span word;
+
+	while (span_next(&extra, " \t", &word)) {
+		struct span value = word, name;
+
+		span_split(&value, '=', &name);
+		if (span_is(name, "userdb_mail") || span_is(name, "mail"))
+			e->mail = value;
+		else if (span_is(name, "userdb_home"))
+			e->home = value;
+		else if (span_is(name, "userdb_uid"))
+			e->uid = value;
+		else if (span_is(name, "userdb_gid"))
+			e->gid = value;
+		else if (span_is(name, "allow_nets"))
+			e->allow_nets = value;
+		else if (span_is(name, "nologin"))
+			e->nologin = true;
+		else if (span_is(name, "nopassword"))
+			e->nopassword = true;
+		else if (!span_starts(name, "userdb_"))
+			e->unknown = name;
+	}
+}
+
+/* "{SCHEME}hash" may hold no colon; the scheme of DIGEST-MD5 might, and is not known here. */
+static void
+take_line(struct passwd_file *f, struct span line)
+{
+	struct span          field[8] = {SPAN_NONE, SPAN_NONE, SPAN_NONE, SPAN_NONE, SPAN_NONE, SPAN_NONE, SPAN_NONE, SPAN_NONE};
+	struct passwd_entry *e;
+
+	for (size_t i = 0; i < 7; i++)
+		if (!span_split(&line, ':', &field[i]))
+			break;
+	field[7] = line;
+	if (field[0].len == 0) {
+		f->skipped++;
+		return;
+	}
+	e = arena_alloc(f->arena, sizeof *e);
+	*e = (struct passwd_entry){.password = field[1], .uid = field[2], .gid = field[3], .home = field[5],
+	                           .mail = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE};
+	take_extra(e, field[7]);
+	strmap_put(f->entries, field[0], e);
+}
+
+struct passwd_file *
+passwd_file_parse(struct span all)
+{
+	struct passwd_file *f = mem_alloc(sizeof *f);
+	struct span         line;
+
+	f->arena = arena_new();
+	f->entries = strmap_new();
+	all = arena_span(f->arena, all);
+	while (span_next(&all, "\r\n", &line)) {
+		line = span_trim(line);
+		if (line.len && line.at[0] != '#')
+			take_line(f, line);
+	}
+	return f;
+}
+
+void
+passwd_file_free(struct passwd_file *f)
+{
+	if (!f)
+		return;
+	strmap_free(f->entries, NULL);
+	arena_free(f->arena);
+	free(f);
+}
+
+const struct passwd_entry *
+passwd_file_find(const struct passwd_file *f, const char *user)
+{
+	return strmap_get(f->entries, span_of(user));
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * authd_file.h - a passwd-file in Dovecot's format
+ *
+ *   user:password:uid:gid:gecos:home:shell:extra fields
+ *
+ * Later fields may be missing. Extra fields are blank separated: userdb_mail=,
+ * userdb_home=, userdb_uid=, userdb_gid=, mail=, allow_nets= (comma separated networks),
+ * nologin, nopassword. A field that would restrict and is not known denies the login.
+ */
+#ifndef GUARD_AUTHD_FILE_H
+#define GUARD_AUTHD_FILE_H
+
+#include "base/arena.h"
+#include "base/strmap.h"
+#include "base/text.h"
+
+struct passwd_entry {
+	struct span password, uid, gid, home, mail, allow_nets, unknown;
+	bool        nologin, nopassword;
+};
+
+struct passwd_file {
+	struct arena  *arena;
+	struct strmap *entries;       /* user -> struct passwd_entry */
+	size_t         skipped;       /* lines without a user */
+};
+
+struct passwd_file *passwd_file_parse(struct span);   /* owned; pure */
+void passwd_file_free(struct passwd_file *);
+const struct passwd_entry *passwd_file_find(const struct passwd_file *, const char *user);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * authd_helper.h - processes that were prepared before authd's sandbox closed
+ *
+ * Two pools. *Crypt helpers* spend the CPU that a password hash costs, as
+ * auth_owner and in a sandbox without anything. *System helpers* keep what
+ * authd was started as (root): they ask PAM (in a child a request, which is
+ * thrown away), look into the system's users, and open a passwd-file again that
+ * was named at start. A request takes a helper for itself; while all are busy
+ * up to HELPER_QUEUE requests wait, and the next is FAULT_TIME.
+ *
+ *   check  stored=.. password=..                    | verdict yes|no|error reason=..
+ *   pam    service=.. user=.. password=.. peer=..   | verdict ...
+ *   passwd user=..                                  | user uid=.. gid=.. home=..  |  none
+ *   open   index=0                                  | file file=<descriptor>  |  none
+ */
+#ifndef GUARD_AUTHD_HELPER_H
+#define GUARD_AUTHD_HELPER_H
+
+#include <sys/types.h>
+
+#include "base/fault.h"
+#include "base/task.h"
+#include "base/text.h"
+
+int helpers_start(const char *const *files, size_t n_files, bool system_needed, struct fault *);   /* forks: before any task */
+
+WAITS int helper_check(struct span stored, struct span password, struct fault *);     /* 1 0 -1 */
+WAITS int helper_pam(const char *service, const char *user, const char *password, struct span peer, struct fault *);
+WAITS int helper_passwd(const char *user, uid_t *uid, gid_t *gid, struct text *home, struct fault *);   /* 0; 1 none; -1 */
+WAITS int helper_open(size_t index, int *fd, struct fault *);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * authd_try.c - one try to log in
+ */
+#include "authd_try.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "authd_users.h"
+
+struct try {
+	struct sasl_try  *sasl;
+	struct try_client client;
+	char              user[SASL_USER_MAX + 1], service[32];
+	char              peer[64];
+};
+
+void
+expand_variables(const char *format, const char *user, const char *home, struct text *out)
+{
+	const char *at = strchr(user, '@');
+	struct span local = at ? span_at(user, (size_t)(at - user)) : span_of(user);
+
+	for (const char *p = format; *p; p++) {
+		autotext struct text value = {0};
+		bool                 lower = false;
+
+		if (*p != '%') {
+			text_add_byte(out, *p);
+			continue;
+		}
+		if (*++p == 'L') {
+			lower = true;
+			p++;
+		}
+		switch (*p) {
+		case 'u': text_add_string(&value, user); break;
+		case 'n': text_add(&value, local); break;
+		case 'd': text_add_string(&value, at ? at + 1 : ""); break;
+		case 'h': text_add_string(&value, home); break;
+		case '%': text_add_byte(&value, '%'); break;
+		case '\0': return;
+		default: text_add_byte(&value, '%'); text_add_byte(&value, *p);
+		}
+		if (lower)
+			text_lower(&value);
+		text_add(out, text_span(&value));
+	}
+}
+
+bool
+mechanism_offered(const char *name)
+{
+	for (size_t i = 0; i < auth_config.mechanisms.count; i++)
+		if (strcasecmp(auth_config.mechanisms.item[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* A name that could be a path, or split a log line, is nobody's. */
+static bool
+plausible(const char *user)
+{
+	for (const char *p = user; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '/' || *p == '\\')
+			return false;
+	return *user && strcmp(user, ".") != 0 && strcmp(user, "..") != 0 && strlen(user) <= SASL_USER_MAX;
+}
+
+static int
+check(void *argument, const char *user, const char *authzid, const char *password)
+{
+	struct try          *t = argument;
+	autofree char       *with_realm = NULL;
+	autotext struct text name = {0};
+
+	(void)authzid;
+	if (!strchr(user, '@') && *auth_config.default_realm)
+		user = with_realm = mem_format("%s@%s", user, auth_config.default_realm);
+	expand_variables(auth_config.username_format, user, "", &name);
+	snprintf(t->user, sizeof t->user, "%s", text_string(&name));
+	if (!plausible(t->user))
+		return 0;
+	return users_check(t->user, password, span_of(t->peer), t->service);
+}
+
+struct try *
+try_start(const struct try_client *c, struct span mechanism, struct fault *why)
+{
+	autofree char *name = mem_span(span_first(mechanism, 40));
+	struct try    *t;
+
+	for (char *p = name; *p; p++)
+		*p = ascii_upper(*p);
+	if (!mechanism_offered(name)) {
+		fault_set(why, FAULT_INPUT, "Unsupported authentication mechanism");
+		return NULL;
+	}
+	if (auth_config.disable_plaintext && !c->secured) {
+		fault_set(why, FAULT_DENIED, "Plaintext authentication disallowed on non-secure (SSL/TLS) connections.");
+		return NULL;
+	}
+	t = mem_alloc(sizeof *t);
+	t->client = *c;
+	snprintf(t->service, sizeof t->service, "%s", c->service);
+	snprintf(t->peer, sizeof t->peer, "%.*s", SPAN_ARGS(span_first(c->peer, sizeof t->peer - 1)));
+	if (sasl_try_start(auth_sasl, name, check, t, &t->sasl, why) < 0) {
+		try_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+enum sasl_state
+try_step(struct try *t, struct span input, struct text *output)
+{
+	enum sasl_state state = sasl_try_step(t->sasl, input, output);
+
+	/* A guesser waits; nobody else does (SECURITY.md 2, row 22). */
+	if (state == SASL_NO)
+		poll(NULL, 0, (int)auth_config.failure_delay);
+	return state;
+}
+
+const char *
+try_user(const struct try *t)
+{
+	return t->user;
+}
+
+void
+try_free(struct try *t)
+{
+	if (!t)
+		return;
+	sasl_try_free(t->sasl);
+	free(t);
+}

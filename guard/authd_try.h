@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * authd_try.h - one try to log in, whoever asks: our frames or Dovecot's protocol
+ */
+#ifndef GUARD_AUTHD_TRY_H
+#define GUARD_AUTHD_TRY_H
+
+#include "base/arena.h"
+#include "config/list.h"
+#include "sasl/server.h"
+
+struct auth_config {
+	struct list mechanisms, passdb, userdb;
+	const char *mail_location, *username_format, *default_realm, *pam_service;
+	int64_t     failure_delay;
+	bool        disable_plaintext;
+	int         first_valid_uid, last_valid_uid, first_valid_gid;
+};
+extern struct auth_config auth_config;
+extern struct sasl_library *auth_sasl;
+
+struct try;
+struct try_client {
+	const char *service;
+	struct span peer;
+	bool        secured;
+};
+
+/* NULL and why (in words for the client). */
+struct try *try_start(const struct try_client *, struct span mechanism, struct fault *);
+WAITS enum sasl_state try_step(struct try *, struct span input, struct text *output);    /* a failure is delayed */
+const char *try_user(const struct try *);       /* normalized; "" before it was told */
+void try_free(struct try *);
+
+bool mechanism_offered(const char *name);
+/* %u %n %d %h %L%% of Dovecot; home may be empty. */
+void expand_variables(const char *format, const char *user, const char *home, struct text *out);
+
+WAITS void dovecot_serve(int sock);             /* authd_dovecot.c: Dovecot's auth protocol for clients */
+
+#endif
