@@ -22,3 +22,8 @@ cmd_postlog_SOURCES = cmd/postlog.c
 cmd_postlog_LDADD = $(CONFIG_LIBS)
 install-exec-hook:
 	cd $(DESTDIR)$(sbindir) && ln -sf postern postfix
+
+sbin_PROGRAMS += cmd/postconf
+cmd_postconf_SOURCES = cmd/postconf.c cmd/postconf.h cmd/postconf_edit.c cmd/postconf_master.c cmd/postconf_print.c \
+	cmd/describe.c cmd/describe.h
+cmd_postconf_LDADD = $(TABLE_COMMAND_LIBS)

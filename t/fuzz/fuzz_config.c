@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "config/edit.h"
 #include "config/expand.h"
 #include "config/main_cf.h"
 #include "config/master_cf.h"
@@ -41,6 +42,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		main_cf_get(cf, s->name, &out, NULL);
 		assert(out.len <= 2 * EXPAND_MAX);
 	}
+	struct edit e = {.key = "a", .action = EDIT_SET, .line = "a = 1"};
+
+	text_clear(&out);
+	edit_text(in, EDIT_MAIN, &e, 1, &out);
+	text_clear(&out);
 	main_cf_expand(cf, in, &out, NULL);
 	main_cf_check(cf, NULL, NULL, &f);
 	try_lists(in);

@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 #include "config/catalogue.h"
+#include "config/edit.h"
 #include "config/expand.h"
 #include "config/list.h"
 #include "config/master_cf.h"
@@ -146,7 +147,7 @@ END_TEST
 UNIT_TEST(unused)
 {
 	struct faults   f = {0};
-	struct main_cf *cf = cf_of("mine = permit\nsmtpd_client_restrictions = $mine\nbiff = no\nforeign = 1", &f);
+	struct main_cf *cf = cf_of("mine = permit\nsmtpd_noop_commands = $mine\nbiff = no\nforeign = 1", &f);
 
 	main_cf_check(cf, NULL, NULL, &f);
 	ck_assert_int_eq(f.warnings, 3);
@@ -308,4 +309,23 @@ UNIT_TEST(matching)
 }
 END_TEST
 
-UNIT_MAIN("config", master, matching, syntax, expansion, typed, overrides, transports, unused, catalogue, networks, site_defaults)
+UNIT_TEST(editing)
+{
+	struct edit edits[] = {
+		{.key = "a", .action = EDIT_SET, .line = "a = new"},
+		{.key = "b", .action = EDIT_REMOVE},
+		{.key = "c", .action = EDIT_COMMENT},
+		{.key = "z", .action = EDIT_SET, .line = "z = 1"},
+	};
+	struct edit row = {.key = "smtp/unix", .action = EDIT_SET, .line = "smtp unix x"};
+	autotext struct text out = {0}, rows = {0};
+
+	edit_text(SPAN("# top\n\na=1,\n # kept\n  2\nab = 3\nb = 1\n  2\nc = 1\n\t2\na = again\nd=4"), EDIT_MAIN,
+	          edits, COUNT(edits), &out);
+	ck_assert_str_eq(text_string(&out), "# top\n\na = new\n # kept\nab = 3\n#c = 1\n#\t2\nd=4\nz = 1\n");
+	edit_text(SPAN("smtp inet n\n  -o a=b\nsmtp   unix - - -\n  -o c=d\n# end\n"), EDIT_MASTER, &row, 1, &rows);
+	ck_assert_str_eq(text_string(&rows), "smtp inet n\n  -o a=b\nsmtp unix x\n# end\n");
+}
+END_TEST
+
+UNIT_MAIN("config", editing, master, matching, syntax, expansion, typed, overrides, transports, unused, catalogue, networks, site_defaults)

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postconf.c - show and change the configuration
+ *
+ *   postconf [-dfhHnopvx] [-c dir] [-o name=value] [name ...]   parameters
+ *   postconf [-c dir] [-e] name=value ...     set;   -X name ...  remove;   -# name ...  comment out
+ *   postconf -M [-f] [service[/type] ...]     lines of master.cf; -Me -MX -M# change them
+ *   postconf -F [service/type/field ...]      fields; -Fe changes
+ *   postconf -P service/type[/name] ...       -o options of a line; -Pe -PX change
+ *   postconf -P                               who may do what: what each program says of itself
+ *   postconf -m                               table types
+ *
+ * Names and defaults come from the rows of the programs, asked with --describe, and
+ * from the catalogue of Postfix's names.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cmd/postconf.h"
+#include "config/list.h"
+#include "config/site.h"
+#include "table/table.h"
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int
+print_types(void)
+{
+	const char *names[64];
+	size_t      n = 0;
+
+	while (n < COUNT(names) && (names[n] = table_type_at(n)))
+		n++;
+	qsort(names, n, sizeof *names, by_name);
+	for (size_t i = 0; i < n; i++)
+		puts(names[i]);
+	return 0;
+}
+
+static _Noreturn void
+usage(void)
+{
+	fprintf(stderr, "usage: postconf [-c config_dir] [-deFfHhMmnoPpvXx#] [name...]\n");
+	exit(1);
+}
+
+static void
+tell(const struct faults *f, bool fatal)
+{
+	for (int i = 0; i < f->warnings; i++)
+		log_warning("%s", f->warning[i]);
+	for (int i = 0; i < f->errors; i++)
+		log_warning("%s", f->error[i]);
+	if (fatal && f->errors)
+		exit(1);
+}
+
+static void
+know_programs(struct postconf *p)
+{
+	const char *directory = main_cf_string(p->cf, "daemon_directory");
+
+	descriptions_read(directory, &p->programs);
+	if (p->programs.count == 0 && strcmp(directory, DAEMON_DIRECTORY) != 0)
+		descriptions_read(DAEMON_DIRECTORY, &p->programs);
+	for (size_t i = 0; i < p->programs.count; i++)
+		main_cf_know(p->cf, p->programs.item[i].params);
+	main_cf_know(p->cf, site_params);      /* computed defaults win over "(computed)" */
+}
+
+static void
+begin(struct postconf *p, const struct list *overrides)
+{
+	static const struct param *const tables[] = {site_params, NULL};
+	struct faults                    faults = {0}, ignored = {0};
+	struct fault                     why = {0};
+
+	if (p->defaults)
+		p->cf = main_cf_parse(main_cf_directory(p->directory), "main.cf", SPAN_NONE, &faults);
+	else
+		p->cf = main_cf_read(p->directory, &faults);
+	tell(&faults, true);
+	for (size_t i = 0; i < overrides->count; i++)
+		if (main_cf_override(p->cf, span_of(overrides->item[i]), "command line", 0, &why) < 0)
+			log_fatal("%s", fault_text(&why));
+	params_load(p->cf, tables, &ignored);   /* bad values are shown, not judged */
+	faults_free(&ignored);
+	faults_free(&faults);
+}
+
+static void
+read_master(struct postconf *p, bool needed)
+{
+	struct faults faults = {0};
+
+	p->master = master_cf_read(p->directory, p->cf, &faults);
+	if (needed)
+		tell(&faults, true);
+	faults_free(&faults);
+}
+
+static bool
+has_assignment(const struct postconf *p)
+{
+	for (int i = 0; i < p->n_words; i++)
+		if (strchr(p->words[i], '='))
+			return true;
+	return false;
+}
+
+static int
+run(struct postconf *p, char what)
+{
+	bool edit = p->edit || p->remove || p->comment || (what != 'm' && has_assignment(p));
+
+	if (what == 'm')
+		return print_types();
+	if (edit && p->n_words == 0)
+		log_fatal("-e, -X, and -# need an operand");
+	if (what == 'p' && edit)
+		return edit_main(p);
+	read_master(p, what != 'p');
+	if (edit)
+		return what == 'M' ? edit_master_rows(p) : what == 'F' ? edit_master_fields(p) : edit_master_options(p);
+	if (what == 'M')
+		return print_master_rows(p);
+	if (what == 'F')
+		return print_master_fields(p);
+	if (what == 'P' && p->n_words)
+		return print_master_options(p);
+	know_programs(p);
+	return what == 'P' ? print_privileges(p) : print_parameters(p);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct postconf p = {0};
+	struct list     overrides = {0};
+	char            what = 'p';
+	int             option;
+
+	log_open("postconf", -1);
+	log_also_stderr(true);
+	while ((option = getopt(argc, argv, "c:deFfhHmMno:pPvxX#")) > 0) {
+		switch (option) {
+		case 'c': p.directory = optarg; break;
+		case 'd': p.defaults = true; break;
+		case 'e': p.edit = true; break;
+		case 'X': p.remove = true; break;
+		case '#': p.comment = true; break;
+		case 'f': p.fold = true; break;
+		case 'h': p.hide_name = true; break;
+		case 'H': p.hide_value = true; break;
+		case 'n': p.nondefault = true; break;
+		case 'x': p.expand = true; break;
+		case 'o': list_add(&overrides, span_of(optarg)); break;
+		case 'F': case 'm': case 'M': case 'p': case 'P': what = (char)option; break;
+		case 'v': log_verbose(1); break;
+		default: usage();
+		}
+	}
+	p.words = argv + optind;
+	p.n_words = argc - optind;
+	if (p.defaults && (p.edit || p.nondefault || p.remove || p.comment))
+		log_fatal("specify one of -d, -e, -n, -X and -#");
+	if (what != 'm')
+		begin(&p, &overrides);
+	option = run(&p, what);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		log_fatal("write: %m");
+	return option;
+}

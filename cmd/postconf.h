@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postconf.h - what the rooms of postconf share
+ */
+#ifndef CMD_POSTCONF_H
+#define CMD_POSTCONF_H
+
+#include "base/strmap.h"
+#include "cmd/describe.h"
+#include "config/main_cf.h"
+#include "config/master_cf.h"
+
+struct postconf {
+	const char         *directory;
+	struct main_cf     *cf;
+	struct master_cf   *master;
+	struct descriptions programs;
+	bool                defaults, nondefault, expand, hide_name, hide_value, fold, edit, comment, remove;
+	char              **words;         /* the operands */
+	int                 n_words;
+};
+
+/* names.c: every name that there is, sorted; ends with NULL. */
+char **names_collect(const struct postconf *);
+bool   names_known(void *postconf, const char *name);
+
+/* print.c: "name = value" by the options; words are put apart by one blank, folded by -f. */
+void print_words(const struct postconf *, const char *text);
+int  print_parameter(const struct postconf *, const char *name);      /* -1: unknown */
+int  print_parameters(const struct postconf *);
+
+/* postconf_edit.c */
+int  edit_main(const struct postconf *);
+int  edit_master_rows(const struct postconf *);          /* -Me -MX -M# */
+int  edit_master_fields(const struct postconf *);        /* -Fe */
+int  edit_master_options(const struct postconf *);       /* -Pe -PX */
+
+/* postconf_master.c */
+void master_row_text(const struct master_row *, struct text *out, bool fold);
+bool master_row_matches(const struct master_row *, const char *pattern);   /* service[/type[/...]] */
+int  print_master_rows(const struct postconf *);         /* -M */
+int  print_master_fields(const struct postconf *);       /* -F */
+int  print_master_options(const struct postconf *);      /* -P service/type... */
+int  print_privileges(const struct postconf *);          /* -P */
+
+#endif

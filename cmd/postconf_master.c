@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postconf_master.c - lines, fields and options of master.cf, and who may do what
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "cmd/postconf.h"
+#include "config/site.h"
+
+static const char *const field_names[8] = {
+	"service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command"
+};
+
+/* Columns as Postfix prints them; -f puts each -o on a line of its own. */
+void
+master_row_text(const struct master_row *r, struct text *out, bool fold)
+{
+	static const size_t column[8] = {0, 11, 17, 25, 33, 41, 49, 57};
+	size_t              start = out->len;
+
+	for (size_t i = 0; i < 7; i++) {
+		if (i)
+			text_add_byte(out, ' ');
+		while (out->len - start < column[i])
+			text_add_byte(out, ' ');
+		text_add_string(out, r->field[i]);
+	}
+	text_add_byte(out, ' ');
+	while (out->len - start < column[7])
+		text_add_byte(out, ' ');
+	for (size_t i = 0; i < r->words.count; i++) {
+		bool option = strcmp(r->words.item[i], "-o") == 0;
+
+		if (i)
+			text_add_string(out, fold && option ? "\n    " : " ");
+		text_add_string(out, r->words.item[i]);
+	}
+}
+
+/* "smtp", "smtp/inet", "smtp/inet/whatever", "* /unix" */
+bool
+master_row_matches(const struct master_row *r, const char *pattern)
+{
+	struct span rest = span_of(pattern), service, type;
+	bool        more = span_split(&rest, '/', &service);
+
+	if (!span_is(service, "*") && !span_is(service, r->service))
+		return false;
+	if (!more)
+		return true;
+	span_split(&rest, '/', &type);
+	return span_is(type, "*") || span_is(type, master_type_name(r->type));
+}
+
+static bool
+is_wanted(const struct postconf *p, const struct master_row *r)
+{
+	for (int i = 0; i < p->n_words; i++)
+		if (master_row_matches(r, p->words[i]))
+			return true;
+	return p->n_words == 0;
+}
+
+int
+print_master_rows(const struct postconf *p)
+{
+	for (size_t i = 0; i < p->master->count; i++) {
+		autotext struct text line = {0};
+
+		if (!is_wanted(p, p->master->row[i]))
+			continue;
+		master_row_text(p->master->row[i], &line, p->fold);
+		puts(text_string(&line));
+	}
+	return 0;
+}
+
+/* What stands behind the second slash, or NULL. */
+static const char *
+third_part(const char *word)
+{
+	const char *slash = strchr(word, '/');
+
+	slash = slash ? strchr(slash + 1, '/') : NULL;
+	return slash ? slash + 1 : NULL;
+}
+
+static bool
+wants_third(const struct postconf *p, const struct master_row *r, const char *name)
+{
+	for (int i = 0; i < p->n_words; i++) {
+		const char *third = third_part(p->words[i]);
+
+		if (master_row_matches(r, p->words[i]) && (!third || strcmp(third, "*") == 0 || strcmp(third, name) == 0))
+			return true;
+	}
+	return p->n_words == 0;
+}
+
+static void
+print_part(const struct postconf *p, const struct master_row *r, const char *name, const char *value)
+{
+	if (p->hide_name)
+		puts(value);
+	else if (p->hide_value)
+		printf("%s/%s/%s\n", r->service, master_type_name(r->type), name);
+	else
+		printf("%s/%s/%s = %s\n", r->service, master_type_name(r->type), name, value);
+}
+
+int
+print_master_fields(const struct postconf *p)
+{
+	for (size_t i = 0; i < p->master->count; i++)
+		for (size_t f = 0; f < COUNT(field_names); f++)
+			if (wants_third(p, p->master->row[i], field_names[f]))
+				print_part(p, p->master->row[i], field_names[f], p->master->row[i]->field[f]);
+	return 0;
+}
+
+int
+print_master_options(const struct postconf *p)
+{
+	for (size_t i = 0; i < p->master->count; i++) {
+		const struct master_row *r = p->master->row[i];
+
+		for (size_t o = 0; o < r->options.count; o++) {
+			autofree char *name = mem_string(r->options.item[o]);
+			char          *value = strchr(name, '=');
+
+			*value++ = '\0';
+			if (wants_third(p, r, name))
+				print_part(p, r, name, value);
+		}
+	}
+	return 0;
+}
+
+static const char *
+user_of(const char *role)
+{
+	static const struct { const char *role; const char **user; } users[] = {
+		{"mail", &site.mail_owner}, {"net", &site.net_owner}, {"map", &site.map_owner},
+		{"dns", &site.dns_owner}, {"auth", &site.auth_owner}, {"log", &site.log_owner},
+		{"dial", &site.mail_owner},
+	};
+
+	for (size_t i = 0; i < COUNT(users); i++)
+		if (strcmp(role, users[i].role) == 0)
+			return *users[i].user;
+	return "root";
+}
+
+static const char *
+or_dash(const char *s)
+{
+	return s && *s ? s : "-";
+}
+
+int
+print_privileges(const struct postconf *p)
+{
+	if (p->programs.count == 0)
+		log_warning("no program in %s describes itself", main_cf_string(p->cf, "daemon_directory"));
+	else
+		printf("%-12s %-13s %-5s %-6s %-34s %-34s %-24s %s\n", "program", "user", "role", "model", "may", "asks",
+		       "reads", "writes");
+	for (size_t i = 0; i < p->programs.count; i++) {
+		const struct description *d = &p->programs.item[i];
+
+		printf("%-12s %-13s %-5s %-6s %-34s %-34s %-24s %s\n", d->program, user_of(or_dash(d->role)),
+		       or_dash(d->role), or_dash(d->model), or_dash(d->promises), or_dash(d->asks),
+		       or_dash(d->reads), or_dash(d->writes));
+	}
+	return 0;
+}

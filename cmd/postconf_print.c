@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postconf_print.c - names and values of main.cf
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "cmd/postconf.h"
+#include "config/catalogue.h"
+#include "config/list.h"
+#include "config/site.h"
+
+enum { LINE_LIMIT = 80 };
+
+/* What master.cf's delivery agents have beside their own (postconf(5), "transport_"). */
+static const struct { const char *suffix, *fallback; } generated[] = {
+	{"_delivery_slot_cost", "$default_delivery_slot_cost"},
+	{"_delivery_slot_discount", "$default_delivery_slot_discount"},
+	{"_delivery_slot_loan", "$default_delivery_slot_loan"},
+	{"_destination_concurrency_failed_cohort_limit", "$default_destination_concurrency_failed_cohort_limit"},
+	{"_destination_concurrency_limit", "$default_destination_concurrency_limit"},
+	{"_destination_concurrency_negative_feedback", "$default_destination_concurrency_negative_feedback"},
+	{"_destination_concurrency_positive_feedback", "$default_destination_concurrency_positive_feedback"},
+	{"_destination_rate_delay", "$default_destination_rate_delay"},
+	{"_destination_recipient_limit", "$default_destination_recipient_limit"},
+	{"_extra_recipient_limit", "$default_extra_recipient_limit"},
+	{"_initial_destination_concurrency", "$initial_destination_concurrency"},
+	{"_minimum_delivery_slots", "$default_minimum_delivery_slots"},
+	{"_recipient_limit", "$default_recipient_limit"},
+	{"_recipient_refill_delay", "$default_recipient_refill_delay"},
+	{"_recipient_refill_limit", "$default_recipient_refill_limit"},
+	{"_transport_rate_delay", "$default_transport_rate_delay"},
+};
+
+static bool
+is_agent(const struct master_row *r)
+{
+	static const char *const agents[] = {"smtp", "lmtp", "local", "virtual", "pipe", "relay", "error", "discard", "retry"};
+
+	for (size_t i = 0; i < COUNT(agents); i++)
+		if (r->type != MASTER_INET && strcmp(r->command, agents[i]) == 0)
+			return true;
+	return false;
+}
+
+/* The default of a name that comes from a line of master.cf, or NULL. */
+static const char *
+generated_default(const struct postconf *p, const char *name)
+{
+	struct span s = span_of(name);
+
+	for (size_t i = 0; p->master && i < p->master->count; i++) {
+		const struct master_row *r = p->master->row[i];
+		const char              *rest = name + strlen(r->service);
+
+		if (!span_starts(s, r->service))
+			continue;
+		if (strcmp(rest, "_tasks") == 0)
+			return "";
+		if (strcmp(rest, "_time_limit") == 0 && (strcmp(r->command, "pipe") == 0 || strcmp(r->command, "spawn") == 0))
+			return "$command_time_limit";
+		for (size_t g = 0; is_agent(r) && g < COUNT(generated); g++)
+			if (strcmp(rest, generated[g].suffix) == 0)
+				return generated[g].fallback;
+	}
+	return NULL;
+}
+
+/* A restriction class is a parameter that smtpd_restriction_classes names. */
+static bool
+is_class(const struct postconf *p, const char *name)
+{
+	struct list l = {0};
+	bool        yes;
+
+	if (list_parse(span_of(main_cf_string(p->cf, "smtpd_restriction_classes")), &l, NULL) < 0)
+		return false;
+	yes = list_has(&l, name);
+	list_free(&l);
+	return yes;
+}
+
+bool
+names_known(void *context, const char *name)
+{
+	const struct postconf *p = context;
+
+	if (p->programs.count == 0 && catalogue_find(span_of(name)))
+		return true;     /* nobody was there to say what it has */
+	return generated_default(p, name) != NULL || is_class(p, name);
+}
+
+static void
+collect(struct strmap *all, const char *name)
+{
+	if (!strmap_get(all, span_of(name)))
+		strmap_put(all, span_of(name), mem_string(name));
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **
+names_collect(const struct postconf *p)
+{
+	struct strmap              *all = strmap_new();
+	const struct catalogue_row *row;
+	const struct setting       *s;
+	char                      **names;
+	struct span                 key;
+	void                       *name;
+	size_t                      at = 0, n = 0;
+
+	for (size_t i = 0; (row = catalogue_at(i)); i++)
+		collect(all, row->name);
+	for (const struct param *r = site_params; r->name; r++)
+		collect(all, r->name);
+	for (size_t i = 0; i < p->programs.count; i++)
+		for (const struct param *r = p->programs.item[i].params; r->name; r++)
+			collect(all, r->name);
+	for (size_t i = 0; p->master && i < p->master->count; i++)
+		for (size_t g = 0; is_agent(p->master->row[i]) && g < COUNT(generated); g++) {
+			autofree char *one = mem_format("%s%s", p->master->row[i]->service, generated[g].suffix);
+
+			collect(all, one);
+		}
+	while (!p->defaults && (s = main_cf_next(p->cf, &at)))
+		collect(all, s->name);
+	names = mem_array(strmap_count(all) + 1, sizeof *names);
+	at = 0;
+	while (strmap_next(all, &at, &key, &name))
+		names[n++] = name;
+	qsort(names, n, sizeof *names, by_name);
+	strmap_free(all, NULL);
+	return names;
+}
+
+void
+print_words(const struct postconf *p, const char *text)
+{
+	struct span rest = span_of(text), word;
+	size_t      column = 0;
+
+	while (span_next(&rest, " \t\r\n", &word)) {
+		if (column && p->fold && column + word.len >= LINE_LIMIT) {
+			printf("\n    ");
+			column = 4;
+		} else if (column) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", SPAN_ARGS(word));
+		column += word.len;
+	}
+	putchar('\n');
+}
+
+static const char *
+raw_value(const struct postconf *p, const char *name)
+{
+	const struct setting *s = p->defaults ? NULL : main_cf_setting(p->cf, name);
+	const char           *value = s ? s->value : main_cf_default(p->cf, name);
+
+	return value ? value : generated_default(p, name);
+}
+
+int
+print_parameter(const struct postconf *p, const char *name)
+{
+	const char          *value = raw_value(p, name);
+	autotext struct text expanded = {0}, out = {0};
+	struct fault         why = {0};
+
+	if (!value)
+		return -1;
+	if (p->expand && main_cf_expand(p->cf, span_of(value), &expanded, &why) < 0)
+		log_warning("%s: %s", name, fault_text(&why));
+	if (p->expand)
+		value = text_string(&expanded);
+	if (p->hide_value)
+		text_add_string(&out, name);
+	else if (p->hide_name)
+		text_add_string(&out, value);
+	else
+		text_add_format(&out, "%s = %s", name, value);
+	print_words(p, text_string(&out));
+	return 0;
+}
+
+/* -n: what main.cf sets, but for what nobody knows or uses (that is warned about). */
+static bool
+is_shown(const struct postconf *p, const char *name, const struct faults *unused)
+{
+	const struct setting *s = main_cf_setting(p->cf, name);
+	autofree char        *warning = NULL;
+
+	if (!s)
+		return !p->nondefault;
+	warning = mem_format("%s: unused parameter: %s=%s", s->file, name, s->value);
+	for (int i = 0; i < unused->warnings; i++)
+		if (strcmp(unused->warning[i], warning) == 0)
+			return false;
+	return true;
+}
+
+static void
+print_named(const struct postconf *p)
+{
+	for (int i = 0; i < p->n_words; i++) {
+		if (p->nondefault && !main_cf_setting(p->cf, p->words[i]))
+			continue;
+		if (print_parameter(p, p->words[i]) < 0)
+			log_warning("%s: unknown parameter", p->words[i]);
+	}
+}
+
+int
+print_parameters(const struct postconf *p)
+{
+	struct faults unused = {0};
+	char        **names;
+
+	if (!p->defaults)
+		main_cf_check(p->cf, names_known, (void *)(uintptr_t)p, &unused);
+	if (p->n_words)
+		print_named(p);
+	else {
+		names = names_collect(p);
+		for (char **n = names; *n; n++)
+			if (p->defaults || is_shown(p, *n, &unused))
+				print_parameter(p, *n);
+	}
+	fflush(stdout);
+	faults_log(&unused);
+	faults_free(&unused);
+	return 0;
+}
