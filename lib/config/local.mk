@@ -23,3 +23,6 @@ FUZZ_TARGETS += t/fuzz/fuzz_config
 t_fuzz_fuzz_config_SOURCES = t/fuzz/fuzz_config.c t/fuzz/fuzz.h $(FUZZ_DRIVER)
 t_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_config_LDADD = $(CONFIG_LIBS)
+
+DIRECT_TESTS += t/unit/config/test_samples.sh
+EXTRA_DIST += t/unit/config/test_samples.sh

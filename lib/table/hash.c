@@ -78,6 +78,10 @@ open_hash(struct table *t, struct fault *why)
 		return fault_errno(why, "open %s", path);
 	if (table_hold(t, fd, why) < 0)
 		return -1;
+	/* the text too: an edit without postmap replaces the process, and the next one builds */
+	fd = open(t->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd >= 0 && table_hold(t, fd, why) < 0)
+		return -1;
 	t->owner = built_owner(t->name);
 	return 0;
 }

@@ -96,7 +96,7 @@ table_open(const char *written, struct fault *why)
 	t->name = t->spec + type.len + 1;
 	t->is_pattern = known->is_pattern;
 	t->owner = (uid_t)-1;
-	t->held = -1;
+	t->held[0].fd = t->held[1].fd = -1;
 	if (known->open(t, why) == 0)
 		return t;
 	fault_prefix(why, "%s", t->spec);
@@ -111,8 +111,9 @@ table_close(struct table *t)
 		return;
 	assert(t->magic == TABLE_MAGIC);
 	t->type->close(t);
-	if (t->held >= 0)
-		close(t->held);
+	for (size_t i = 0; i < COUNT(t->held); i++)
+		if (t->held[i].fd >= 0)
+			close(t->held[i].fd);
 	t->magic = 0;
 	free(t->spec);
 	free(t);
@@ -161,12 +162,14 @@ table_owner(const struct table *t)
 int
 table_hold(struct table *t, int fd, struct fault *why)
 {
-	if (t->held >= 0)
-		close(t->held);
-	t->held = fd;
-	if (fstat(fd, &t->stamp) < 0)
+	struct table_held *h = &t->held[t->held[0].fd >= 0];
+
+	if (h->fd >= 0)
+		close(h->fd);
+	h->fd = fd;
+	if (fstat(fd, &h->stamp) < 0)
 		return fault_errno(why, "fstat");
-	t->owner = t->stamp.st_uid;
+	t->owner = h->stamp.st_uid;
 	return 0;
 }
 
@@ -182,19 +185,26 @@ table_read_text(struct table *t, const char *path, struct text *out, struct faul
 	return file_read_fd(fd, TABLE_TEXT_MAX, out, why);
 }
 
-bool
-table_changed(const struct table *t)
+static bool
+held_changed(const struct table_held *h)
 {
 	struct stat now;
 
+	if (fstat(h->fd, &now) < 0 || now.st_nlink == 0)
+		return true;
+	return now.st_size != h->stamp.st_size || now.st_mtim.tv_sec != h->stamp.st_mtim.tv_sec ||
+	       now.st_mtim.tv_nsec != h->stamp.st_mtim.tv_nsec;
+}
+
+bool
+table_changed(const struct table *t)
+{
 	if (t->type->changed)
 		return t->type->changed(t);
-	if (t->held < 0)
-		return false;
-	if (fstat(t->held, &now) < 0 || now.st_nlink == 0)
-		return true;
-	return now.st_size != t->stamp.st_size || now.st_mtim.tv_sec != t->stamp.st_mtim.tv_sec ||
-	       now.st_mtim.tv_nsec != t->stamp.st_mtim.tv_nsec;
+	for (size_t i = 0; i < COUNT(t->held); i++)
+		if (t->held[i].fd >= 0 && held_changed(&t->held[i]))
+			return true;
+	return false;
 }
 
 int

@@ -49,8 +49,9 @@ const char *table_spec(const struct table *);        /* "hash:/etc/postern/virtu
 bool        table_is_pattern(const struct table *);  /* regexp, pcre, cidr: full keys only */
 uid_t       table_owner(const struct table *);       /* of the text; (uid_t)-1: nobody knows, trust nothing */
 
-/* The text (or the built file) is another one than when the table was opened: the process should be replaced.
- * Needs no path: it asks a descriptor that was kept. */
+/* The text or the built file is another one than when the table was opened: the process
+ * should be replaced (the next one builds what is stale when it opens it as root).
+ * Needs no path: it asks descriptors that were kept. */
 bool        table_changed(const struct table *);
 
 /* True when the text of the spec begins like "type:name" of a type that we know. */

@@ -30,8 +30,10 @@ struct table {
 	const char              *name;      /* in spec, behind the colon */
 	bool                     is_pattern;
 	uid_t                    owner;
-	int                      held;      /* descriptor whose change means ours; -1 */
-	struct stat              stamp;     /* of it, when opened */
+	struct table_held {
+		int         fd;             /* whose change means ours; -1 */
+		struct stat stamp;          /* of it, when opened */
+	} held[2];
 	void                    *data;
 };
 
@@ -39,7 +41,8 @@ extern const struct table_type table_hash, table_btree, table_lmdb, table_textha
 	table_static, table_cidr, table_regexp, table_pcre, table_unix, table_fail, table_proxy,
 	table_pipemap, table_unionmap;
 
-/* Keeps fd (given) as what table_changed looks at; its owner becomes the table's. */
+/* Keeps fd (given) as what table_changed looks at, two at most; its owner becomes the
+ * table's. */
 int table_hold(struct table *, int fd, struct fault *);
 
 /* Reads the text file of the table whole and holds it. */
