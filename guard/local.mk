@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 
-pkglibexec_PROGRAMS += rewrite
-rewrite_SOURCES = guard/rewrite.c
-rewrite_LDADD = $(SERVICE_LIBS) $(ROUTE_LIBS)
+pkglibexec_PROGRAMS += guard/rewrite
+guard_rewrite_SOURCES = guard/rewrite.c
+guard_rewrite_LDADD = $(SERVICE_LIBS) $(ROUTE_LIBS)
 
 pkglibexec_PROGRAMS += guard/postlogd
 guard_postlogd_SOURCES = guard/postlogd.c
@@ -29,3 +29,11 @@ guard_authd_SOURCES = guard/authd.c guard/authd_dovecot.c guard/authd_file.c gua
 	guard/authd_try.c guard/authd_try.h guard/authd_users.c guard/authd_users.h
 guard_authd_LDADD = $(SERVICE_LIBS) lib/ipc/libipc.a lib/sasl/libsasl.a $(FLOOR1_LIBS) $(GSASL_LIBS) $(CRYPT_LIBS) \
 	$(ARGON2_LIBS) $(PAM_LIBS)
+
+pkglibexec_PROGRAMS += guard/anvil
+guard_anvil_SOURCES = guard/anvil.c
+guard_anvil_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)
+
+pkglibexec_PROGRAMS += guard/dialer
+guard_dialer_SOURCES = guard/dialer.c
+guard_dialer_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)

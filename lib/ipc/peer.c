@@ -238,6 +238,7 @@ peer_serve(int sock, const struct peer_verb *verbs, void *conversation)
 		}
 		if (answer.bytes.len && frame_send(sock, &answer, CLOCK_NEVER, &why) < 0)
 			return;
+		frame_clear(&answer); /* a descriptor that was handed on must not stay open here */
 	}
 	if (got < 0 && why.class == FAULT_INPUT)
 		log_warning("internal request: %s: hanging up", fault_text(&why));

@@ -266,6 +266,7 @@ int
 service_run(const struct service *program, int argc, char **argv)
 {
 	struct fault why = {0};
+	int          outcome;
 
 	launch.program = program;
 	if (arguments_parse(argc, argv, &launch, &why) < 0) {
@@ -289,7 +290,12 @@ service_run(const struct service *program, int argc, char **argv)
 	if (launch.check)
 		return 0;
 	close_in();
+	if (program->model == SERVE_TASKS)
+		tasks_prepare(&launch);
 	if (program->begin && program->begin(&why) < 0)
 		give_up(fault_text(&why));
-	return serve();
+	outcome = serve();
+	if (program->end)
+		program->end();
+	return outcome;
 }

@@ -103,6 +103,7 @@ struct service {
 	int (*begin)(struct fault *);              /* may be NULL */
 	WAITS void (*serve)(int fd, const struct listener *);  /* fd given: one connection */
 	WAITS int  (*run)(const struct listener *, size_t count, struct fault *);
+	void (*end)(void);                         /* after the last session; may be NULL */
 };
 
 int service_run(const struct service *, int argc, char **argv);

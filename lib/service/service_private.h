@@ -30,6 +30,7 @@ void status_send(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool status_told(void);              /* "stop", or master is gone */
 
 /* The models. */
+void tasks_prepare(struct launch *);
 WAITS void tasks_serve(struct launch *);
 WAITS void forks_serve(struct launch *);
 

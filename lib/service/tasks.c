@@ -28,12 +28,11 @@ static struct {
 	struct monitor lock;
 	int            count;
 	bool           tell;         /* the first thread waits for a session to end */
-	int            wake[2];
+	int            wake[2], stop[2];
 } crowd = {.lock = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
 
 struct loop {
 	struct launch *launch;
-	int            stop_pipe[2];
 	int64_t        served, idle_since, paused_until;
 	bool           leaving, told_busy;
 };
@@ -136,7 +135,7 @@ begin_leaving(struct loop *o, const char *reason)
 	if (o->leaving)
 		return;
 	o->leaving = true;
-	close(take_fd(o->stop_pipe[1]));
+	close(take_fd(crowd.stop[1]));
 	status_send("leaving %s", reason);
 }
 
@@ -234,18 +233,24 @@ turn(struct loop *o, struct pollfd *p, size_t n_listeners)
 	return true;
 }
 
+/* Before begin(), whose tasks may want to know when to stop. */
+void
+tasks_prepare(struct launch *l)
+{
+	if (pipe2(crowd.wake, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(crowd.stop, O_CLOEXEC) < 0)
+		log_fatal("pipe: %s", strerror(errno));
+	if (l->facts.tasks > 1)
+		stop_fd = crowd.stop[0];
+	session_count = crowd_count;
+	peer_stop_fd(stop_fd);
+}
+
 void
 tasks_serve(struct launch *l)
 {
 	struct loop    o = {.launch = l, .idle_since = clock_now()};
 	struct pollfd *p = mem_array(l->n_listeners + 2, sizeof *p);
 
-	if (pipe2(crowd.wake, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(o.stop_pipe, O_CLOEXEC) < 0)
-		log_fatal("pipe: %s", strerror(errno));
-	if (l->facts.tasks > 1)
-		stop_fd = o.stop_pipe[0];
-	session_count = crowd_count;
-	peer_stop_fd(stop_fd);
 	status_send("ready");
 	while (turn(&o, p, l->n_listeners))
 		;

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * dialer.c - connects to the endpoints that the configuration names, for those
+ * who may make no connection themselves: milters, policy servers, an outside
+ * SASL server, LMTP sockets
+ *
+ * What is named: every inet:, unix: or local: in the values of main.cf and
+ * master.cf (behind a transport's name too), in the text of the transport
+ * tables, smtpd_sasl_path, and dialer_endpoints for what comes out of a
+ * database.  Anything else is refused: a program that was taken over cannot use
+ * the dialer to look around.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/strmap.h"
+#include "config/master_cf.h"
+#include "config/site.h"
+#include "ipc/ask_dial.h"
+#include "ipc/peer.h"
+#include "net/address.h"
+#include "service/service.h"
+
+enum { TABLE_MAX = 16 << 20, DIAL_MS = 30000 };
+
+static struct config {
+	struct list endpoints, transport_maps;
+	const char *sasl_path;
+} config;
+
+static const struct param params[] = {
+	LIST("dialer_endpoints", &config.endpoints, "", "endpoints that may be dialed beside those which the configuration names"),
+	LIST("transport_maps", &config.transport_maps, "", "tables whose texts may name endpoints"),
+	STRING("smtpd_sasl_path", &config.sasl_path, "smtpd", "the socket of an outside SASL server"),
+	END_OF_PARAMS
+};
+
+static struct strmap *named;            /* normal form -> itself; read-only once serving */
+
+static void
+name_one(struct span endpoint)
+{
+	autotext struct text normal = {0};
+
+	if (endpoint_normal(endpoint, &normal, NULL) == 0)
+		strmap_put(named, text_span(&normal), named);
+}
+
+/* "{ inet:h:1, default_action=accept }", "lmtp:unix:private/x", "check_policy_service inet:..." */
+static void
+name_words(struct span text)
+{
+	static const char *const schemes[] = {"inet:", "unix:", "local:"};
+	struct span              word;
+
+	while (span_next(&text, " \t\r\n,{}\"", &word))
+		for (size_t i = 0; i < COUNT(schemes); i++) {
+			ptrdiff_t at = span_find_text(word, span_of(schemes[i]));
+
+			if (at == 0 || (at > 0 && word.at[at - 1] == ':'))
+				name_one(span_from(word, (size_t)at));
+		}
+}
+
+static void
+name_main(struct main_cf *cf)
+{
+	const struct setting *s;
+
+	for (size_t at = 0; (s = main_cf_next(cf, &at)) != NULL;) {
+		autotext struct text value = {0};
+
+		if (main_cf_expand(cf, span_of(s->value), &value, NULL) == 0)
+			name_words(text_span(&value));
+	}
+}
+
+static void
+name_master(const struct main_cf *cf)
+{
+	struct faults     faults = {0};
+	struct master_cf *lines = master_cf_read(service->config_directory, cf, &faults);
+
+	for (size_t i = 0; i < lines->count; i++)
+		for (size_t k = 0; k < lines->row[i]->options.count; k++) {
+			autotext struct text value = {0};
+			struct span          option = span_of(lines->row[i]->options.item[k]), name;
+
+			span_split(&option, '=', &name);
+			if (main_cf_expand(cf, option, &value, NULL) == 0)
+				name_words(text_span(&value));
+			if (span_is(span_trim(name), "smtpd_sasl_path") && value.len && !span_find_any(text_span(&value), ":"))
+				name_one(text_span(&value));
+		}
+	master_cf_free(lines);
+	faults_free(&faults);
+}
+
+static void
+name_tables(void)
+{
+	for (size_t i = 0; i < config.transport_maps.count; i++) {
+		const char          *colon = strchr(config.transport_maps.item[i], ':');
+		autotext struct text text = {0};
+
+		if (colon && colon[1] == '/' && file_read(colon + 1, TABLE_MAX, &text, NULL) == 0)
+			name_words(text_span(&text));
+	}
+}
+
+static int
+prepare(struct fault *why)
+{
+	(void)why;
+	named = strmap_new();
+	name_main(service->main_cf);
+	name_master(service->main_cf);
+	name_tables();
+	for (size_t i = 0; i < config.endpoints.count; i++)
+		name_words(span_of(config.endpoints.item[i]));
+	if (*config.sasl_path && !strchr(config.sasl_path, ':')) {
+		autofree char *path = mem_format("unix:%s", config.sasl_path);
+
+		name_one(span_of(path));
+	}
+	return 0;
+}
+
+/* ---- dialing ---- */
+
+static int
+dial_unix(const char *path, int64_t deadline, int *fd, struct fault *why)
+{
+	autofree char *below = mem_format("%s/%s", site.queue_directory, path + (*path == '/'));
+
+	if (*path != '/')
+		return net_dial_unix(below, deadline, fd, why);
+	if (access(path, F_OK) < 0 && access(below, F_OK) == 0)
+		return net_dial_unix(below, deadline, fd, why); /* sites with chroot=y */
+	return net_dial_unix(path, deadline, fd, why);
+}
+
+static int
+dial_inet(struct span endpoint, int64_t deadline, int *fd, struct fault *why)
+{
+	ptrdiff_t        colon = span_find_last(endpoint, ':');
+	autofree char   *host = mem_span(span_first(endpoint, (size_t)colon));
+	autofree char   *port = mem_span(span_from(endpoint, (size_t)colon + 1));
+	struct addrinfo  hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found;
+	int              error = getaddrinfo(host, port, &hints, &found), outcome = -1;
+
+	if (error == EAI_NONAME || error == EAI_ADDRFAMILY) { /* loopback alone counts for no family */
+		hints.ai_flags = 0;
+		error = getaddrinfo(host, port, &hints, &found);
+	}
+	if (error)
+		return fault_set(why, FAULT_SYSTEM, "%s: %s", host, gai_strerror(error));
+	for (struct addrinfo *a = found; a && outcome < 0; a = a->ai_next) {
+		struct net_address to = {.len = a->ai_addrlen};
+
+		if (a->ai_family != AF_INET && a->ai_family != AF_INET6)
+			continue;
+		memcpy(&to.u, a->ai_addr, a->ai_addrlen);
+		outcome = net_dial(&to, NULL, deadline, fd, why);
+	}
+	freeaddrinfo(found);
+	return outcome;
+}
+
+static int
+do_dial(void *unused, struct frame *request, struct frame *answer, struct fault *why)
+{
+	autotext struct text normal = {0};
+	autofree char       *shown = NULL;
+	struct span          endpoint = SPAN_NONE;
+	struct fault         trouble = {0};
+	int64_t              deadline = clock_after(DIAL_MS);
+	int                  fd, outcome;
+
+	(void)unused;
+	if (!frame_get(request, "endpoint", &endpoint) || endpoint_normal(endpoint, &normal, why) < 0)
+		return fault_set(why, FAULT_INPUT, "bad endpoint");
+	shown = mem_span(text_span(&normal));
+	if (!strmap_get(named, text_span(&normal))) {
+		log_warning("refusing to dial %s: the configuration does not name it", shown);
+		peer_refuse(answer, "%s is not named by the configuration", shown);
+		return 0;
+	}
+	outcome = strncmp(shown, "unix:", 5) == 0 ? dial_unix(shown + 5, deadline, &fd, &trouble)
+	                                          : dial_inet(span_from(text_span(&normal), 5), deadline, &fd, &trouble);
+	if (outcome < 0) {
+		peer_refuse(answer, "connect to %s: %s", shown, fault_text(&trouble));
+		return 0;
+	}
+	frame_start(answer, "dialed");
+	frame_put_fd(answer, "stream", fd);
+	answer->owns_fds = true;        /* ours is closed with the frame, once sent */
+	return 0;
+}
+
+static const struct peer_verb verbs[] = {
+	{"dial", 0, 0, do_dial},
+	{NULL, 0, 0, NULL}
+};
+
+static void
+serve(int fd, const struct listener *from)
+{
+	autoclose int sock = fd;
+
+	(void)from;
+	peer_serve(sock, verbs, NULL);
+}
+
+static const char *const reads[] = {"/etc", "/run", "/var/run", NULL};
+
+static const struct service dialer = {
+	.name     = "dialer",
+	.about    = "connects to milters, policy servers and other endpoints of the configuration",
+	.role     = ROLE_DIAL,
+	.model    = SERVE_TASKS,
+	.promises = MAY_ACCEPT | MAY_ASK | MAY_DIAL | MAY_DNS | MAY_NAME,
+	.reads    = reads,
+	.params   = params,
+	.tasks    = "1000",
+	.prepare  = prepare,
+	.serve    = serve,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_run(&dialer, argc, argv);
+}
