@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cleanup_header.c - the header: read, stripped, rewritten, completed
+ *
+ * The content stays as received.  A field that changes becomes an item of our
+ * own in place of the received one; the message is then pieces of both.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cleanup.h"
+#include "config/site.h"
+#include "ipc/ask_rewrite.h"
+#include "mail/address.h"
+#include "mail/date.h"
+#include "mail/header.h"
+#include "mail/message_id.h"
+
+enum { HEADER_BYTES_MAX = 2 << 20, HEADER_FIELDS_MAX = 100000, REWRITE_BATCH = 100 };
+
+void
+items_insert(struct items *l, size_t at, const struct item *item)
+{
+	if (l->count == l->room) {
+		l->room = l->room ? l->room * 2 : 32;
+		l->at = mem_grow(l->at, l->room, sizeof *l->at);
+	}
+	memmove(l->at + at + 1, l->at + at, (l->count - at) * sizeof *l->at);
+	l->at[at] = *item;
+	l->count++;
+}
+
+void
+items_add(struct items *l, const struct item *item)
+{
+	items_insert(l, l->count, item);
+}
+
+/* ---- reading ---- */
+
+/* One field at most is longer than this: the rest of it would be kept, and is not looked at. */
+static int
+split_header(struct message *m, struct fault *why)
+{
+	struct span         head = text_span(&m->head);
+	struct header_field field;
+	size_t              at = 0, end = 0;
+
+	while (header_next(head, &at, &field) && field.name.len) {
+		struct item item = {.name = field.name, .value = field.value, .start = (int64_t)field.start,
+		                    .end = (int64_t)field.end};
+
+		if (m->header.count == HEADER_FIELDS_MAX)
+			return message_refuse(m, "5.3.4", why, "message header has too many fields");
+		items_add(&m->header, &item);
+		end = field.end;
+	}
+	m->no_empty_line = !span_starts(span_from(head, end), "\r\n");
+	m->body_start = (int64_t)end + (m->no_empty_line ? 0 : 2);
+	items_add(&m->body, &(struct item){.start = m->body_start, .end = m->envelope.length});
+	return 0;
+}
+
+int
+message_read_header(struct message *m, struct fault *why)
+{
+	struct piece           whole = {QUEUE_CONTENT_AT, m->envelope.length};
+	struct message_content c = {.fd = queue_draft_fd(m->draft), .pieces = &whole, .n_pieces = 1, .size = whole.len};
+
+	if (message_header(&c, HEADER_BYTES_MAX, &m->head, why) < 0)
+		return -1;
+	if (m->head.len == HEADER_BYTES_MAX)
+		return message_refuse(m, "5.3.4", why, "message header too big");
+	return split_header(m, why);
+}
+
+/* ---- rewriting ---- */
+
+static void
+replace_item(struct message *m, struct item *item, struct span value)
+{
+	struct span bytes = span_of(arena_format(m->arena, "%.*s: %.*s\r\n", SPAN_ARGS(item->name), SPAN_ARGS(value)));
+
+	*item = (struct item){.name = item->name, .ours = true, .bytes = bytes,
+	                      .value = span_cut(bytes, item->name.len + 2, bytes.len - 2)};
+}
+
+static bool
+addresses_differ(const struct span *a, const struct span *b, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!span_equal(a[i], b[i]))
+			return true;
+	return false;
+}
+
+/* The value with its addresses exchanged, all else as it was. */
+static struct span
+exchange(struct message *m, struct span value, const struct address_list *list, const struct span *was,
+         const struct span *is)
+{
+	autotext struct text out = {0};
+	size_t               at = 0, k = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct mailbox *box = &list->at[i];
+
+		if (box->kind != MAILBOX)
+			continue;
+		if (!span_equal(was[k], is[k]) && box->start >= at && box->end >= box->start) {
+			text_add(&out, span_cut(value, at, box->start));
+			address_external(is[k], &out);
+			at = box->end;
+		}
+		k++;
+	}
+	text_add(&out, span_from(value, at));
+	return arena_span(m->arena, text_span(&out));
+}
+
+static int
+ask_all(struct message *m, const char *context, const char *kind, const struct span *was, struct span *is, size_t count,
+        struct fault *why)
+{
+	for (size_t at = 0; at < count; at += REWRITE_BATCH) {
+		size_t n = count - at < REWRITE_BATCH ? count - at : REWRITE_BATCH;
+
+		if (ask_rewrite(context, was + at, n, m->arena, is + at, why) < 0)
+			return message_refuse(m, "4.3.0", why, NULL);
+		if (!m->origin.no_address_mapping && ask_map(kind, is + at, n, m->arena, is + at, why) < 0)
+			return message_refuse(m, "4.3.0", why, NULL);
+	}
+	return 0;
+}
+
+static int
+rewrite_item(struct message *m, struct item *item, const char *context, const char *kind, struct fault *why)
+{
+	struct address_list list = {0};
+	struct span        *was, *is;
+	size_t              count = 0;
+
+	address_list_parse(m->arena, item->value, ADDRESS_LIST_LIMIT, &list);
+	if (list.mailboxes == 0)
+		return 0;
+	was = arena_alloc(m->arena, list.mailboxes * sizeof *was);
+	is = arena_alloc(m->arena, list.mailboxes * sizeof *is);
+	for (size_t i = 0; i < list.count; i++)
+		if (list.at[i].kind == MAILBOX)
+			was[count++] = mailbox_address(m->arena, &list.at[i]);
+	if (ask_all(m, context, kind, was, is, count, why) < 0)
+		return -1;
+	if (addresses_differ(was, is, count))
+		replace_item(m, item, exchange(m, item->value, &list, was, is));
+	return 0;
+}
+
+static int
+rewrite_header(struct message *m, struct fault *why)
+{
+	const char *context = m->origin.local_client ? "local"
+		: cleanup_config.remote_header_rewrite_domain[0] ? "remote" : NULL;
+
+	for (size_t i = 0; context && i < m->header.count; i++) {
+		struct item *item = &m->header.at[i];
+		unsigned     flags = item->dropped ? 0 : header_flags(item->name);
+
+		if (flags & HEADER_ADDRESSES &&
+		    rewrite_item(m, item, context, flags & HEADER_SENDER ? "header_sender" : "header_recipient", why) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- dropping, counting ---- */
+
+static void
+drop_headers(struct message *m)
+{
+	for (size_t i = 0; i < m->header.count; i++) {
+		struct item *item = &m->header.at[i];
+
+		for (size_t k = 0; k < cleanup_config.message_drop_headers.count; k++)
+			if (span_is_nocase(item->name, cleanup_config.message_drop_headers.item[k]))
+				item->dropped = true;
+	}
+}
+
+static const struct item *
+find_item(const struct message *m, const char *name)
+{
+	for (size_t i = 0; i < m->header.count; i++)
+		if (!m->header.at[i].dropped && span_is_nocase(m->header.at[i].name, name))
+			return &m->header.at[i];
+	return NULL;
+}
+
+static int
+count_hops(struct message *m, struct fault *why)
+{
+	int hops = 0;
+
+	for (size_t i = 0; i < m->header.count; i++)
+		hops += span_is_nocase(m->header.at[i].name, "Received") && !m->header.at[i].dropped;
+	if (hops > site.hopcount_limit)
+		return message_refuse(m, "5.4.0", why, "Error: too many hops");
+	return 0;
+}
+
+/* ---- completing ---- */
+
+static void
+add_field(struct message *m, const char *name, struct span value)
+{
+	struct item item = {.name = span_of(name)};
+
+	items_add(&m->header, &item);
+	replace_item(m, &m->header.at[m->header.count - 1], value);
+}
+
+static void
+add_from(struct message *m, const char *name)
+{
+	autotext struct text value = {0};
+	struct span          full = m->envelope.full_name;
+
+	if (full.len) {
+		header_quote_phrase(full, &value);
+		text_add(&value, SPAN(" <"));
+	}
+	if (m->envelope.sender.len)
+		address_external(m->envelope.sender, &value);
+	else
+		text_add_format(&value, "MAILER-DAEMON@%s", site.myorigin);
+	if (full.len)
+		text_add_byte(&value, '>');
+	add_field(m, name, text_span(&value));
+}
+
+static void
+add_missing(struct message *m)
+{
+	bool                 resent = find_item(m, "Resent-From") || find_item(m, "Resent-To") || find_item(m, "Resent-Cc") ||
+	                              find_item(m, "Resent-Date") || find_item(m, "Resent-Message-Id") || find_item(m, "Resent-Sender");
+	const char          *id = resent ? "Resent-Message-Id" : "Message-Id";
+	const char          *date = resent ? "Resent-Date" : "Date", *from = resent ? "Resent-From" : "From";
+	autotext struct text value = {0};
+	int64_t              now = (m->envelope.arrival_us ? m->envelope.arrival_us : clock_wall()) / 1000000;
+
+	if (!find_item(m, id)) {
+		message_id_make(now, span_of(m->id.text), span_of(site.myhostname), &value);
+		add_field(m, id, text_span(&value));
+	}
+	if (!find_item(m, date)) {
+		text_clear(&value);
+		date_add_local(now, &value);
+		add_field(m, date, text_span(&value));
+	}
+	if (!find_item(m, from) && !(resent && find_item(m, "Resent-Sender")))
+		add_from(m, from);
+}
+
+/* "To: undisclosed-recipients:;" as postconf(5) words it: a whole header line. */
+static void
+add_undisclosed(struct message *m)
+{
+	static const char *const names[] = {"To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"};
+	struct span              value = span_of(cleanup_config.undisclosed_recipients_header), name;
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (find_item(m, names[i]))
+			return;
+	if (!span_split(&value, ':', &name) || !name.len)
+		return;
+	add_field(m, arena_string(m->arena, name), span_trim(value));
+}
+
+static void
+log_message_id(struct message *m)
+{
+	const struct item *resent = find_item(m, "Resent-Message-Id"), *id = find_item(m, "Message-Id");
+	struct span        s = id ? header_unfolded(m->arena, id->value) : SPAN("<>");
+
+	if (resent) {
+		struct span r = header_unfolded(m->arena, resent->value);
+
+		log_info("%s: resent-message-id=%.*s", m->id.text, SPAN_ARGS(r));
+		if (!id)
+			return;
+	}
+	log_info("%s: message-id=%.*s", m->id.text, SPAN_ARGS(s));
+}
+
+int
+message_complete_header(struct message *m, struct fault *why)
+{
+	drop_headers(m);
+	if (count_hops(m, why) < 0 || rewrite_header(m, why) < 0)
+		return -1;
+	if (m->origin.local_client || cleanup_config.always_add_missing_headers)
+		add_missing(m);
+	if (cleanup_config.undisclosed_recipients_header[0] &&
+	    (m->origin.local_client || cleanup_config.always_add_missing_headers))
+		add_undisclosed(m);
+	log_message_id(m);
+	return 0;
+}
