@@ -31,6 +31,7 @@ static const struct { const char *name; mode_t mode; enum owner owner; enum grou
 	{"deferred", 0700,  OWNER_MAIL, GROUP_MAIL},
 	{"hold",     0700,  OWNER_MAIL, GROUP_MAIL},
 	{"corrupt",  0700,  OWNER_MAIL, GROUP_MAIL},
+	{"ids",      0700,  OWNER_MAIL, GROUP_MAIL},
 	{"public",   0710,  OWNER_MAIL, GROUP_DROP},
 	{"private",  0700,  OWNER_MAIL, GROUP_MAIL},
 	{"role",     0711,  OWNER_ROOT, GROUP_ROOT},

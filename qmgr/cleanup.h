@@ -76,7 +76,8 @@ int message_refuse(struct message *, const char *status, struct fault *, const c
 WAITS int message_read_header(struct message *, struct fault *);       /* into items */
 WAITS int message_complete_header(struct message *, struct fault *);   /* drop, rewrite, count hops, add */
 WAITS int message_check(struct message *, struct fault *);             /* header_checks ... body_checks */
-WAITS int message_resolve(struct message *, struct fault *);           /* sender and recipients */
+WAITS int message_resolve_sender(struct message *, struct fault *);
+WAITS int message_resolve(struct message *, struct fault *);           /* recipients */
 void message_add_rcpt(struct message *, const struct queue_rcpt *);    /* copied into the arena */
 WAITS int message_add_resolved(struct message *, const struct queue_rcpt *, bool expand, struct fault *);
 WAITS int message_apply_edits(struct message *, struct fault *);

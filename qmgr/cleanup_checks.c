@@ -336,17 +336,6 @@ walk_part_body(struct body_walk *w, const struct mime_part *p)
 	return 0;
 }
 
-/* Parts in their order: down, else along, else up. */
-static const struct mime_part *
-next_part(const struct mime_part *p)
-{
-	if (p->children)
-		return p->children;
-	while (p && !p->next)
-		p = p->parent;
-	return p ? p->next : NULL;
-}
-
 static int
 check_parts(struct message *m, struct fault *why)
 {
@@ -363,7 +352,7 @@ check_parts(struct message *m, struct fault *why)
 	if ((int64_t)bytes.len < whole.len)
 		return fault_set(why, FAULT_SYSTEM, "short read of a message");
 	w.whole = text_span(&bytes);
-	for (const struct mime_part *p = mime_parse(w.whole, arena); p && done == 0 && !m->discard; p = next_part(p)) {
+	for (const struct mime_part *p = mime_parse(arena, w.whole)->root; p && done == 0 && !m->discard; p = mime_next(p)) {
 		if (p->parent)
 			done = walk_part_header(&w, p);
 		if (done == 0)

@@ -80,8 +80,8 @@ rewrite_batch(struct message *m, struct queue_rcpt *r, size_t count, struct faul
 	return 0;
 }
 
-static int
-resolve_sender(struct message *m, struct fault *why)
+int
+message_resolve_sender(struct message *m, struct fault *why)
 {
 	struct span *sender = &m->envelope.sender;
 
@@ -167,8 +167,6 @@ message_resolve(struct message *m, struct fault *why)
 
 	m->rcpts = NULL;
 	m->n_rcpts = m->rcpts_room = 0;
-	if (resolve_sender(m, why) < 0)
-		return -1;
 	redirect_all(m, &given, &count);
 	for (size_t at = 0; at < count; at += BATCH) {
 		size_t n = count - at < BATCH ? count - at : BATCH;

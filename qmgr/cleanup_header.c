@@ -40,7 +40,6 @@ items_add(struct items *l, const struct item *item)
 
 /* ---- reading ---- */
 
-/* One field at most is longer than this: the rest of it would be kept, and is not looked at. */
 static int
 split_header(struct message *m, struct fault *why)
 {
@@ -56,6 +55,12 @@ split_header(struct message *m, struct fault *why)
 			return message_refuse(m, "5.3.4", why, "message header has too many fields");
 		items_add(&m->header, &item);
 		end = field.end;
+	}
+	if (m->header.count && !span_ends(span_first(head, end), "\n")) { /* cut short within its last field */
+		struct item *last = &m->header.at[m->header.count - 1];
+
+		last->ours = true;
+		last->bytes = span_of(arena_format(m->arena, "%.*s\r\n", SPAN_ARGS(span_cut(head, (size_t)last->start, end))));
 	}
 	m->no_empty_line = !span_starts(span_from(head, end), "\r\n");
 	m->body_start = (int64_t)end + (m->no_empty_line ? 0 : 2);

@@ -191,7 +191,9 @@ prepare(struct message *m, const struct submit_envelope *e, struct fault *why)
 		return -1;
 	if (m->discard)
 		return 0;
-	return message_complete_header(m, why) < 0 || message_resolve(m, why) < 0 ? -1 : 0;
+	if (message_resolve_sender(m, why) < 0 || message_complete_header(m, why) < 0)
+		return -1;
+	return message_resolve(m, why);
 }
 
 static int

@@ -16,3 +16,5 @@ cleanup_SOURCES = \
 	qmgr/cleanup_pieces.c \
 	qmgr/cleanup_session.c
 cleanup_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(TABLE_LIBS)
+DIRECT_TESTS += t/unit/queue/test_cleanup.py
+EXTRA_DIST += t/unit/queue/test_cleanup.py t/unit/queue/programs.py
