@@ -118,7 +118,7 @@ address_host_valid(struct span host, unsigned flags)
 	struct span rest = host, label;
 	bool        numeric = true, more = true;
 
-	if (host.len == 0 || host.len > 255 || ((flags & ADDRESS_UTF8) && !utf8_valid(host)))
+	if (host.len == 0 || host.len > 255 || ((flags & ADDRESS_UTF8) && !utf8_printable(host)))
 		return false;
 	while (more) {
 		more = span_split(&rest, '.', &label);
@@ -287,7 +287,7 @@ check_internal(struct span local, struct span domain, bool has_domain, unsigned 
 	for (size_t i = 0; i < local.len; i++)
 		if (is_control(local.at[i]))
 			return fault_set(why, FAULT_INPUT, "control character in the local part");
-	if (!span_is_ascii(local) && (!(flags & ADDRESS_UTF8) || !utf8_valid(local)))
+	if (!span_is_ascii(local) && (!(flags & ADDRESS_UTF8) || !utf8_printable(local)))
 		return fault_set(why, FAULT_INPUT, "local part is not ASCII");
 	if (local.len == 0)
 		return fault_set(why, FAULT_INPUT, "empty local part");

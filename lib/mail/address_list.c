@@ -197,6 +197,23 @@ words_part(const struct parser *p, struct token left, struct token right)
 	return right.start > left.end && p->in.at[left.end - 1] != '.' && p->in.at[right.start] != '.';
 }
 
+/* Words and strings before "@", then words alone or one literal. */
+static bool
+parts_are_sound(const struct parser *p, size_t from, size_t at, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		struct token t = p->held[i];
+
+		if (i == at)
+			continue;
+		if (i < at ? t.kind == SPECIAL || t.kind == LITERAL : t.kind != WORD && (t.kind != LITERAL || to - at > 2))
+			return false;
+		if (t.kind == WORD && (i > at || p->in.at[t.end - 1] == '\\') && span_has(span_cut(p->in, t.start, t.end), '\\'))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Held tokens [from, to) are an addr-spec. The last "@" parts it. Words before the local part that
  * do not belong to it ("John Doe a@b") count as a display name.
@@ -228,9 +245,8 @@ add_mailbox(struct parser *p, size_t from, size_t to, struct span route, bool ha
 		m->domain = join(p, at + 1, to, true);
 	if (m->local.len == 0 || (at < to && m->domain.len == 0))
 		p->list->faulty = true;
-	for (size_t i = first; i < to; i++)
-		if (i != at && (p->held[i].kind == SPECIAL || (p->held[i].kind == LITERAL && (i < at || to - at > 2))))
-			p->list->faulty = true;
+	if (!parts_are_sound(p, first, at, to))
+		p->list->faulty = true;
 	m->route = route;
 	m->name = phrase;
 	m->has_name_phrase = has_phrase;

@@ -56,6 +56,20 @@ utf8_valid(struct span s)
 }
 
 bool
+utf8_printable(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.at[i];
+
+		if (c < ' ' || c == 127)
+			return false;
+		if (c == 0xc2 && i + 1 < s.len && (unsigned char)s.at[i + 1] < 0xa0)
+			return false;
+	}
+	return utf8_valid(s);
+}
+
+bool
 span_is_ascii(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)

@@ -17,6 +17,7 @@ void charset_prepare(void);
 bool charset_to_utf8(struct span charset, struct span in, struct text *out);
 
 bool utf8_valid(struct span);               /* RFC 3629: no overlong forms, no surrogates */
+bool utf8_printable(struct span);           /* valid, and no control: C0, DEL, C1 */
 bool span_is_ascii(struct span);            /* no byte above 127 */
 /* Length of the valid sequence at the front (1 to 4), or 0. */
 size_t utf8_length(struct span);

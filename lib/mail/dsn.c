@@ -289,7 +289,7 @@ add_name_piece(struct span mail_name, struct text *out)
 static void
 add_report(const struct dsn *d, struct text *out)
 {
-	autotext struct text queue_field = {0}, sender_field = {0}, sender = {0};
+	autotext struct text queue_field = {0}, sender_field = {0};
 
 	text_add_string(out, "\r\n");
 	text_add_string(&queue_field, "X-");

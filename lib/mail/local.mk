@@ -27,7 +27,11 @@ UNIT_TESTS += \
 	t/unit/mail/test_line \
 	t/unit/mail/test_mime \
 	t/unit/mail/test_smtp_syntax
-EXTRA_DIST += t/unit/mail/isemail/rows.inc t/unit/mail/isemail/LICENSE
+DIRECT_TESTS += t/unit/mail/test_mime_python.py
+check_PROGRAMS += t/unit/mail/mime_tree
+t_unit_mail_mime_tree_SOURCES = t/unit/mail/mime_tree.c
+t_unit_mail_mime_tree_LDADD = $(MAIL_LIBS)
+EXTRA_DIST += t/unit/mail/eml t/unit/mail/test_mime_python.py t/unit/mail/isemail/rows.inc t/unit/mail/isemail/LICENSE
 t_unit_mail_test_address_SOURCES = t/unit/mail/test_address.c t/unit/unit.h
 t_unit_mail_test_address_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_mail_test_address_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
@@ -52,3 +56,37 @@ t_unit_mail_test_mime_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
 t_unit_mail_test_smtp_syntax_SOURCES = t/unit/mail/test_smtp_syntax.c t/unit/unit.h
 t_unit_mail_test_smtp_syntax_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_mail_test_smtp_syntax_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += \
+	t/fuzz/fuzz_address \
+	t/fuzz/fuzz_dsn \
+	t/fuzz/fuzz_encoding \
+	t/fuzz/fuzz_header \
+	t/fuzz/fuzz_line \
+	t/fuzz/fuzz_mime \
+	t/fuzz/fuzz_netaddr \
+	t/fuzz/fuzz_smtp_syntax
+t_fuzz_fuzz_address_SOURCES = t/fuzz/fuzz_address.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_address_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_address_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_dsn_SOURCES = t/fuzz/fuzz_dsn.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_dsn_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_dsn_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_encoding_SOURCES = t/fuzz/fuzz_encoding.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_encoding_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_encoding_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_header_SOURCES = t/fuzz/fuzz_header.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_header_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_header_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_line_SOURCES = t/fuzz/fuzz_line.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_line_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_line_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_mime_SOURCES = t/fuzz/fuzz_mime.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_mime_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_mime_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_netaddr_SOURCES = t/fuzz/fuzz_netaddr.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_netaddr_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_netaddr_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_smtp_syntax_SOURCES = t/fuzz/fuzz_smtp_syntax.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_smtp_syntax_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_smtp_syntax_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)

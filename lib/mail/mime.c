@@ -187,16 +187,17 @@ end_header(struct scan *s)
 static void
 close_parts(struct scan *s, size_t keep, struct place end)
 {
-	if (s->in_header && s->depth > keep)
+	if (s->in_header && s->depth > keep) {      /* no empty line came */
+		s->here = end.at < innermost(s)->start.at ? innermost(s)->start : end;
 		end_header(s);
+	}
 	while (s->depth > keep) {
 		struct open_part *mine = innermost(s);
 		struct mime_part *p = mine->part;
 
 		s->depth--;
-		p->end = p->body;
-		if (end.at <= p->body)
-			continue;
+		if (end.at < p->body)      /* two boundaries in a row share a line end */
+			end = mine->body;
 		p->end = end.at;
 		p->body_size = p->end - p->body + (end.bare - mine->body.bare);
 		p->body_lines = end.lines - mine->body.lines;
@@ -244,7 +245,6 @@ find_boundary(const struct scan *s, struct span line, bool *closing)
 static void
 at_boundary(struct scan *s, size_t level, bool closing, struct place line_start, struct place line_end)
 {
-	s->here = line_start;
 	close_parts(s, level, before_line_end(s, line_start));
 	s->here = line_end;
 	s->in_header = false;

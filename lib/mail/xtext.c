@@ -85,8 +85,8 @@ decode(struct span in, bool utf8, struct text *out, struct fault *why)
 			return fault_set(why, FAULT_INPUT, "control character in xtext");
 		text_add_byte(&result, c);
 	}
-	if (utf8 && !utf8_valid(text_span(&result)))
-		return fault_set(why, FAULT_INPUT, "xtext is not UTF-8");
+	if (utf8 && !utf8_printable(text_span(&result)))
+		return fault_set(why, FAULT_INPUT, "xtext is not printable UTF-8");
 	text_add(out, text_span(&result));
 	return 0;
 }
