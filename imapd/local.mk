@@ -1,1 +1,24 @@
 # SPDX-License-Identifier: ISC
+# libimapd.a is all of a session; main.c puts it behind a ticket, the test tool
+# imapd_stdio on standard input and output.
+noinst_LIBRARIES += imapd/libimapd.a
+imapd_libimapd_a_SOURCES = \
+	imapd/command.c imapd/command.h \
+	imapd/content.c imapd/content.h \
+	imapd/do_append.c imapd/do_basic.c imapd/do_fetch.c imapd/do_idle.c imapd/do_list.c \
+	imapd/do_mailbox.c imapd/do_search.c imapd/do_select.c imapd/do_store.c \
+	imapd/fetch_items.c imapd/fetch_items.h \
+	imapd/flags.c imapd/flags.h \
+	imapd/grammar.c imapd/grammar.h \
+	imapd/imap_config.c imapd/imap_config.h \
+	imapd/names.c imapd/names.h \
+	imapd/search.h imapd/search_parse.c \
+	imapd/sequence.c imapd/sequence.h \
+	imapd/session.c imapd/session.h \
+	imapd/view.c imapd/view.h
+IMAPD_LIBS = imapd/libimapd.a $(STORE_LIBS)
+
+noinst_PROGRAMS += t/system/imapd_stdio
+t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
+t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
+t_system_imapd_stdio_LDADD = $(IMAPD_LIBS)

@@ -268,7 +268,6 @@ maildir_delivery_hold(struct maildir_delivery *d, int64_t mtime, struct text *tm
 	if (file_sync(d->file, why) < 0)
 		return fault_prefix(why, "tmp/%s", d->name);
 	text_set(tmp_name, span_of(d->name));
-	free(take(d->name));
 	*size = d->size;
 	*full_size = d->size + d->line_feeds;
 	return 0;

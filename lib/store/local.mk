@@ -6,6 +6,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/filename.c lib/store/filename.h \
 	lib/store/folder.c lib/store/folder.h \
 	lib/store/folder_change.c lib/store/folder_private.h \
+	lib/store/index.c lib/store/index.h \
 	lib/store/keywords.c lib/store/keywords.h \
 	lib/store/location.c lib/store/location.h \
 	lib/store/maildir.c lib/store/maildir.h \

@@ -77,9 +77,9 @@ WAITS int maildir_delivery_finish(struct maildir_delivery *, const struct maildi
 	struct maildir_delivered *, struct fault *);
 void maildir_delivery_abort(struct maildir_delivery *);   /* NULL is fine */
 
-/* For appending through IMAP: makes the file durable, hands out its name in
- * tmp/ and sizes, and leaves the publishing to the caller, who then frees d by
- * abort (which no longer removes the file). */
+/* For appending through IMAP: makes the file durable, tells its name in tmp/
+ * and sizes, and leaves the publishing to the caller, who then frees d by abort
+ * (which removes the file if it is still in tmp/). */
 WAITS int maildir_delivery_hold(struct maildir_delivery *, int64_t mtime_seconds,
 	struct text *tmp_name, uint64_t *size, uint64_t *full_size, struct fault *);
 

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * command.c - reads one command from the connection, literals and all
+ */
+#include "command.h"
+
+#include "grammar.h"
+
+enum { PIECE = 65536, DISCARD_MOST = 64 << 20 };
+
+int
+command_discard(struct conn *c, uint64_t bytes, struct fault *why)
+{
+	while (bytes) {
+		struct span piece;
+
+		if (conn_some(c, bytes < PIECE ? (size_t)bytes : PIECE, &piece, why) < 0)
+			return -1;
+		bytes -= piece.len;
+	}
+	return 0;
+}
+
+/* The rest of a line that is too long, up to its end. */
+static int
+discard_line(struct conn *c, struct fault *why)
+{
+	for (size_t total = 0; total < DISCARD_MOST;) {
+		struct span piece;
+		ptrdiff_t   end;
+
+		if (conn_some(c, PIECE, &piece, why) < 0)
+			return -1;
+		end = span_find(piece, '\n');
+		if (end >= 0) {
+			conn_unread(c, piece.len - (size_t)end - 1);
+			return 0;
+		}
+		total += piece.len;
+	}
+	return fault_set(why, FAULT_INPUT, "a line without end");
+}
+
+static int
+read_literal(struct conn *c, uint64_t size, bool plus, struct text *text, struct fault *why)
+{
+	if (!plus && (conn_write(c, SPAN("+ OK\r\n"), why) < 0 || conn_flush(c, why) < 0))
+		return -1;
+	text_add_string(text, "\r\n");
+	while (size) {
+		struct span piece;
+
+		if (conn_some(c, size < PIECE ? (size_t)size : PIECE, &piece, why) < 0)
+			return -1;
+		text_add(text, piece);
+		size -= piece.len;
+	}
+	return 0;
+}
+
+/* A literal that does not fit: a client that waits is simply not asked to go on. */
+static int
+refuse_literal(struct conn *c, uint64_t size, bool plus, struct command_input *in, struct fault *why)
+{
+	in->refused = "Command is too long";
+	if (!plus)
+		return 0;
+	if (size > DISCARD_MOST)
+		return fault_set(why, FAULT_INPUT, "a literal of %llu bytes", (unsigned long long)size);
+	return command_discard(c, size, why) < 0 || discard_line(c, why) < 0 ? -1 : 0;
+}
+
+int
+command_read(struct conn *c, size_t limit, struct command_input *in, struct fault *why)
+{
+	*in = (struct command_input){0};
+	for (;;) {
+		struct span  line, before;
+		struct fault own = {0};
+		uint64_t     size;
+		bool         plus;
+		size_t       at;
+
+		if (conn_line(c, limit - in->text.len, &line, NULL, &own) < 0) {
+			if (own.class != FAULT_INPUT) {
+				*why = own;
+				return -1;
+			}
+			in->refused = "Command is too long";
+			text_add(&in->text, span_first(conn_peek(c), GRAMMAR_TAG));
+			return discard_line(c, why);
+		}
+		text_add(&in->text, line);
+		if (!grammar_literal(line, &size, &plus, &at))
+			return 0;
+		if (grammar_is_append(text_span(&in->text), &before)) {
+			in->literal = true;
+			in->size = size;
+			in->plus = plus;
+			text_cut(&in->text, before.len);
+			return 0;
+		}
+		if (size > limit || in->text.len + 2 + size > limit)
+			return refuse_literal(c, size, plus, in, why);
+		if (read_literal(c, size, plus, &in->text, why) < 0)
+			return -1;
+	}
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * content.c - the bytes of one message while it is fetched or searched
+ */
+#include "content.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "imap_config.h"
+#include "mail/header.h"
+#include "mail/line.h"
+
+enum { HEADER_FIRST = 65536, MAP_FROM = 1 << 20, SEND_PIECE = 65536 };
+
+void
+content_start(struct content *c, struct imap_session *s, uint32_t uid, struct arena *arena)
+{
+	*c = (struct content){.session = s, .uid = uid, .arena = arena, .fd = -1};
+}
+
+void
+content_end(struct content *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	if (c->map)
+		munmap(c->map, c->map_len);
+	text_free(&c->bytes);
+	arena_reset(c->arena);
+	c->fd = -1;
+	c->map = NULL;
+}
+
+int
+content_open(struct content *c, struct fault *why)
+{
+	if (c->opened)
+		return 0;
+	if (folder_message_open(c->session->folder, c->uid, &c->fd, &c->st, why) < 0)
+		return -1;
+	c->opened = true;
+	return 0;
+}
+
+int
+content_all(struct content *c, struct span *out, struct fault *why)
+{
+	if (content_open(c, why) < 0)
+		return -1;
+	if (!c->has_all && c->st.st_size >= MAP_FROM) {
+		void *map = mmap(NULL, (size_t)c->st.st_size, PROT_READ, MAP_PRIVATE, c->fd, 0);
+
+		if (map == MAP_FAILED)
+			return fault_errno(why, "map a message");
+		c->map = map;
+		c->map_len = (size_t)c->st.st_size;
+		c->all = span_at(map, c->map_len);
+		c->has_all = true;
+	}
+	if (!c->has_all) {
+		size_t size = (size_t)c->st.st_size;
+
+		text_clear(&c->bytes);
+		if (file_read_at(c->fd, text_room(&c->bytes, size + 1), size, 0, why) < 0)
+			return -1;
+		c->bytes.len = size;
+		c->all = text_span(&c->bytes);
+		c->has_all = true;
+		c->has_header = false; /* its bytes may have moved */
+	}
+	*out = c->all;
+	return 0;
+}
+
+int
+content_header(struct content *c, struct span *out, struct fault *why)
+{
+	struct span all;
+
+	if (content_open(c, why) < 0)
+		return -1;
+	if (!c->has_header && !c->has_all && c->st.st_size > HEADER_FIRST) {
+		size_t offset;
+
+		text_clear(&c->bytes);
+		if (file_read_at(c->fd, text_room(&c->bytes, HEADER_FIRST), HEADER_FIRST, 0, why) < 0)
+			return -1;
+		c->bytes.len = HEADER_FIRST;
+		offset = header_body_offset(text_span(&c->bytes), NULL);
+		if (offset < HEADER_FIRST) {
+			c->header = span_first(text_span(&c->bytes), offset);
+			c->has_header = true;
+		}
+	}
+	if (!c->has_header) {
+		if (content_all(c, &all, why) < 0)
+			return -1;
+		c->header = span_first(all, header_body_offset(all, NULL));
+		c->has_header = true;
+	}
+	*out = c->header;
+	return 0;
+}
+
+int
+content_mime(struct content *c, struct mime **out, struct fault *why)
+{
+	struct span all;
+
+	if (!c->mime) {
+		if (content_all(c, &all, why) < 0)
+			return -1;
+		c->mime = mime_parse(c->arena, all);
+	}
+	*out = c->mime;
+	return 0;
+}
+
+int
+content_header_mime(struct content *c, struct mime **out, struct fault *why)
+{
+	struct span header;
+
+	if (c->mime) {
+		*out = c->mime;
+		return 0;
+	}
+	if (!c->header_mime) {
+		if (content_header(c, &header, why) < 0)
+			return -1;
+		/* the tree points into bytes that content_all may read anew: a copy */
+		c->header_mime = mime_parse(c->arena, arena_span(c->arena, header));
+	}
+	*out = c->header_mime;
+	return 0;
+}
+
+struct sender {
+	struct imap_session *session;
+	uint64_t             skip, left;
+	struct text          piece;
+};
+
+static void
+give(struct sender *s, struct span bytes)
+{
+	if (s->skip >= bytes.len) {
+		s->skip -= bytes.len;
+		return;
+	}
+	bytes = span_from(bytes, (size_t)s->skip);
+	s->skip = 0;
+	if (bytes.len > s->left)
+		bytes.len = (size_t)s->left;
+	s->left -= bytes.len;
+	text_add(&s->piece, bytes);
+	if (s->piece.len >= SEND_PIECE) {
+		conn_deadline(s->session->conn, clock_after(imap_config.timeout));
+		imap_send(s->session, text_span(&s->piece));
+		text_clear(&s->piece);
+	}
+}
+
+static void
+give_line(struct sender *s, struct span line)
+{
+	while (line.len) {
+		ptrdiff_t   nul = span_find(line, '\0');
+		struct span run = nul < 0 ? line : span_first(line, (size_t)nul);
+
+		while (run.len) {
+			give(s, span_first(run, SEND_PIECE));
+			run = span_from(run, SEND_PIECE);
+		}
+		if (nul < 0)
+			return;
+		give(s, SPAN("\x80"));
+		line = span_from(line, (size_t)nul + 1);
+	}
+}
+
+void
+content_send(struct imap_session *session, struct span in, uint64_t start, uint64_t count)
+{
+	uint64_t      total = line_crlf_size(in);
+	struct sender s = {.session = session};
+	char          before = '\0';
+
+	s.skip = start < total ? start : total;
+	s.left = count < total - s.skip ? count : total - s.skip;
+	text_add_format(&session->out, "{%llu}\r\n", (unsigned long long)s.left);
+	imap_flush_out(session);
+	while (in.len && s.left && !session->over) {
+		ptrdiff_t end = span_find(in, '\n');
+		size_t    len = end < 0 ? in.len : (size_t)end;
+
+		give_line(&s, span_first(in, len));
+		if (len)
+			before = in.at[len - 1];
+		if (end >= 0) {
+			give(&s, before == '\r' ? SPAN("\n") : SPAN("\r\n"));
+			before = '\n';
+			len++;
+		}
+		in = span_from(in, len);
+	}
+	imap_send(session, text_span(&s.piece));
+	text_free(&s.piece);
+}

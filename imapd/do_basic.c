@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * do_basic.c - CAPABILITY NOOP CHECK LOGOUT ID ENABLE NAMESPACE
+ */
+#include "imap_config.h"
+#include "mail/imap_body.h"
+#include "session.h"
+
+void
+do_capability(struct imap_session *s)
+{
+	imap_say(s, "* CAPABILITY " IMAP_CAPABILITIES);
+	imap_finish_synced(s, "OK Capability completed.");
+}
+
+void
+do_noop(struct imap_session *s)
+{
+	imap_finish_synced(s, "OK %.*s completed.", SPAN_ARGS(s->command.verb));
+}
+
+void
+do_logout(struct imap_session *s)
+{
+	imap_say(s, "* BYE Logging out");
+	imap_finish(s, "OK Logout completed.");
+	s->over = true;
+	s->end = "Logged out";
+}
+
+/* RFC 2971: NIL or a list of pairs; what the client says changes nothing. */
+void
+do_id(struct imap_session *s)
+{
+	const struct argument *a = s->command.arguments;
+
+	if (!argument_is_atom(a, "NIL") && (a->type != ARGUMENT_LIST || a->count % 2 != 0 || a->count > 60)) {
+		imap_bad_arguments(s);
+		return;
+	}
+	imap_say(s, "* ID (\"name\" \"Postern\")");
+	imap_finish(s, "OK ID completed.");
+}
+
+/* RFC 5161: nothing that can be enabled is announced yet; unknown names are ignored. */
+void
+do_enable(struct imap_session *s)
+{
+	for (const struct argument *a = s->command.arguments; a; a = a->next)
+		if (a->type != ARGUMENT_ATOM) {
+			imap_bad_arguments(s);
+			return;
+		}
+	imap_say(s, "* ENABLED");
+	imap_finish(s, "OK Enabled.");
+}
+
+void
+do_namespace(struct imap_session *s) /* RFC 2342: one personal namespace */
+{
+	text_add_string(&s->out, "* NAMESPACE ((");
+	imap_add_string(span_of(imap_config.prefix), &s->out);
+	text_add_byte(&s->out, ' ');
+	imap_add_string(span_of(imap_config.separator), &s->out);
+	imap_say(s, ")) NIL NIL");
+	imap_finish(s, "OK Namespace completed.");
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * do_idle.c - IDLE (RFC 2177): changes are told as they happen
+ */
+#include <errno.h>
+#include <poll.h>
+
+#include "base/clock.h"
+#include "imap_config.h"
+#include "session.h"
+#include "store/watch.h"
+
+static void
+tell(struct imap_session *s)
+{
+	struct fault why = {0};
+
+	if (s->folder && folder_sync(s->folder, &why) == 0)
+		view_tell(&s->view, s->folder, true, false, &s->out);
+	imap_flush_out(s);
+	if (conn_flush(s->conn, NULL) < 0) {
+		s->over = true;
+		s->end = "Connection closed";
+	}
+}
+
+/* Waits for the client, the mailbox, or the time to say that we are there. */
+static void
+wait_once(struct imap_session *s, struct watch *w, int64_t *notify)
+{
+	struct pollfd fds[2] = {{conn_fd(s->conn), POLLIN, 0}, {watch_fd(w), POLLIN, 0}};
+	int           wait = clock_left(*notify);
+	int           n;
+
+	if (s->folder && fds[1].fd < 0 && wait > WATCH_POLL_MS)
+		wait = WATCH_POLL_MS;
+	n = poll(fds, 2, wait);
+	if (n < 0 && errno != EINTR) {
+		s->over = true;
+		s->end = "Poll failed";
+		return;
+	}
+	if (n > 0 && fds[1].revents)
+		watch_drain(w);
+	if (clock_left(*notify) == 0) {
+		imap_say(s, "* OK Still here");
+		*notify = clock_after(imap_config.idle_notify_interval);
+	}
+	conn_deadline(s->conn, clock_after(60000));
+	tell(s);
+}
+
+static void
+end_idle(struct imap_session *s)
+{
+	struct span line;
+
+	conn_deadline(s->conn, clock_after(60000));
+	if (conn_line(s->conn, 1024, &line, NULL, &s->why) < 0) {
+		s->over = true;
+		s->end = "Disconnected in IDLE";
+		return;
+	}
+	if (span_is_nocase(line, "DONE"))
+		imap_finish_synced(s, "OK Idle completed.");
+	else
+		imap_finish(s, "BAD Expected DONE.");
+}
+
+void
+do_idle(struct imap_session *s)
+{
+	struct watch w = {-1};
+	int64_t      notify = clock_after(imap_config.idle_notify_interval);
+
+	if (s->folder)
+		watch_start(&w, s->folder);
+	imap_send(s, SPAN("+ idling\r\n"));
+	tell(s); /* what happened before the watch began */
+	while (!s->over && !conn_input_waits(s->conn))
+		wait_once(s, &w, &notify);
+	watch_stop(&w);
+	if (!s->over)
+		end_idle(s);
+}

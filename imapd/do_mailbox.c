@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * do_mailbox.c - CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "imap_config.h"
+#include "names.h"
+#include "session.h"
+#include "store/place.h"
+#include "store/subscriptions.h"
+#include "store/tree.h"
+
+static char *
+take_name(struct imap_session *s, const struct argument *a)
+{
+	char *folder = NULL;
+
+	if (!argument_is_astring(a)) {
+		imap_bad_arguments(s);
+		return NULL;
+	}
+	if (name_to_folder(s, a->text, &folder, &s->why) < 0) {
+		imap_finish_fault(s, "Bad mailbox name");
+		return NULL;
+	}
+	return folder;
+}
+
+/* A separator at the end only says that children will follow (6.3.3). */
+void
+do_create(struct imap_session *s)
+{
+	struct argument *a = s->command.arguments;
+
+	if (argument_is_astring(a) && a->text.len > 1 && span_ends(a->text, imap_config.separator))
+		a->text.len--;
+	autofree char *folder = take_name(s, a);
+
+	if (!folder)
+		return;
+	if (!*folder) {
+		imap_finish(s, "NO [ALREADYEXISTS] INBOX is always there.");
+		return;
+	}
+	if (maildir_folder_create(s->maildir, folder, &s->why) < 0)
+		imap_finish_fault(s, "Create failed");
+	else
+		imap_finish_synced(s, "OK Create completed.");
+}
+
+void
+do_delete(struct imap_session *s)
+{
+	autofree char *folder = take_name(s, s->command.arguments);
+
+	if (!folder)
+		return;
+	if (!*folder) {
+		imap_finish(s, "NO [CANNOT] INBOX cannot be deleted.");
+		return;
+	}
+	if (s->folder && strcmp(s->folder->name, folder) == 0)
+		imap_deselect(s);
+	if (tree_delete(s->maildir, folder, &s->why) < 0)
+		imap_finish_fault(s, "Delete failed");
+	else
+		imap_finish_synced(s, "OK Delete completed.");
+}
+
+/* RENAME INBOX moves its messages and leaves it empty (6.3.5). */
+static int
+rename_inbox(struct imap_session *s, const char *to)
+{
+	struct folder *inbox;
+	struct copied  copied = {0};
+	int            result;
+
+	if (maildir_folder_create(s->maildir, to, &s->why) < 0
+		|| folder_open(s->maildir, "", 0, &inbox, &s->why) < 0)
+		return -1;
+	uint32_t *uids = arena_alloc(s->arena, (inbox->count + 1) * sizeof *uids);
+
+	for (size_t i = 0; i < inbox->count; i++)
+		uids[i] = inbox->messages[i].uid;
+	result = folder_copy(inbox, uids, inbox->count, to, true, &copied, &s->why);
+	copied_free(&copied);
+	folder_close(inbox);
+	return result;
+}
+
+void
+do_rename(struct imap_session *s)
+{
+	autofree char *from = take_name(s, s->command.arguments), *to = NULL;
+	int            result;
+
+	if (!from)
+		return;
+	to = take_name(s, s->command.arguments->next);
+	if (!to)
+		return;
+	if (!*to) {
+		imap_finish(s, "NO [ALREADYEXISTS] INBOX is always there.");
+		return;
+	}
+	if (s->folder && *from && strcmp(s->folder->name, from) == 0)
+		imap_deselect(s);
+	result = *from ? tree_rename(s->maildir, from, to, &s->why) : rename_inbox(s, to);
+	if (result < 0)
+		imap_finish_fault(s, "Rename failed");
+	else
+		imap_finish_synced(s, "OK Rename completed.");
+}
+
+static void
+change_subscription(struct imap_session *s, bool add)
+{
+	autofree char *folder = take_name(s, s->command.arguments);
+	bool           found = false;
+	struct span    name;
+
+	if (!folder)
+		return;
+	name = *folder ? span_of(folder) : SPAN("INBOX");
+	if (add && !tree_exists(s->maildir, folder)) {
+		imap_finish(s, "NO [NONEXISTENT] Mailbox doesn't exist.");
+		return;
+	}
+	if (subscriptions_change(s->maildir, name, add, &found, &s->why) < 0)
+		imap_finish_fault(s, "Subscription failed");
+	else
+		imap_finish(s, add ? "OK Subscribe completed." : "OK Unsubscribe completed.");
+}
+
+void
+do_subscribe(struct imap_session *s)
+{
+	change_subscription(s, true);
+}
+
+void
+do_unsubscribe(struct imap_session *s)
+{
+	change_subscription(s, false);
+}

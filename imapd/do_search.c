@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * do_search.c - SEARCH and UID SEARCH (RFC 3501, 6.4.4)
+ *
+ * Strings match without case, after header values and text parts were decoded
+ * to UTF-8 (RFC 2047, RFC 2045).
+ */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "content.h"
+#include "imap_config.h"
+#include "mail/charset.h"
+#include "mail/date.h"
+#include "mail/encoded_word.h"
+#include "mail/header.h"
+#include "mail/line.h"
+#include "search.h"
+#include "session.h"
+
+struct matching {
+	struct imap_session       *session;
+	const struct view_message *view;
+	const struct message      *message;
+	size_t                     position;
+	struct content             content;
+	bool                       failed;     /* the message could not be read */
+};
+
+static bool
+contains(struct span value, struct span folded_text, bool encoded)
+{
+	autotext struct text decoded = {0}, folded = {0};
+
+	if (folded_text.len == 0)
+		return true;
+	if (encoded) {
+		autotext struct text unfolded = {0};
+
+		header_unfold(value, &unfolded);
+		encoded_word_decode(text_span(&unfolded), &decoded);
+		value = text_span(&decoded);
+	}
+	search_fold(value, &folded);
+	return span_find_text(text_span(&folded), folded_text) >= 0;
+}
+
+static bool
+header_matches(struct span header, struct span field, struct span text)
+{
+	struct header_field f;
+	size_t              at = 0;
+
+	for (int n = 0; n < HEADER_FIELD_LIMIT && header_next(header, &at, &f); n++)
+		if ((field.len == 0 || span_equal_nocase(f.name, field)) && f.name.len
+			&& contains(f.value, text, true))
+			return true;
+	return false;
+}
+
+/* Whole fields, names too: TEXT searches "the header or body". */
+static bool
+any_header_matches(struct span header, struct span text)
+{
+	struct header_field f;
+	size_t              at = 0;
+
+	for (int n = 0; n < HEADER_FIELD_LIMIT && header_next(header, &at, &f); n++)
+		if (contains(span_cut(header, f.start, f.end), text, true))
+			return true;
+	return false;
+}
+
+static bool
+body_matches(struct matching *m, struct span text)
+{
+	struct mime *mime;
+
+	if (content_mime(&m->content, &mime, &m->session->why) < 0) {
+		m->failed = true;
+		return false;
+	}
+	for (struct mime_part *p = mime->root; p; p = mime_next(p)) {
+		autotext struct text decoded = {0};
+
+		if (p->parent && p->parent->is_message
+			&& any_header_matches(mime_header(mime, p), text))
+			return true;
+		if (p->is_multipart || p->is_message || !span_is_nocase(p->type, "text"))
+			continue;
+		mime_decode_text(mime, p, &decoded);
+		if (contains(text_span(&decoded), text, false))
+			return true;
+	}
+	return false;
+}
+
+static bool
+load_header(struct matching *m, struct span *header)
+{
+	if (content_header(&m->content, header, &m->session->why) == 0)
+		return true;
+	m->failed = true;
+	return false;
+}
+
+static bool
+sent_day(struct matching *m, int64_t *day)
+{
+	struct span         header;
+	struct header_field field;
+	struct date         date;
+
+	if (!load_header(m, &header) || !header_find(header, "Date", &field)
+		|| !date_parse(field.value, &date))
+		return false;
+	*day = date_day(date);
+	return true;
+}
+
+static bool
+internal_day(struct matching *m, int64_t *day)
+{
+	if (content_open(&m->content, &m->session->why) < 0) {
+		m->failed = true;
+		return false;
+	}
+	*day = date_day(date_local(m->content.st.st_mtime));
+	return true;
+}
+
+static bool
+date_matches(enum search_kind kind, int64_t day, int64_t wanted)
+{
+	switch (kind) {
+	case SEARCH_BEFORE:
+	case SEARCH_SENT_BEFORE:
+		return day < wanted;
+	case SEARCH_ON:
+	case SEARCH_SENT_ON:
+		return day == wanted;
+	default:
+		return day >= wanted;
+	}
+}
+
+static bool
+full_size(struct matching *m, uint64_t *size)
+{
+	struct file_name name;
+	struct span      all;
+
+	file_name_parse(span_of(m->message->name), &name);
+	if (name.has_full_size) {
+		*size = name.full_size;
+		return true;
+	}
+	if (content_all(&m->content, &all, &m->session->why) < 0) {
+		m->failed = true;
+		return false;
+	}
+	*size = line_crlf_size(all);
+	return true;
+}
+
+static bool
+keyword_matches(struct matching *m, struct span name)
+{
+	int n = keywords_find(&m->session->folder->keywords, name);
+
+	return n >= 0 && m->view->keywords & (uint64_t)1 << n;
+}
+
+static bool matches(struct matching *, const struct search_key *);
+
+/* Cheap keys first, those that read the message after. */
+static bool
+all_match(struct matching *m, const struct search_key *first)
+{
+	for (int reads = 0; reads < 2; reads++)
+		for (const struct search_key *k = first; k; k = k->next) {
+			struct search_key alone = *k;
+
+			alone.next = NULL;
+			if (search_reads(&alone) == (reads == 1) && !matches(m, k))
+				return false;
+		}
+	return true;
+}
+
+static bool
+text_matches(struct matching *m, const struct search_key *k)
+{
+	struct span header;
+
+	if (k->kind == SEARCH_BODY)
+		return body_matches(m, k->text);
+	if (!load_header(m, &header))
+		return false;
+	if (k->kind == SEARCH_HEADER)
+		return header_matches(header, k->field, k->text);
+	return any_header_matches(header, k->text) || body_matches(m, k->text);
+}
+
+static bool
+matches(struct matching *m, const struct search_key *k)
+{
+	const struct view *view = &m->session->view;
+	int64_t            day;
+	uint64_t           size;
+
+	switch (k->kind) {
+	case SEARCH_ALL:
+		return true;
+	case SEARCH_NOT:
+		return !matches(m, k->first);
+	case SEARCH_OR:
+		return matches(m, k->first) || matches(m, k->second);
+	case SEARCH_AND:
+		return all_match(m, k->first);
+	case SEARCH_FLAG:
+		return m->view->flags & k->flag;
+	case SEARCH_RECENT:
+		return m->view->recent;
+	case SEARCH_KEYWORD:
+		return keyword_matches(m, k->text);
+	case SEARCH_SEQUENCE:
+		return sequence_has(&k->sequence, (uint32_t)m->position + 1, (uint32_t)view->count);
+	case SEARCH_UID:
+		return sequence_has(&k->sequence, m->view->uid, view->at[view->count - 1].uid);
+	case SEARCH_LARGER:
+		return full_size(m, &size) && size > (uint64_t)k->number;
+	case SEARCH_SMALLER:
+		return full_size(m, &size) && size < (uint64_t)k->number;
+	case SEARCH_BEFORE:
+	case SEARCH_ON:
+	case SEARCH_SINCE:
+		return internal_day(m, &day) && date_matches(k->kind, day, k->number);
+	case SEARCH_SENT_BEFORE:
+	case SEARCH_SENT_ON:
+	case SEARCH_SENT_SINCE:
+		return sent_day(m, &day) && date_matches(k->kind, day, k->number);
+	case SEARCH_HEADER:
+	case SEARCH_BODY:
+	case SEARCH_TEXT:
+		return text_matches(m, k);
+	}
+	return false;
+}
+
+static bool
+sets_are_valid(const struct search_key *k, size_t count)
+{
+	for (; k; k = k->next) {
+		if (k->kind == SEARCH_SEQUENCE)
+			for (size_t i = 0; i < k->sequence.count; i++) {
+				struct sequence_range r = k->sequence.ranges[i];
+
+				if ((r.first != SEQUENCE_STAR && r.first > count)
+					|| (r.last != SEQUENCE_STAR && r.last > count))
+					return false;
+			}
+		if (!sets_are_valid(k->first, count) || !sets_are_valid(k->second, count))
+			return false;
+	}
+	return true;
+}
+
+static void
+search_messages(struct imap_session *s, const struct search_key *program)
+{
+	struct arena *arena = arena_new();
+
+	text_add_string(&s->out, "* SEARCH");
+	for (size_t i = 0; i < s->view.count; i++) {
+		struct matching m = {.session = s, .view = &s->view.at[i], .position = i,
+			.message = folder_find(s->folder, s->view.at[i].uid)};
+
+		if (!m.message)
+			continue;
+		content_start(&m.content, s, m.view->uid, arena);
+		if (matches(&m, program) && !m.failed)
+			text_add_format(&s->out, " %zu", s->command.uid ? m.view->uid : i + 1);
+		content_end(&m.content);
+		if (i % 100 == 0)
+			conn_deadline(s->conn, clock_after(imap_config.timeout));
+	}
+	imap_say(s, "%s", "");
+	arena_free(arena);
+	fault_clear(&s->why);
+}
+
+void
+do_search(struct imap_session *s)
+{
+	struct search_key *program;
+	bool               charset_bad;
+
+	if (search_parse(s->arena, s->command.arguments, &program, &charset_bad, &s->why) < 0) {
+		if (charset_bad)
+			imap_finish(s, "NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
+		else
+			imap_finish(s, "BAD %s.", fault_text(&s->why));
+		return;
+	}
+	if (!sets_are_valid(program, s->view.count)) {
+		imap_finish(s, "BAD Invalid messageset.");
+		return;
+	}
+	search_messages(s, program);
+	imap_finish_synced(s, "OK Search completed.");
+}

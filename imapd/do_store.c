@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * do_store.c - STORE, COPY and MOVE (RFC 3501, 6.4.6 and 6.4.7; RFC 4315; RFC 6851)
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "flags.h"
+#include "names.h"
+#include "session.h"
+#include "store/place.h"
+#include "store/tree.h"
+
+static int
+choose(struct imap_session *s, size_t **positions, size_t *count)
+{
+	const struct argument *set = s->command.arguments;
+	struct sequence        sequence;
+
+	if (set->type != ARGUMENT_ATOM || !sequence_parse(s->arena, set->text, &sequence)
+		|| view_choose(&s->view, &sequence, s->command.uid, positions, count, s->arena) < 0) {
+		imap_finish(s, "BAD Invalid messageset.");
+		return -1;
+	}
+	return 0;
+}
+
+static bool
+parse_item(const struct argument *a, struct flag_change *change, bool *silent)
+{
+	struct span name = a->text;
+
+	if (a->type != ARGUMENT_ATOM)
+		return false;
+	*silent = span_ends_nocase(name, ".SILENT");
+	if (*silent)
+		name.len -= 7;
+	change->kind = name.len && name.at[0] == '+' ? FLAGS_ADD
+		: name.len && name.at[0] == '-' ? FLAGS_REMOVE : FLAGS_SET;
+	return span_is_nocase(change->kind == FLAGS_SET ? name : span_from(name, 1), "FLAGS");
+}
+
+/* Names to this mailbox's numbers; what is only taken off needs none made. */
+static int
+number_keywords(struct imap_session *s, const struct named_flags *named, struct flag_change *change)
+{
+	change->flags = named->flags;
+	for (size_t i = 0; i < named->count; i++) {
+		int number;
+
+		if (folder_keyword(s->folder, named->keywords[i], change->kind != FLAGS_REMOVE, &number,
+			&s->why) < 0)
+			return -1;
+		if (number >= 0)
+			change->keywords |= (uint64_t)1 << number;
+	}
+	return 0;
+}
+
+static void
+apply_to_view(struct view_message *v, const struct flag_change *c)
+{
+	if (c->kind == FLAGS_SET) {
+		v->flags = (uint8_t)c->flags;
+		v->keywords = c->keywords;
+	} else if (c->kind == FLAGS_ADD) {
+		v->flags |= (uint8_t)c->flags;
+		v->keywords |= c->keywords;
+	} else {
+		v->flags &= (uint8_t)~c->flags;
+		v->keywords &= ~c->keywords;
+	}
+}
+
+/* Tells every message of the set; or, .SILENT, leaves in the view what the
+ * client must think now, so that only what others changed is told after. */
+static void
+tell_stored(struct imap_session *s, const size_t *positions, size_t count,
+	const struct flag_change *change, bool silent)
+{
+	if (s->folder->generation != s->view.generation)
+		for (size_t i = 0; i < KEYWORDS_MAX; i++)
+			if (s->folder->keywords.name[i] && !(s->view.keywords & (uint64_t)1 << i)) {
+				view_tell_flags(&s->view, s->folder, &s->out);
+				break;
+			}
+	for (size_t i = 0; i < count; i++) {
+		struct view_message *v = &s->view.at[positions[i]];
+		struct message      *m = folder_find(s->folder, v->uid);
+
+		if (silent || !m) {
+			apply_to_view(v, change);
+			continue;
+		}
+		v->flags = m->flags;
+		v->keywords = m->keywords;
+		text_add_format(&s->out, "* %zu FETCH (", positions[i] + 1);
+		if (s->command.uid)
+			text_add_format(&s->out, "UID %u ", v->uid);
+		text_add_string(&s->out, "FLAGS ");
+		view_add_flags(&s->folder->keywords, v->flags, v->recent, v->keywords, &s->out);
+		imap_say(s, ")");
+	}
+}
+
+static bool
+any_gone(struct imap_session *s, const uint32_t *uids, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!folder_find(s->folder, uids[i]))
+			return true;
+	return false;
+}
+
+void
+do_store(struct imap_session *s)
+{
+	const struct argument *item = s->command.arguments->next;
+	struct flag_change     change = {0};
+	struct named_flags     named;
+	size_t                *positions, count;
+	bool                   silent;
+
+	if (choose(s, &positions, &count) < 0)
+		return;
+	if (!parse_item(item, &change, &silent)) {
+		imap_bad_arguments(s);
+		return;
+	}
+	if (flags_parse(s->arena, item->next, &named, &s->why) < 0) {
+		imap_finish(s, "BAD %s.", fault_text(&s->why));
+		return;
+	}
+	if (s->folder->read_only) {
+		imap_finish(s, "NO [READ-ONLY] Mailbox is read-only.");
+		return;
+	}
+	uint32_t *uids = view_uids(&s->view, positions, count, s->arena);
+
+	if (number_keywords(s, &named, &change) < 0
+		|| folder_store(s->folder, uids, count, &change, true, &s->why) < 0) {
+		imap_finish_fault(s, "Store failed");
+		return;
+	}
+	tell_stored(s, positions, count, &change, silent);
+	if (!s->command.uid && any_gone(s, uids, count))
+		imap_finish_synced(s, "NO [EXPUNGEISSUED] Some of the messages no longer exist.");
+	else
+		imap_finish_synced(s, "OK Store completed.");
+}
+
+static void
+add_copyuid(const struct copied *c, struct text *out)
+{
+	text_add_format(out, "[COPYUID %u ", c->validity);
+	sequence_add(c->from, c->count, out);
+	text_add_byte(out, ' ');
+	sequence_add(c->to, c->count, out);
+	text_add_string(out, "]");
+}
+
+static void
+finish_copy(struct imap_session *s, const struct copied *c, bool move)
+{
+	autotext struct text code = {0};
+
+	if (c->count)
+		add_copyuid(c, &code);
+	if (move) { /* RFC 6851, 4.3: COPYUID before the EXPUNGEs */
+		if (code.len)
+			imap_say(s, "* OK %s Moved UIDs.", text_string(&code));
+		imap_finish_synced(s, "OK Move completed.");
+	} else {
+		imap_finish_synced(s, "OK %s%sCopy completed.", text_string(&code), code.len ? " " : "");
+	}
+}
+
+static void
+copy(struct imap_session *s, bool move)
+{
+	const struct argument *name = s->command.arguments->next;
+	autofree char         *target = NULL;
+	struct copied          copied = {0};
+	size_t                *positions, count;
+
+	if (choose(s, &positions, &count) < 0)
+		return;
+	if (!argument_is_astring(name)) {
+		imap_bad_arguments(s);
+		return;
+	}
+	if (name_to_folder(s, name->text, &target, &s->why) < 0) {
+		imap_finish_fault(s, "Bad mailbox name");
+		return;
+	}
+	if (!tree_exists(s->maildir, target)) {
+		imap_finish(s, "NO [TRYCREATE] Mailbox doesn't exist.");
+		return;
+	}
+	if (move && s->folder->read_only) {
+		imap_finish(s, "NO [READ-ONLY] Mailbox is read-only.");
+		return;
+	}
+	uint32_t *uids = view_uids(&s->view, positions, count, s->arena);
+
+	if (!s->command.uid && any_gone(s, uids, count)) {
+		imap_finish_synced(s, "NO [EXPUNGEISSUED] Some of the messages no longer exist.");
+		return;
+	}
+	if (folder_copy(s->folder, uids, count, target, move, &copied, &s->why) < 0)
+		imap_finish_fault(s, move ? "Move failed" : "Copy failed");
+	else
+		finish_copy(s, &copied, move);
+	copied_free(&copied);
+}
+
+void
+do_copy(struct imap_session *s)
+{
+	copy(s, false);
+}
+
+void
+do_move(struct imap_session *s)
+{
+	copy(s, true);
+}

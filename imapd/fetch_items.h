@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * fetch_items.h - what a FETCH asks for (RFC 3501, 6.4.5)
+ */
+#ifndef IMAPD_FETCH_ITEMS_H
+#define IMAPD_FETCH_ITEMS_H
+
+#include "grammar.h"
+#include "mail/imap_body.h"
+
+enum fetch_item_kind {
+	FETCH_UID, FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY,
+	FETCH_BODYSTRUCTURE, FETCH_SECTION
+};
+
+struct fetch_item {
+	enum fetch_item_kind kind;
+	struct span          label;          /* as told back: "BODY[TEXT]<0>", "RFC822.HEADER" */
+	struct imap_section  section;        /* FETCH_SECTION */
+	bool                 partial, sets_seen;
+	uint64_t             start, count;
+};
+
+struct fetch_items {
+	struct fetch_item *at;
+	size_t             count;
+	bool               sets_seen, has_flags, has_uid;
+};
+
+int fetch_items_parse(struct arena *, const struct argument *, struct fetch_items *, struct fault *);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * imap_config.c - parameters of imapd
+ */
+#include "imap_config.h"
+
+struct imap_config imap_config = {
+	.mail_location = "maildir:%h/Maildir", .max_line_length = 65536, .max_message = 1 << 30,
+	.max_keyword_length = 50, .idle_notify_interval = 120000, .timeout = 1800000,
+	.separator = ".", .prefix = "",
+};
+
+const struct param imap_params[] = {
+	RAW     ("mail_location", &imap_config.mail_location, "maildir:%h/Maildir",
+		"where a user's mail lies: maildir:PATH[:INDEX=PATH], with %u %n %d %h"),
+	BYTES   ("imap_max_line_length", &imap_config.max_line_length, "64k", "8k", "16M",
+		"longest IMAP command, the message of APPEND not counted"),
+	BYTES   ("mail_max_size", &imap_config.max_message, "1G", "1k", "",
+		"largest message that APPEND takes"),
+	NUMBER  ("mail_max_keyword_length", &imap_config.max_keyword_length, "50", "1", "200",
+		"longest keyword (IMAP flag of a user)"),
+	DURATION("imap_idle_notify_interval", &imap_config.idle_notify_interval, "2m", "10s", "29m",
+		"how often an idling client hears that the server is there"),
+	DURATION("imap_timeout", &imap_config.timeout, "30m", "1m", "24h",
+		"how long a client may be silent (RFC 3501, 5.4)"),
+	STRING  ("imap_namespace_separator", &imap_config.separator, ".",
+		"between the levels of a mailbox name: . or /"),
+	STRING  ("imap_namespace_prefix", &imap_config.prefix, "",
+		"before every name but INBOX; \"INBOX.\" shows names as Courier does"),
+	END_OF_PARAMS
+};
+
+int
+imap_config_check(struct fault *why)
+{
+	struct span separator = span_of(imap_config.separator), prefix = span_of(imap_config.prefix);
+
+	if (!span_is(separator, ".") && !span_is(separator, "/"))
+		return fault_set(why, FAULT_INPUT, "imap_namespace_separator must be . or /");
+	if (prefix.len && !span_ends(prefix, imap_config.separator))
+		return fault_set(why, FAULT_INPUT, "imap_namespace_prefix must end in the separator");
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * imap_config.h - parameters of imapd, under Dovecot's names where it has one
+ */
+#ifndef IMAPD_IMAP_CONFIG_H
+#define IMAPD_IMAP_CONFIG_H
+
+#include "config/param.h"
+
+struct imap_config {
+	const char *mail_location;
+	int64_t     max_line_length;          /* bytes of a command without its message */
+	int64_t     max_message;              /* bytes of APPEND */
+	int         max_keyword_length;
+	int64_t     idle_notify_interval;     /* ms */
+	int64_t     timeout;                  /* ms without a command; RFC 3501, 5.4: 30 minutes at least */
+	const char *separator, *prefix;       /* of the one namespace */
+};
+
+extern struct imap_config imap_config;
+extern const struct param imap_params[];
+
+/* Bad combinations that bounds cannot say; once after loading. */
+int imap_config_check(struct fault *);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * names.c - mailbox names between client and store
+ */
+#include "names.h"
+
+#include <stdlib.h>
+
+#include "imap_config.h"
+#include "store/mutf7.h"
+#include "store/tree.h"
+
+static bool
+is_ascii(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s >= 0x80)
+			return false;
+	return true;
+}
+
+/* The directory of the same name in UTF-8, if that is the one that is there. */
+static char *
+courier_directory(struct imap_session *s, const char *folder)
+{
+	autotext struct text utf8 = {0};
+
+	if (!strchr(folder, '&') || tree_exists(s->maildir, folder)
+		|| mutf7_decode(span_of(folder), &utf8, NULL) < 0
+		|| !maildir_folder_valid(text_span(&utf8)) || !tree_exists(s->maildir, text_string(&utf8)))
+		return NULL;
+	return take(utf8.at);
+}
+
+int
+name_to_folder(struct imap_session *s, struct span name, char **folder, struct fault *why)
+{
+	autotext struct text out = {0};
+	struct span          prefix = span_of(imap_config.prefix);
+	char                 separator = imap_config.separator[0];
+	char                *courier;
+
+	if (span_is_nocase(name, "INBOX")) {
+		*folder = mem_string("");
+		return 0;
+	}
+	if (!mutf7_valid(name))
+		return fault_set(why, FAULT_INPUT, "Invalid mailbox name: not modified UTF-7");
+	if (prefix.len && span_starts_nocase(name, imap_config.prefix))
+		name = span_from(name, prefix.len);
+	else if (prefix.len)
+		return fault_set(why, FAULT_INPUT, "Mailbox names start with %s", imap_config.prefix);
+	text_add(&out, name);
+	for (size_t i = 0; i < out.len; i++) {
+		if (out.at[i] == '.' && separator != '.')
+			return fault_set(why, FAULT_INPUT, "Character not allowed in mailbox name: '.'");
+		if (out.at[i] == separator)
+			out.at[i] = '.';
+	}
+	if (out.len == 0 || !maildir_folder_valid(text_span(&out)))
+		return fault_set(why, FAULT_INPUT, "Invalid mailbox name");
+	courier = courier_directory(s, text_string(&out));
+	*folder = courier ? courier : take(out.at);
+	return 0;
+}
+
+void
+name_of_folder(const char *folder, struct text *out)
+{
+	size_t start;
+
+	if (!*folder) {
+		text_add_string(out, "INBOX");
+		return;
+	}
+	text_add_string(out, imap_config.prefix);
+	start = out->len;
+	if (is_ascii(folder) || mutf7_encode(span_of(folder), out, NULL) < 0)
+		text_add_string(out, folder);
+	for (size_t i = start; i < out->len; i++)
+		if (out->at[i] == '.')
+			out->at[i] = imap_config.separator[0];
+}

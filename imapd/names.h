@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * names.h - mailbox names between client and store
+ *
+ * A client's name is modified UTF-7 with imap_namespace_separator between its
+ * levels and imap_namespace_prefix before it; INBOX in any case is INBOX.
+ * Older Courier kept directories in UTF-8: such a directory is used when the
+ * mUTF-7 one is not there, and told in mUTF-7.
+ */
+#ifndef IMAPD_NAMES_H
+#define IMAPD_NAMES_H
+
+#include "session.h"
+
+/* Owned storage name, "" for INBOX; FAULT_INPUT when it cannot be a name. */
+int name_to_folder(struct imap_session *, struct span name, char **folder, struct fault *);
+void name_of_folder(const char *folder, struct text *out);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * search.h - search programs (RFC 3501, 6.4.4)
+ *
+ * Parsed into a tree, strings already in UTF-8 and folded; matched against one
+ * message at a time, cheap keys (flags, UIDs, sizes, dates) before those that
+ * read the message.
+ */
+#ifndef IMAPD_SEARCH_H
+#define IMAPD_SEARCH_H
+
+#include "base/fault.h"
+#include "grammar.h"
+#include "sequence.h"
+
+enum { SEARCH_DEPTH = 64 };
+
+enum search_kind {
+	SEARCH_ALL, SEARCH_NOT, SEARCH_OR, SEARCH_AND,
+	SEARCH_FLAG, SEARCH_KEYWORD, SEARCH_RECENT,
+	SEARCH_SEQUENCE, SEARCH_UID,
+	SEARCH_LARGER, SEARCH_SMALLER,
+	SEARCH_BEFORE, SEARCH_ON, SEARCH_SINCE,
+	SEARCH_SENT_BEFORE, SEARCH_SENT_ON, SEARCH_SENT_SINCE,
+	SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT
+};
+
+struct search_key {
+	enum search_kind   kind;
+	struct search_key *first, *second;     /* NOT, OR, AND (a list by next) */
+	struct search_key *next;
+	unsigned           flag;
+	struct sequence    sequence;
+	int64_t            number;             /* size, or day since 1970 */
+	struct span        field, text;        /* text: folded UTF-8; keyword */
+};
+
+/* *charset_bad: the fault is an unknown charset (NO [BADCHARSET]), not BAD. */
+int search_parse(struct arena *, const struct argument *, struct search_key **, bool *charset_bad,
+	struct fault *);
+
+/* Does it have to read messages?  So that it is asked last. */
+bool search_reads(const struct search_key *);
+
+/* Case folded as well as the system knows Unicode; input is valid UTF-8. */
+void search_fold(struct span utf8, struct text *out);
+
+#endif

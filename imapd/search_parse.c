@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * search_parse.c - search programs (RFC 3501, 6.4.4)
+ */
+#include <locale.h>
+#include <wctype.h>
+
+#include "mail/charset.h"
+#include "mail/date.h"
+#include "search.h"
+#include "store/filename.h"
+
+struct parsing {
+	struct arena          *arena;
+	const struct argument *at;
+	struct span            charset;
+	struct fault          *why;
+};
+
+enum takes { NOTHING, STRING, DATE, SIZE, WORD, FIELD, SET, ONE_KEY, TWO_KEYS };
+
+static const struct key_row {
+	const char      *name;
+	enum search_kind kind;
+	enum takes       takes;
+	bool             negated;
+	unsigned         flag;
+	const char      *field;
+} rows[] = {
+	{"ALL", SEARCH_ALL, NOTHING, false, 0, NULL},
+	{"ANSWERED", SEARCH_FLAG, NOTHING, false, MESSAGE_ANSWERED, NULL},
+	{"BCC", SEARCH_HEADER, STRING, false, 0, "Bcc"},
+	{"BEFORE", SEARCH_BEFORE, DATE, false, 0, NULL},
+	{"BODY", SEARCH_BODY, STRING, false, 0, NULL},
+	{"CC", SEARCH_HEADER, STRING, false, 0, "Cc"},
+	{"DELETED", SEARCH_FLAG, NOTHING, false, MESSAGE_DELETED, NULL},
+	{"DRAFT", SEARCH_FLAG, NOTHING, false, MESSAGE_DRAFT, NULL},
+	{"FLAGGED", SEARCH_FLAG, NOTHING, false, MESSAGE_FLAGGED, NULL},
+	{"FROM", SEARCH_HEADER, STRING, false, 0, "From"},
+	{"HEADER", SEARCH_HEADER, FIELD, false, 0, NULL},
+	{"KEYWORD", SEARCH_KEYWORD, WORD, false, 0, NULL},
+	{"LARGER", SEARCH_LARGER, SIZE, false, 0, NULL},
+	{"NOT", SEARCH_NOT, ONE_KEY, false, 0, NULL},
+	{"OLD", SEARCH_RECENT, NOTHING, true, 0, NULL},
+	{"ON", SEARCH_ON, DATE, false, 0, NULL},
+	{"OR", SEARCH_OR, TWO_KEYS, false, 0, NULL},
+	{"RECENT", SEARCH_RECENT, NOTHING, false, 0, NULL},
+	{"SEEN", SEARCH_FLAG, NOTHING, false, MESSAGE_SEEN, NULL},
+	{"SENTBEFORE", SEARCH_SENT_BEFORE, DATE, false, 0, NULL},
+	{"SENTON", SEARCH_SENT_ON, DATE, false, 0, NULL},
+	{"SENTSINCE", SEARCH_SENT_SINCE, DATE, false, 0, NULL},
+	{"SINCE", SEARCH_SINCE, DATE, false, 0, NULL},
+	{"SMALLER", SEARCH_SMALLER, SIZE, false, 0, NULL},
+	{"SUBJECT", SEARCH_HEADER, STRING, false, 0, "Subject"},
+	{"TEXT", SEARCH_TEXT, STRING, false, 0, NULL},
+	{"TO", SEARCH_HEADER, STRING, false, 0, "To"},
+	{"UID", SEARCH_UID, SET, false, 0, NULL},
+	{"UNANSWERED", SEARCH_FLAG, NOTHING, true, MESSAGE_ANSWERED, NULL},
+	{"UNDELETED", SEARCH_FLAG, NOTHING, true, MESSAGE_DELETED, NULL},
+	{"UNDRAFT", SEARCH_FLAG, NOTHING, true, MESSAGE_DRAFT, NULL},
+	{"UNFLAGGED", SEARCH_FLAG, NOTHING, true, MESSAGE_FLAGGED, NULL},
+	{"UNKEYWORD", SEARCH_KEYWORD, WORD, true, 0, NULL},
+	{"UNSEEN", SEARCH_FLAG, NOTHING, true, MESSAGE_SEEN, NULL},
+};
+
+static locale_t
+unicode_locale(void)
+{
+	static locale_t locale; /* built into libc; without it only ASCII is folded */
+
+	if (!locale)
+		locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	return locale;
+}
+
+void
+search_fold(struct span s, struct text *out)
+{
+	locale_t locale = unicode_locale();
+
+	while (s.len) {
+		size_t               n = utf8_length(s);
+		const unsigned char *b = (const unsigned char *)s.at;
+		uint32_t             c;
+
+		if (n <= 1 || !locale) {
+			text_add_byte(out, ascii_lower(s.at[0]));
+			s = span_from(s, 1);
+			continue;
+		}
+		c = b[0] & (0x7fu >> n);
+		for (size_t i = 1; i < n; i++)
+			c = c << 6 | (b[i] & 0x3f);
+		utf8_add((uint32_t)towlower_l((wint_t)c, locale), out);
+		s = span_from(s, n);
+	}
+}
+
+static struct search_key *
+new_key(struct parsing *p, enum search_kind kind)
+{
+	struct search_key *k = arena_alloc(p->arena, sizeof *k);
+
+	k->kind = kind;
+	return k;
+}
+
+static struct search_key *
+negate(struct parsing *p, struct search_key *k)
+{
+	struct search_key *not = new_key(p, SEARCH_NOT);
+
+	not->first = k;
+	return not;
+}
+
+static int
+take_string(struct parsing *p, struct span *out)
+{
+	autotext struct text utf8 = {0}, folded = {0};
+
+	if (!argument_is_astring(p->at))
+		return fault_set(p->why, FAULT_INPUT, "Missing a search string");
+	charset_to_utf8(p->charset.len ? p->charset : SPAN("utf-8"), p->at->text, &utf8);
+	search_fold(text_span(&utf8), &folded);
+	*out = arena_span(p->arena, text_span(&folded));
+	p->at = p->at->next;
+	return 0;
+}
+
+static int
+take_word(struct parsing *p, struct span *out)
+{
+	if (!argument_is_astring(p->at) || p->at->text.len == 0)
+		return fault_set(p->why, FAULT_INPUT, "Missing an argument of a search key");
+	*out = p->at->text;
+	p->at = p->at->next;
+	return 0;
+}
+
+static int
+take_day(struct parsing *p, int64_t *day)
+{
+	struct span word;
+
+	if (take_word(p, &word) < 0)
+		return -1;
+	return date_parse_imap_day(word, day) ? 0 : fault_set(p->why, FAULT_INPUT, "Invalid date");
+}
+
+static int
+take_size(struct parsing *p, int64_t *size)
+{
+	struct span word;
+	uint64_t    n;
+
+	if (take_word(p, &word) < 0)
+		return -1;
+	if (!span_number(word, &n) || n > INT64_MAX)
+		return fault_set(p->why, FAULT_INPUT, "Invalid size");
+	*size = (int64_t)n;
+	return 0;
+}
+
+static int
+take_set(struct parsing *p, struct sequence *set)
+{
+	struct span word;
+
+	if (take_word(p, &word) < 0)
+		return -1;
+	return sequence_parse(p->arena, word, set) ? 0
+		: fault_set(p->why, FAULT_INPUT, "Invalid messageset");
+}
+
+static struct search_key *parse_key(struct parsing *, int depth);
+
+static int
+fill(struct parsing *p, const struct key_row *row, struct search_key *k, int depth)
+{
+	switch (row->takes) {
+	case NOTHING:
+		return 0;
+	case STRING:
+		return take_string(p, &k->text);
+	case FIELD:
+		return take_word(p, &k->field) < 0 ? -1 : take_string(p, &k->text);
+	case WORD:
+		return take_word(p, &k->text);
+	case DATE:
+		return take_day(p, &k->number);
+	case SIZE:
+		return take_size(p, &k->number);
+	case SET:
+		return take_set(p, &k->sequence);
+	case TWO_KEYS:
+		if (!(k->second = parse_key(p, depth + 1)))
+			return -1;
+		/* fall through */
+	case ONE_KEY:
+		return (k->first = parse_key(p, depth + 1)) ? 0 : -1;
+	}
+	return 0;
+}
+
+/* A list, or the program itself: all must match. */
+static struct search_key *
+parse_all(struct parsing *p, int depth)
+{
+	struct search_key *all = new_key(p, SEARCH_AND), **last = &all->first;
+
+	while (p->at) {
+		struct search_key *k = parse_key(p, depth + 1);
+
+		if (!k)
+			return NULL;
+		*last = k;
+		last = &k->next;
+	}
+	return all;
+}
+
+static struct search_key *
+parse_list(struct parsing *p, int depth)
+{
+	const struct argument *list = p->at;
+	struct search_key     *k;
+
+	if (list->count == 0) {
+		fault_set(p->why, FAULT_INPUT, "Empty list");
+		return NULL;
+	}
+	p->at = list->children;
+	k = parse_all(p, depth);
+	p->at = list->next;
+	return k;
+}
+
+static struct search_key *
+parse_key(struct parsing *p, int depth)
+{
+	struct search_key *k;
+
+	if (depth > SEARCH_DEPTH) {
+		fault_set(p->why, FAULT_INPUT, "Search is too deep");
+		return NULL;
+	}
+	if (!p->at) {
+		fault_set(p->why, FAULT_INPUT, "Missing a search key");
+		return NULL;
+	}
+	if (p->at->type == ARGUMENT_LIST)
+		return parse_list(p, depth);
+	if (argument_is_atom(p->at, "NEW")) { /* RECENT UNSEEN */
+		k = new_key(p, SEARCH_AND);
+		k->first = new_key(p, SEARCH_RECENT);
+		k->first->next = new_key(p, SEARCH_FLAG);
+		k->first->next->flag = MESSAGE_SEEN;
+		k->first->next = negate(p, k->first->next);
+		p->at = p->at->next;
+		return k;
+	}
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		if (!argument_is_atom(p->at, rows[i].name))
+			continue;
+		k = new_key(p, rows[i].kind);
+		k->flag = rows[i].flag;
+		k->field = rows[i].field ? span_of(rows[i].field) : SPAN_NONE;
+		p->at = p->at->next;
+		if (fill(p, &rows[i], k, depth) < 0)
+			return NULL;
+		return rows[i].negated ? negate(p, k) : k;
+	}
+	k = new_key(p, SEARCH_SEQUENCE);
+	if (p->at->type != ARGUMENT_ATOM || !sequence_parse(p->arena, p->at->text, &k->sequence)) {
+		fault_set(p->why, FAULT_INPUT, "Unknown argument %.*s", SPAN_ARGS(span_first(p->at->text, 40)));
+		return NULL;
+	}
+	p->at = p->at->next;
+	return k;
+}
+
+int
+search_parse(struct arena *arena, const struct argument *a, struct search_key **out,
+	bool *charset_bad, struct fault *why)
+{
+	struct parsing       p = {.arena = arena, .at = a, .charset = SPAN_NONE, .why = why};
+	struct search_key   *k;
+	autotext struct text ignored = {0};
+
+	*charset_bad = false;
+	if (argument_is_atom(p.at, "CHARSET")) {
+		if (!argument_is_astring(p.at->next))
+			return fault_set(why, FAULT_INPUT, "Missing charset");
+		p.charset = p.at->next->text;
+		p.at = p.at->next->next;
+		if (!charset_to_utf8(p.charset, SPAN("a\xe4"), &ignored)
+			&& !span_is_nocase(p.charset, "US-ASCII")) {
+			*charset_bad = true;
+			return fault_set(why, FAULT_INPUT, "Unknown charset");
+		}
+	}
+	if (!p.at)
+		return fault_set(why, FAULT_INPUT, "Missing a search key");
+	k = parse_all(&p, 0);
+	if (!k)
+		return -1;
+	*out = k;
+	return 0;
+}
+
+bool
+search_reads(const struct search_key *k)
+{
+	for (; k; k = k->next) {
+		if (k->kind >= SEARCH_SENT_BEFORE)
+			return true;
+		if (k->kind >= SEARCH_NOT && k->kind <= SEARCH_AND
+			&& (search_reads(k->first) || search_reads(k->second)))
+			return true;
+	}
+	return false;
+}

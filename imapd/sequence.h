@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sequence.h - sets of numbers: "1,3:5,7:*" (RFC 3501, 9: sequence-set)
+ *
+ * '*' is SEQUENCE_STAR until it is resolved.
+ */
+#ifndef IMAPD_SEQUENCE_H
+#define IMAPD_SEQUENCE_H
+
+#include "base/arena.h"
+#include "base/text.h"
+
+#define SEQUENCE_STAR UINT32_MAX
+
+struct sequence_range { uint32_t first, last; };   /* in any order */
+
+struct sequence {
+	struct sequence_range *ranges;
+	size_t                 count;
+};
+
+bool sequence_parse(struct arena *, struct span, struct sequence *);
+
+/* With '*' being `star`, is the number in it? */
+bool sequence_has(const struct sequence *, uint32_t number, uint32_t star);
+
+/* Ascending numbers, shortest form: "1:3,7" (for COPYUID and SEARCH). */
+void sequence_add(const uint32_t *numbers, size_t count, struct text *out);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session.c - one IMAP session: commands one after the other (RFC 3501)
+ */
+#include "session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "command.h"
+#include "imap_config.h"
+#include "store/index.h"
+
+enum { BAD_COMMANDS_MOST = 20, OUT_FLUSH = 32768 };
+
+static const struct verb {
+	const char      *name;
+	const char      *section;
+	enum imap_state  from;
+	bool             may_be_uid, must_be_uid;
+	size_t           least, most;         /* arguments */
+	void           (*handle)(struct imap_session *);
+} verbs[] = {
+	/* name          section           from            uid           args     handler */
+	{ "CAPABILITY",  "6.1.1",     IMAP_AUTHENTICATED, false, false, 0, 0,    do_capability },
+	{ "NOOP",        "6.1.2",     IMAP_AUTHENTICATED, false, false, 0, 0,    do_noop },
+	{ "LOGOUT",      "6.1.3",     IMAP_AUTHENTICATED, false, false, 0, 0,    do_logout },
+	{ "ID",          "RFC 2971",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_id },
+	{ "ENABLE",      "RFC 5161",  IMAP_AUTHENTICATED, false, false, 1, 100,  do_enable },
+	{ "NAMESPACE",   "RFC 2342",  IMAP_AUTHENTICATED, false, false, 0, 0,    do_namespace },
+	{ "IDLE",        "RFC 2177",  IMAP_AUTHENTICATED, false, false, 0, 0,    do_idle },
+	{ "SELECT",      "6.3.1",     IMAP_AUTHENTICATED, false, false, 1, 1,    do_select },
+	{ "EXAMINE",     "6.3.2",     IMAP_AUTHENTICATED, false, false, 1, 1,    do_examine },
+	{ "CREATE",      "6.3.3",     IMAP_AUTHENTICATED, false, false, 1, 1,    do_create },
+	{ "DELETE",      "6.3.4",     IMAP_AUTHENTICATED, false, false, 1, 1,    do_delete },
+	{ "RENAME",      "6.3.5",     IMAP_AUTHENTICATED, false, false, 2, 2,    do_rename },
+	{ "SUBSCRIBE",   "6.3.6",     IMAP_AUTHENTICATED, false, false, 1, 1,    do_subscribe },
+	{ "UNSUBSCRIBE", "6.3.7",     IMAP_AUTHENTICATED, false, false, 1, 1,    do_unsubscribe },
+	{ "LIST",        "6.3.8",     IMAP_AUTHENTICATED, false, false, 2, 2,    do_list },
+	{ "LSUB",        "6.3.9",     IMAP_AUTHENTICATED, false, false, 2, 2,    do_lsub },
+	{ "STATUS",      "6.3.10",    IMAP_AUTHENTICATED, false, false, 2, 2,    do_status },
+	{ "APPEND",      "6.3.11",    IMAP_AUTHENTICATED, false, false, 1, 4,    do_append },
+	{ "CHECK",       "6.4.1",     IMAP_SELECTED,      false, false, 0, 0,    do_noop },
+	{ "CLOSE",       "6.4.2",     IMAP_SELECTED,      false, false, 0, 0,    do_close },
+	{ "UNSELECT",    "RFC 3691",  IMAP_SELECTED,      false, false, 0, 0,    do_unselect },
+	{ "EXPUNGE",     "6.4.3",     IMAP_SELECTED,      true,  false, 0, 1,    do_expunge },
+	{ "SEARCH",      "6.4.4",     IMAP_SELECTED,      true,  false, 1, 9999, do_search },
+	{ "FETCH",       "6.4.5",     IMAP_SELECTED,      true,  false, 2, 2,    do_fetch },
+	{ "STORE",       "6.4.6",     IMAP_SELECTED,      true,  false, 3, 9999, do_store },
+	{ "COPY",        "6.4.7",     IMAP_SELECTED,      true,  false, 2, 2,    do_copy },
+	{ "MOVE",        "RFC 6851",  IMAP_SELECTED,      true,  false, 2, 2,    do_move },
+};
+
+void
+imap_send(struct imap_session *s, struct span bytes)
+{
+	if (!s->over && conn_write(s->conn, bytes, &s->why) < 0) {
+		s->over = true;
+		s->end = "Connection closed";
+	}
+}
+
+void
+imap_flush_out(struct imap_session *s)
+{
+	imap_send(s, text_span(&s->out));
+	text_clear(&s->out);
+}
+
+void
+imap_say(struct imap_session *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_add_args(&s->out, format, args);
+	va_end(args);
+	text_add_string(&s->out, "\r\n");
+	if (s->out.len > OUT_FLUSH)
+		imap_flush_out(s);
+}
+
+static void
+finish(struct imap_session *s, const char *format, va_list args)
+{
+	text_add(&s->out, s->command.tag.len ? s->command.tag : SPAN("*"));
+	text_add_byte(&s->out, ' ');
+	text_add_args(&s->out, format, args);
+	text_add_string(&s->out, "\r\n");
+	imap_flush_out(s);
+	s->answered = true;
+}
+
+void
+imap_finish(struct imap_session *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	finish(s, format, args);
+	va_end(args);
+}
+
+static bool
+expunge_may_be_told(const struct imap_session *s)
+{
+	struct span v = s->command.verb;
+
+	return s->command.uid
+		|| !(span_is_nocase(v, "FETCH") || span_is_nocase(v, "STORE") || span_is_nocase(v, "SEARCH"));
+}
+
+void
+imap_finish_synced(struct imap_session *s, const char *format, ...)
+{
+	va_list      args;
+	struct fault why = {0};
+
+	if (s->folder && folder_sync(s->folder, &why) == 0)
+		view_tell(&s->view, s->folder, expunge_may_be_told(s), s->command.uid, &s->out);
+	else if (s->folder && why.error == ENOENT)
+		log_info("mailbox %s was removed", s->folder->name);
+	va_start(args, format);
+	finish(s, format, args);
+	va_end(args);
+}
+
+void
+imap_finish_fault(struct imap_session *s, const char *what)
+{
+	const struct fault *f = &s->why;
+	const char         *code = "[SERVERBUG] ";
+	bool                told = true;
+
+	if (f->class == FAULT_SYSTEM && (f->error == ENOSPC || f->error == EDQUOT))
+		code = "[OVERQUOTA] ";
+	else if (f->class == FAULT_SYSTEM && f->error == ENOENT)
+		code = "[NONEXISTENT] ";
+	else if (f->class == FAULT_SYSTEM && f->error == EEXIST)
+		code = "[ALREADYEXISTS] ";
+	else if (f->class == FAULT_SYSTEM && (f->error == EACCES || f->error == EPERM || f->error == EROFS))
+		code = "[NOPERM] ";
+	else if (f->class == FAULT_TIME)
+		code = "[INUSE] ";
+	else if (f->class == FAULT_INPUT)
+		code = "[CANNOT] ";
+	else if (f->class == FAULT_DENIED)
+		code = "[LIMIT] ";
+	else
+		told = false;
+	if (!told || f->class == FAULT_TIME || f->error == EIO)
+		log_error("imap(%s): %s: %s", s->user->name, what, fault_text(f));
+	imap_finish(s, "NO %s%s: %s", code, what,
+		f->class == FAULT_SYSTEM && f->error ? strerror(f->error) : fault_text(f));
+	fault_clear(&s->why);
+}
+
+void
+imap_bad_arguments(struct imap_session *s)
+{
+	imap_finish(s, "BAD Invalid arguments.");
+}
+
+void
+imap_deselect(struct imap_session *s)
+{
+	folder_close(take(s->folder));
+	view_free(&s->view);
+}
+
+static const struct verb *
+find_verb(struct span name)
+{
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (span_is_nocase(name, verbs[i].name))
+			return &verbs[i];
+	return NULL;
+}
+
+static void
+dispatch(struct imap_session *s)
+{
+	const struct command *c = &s->command;
+	const struct verb    *v = find_verb(c->verb);
+
+	if (!v || (c->uid && !v->may_be_uid))
+		imap_finish(s, "BAD Unknown command.");
+	else if (v->from == IMAP_SELECTED && !s->folder)
+		imap_finish(s, "BAD No mailbox selected.");
+	else if (c->count < v->least || c->count > v->most)
+		imap_bad_arguments(s);
+	else
+		v->handle(s);
+}
+
+/* A message that no handler took: a client that waits for "+" is not let go on. */
+static void
+drop_literal(struct imap_session *s, const struct command_input *in)
+{
+	struct span line;
+
+	if (!s->literal_waits || !in->plus)
+		return;
+	if (command_discard(s->conn, s->literal_size, &s->why) < 0
+		|| conn_line(s->conn, (size_t)imap_config.max_line_length, &line, NULL, &s->why) < 0) {
+		s->over = true;
+		s->end = "Connection closed";
+	}
+}
+
+static bool
+take_command(struct imap_session *s, int *bad)
+{
+	struct command_input in;
+	int                  result;
+
+	conn_deadline(s->conn, clock_after(imap_config.timeout));
+	result = command_read(s->conn, (size_t)imap_config.max_line_length, &in, &s->why);
+	if (result < 0) {
+		s->over = true;
+		s->end = s->why.class == FAULT_TIME ? "Inactivity" : "Connection closed";
+		if (s->why.class != FAULT_PEER)
+			conn_print(s->conn, NULL, "* BYE %s\r\n",
+				s->why.class == FAULT_TIME ? "Disconnected for inactivity." : "Bad input.");
+		text_free(&in.text);
+		return false;
+	}
+	s->answered = false;
+	s->literal_size = in.literal ? in.size : 0;
+	s->literal_plus = in.plus;
+	s->literal_waits = in.literal;
+	conn_deadline(s->conn, clock_after(imap_config.timeout));
+	fault_clear(&s->why);
+	result = grammar_parse(s->arena, text_span(&in.text), &s->command, &s->why);
+	if (in.refused)
+		imap_finish(s, "BAD %s.", in.refused);
+	else if (result < 0)
+		imap_finish(s, "BAD %s.", fault_text(&s->why));
+	else
+		dispatch(s);
+	*bad = in.refused || result < 0 ? *bad + 1 : 0;
+	drop_literal(s, &in);
+	text_free(&in.text);
+	arena_reset(s->arena);
+	if (*bad >= BAD_COMMANDS_MOST) {
+		imap_say(s, "* BYE Too many invalid commands.");
+		imap_flush_out(s);
+		s->over = true;
+		s->end = "Too many invalid IMAP commands";
+	}
+	return !s->over;
+}
+
+static int
+open_mail(struct imap_session *s, struct fault *why)
+{
+	struct location l = {0};
+	const char     *setting = s->user->mail ? s->user->mail : imap_config.mail_location;
+	int             result;
+
+	if (location_parse(span_of(setting), span_of(s->user->name), span_of(s->user->home), &l, why) < 0)
+		return -1;
+	result = maildir_open(text_string(&l.root), MAILDIR_CREATE, &s->maildir, why);
+	if (result == 0)
+		s->index = index_open(text_string(&l.root), l.index.len ? text_string(&l.index) : NULL);
+	location_free(&l);
+	return result;
+}
+
+static void
+greet(struct imap_session *s)
+{
+	if (s->user->tag)
+		imap_say(s, "%s OK [CAPABILITY %s] Logged in", s->user->tag, IMAP_CAPABILITIES);
+	else
+		imap_say(s, "* PREAUTH [CAPABILITY %s] Logged in as %s", IMAP_CAPABILITIES, s->user->name);
+	imap_flush_out(s);
+}
+
+static void
+log_end(const struct imap_session *s)
+{
+	log_info("imap(%s)<%ld><%s>: %s in=%llu out=%llu expunged=%llu hdr_count=%llu hdr_bytes=%llu "
+		"body_count=%llu body_bytes=%llu", s->user->name, (long)getpid(),
+		s->user->session ? s->user->session : "", s->end ? s->end : "Disconnected",
+		(unsigned long long)conn_bytes_in(s->conn), (unsigned long long)conn_bytes_out(s->conn),
+		(unsigned long long)s->counts.expunged, (unsigned long long)s->counts.headers,
+		(unsigned long long)s->counts.header_bytes, (unsigned long long)s->counts.bodies,
+		(unsigned long long)s->counts.body_bytes);
+}
+
+int
+imap_session(const struct imap_user *user, struct conn *c, struct fault *why)
+{
+	struct imap_session s = {.user = user, .conn = c, .arena = arena_new()};
+	int                 bad = 0, result = open_mail(&s, why);
+
+	conn_deadline(c, clock_after(imap_config.timeout));
+	if (result < 0) {
+		imap_say(&s, "%s %s [SERVERBUG] Internal error: mailbox cannot be opened.",
+			user->tag ? user->tag : "*", user->tag ? "NO" : "BYE");
+		imap_flush_out(&s);
+	} else {
+		greet(&s);
+		while (!s.over && take_command(&s, &bad))
+			;
+	}
+	conn_flush(c, NULL);
+	if (result == 0)
+		log_end(&s);
+	imap_deselect(&s);
+	index_close(s.index);
+	maildir_close(s.maildir);
+	text_free(&s.out);
+	arena_free(s.arena);
+	return result;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session.h - one IMAP session of a user who is known (RFC 3501)
+ *
+ * imap_session speaks on `c` until LOGOUT, a lost connection, silence or
+ * service_stopping-like `stop`.  It runs as the owner of the mail, in a process
+ * of its own; the caller has authenticated the user, become him, and closed
+ * the sandbox.  0: the session ended (whatever way); -1 and why: the mailbox
+ * could not be opened, and the client was told BYE.
+ *
+ * With `tag` the answer to the login is given first ("tag OK [CAPABILITY ...]
+ * Logged in"), without it a PREAUTH greeting.
+ */
+#ifndef IMAPD_SESSION_H
+#define IMAPD_SESSION_H
+
+#include "base/arena.h"
+#include "base/fault.h"
+#include "base/task.h"
+#include "grammar.h"
+#include "net/conn.h"
+#include "store/folder.h"
+#include "store/location.h"
+#include "view.h"
+
+/* What works after login; a login program adds its own (STARTTLS, AUTH=...). */
+#define IMAP_CAPABILITIES "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT " \
+	"UIDPLUS MOVE"
+
+struct imap_user {
+	const char *name, *home;      /* for %u, %h and the log */
+	const char *mail;             /* userdb's own mail=, or NULL: mail_location */
+	const char *session;          /* id for the log, may be empty */
+	const char *tag;              /* of the login command; NULL: PREAUTH */
+};
+
+WAITS int imap_session(const struct imap_user *, struct conn *c, struct fault *);
+
+/* ---- for the files of imapd ---- */
+
+enum imap_state { IMAP_AUTHENTICATED = 1, IMAP_SELECTED = 2 };
+
+struct imap_counts { uint64_t expunged, appended, bodies, body_bytes, headers, header_bytes; };
+
+struct index;
+
+struct imap_session {
+	const struct imap_user *user;
+	struct conn            *conn;
+	struct maildir         *maildir;
+	struct index           *index;       /* NULL: no cache */
+	struct folder          *folder;      /* NULL: nothing is selected */
+	struct view             view;
+	struct arena           *arena;       /* of one command */
+	struct command          command;
+	struct text             out;         /* untagged responses being made */
+	struct fault            why;
+	const char             *end;         /* for the log; set when over */
+	bool                    over;
+	bool                    answered;    /* the tagged response is out */
+	bool                    literal_waits;   /* APPEND: its message is not yet read */
+	uint64_t                literal_size;
+	bool                    literal_plus;
+	struct imap_counts      counts;
+};
+
+/* Untagged lines; lost connections are noticed at the end of the command. */
+void imap_say(struct imap_session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void imap_send(struct imap_session *, struct span);
+void imap_flush_out(struct imap_session *);           /* s->out to the client */
+
+/* The tagged response; once a command.  `line` is "OK ...", "NO [X] ...", "BAD ..." */
+void imap_finish(struct imap_session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for a fault, with the response code that fits it. */
+void imap_finish_fault(struct imap_session *, const char *what);
+
+/* Brings folder and view up to date, tells what changed, then finishes. */
+void imap_finish_synced(struct imap_session *, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+void imap_bad_arguments(struct imap_session *);       /* tagged BAD */
+
+/* Handlers, by RFC 3501's families */
+void do_capability(struct imap_session *);
+void do_noop(struct imap_session *);
+void do_logout(struct imap_session *);
+void do_id(struct imap_session *);
+void do_enable(struct imap_session *);
+void do_namespace(struct imap_session *);
+void do_idle(struct imap_session *);
+void do_select(struct imap_session *);
+void do_examine(struct imap_session *);
+void do_close(struct imap_session *);
+void do_unselect(struct imap_session *);
+void do_status(struct imap_session *);
+void do_create(struct imap_session *);
+void do_delete(struct imap_session *);
+void do_rename(struct imap_session *);
+void do_subscribe(struct imap_session *);
+void do_unsubscribe(struct imap_session *);
+void do_list(struct imap_session *);
+void do_lsub(struct imap_session *);
+void do_append(struct imap_session *);
+void do_expunge(struct imap_session *);
+void do_search(struct imap_session *);
+void do_fetch(struct imap_session *);
+void do_store(struct imap_session *);
+void do_copy(struct imap_session *);
+void do_move(struct imap_session *);
+
+void imap_deselect(struct imap_session *);
+
+#endif

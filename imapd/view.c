@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * view.c - what this client has been told of the selected mailbox
+ */
+#include "view.h"
+
+#include <stdlib.h>
+
+static void
+add_message(struct view *v, const struct message *m)
+{
+	if (v->count == v->room) {
+		v->room = v->room ? v->room * 2 : 64;
+		v->at = mem_grow(v->at, v->room, sizeof *v->at);
+	}
+	v->at[v->count++] = (struct view_message){m->uid, m->flags, m->recent, m->keywords};
+}
+
+void
+view_start(struct view *v, const struct folder *f)
+{
+	view_free(v);
+	for (size_t i = 0; i < f->count; i++)
+		add_message(v, &f->messages[i]);
+	v->generation = f->generation;
+}
+
+void
+view_free(struct view *v)
+{
+	free(v->at);
+	*v = (struct view){0};
+}
+
+size_t
+view_position(const struct view *v, uint32_t uid)
+{
+	size_t low = 0, high = v->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (v->at[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < v->count && v->at[low].uid == uid ? low : v->count;
+}
+
+/* First position whose UID is at least that. */
+static size_t
+lower_bound(const struct view *v, uint32_t uid)
+{
+	size_t low = 0, high = v->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (v->at[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int
+mark_range(const struct view *v, struct sequence_range r, bool uid, bool *marks)
+{
+	uint32_t star = v->count == 0 ? 0 : uid ? v->at[v->count - 1].uid : (uint32_t)v->count;
+	uint32_t a = r.first == SEQUENCE_STAR ? star : r.first;
+	uint32_t b = r.last == SEQUENCE_STAR ? star : r.last;
+	uint32_t low = a < b ? a : b, high = a < b ? b : a;
+	bool     starred = r.first == SEQUENCE_STAR || r.last == SEQUENCE_STAR;
+
+	if (v->count == 0)
+		return uid || starred ? 0 : -1;
+	if (uid) {
+		for (size_t i = lower_bound(v, low); i < v->count && v->at[i].uid <= high; i++)
+			marks[i] = true;
+		return 0;
+	}
+	if (high > v->count)
+		return -1;
+	for (uint32_t i = low; i <= high; i++)
+		marks[i - 1] = true;
+	return 0;
+}
+
+int
+view_choose(const struct view *v, const struct sequence *s, bool uid, size_t **positions,
+	size_t *count, struct arena *arena)
+{
+	autofree bool *marks = mem_array(v->count + 1, sizeof *marks);
+	size_t         n = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (mark_range(v, s->ranges[i], uid, marks) < 0)
+			return -1;
+	for (size_t i = 0; i < v->count; i++)
+		n += marks[i];
+	*positions = arena_alloc(arena, (n + 1) * sizeof **positions);
+	*count = n;
+	n = 0;
+	for (size_t i = 0; i < v->count; i++)
+		if (marks[i])
+			(*positions)[n++] = i;
+	return 0;
+}
+
+uint32_t *
+view_uids(const struct view *v, const size_t *positions, size_t count, struct arena *arena)
+{
+	uint32_t *uids = arena_alloc(arena, (count + 1) * sizeof *uids);
+
+	for (size_t i = 0; i < count; i++)
+		uids[i] = v->at[positions[i]].uid;
+	return uids;
+}
+
+void
+view_add_flags(struct keywords *names, unsigned flags, bool recent, uint64_t keywords,
+	struct text *out)
+{
+	static const struct {
+		unsigned    flag;
+		const char *name;
+	} known[] = {
+		{MESSAGE_ANSWERED, "\\Answered"}, {MESSAGE_FLAGGED, "\\Flagged"},
+		{MESSAGE_DELETED, "\\Deleted"}, {MESSAGE_SEEN, "\\Seen"}, {MESSAGE_DRAFT, "\\Draft"},
+	};
+	size_t start = out->len + 1;
+
+	text_add_byte(out, '(');
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (flags & known[i].flag)
+			text_add_format(out, "%s%s", out->len > start ? " " : "", known[i].name);
+	if (recent)
+		text_add_format(out, "%s\\Recent", out->len > start ? " " : "");
+	for (unsigned i = 0; i < KEYWORDS_MAX; i++)
+		if (keywords & (uint64_t)1 << i)
+			text_add_format(out, "%s%s", out->len > start ? " " : "", keywords_name(names, i));
+	text_add_byte(out, ')');
+}
+
+static uint64_t
+named_keywords(const struct folder *f)
+{
+	uint64_t named = 0;
+
+	for (unsigned i = 0; i < KEYWORDS_MAX; i++)
+		if (f->keywords.name[i])
+			named |= (uint64_t)1 << i;
+	return named;
+}
+
+void
+view_tell_flags(struct view *v, struct folder *f, struct text *out)
+{
+	unsigned all = MESSAGE_ANSWERED | MESSAGE_FLAGGED | MESSAGE_DELETED | MESSAGE_SEEN | MESSAGE_DRAFT;
+
+	v->keywords = named_keywords(f);
+	text_add_string(out, "* FLAGS ");
+	view_add_flags(&f->keywords, all, false, v->keywords, out);
+	text_add_string(out, "\r\n* OK [PERMANENTFLAGS ");
+	if (f->read_only) {
+		text_add_string(out, "()] Read-only mailbox.\r\n");
+		return;
+	}
+	view_add_flags(&f->keywords, all, false, v->keywords, out);
+	text_cut(out, out->len - 1);
+	text_add_string(out, " \\*)] Flags permitted.\r\n");
+}
+
+static void
+tell_flags_of(const struct view *v, const struct folder *f, size_t position, bool with_uid,
+	struct text *out)
+{
+	const struct view_message *m = &v->at[position];
+
+	text_add_format(out, "* %zu FETCH (", position + 1);
+	if (with_uid)
+		text_add_format(out, "UID %u ", m->uid);
+	text_add_string(out, "FLAGS ");
+	view_add_flags((struct keywords *)&f->keywords, m->flags, m->recent, m->keywords, out);
+	text_add_string(out, ")\r\n");
+}
+
+/* Walks view and folder together, both by UID. */
+static void
+tell_changes(struct view *v, const struct folder *f, bool may_expunge, bool with_uid,
+	struct text *out)
+{
+	size_t at = 0, kept = 0;
+
+	v->behind = false;
+	for (size_t i = 0; i < v->count; i++) {
+		struct view_message m = v->at[i];
+
+		while (at < f->count && f->messages[at].uid < m.uid)
+			at++;
+		if (at >= f->count || f->messages[at].uid != m.uid) {
+			if (may_expunge) {
+				text_add_format(out, "* %zu EXPUNGE\r\n", kept + 1);
+				continue;
+			}
+			v->behind = true;
+			v->at[kept++] = m;
+			continue;
+		}
+		const struct message *now = &f->messages[at];
+		bool changed = now->flags != m.flags || now->keywords != m.keywords;
+
+		v->at[kept] = (struct view_message){m.uid, now->flags, m.recent, now->keywords};
+		if (changed)
+			tell_flags_of(v, f, kept, with_uid, out);
+		kept++;
+	}
+	v->count = kept;
+}
+
+static void
+tell_new(struct view *v, const struct folder *f, struct text *out)
+{
+	uint32_t last = v->count ? v->at[v->count - 1].uid : 0;
+	size_t   start = v->count, first = f->count, recent = 0;
+
+	while (first > 0 && f->messages[first - 1].uid > last)
+		first--;
+	for (size_t i = first; i < f->count; i++)
+		add_message(v, &f->messages[i]);
+	if (v->count == start)
+		return;
+	for (size_t i = 0; i < v->count; i++)
+		recent += v->at[i].recent;
+	text_add_format(out, "* %zu EXISTS\r\n* %zu RECENT\r\n", v->count, recent);
+}
+
+void
+view_tell(struct view *v, const struct folder *f, bool may_expunge, bool with_uid, struct text *out)
+{
+	if (v->generation == f->generation && !(v->behind && may_expunge))
+		return;
+	if (named_keywords(f) & ~v->keywords)
+		view_tell_flags(v, (struct folder *)f, out);
+	tell_changes(v, f, may_expunge, with_uid, out);
+	tell_new(v, f, out);
+	v->generation = f->generation;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * index.c - a cache of what was worked out of messages, one LMDB file per user
+ *
+ * A record is text so that a stale or foreign one cannot be misread as a
+ * struct: "1 date size len len len len" LF, then base, envelope, body,
+ * structure.  "-" stands for what is not known.
+ */
+#include "store/index.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+
+enum { MAP_SIZE = 1 << 30, PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20 };
+
+struct index {
+	MDB_env *env;
+	MDB_dbi  dbi;
+	bool     opened;
+};
+
+struct pending {
+	struct text key, value;
+};
+
+struct index_batch {
+	struct index   *index;
+	MDB_txn        *txn;
+	char            prefix[96];
+	struct pending *pending;
+	size_t          count, bytes;
+};
+
+struct index *
+index_open(const char *root, const char *directory)
+{
+	struct index  *x = mem_alloc(sizeof *x);
+	autofree char *path = NULL;
+	int            code;
+
+	if (directory && strcmp(directory, "MEMORY") == 0) {
+		free(x);
+		return NULL;
+	}
+	if (directory && file_make_directories(directory, 0700, NULL) < 0)
+		log_warning("cannot make %s: no index", directory);
+	path = mem_format("%s/postern.index", directory ? directory : root);
+	code = mdb_env_create(&x->env);
+	if (code == 0) {
+		mdb_env_set_mapsize(x->env, MAP_SIZE);
+		mdb_env_set_maxreaders(x->env, 256);
+		code = mdb_env_open(x->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOMETASYNC, 0600);
+	}
+	if (code != 0) {
+		log_warning("index %s: %s: going on without", path, mdb_strerror(code));
+		index_close(x);
+		return NULL;
+	}
+	mdb_reader_check(x->env, &code); /* slots of killed sessions */
+	return x;
+}
+
+void
+index_close(struct index *x)
+{
+	if (!x)
+		return;
+	if (x->env)
+		mdb_env_close(x->env);
+	free(x);
+}
+
+static int
+begin_transaction(struct index *x, unsigned flags, MDB_txn **txn)
+{
+	int code = mdb_txn_begin(x->env, NULL, flags, txn);
+
+	if (code == 0 && !x->opened) {
+		code = mdb_dbi_open(*txn, NULL, 0, &x->dbi);
+		if (code == 0)
+			x->opened = true;
+		else
+			mdb_txn_abort(*txn);
+	}
+	return code;
+}
+
+struct index_batch *
+index_begin(struct index *x, const struct folder *f)
+{
+	struct index_batch *b;
+	MDB_txn            *txn;
+
+	if (!x || begin_transaction(x, MDB_RDONLY, &txn) != 0)
+		return NULL;
+	b = mem_alloc(sizeof *b);
+	b->index = x;
+	b->txn = txn;
+	snprintf(b->prefix, sizeof b->prefix, "%s/%u", f->list.guid[0] ? f->list.guid : f->name,
+		f->list.validity);
+	return b;
+}
+
+static void
+make_key(const struct index_batch *b, uint32_t uid, struct text *key)
+{
+	text_add_format(key, "%s/%08x", b->prefix, uid);
+}
+
+void
+index_encode(struct span base, const struct index_record *r, struct text *out)
+{
+	text_add_string(out, "1 ");
+	if (r->has_date)
+		text_add_format(out, "%lld ", (long long)r->date);
+	else
+		text_add_string(out, "- ");
+	if (r->has_full_size)
+		text_add_format(out, "%llu", (unsigned long long)r->full_size);
+	else
+		text_add_string(out, "-");
+	text_add_format(out, " %zu %zu %zu %zu\n", base.len, r->envelope.len, r->body.len,
+		r->structure.len);
+	text_add(out, base);
+	text_add(out, r->envelope);
+	text_add(out, r->body);
+	text_add(out, r->structure);
+}
+
+static bool
+take_length(struct span *line, uint64_t *n)
+{
+	struct span word;
+
+	return span_next(line, " ", &word) && span_number(word, n) && *n < RECORD_MOST;
+}
+
+static bool
+take_optional(struct span *line, bool *known, uint64_t *n)
+{
+	struct span word;
+
+	if (!span_next(line, " ", &word))
+		return false;
+	*known = !span_is(word, "-");
+	return !*known || span_number(word, n);
+}
+
+bool
+index_decode(struct span bytes, struct span base, struct index_record *out)
+{
+	struct index_record r = {0};
+	struct span         line, word;
+	uint64_t            date = 0, size = 0, len[4];
+
+	if (!span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, "1")
+		|| !take_optional(&line, &r.has_date, &date)
+		|| !take_optional(&line, &r.has_full_size, &size))
+		return false;
+	for (size_t i = 0; i < COUNT(len); i++)
+		if (!take_length(&line, &len[i]))
+			return false;
+	if (bytes.len != len[0] + len[1] + len[2] + len[3]
+		|| !span_equal(span_first(bytes, len[0]), base))
+		return false;
+	r.date = (int64_t)date;
+	r.full_size = size;
+	bytes = span_from(bytes, len[0]);
+	r.envelope = span_first(bytes, len[1]);
+	r.body = span_cut(bytes, len[1], len[1] + len[2]);
+	r.structure = span_from(bytes, len[1] + len[2]);
+	*out = r;
+	return true;
+}
+
+bool
+index_get(struct index_batch *b, uint32_t uid, struct span base, struct index_record *out)
+{
+	autotext struct text key = {0};
+	MDB_val              k, v;
+
+	make_key(b, uid, &key);
+	k = (MDB_val){key.len, key.at};
+	if (mdb_get(b->txn, b->index->dbi, &k, &v) != 0)
+		return false;
+	return index_decode(span_at(v.mv_data, v.mv_size), base, out);
+}
+
+void
+index_put(struct index_batch *b, uint32_t uid, struct span base, const struct index_record *r)
+{
+	struct pending p = {0};
+
+	if (b->bytes > PENDING_MOST
+		|| r->envelope.len + r->body.len + r->structure.len > RECORD_MOST / 2)
+		return; /* a cache need not learn everything at once */
+	make_key(b, uid, &p.key);
+	index_encode(base, r, &p.value);
+	b->bytes += p.value.len;
+	b->pending = mem_grow(b->pending, b->count + 1, sizeof *b->pending);
+	b->pending[b->count++] = p;
+}
+
+static int
+write_pending(struct index_batch *b)
+{
+	MDB_txn *txn;
+	int      code = begin_transaction(b->index, 0, &txn);
+
+	if (code != 0)
+		return code;
+	for (size_t i = 0; code == 0 && i < b->count; i++) {
+		MDB_val k = {b->pending[i].key.len, b->pending[i].key.at};
+		MDB_val v = {b->pending[i].value.len, b->pending[i].value.at};
+
+		code = mdb_put(txn, b->index->dbi, &k, &v, 0);
+	}
+	if (code != 0) {
+		mdb_txn_abort(txn);
+		return code;
+	}
+	return mdb_txn_commit(txn);
+}
+
+/* Full of what nobody needs any more: begin anew. */
+static void
+empty_index(struct index *x)
+{
+	MDB_txn *txn;
+
+	if (begin_transaction(x, 0, &txn) != 0)
+		return;
+	if (mdb_drop(txn, x->dbi, 0) == 0)
+		mdb_txn_commit(txn);
+	else
+		mdb_txn_abort(txn);
+}
+
+void
+index_end(struct index_batch *b)
+{
+	if (!b)
+		return;
+	mdb_txn_abort(b->txn);
+	if (b->count && write_pending(b) == MDB_MAP_FULL)
+		empty_index(b->index);
+	for (size_t i = 0; i < b->count; i++) {
+		text_free(&b->pending[i].key);
+		text_free(&b->pending[i].value);
+	}
+	free(b->pending);
+	free(b);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * index.h - a cache of what was worked out of messages, one LMDB file per user
+ *
+ * From mailbox GUID (or UIDVALIDITY and name), UID and base name to dates,
+ * sizes, envelopes and body structures.  It may be deleted at any time: nothing
+ * that a client can see depends on it.  Whatever goes wrong with it only makes
+ * it useless, never a fault: a NULL index or batch is valid everywhere.
+ *
+ * A batch reads one snapshot; what it learns is written when it ends, in one
+ * transaction.  Spans of a record are borrowed until the batch ends.
+ */
+#ifndef STORE_INDEX_H
+#define STORE_INDEX_H
+
+#include "base/task.h"
+#include "store/folder.h"
+
+struct index;
+struct index_batch;
+
+struct index_record {
+	bool        has_date, has_full_size;
+	int64_t     date;                       /* seconds */
+	uint64_t    full_size;
+	struct span envelope, body, structure;  /* as IMAP tells them; empty: not known */
+};
+
+/* The file postern.index in `directory`, or in the root where that is NULL;
+ * "MEMORY": none.  NULL when it cannot be had. */
+struct index *index_open(const char *root, const char *directory);
+void index_close(struct index *);
+
+WAITS struct index_batch *index_begin(struct index *, const struct folder *);
+bool index_get(struct index_batch *, uint32_t uid, struct span base, struct index_record *);
+void index_put(struct index_batch *, uint32_t uid, struct span base, const struct index_record *);
+WAITS void index_end(struct index_batch *);
+
+/* A record's bytes; decode is total (for the fuzzer). */
+void index_encode(struct span base, const struct index_record *, struct text *out);
+bool index_decode(struct span bytes, struct span base, struct index_record *);
+
+#endif

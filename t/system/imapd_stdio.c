@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * imapd_stdio.c - an IMAP session on standard input and output, for tests
+ *
+ *   imapd_stdio MAIL_LOCATION [name=value ...]
+ *
+ * Already authenticated (PREAUTH) as whoever runs it; parameters: separator,
+ * prefix, notify (ms), size (of a message).
+ */
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "imap_config.h"
+#include "session.h"
+
+static void
+set(struct span argument)
+{
+	struct span name;
+	uint64_t    n = 0;
+
+	if (!span_split(&argument, '=', &name))
+		return;
+	span_number(argument, &n);
+	if (span_is(name, "separator"))
+		imap_config.separator = mem_span(argument);
+	else if (span_is(name, "prefix"))
+		imap_config.prefix = mem_span(argument);
+	else if (span_is(name, "notify"))
+		imap_config.idle_notify_interval = (int64_t)n;
+	else if (span_is(name, "size"))
+		imap_config.max_message = (int64_t)n;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char      *home = getenv("HOME"), *name = getenv("USER");
+	struct imap_user user = {.name = name ? name : "test", .home = home ? home : "/"};
+	struct fault     why = {0};
+	struct conn     *c;
+
+	signal(SIGPIPE, SIG_IGN);
+	log_open("imapd_stdio", -1);
+	if (argc < 2)
+		log_fatal("usage: imapd_stdio MAIL_LOCATION [name=value ...]");
+	user.mail = argv[1];
+	for (int i = 2; i < argc; i++)
+		set(span_of(argv[i]));
+	c = conn_new_pair(dup(0), dup(1));
+	if (imap_session(&user, c, &why) < 0)
+		log_error("%s", fault_text(&why));
+	conn_free(c);
+	return 0;
+}
