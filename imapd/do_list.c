@@ -135,7 +135,7 @@ tell_names(struct listing *l)
 		text_add_string(out, ") ");
 		imap_add_string(span_of(imap_config.separator), out);
 		text_add_byte(out, ' ');
-		imap_add_string(name, out);
+		name_add(name, out);
 		imap_say(l->session, "%s", "");
 	}
 }

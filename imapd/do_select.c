@@ -4,7 +4,6 @@
  */
 #include <stdlib.h>
 
-#include "mail/imap_body.h"
 #include "names.h"
 #include "session.h"
 
@@ -170,7 +169,7 @@ do_status(struct imap_session *s)
 		return;
 	}
 	text_add_string(&s->out, "* STATUS ");
-	imap_add_string(name->text, &s->out);
+	name_add(name->text, &s->out);
 	text_add_string(&s->out, " (");
 	for (const struct argument *a = items->children; a; a = a->next) {
 		if (a != items->children)

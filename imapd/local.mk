@@ -22,3 +22,18 @@ noinst_PROGRAMS += t/system/imapd_stdio
 t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
 t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_system_imapd_stdio_LDADD = $(IMAPD_LIBS)
+DIRECT_TESTS += t/system/imap_test.py
+EXTRA_DIST += t/system/imap_test.py
+
+UNIT_TESTS += t/unit/imapd/test_grammar
+t_unit_imapd_test_grammar_SOURCES = t/unit/imapd/test_grammar.c t/unit/unit.h
+t_unit_imapd_test_grammar_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
+t_unit_imapd_test_grammar_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_imapd_test_grammar_LDADD = $(IMAPD_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_imap
+t_fuzz_fuzz_imap_SOURCES = t/fuzz/fuzz_imap.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_imap_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
+t_fuzz_fuzz_imap_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_imap_LDADD = $(IMAPD_LIBS)
+EXTRA_DIST += t/fuzz/corpus/imap

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "imap_config.h"
+#include "mail/imap_body.h"
 #include "store/mutf7.h"
 #include "store/tree.h"
 
@@ -80,4 +81,20 @@ name_of_folder(const char *folder, struct text *out)
 	for (size_t i = start; i < out->len; i++)
 		if (out->at[i] == '.')
 			out->at[i] = imap_config.separator[0];
+}
+
+void
+name_add(struct span name, struct text *out)
+{
+	bool atom = name.len > 0 && !span_is_nocase(name, "NIL");
+
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char c = (unsigned char)name.at[i];
+
+		atom &= c > ' ' && c < 0x7f && !strchr("(){%*\"\\]", c);
+	}
+	if (atom)
+		text_add(out, name);
+	else
+		imap_add_string(name, out);
 }

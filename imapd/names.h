@@ -15,5 +15,7 @@
 /* Owned storage name, "" for INBOX; FAULT_INPUT when it cannot be a name. */
 int name_to_folder(struct imap_session *, struct span name, char **folder, struct fault *);
 void name_of_folder(const char *folder, struct text *out);
+/* As it is told in a response: an atom when it can be one. */
+void name_add(struct span name, struct text *out);
 
 #endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * fuzz_imap.c - commands of an IMAP client: tree, sets, flags, FETCH items, search programs
+ */
+#include "../fuzz/fuzz.h"
+
+#include "fetch_items.h"
+#include "flags.h"
+#include "search.h"
+#include "store/index.h"
+
+static size_t
+count_all(const struct argument *a, int depth)
+{
+	size_t n = 0;
+
+	assert(depth <= GRAMMAR_DEPTH);
+	for (; a; a = a->next)
+		n += 1 + count_all(a->children, depth + 1);
+	return n;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	autoarena struct arena *arena = arena_new();
+	struct span             in = span_at(data, size), before;
+	struct command          c;
+	struct index_record     r;
+
+	index_decode(in, SPAN("a"), &r);
+	grammar_is_append(in, &before);
+	if (grammar_parse(arena, in, &c, NULL) < 0)
+		return 0;
+	assert(c.tag.len && c.tag.len <= GRAMMAR_TAG && c.verb.len);
+	assert(count_all(c.arguments, 0) <= GRAMMAR_ARGUMENTS);
+	if (c.count >= 1) {
+		struct search_key *program;
+		struct named_flags named;
+		struct fetch_items items;
+		struct sequence    set;
+		bool               charset;
+
+		search_parse(arena, c.arguments, &program, &charset, NULL);
+		flags_parse(arena, c.arguments, &named, NULL);
+		fetch_items_parse(arena, c.arguments, &items, NULL);
+		if (c.arguments->next)
+			fetch_items_parse(arena, c.arguments->next, &items, NULL);
+		if (sequence_parse(arena, c.arguments->text, &set))
+			sequence_has(&set, 7, 9);
+	}
+	return 0;
+}
