@@ -17,11 +17,10 @@
 #include "base/log.h"
 #include "base/strmap.h"
 #include "cmd/command.h"
-#include "config/catalogue.h"
-#include "config/list.h"
 #include "config/master_cf.h"
 #include "config/site.h"
 #include "table/built.h"
+#include "table/mentions.h"
 
 struct search {
 	struct main_cf *cf;
@@ -35,8 +34,8 @@ static const char *const types[] = {"hash:", "btree:", "lmdb:"};
 static bool
 names_table(struct span word, struct span *spec)
 {
-	while (span_starts(word, "proxy:") || span_starts(word, "!"))
-		word = span_from(word, word.at[0] == '!' ? 1 : 6);
+	while (span_starts(word, "proxy:"))
+		word = span_from(word, 6);
 	for (size_t i = 0; i < COUNT(types); i++)
 		if (span_starts(word, types[i]) && word.len > strlen(types[i])) {
 			*spec = word;
@@ -72,58 +71,13 @@ refresh(struct search *s, struct span found)
 	log_warning("table %s not built: %s", spec, fault_text(&why));
 }
 
-/* Words of a value, and of the groups in it. */
 static void
-search_value(struct search *s, struct span in, int depth)
+look_at(void *context, struct span word)
 {
-	struct span word, inside, spec;
+	struct span spec;
 
-	while (list_next(&in, ", \t\r\n", &word, NULL) > 0) {
-		ptrdiff_t brace = span_find(word, '{');
-
-		if (names_table(word, &spec))
-			refresh(s, spec);
-		else if (brace >= 0 && depth < 10 && list_group(span_from(word, (size_t)brace), &inside))
-			search_value(s, inside, depth + 1);
-	}
-}
-
-static void
-search_text(struct search *s, struct span value)
-{
-	autotext struct text out = {0};
-	struct fault         why = {0};
-
-	if (main_cf_expand(s->cf, value, &out, &why) == 0)
-		search_value(s, text_span(&out), 0);
-}
-
-static void
-search_main(struct search *s)
-{
-	const struct setting *setting;
-	size_t                at = 0;
-
-	while ((setting = main_cf_next(s->cf, &at)))
-		search_text(s, span_of(setting->value));
-	search_text(s, SPAN("$alias_maps $alias_database"));       /* a default that is a table */
-}
-
-static void
-search_master(struct search *s, const char *directory)
-{
-	struct faults     faults = {0};
-	struct master_cf *m = master_cf_read(directory, s->cf, &faults);
-
-	for (size_t i = 0; i < m->count; i++)
-		for (size_t o = 0; o < m->row[i]->options.count; o++) {
-			struct span rest = span_of(m->row[i]->options.item[o]), name;
-
-			span_split(&rest, '=', &name);
-			search_text(s, rest);
-		}
-	faults_free(&faults);      /* master tells them */
-	master_cf_free(m);
+	if (names_table(word, &spec))
+		refresh(context, spec);
 }
 
 static int
@@ -137,9 +91,13 @@ descriptor_of(const char *text)
 int
 main(int argc, char **argv)
 {
-	const char   *directory = NULL;
-	struct search s = {0};
-	int           option, log_fd = -1;
+	static const char *const defaults[] = {"alias_maps", "alias_database", NULL};
+
+	const char       *directory = NULL;
+	struct master_cf *m;
+	struct search     s = {0};
+	struct faults     faults = {0};
+	int               option, log_fd = -1;
 
 	while ((option = getopt(argc, argv, "c:fl:v")) > 0) {
 		if (option == 'c')
@@ -163,8 +121,10 @@ main(int argc, char **argv)
 		log_also_stderr(false);
 	}
 	s.seen = strmap_new();
-	search_main(&s);
-	search_master(&s, directory);
+	m = master_cf_read(directory, s.cf, &faults);
+	table_mentions(s.cf, m, defaults, look_at, &s);
+	faults_free(&faults);      /* master tells them */
+	master_cf_free(m);
 	strmap_free(s.seen, NULL);
 	main_cf_free(s.cf);
 	return s.failed ? 1 : 0;

@@ -6,6 +6,7 @@ lib_table_libtable_a_SOURCES = \
 	lib/table/cidr.c \
 	lib/table/hash.c \
 	lib/table/memory.c \
+	lib/table/mentions.c lib/table/mentions.h \
 	lib/table/pattern.c lib/table/pattern.h \
 	lib/table/rules.c lib/table/rules.h \
 	lib/table/simple.c \

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * proxymap.c - reads lookup tables for those who may not (lib/ipc/ask_table.h)
+ *
+ * Only tables that the configuration names with proxy: in front may be asked, in
+ * proxy_read_maps or anywhere else; all are opened at start.  unix:passwd.byname
+ * is asked of the system each time.  Writing (proxy_write_maps) does not exist here.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/strmap.h"
+#include "config/site.h"
+#include "ipc/ask_table.h"
+#include "service/service.h"
+#include "table/mentions.h"
+#include "table/table.h"
+
+/* "type:name": struct table; read-only once prepare() has ended. */
+static struct strmap *approved;
+static struct strmap *refused;       /* named, but could not be opened: owned reasons */
+
+static void
+approve(void *context, struct span word)
+{
+	autofree char *spec = NULL;
+	struct fault   why = {0};
+	struct table  *t;
+
+	(void)context;
+	if (!span_starts(word, "proxy:"))
+		return;
+	word = span_from(word, 6);
+	if (strmap_get(approved, word) || strmap_get(refused, word))
+		return;
+	spec = mem_span(word);
+	t = table_open(spec, &why);
+	if (t) {
+		strmap_put(approved, word, t);
+		service_watch_table(t);
+		return;
+	}
+	log_warning("proxy:%s: %s", spec, fault_text(&why));
+	strmap_put(refused, word, mem_string(fault_text(&why)));
+}
+
+/* A table that cannot be opened stops those who ask for it, not everybody. */
+static int
+prepare(struct fault *why)
+{
+	static const char *const names[] = {"proxy_read_maps", NULL};
+	struct faults            faults = {0};
+	struct master_cf        *m;
+
+	(void)why;
+	approved = strmap_new();
+	refused = strmap_new();
+	table_ask_names(true);
+	m = master_cf_read(service->config_directory, service->main_cf, &faults);
+	table_mentions(service->main_cf, m, names, approve, NULL);
+	master_cf_free(m);
+	faults_free(&faults);      /* master tells them */
+	return 0;
+}
+
+static int
+find(void *context, struct span spec, struct span key, struct text *value, struct fault *why)
+{
+	struct table *t = strmap_get(approved, spec);
+	const char   *reason = strmap_get(refused, spec);
+
+	(void)context;
+	if (t)
+		return table_find(t, key, value, why);
+	if (reason)
+		return fault_set(why, FAULT_SYSTEM, "%s", reason);
+	return fault_set(why, FAULT_DENIED, "the configuration names no table proxy:%.*s",
+	                 SPAN_ARGS(span_first(spec, 200)));
+}
+
+static void
+serve(int fd, const struct listener *listener)
+{
+	static const struct table_answerer answerer = {find, NULL};
+
+	(void)listener;
+	answer_table(fd, &answerer);
+	close(fd);
+}
+
+static const char *const reads[] = {"/etc", NULL};
+
+static const struct service proxymap = {
+	.name     = "proxymap",
+	.about    = "reads lookup tables for those who may not",
+	.role     = ROLE_MAP,
+	.model    = SERVE_TASKS,
+	.promises = MAY_ACCEPT | MAY_NAME,
+	.reads    = reads,
+	.tasks    = "1000",
+	.prepare  = prepare,
+	.serve    = serve,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_run(&proxymap, argc, argv);
+}
