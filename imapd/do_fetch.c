@@ -76,13 +76,18 @@ find_size(struct fetching *f, struct facts *facts, uint64_t *size, struct fault 
 	return 0;
 }
 
+static struct span *
+described_in(struct index_record *r, enum fetch_item_kind kind)
+{
+	return kind == FETCH_ENVELOPE ? &r->envelope : kind == FETCH_BODY ? &r->body : &r->structure;
+}
+
 /* ENVELOPE, BODY or BODYSTRUCTURE, kept as they are told. */
 static int
 find_described(struct fetching *f, struct facts *facts, enum fetch_item_kind kind, struct text *out,
 	struct fault *why)
 {
-	struct span *kept = kind == FETCH_ENVELOPE ? &facts->record.envelope
-		: kind == FETCH_BODY ? &facts->record.body : &facts->record.structure;
+	struct span *kept = described_in(&facts->record, kind);
 	autotext struct text made = {0};
 	struct mime         *mime;
 	struct span          header;
@@ -238,7 +243,8 @@ is_at_hand(struct fetching *f, struct facts *facts, struct fault *why)
 			continue;
 		default:
 			look_up(f, facts);
-			if (content_open(&facts->content, why) < 0)
+			if (described_in(&facts->record, f->items.at[i].kind)->len == 0
+				&& content_open(&facts->content, why) < 0)
 				return false;
 		}
 	}

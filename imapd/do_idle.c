@@ -13,12 +13,9 @@
 static void
 tell(struct imap_session *s)
 {
-	struct fault why = {0};
-
-	if (s->folder && folder_sync(s->folder, &why) == 0)
-		view_tell(&s->view, s->folder, true, false, &s->out);
+	imap_sync(s);
 	imap_flush_out(s);
-	if (conn_flush(s->conn, NULL) < 0) {
+	if (!s->over && conn_flush(s->conn, NULL) < 0) {
 		s->over = true;
 		s->end = "Connection closed";
 	}

@@ -12,6 +12,9 @@
 #include "base/log.h"
 #include "command.h"
 #include "imap_config.h"
+#include "mail/charset.h"
+#include "mail/date.h"
+#include "search.h"
 #include "store/index.h"
 
 enum { BAD_COMMANDS_MOST = 20, OUT_FLUSH = 32768 };
@@ -114,15 +117,30 @@ expunge_may_be_told(const struct imap_session *s)
 }
 
 void
-imap_finish_synced(struct imap_session *s, const char *format, ...)
+imap_sync(struct imap_session *s)
 {
-	va_list      args;
 	struct fault why = {0};
 
-	if (s->folder && folder_sync(s->folder, &why) == 0)
+	if (!s->folder)
+		return;
+	if (folder_sync(s->folder, &why) == 0) {
 		view_tell(&s->view, s->folder, expunge_may_be_told(s), s->command.uid, &s->out);
-	else if (s->folder && why.error == ENOENT)
-		log_info("mailbox %s was removed", s->folder->name);
+	} else if (why.error == ENOENT) { /* by another session: nothing true can be told any more */
+		imap_say(s, "* BYE Selected mailbox was deleted.");
+		imap_flush_out(s);
+		s->over = true;
+		s->end = "Selected mailbox was deleted";
+	} else {
+		log_error("imap(%s): %s", s->user->name, fault_text(&why));
+	}
+}
+
+void
+imap_finish_synced(struct imap_session *s, const char *format, ...)
+{
+	va_list args;
+
+	imap_sync(s);
 	va_start(args, format);
 	finish(s, format, args);
 	va_end(args);
@@ -290,6 +308,16 @@ log_end(const struct imap_session *s)
 		(unsigned long long)s->counts.expunged, (unsigned long long)s->counts.headers,
 		(unsigned long long)s->counts.header_bytes, (unsigned long long)s->counts.bodies,
 		(unsigned long long)s->counts.body_bytes);
+}
+
+void
+imap_prepare(void)
+{
+	autotext struct text ignored = {0};
+
+	charset_prepare();
+	date_add_imap(date_local(0), &ignored);
+	search_fold(SPAN("\xc3\x84"), &ignored);
 }
 
 int

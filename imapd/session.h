@@ -34,6 +34,9 @@ struct imap_user {
 	const char *tag;              /* of the login command; NULL: PREAUTH */
 };
 
+/* Opens what libc opens late (charsets, time zone, locale): before the sandbox closes. */
+void imap_prepare(void);
+
 WAITS int imap_session(const struct imap_user *, struct conn *c, struct fault *);
 
 /* ---- for the files of imapd ---- */
@@ -75,7 +78,8 @@ void imap_finish(struct imap_session *, const char *format, ...) __attribute__((
 /* The same for a fault, with the response code that fits it. */
 void imap_finish_fault(struct imap_session *, const char *what);
 
-/* Brings folder and view up to date, tells what changed, then finishes. */
+/* Brings folder and view up to date and tells what changed; the second then finishes. */
+void imap_sync(struct imap_session *);
 void imap_finish_synced(struct imap_session *, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

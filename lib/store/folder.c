@@ -37,6 +37,34 @@ open_directories(struct folder *f, struct fault *why)
 	return f->new_dir < 0 || f->cur_dir < 0 ? -1 : 0;
 }
 
+static int
+deleted(struct fault *why)
+{
+	errno = ENOENT;
+	return fault_errno(why, "mailbox was deleted");
+}
+
+/* cur/ or new/ was removed and perhaps made anew, or the mailbox was deleted
+ * (ENOENT): what is held is not what has that name. */
+static int
+reopen_if_removed(struct folder *f, struct fault *why)
+{
+	struct stat a, b, all;
+	int        *fds[] = {&f->new_dir, &f->cur_dir, &f->dir};
+
+	if (fstat(f->dir, &all) == 0 && all.st_nlink == 0)
+		return deleted(why); /* one of that name now is another */
+	if (fstat(f->new_dir, &a) == 0 && fstat(f->cur_dir, &b) == 0 && a.st_nlink && b.st_nlink)
+		return 0;
+	for (size_t i = 0; i < COUNT(fds); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+	f->scanned = false;
+	return open_directories(f, why);
+}
+
 int
 folder_open(struct maildir *m, const char *name, unsigned options, struct folder **out,
 	struct fault *why)
@@ -367,6 +395,9 @@ bring_up_to_date(struct folder *f, struct scan *s, struct fault *why)
 			return -1;
 		drop_vanished(f, s);
 	}
+	if (f->validity && f->list.validity != f->validity)
+		return deleted(why); /* the UIDs that the client knows are void */
+	f->validity = f->list.validity;
 	adopt(f, s);
 	f->stamp = stamp;
 	f->scanned = true;
@@ -381,6 +412,8 @@ folder_sync(struct folder *f, struct fault *why)
 	struct scan s;
 	int         result;
 
+	if (reopen_if_removed(f, why) < 0)
+		return -1;
 	if (folder_unchanged(f))
 		return keywords_refresh(&f->keywords, f->dir, why);
 	scan_init(&s);

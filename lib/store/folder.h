@@ -48,6 +48,7 @@ struct folder {
 	struct keywords keywords;
 	struct message *messages;   /* by uid */
 	size_t          count;
+	uint32_t        validity;   /* UIDVALIDITY; a new one makes the folder ENOENT */
 	uint32_t        highest;    /* uid that was ever in this snapshot */
 	uint64_t        generation; /* grows with every change of messages */
 	struct folder_stamp stamp;
@@ -61,7 +62,7 @@ WAITS int folder_open(struct maildir *, const char *name, unsigned options, stru
 	struct fault *);
 void folder_close(struct folder *);                      /* NULL is fine */
 
-/* Cheap when nothing changed. */
+/* Cheap when nothing changed.  error ENOENT: the mailbox was deleted; close it. */
 WAITS int folder_sync(struct folder *, struct fault *);
 
 
