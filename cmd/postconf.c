@@ -9,6 +9,8 @@
  *   postconf -P service/type[/name] ...       -o options of a line; -Pe -PX change
  *   postconf -P                               who may do what: what each program says of itself
  *   postconf -m                               table types
+ *   postconf -W                               only warnings: what is set and not honoured; status 1
+ *                                             when ignoring it would open the server or lose mail
  *
  * Names and defaults come from the rows of the programs, asked with --describe, and
  * from the catalogue of Postfix's names.
@@ -46,7 +48,7 @@ print_types(void)
 static _Noreturn void
 usage(void)
 {
-	fprintf(stderr, "usage: postconf [-c config_dir] [-deFfHhMmnoPpvXx#] [name...]\n");
+	fprintf(stderr, "usage: postconf [-c config_dir] [-deFfHhMmnoPpvWXx#] [name...]\n");
 	exit(1);
 }
 
@@ -56,7 +58,7 @@ tell(const struct faults *f, bool fatal)
 	for (int i = 0; i < f->warnings; i++)
 		log_warning("%s", f->warning[i]);
 	for (int i = 0; i < f->errors; i++)
-		log_warning("%s", f->error[i]);
+		log_error("%s", f->error[i]);
 	if (fatal && f->errors)
 		exit(1);
 }
@@ -117,7 +119,7 @@ has_assignment(const struct postconf *p)
 static int
 run(struct postconf *p, char what)
 {
-	bool edit = p->edit || p->remove || p->comment || (what != 'm' && has_assignment(p));
+	bool edit = p->edit || p->remove || p->comment || (what != 'm' && what != 'W' && has_assignment(p));
 
 	if (what == 'm')
 		return print_types();
@@ -135,6 +137,8 @@ run(struct postconf *p, char what)
 	if (what == 'P' && p->n_words)
 		return print_master_options(p);
 	know_programs(p);
+	if (what == 'W')
+		return print_warnings(p);
 	return what == 'P' ? print_privileges(p) : print_parameters(p);
 }
 
@@ -148,7 +152,7 @@ main(int argc, char **argv)
 
 	log_open("postconf", -1);
 	log_also_stderr(true);
-	while ((option = getopt(argc, argv, "c:deFfhHmMno:pPvxX#")) > 0) {
+	while ((option = getopt(argc, argv, "c:deFfhHmMno:pPvWxX#")) > 0) {
 		switch (option) {
 		case 'c': p.directory = optarg; break;
 		case 'd': p.defaults = true; break;
@@ -161,7 +165,9 @@ main(int argc, char **argv)
 		case 'n': p.nondefault = true; break;
 		case 'x': p.expand = true; break;
 		case 'o': list_add(&overrides, span_of(optarg)); break;
-		case 'F': case 'm': case 'M': case 'p': case 'P': what = (char)option; break;
+		case 'F': case 'm': case 'M': case 'p': case 'P': case 'W':
+			what = (char)option;
+			break;
 		case 'v': log_verbose(1); break;
 		default: usage();
 		}

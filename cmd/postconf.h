@@ -28,6 +28,7 @@ bool   names_known(void *postconf, const char *name);
 void print_words(const struct postconf *, const char *text);
 int  print_parameter(const struct postconf *, const char *name);      /* -1: unknown */
 int  print_parameters(const struct postconf *);
+int  print_warnings(const struct postconf *);        /* -W: 1 when there was an error */
 
 /* postconf_edit.c */
 int  edit_main(const struct postconf *);

@@ -218,6 +218,43 @@ print_named(const struct postconf *p)
 	}
 }
 
+/* -o of master.cf: a name that nobody knows and that no value mentions does nothing. */
+static void
+check_option(const struct postconf *p, const struct master_row *r, const char *option, struct faults *faults)
+{
+	autofree char        *name = mem_string(option), *mention = NULL;
+	char                 *value = strchr(name, '=');
+	const struct setting *other;
+	struct setting        s = {.name = name, .file = r->file, .line = r->line};
+	size_t                at = 0;
+
+	*value++ = '\0';
+	s.value = value;
+	if (names_known((void *)(uintptr_t)p, name) || main_cf_grade(p->cf, &s, faults))
+		return;
+	while ((other = main_cf_next(p->cf, &at)))
+		if (strchr(other->value, '$') && strstr(other->value, name))
+			return;
+	faults_warn(faults, "%s: unused parameter: %s/%s/%s=%s", r->file, r->service,
+	            master_type_name(r->type), name, value);
+}
+
+int
+print_warnings(const struct postconf *p)
+{
+	struct faults faults = {0};
+	int           outcome;
+
+	main_cf_check(p->cf, names_known, (void *)(uintptr_t)p, &faults);
+	for (size_t i = 0; i < p->master->count; i++)
+		for (size_t o = 0; o < p->master->row[i]->options.count; o++)
+			check_option(p, p->master->row[i], p->master->row[i]->options.item[o], &faults);
+	faults_log(&faults);
+	outcome = faults.errors ? 1 : 0;
+	faults_free(&faults);
+	return outcome;
+}
+
 int
 print_parameters(const struct postconf *p)
 {
@@ -235,7 +272,9 @@ print_parameters(const struct postconf *p)
 				print_parameter(p, *n);
 	}
 	fflush(stdout);
-	faults_log(&unused);
+	for (int i = 0; i < unused.warnings; i++)      /* -W and start tell the rest */
+		if (strstr(unused.warning[i], ": unused parameter: "))
+			log_warning("%s", unused.warning[i]);
 	faults_free(&unused);
 	return 0;
 }

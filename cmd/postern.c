@@ -136,6 +136,41 @@ watch_start(int in)
 	return outcome;
 }
 
+/* What is set and not honoured is told by postconf, who knows all names: false when
+ * ignoring it would open the server or lose mail. */
+static bool
+check_parameters(void)
+{
+	autofree char *path = mem_format("%s/postconf", site.command_directory);
+	int            status = 0;
+	pid_t          child;
+
+	if (access(path, X_OK) < 0)
+		return true;
+	if ((child = fork()) == 0) {
+		execl(path, "postconf", "-W", (char *)NULL);      /* MAIL_CONFIG is set */
+		_exit(0);
+	}
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		continue;
+	return !WIFEXITED(status) || WEXITSTATUS(status) == 0;
+}
+
+/* The same, and then master's errors too: all are told before we give up. */
+static bool
+is_configuration_good(void)
+{
+	pid_t child;
+
+	if (check_parameters())
+		return true;
+	if ((child = fork()) == 0)
+		_exit(become_master("-t", NULL));
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	return false;
+}
+
 static int
 refuse_running(void)
 {
@@ -151,6 +186,8 @@ do_start(void)
 	pid_t pid;
 
 	refuse_running();
+	if (!is_configuration_good())
+		log_fatal("the configuration has errors: not starting");
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		log_fatal("pipe: %s", strerror(errno));
 	log_info("starting the Postfix mail system");
@@ -169,6 +206,8 @@ static int
 do_start_fg(void)
 {
 	refuse_running();
+	if (!is_configuration_good())
+		log_fatal("the configuration has errors: not starting");
 	log_info("starting the Postfix mail system");
 	return become_master("-f", NULL);
 }
@@ -218,7 +257,7 @@ do_abort(void)
 static int
 do_check(void)
 {
-	return become_master("-t", NULL);
+	return is_configuration_good() ? become_master("-t", NULL) : 1;
 }
 
 /* Errors are shown here, before the running system is asked to take them. */
@@ -232,7 +271,7 @@ do_reload(void)
 	if (!pid)
 		log_fatal("the Postfix mail system is not running");
 	if ((child = fork()) == 0)
-		_exit(become_master("-t", NULL));
+		_exit(is_configuration_good() ? become_master("-t", NULL) : 1);
 	if (child < 0 || waitpid(child, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
 		log_fatal("the configuration has errors: not reloading");
 	log_info("refreshing the Postfix mail system");

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/text.h"
 
+static void add(char ***, int *, const char *, va_list) __attribute__((format(printf, 3, 0)));
+
 static void
 add(char ***list, int *count, const char *format, va_list args)
 {

@@ -298,17 +298,17 @@ is_known(const struct main_cf *cf, const struct setting *s)
 	return strmap_get(cf->known, span_of(s->name)) != NULL || catalogue_find(span_of(s->name)) != NULL;
 }
 
-static void
-check_setting(const struct marking *m, const struct setting *s, struct faults *faults)
+bool
+main_cf_grade(const struct main_cf *cf, const struct setting *s, struct faults *faults)
 {
 	const struct catalogue_row *old = catalogue_find(span_of(s->name));
 
-	if (!strmap_get(m->used, span_of(s->name))) {
-		faults_warn(faults, "%s: unused parameter: %s=%s", s->file, s->name, s->value);
-		return;
-	}
-	if (strmap_get(m->cf->known, span_of(s->name)) || !old || span_is(span_of(s->value), old->fallback))
-		return;
+	if (strmap_get(cf->known, span_of(s->name)))
+		return true;
+	if (!old)
+		return false;
+	if (span_is(span_of(s->value), old->fallback))
+		return true;
 	if (old->grade == CATALOGUE_DANGER)
 		faults_add(faults, "%s, line %d: parameter %s is not supported here: %s", s->file, s->line,
 		           s->name, old->note);
@@ -318,6 +318,16 @@ check_setting(const struct marking *m, const struct setting *s, struct faults *f
 	else
 		faults_warn(faults, "%s, line %d: parameter %s is not supported here yet", s->file, s->line,
 		            s->name);
+	return true;
+}
+
+static void
+check_setting(const struct marking *m, const struct setting *s, struct faults *faults)
+{
+	if (strmap_get(m->used, span_of(s->name)))
+		main_cf_grade(m->cf, s, faults);
+	else
+		faults_warn(faults, "%s: unused parameter: %s=%s", s->file, s->name, s->value);
 }
 
 void

@@ -90,4 +90,7 @@ const struct setting *main_cf_next(const struct main_cf *, size_t *at);
 void main_cf_check(const struct main_cf *, bool (*is_known)(void *context, const char *name),
                    void *context, struct faults *);
 
+/* The second kind for one setting (of master.cf's -o, too); false when nobody knows its name. */
+bool main_cf_grade(const struct main_cf *, const struct setting *, struct faults *);
+
 #endif
