@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: ISC
+AGENT_SOURCES = \
+	local/agent.c local/agent.h \
+	local/command.c local/errand.c local/errand.h \
+	local/mailbox.c \
+	local/members.c local/members.h \
+	local/outcome.c local/outcome.h \
+	local/worker.c local/worker.h
+AGENT_LIBS = $(SERVICE_LIBS) $(TABLE_LIBS) lib/queue/libqueue.a $(STORE_LIBS)
+
+pkglibexec_PROGRAMS += local/local
+local_local_SOURCES = local/local.c local/environment.c local/forward.c local/member.c local/pass.c \
+	local/recipient.c local/run.c local/run.h local/settings.c local/settings.h local/target.c $(AGENT_SOURCES)
+local_local_LDADD = $(AGENT_LIBS)

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * errand.c - one delivery, by a worker that has become the recipient
+ */
+#include "local/errand.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "mail/address.h"
+#include "mail/header.h"
+#include "mail/line.h"
+
+enum { HEAD_MAX = 256 * 1024, LIST_FILE_MAX = 1 << 20, READ_SIZE = 65536, MAILBOX_MS = 300 * 1000 };
+
+/* In the child: step 1. */
+
+static bool
+header_is_whole(const struct text *head)
+{
+	return span_find_text(text_span(head), SPAN("\n\r\n")) >= 0 ||
+	       span_find_text(text_span(head), SPAN("\n\n")) >= 0 || head->len >= HEAD_MAX;
+}
+
+static bool
+names_address(struct span value, struct span address)
+{
+	autotext struct text external = {0}, unfolded = {0};
+	struct span          plain;
+
+	header_unfold(value, &unfolded);
+	plain = span_trim(text_span(&unfolded));
+	if (span_starts(plain, "<") && span_ends(plain, ">"))
+		plain = span_cut(plain, 1, plain.len - 1);
+	address_external(address, &external);
+	return span_equal_nocase(plain, address) || span_equal_nocase(plain, text_span(&external));
+}
+
+/* True when the message has been to this address before. */
+static int
+has_been_there(struct worker *w, struct span address, struct fault *why)
+{
+	autotext struct text head = {0}, chunk = {0};
+	struct header_field  field;
+	size_t               at = 0;
+
+	while (!header_is_whole(&head)) {
+		if (worker_read(w, READ_SIZE, &chunk, why) < 0)
+			return -1;
+		if (chunk.len == 0)
+			break;
+		text_add(&head, text_span(&chunk));
+	}
+	worker_unread(w, text_span(&head));
+	while (header_next(text_span(&head), &at, &field))
+		if (span_is_nocase(field.name, "Delivered-To") && names_address(field.value, address))
+			return 1;
+	return 0;
+}
+
+/* Step 2. */
+
+/* "/home/a/.forward" is opened as ".forward" beneath "/home/a": no link is followed below the home. */
+static int
+open_list(const struct errand *e, const char *path, struct fault *why)
+{
+	autofree char *directory = NULL;
+	autoclose int  root = -1;
+	size_t         home = strlen(e->who.home);
+	const char    *rest;
+
+	if (home > 1 && strncmp(path, e->who.home, home) == 0 && path[home] == '/')
+		directory = mem_string(e->who.home);
+	else
+		directory = mem_span(span_first(span_of(path), (size_t)(strrchr(path, '/') - path)));
+	rest = path + strlen(directory);
+	while (*rest == '/')
+		rest++;
+	root = open(directory[0] ? directory : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return fault_errno(why, "open %s", directory);
+	return file_open_beneath(root, rest, O_RDONLY | O_NONBLOCK, 0, why);
+}
+
+/* Who may write it decides where the mail goes: 0 sound, -1 not. */
+static int
+check_list(const struct errand *e, int fd, const char *path, struct fault *why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return fault_errno(why, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return fault_set(why, FAULT_DENIED, "file %s is not a regular file", path);
+	if (st.st_uid != 0 && st.st_uid != e->who.uid && !e->list_is_include)
+		return fault_set(why, FAULT_DENIED, "file %s has bad owner uid %ld", path, (long)st.st_uid);
+	if (st.st_mode & S_IWOTH)
+		return fault_set(why, FAULT_DENIED, "file %s is world writable", path);
+	return 0;
+}
+
+static void
+tell_members(struct worker *w, const struct members *m)
+{
+	static const char *const kinds[] = {"address", "command", "file", "include"};
+	autoframe struct frame   f = {0};
+
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->at[i].value.len > FRAME_MAX / 2)
+			continue;
+		frame_start(&f, "member");
+		frame_put(&f, kinds[m->at[i].kind], m->at[i].value);
+		worker_tell(w, &f);
+	}
+	frame_start(&f, "list");
+	frame_put_number(&f, "faulty", (int64_t)m->faulty);
+	worker_tell(w, &f);
+}
+
+static void
+tell_warning(struct worker *w, const struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "warning");
+	frame_put_string(&f, "text", fault_text(why));
+	worker_tell(w, &f);
+}
+
+/* 0 told, 1 not there (or not sound), -1 cannot be known now */
+static int
+read_list(struct worker *w, const struct errand *e, const char *path, struct fault *why)
+{
+	autoarena struct arena *arena = arena_new();
+	autotext struct text    in = {0};
+	struct members          members;
+	autoclose int           fd = open_list(e, path, why);
+
+	if (fd < 0 && (why->error == ENOENT || why->error == ENOTDIR || why->error == EACCES))
+		return e->list_is_include ? -1 : 1;
+	if (fd < 0 && why->error != ELOOP && why->error != EXDEV)
+		return -1;
+	if (fd < 0 || check_list(e, fd, path, why) < 0) {
+		tell_warning(w, why);
+		return e->list_is_include ? -1 : 1;
+	}
+	if (file_read_fd(fd, LIST_FILE_MAX, &in, why) < 0)
+		return -1;
+	members_parse(arena, text_span(&in), MEMBERS_OF_FILE, &members);
+	if (members.count == 0 && !e->list_is_include)
+		return 1;                      /* an empty .forward forwards nothing */
+	tell_members(w, &members);
+	return 0;
+}
+
+/* Step 3, and the whole. */
+
+int
+errand_content(struct worker *w, const struct errand *e, struct line_unix *lines,
+               int (*add)(void *, struct span, struct fault *), void *context, struct fault *why)
+{
+	autotext struct text in = {0}, out = {0};
+
+	text_add(&out, e->from_line);
+	text_add(&out, e->prefix);
+	if (out.len && add(context, text_span(&out), why) < 0)
+		return -1;
+	for (;;) {
+		if (worker_read(w, READ_SIZE, &in, why) < 0)
+			return -1;
+		text_clear(&out);
+		if (in.len == 0)
+			line_unix_end(lines, true, &out);
+		else
+			line_unix_feed(lines, text_span(&in), &out);
+		if (out.len && add(context, text_span(&out), why) < 0)
+			return -1;
+		if (in.len == 0)
+			return 0;
+	}
+}
+
+static void
+deliver(struct worker *w, const struct errand *e, struct outcome *o)
+{
+	switch (e->kind) {
+	case ERRAND_LOOK:
+		outcome_set(o, DELIVER_SENT, "2.0.0", "looked");
+		break;
+	case ERRAND_MAILDIR:
+		maildir_work(w, e, o);
+		break;
+	case ERRAND_MBOX:
+		mbox_work(w, e, o);
+		break;
+	case ERRAND_COMMAND:
+		command_work(w, e, o);
+		break;
+	}
+}
+
+static void
+work(struct worker *w, void *context)
+{
+	const struct errand   *e = *(const struct errand *const *)context;
+	autoframe struct frame f = {0};
+	struct outcome         o = {0};
+	struct fault           why = {0};
+	int                    been = 0, looked = 1;
+
+	if (e->loop_address.len)
+		been = has_been_there(w, e->loop_address, &why);
+	for (size_t i = 0; been == 0 && looked == 1 && e->lists && e->lists[i]; i++)
+		looked = read_list(w, e, e->lists[i], &why);
+	if (been == 0 && looked == 0)
+		return;
+	if (been < 0 || looked < 0)
+		outcome_set(&o, DELIVER_DEFERRED, looked < 0 && e->list_is_include ? "4.2.4" : "4.3.0", "%s%s",
+		            looked < 0 && e->list_is_include ? "unable to use :include: file: " : "", fault_text(&why));
+	else if (been > 0)
+		outcome_set(&o, DELIVER_BOUNCED, "5.4.6", "mail forwarding loop for %.*s", SPAN_ARGS(e->loop_address));
+	else
+		deliver(w, e, &o);
+	outcome_put(&o, &f);
+	worker_tell(w, &f);
+}
+
+/* The parent's side. */
+
+struct errand_talk {
+	const struct errand  *errand;          /* first: work() reads it */
+	struct arena         *arena;
+	struct errand_result *result;
+	size_t                room;
+	bool                  over;
+};
+
+static int
+hear_member(struct errand_talk *t, struct frame *f, struct fault *why)
+{
+	static const char *const kinds[] = {"address", "command", "file", "include"};
+	struct members          *list = &t->result->list;
+	struct span              name, value;
+	size_t                   at = 0;
+
+	if (!frame_next(f, &at, &name, &value) || list->count >= MEMBERS_MAX || value.len == 0)
+		return fault_set(why, FAULT_INPUT, "malformed report");
+	for (int i = 0; i < (int)COUNT(kinds); i++) {
+		if (!span_is(name, kinds[i]))
+			continue;
+		if (list->count == t->room) {
+			struct member *more = arena_alloc(t->arena, (t->room = t->room ? t->room * 2 : 4) * sizeof *more);
+
+			if (list->count)
+				memcpy(more, list->at, list->count * sizeof *more);
+			list->at = more;
+		}
+		list->at[list->count++] = (struct member){(enum member_kind)i, arena_span(t->arena, value)};
+		return 0;
+	}
+	return fault_set(why, FAULT_INPUT, "malformed report");
+}
+
+static int
+hear(void *context, struct frame *f, struct fault *why)
+{
+	struct errand_talk *t = context;
+	struct span         text = SPAN_NONE;
+
+	if (t->over)
+		return fault_set(why, FAULT_INPUT, "report after the end");
+	if (frame_is(f, "member"))
+		return hear_member(t, f, why);
+	if (frame_is(f, "warning")) {
+		frame_get(f, "text", &text);
+		log_warning("%.*s", SPAN_ARGS(text));
+		return 0;
+	}
+	t->over = true;
+	if (frame_is(f, "list")) {
+		t->result->has_list = true;
+		return 0;
+	}
+	if (!frame_is(f, "status"))
+		return fault_set(why, FAULT_INPUT, "malformed report");
+	return outcome_take(f, &t->result->outcome, why);
+}
+
+void
+errand_run(const struct errand *e, struct arena *arena, struct errand_result *result)
+{
+	struct errand_talk      t = {.errand = e, .arena = arena, .result = result};
+	bool                    needs = e->kind != ERRAND_LOOK || e->loop_address.len;
+	const struct worker_job job = {
+		.who = &e->who, .feed = needs ? e->content : NULL, .work = work, .hear = hear, .context = &t,
+		.limit_ms = MAILBOX_MS + (e->kind == ERRAND_COMMAND ? e->limit_ms : 0)};
+	struct fault            why = {0};
+
+	*result = (struct errand_result){0};
+	/* A whole report counts even when the child then dies: what is delivered is delivered. */
+	if (worker_run(&job, &why) == 0 || t.over) {
+		if (t.over)
+			return;
+		fault_set(&why, FAULT_PEER, "delivery process gave no report");
+	}
+	outcome_set(&result->outcome, DELIVER_DEFERRED, "4.3.0", "%s", fault_text(&why));
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * errand.h - one delivery, by a worker that has become the recipient
+ *
+ * An errand is, in this order, in one child process:
+ *
+ *   1. the header is looked through for Delivered-To: loop_address (a loop
+ *      ends the errand: bounced, 5.4.6)
+ *   2. the list files (.forward, or an :include: file) are looked for; the first
+ *      that is there and is sound ends the errand, its members are the result
+ *   3. the delivery by `kind`
+ *
+ * All of it with the rights of `who`, which is why .forward, the mailbox and a
+ * command share one child.  Nothing of the user's is opened by root.
+ */
+#ifndef LOCAL_ERRAND_H
+#define LOCAL_ERRAND_H
+
+#include "local/members.h"
+#include "local/outcome.h"
+#include "local/worker.h"
+
+enum errand_kind { ERRAND_LOOK, ERRAND_MAILDIR, ERRAND_MBOX, ERRAND_COMMAND };
+enum lock_style { LOCK_FCNTL = 1, LOCK_FLOCK = 2, LOCK_DOT = 4 };
+
+struct mbox_locking {
+	unsigned style;              /* enum lock_style bits */
+	int      attempts;
+	int64_t  delay_ms, stale_ms;
+};
+
+struct errand {
+	struct identity               who;
+	const struct message_content *content;
+
+	struct span        loop_address;         /* empty: not looked for */
+	const char *const *lists;                /* absolute paths, NULL ended; NULL: none */
+	bool               list_is_include;      /* it must be there */
+
+	enum errand_kind   kind;
+	const char        *user;                 /* for texts: whose */
+	const char        *directory, *file;     /* MAILDIR: its root and NULL; MBOX: where it lies, and its name in there */
+	const char        *shown;                /* path or command in texts */
+	const char        *done;                 /* text of success: "delivered to maildir" */
+	struct span        from_line;            /* "From sender  date" and LF, or empty */
+	struct span        prefix;               /* header lines, LF */
+	int64_t            size_limit;           /* of the file; 0: none */
+	/* MAILDIR */
+	struct span        queue_id, recipient;
+	int64_t            arrived;
+	/* MBOX */
+	struct mbox_locking locking;
+	bool               must_own;             /* strict_mailbox_ownership */
+	bool               dotlock_may_fail;     /* deliveries to /file/name */
+	/* COMMAND */
+	const char *const *argv, *const *environment;   /* NULL ended */
+	const char        *work_directory;
+	struct identity    run_as;               /* who's the command: as who; kept for directories */
+	int64_t            limit_ms;
+	bool               quote_from, dots, blank_end, crlf;   /* pipe(8): > . B eol=\r\n */
+	struct span        eol;
+};
+
+struct errand_result {
+	bool           has_list;
+	struct members list;                     /* in the arena */
+	struct outcome outcome;                  /* when there is no list */
+};
+
+/* Always gives a result: what goes wrong is an outcome. */
+WAITS void errand_run(const struct errand *, struct arena *, struct errand_result *);
+
+/* In the child. */
+WAITS void maildir_work(struct worker *, const struct errand *, struct outcome *);
+WAITS void mbox_work(struct worker *, const struct errand *, struct outcome *);
+WAITS void command_work(struct worker *, const struct errand *, struct outcome *);
+
+/* Feeds the content in LF form to `add`, prefix first. */
+struct line_unix;
+WAITS int errand_content(struct worker *, const struct errand *, struct line_unix *,
+                         int (*add)(void *, struct span, struct fault *), void *context, struct fault *);
+
+/* status of a command as its exit status says (sysexits.h). */
+void command_outcome(int wait_status, bool timed_out, const char *shown, struct span output, const char *done,
+                     struct outcome *);
+
+#endif
