@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "mail/status.h"
+
 enum { OUTCOME_TEXT_MAX = 4000 };
 
 void
@@ -63,17 +65,12 @@ static const struct field fields[] = {
 static bool
 is_dsn_of(struct span dsn, char class)
 {
-	size_t dots = 0;
+	struct status status;
+	struct span   rest;
+	char          again[STATUS_TEXT_SIZE];
 
-	if (dsn.len < 5 || dsn.len > 11 || dsn.at[0] != class)
-		return false;
-	for (size_t i = 0; i < dsn.len; i++) {
-		if (dsn.at[i] == '.')
-			dots++;
-		else if (!ascii_digit(dsn.at[i]))
-			return false;
-	}
-	return dots == 2 && dsn.at[1] == '.' && dsn.at[dsn.len - 1] != '.';
+	return status_parse(dsn, &status, &rest) && dsn.at[0] == class &&
+	       span_is(dsn, status_string(status, again));
 }
 
 int

@@ -481,7 +481,8 @@ deliver_report(struct delivery *d, struct deliver_rcpt *r, const struct deliver_
 
 	assert(!r->reported && is_dsn(span_of(s->dsn)));
 	r->reported = true;
-	deliver_log(d, r, s, NULL);
+	if (!s->logged)
+		deliver_log(d, r, s, NULL);
 	snprintf(dsn, sizeof dsn, "%s", s->dsn);
 	if (action == DELIVER_BOUNCED && d->soft_bounce)
 		action = DELIVER_DEFERRED;

@@ -57,6 +57,7 @@ struct deliver_status {
 	struct span diagnostic;                 /* the remote reply "550 5.1.1 no" (Diagnostic-Code: smtp; ...), or empty */
 	bool        conn_used;  int64_t conn_use;
 	struct span tls;
+	bool        logged;                     /* another agent has written the log line already (mailbox_transport) */
 };
 
 /* qmgr's side. */
