@@ -12,3 +12,12 @@ pkglibexec_PROGRAMS += local/local
 local_local_SOURCES = local/local.c local/environment.c local/forward.c local/member.c local/pass.c \
 	local/recipient.c local/run.c local/run.h local/settings.c local/settings.h local/target.c $(AGENT_SOURCES)
 local_local_LDADD = $(AGENT_LIBS)
+
+# a password file of the tests' own
+noinst_DATA = t/system/passwd_shim.so
+t/system/passwd_shim.so: t/system/passwd_shim.c
+	$(AM_V_CC)$(MKDIR_P) t/system && $(CC) -shared -fPIC -D_GNU_SOURCE -O1 -o $@ $(srcdir)/t/system/passwd_shim.c -ldl
+EXTRA_DIST += t/system/passwd_shim.c t/system/agents.py
+CLEANFILES += t/system/passwd_shim.so
+DIRECT_TESTS += t/system/local_maildir.py
+EXTRA_DIST += t/system/local_maildir.py
