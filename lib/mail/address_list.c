@@ -208,7 +208,7 @@ parts_are_sound(const struct parser *p, size_t from, size_t at, size_t to)
 			continue;
 		if (i < at ? t.kind == SPECIAL || t.kind == LITERAL : t.kind != WORD && (t.kind != LITERAL || to - at > 2))
 			return false;
-		if (t.kind == WORD && (i > at || p->in.at[t.end - 1] == '\\') && span_has(span_cut(p->in, t.start, t.end), '\\'))
+		if (t.kind != QUOTED && (i > at || p->in.at[t.end - 1] == '\\') && span_has(span_cut(p->in, t.start, t.end), '\\'))
 			return false;
 	}
 	return true;

@@ -287,69 +287,76 @@ read_time(struct reader *r, struct civil *c)
 	return true;
 }
 
+/* "20 Nov 2026 13:26:00 +0000", after the weekday; 20-Nov-2026 too */
+static bool
+read_mail_date(struct reader *r, struct civil *c, int *zone)
+{
+	size_t digits;
+	int    year;
+
+	if (!read_number(r, 2, &c->day, NULL))
+		return false;
+	(void)read_byte(r, "-");
+	c->month = month_of(read_letters(r));
+	(void)read_byte(r, "-");
+	if (c->month == 0 || !read_number(r, 4, &year, &digits))
+		return false;
+	c->year = full_year(year, digits);
+	if (!read_time(r, c))
+		c->hour = c->minute = c->second = 0;
+	*zone = read_zone(r);
+	return true;
+}
+
+/* "20 13:26:00 GMT 2026 +0000" or "20 2026 13:26:00", after the month: asctime(3), date(1) */
+static bool
+read_unix_date(struct reader *r, struct civil *c, int *zone)
+{
+	struct reader before;
+	size_t digits;
+	int    year;
+	bool   time_first;
+
+	if (!read_number(r, 2, &c->day, NULL))
+		return false;
+	before = *r;
+	*zone = 0;
+	time_first = read_time(r, c);
+	if (time_first) {
+		skip_blanks(r);
+		if (r->in.len && ascii_alpha(r->in.at[0]))
+			*zone = named_zone(read_letters(r));
+	} else {
+		*r = before;
+	}
+	if (!read_number(r, 4, &year, &digits))
+		return false;
+	c->year = full_year(year, digits);
+	if (!time_first && !read_time(r, c))
+		c->hour = c->minute = c->second = 0;
+	skip_blanks(r);
+	if (r->in.len)
+		*zone = read_zone(r);
+	return true;
+}
+
 bool
 date_parse(struct span in, struct date *out)
 {
 	struct reader r = {span_first(in, 1000)};
 	struct civil  c = {0};
-	size_t        digits = 0;
-	int           year = 0, zone;
 	struct span   word = read_letters(&r);
-	bool          asctime = false;
+	int           zone = 0;
+	bool          read;
 
-	if (word.len && month_of(word) && !ascii_digit(word.at[0])) {       /* "Jan 2 2026", no weekday */
-		c.month = month_of(word);
-		asctime = true;
-	}
-	(void)read_byte(&r, ".");
-	if (!asctime) {
+	if (month_of(word) == 0) {       /* it was the weekday, or nothing */
+		(void)read_byte(&r, ".");
 		word = read_letters(&r);
-		if (word.len && month_of(word)) {       /* "Fri Nov 20 13:26:00 2026" of asctime(3) */
-			c.month = month_of(word);
-			asctime = true;
-		}
 	}
-	if (!read_number(&r, 2, &c.day, NULL))
+	c.month = month_of(word);
+	read = c.month ? read_unix_date(&r, &c, &zone) : read_mail_date(&r, &c, &zone);
+	if (!read || !civil_valid(&c))
 		return false;
-	if (asctime) {
-		struct reader before = r;
-
-		if (!read_time(&r, &c)) {
-			c.hour = c.minute = c.second = 0;
-			r = before;
-			if (!read_number(&r, 4, &year, &digits))
-				return false;
-			if (!read_time(&r, &c))
-				c.hour = c.minute = c.second = 0;
-		} else {
-			skip_blanks(&r);
-			zone = 0;
-			if (r.in.len && ascii_alpha(r.in.at[0]))
-				zone = named_zone(read_letters(&r));
-			if (!read_number(&r, 4, &year, &digits))
-				return false;
-			c.year = full_year(year, digits);
-			if (!civil_valid(&c))
-				return false;
-			skip_blanks(&r);
-			if (r.in.len)
-				zone = read_zone(&r);
-			*out = date_of(&c, zone);
-			return true;
-		}
-	} else {
-		(void)read_byte(&r, "-");
-		c.month = month_of(read_letters(&r));
-		(void)read_byte(&r, "-");
-		if (c.month == 0 || !read_number(&r, 4, &year, &digits))
-			return false;
-		if (!read_time(&r, &c))
-			c.hour = c.minute = c.second = 0;
-	}
-	c.year = full_year(year, digits);
-	if (!civil_valid(&c))
-		return false;
-	zone = read_zone(&r);
 	*out = date_of(&c, zone);
 	return true;
 }

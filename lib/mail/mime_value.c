@@ -206,7 +206,7 @@ parse_params(struct arena *a, struct span in, struct mime_params *params)
 	for (size_t i = 0; i < count && params->count < MIME_PARAM_LIMIT; i++) {
 		struct mime_param *p = &params->at[params->count];
 
-		if (all[i].used)
+		if (all[i].used || all[i].name.len == 0)
 			continue;
 		if (all[i].index < 0)
 			*p = (struct mime_param){all[i].name, all[i].value, all[i].extended};
