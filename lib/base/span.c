@@ -135,7 +135,7 @@ span_from(struct span s, size_t start)
 {
 	if (start > s.len)
 		start = s.len;
-	return (struct span){s.at + start, s.len - start};
+	return start ? (struct span){s.at + start, s.len - start} : s;      /* NULL + 0 is undefined */
 }
 
 struct span
