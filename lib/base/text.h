@@ -24,7 +24,8 @@ void text_add_string(struct text *, const char *);
 void text_add_byte(struct text *, char);
 void text_add_format(struct text *, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-void text_add_args(struct text *, const char *format, va_list);
+void text_add_args(struct text *, const char *format, va_list)
+	__attribute__((format(printf, 2, 0)));
 void text_set(struct text *, struct span);
 void text_clear(struct text *);              /* empty, keeps its room */
 void text_cut(struct text *, size_t len);    /* never longer than it is */

@@ -97,7 +97,7 @@ decode_run(struct span in, struct word w, struct text *out)
 	for (;;) {
 		size_t gap = blanks(span_from(in, used));
 
-		if (gap == 0 || !take_word(span_from(in, used + gap), &w))
+		if (!take_word(span_from(in, used + gap), &w))
 			break;
 		used += gap;
 		if (!span_equal_nocase(w.charset, charset)) {

@@ -52,6 +52,13 @@ UNIT_TEST(odd_headers)
 		ck_assert_msg(at == rows[i].body, "row %zu: body at %zu", i, at);
 		ck_assert_msg(fields == rows[i].fields, "row %zu: %zu fields", i, fields);
 	}
+	/* what follows a line that is no field does not continue it: each is told by itself */
+	for (size_t at = 0, lines = 0; lines < 3; lines++) {
+		struct header_field f;
+
+		ck_assert(header_next(SPAN("no field\n more\nA: b\n\n"), &at, &f));
+		ck_assert((f.name.len > 0) == (lines == 2));
+	}
 	ck_assert(header_flags(SPAN("resent-bcc")) == (HEADER_RECIPIENT | HEADER_EXTRACT | HEADER_RESENT | HEADER_DROP));
 	ck_assert(header_flags(SPAN("FROM")) == HEADER_SENDER && header_flags(SPAN("content-type")) == HEADER_MIME);
 	ck_assert(header_flags(SPAN("X-To")) == 0);

@@ -142,6 +142,9 @@ UNIT_TEST(part_one_of_a_plain_message)
 	ck_assert_int_eq(imap_section_parse(a, SPAN("TEXT"), &s, NULL), 0);
 	imap_section_find(m, &s, &f);
 	ck_assert(f.exists && f.offset == 8 && f.length == 4);
+	ck_assert_int_eq(imap_section_parse(a, SPAN("2"), &s, NULL), 0);
+	imap_section_find(m, &s, &f);
+	ck_assert(!f.exists);
 	ck_assert_int_eq(imap_section_parse(a, SPAN("1.1"), &s, NULL), 0);
 	imap_section_find(m, &s, &f);
 	ck_assert(!f.exists);

@@ -54,6 +54,9 @@ static const char *const trees[][2] = {
 	/* a header that a boundary ends */
 	{"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html\n--b\n\nx\n--b--\n",
 	 "multipart/mixed[47,6](text/html[0,0] text/plain[1,0])"},
+	/* boundaries in a row share a line end, and nothing ends behind what it is in */
+	{"Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: multipart/mixed; boundary=i\n\n--i\n--o\n--o--\n",
+	 "multipart/mixed[67,6](multipart/mixed[5,1](text/plain[0,0]) text/plain[0,0])"},
 	/* 5.2.1 */
 	{"Content-Type: message/rfc822\n\nSubject: x\nContent-Type: text/html\n\nhi\n", "message/rfc822[43,4](text/html[4,1])"},
 	{"Content-Type: message/rfc822\n\n", "message/rfc822[0,0](text/plain[0,0])"},
@@ -69,7 +72,13 @@ UNIT_TEST(trees_of_rfc2046)
 		autoarena struct arena *a = arena_new();
 		autotext struct text out = {0};
 
-		show(mime_parse(a, span_of(trees[i][0])), &out);
+		struct mime *m = mime_parse(a, span_of(trees[i][0]));
+
+		show(m, &out);
+		for (struct mime_part *p = m->root; p; p = mime_next(p)) {
+			ck_assert(p->start <= p->body && p->body <= p->end);
+			ck_assert(!p->parent || p->end <= p->parent->end);
+		}
 		ck_assert_msg(span_is(text_span(&out), trees[i][1]), "row %zu: \"%s\" not \"%s\"", i, text_string(&out), trees[i][1]);
 	}
 }
@@ -194,7 +203,7 @@ UNIT_TEST(encoded_words)     /* RFC 2047, 8 */
 		{"=?iso-8859-15?Q?=A4?=", "\xe2\x82\xac"}, {"=?koi8-r?Q?=C1?=", "\xd0\xb0"}, {"=?windows-1252?Q?=80?=", "\xe2\x82\xac"},
 		{"=?x-unknown?Q?a=FF?=", "a\xef\xbf\xbd"}, {"=?../../etc?Q?a?=", "=?../../etc?Q?a?="},
 		{"=?utf-8?X?a?=", "=?utf-8?X?a?="}, {"=?utf-8?Q?a", "=?utf-8?Q?a"}, {"=??Q?a?=", "=??Q?a?="}, {"=?", "=?"},
-		{"a=?utf-8?Q?b?=c", "abc"}, {"\xc3\xb6\xff", "\xc3\xb6\xef\xbf\xbd"}, {"", ""},
+		{"=?utf-8?Q?=C3?==?utf-8?Q?=B6?=", "\xc3\xb6"}, {"a=?utf-8?Q?b?=c", "abc"}, {"\xc3\xb6\xff", "\xc3\xb6\xef\xbf\xbd"}, {"", ""},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {

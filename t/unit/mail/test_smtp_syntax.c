@@ -252,6 +252,7 @@ UNIT_TEST(status_codes)
 	ck_assert(status_parse(SPAN("5.1.1 no"), &s, &rest) && s.class == 5 && s.subject == 1 && s.detail == 1);   /* RFC 3463, 2 */
 	ck_span(rest, "no");
 	ck_assert_str_eq(status_string(s, buffer), "5.1.1");
+	ck_assert(status_parse(SPAN("2.1.5"), &s, NULL) && s.class == 2 && status_parse(SPAN("4.0.999"), &s, NULL) && s.detail == 999);
 	ck_assert(!status_parse(SPAN("3.1.1"), &s, NULL) && !status_parse(SPAN("5.1"), &s, NULL) && !status_parse(SPAN("5.1.1234"), &s, NULL));
 	ck_assert(!status_parse(SPAN("5.1.1x"), &s, NULL) && !status_parse(SPAN("5..1"), &s, NULL) && !status_parse(SPAN(""), &s, NULL));
 	ck_assert(status_equal(status_of_code(450), STATUS(4, 0, 0)) && status_equal(status_of_code(250), STATUS(2, 0, 0)));
