@@ -255,14 +255,15 @@ assign_uids(struct folder *f, const struct scan *s, struct fault *why)
 	return uidlist_write(&f->list, f->dir, first, why);
 }
 
+/* `held`: the caller has the lock already. */
 static int
-sync_locked(struct folder *f, struct scan *s, struct fault *why)
+sync_locked(struct folder *f, struct scan *s, bool held, struct fault *why)
 {
 	struct dotlock lock = {0};
 	struct fault   own = {0};
 	int            result = -1;
 
-	if (folder_lock(f, &lock, why) < 0)
+	if (!held && folder_lock(f, &lock, why) < 0)
 		return -1;
 	if (scan_read(s, f->new_dir, f->cur_dir, true, &own) == 0
 		&& uidlist_refresh(&f->list, f->dir, NULL, &own) == 0)
@@ -368,7 +369,7 @@ move_new(struct folder *f)
 }
 
 static int
-bring_up_to_date(struct folder *f, struct scan *s, struct fault *why)
+bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 {
 	struct folder_stamp stamp = take_stamp(f);
 
@@ -380,7 +381,7 @@ bring_up_to_date(struct folder *f, struct scan *s, struct fault *why)
 		struct fault own = {0};
 
 		stamp = take_stamp(f);
-		if (sync_locked(f, s, &own) < 0) {
+		if (sync_locked(f, s, held, &own) < 0) {
 			/* mail that has a UID can be read although the disk is full */
 			if (uidlist_refresh(&f->list, f->dir, NULL, why) < 0 || f->list.validity == 0) {
 				if (why)
@@ -406,8 +407,8 @@ bring_up_to_date(struct folder *f, struct scan *s, struct fault *why)
 	return 0;
 }
 
-int
-folder_sync(struct folder *f, struct fault *why)
+static int
+sync_folder(struct folder *f, bool held, struct fault *why)
 {
 	struct scan s;
 	int         result;
@@ -417,7 +418,20 @@ folder_sync(struct folder *f, struct fault *why)
 	if (folder_unchanged(f))
 		return keywords_refresh(&f->keywords, f->dir, why);
 	scan_init(&s);
-	result = bring_up_to_date(f, &s, why);
+	result = bring_up_to_date(f, &s, held, why);
 	scan_free(&s);
 	return result;
+}
+
+int
+folder_sync(struct folder *f, struct fault *why)
+{
+	return sync_folder(f, false, why);
+}
+
+int
+folder_sync_held(struct folder *f, struct fault *why)
+{
+	f->scanned = false; /* a name is outdated: look again, whatever the times say */
+	return sync_folder(f, true, why);
 }

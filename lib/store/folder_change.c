@@ -90,47 +90,47 @@ rename_flags(struct folder *f, struct message *m, unsigned flags, uint64_t keywo
 
 static int
 store_pass(struct folder *f, const uint32_t *uids, size_t count, const struct flag_change *c,
-	bool *again, struct fault *why)
+	struct dotlock *lock, bool *again, struct fault *why)
 {
-	struct dotlock lock = {0};
-	int            result = 0;
-
-	if (folder_lock(f, &lock, why) < 0)
-		return -1;
 	*again = false;
-	for (size_t i = 0; result >= 0 && i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct message *m = folder_find(f, uids[i]);
 		unsigned        flags;
 		uint64_t        keywords;
+		int             result;
 
 		if (!m)
 			continue;
 		changed_flags(m, c, &flags, &keywords);
 		result = rename_flags(f, m, flags, keywords, why);
-		if (result == 1)
-			*again = true;
-		dotlock_touch(&lock);
+		if (result < 0)
+			return -1;
+		*again |= result == 1;
+		dotlock_touch(lock);
 	}
-	dotlock_release(&lock);
-	return result < 0 ? -1 : 0;
+	return 0;
 }
 
 int
 folder_store(struct folder *f, const uint32_t *uids, size_t count, const struct flag_change *c,
 	bool durable, struct fault *why)
 {
-	bool     again = true;
-	uint64_t before = f->generation;
+	struct dotlock lock = {0};
+	bool           again = true;
+	uint64_t       before = f->generation;
+	int            result = 0;
 
-	for (int i = 0; again && i < TRIES; i++) {
-		if (i > 0) {
-			f->scanned = false; /* a name is outdated: look again, whatever the times say */
-			if (folder_sync(f, why) < 0)
-				return -1;
-		}
-		if (store_pass(f, uids, count, c, &again, why) < 0)
-			return -1;
+	if (folder_lock(f, &lock, why) < 0)
+		return -1;
+	for (int i = 0; result == 0 && again && i < TRIES; i++) {
+		if (i > 0)
+			result = folder_sync_held(f, why);
+		if (result == 0)
+			result = store_pass(f, uids, count, c, &lock, &again, why);
 	}
+	dotlock_release(&lock);
+	if (result < 0)
+		return -1;
 	if (again)
 		return fault_set(why, FAULT_SYSTEM, "flags keep being changed by another program");
 	if (durable && f->generation != before && file_sync(f->cur_dir, why) < 0)
@@ -158,6 +158,7 @@ is_chosen(uint32_t uid, const uint32_t *uids, size_t count)
 
 struct removal {
 	bool     from_new, from_cur;
+	bool     missed;             /* a file was not under its name */
 	int64_t  bytes, count;
 };
 
@@ -200,7 +201,9 @@ expunge_locked(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 			f->generation++;
 			continue;
 		}
-		if (go && errno != ENOENT)
+		if (go && errno == ENOENT)
+			r->missed = true;
+		else if (go)
 			result = fault_errno(why, "remove %s", m->name);
 		f->messages[kept++] = *m;
 	}
@@ -219,6 +222,12 @@ folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 	if (folder_sync(f, why) < 0 || folder_lock(f, &lock, why) < 0)
 		return -1;
 	result = expunge_locked(f, uids, count, any_flags, &r, why);
+	for (int i = 1; result == 0 && r.missed && i < TRIES; i++) {
+		r.missed = false;
+		result = folder_sync_held(f, why);
+		if (result == 0)
+			result = expunge_locked(f, uids, count, any_flags, &r, why);
+	}
 	dotlock_release(&lock);
 	if (r.from_cur && file_sync(f->cur_dir, result == 0 ? why : NULL) < 0)
 		result = -1;

@@ -278,26 +278,60 @@ copy_pass(struct folder *f, const uint32_t *uids, size_t count, struct placing *
 	return 0;
 }
 
+/* Both locks, in the order of the names, so that two sessions that copy to and
+ * fro do not wait for each other. */
+static int
+lock_both(struct folder *f, const char *target, struct dotlock *source, struct placing **p,
+	struct fault *why)
+{
+	int order = strcmp(f->name, target);
+
+	if (order < 0 && folder_lock(f, source, why) < 0)
+		return -1;
+	if (placing_begin(f->maildir, target, p, why) < 0) {
+		dotlock_release(source);
+		return -1;
+	}
+	if (order > 0 && folder_lock(f, source, why) < 0) {
+		placing_abort(*p);
+		return -1;
+	}
+	return 0;
+}
+
+/* The source's sync may have written the list that the target shares with it. */
+static int
+look_again(struct folder *f, struct placing *p, struct fault *why)
+{
+	if (folder_sync_held(f, why) < 0 || uidlist_refresh(&p->list, p->dir, NULL, why) < 0)
+		return -1;
+	p->first = p->list.count;
+	return 0;
+}
+
 /* 0 all durable; 1 a source is not under its name any more; -1 why. */
 static int
-copy_once(struct folder *f, const uint32_t *uids, size_t count, const char *target,
+copy_once(struct folder *f, const uint32_t *uids, size_t count, const char *target, bool again,
 	struct copied *out, struct fault *why)
 {
 	struct placing *p;
+	struct dotlock  lock = {0};
 	struct fault    own = {0};
+	int             result;
 
 	out->count = 0;
-	if (placing_begin(f->maildir, target, &p, why) < 0)
+	if (lock_both(f, target, &lock, &p, why) < 0)
 		return -1;
-	if (copy_pass(f, uids, count, p, out, &own) < 0) {
+	if ((again && look_again(f, p, &own) < 0) || copy_pass(f, uids, count, p, out, &own) < 0) {
 		placing_abort(p);
-		if (own.class == FAULT_SYSTEM && own.error == ENOENT)
-			return 1;
-		if (why)
+		result = own.class == FAULT_SYSTEM && own.error == ENOENT ? 1 : -1;
+		if (result < 0 && why)
 			*why = own;
-		return -1;
+	} else {
+		result = placing_commit(p, &out->validity, why);
 	}
-	return placing_commit(p, &out->validity, why);
+	dotlock_release(&lock);
+	return result;
 }
 
 int
@@ -308,14 +342,8 @@ folder_copy(struct folder *f, const uint32_t *uids, size_t count, const char *ta
 		.to = mem_array(count + 1, sizeof *got.to)};
 	int           result = 1;
 
-	for (int i = 0; result == 1 && i < COPY_TRIES; i++) {
-		result = copy_once(f, uids, count, target, &got, why);
-		if (result != 1)
-			break;
-		f->scanned = false; /* look again, whatever the times say */
-		if (folder_sync(f, why) < 0)
-			result = -1;
-	}
+	for (int i = 0; result == 1 && i < COPY_TRIES; i++)
+		result = copy_once(f, uids, count, target, i > 0, &got, why);
 	if (result == 1)
 		fault_set(why, FAULT_SYSTEM, "messages keep being changed by another program");
 	if (result != 0) {
