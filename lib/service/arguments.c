@@ -51,6 +51,7 @@ take_option(int letter, struct launch *l, struct fault *why)
 	case 'i': l->may_leave = true; return 0;
 	case 'd': l->describe = true; return 0;
 	case 'C': l->check = true; return 0;
+	case 'P': l->probe = l->check = true; return 0;
 	case 't':
 	case 'u': return 0;
 	default:  return fault_set(why, FAULT_INPUT, "unknown option: this program is started by master");
@@ -61,7 +62,8 @@ int
 arguments_parse(int argc, char **argv, struct launch *l, struct fault *why)
 {
 	static const struct option words[] = {
-		{"describe", no_argument, NULL, 'd'}, {"check", no_argument, NULL, 'C'}, {NULL, 0, NULL, 0}
+		{"describe", no_argument, NULL, 'd'}, {"check", no_argument, NULL, 'C'},
+		{"probe", no_argument, NULL, 'P'}, {NULL, 0, NULL, 0}
 	};
 	const char *slash = argc > 0 && argv[0] ? strrchr(argv[0], '/') : NULL;
 	int         letter;

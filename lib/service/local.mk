@@ -3,22 +3,23 @@ noinst_LIBRARIES += lib/service/libservice.a
 lib_service_libservice_a_SOURCES = \
 	lib/service/arguments.c lib/service/describe.c lib/service/forks.c \
 	lib/service/privilege.c lib/service/privilege.h \
+	lib/service/probe.c lib/service/probe.h \
 	lib/service/run.c lib/service/sandbox.h lib/service/sandbox_private.h \
 	lib/service/service.h lib/service/service_private.h \
 	lib/service/status.c lib/service/tasks.c lib/service/watch.c
 if LINUX
-lib_service_libservice_a_SOURCES += lib/service/sandbox_linux.c
+lib_service_libservice_a_SOURCES += lib/service/sandbox_linux.c lib/service/probe_linux.c
 else
 if OPENBSD
-lib_service_libservice_a_SOURCES += lib/service/sandbox_openbsd.c
+lib_service_libservice_a_SOURCES += lib/service/sandbox_openbsd.c lib/service/probe_portable.c
 else
 if FREEBSD
-lib_service_libservice_a_SOURCES += lib/service/sandbox_freebsd.c
+lib_service_libservice_a_SOURCES += lib/service/sandbox_freebsd.c lib/service/probe_portable.c
 else
-lib_service_libservice_a_SOURCES += lib/service/sandbox_portable.c
+lib_service_libservice_a_SOURCES += lib/service/sandbox_portable.c lib/service/probe_portable.c
 endif
 endif
 endif
-EXTRA_DIST += lib/service/sandbox_linux.c lib/service/sandbox_openbsd.c \
+EXTRA_DIST += lib/service/probe_linux.c lib/service/probe_portable.c lib/service/sandbox_linux.c lib/service/probe_linux.c lib/service/sandbox_openbsd.c \
 	lib/service/sandbox_freebsd.c lib/service/sandbox_portable.c
 lib_service_libservice_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)

@@ -19,6 +19,7 @@
 #include "config/site.h"
 #include "ipc/peer.h"
 #include "service/privilege.h"
+#include "service/probe.h"
 #include "service/sandbox.h"
 #include "service/sandbox_private.h"
 #include "service/service_private.h"
@@ -52,6 +53,18 @@ give_up(const char *reason)
 	exit(1);
 }
 
+/* Without master the places of its sockets are filled, so that nothing else takes them. */
+static void
+fill_places(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd < FIRST_LISTENER)
+		;
+	if (fd >= FIRST_LISTENER)
+		close(fd);
+}
+
 static void
 prepare_process(void)
 {
@@ -72,7 +85,9 @@ prepare_process(void)
 	tzset();
 	localtime_r(&now, &tm);
 	sandbox_tune_memory();
-	for (int fd = STATUS_FD; !launch.check && fd < FIRST_LISTENER + (int)launch.n_listeners; fd++)
+	if (launch.check)
+		fill_places();
+	for (int fd = STATUS_FD; fd < FIRST_LISTENER + (int)launch.n_listeners; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
@@ -287,6 +302,8 @@ service_run(const struct service *program, int argc, char **argv)
 	load_configuration();
 	if (program->prepare && program->prepare(&why) < 0)
 		give_up(fault_text(&why));
+	if (launch.probe)
+		return probe_run(program, close_in);
 	if (launch.check)
 		return 0;
 	close_in();

@@ -10,6 +10,8 @@
 #ifndef SERVICE_SANDBOX_H
 #define SERVICE_SANDBOX_H
 
+#include <stdint.h>
+
 #include "base/fault.h"
 
 struct sandbox {
@@ -20,5 +22,7 @@ struct sandbox {
 int  sandbox_close(const struct sandbox *, struct fault *);
 /* For the child that writes one mailbox: files below `root` only. */
 int  sandbox_close_mailbox(const char *root, struct fault *);
+/* Before sandbox_close: MAY_DNS reaches TCP ports 53 and 853, and this one. */
+void sandbox_allow_port(uint16_t port);
 
 #endif

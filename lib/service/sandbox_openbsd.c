@@ -1,12 +1,66 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sandbox_portable.c - a system without a sandbox that we know: uid and root
- * directory are all there is
+ * sandbox_openbsd.c - promises kept by unveil and pledge
+ *
+ * Programs with MAY_EXEC get none of it, since their children would inherit the
+ * veil (DESIGN.md 2).  Not yet run on OpenBSD.
  */
 #include <unistd.h>
 
+#include "base/text.h"
 #include "service/sandbox.h"
 #include "service/sandbox_private.h"
+#include "service/service.h"
+
+static const struct { unsigned promises; const char *words; } words[] = {
+	{MAY_ACCEPT, "inet unix"}, {MAY_ASK, "unix"}, {MAY_DIAL, "inet"}, {MAY_DNS, "inet dns"},
+	{MAY_READ, "rpath"}, {MAY_WRITE, "rpath wpath cpath fattr flock"}, {MAY_FORK, "proc"},
+	{MAY_BECOME, "id proc rpath wpath cpath fattr flock unveil"}, {MAY_NAME, "getpw rpath dns"},
+};
+
+static int
+unveil_all(const char *const *paths, const char *rights, struct fault *why)
+{
+	for (; paths && *paths; paths++)
+		if (unveil(*paths, rights) < 0)
+			fault_errno(why, "unveil %s", *paths); /* what is not there needs no right */
+	return 0;
+}
+
+int
+sandbox_close(const struct sandbox *s, struct fault *why)
+{
+	autotext struct text list = {0};
+
+	if (s->promises & MAY_EXEC)
+		return 0;
+	if (s->promises & (MAY_READ | MAY_WRITE | MAY_NAME) && !(s->promises & MAY_BECOME)) {
+		unveil_all(s->reads, "r", why);
+		if (s->promises & MAY_WRITE)
+			unveil_all(s->writes, "rwc", why);
+		if (s->promises & MAY_NAME && unveil("/etc", "r") < 0)
+			return fault_errno(why, "unveil /etc");
+		if (unveil(NULL, NULL) < 0)
+			return fault_errno(why, "unveil");
+	}
+	text_add_string(&list, "stdio recvfd sendfd");
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (s->promises & words[i].promises)
+			text_add_format(&list, " %s", words[i].words);
+	if (pledge(text_string(&list), NULL) < 0)
+		return fault_errno(why, "pledge");
+	return 0;
+}
+
+int
+sandbox_close_mailbox(const char *root, struct fault *why)
+{
+	if (unveil(root, "rwc") < 0 || unveil(NULL, NULL) < 0)
+		return fault_errno(why, "unveil %s", root);
+	if (pledge("stdio rpath wpath cpath fattr flock recvfd sendfd", NULL) < 0)
+		return fault_errno(why, "pledge");
+	return 0;
+}
 
 void
 sandbox_tune_memory(void)
@@ -16,24 +70,11 @@ sandbox_tune_memory(void)
 void
 sandbox_close_descriptors(int first)
 {
-	long last = sysconf(_SC_OPEN_MAX);
-
-	for (int fd = first; fd < (last > 0 ? last : 1024); fd++)
-		close(fd);
+	closefrom(first);
 }
 
-int
-sandbox_close(const struct sandbox *s, struct fault *why)
+void
+sandbox_allow_port(uint16_t port)
 {
-	(void)s;
-	(void)why;
-	return 0;
-}
-
-int
-sandbox_close_mailbox(const char *root, struct fault *why)
-{
-	(void)root;
-	(void)why;
-	return 0;
+	(void)port; /* ports are not restricted here */
 }

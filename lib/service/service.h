@@ -21,7 +21,8 @@
  *
  * What happens, in order (each is a file in lib/service):
  *   1. arguments; `--describe` prints parameters and promises and exits; `--check`
- *      exits after 3, with faults on standard error (postern check, reload)
+ *      exits after 3, with faults on standard error (postern check, reload);
+ *      `--probe` tries forbidden acts where 5 would begin (probe.h)
  *   2. main.cf with the -o overrides; site_params and .params are loaded; all
  *      faults are logged together
  *   3. prepare(): as root still (or as the caller): open tables, read

@@ -16,7 +16,7 @@ struct launch {                      /* the command line, and what came of it */
 	struct list           options;     /* "name=value" of -o */
 	struct listener      *listener;    /* owned */
 	size_t                n_listeners;
-	bool                  describe, check, may_leave;   /* -i: an idle process may end */
+	bool                  describe, check, probe, may_leave;   /* -i: an idle process may end */
 	int                   verbose;
 	int64_t               max_idle;    /* ms */
 	int64_t               max_served;  /* sessions, then be replaced */
