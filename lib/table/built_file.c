@@ -21,7 +21,8 @@
 static const struct span stamp_key = {STAMP_KEY, sizeof STAMP_KEY - 1};
 
 struct built_file {
-	char    *path, *partial;
+	char    *path, *partial;     /* partial: through `directory` where the system can */
+	int      directory;
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi  dbi;
@@ -53,6 +54,8 @@ free_file(struct built_file *f)
 		mdb_env_close(f->env);
 	if (f->partial)
 		unlink(f->partial);
+	if (f->directory >= 0)
+		close(f->directory);
 	free(f->partial);
 	free(f->path);
 	free(f);
@@ -64,28 +67,61 @@ built_file_abandon(struct built_file *f)
 	free_file(f);
 }
 
+/*
+ * Opens the directory of built tables, and makes it when it is missing.  What is above it may
+ * belong to another user (data_directory is mail_owner's after Postfix): so it
+ * must be ours, no link, and is used by its descriptor from here on.
+ */
 static int
-make_parent(const char *path, struct fault *why)
+open_parent(const char *path, struct fault *why)
 {
 	autofree char *parent = mem_string(path);
+	struct stat    s;
+	autoclose int  fd = -1;
 
 	*strrchr(parent, '/') = '\0';
-	if (access(parent, F_OK) == 0)
-		return 0;
-	return file_make_directories(parent, 0755, why);
+	if (access(parent, F_OK) < 0 && file_make_directories(parent, 0755, why) < 0)
+		return -1;
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &s) < 0)
+		return fault_errno(why, "open %s", parent);
+	if (s.st_uid != geteuid() || s.st_mode & 022) {
+		errno = EACCES;
+		return fault_errno(why, "%s is not ours alone", parent);
+	}
+	return take_fd(fd);
+}
+
+/* A path that leads through the descriptor, where there is such a thing. */
+static char *
+partial_path(int directory, const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char       *through = mem_format("/proc/self/fd/%d/%s.tmp%ld", directory, name, (long)getpid());
+	struct stat s, own;
+
+	*strrchr(through, '/') = '\0';
+	if (stat(through, &s) == 0 && fstat(directory, &own) == 0 && s.st_ino == own.st_ino && s.st_dev == own.st_dev) {
+		through[strlen(through)] = '/';
+		return through;
+	}
+	free(through);
+	return mem_format("%s.tmp%ld", path, (long)getpid());
 }
 
 struct built_file *
 built_file_create(const char *path, size_t expected, struct fault *why)
 {
 	struct built_file *f;
-	int                error;
+	int                error, directory;
 
-	if (make_parent(path, why) < 0)
+	directory = open_parent(path, why);
+	if (directory < 0)
 		return NULL;
 	f = mem_alloc(sizeof *f);
+	f->directory = directory;
 	f->path = mem_string(path);
-	f->partial = mem_format("%s.tmp%ld", path, (long)getpid());
+	f->partial = partial_path(directory, path);
 	unlink(f->partial);
 	error = mdb_env_create(&f->env);
 	/* small pairs in half-full pages: eight times the text is plenty, and sparse */
@@ -130,17 +166,15 @@ built_file_remove(struct built_file *f, struct span key)
 static int
 sync_and_rename(struct built_file *f, mode_t mode, struct fault *why)
 {
-	autoclose int  fd = open(f->partial, O_RDWR | O_CLOEXEC);
-	autofree char *parent = mem_string(f->path);
+	autoclose int fd = open(f->partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0 || fchmod(fd, mode) < 0)
 		return fault_errno(why, "%s", f->partial);
 	if (file_sync(fd, why) < 0)
 		return fault_prefix(why, "%s", f->partial);
-	if (rename(f->partial, f->path) < 0)
+	if (renameat(f->directory, strrchr(f->partial, '/') + 1, f->directory, strrchr(f->path, '/') + 1) < 0)
 		return fault_errno(why, "rename %s", f->partial);
-	*strrchr(parent, '/') = '\0';
-	return file_sync_directory(parent, why);
+	return file_sync(f->directory, why);
 }
 
 int

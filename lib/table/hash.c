@@ -32,13 +32,14 @@ refresh(const struct table *t, struct fault *why)
 {
 	struct built_options options = {.aliases = is_aliases(t), .keep_old = true};
 	enum built_state     state = built_check(t->name);
+	autofree char       *path = built_path(t->name);
 	struct fault         failed = {0};
 
 	if (state == BUILT_FRESH || state == BUILT_WITHOUT_TEXT)
 		return true;
 	if (built_make(t->name, &options, &failed) == 0)
 		return true;
-	if (state == BUILT_STALE) {
+	if (state == BUILT_STALE && access(path, R_OK) == 0) {
 		log_warning("table %s is older than its text: %s", t->spec, fault_text(&failed));
 		return true;
 	}
