@@ -19,5 +19,5 @@ t/system/passwd_shim.so: t/system/passwd_shim.c
 	$(AM_V_CC)$(MKDIR_P) t/system && $(CC) -shared -fPIC -D_GNU_SOURCE -O1 -o $@ $(srcdir)/t/system/passwd_shim.c -ldl
 EXTRA_DIST += t/system/passwd_shim.c t/system/agents.py
 CLEANFILES += t/system/passwd_shim.so
-DIRECT_TESTS += t/system/local_maildir.py
-EXTRA_DIST += t/system/local_maildir.py
+DIRECT_TESTS += t/system/local_maildir.py t/system/local_alias.py
+EXTRA_DIST += t/system/local_maildir.py t/system/local_alias.py

@@ -33,11 +33,11 @@ with_extension(struct run *r, const struct party *p, struct span address)
 {
 	struct span local, domain;
 
-	if (p->extension.len == 0)
+	if (p->unmatched.len == 0)
 		return address;
 	address_split(address, &local, &domain);
 	return span_of(arena_format(r->arena, "%.*s%s%.*s%s%.*s", SPAN_ARGS(local), p->delimiter,
-	                            SPAN_ARGS(p->extension), domain.len ? "@" : "", SPAN_ARGS(domain)));
+	                            SPAN_ARGS(p->unmatched), domain.len ? "@" : "", SPAN_ARGS(domain)));
 }
 
 void
@@ -83,7 +83,7 @@ include(struct run *r, const struct party *from, struct span path)
 	next.origin = PARTY_INCLUDE;
 	next.level++;
 	if (!list_has(&local_settings.propagate, "include"))
-		next.extension = SPAN_NONE;
+		next.unmatched = SPAN_NONE;
 	members_deliver(r, &next, &list);
 }
 

@@ -46,6 +46,7 @@ name_party(struct run *r, struct party *p)
 			p->extension = SPAN_NONE;
 		}
 	}
+	p->unmatched = p->extension;
 	p->user = lower(r->arena, p->user);
 }
 
@@ -111,7 +112,7 @@ defer_alias(struct run *r, const struct party *p, const struct fault *why)
 
 /* True when the name is an alias (or cannot be known): all is done then. */
 static bool
-try_alias(struct run *r, const struct party *p, struct span name, bool has_extension)
+try_alias(struct run *r, const struct party *p, struct span name, bool whole)
 {
 	autotext struct text value = {0};
 	struct table        *where = NULL;
@@ -140,8 +141,8 @@ try_alias(struct run *r, const struct party *p, struct span name, bool has_exten
 	}
 	next.origin = PARTY_ALIAS;
 	next.level++;
-	if (has_extension || !list_has(&local_settings.propagate, "alias"))
-		next.extension = SPAN_NONE;
+	if (whole || !list_has(&local_settings.propagate, "alias"))
+		next.unmatched = SPAN_NONE;
 	members_deliver(r, &next, &list);
 	return true;
 }
@@ -235,7 +236,7 @@ deliver_forward(struct run *r, const struct party *p, const struct agent_user *u
 	next.level++;
 	next.rights = user->id.uid == 0 && privilege_is_root() ? local_settings.nobody : user->id;
 	if (!list_has(&local_settings.propagate, "forward"))
-		next.extension = SPAN_NONE;
+		next.unmatched = SPAN_NONE;
 	members_deliver(r, &next, list);
 }
 

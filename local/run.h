@@ -26,6 +26,7 @@ enum party_origin { PARTY_RECIPIENT, PARTY_ALIAS, PARTY_FORWARD, PARTY_INCLUDE }
 struct party {
 	struct span       address;        /* internal form, for the log */
 	struct span       local, user, extension, domain;
+	struct span       unmatched;      /* the extension, while it may be copied to results */
 	char              delimiter[2];
 	bool              bare;           /* \user: mailbox only */
 	enum party_origin origin;

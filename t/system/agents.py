@@ -197,3 +197,50 @@ class Tap:
     def end(self):
         print(f"1..{self.n}")
         sys.exit(bool(self.failed))
+
+
+class FakeCleanup:
+    """Takes messages as cleanup would (lib/ipc/submit.h) and keeps them: [(sender, [recipients], bytes)]."""
+
+    def __init__(self, site, refuse=None):
+        self.site, self.got, self.refuse, self.n = site, [], refuse, 0
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(f"{site.dir}/queue/role/root/cleanup")
+        self.listener.listen(10)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            c, _ = self.listener.accept()
+            threading.Thread(target=self._talk, args=(c,), daemon=True).start()
+
+    def _talk(self, c):
+        rcpts, path, length, sender = [], None, 0, b""
+        while True:
+            data = c.recv(65536)
+            if not data:
+                return
+            verb, fields = unpack(data)
+            f = dict(fields)
+            if verb == "open":
+                self.n += 1
+                rcpts, path = [], f"{self.site.dir}/queued{self.n}"
+                if self.refuse:
+                    c.send(pack("refused", [("status", self.refuse), ("reason", "not today")]))
+                else:
+                    c.send(pack("opened", [("queue_id", f"4Queued{self.n}")]))
+            elif verb == "content":
+                fd = os.open(path, os.O_RDWR | os.O_CREAT)
+                c.sendmsg([pack("content", [("at", 64), ("file", 0)])], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
+                os.close(fd)
+            elif verb == "rcpt":
+                rcpts.append(f["address"].decode())
+            elif verb == "prepare":
+                sender, length = f["sender"], int(f["length"])
+                c.send(pack("prepared", [("pieces", f"64+{length}"), ("size", length), ("end", 64 + length)]))
+            elif verb == "commit":
+                with open(path, "rb") as m:
+                    self.got.append((sender.decode(), sorted(rcpts), m.read()[64:64 + length]))
+                c.send(pack("committed", []))
+            elif verb == "abort":
+                c.send(pack("aborted", []))
