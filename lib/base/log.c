@@ -31,6 +31,12 @@ log_open(const char *name, int datagram_fd)
 }
 
 void
+log_rename(const char *name)
+{
+	snprintf(sink.name, sizeof sink.name, "%s", name);
+}
+
+void
 log_also_stderr(bool yes)
 {
 	sink.also_stderr = yes;

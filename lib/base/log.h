@@ -23,6 +23,7 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_E
 
 void log_open(const char *name, int datagram_fd);   /* -1: standard error; the name is copied */
 void log_also_stderr(bool);                         /* commands: to both */
+void log_rename(const char *name);                  /* goes on in the same place under another name; copied */
 const char *log_name(void);
 
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

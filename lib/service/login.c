@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * login.c - a client before it is somebody
+ */
+#include "service/login.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/login.h"
+#include "net/address.h"
+#include "net/tls.h"
+#include "service/pump.h"
+
+struct login_config login_config;
+
+int
+login_prepare(const char *name, struct fault *why)
+{
+	struct tls_settings s = {
+		.chain_files = login_config.tls_chain_files, .cert_file = login_config.tls_cert_file,
+		.key_file = *login_config.tls_key_file ? login_config.tls_key_file : login_config.tls_cert_file,
+		.ca_file = "", .ca_path = "", .protocols = login_config.tls_protocols, .ciphers = "medium",
+		.exclude_ciphers = "", .alpn = name,
+	};
+	bool has_certificate = *login_config.tls_cert_file || *login_config.tls_chain_files;
+
+	login_config.service = name;
+	log_rename("dovecot"); /* the tag that log readers know */
+	if (!has_certificate && login_config.tls_wrappermode)
+		return fault_set(why, FAULT_INPUT, "%s_tls_wrappermode requires %s_tls_cert_file", name, name);
+	return has_certificate ? tls_server(&s, &login_config.tls, why) : 0;
+}
+
+/* ------------------------------------------------------------ the connection */
+
+static void
+make_session_id(char *out, size_t size)
+{
+	autotext struct text id = {0};
+	unsigned char        random[12];
+
+	if (getentropy(random, sizeof random) < 0)
+		abort();
+	base64_encode(span_at(random, sizeof random), &id);
+	snprintf(out, size, "%s", text_string(&id));
+}
+
+static void
+keep_alive(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+static int
+handshake(struct login *l)
+{
+	struct fault why = {0};
+
+	l->in_handshake = true;
+	if (conn_accept_tls(l->conn, login_config.tls, &why) < 0) {
+		l->end = fault_text(&why);
+		log_info("%s-login: Disconnected: TLS handshaking: %s (disconnected during TLS handshake): user=<>, rip=%s, lip=%s, "
+		         "session=<%s>", login_config.service, fault_text(&why), l->peer, l->local, l->session);
+		return -1;
+	}
+	l->in_handshake = false;
+	l->secured = true;
+	return 0;
+}
+
+struct login *
+login_start(int fd)
+{
+	struct net_address peer, local;
+	struct login      *l;
+
+	if (net_peer(fd, &peer, NULL) < 0 || net_local(fd, &local, NULL) < 0) {
+		close(fd);
+		return NULL;
+	}
+	keep_alive(fd);
+	l = mem_alloc(sizeof *l);
+	l->conn = conn_new(fd);
+	l->arena = arena_new();
+	l->started = clock_now();
+	net_address_print(&peer, l->peer, sizeof l->peer);
+	net_address_print(&local, l->local, sizeof l->local);
+	make_session_id(l->session, sizeof l->session);
+	l->secured = net_is_loopback(&peer) || strcmp(l->peer, l->local) == 0;
+	conn_deadline(l->conn, clock_after(login_config.timeout));
+	if (login_config.tls_wrappermode && handshake(l) < 0) {
+		l->entered = true; /* logged already */
+		login_end(l);
+		return NULL;
+	}
+	return l;
+}
+
+int
+login_starttls(struct login *l)
+{
+	if (conn_flush(l->conn, NULL) < 0)
+		return -1;
+	if (conn_pending(l->conn) > 0) { /* injected before the handshake (SECURITY.md 2, row 2) */
+		l->end = "Data before the TLS handshake";
+		return -1;
+	}
+	if (handshake(l) < 0) {
+		l->entered = true;
+		return -1;
+	}
+	return 0;
+}
+
+bool
+login_may_use_plaintext(const struct login *l)
+{
+	return l->secured || conn_is_tls(l->conn) || !login_config.disable_plaintext;
+}
+
+void
+login_mechanisms(struct login *l, struct text *names)
+{
+	struct fault why = {0};
+
+	if (!login_may_use_plaintext(l))
+		return;
+	if (ask_auth_mechanisms(names, &why) < 0)
+		log_warning("%s-login: %s", login_config.service, fault_text(&why));
+}
+
+/* ------------------------------------------------------------ a try */
+
+static enum login_verdict
+judge(struct login *l, const struct auth_answer *a)
+{
+	snprintf(l->user, sizeof l->user, "%s", a->user);
+	if (a->state == AUTH_YES) {
+		snprintf(l->ticket, sizeof l->ticket, "%s", a->ticket);
+		return LOGIN_YES;
+	}
+	if (a->state == AUTH_TROUBLE)
+		return LOGIN_TROUBLE;
+	if (strcmp(a->status, "5.7.11") == 0) {
+		l->refused_plaintext = true;
+		return LOGIN_INSECURE;
+	}
+	if (strcmp(a->status, "5.7.4") == 0)
+		return LOGIN_UNKNOWN_MECHANISM;
+	l->attempts++;
+	return LOGIN_NO;
+}
+
+static enum login_verdict
+converse(struct login *l, struct auth_talk *t, struct auth_answer *a, login_exchange *exchange)
+{
+	struct fault why = {0};
+
+	while (a->state == AUTH_MORE) {
+		autotext struct text response = {0};
+		int                  got = exchange ? exchange(l, text_span(&a->data), &response) : 1;
+
+		if (got != 0)
+			return got < 0 ? LOGIN_LOST : LOGIN_ABORTED;
+		got = ask_auth_more(t, text_span(&response), a, &why);
+		mem_wipe(response.at, response.room);
+		if (got < 0) {
+			log_error("%s-login: %s", login_config.service, fault_text(&why));
+			return LOGIN_TROUBLE;
+		}
+	}
+	return judge(l, a);
+}
+
+enum login_verdict
+login_sasl(struct login *l, struct span mechanism, const struct span *initial, login_exchange *exchange)
+{
+	struct auth_client c = {
+		.service = login_config.service, .peer = span_of(l->peer), .local = span_of(l->local),
+		.session = span_of(l->session), .tls = conn_is_tls(l->conn), .secured = login_may_use_plaintext(l),
+	};
+	struct auth_answer answer = {0};
+	struct auth_talk  *talk = NULL;
+	struct fault       why = {0};
+	enum login_verdict verdict = LOGIN_TROUBLE;
+
+	l->method = span_is_nocase(mechanism, "LOGIN") ? "LOGIN" : "PLAIN";
+	if (ask_auth_start(&c, mechanism, initial, &talk, &answer, &why) < 0)
+		log_error("%s-login: %s", login_config.service, fault_text(&why));
+	else
+		verdict = converse(l, talk, &answer, exchange);
+	ask_auth_end(talk);
+	auth_answer_free(&answer);
+	return verdict;
+}
+
+enum login_verdict
+login_plain(struct login *l, struct span user, struct span password)
+{
+	autotext struct text secret = {0};
+	struct span          initial;
+	enum login_verdict   verdict;
+
+	if (span_has(user, '\0') || span_has(password, '\0'))
+		return LOGIN_NO;
+	text_add_byte(&secret, '\0');
+	text_add(&secret, user);
+	text_add_byte(&secret, '\0');
+	text_add(&secret, password);
+	initial = text_span(&secret);
+	verdict = login_sasl(l, SPAN("PLAIN"), &initial, NULL);
+	mem_wipe(secret.at, secret.room);
+	return verdict;
+}
+
+/* ------------------------------------------------------------ becoming somebody */
+
+static int
+hand_over(struct login *l, struct span tag, int *process, struct fault *why)
+{
+	struct login_session s = {
+		.ticket = span_of(l->ticket), .session = span_of(l->session), .peer = span_of(l->peer),
+		.local = span_of(l->local), .tag = tag, .input = SPAN_NONE, .tls = conn_is_tls(l->conn),
+	};
+	int     pair[2], got;
+	int64_t pid = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return fault_errno(why, "socketpair");
+	s.stream = pair[1];
+	got = login_hand_over(login_config.service, &s, &pid, why);
+	close(pair[1]);
+	if (got < 0) {
+		close(pair[0]);
+		return -1;
+	}
+	log_info("%s-login: Login: user=<%s>, method=%s, rip=%s, lip=%s, mpid=%lld, %s%ssession=<%s>", login_config.service,
+	         l->user, l->method, l->peer, l->local, (long long)pid, conn_is_tls(l->conn) ? "TLS, " : "",
+	         !conn_is_tls(l->conn) && l->secured ? "secured, " : "", l->session);
+	*process = pair[0];
+	return 0;
+}
+
+int
+login_enter(struct login *l, struct span tag, struct fault *why)
+{
+	autoclose int process = -1;
+
+	if (hand_over(l, tag, &process, why) < 0) {
+		log_error("%s-login: user=<%s>: %s", login_config.service, l->user, fault_text(why));
+		return -1;
+	}
+	l->entered = true;
+	mem_wipe(l->ticket, sizeof l->ticket);
+	pump_run(l->conn, process);
+	return 0;
+}
+
+static void
+log_end(const struct login *l)
+{
+	char    what[80] = "no auth attempts";
+	int64_t seconds = (clock_now() - l->started) / 1000;
+
+	if (l->attempts)
+		snprintf(what, sizeof what, "auth failed, %d attempts", l->attempts);
+	else if (l->refused_plaintext)
+		snprintf(what, sizeof what, "tried to use disallowed plaintext auth");
+	if (l->refused_plaintext && !l->attempts)
+		log_info("%s-login: Disconnected: %s (%s): user=<>, rip=%s, lip=%s, session=<%s>", login_config.service,
+		         l->end ? l->end : "Connection closed", what, l->peer, l->local, l->session);
+	else
+		log_info("%s-login: Disconnected: %s (%s in %lld secs): user=<%s>, %s%s%srip=%s, lip=%s%s, session=<%s>",
+		         login_config.service, l->end ? l->end : "Connection closed", what, (long long)seconds, l->user,
+		         l->method ? "method=" : "", l->method ? l->method : "", l->method ? ", " : "", l->peer, l->local,
+		         conn_is_tls(l->conn) ? ", TLS" : "", l->session);
+}
+
+void
+login_end(struct login *l)
+{
+	if (!l->entered)
+		log_end(l);
+	conn_deadline(l->conn, clock_after(5000));
+	conn_close_notify(l->conn);
+	conn_free(l->conn);
+	arena_free(l->arena);
+	mem_wipe(l, sizeof *l);
+	free(l);
+}

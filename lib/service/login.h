@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * login.h - what imap-login and pop3-login share: a client before it is somebody
+ *
+ * A login program speaks with a stranger: TLS, capabilities, a try to log in.
+ * authd says yes and gives a ticket; the ticket and one end of a socket pair
+ * go to the user's process, and from then on bytes are only passed on (pump.h):
+ * TLS stays here, the mailbox stays there.
+ *
+ *   struct login *l = login_start(fd);              greeting is the protocol's
+ *   login_starttls(l)                               when asked
+ *   switch (login_plain(l, user, password)) ...     or login_sasl
+ *   login_enter(l, tag)                             WAITS until the session is over
+ *   login_end(l)                                    logs what the user's process did not
+ *
+ * Log lines are Dovecot's, under its tag, so that its log readers go on working.
+ * Before login at most LOGIN_INPUT_MAX bytes are taken from a client.
+ */
+#ifndef SERVICE_LOGIN_H
+#define SERVICE_LOGIN_H
+
+#include "base/arena.h"
+#include "config/param.h"
+#include "ipc/ask_auth.h"
+#include "net/conn.h"
+
+enum { LOGIN_LINE_MAX = 8192, LOGIN_INPUT_MAX = 65536, LOGIN_BAD_MAX = 3 };
+
+struct login_config {
+	const char *service;              /* "imap", "pop3": the user processes, and the TLS name */
+	const char *tls_cert_file, *tls_key_file, *tls_chain_files, *tls_protocols;
+	bool        tls_wrappermode, disable_plaintext;
+	int64_t     timeout;              /* from connect to login */
+	struct tls_context *tls;          /* NULL: none is configured */
+};
+extern struct login_config login_config;
+
+/* Rows for the prefix "imap_" or "pop3_". */
+#define LOGIN_ROWS(p)                                                                                               \
+	STRING(p "tls_cert_file", &login_config.tls_cert_file, "$smtpd_tls_cert_file", "certificate and chain, PEM"), \
+	STRING(p "tls_key_file", &login_config.tls_key_file, "$smtpd_tls_key_file", "its key"),                      \
+	STRING(p "tls_chain_files", &login_config.tls_chain_files, "", "key and chain in one, instead"),             \
+	STRING(p "tls_protocols", &login_config.tls_protocols, ">=TLSv1.2", "TLS versions"),                         \
+	BOOLEAN(p "tls_wrappermode", &login_config.tls_wrappermode, "no", "TLS from the first byte"),                \
+	BOOLEAN("disable_plaintext_auth", &login_config.disable_plaintext, "yes", "passwords in clear only over TLS or on this machine"), \
+	DURATION("login_timeout", &login_config.timeout, "180s", "1s", "1h", "how long a client may stay without logging in")
+
+struct login {
+	struct conn  *conn;
+	struct arena *arena;
+	char          peer[64], local[64], session[24], user[256], ticket[40];
+	const char   *method;
+	bool          secured;            /* TLS, or the same machine */
+	bool          refused_plaintext, in_handshake;
+	int           attempts, bad_commands;
+	int64_t       started;
+	const char   *end;                /* "Inactivity", "Logged out": why it is over */
+	bool          entered;
+};
+
+enum login_verdict { LOGIN_YES, LOGIN_NO, LOGIN_TROUBLE, LOGIN_INSECURE, LOGIN_UNKNOWN_MECHANISM, LOGIN_ABORTED, LOGIN_LOST };
+
+int login_prepare(const char *service, struct fault *);       /* certificates: before the sandbox */
+WAITS struct login *login_start(int fd);                      /* NULL: gone already; logged */
+WAITS int login_starttls(struct login *);                     /* after "OK begin"; -1: over */
+bool login_may_use_plaintext(const struct login *);
+
+/* The client's answer to a base64 challenge, decoded: 0, 1 it gave up ("*"), -1 lost or malformed. */
+typedef WAITS int login_exchange(struct login *, struct span challenge, struct text *response);
+
+WAITS enum login_verdict login_plain(struct login *, struct span user, struct span password);
+WAITS enum login_verdict login_sasl(struct login *, struct span mechanism, const struct span *initial, login_exchange *);
+WAITS int login_enter(struct login *, struct span tag, struct fault *);
+void login_end(struct login *);
+WAITS void login_mechanisms(struct login *, struct text *names);   /* "PLAIN LOGIN"; "" where nobody may log in */
+
+#endif
