@@ -37,3 +37,9 @@ t_fuzz_fuzz_imap_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_fuzz_fuzz_imap_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_imap_LDADD = $(IMAPD_LIBS)
 EXTRA_DIST += t/fuzz/corpus/imap
+
+pkglibexec_PROGRAMS += imapd/imapd imapd/imap-login
+imapd_imapd_SOURCES = imapd/main.c
+imapd_imapd_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS)
+imapd_imap_login_SOURCES = imapd/imap_login.c
+imapd_imap_login_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS)

@@ -23,3 +23,9 @@ endif
 EXTRA_DIST += lib/service/probe_linux.c lib/service/probe_portable.c lib/service/sandbox_linux.c lib/service/probe_linux.c lib/service/sandbox_openbsd.c \
 	lib/service/sandbox_freebsd.c lib/service/sandbox_portable.c
 lib_service_libservice_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+
+# The login programs' front, and the user processes' way in.
+lib_service_libservice_a_SOURCES += \
+	lib/service/login.c lib/service/login.h \
+	lib/service/mailbox.c lib/service/mailbox.h \
+	lib/service/pump.c lib/service/pump.h

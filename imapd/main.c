@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/* main.c - imapd: one user's IMAP session (RFC 3501), as that user, behind imap-login */
+#include "base/log.h"
+#include "imap_config.h"
+#include "mail/charset.h"
+#include "service/mailbox.h"
+#include "service/service.h"
+#include "session.h"
+
+static int
+prepare(struct fault *why)
+{
+	charset_prepare();
+	log_rename("dovecot");
+	return imap_config_check(why);
+}
+
+static void
+serve(int sock, const struct listener *unused)
+{
+	struct mailbox_session s;
+	struct fault           why = {0};
+
+	(void)unused;
+	if (mailbox_receive(sock, &s, &why) < 0)
+		return;
+	struct imap_user user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .session = s.session, .tag = s.tag};
+
+	if (imap_session(&user, s.conn, &why) < 0)
+		log_error("imap(%s)<%s>: %s", s.user.user, s.session, fault_text(&why));
+	conn_free(s.conn);
+}
+
+static const char *const asks[] = {"authd", NULL};
+
+static const struct service imapd = {
+	.name = "imapd",
+	.about = "one user's IMAP session, as that user",
+	.role = ROLE_ROOT,
+	.model = SERVE_FORKS,
+	.asks = asks,
+	.promises = MAY_ACCEPT | MAY_ASK | MAY_FORK | MAY_BECOME | MAY_READ | MAY_WRITE | MAY_WATCH,
+	.params = imap_params,
+	.tasks = "1",
+	.prepare = prepare,
+	.serve = serve,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_run(&imapd, argc, argv);
+}

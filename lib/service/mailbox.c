@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mailbox.c - a session comes from its login program and becomes the mailbox's owner
+ */
+#include "service/mailbox.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "ipc/login.h"
+#include "service/privilege.h"
+#include "service/sandbox.h"
+#include "service/service.h"
+#include "store/location.h"
+
+static void
+copy(char *to, size_t size, struct span s)
+{
+	snprintf(to, size, "%.*s", SPAN_ARGS(s));
+}
+
+/* The directories of a new user are made as that user, before the sandbox can
+ * only be told about what is there. */
+static int
+confine(const struct auth_user *u, struct fault *why)
+{
+	struct location l = {0};
+	const char     *paths[3] = {NULL, NULL, NULL};
+	struct sandbox  box = {.promises = MAY_READ | MAY_WRITE | MAY_WATCH, .reads = paths, .writes = paths};
+	int             done = -1;
+
+	if (location_parse(span_of(u->mail), span_of(u->user), span_of(u->home), &l, why) < 0)
+		return -1;
+	paths[0] = text_string(&l.root);
+	if (l.index.len && !span_is(text_span(&l.index), "MEMORY"))
+		paths[1] = text_string(&l.index);
+	if (file_make_directories(paths[0], 0700, why) == 0 &&
+	    (!paths[1] || file_make_directories(paths[1], 0700, why) == 0))
+		done = sandbox_close(&box, why);
+	location_free(&l);
+	return done;
+}
+
+static int
+become(const struct login_session *in, struct mailbox_session *out, struct fault *why)
+{
+	struct identity who = {0};
+
+	if (ask_auth_redeem(in->ticket, &out->user, why) < 0)
+		return -1;
+	who.uid = out->user.uid;
+	who.gid = out->user.gid;
+	return user_become(&who, why) < 0 ? -1 : confine(&out->user, why);
+}
+
+int
+mailbox_receive(int given, struct mailbox_session *out, struct fault *why)
+{
+	autoclose int          sock = given;
+	autoframe struct frame f = {0};
+	struct login_session   in = {.stream = -1};
+	struct mailbox_session s = {0};
+
+	if (login_receive(sock, &f, &in, why) != 0)
+		return -1;
+	autoclose int stream = in.stream;
+
+	copy(s.session, sizeof s.session, in.session);
+	copy(s.tag, sizeof s.tag, in.tag);
+	copy(s.peer, sizeof s.peer, in.peer);
+	if (become(&in, &s, why) < 0) {
+		log_error("user=<%s>, session=<%s>: %s", s.user.user, s.session, fault_text(why));
+		login_refuse(sock, "Internal error occurred. Refer to server log for more information.", NULL);
+		return -1;
+	}
+	if (login_begun(sock, why) < 0)
+		return -1;
+	s.conn = conn_new(take_fd(stream));
+	*out = s;
+	return 0;
+}

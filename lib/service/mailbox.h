@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mailbox.h - a session comes from its login program and becomes the mailbox's owner
+ *
+ * For imapd and pop3d, in a process that was forked for this session: the
+ * ticket is redeemed at authd, which alone says who that is; then the process
+ * becomes that user for good and is confined to the mailbox. Root opens nothing.
+ */
+#ifndef SERVICE_MAILBOX_H
+#define SERVICE_MAILBOX_H
+
+#include "ipc/ask_auth.h"
+#include "net/conn.h"
+
+struct mailbox_session {
+	struct auth_user user;          /* .mail: "maildir:/home/a/Maildir" */
+	char             session[64], tag[160], peer[64];
+	struct conn     *conn;          /* to the client, through the login program; owned */
+};
+
+/* 0; -1: refused (the login program was told and it is logged). Closes sock. */
+WAITS int mailbox_receive(int sock, struct mailbox_session *, struct fault *);
+
+#endif
