@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * drop.c - INBOX as a maildrop: numbers, sizes, unique ids
+ *
+ * Order and unique ids follow dovecot-uidlist: a P field holds the UIDL that
+ * clients know already, O the order they know (formats: compatible with what
+ * Dovecot and its importers write).
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "mail/line.h"
+#include "session.h"
+#include "store/folder.h"
+#include "store/location.h"
+
+enum { READ_PART = 65536 };
+
+bool
+uidl_format(const char *format, uint32_t uid, uint32_t validity, struct span base, struct text *out)
+{
+	for (const char *p = format; *p; p++) {
+		bool hex = false;
+
+		if (*p != '%') {
+			text_add_byte(out, *p);
+			continue;
+		}
+		p++;
+		if (strncmp(p, "08X", 3) == 0) {
+			hex = true;
+			p += 3;
+		}
+		switch (*p) {
+		case 'u': text_add_format(out, hex ? "%08x" : "%u", uid); break;
+		case 'v': text_add_format(out, hex ? "%08x" : "%u", validity); break;
+		case 'f':
+		case 'g': text_add(out, base); break;
+		default: return false;
+		}
+	}
+	return out->len > 0;
+}
+
+void
+drop_uidl(const struct drop *d, const struct drop_message *m, struct text *out)
+{
+	if (m->uidl.len)
+		text_add(out, m->uidl);
+	else
+		uidl_format(pop3_config.uidl_format, m->uid, d->folder->list.validity, m->base, out);
+	/* RFC 1939, 7: 1 to 70 characters from 0x21 to 0x7E */
+	text_cut(out, 70);
+	for (size_t i = 0; i < out->len; i++)
+		if (out->at[i] < 0x21 || out->at[i] > 0x7e)
+			out->at[i] = '_';
+}
+
+int
+drop_read(const struct drop *d, const struct drop_message *m, int *fd, struct fault *why)
+{
+	struct stat st;
+
+	return folder_message_open(d->folder, m->uid, fd, &st, why);
+}
+
+/* Without a W= in its name the file is read once to count its lines. */
+static int
+measure(const struct drop *d, struct drop_message *m, struct fault *why)
+{
+	autotext struct text part = {0};
+	autoclose int        fd = -1;
+	uint64_t             size = 0;
+	bool                 cr = false;
+
+	if (drop_read(d, m, &fd, why) < 0)
+		return -1;
+	for (;;) {
+		ssize_t n = read(fd, text_room(&part, READ_PART), READ_PART);
+
+		if (n < 0)
+			return fault_errno(why, "read");
+		if (n == 0)
+			break;
+		for (ssize_t i = 0; i < n; i++) {
+			size += 1 + (part.at[i] == '\n' && !cr);
+			cr = part.at[i] == '\r';
+		}
+	}
+	m->size = size;
+	return 0;
+}
+
+static void
+take_fields(struct drop_message *m, struct span fields, struct span base)
+{
+	struct span word;
+
+	while (span_next(&fields, " ", &word)) {
+		uint64_t n;
+
+		if (span_starts(word, "P"))
+			m->uidl = word.len > 1 ? span_from(word, 1) : base;
+		else if (span_starts(word, "O") && span_number(span_from(word, 1), &n))
+			m->order = n;
+	}
+}
+
+static int
+add_message(struct drop *d, const struct message *from, struct fault *why)
+{
+	struct drop_message *m = &d->messages[d->count];
+	struct file_name     name;
+	ptrdiff_t            record;
+
+	*m = (struct drop_message){.uid = from->uid, .order = UINT64_MAX, .uidl = SPAN_NONE};
+	m->base = arena_span(d->arena, message_base(from));
+	m->seen = from->flags & MESSAGE_SEEN;
+	file_name_parse(span_of(from->name), &name);
+	m->size = name.full_size;
+	record = uidlist_find(&d->folder->list, m->base);
+	if (record >= 0)
+		take_fields(m, arena_span(d->arena, d->folder->list.records[record].fields), m->base);
+	if (!name.has_full_size && measure(d, m, why) < 0)
+		return why->error == 2 ? 0 : -1; /* ENOENT: gone meanwhile */
+	d->count++;
+	return 0;
+}
+
+static int
+by_order(const void *a, const void *b)
+{
+	const struct drop_message *x = a, *y = b;
+
+	if (x->order != y->order)
+		return x->order < y->order ? -1 : 1;
+	return (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+int
+drop_open(const struct pop3_user *u, struct drop *out, struct fault *why)
+{
+	struct drop     d = {.arena = arena_new()};
+	struct location l = {0};
+
+	if (location_parse(span_of(u->mail), span_of(u->name), span_of(u->home), &l, why) < 0 ||
+	    maildir_open(text_string(&l.root), MAILDIR_CREATE, &d.maildir, why) < 0 ||
+	    folder_open(d.maildir, "", 0, &d.folder, why) < 0) {
+		location_free(&l);
+		drop_close(&d);
+		return -1;
+	}
+	location_free(&l);
+	d.messages = mem_array(d.folder->count, sizeof *d.messages);
+	for (size_t i = 0; i < d.folder->count; i++)
+		if (add_message(&d, &d.folder->messages[i], why) < 0) {
+			drop_close(&d);
+			return -1;
+		}
+	qsort(d.messages, d.count, sizeof *d.messages, by_order);
+	*out = d;
+	return 0;
+}
+
+void
+drop_close(struct drop *d)
+{
+	free(d->messages);
+	folder_close(d->folder);
+	maildir_close(d->maildir);
+	arena_free(d->arena);
+	*d = (struct drop){0};
+}
+
+static size_t
+collect(const struct drop *d, bool deleted, uint32_t *uids)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < d->count; i++)
+		if (deleted ? d->messages[i].deleted : d->messages[i].seen && !d->messages[i].deleted)
+			uids[count++] = d->messages[i].uid;
+	for (size_t i = 1; i < count; i++) { /* by uid; mostly they are already */
+		uint32_t uid = uids[i];
+		size_t   k = i;
+
+		for (; k > 0 && uids[k - 1] > uid; k--)
+			uids[k] = uids[k - 1];
+		uids[k] = uid;
+	}
+	return count;
+}
+
+int
+drop_mark_seen(struct drop *d, struct fault *why)
+{
+	autofree uint32_t *uids = mem_array(d->count, sizeof *uids);
+	struct flag_change seen = {.kind = FLAGS_ADD, .flags = MESSAGE_SEEN};
+	size_t             count = collect(d, false, uids);
+
+	if (pop3_config.no_flag_updates || count == 0)
+		return 0;
+	return folder_store(d->folder, uids, count, &seen, false, why);
+}
+
+int
+drop_update(struct drop *d, size_t *deleted, struct fault *why)
+{
+	autofree uint32_t *uids = mem_array(d->count, sizeof *uids);
+	size_t             count = collect(d, true, uids);
+
+	if (drop_mark_seen(d, why) < 0)
+		return -1;
+	if (count && folder_expunge(d->folder, uids, count, true, why) < 0)
+		return -1;
+	*deleted = count;
+	return 0;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * pop3_login.c - pop3-login: POP3 before login (RFC 1939, 4; STLS RFC 2595; AUTH RFC 5034), TLS for the whole session
+ */
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "service/login.h"
+#include "service/service.h"
+
+static const struct param params[] = {LOGIN_ROWS("pop3_"), END_OF_PARAMS};
+
+enum { POP3_LINE_MAX = 8192, USER_MAX = 255 };
+
+struct dialogue {
+	struct login *l;
+	struct text   user;           /* of USER, until PASS */
+	bool          over;
+};
+
+static void
+say(struct dialogue *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+say(struct dialogue *d, const char *format, ...)
+{
+	autotext struct text line = {0};
+	va_list              args;
+
+	va_start(args, format);
+	text_add_args(&line, format, args);
+	va_end(args);
+	text_add(&line, SPAN("\r\n"));
+	if (conn_write(d->l->conn, text_span(&line), NULL) < 0)
+		d->over = true;
+}
+
+static void
+do_capa(struct dialogue *d, struct span unused)
+{
+	autotext struct text names = {0};
+
+	(void)unused;
+	login_mechanisms(d->l, &names);
+	say(d, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE%s%s\r\nSASL%s%s\r\nIMPLEMENTATION Postern\r\n.",
+	    login_config.tls && !conn_is_tls(d->l->conn) ? "\r\nSTLS" : "", names.len ? "\r\nUSER" : "", names.len ? " " : "",
+	    text_string(&names));
+}
+
+static void
+do_quit(struct dialogue *d, struct span unused)
+{
+	(void)unused;
+	say(d, "+OK Logging out");
+	d->l->end = "Aborted login";
+	d->over = true;
+}
+
+static void
+do_noop(struct dialogue *d, struct span unused)
+{
+	(void)unused;
+	say(d, "+OK");
+}
+
+static void
+do_stls(struct dialogue *d, struct span unused)
+{
+	(void)unused;
+	if (!login_config.tls || conn_is_tls(d->l->conn)) {
+		say(d, "-ERR %s", conn_is_tls(d->l->conn) ? "TLS is already active." : "TLS support isn't enabled.");
+		return;
+	}
+	say(d, "+OK Begin TLS negotiation now.");
+	text_clear(&d->user); /* nothing that was said in clear survives */
+	if (login_starttls(d->l) < 0)
+		d->over = true;
+}
+
+static void
+judge(struct dialogue *d, enum login_verdict verdict)
+{
+	struct fault why = {0};
+
+	switch (verdict) {
+	case LOGIN_YES:
+		if (login_enter(d->l, SPAN_NONE, &why) == 0)
+			d->over = true;
+		else
+			say(d, "-ERR [SYS/TEMP] Internal error occurred. Refer to server log for more information.");
+		break;
+	case LOGIN_NO:
+		say(d, "-ERR [AUTH] Authentication failed.");
+		break;
+	case LOGIN_TROUBLE:
+		say(d, "-ERR [SYS/TEMP] Temporary authentication failure.");
+		break;
+	case LOGIN_INSECURE:
+		say(d, "-ERR Plaintext authentication disallowed on non-secure (SSL/TLS) connections.");
+		break;
+	case LOGIN_UNKNOWN_MECHANISM:
+		say(d, "-ERR Unsupported authentication mechanism.");
+		break;
+	case LOGIN_ABORTED:
+		say(d, "-ERR Authentication aborted by client.");
+		break;
+	case LOGIN_LOST:
+		d->over = true;
+	}
+}
+
+static bool
+refuse_plaintext(struct dialogue *d)
+{
+	if (login_may_use_plaintext(d->l))
+		return false;
+	d->l->refused_plaintext = true;
+	judge(d, LOGIN_INSECURE);
+	return true;
+}
+
+static void
+do_user(struct dialogue *d, struct span name)
+{
+	if (refuse_plaintext(d))
+		return;
+	if (name.len == 0 || name.len > USER_MAX) {
+		say(d, "-ERR Bad user name.");
+		return;
+	}
+	text_set(&d->user, name);
+	say(d, "+OK");
+}
+
+static void
+do_pass(struct dialogue *d, struct span password)
+{
+	autotext struct text user = {0};
+
+	if (refuse_plaintext(d))
+		return;
+	if (d->user.len == 0) {
+		say(d, "-ERR No username given.");
+		return;
+	}
+	text_add(&user, text_span(&d->user));
+	text_clear(&d->user);
+	judge(d, login_plain(d->l, text_span(&user), password));
+}
+
+static int
+exchange(struct login *l, struct span challenge, struct text *response)
+{
+	autotext struct text line = {0};
+	struct span          answer;
+
+	text_add_string(&line, "+ ");
+	base64_encode(challenge, &line);
+	text_add(&line, SPAN("\r\n"));
+	if (conn_write(l->conn, text_span(&line), NULL) < 0 || conn_line(l->conn, POP3_LINE_MAX, &answer, NULL, NULL) < 0)
+		return -1;
+	if (span_is(answer, "*"))
+		return 1;
+	return base64_decode(answer, response, NULL) < 0 ? 1 : 0;
+}
+
+static void
+do_auth(struct dialogue *d, struct span argument)
+{
+	autotext struct text decoded = {0};
+	struct span          mechanism, rest = argument, initial;
+
+	if (argument.len == 0) { /* an old way to ask for the mechanisms */
+		autotext struct text names = {0};
+		struct span          name;
+
+		login_mechanisms(d->l, &names);
+		say(d, "+OK");
+		for (rest = text_span(&names); span_next(&rest, " ", &name);)
+			say(d, "%.*s", SPAN_ARGS(name));
+		say(d, ".");
+		return;
+	}
+	span_next(&rest, " ", &mechanism);
+	rest = span_trim(rest);
+	if (rest.len && !span_is(rest, "=") && base64_decode(rest, &decoded, NULL) < 0) {
+		say(d, "-ERR Invalid base64 data in initial response.");
+		return;
+	}
+	initial = text_span(&decoded);
+	judge(d, login_sasl(d->l, mechanism, rest.len ? &initial : NULL, exchange));
+}
+
+static const struct verb {
+	const char *name, *section;
+	void      (*run)(struct dialogue *, struct span);
+} verbs[] = {
+	{"CAPA", "RFC 2449, 5", do_capa}, {"USER", "RFC 1939, 7", do_user}, {"PASS", "RFC 1939, 7", do_pass},
+	{"AUTH", "RFC 5034, 4", do_auth}, {"STLS", "RFC 2595, 4", do_stls}, {"QUIT", "RFC 1939, 4", do_quit},
+	{"NOOP", "RFC 1939, 5", do_noop},
+};
+
+/* PASS takes the rest of the line as it is: a password may have blanks at its ends. */
+static void
+run(struct dialogue *d, struct span line)
+{
+	struct span verb = line;
+
+	span_split(&line, ' ', &verb);
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (span_is_nocase(verb, verbs[i].name)) {
+			verbs[i].run(d, span_is_nocase(verb, "PASS") ? line : span_trim(line));
+			return;
+		}
+	if (++d->l->bad_commands >= LOGIN_BAD_MAX) {
+		d->l->end = "Too many invalid commands";
+		d->over = true;
+	}
+	say(d, "-ERR Unknown command.");
+}
+
+static bool
+next_line(struct dialogue *d, struct span *line)
+{
+	struct fault why = {0};
+
+	if (conn_bytes_in(d->l->conn) > LOGIN_INPUT_MAX) {
+		d->l->end = "Too much input before login";
+		return false;
+	}
+	if (conn_line(d->l->conn, POP3_LINE_MAX, line, NULL, &why) == 0)
+		return !span_starts(*line, "GET ") && !span_starts(*line, "POST ");
+	if (why.class == FAULT_TIME) {
+		say(d, "-ERR Disconnected for inactivity during authentication.");
+		d->l->end = "Inactivity during authentication";
+	}
+	return false;
+}
+
+static void
+serve(int fd, const struct listener *unused)
+{
+	struct dialogue d = {.l = login_start(fd)};
+	struct span     line;
+
+	(void)unused;
+	if (!d.l)
+		return;
+	say(&d, "+OK Postern ready.");
+	while (!d.over && next_line(&d, &line)) {
+		autofree char *copy = mem_span(line); /* a handler may read on */
+		size_t         len = line.len;
+
+		run(&d, span_at(copy, len));
+		mem_wipe(copy, len);
+	}
+	text_free(&d.user);
+	login_end(d.l);
+}
+
+static int
+prepare(struct fault *why)
+{
+	return login_prepare("pop3", why);
+}
+
+static const char *const asks[] = {"authd", "anvil", "pop3", NULL};
+
+static const struct service pop3_login = {
+	.name = "pop3-login",
+	.about = "POP3 before login, and TLS for the whole session",
+	.role = ROLE_NET,
+	.model = SERVE_TASKS,
+	.asks = asks,
+	.promises = MAY_ACCEPT | MAY_ASK,
+	.params = params,
+	.tasks = "1000",
+	.prepare = prepare,
+	.serve = serve,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_run(&pop3_login, argc, argv);
+}

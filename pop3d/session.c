@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session.c - POP3 after login (RFC 1939; UIDL and TOP; CAPA of RFC 2449)
+ */
+#include "session.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mail/line.h"
+
+enum { LINE_MAX_BYTES = 255, BAD_MAX = 20, READ_PART = 65536 };
+
+struct pop3_config pop3_config;
+
+const struct param pop3_params[] = {
+	RAW("pop3_uidl_format", &pop3_config.uidl_format, "%08Xu%08Xv", "unique ids: %u UID, %v UIDVALIDITY, %f file, %08Xu in hex"),
+	BOOLEAN("pop3_no_flag_updates", &pop3_config.no_flag_updates, "no", "RETR does not set \\Seen"),
+	DURATION("pop3_timeout", &pop3_config.timeout, "10m", "1m", "24h", "how long a client may be silent (RFC 1939, 3)"),
+	END_OF_PARAMS
+};
+
+int
+pop3_config_check(struct fault *why)
+{
+	autotext struct text t = {0};
+
+	if (!uidl_format(pop3_config.uidl_format, 1, 1, SPAN("x"), &t))
+		return fault_set(why, FAULT_INPUT, "pop3_uidl_format: %s is not supported", pop3_config.uidl_format);
+	return 0;
+}
+
+struct session {
+	const struct pop3_user *user;
+	struct conn            *conn;
+	struct drop             drop;
+	bool                    over;
+	const char             *end;
+	int                     bad;
+	size_t                  tops, retrs, deleted;
+	uint64_t                top_bytes, retr_bytes;
+};
+
+static void
+say(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+say(struct session *s, const char *format, ...)
+{
+	autotext struct text line = {0};
+	va_list              args;
+
+	va_start(args, format);
+	text_add_args(&line, format, args);
+	va_end(args);
+	text_add(&line, SPAN("\r\n"));
+	if (conn_write(s->conn, text_span(&line), NULL) < 0)
+		s->over = true;
+}
+
+/* ------------------------------------------------------------ arguments */
+
+static struct drop_message *
+message_of(struct session *s, struct span argument)
+{
+	uint64_t n;
+
+	if (!span_number(argument, &n)) {
+		say(s, "-ERR Invalid message number: %.*s", (int)(argument.len < 20 ? argument.len : 20), argument.at);
+	} else if (n == 0 || n > s->drop.count) {
+		say(s, "-ERR There's no message %llu.", (unsigned long long)n);
+	} else if (s->drop.messages[n - 1].deleted) {
+		say(s, "-ERR Message is deleted.");
+	} else {
+		return &s->drop.messages[n - 1];
+	}
+	return NULL;
+}
+
+static size_t
+number_of(const struct session *s, const struct drop_message *m)
+{
+	return (size_t)(m - s->drop.messages) + 1;
+}
+
+static void
+totals(const struct session *s, size_t *count, uint64_t *size)
+{
+	*count = 0;
+	*size = 0;
+	for (size_t i = 0; i < s->drop.count; i++)
+		if (!s->drop.messages[i].deleted) {
+			++*count;
+			*size += s->drop.messages[i].size;
+		}
+}
+
+/* ------------------------------------------------------------ commands */
+
+static void
+do_capa(struct session *s, struct span unused)
+{
+	(void)unused;
+	say(s, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nIMPLEMENTATION Postern\r\n.");
+}
+
+static void
+do_stat(struct session *s, struct span unused)
+{
+	size_t   count;
+	uint64_t size;
+
+	(void)unused;
+	totals(s, &count, &size);
+	say(s, "+OK %zu %llu", count, (unsigned long long)size);
+}
+
+static void
+do_list(struct session *s, struct span argument)
+{
+	struct drop_message *m;
+	size_t               count;
+	uint64_t             size;
+
+	if (argument.len) {
+		if ((m = message_of(s, argument)))
+			say(s, "+OK %zu %llu", number_of(s, m), (unsigned long long)m->size);
+		return;
+	}
+	totals(s, &count, &size);
+	say(s, "+OK %zu messages:", count);
+	for (size_t i = 0; i < s->drop.count; i++)
+		if (!s->drop.messages[i].deleted)
+			say(s, "%zu %llu", i + 1, (unsigned long long)s->drop.messages[i].size);
+	say(s, ".");
+}
+
+static void
+say_uidl(struct session *s, const char *before, const struct drop_message *m)
+{
+	autotext struct text id = {0};
+
+	drop_uidl(&s->drop, m, &id);
+	say(s, "%s%zu %s", before, number_of(s, m), text_string(&id));
+}
+
+static void
+do_uidl(struct session *s, struct span argument)
+{
+	struct drop_message *m;
+
+	if (argument.len) {
+		if ((m = message_of(s, argument)))
+			say_uidl(s, "+OK ", m);
+		return;
+	}
+	say(s, "+OK");
+	for (size_t i = 0; i < s->drop.count; i++)
+		if (!s->drop.messages[i].deleted)
+			say_uidl(s, "", &s->drop.messages[i]);
+	say(s, ".");
+}
+
+/* How many bytes of `part` belong to a TOP of `body` lines: *in_body says where we are. */
+static size_t
+cut_top(struct span part, bool *in_body, bool *line_start, uint64_t *lines)
+{
+	for (size_t i = 0; i < part.len; i++) {
+		if (*in_body && *lines == 0)
+			return i;
+		if (part.at[i] == '\n') {
+			if (*in_body)
+				--*lines;
+			else if (*line_start)
+				*in_body = true;
+			*line_start = true;
+		} else if (part.at[i] != '\r') {
+			*line_start = false;
+		}
+	}
+	return part.len;
+}
+
+/* The content with CRLF and doubled dots, then the end; -1 after the +OK ends the session. */
+static int
+send_content(struct session *s, int fd, bool top, uint64_t lines, struct fault *why)
+{
+	autotext struct text part = {0}, wire = {0};
+	struct line_encoder  e;
+	bool                 in_body = false, line_start = true;
+
+	line_encoder_start(&e, true, 0);
+	e.keep_cr = true;
+	for (;;) {
+		ssize_t     n = read(fd, text_room(&part, READ_PART), READ_PART);
+		struct span got = span_at(part.at, n > 0 ? (size_t)n : 0);
+		size_t      use = top ? cut_top(got, &in_body, &line_start, &lines) : got.len;
+
+		if (n < 0)
+			return fault_errno(why, "read");
+		text_clear(&wire);
+		line_encode(&e, span_first(got, use), &wire);
+		conn_deadline(s->conn, clock_after(pop3_config.timeout));
+		if (conn_write(s->conn, text_span(&wire), why) < 0)
+			return -1;
+		if (n == 0 || use < got.len)
+			break;
+	}
+	text_clear(&wire);
+	line_encode_end(&e, &wire);
+	*(top ? &s->top_bytes : &s->retr_bytes) += e.bytes;
+	return conn_write(s->conn, text_span(&wire), why);
+}
+
+static void
+send_message(struct session *s, struct drop_message *m, bool top, uint64_t lines)
+{
+	autoclose int fd = -1;
+	struct fault  why = {0};
+
+	if (drop_read(&s->drop, m, &fd, &why) < 0) {
+		say(s, "-ERR [SYS/TEMP] The message cannot be read.");
+		return;
+	}
+	if (top)
+		say(s, "+OK");
+	else
+		say(s, "+OK %llu octets", (unsigned long long)m->size);
+	if (send_content(s, fd, top, lines, &why) < 0) {
+		s->end = fault_text(&why);
+		s->over = true;
+	}
+}
+
+static void
+do_retr(struct session *s, struct span argument)
+{
+	struct drop_message *m = message_of(s, argument);
+
+	if (!m)
+		return;
+	send_message(s, m, false, 0);
+	m->seen = true;
+	s->retrs++;
+}
+
+static void
+do_top(struct session *s, struct span argument)
+{
+	struct span          number;
+	struct drop_message *m;
+	uint64_t             lines;
+
+	span_next(&argument, " ", &number);
+	if (!span_number(span_trim(argument), &lines)) {
+		say(s, "-ERR Missing or wrong line count.");
+		return;
+	}
+	if (!(m = message_of(s, number)))
+		return;
+	send_message(s, m, true, lines);
+	s->tops++;
+}
+
+static void
+do_dele(struct session *s, struct span argument)
+{
+	struct drop_message *m = message_of(s, argument);
+
+	if (!m)
+		return;
+	m->deleted = true;
+	say(s, "+OK Marked to be deleted.");
+}
+
+static void
+do_rset(struct session *s, struct span unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < s->drop.count; i++)
+		s->drop.messages[i].deleted = false;
+	say(s, "+OK");
+}
+
+static void
+do_noop(struct session *s, struct span unused)
+{
+	(void)unused;
+	say(s, "+OK");
+}
+
+/* RFC 1939, 6: UPDATE. When something could not be removed the client must know. */
+static void
+do_quit(struct session *s, struct span unused)
+{
+	struct fault why = {0};
+
+	(void)unused;
+	s->over = true;
+	s->end = "Logged out";
+	if (drop_update(&s->drop, &s->deleted, &why) < 0) {
+		log_error("pop3(%s)<%s>: %s", s->user->name, s->user->session, fault_text(&why));
+		say(s, "-ERR [SYS/TEMP] Some deleted messages could not be removed.");
+	} else {
+		say(s, s->deleted ? "+OK Logging out, messages deleted." : "+OK Logging out.");
+	}
+}
+
+static const struct verb {
+	const char *name, *section;
+	bool        needs_argument, may_have_one;
+	void      (*run)(struct session *, struct span);
+} verbs[] = {
+	{"CAPA", "RFC 2449, 5", false, false, do_capa},
+	{"STAT", "5",           false, false, do_stat},
+	{"LIST", "5",           false, true,  do_list},
+	{"RETR", "5",           true,  true,  do_retr},
+	{"DELE", "5",           true,  true,  do_dele},
+	{"NOOP", "5",           false, false, do_noop},
+	{"RSET", "5",           false, false, do_rset},
+	{"TOP",  "7",           true,  true,  do_top},
+	{"UIDL", "7",           false, true,  do_uidl},
+	{"QUIT", "6",           false, false, do_quit},
+};
+
+static void
+run(struct session *s, struct span line)
+{
+	struct span verb;
+
+	span_next(&line, " ", &verb);
+	line = span_trim(line);
+	for (size_t i = 0; i < COUNT(verbs); i++) {
+		const struct verb *v = &verbs[i];
+
+		if (!span_is_nocase(verb, v->name))
+			continue;
+		if ((v->needs_argument && !line.len) || (!v->may_have_one && line.len))
+			say(s, "-ERR %s", line.len ? "Too many arguments." : "Missing argument.");
+		else
+			v->run(s, line);
+		return;
+	}
+	say(s, "-ERR Unknown command.");
+	if (++s->bad >= BAD_MAX) {
+		s->end = "Too many bad commands";
+		s->over = true;
+	}
+}
+
+static bool
+next_line(struct session *s, struct span *line)
+{
+	struct fault why = {0};
+
+	conn_deadline(s->conn, clock_after(pop3_config.timeout));
+	if (conn_line(s->conn, LINE_MAX_BYTES, line, NULL, &why) == 0)
+		return true;
+	if (why.class == FAULT_TIME)
+		say(s, "-ERR Disconnected for inactivity.");
+	else if (why.class == FAULT_INPUT)
+		say(s, "-ERR Command line too long.");
+	s->end = why.class == FAULT_TIME ? "Disconnected for inactivity" : "Connection closed";
+	return false;
+}
+
+int
+pop3_session(const struct pop3_user *u, struct conn *c, struct fault *why)
+{
+	struct session s = {.user = u, .conn = c, .end = "Connection closed"};
+	struct span    line;
+	uint64_t       size;
+	size_t         count;
+
+	if (drop_open(u, &s.drop, why) < 0) {
+		say(&s, "-ERR [SYS/TEMP] Couldn't open INBOX.");
+		conn_flush(c, NULL);
+		return -1;
+	}
+	totals(&s, &count, &size);
+	say(&s, "+OK Logged in.");
+	while (!s.over && next_line(&s, &line))
+		run(&s, line);
+	if (strcmp(s.end, "Logged out") != 0 && drop_mark_seen(&s.drop, why) < 0)
+		log_error("pop3(%s)<%s>: %s", u->name, u->session, fault_text(why));
+	conn_deadline(c, clock_after(pop3_config.timeout));
+	conn_flush(c, NULL);
+	log_info("pop3(%s)<%s>: Disconnected: %s top=%zu/%llu, retr=%zu/%llu, del=%zu/%zu, size=%llu", u->name, u->session,
+	         s.end, s.tops, (unsigned long long)s.top_bytes, s.retrs, (unsigned long long)s.retr_bytes, s.deleted, count,
+	         (unsigned long long)size);
+	drop_close(&s.drop);
+	return 0;
+}

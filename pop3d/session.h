@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session.h - POP3 after login: TRANSACTION and UPDATE (RFC 1939, 5 and 6)
+ *
+ * The messages are those of INBOX when the session began. What was DELE'd goes
+ * at QUIT and only then; a lost connection deletes nothing. Runs as the owner.
+ */
+#ifndef POP3D_SESSION_H
+#define POP3D_SESSION_H
+
+#include "config/param.h"
+#include "net/conn.h"
+
+struct pop3_config {
+	const char *uidl_format;
+	bool        no_flag_updates;
+	int64_t     timeout;
+};
+extern struct pop3_config pop3_config;
+extern const struct param pop3_params[];
+
+struct pop3_user {
+	const char *name, *home, *mail, *session;
+};
+
+int pop3_config_check(struct fault *);
+WAITS int pop3_session(const struct pop3_user *, struct conn *, struct fault *);
+
+/* For the files of pop3d. */
+struct drop_message {
+	uint32_t    uid;
+	uint64_t    size;             /* with CRLF: what RETR sends, without the end */
+	uint64_t    order;            /* uidlist field O, else after those with one */
+	struct span base;             /* in the drop's arena */
+	struct span uidl;             /* uidlist field P, or empty: by the format */
+	bool        deleted, seen;
+};
+
+struct folder;
+struct maildir;
+struct drop {
+	struct arena        *arena;
+	struct maildir      *maildir;
+	struct folder       *folder;
+	struct drop_message *messages;
+	size_t               count;
+};
+
+WAITS int drop_open(const struct pop3_user *, struct drop *, struct fault *);
+void drop_close(struct drop *);
+void drop_uidl(const struct drop *, const struct drop_message *, struct text *out);
+WAITS int drop_read(const struct drop *, const struct drop_message *, int *fd, struct fault *);
+WAITS int drop_update(struct drop *, size_t *deleted, struct fault *);    /* at QUIT: removes and marks */
+WAITS int drop_mark_seen(struct drop *, struct fault *);                  /* a session that was lost */
+
+/* The text of UIDL (Dovecot's pop3_uidl_format): %u UID, %v UIDVALIDITY, %f base name, %g GUID; "08X" before a letter
+ * is eight hex digits, in lower case as Dovecot tells them. False when the format has something else. */
+bool uidl_format(const char *format, uint32_t uid, uint32_t validity, struct span base, struct text *out);
+
+#endif
