@@ -27,3 +27,8 @@ sbin_PROGRAMS += cmd/postconf
 cmd_postconf_SOURCES = cmd/postconf.c cmd/postconf.h cmd/postconf_edit.c cmd/postconf_master.c cmd/postconf_print.c \
 	cmd/describe.c cmd/describe.h
 cmd_postconf_LDADD = $(TABLE_COMMAND_LIBS)
+
+# Local mail and the queue
+sbin_PROGRAMS += cmd/postdrop
+cmd_postdrop_SOURCES = cmd/postdrop.c cmd/setgid.c cmd/setgid.h $(TABLE_COMMAND)
+cmd_postdrop_LDADD = lib/queue/libqueue.a $(TABLE_COMMAND_LIBS)

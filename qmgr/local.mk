@@ -18,3 +18,8 @@ cleanup_SOURCES = \
 cleanup_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(TABLE_LIBS)
 DIRECT_TESTS += t/unit/queue/test_cleanup.py
 EXTRA_DIST += t/unit/queue/test_cleanup.py t/unit/queue/programs.py
+
+# pickup
+pkglibexec_PROGRAMS += pickup
+pickup_SOURCES = qmgr/pickup.c
+pickup_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(IPC_LIBS)

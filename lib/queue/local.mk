@@ -2,6 +2,7 @@
 noinst_LIBRARIES += lib/queue/libqueue.a
 lib_queue_sources = \
 	lib/queue/crc32.c lib/queue/crc32.h \
+	lib/queue/maildrop.c lib/queue/maildrop.h \
 	lib/queue/message.c lib/queue/message.h \
 	lib/queue/queue.c lib/queue/queue.h lib/queue/queue_private.h \
 	lib/queue/queue_counter.c \
