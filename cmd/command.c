@@ -41,3 +41,26 @@ command_begin(const char *name, const char *directory, bool strict)
 	faults_free(&faults);
 	return cf;
 }
+
+static void __attribute__((format(printf, 1, 2)))
+say_fatal(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_at(LOG_LEVEL_FATAL, format, args);
+	va_end(args);
+}
+
+void
+command_fatal(int status, const char *format, ...)
+{
+	autotext struct text t = {0};
+	va_list              args;
+
+	va_start(args, format);
+	text_add_args(&t, format, args);
+	va_end(args);
+	say_fatal("%s", text_string(&t));
+	exit(status);
+}

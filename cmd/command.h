@@ -16,4 +16,7 @@ struct main_cf *command_begin(const char *name, const char *directory, bool stri
 /* The last part of argv[0], "lt-" off. */
 const char *command_name(const char *argv0);
 
+/* "NAME: fatal: ..." and exit with a status of sysexits.h. */
+_Noreturn void command_fatal(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

@@ -32,3 +32,6 @@ cmd_postconf_LDADD = $(TABLE_COMMAND_LIBS)
 sbin_PROGRAMS += cmd/postdrop
 cmd_postdrop_SOURCES = cmd/postdrop.c cmd/setgid.c cmd/setgid.h $(TABLE_COMMAND)
 cmd_postdrop_LDADD = lib/queue/libqueue.a $(TABLE_COMMAND_LIBS)
+sbin_PROGRAMS += cmd/sendmail
+cmd_sendmail_SOURCES = cmd/sendmail.c cmd/sendmail.h cmd/sendmail_enqueue.c cmd/sendmail_options.c cmd/command.c cmd/command.h
+cmd_sendmail_LDADD = lib/queue/libqueue.a lib/mail/libmail.a $(IDN2_LIBS) $(CONFIG_LIBS)

@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cmd/command.h"
 #include "cmd/setgid.h"
 #include "config/site.h"
 #include "queue/maildrop.h"
@@ -119,12 +120,9 @@ main(int argc, char **argv)
 			return EX_USAGE;
 		}
 	setgid_begin("postdrop", directory);
-	if (!user_is_allowed(&site.authorized_submit_users, user)) {
-		log_error("fatal: User %s(%ld) is not allowed to submit mail", user, (long)getuid());
-		return EX_NOPERM;
-	}
-	if (drop(&why) == 0)
-		return EX_OK;
-	log_error("fatal: %s(%ld): %s", user, (long)getuid(), fault_text(&why));
-	return exit_status(&why);
+	if (!user_is_allowed(&site.authorized_submit_users, user))
+		command_fatal(EX_NOPERM, "User %s(%ld) is not allowed to submit mail", user, (long)getuid());
+	if (drop(&why) < 0)
+		command_fatal(exit_status(&why), "%s(%ld): %s", user, (long)getuid(), fault_text(&why));
+	return EX_OK;
 }

@@ -118,10 +118,8 @@ check_directory(const char *name, const char *asked)
 		return;
 	cf = main_cf_read(CONFIG_DIRECTORY, &faults);
 	if (!is_named_by(main_cf_string(cf, "alternate_config_directories"), wanted) &&
-	    !is_named_by(main_cf_string(cf, "multi_instance_directories"), wanted)) {
-		log_error("%s: unauthorized configuration directory %s", name, wanted);
-		exit(EX_NOPERM);
-	}
+	    !is_named_by(main_cf_string(cf, "multi_instance_directories"), wanted))
+		command_fatal(EX_NOPERM, "%s: unauthorized configuration directory %s", name, wanted);
 	main_cf_free(cf);
 	faults_free(&faults);
 }
@@ -132,6 +130,7 @@ setgid_begin(const char *name, const char *directory)
 	autofree char *tag = mem_format("postfix/%s", name);
 
 	log_open(tag, -1);
+	log_also_stderr(true);
 	check_directory(name, directory);
 	return command_begin(name, directory, false);
 }

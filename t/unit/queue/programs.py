@@ -143,6 +143,9 @@ class House:
     def files(self, state):
         return sorted(os.listdir(self.queue + "/" + state))
 
+    def messages(self, state):
+        return [f for f in self.files(state) if not f.endswith(".part")]
+
     def wait(self, condition, seconds=20):
         until = time.time() + seconds
         while not condition():

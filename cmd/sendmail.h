@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sendmail.h - the sendmail command: what was asked, and the message that it reads
+ */
+#ifndef CMD_SENDMAIL_H
+#define CMD_SENDMAIL_H
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "config/list.h"
+
+enum sendmail_mode { MODE_ENQUEUE, MODE_NEWALIASES, MODE_MAILQ, MODE_DAEMON, MODE_STANDALONE, MODE_FLUSH, MODE_IGNORE };
+
+struct sendmail {
+	enum sendmail_mode mode;
+	const char *config;                 /* -C */
+	const char *sender, *full_name;     /* NULL: the caller's */
+	const char *body, *ret, *envid, *verp;
+	int         notify;
+	bool        extract, ignore_dots, smtputf8, verify, trace;
+	const char *flush_site, *flush_id;
+	struct list aliases;                /* -oA */
+	char      **recipients;             /* what is left of argv */
+	int         n_recipients;
+};
+
+/* Fills it; a wrong option ends the program with EX_USAGE. */
+void sendmail_options(int argc, char **argv, struct sendmail *);
+
+/* Reads the message from `in` and writes maildrop records to `out`; the status of sysexits.h. */
+int sendmail_enqueue(const struct sendmail *, int in, int out);
+
+#endif
