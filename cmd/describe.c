@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "config/catalogue.h"
 
 enum { ANSWER_MAX = 1 << 20, ANSWER_MS = 5000 };
 
@@ -47,6 +48,11 @@ add_param(struct description *d, struct span line)
 	p = &d->params[d->n_params++];
 	*p = (struct param){.name = mem_span(field[0]), .type = type_of(field[1]), .fallback = mem_span(field[2]),
 	                    .low = mem_span(field[3]), .high = mem_span(field[4]), .help = mem_span(field[5])};
+	if (strcmp(p->fallback, "(computed)") == 0) {
+		const struct catalogue_row *old = catalogue_find(field[0]);
+
+		p->fallback = old ? old->fallback : "";
+	}
 	d->params[d->n_params] = (struct param){0};
 }
 
