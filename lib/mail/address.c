@@ -95,7 +95,8 @@ address_external(struct span internal, struct text *out)
 static bool
 label_valid(struct span label, unsigned flags, bool *numeric)
 {
-	if (label.len == 0 || label.len > 63 || label.at[0] == '-' || label.at[label.len - 1] == '-')
+	if (label.len == 0 || label.len > 63 || label.at[0] == '-' ||
+	    label.at[label.len - 1] == '-')
 		return false;
 	for (size_t i = 0; i < label.len; i++) {
 		char c = label.at[i];
@@ -157,7 +158,8 @@ address_split_extension(struct span local, struct span delimiters, bool owner_re
 		if (span_is_nocase(local, whole[i]))
 			return false;
 	if (owner_request_special && span_has(delimiters, '-') &&
-	    (span_starts_nocase(local, "owner-") || (local.len > 8 && span_ends_nocase(local, "-request"))))
+	    (span_starts_nocase(local, "owner-") ||
+	     (local.len > 8 && span_ends_nocase(local, "-request"))))
 		return false;
 	while (at < local.len && !span_has(delimiters, local.at[at]))
 		at++;
@@ -238,7 +240,8 @@ drop_route(struct span *in, struct fault *why)
 	route = span_first(*in, (size_t)colon);
 	for (bool more = true; more;) {
 		more = span_split(&route, ',', &hop);
-		if (hop.len < 2 || hop.at[0] != '@' || !address_domain_valid(span_from(hop, 1), ADDRESS_UTF8))
+		if (hop.len < 2 || hop.at[0] != '@' ||
+		    !address_domain_valid(span_from(hop, 1), ADDRESS_UTF8))
 			return fault_set(why, FAULT_INPUT, "bad source route");
 	}
 	*in = span_from(*in, (size_t)colon + 1);
@@ -268,13 +271,16 @@ take_local(struct span *in, unsigned flags, struct text *local, struct fault *wh
 		while (i < in->len && (is_atext(in->at[i]) || in->at[i] == '.'))
 			i++;
 		if (i == start)
-			return fault_set(why, FAULT_INPUT, "unexpected character in the local part");
+			return fault_set(why, FAULT_INPUT,
+			                 "unexpected character in the local part");
 		text_add(local, span_cut(*in, start, i));
 		words++;
 	}
 	if (flags & ADDRESS_STRICT) {
 		if (quoted ? words > 1 : address_local_needs_quotes(text_span(local)))
-			return fault_set(why, FAULT_INPUT, "local part is neither words with dots nor a quoted string");
+			return fault_set(
+				why, FAULT_INPUT,
+				"local part is neither words with dots nor a quoted string");
 	}
 	*in = span_from(*in, i);
 	return 0;
@@ -282,7 +288,8 @@ take_local(struct span *in, unsigned flags, struct text *local, struct fault *wh
 
 /* What comes out of any parser has to pass here: it becomes log lines, queue files and headers. */
 static int
-check_internal(struct span local, struct span domain, bool has_domain, unsigned flags, struct fault *why)
+check_internal(struct span local, struct span domain, bool has_domain, unsigned flags,
+               struct fault *why)
 {
 	for (size_t i = 0; i < local.len; i++)
 		if (is_control(local.at[i]))
@@ -307,7 +314,8 @@ without_final_dot(struct span domain, unsigned flags)
 }
 
 static int
-parse_plain(struct arena *a, struct span in, unsigned flags, struct span *address, struct fault *why)
+parse_plain(struct arena *a, struct span in, unsigned flags, struct span *address,
+            struct fault *why)
 {
 	autotext struct text out = {0};
 	struct span domain = SPAN_NONE;
@@ -330,7 +338,8 @@ parse_plain(struct arena *a, struct span in, unsigned flags, struct span *addres
 
 /* Comments, blanks, a display name around one address: what Postfix takes when not strict. */
 static int
-parse_loosely(struct arena *a, struct span in, unsigned flags, struct span *address, struct fault *why)
+parse_loosely(struct arena *a, struct span in, unsigned flags, struct span *address,
+              struct fault *why)
 {
 	struct address_list list;
 	struct span         domain;
@@ -341,13 +350,14 @@ parse_loosely(struct arena *a, struct span in, unsigned flags, struct span *addr
 	domain = without_final_dot(list.at->domain, flags);
 	if (check_internal(list.at->local, domain, domain.len > 0, flags, why) < 0)
 		return -1;
-	*address = domain.len ? span_of(arena_format(a, "%.*s@%.*s", SPAN_ARGS(list.at->local), SPAN_ARGS(domain)))
-	                      : list.at->local;
+	list.at->domain = domain;
+	*address = mailbox_address(a, list.at);
 	return 0;
 }
 
 int
-address_parse(struct arena *a, struct span in, unsigned flags, struct span *address, struct fault *why)
+address_parse(struct arena *a, struct span in, unsigned flags, struct span *address,
+              struct fault *why)
 {
 	if (in.len > ADDRESS_PATH_LIMIT)
 		return fault_set(why, FAULT_INPUT, "address is too long");

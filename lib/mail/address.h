@@ -45,7 +45,8 @@ int address_parse_path(struct arena *, struct span in, unsigned flags,
 
 /* A bare address in external form (no angles), whole: sendmail's arguments,
  * -f, alias and .forward members.  Same result as address_parse_path. */
-int address_parse(struct arena *, struct span in, unsigned flags, struct span *address, struct fault *);
+int address_parse(struct arena *, struct span in, unsigned flags, struct span *address,
+                  struct fault *);
 
 /* Internal form at its last "@"; domain empty when there is none. */
 void address_split(struct span internal, struct span *local, struct span *domain);
@@ -87,12 +88,14 @@ enum mailbox_kind { MAILBOX, GROUP_START, GROUP_END };
 
 struct mailbox {
 	enum mailbox_kind kind;
-	struct span name;        /* display name (or group name), unquoted, encoded words as they are;
-	                            else the comment beside a bare address */
+	/* display name (or group name), unquoted, encoded words as they are; else the comment
+	 * beside a bare address */
+	struct span name;
 	struct span local;       /* unquoted; may be empty in broken input */
 	struct span domain;      /* empty when missing; literals keep their brackets */
 	struct span route;       /* "@a,@b" of an obsolete route, or empty */
-	size_t      start, end;  /* the addr-spec in the input (inside the angles): what rewriting replaces */
+	/* the addr-spec in the input (inside the angles): what rewriting replaces */
+	size_t      start, end;
 	bool        has_name_phrase; /* name is a phrase, not a comment */
 };
 

@@ -102,7 +102,8 @@ next_token(struct parser *p)
 		break;
 	default:
 		t.kind = WORD;
-		while (t.end < p->in.len && !is_blank(p->in.at[t.end]) && !is_special(p->in.at[t.end]))
+		while (t.end < p->in.len && !is_blank(p->in.at[t.end]) &&
+		       !is_special(p->in.at[t.end]))
 			t.end += p->in.at[t.end] == '\\' && t.end + 1 < p->in.len ? 2 : 1;
 	}
 	p->at = t.end;
@@ -182,7 +183,8 @@ add_member(struct parser *p, enum mailbox_kind kind)
 		l->at = m;
 	}
 	m = &l->at[l->count++];
-	*m = (struct mailbox){.kind = kind, .name = SPAN_NONE, .local = SPAN_NONE, .domain = SPAN_NONE, .route = SPAN_NONE};
+	*m = (struct mailbox){.kind = kind, .name = SPAN_NONE, .local = SPAN_NONE,
+	                      .domain = SPAN_NONE, .route = SPAN_NONE};
 	if (kind == MAILBOX)
 		l->mailboxes++;
 	return m;
@@ -194,7 +196,8 @@ words_part(const struct parser *p, struct token left, struct token right)
 {
 	if (left.kind == SPECIAL || right.kind == SPECIAL)
 		return false;
-	return right.start > left.end && p->in.at[left.end - 1] != '.' && p->in.at[right.start] != '.';
+	return right.start > left.end && p->in.at[left.end - 1] != '.' &&
+	       p->in.at[right.start] != '.';
 }
 
 /* Words and strings before "@", then words alone or one literal. */
@@ -206,9 +209,11 @@ parts_are_sound(const struct parser *p, size_t from, size_t at, size_t to)
 
 		if (i == at)
 			continue;
-		if (i < at ? t.kind == SPECIAL || t.kind == LITERAL : t.kind != WORD && (t.kind != LITERAL || to - at > 2))
+		if (i < at ? t.kind == SPECIAL || t.kind == LITERAL
+		           : t.kind != WORD && (t.kind != LITERAL || to - at > 2))
 			return false;
-		if (t.kind != QUOTED && (i > at || p->in.at[t.end - 1] == '\\') && span_has(span_cut(p->in, t.start, t.end), '\\'))
+		if (t.kind != QUOTED && (i > at || p->in.at[t.end - 1] == '\\') &&
+		    span_has(span_cut(p->in, t.start, t.end), '\\'))
 			return false;
 	}
 	return true;
@@ -219,7 +224,8 @@ parts_are_sound(const struct parser *p, size_t from, size_t at, size_t to)
  * do not belong to it ("John Doe a@b") count as a display name.
  */
 static void
-add_mailbox(struct parser *p, size_t from, size_t to, struct span route, bool has_phrase, struct span phrase)
+add_mailbox(struct parser *p, size_t from, size_t to, struct span route, bool has_phrase,
+            struct span phrase)
 {
 	struct mailbox *m = add_member(p, MAILBOX);
 	size_t          at = to, first = from;
@@ -285,7 +291,7 @@ finish_angle(struct parser *p)
 			p->comment = t;
 		else
 			p->list->faulty = true;
-		if (token_is(p, t, '<')) {     /* "<a@b> <c@d>": the second is a member of its own */
+		if (token_is(p, t, '<')) { /* "<a@b> <c@d>": the second is a member of its own */
 			p->at = before;
 			return;
 		}

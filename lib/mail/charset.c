@@ -102,8 +102,9 @@ utf8_add(uint32_t c, struct text *out)
 
 /* Of windows-1252, 0x80 to 0x9f; 0 is not assigned. */
 static const uint16_t windows_1252[32] = {
-	0x20ac, 0, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017d, 0,
-	0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0, 0x017e, 0x0178,
+	0x20ac, 0,      0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
+	0x2039, 0x0152, 0,      0x017d, 0,      0,      0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
+	0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0,      0x017e, 0x0178,
 };
 
 static void
@@ -156,18 +157,24 @@ static const struct {
 	void      (*convert)(struct span, struct text *);
 } builtin[] = {
 	{"utf-8", from_utf8}, {"utf8", from_utf8}, {"us-ascii", from_ascii}, {"ascii", from_ascii},
-	{"ansi_x3.4-1968", from_ascii}, {"iso-8859-1", from_latin1}, {"iso8859-1", from_latin1}, {"latin1", from_latin1},
+	{"ansi_x3.4-1968", from_ascii}, {"iso-8859-1", from_latin1}, {"iso8859-1", from_latin1},
+	{"latin1", from_latin1},
 	{"windows-1252", from_windows_1252}, {"cp1252", from_windows_1252},
 };
 
-/* The charsets that mail is written in; each pair stays open, so that it can be opened again later. */
+/* The charsets that mail is written in; each pair stays open, so that it can be opened again
+ * later. */
 static const char *const prepared[] = {
-	"iso-8859-2", "iso-8859-3", "iso-8859-4", "iso-8859-5", "iso-8859-6", "iso-8859-7", "iso-8859-8",
-	"iso-8859-9", "iso-8859-10", "iso-8859-13", "iso-8859-14", "iso-8859-15", "iso-8859-16", "windows-1250",
-	"windows-1251", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257",
-	"windows-1258", "windows-874", "tis-620", "koi8-r", "koi8-u", "iso-2022-jp", "iso-2022-kr", "shift_jis",
-	"cp932", "euc-jp", "euc-kr", "cp949", "gb2312", "gbk", "gb18030", "big5", "big5-hkscs", "hz-gb-2312",
-	"utf-7", "utf-16", "utf-16le", "utf-16be", "utf-32", "macintosh", "cp437", "cp850", "cp866",
+	"iso-8859-2",   "iso-8859-3",   "iso-8859-4",   "iso-8859-5",   "iso-8859-6",
+	"iso-8859-7",   "iso-8859-8",   "iso-8859-9",   "iso-8859-10",  "iso-8859-13",
+	"iso-8859-14",  "iso-8859-15",  "iso-8859-16",  "windows-1250", "windows-1251",
+	"windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257",
+	"windows-1258", "windows-874",  "tis-620",      "koi8-r",       "koi8-u",
+	"iso-2022-jp",  "iso-2022-kr",  "shift_jis",    "cp932",        "euc-jp",
+	"euc-kr",       "cp949",        "gb2312",       "gbk",          "gb18030",
+	"big5",         "big5-hkscs",   "hz-gb-2312",   "utf-7",        "utf-16",
+	"utf-16le",     "utf-16be",     "utf-32",       "macintosh",    "cp437",
+	"cp850",        "cp866",
 };
 
 void
@@ -219,7 +226,8 @@ charset_to_utf8(struct span charset, struct span in, struct text *out)
 	}
 	/* iconv reads "//TRANSLIT" and file names into a charset: let it see none of that. */
 	for (size_t i = 0; i < charset.len; i++)
-		if (!ascii_alpha(charset.at[i]) && !ascii_digit(charset.at[i]) && !strchr("-_.:+()", charset.at[i]))
+		if (!ascii_alpha(charset.at[i]) && !ascii_digit(charset.at[i]) &&
+		    !strchr("-_.:+()", charset.at[i]))
 			charset.len = 0;
 	snprintf(name, sizeof name, "%.*s", SPAN_ARGS(charset));
 	how = charset.len && charset.len < sizeof name ? iconv_open("UTF-8", name) : (iconv_t)-1;

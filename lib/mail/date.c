@@ -27,7 +27,8 @@ days_from_civil(int64_t y, int m, int d)
 	era = (y >= 0 ? y : y - 399) / 400;
 	year_of_era = y - era * 400;
 	day_of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
+	       day_of_year - 719468;
 }
 
 static int64_t
@@ -40,7 +41,8 @@ static struct civil
 civil_of(int64_t seconds)
 {
 	struct civil c;
-	int64_t      days = floor_divide(seconds, 86400), left = seconds - days * 86400, era, doe, yoe, doy, mp;
+	int64_t days = floor_divide(seconds, 86400), left = seconds - days * 86400, era, doe, yoe,
+		doy, mp;
 
 	days += 719468;
 	era = floor_divide(days, 146097);
@@ -61,7 +63,8 @@ civil_of(int64_t seconds)
 static struct date
 bounded(struct date d)
 {
-	const int64_t first = -62167219200 + 86400, last = 253402300799 - 86400;    /* 0000-01-02, 9999-12-30 */
+	/* 0000-01-02, 9999-12-30 */
+	const int64_t first = -62167219200 + 86400, last = 253402300799 - 86400;
 
 	if (d.seconds < first)
 		d.seconds = first;
@@ -90,8 +93,8 @@ date_add(struct date d, struct text *out)
 	local = d.seconds + d.zone * 60;
 	c = civil_of(local);
 	text_add_format(out, "%s, %d %s %04d %02d:%02d:%02d ",
-	                weekdays[((floor_divide(local, 86400) + 4) % 7 + 7) % 7], c.day, months[c.month - 1], (int)c.year,
-	                c.hour, c.minute, c.second);
+	                weekdays[((floor_divide(local, 86400) + 4) % 7 + 7) % 7], c.day,
+	                months[c.month - 1], (int)c.year, c.hour, c.minute, c.second);
 	add_zone(d.zone, out);
 }
 
@@ -102,8 +105,8 @@ date_add_imap(struct date d, struct text *out)
 
 	d = bounded(d);
 	c = civil_of(d.seconds + d.zone * 60);
-	text_add_format(out, "%2d-%s-%04d %02d:%02d:%02d ", c.day, months[c.month - 1], (int)c.year, c.hour, c.minute,
-	                c.second);
+	text_add_format(out, "%2d-%s-%04d %02d:%02d:%02d ", c.day, months[c.month - 1], (int)c.year,
+	                c.hour, c.minute, c.second);
 	add_zone(d.zone, out);
 }
 
@@ -148,14 +151,16 @@ civil_valid(const struct civil *c)
 	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	int length = lengths[c->month - 1] + (c->month == 2 && is_leap(c->year));
 
-	return c->year >= 1 && c->year <= 9998 && c->day >= 1 && c->day <= length && c->hour >= 0 && c->hour < 24 &&
-	       c->minute >= 0 && c->minute < 60 && c->second >= 0 && c->second <= 60;
+	return c->year >= 1 && c->year <= 9998 && c->day >= 1 && c->day <= length && c->hour >= 0 &&
+	       c->hour < 24 && c->minute >= 0 && c->minute < 60 && c->second >= 0 &&
+	       c->second <= 60;
 }
 
 static struct date
 date_of(const struct civil *c, int zone)
 {
-	int64_t seconds = days_from_civil(c->year, c->month, c->day) * 86400 + c->hour * 3600 + c->minute * 60 + c->second;
+	int64_t seconds = days_from_civil(c->year, c->month, c->day) * 86400 + c->hour * 3600 +
+	                  c->minute * 60 + c->second;
 
 	return (struct date){seconds - zone * 60, zone};
 }
@@ -241,7 +246,8 @@ static int
 named_zone(struct span name)
 {
 	static const struct { const char *name; int hours; } zones[] = {
-		{"EDT", -4}, {"EST", -5}, {"CDT", -5}, {"CST", -6}, {"MDT", -6}, {"MST", -7}, {"PDT", -7}, {"PST", -8},
+		{"EDT", -4}, {"EST", -5}, {"CDT", -5}, {"CST", -6}, {"MDT", -6}, {"MST", -7},
+		{"PDT", -7}, {"PST", -8},
 	};
 
 	for (size_t i = 0; i < COUNT(zones); i++)
@@ -415,12 +421,12 @@ date_parse_imap(struct span in, struct date *out)
 	int          zone;
 
 	in = unquoted(in);        /* date-day-fixed "-" month "-" year SP time SP zone */
-	if (in.len != 26 || in.at[11] != ' ' || in.at[14] != ':' || in.at[17] != ':' || in.at[20] != ' ' ||
-	    (in.at[21] != '+' && in.at[21] != '-'))
+	if (in.len != 26 || in.at[11] != ' ' || in.at[14] != ':' || in.at[17] != ':' ||
+	    in.at[20] != ' ' || (in.at[21] != '+' && in.at[21] != '-'))
 		return false;
-	if (!fixed_number(in, 12, 2, &c.hour) || !fixed_number(in, 15, 2, &c.minute) || !fixed_number(in, 18, 2, &c.second) ||
-	    !fixed_number(in, 22, 4, &zone) || zone / 100 > 23 || zone % 100 > 59 ||
-	    !parse_imap_date(span_first(in, 11), 2, &c))
+	if (!fixed_number(in, 12, 2, &c.hour) || !fixed_number(in, 15, 2, &c.minute) ||
+	    !fixed_number(in, 18, 2, &c.second) || !fixed_number(in, 22, 4, &zone) ||
+	    zone / 100 > 23 || zone % 100 > 59 || !parse_imap_date(span_first(in, 11), 2, &c))
 		return false;
 	zone = zone / 100 * 60 + zone % 100;
 	*out = date_of(&c, in.at[21] == '-' ? -zone : zone);

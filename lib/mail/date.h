@@ -22,6 +22,6 @@ bool date_parse(struct span, struct date *);
 void date_add_imap(struct date, struct text *out);    /*  7-Jul-1996 02:44:25 -0700, no quotes */
 bool date_parse_imap(struct span, struct date *);     /* the same; strict */
 bool date_parse_imap_day(struct span, int64_t *day);  /* 1-Feb-1994: days since 1970 */
-int64_t date_day(struct date);                        /* its day as written, zone disregarded (RFC 3501, 6.4.4) */
+int64_t date_day(struct date); /* its day as written, zone disregarded (RFC 3501, 6.4.4) */
 
 #endif

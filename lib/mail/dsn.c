@@ -23,9 +23,12 @@ enum kind { FAILURE, DELAY, SUCCESS };
 static const struct {
 	const char *subject, *copy_subject, *content;
 } kinds[] = {
-	[FAILURE] = {"Undelivered Mail Returned to Sender", "Postmaster Copy: Undelivered Mail", "Undelivered Message"},
-	[DELAY] = {"Delayed Mail (still being retried)", "Postmaster Warning: Delayed Mail", "Delayed Message"},
-	[SUCCESS] = {"Successful Mail Delivery Report", "Postmaster Copy: Mail Delivery Report", "Delivered Message"},
+	[FAILURE] = {"Undelivered Mail Returned to Sender", "Postmaster Copy: Undelivered Mail",
+	             "Undelivered Message"},
+	[DELAY] = {"Delayed Mail (still being retried)", "Postmaster Warning: Delayed Mail",
+	           "Delayed Message"},
+	[SUCCESS] = {"Successful Mail Delivery Report", "Postmaster Copy: Mail Delivery Report",
+	             "Delivered Message"},
 };
 
 static const char *const actions[] = {
@@ -162,28 +165,33 @@ add_boundary(const struct dsn *d, struct text *out)
 	struct span seed = d->boundary_seed.len ? d->boundary_seed : d->queue_id;
 
 	/* at most 70 characters (RFC 2046, 5.1.1) */
-	text_add_format(out, "%.*s.%lld/%.*s", (int)span_first(seed, 24).len, seed.at, (long long)d->now,
-	                (int)span_first(d->host, 30).len, d->host.at);
+	text_add_format(out, "%.*s.%lld/%.*s", (int)span_first(seed, 24).len, seed.at,
+	                (long long)d->now, (int)span_first(d->host, 30).len, d->host.at);
 }
 
 static int
 add_header(const struct dsn *d, enum kind kind, struct text *out, struct fault *why)
 {
 	autotext struct text date = {0}, to = {0}, boundary = {0};
-	const char *subject = d->to_postmaster || d->double_bounce ? kinds[kind].copy_subject : kinds[kind].subject;
+	const char *subject = d->to_postmaster || d->double_bounce ? kinds[kind].copy_subject
+	                                                           : kinds[kind].subject;
 
 	date_add_local(d->now, &date);
 	address_external(d->to, &to);
 	add_boundary(d, &boundary);
 	if (header_add(out, "Date", text_span(&date), why) < 0 ||
-	    header_add_format(out, "From", why, "MAILER-DAEMON@%.*s (Mail Delivery System)", SPAN_ARGS(d->host)) < 0 ||
-	    header_add(out, "Subject", span_of(subject), why) < 0 || header_add(out, "To", text_span(&to), why) < 0 ||
-	    header_add(out, "Auto-Submitted", SPAN("auto-replied"), why) < 0 ||      /* RFC 3834, 5 */
+	    header_add_format(out, "From", why, "MAILER-DAEMON@%.*s (Mail Delivery System)",
+	                      SPAN_ARGS(d->host)) < 0 ||
+	    header_add(out, "Subject", span_of(subject), why) < 0 ||
+	    header_add(out, "To", text_span(&to), why) < 0 ||
+	    header_add(out, "Auto-Submitted", SPAN("auto-replied"), why) < 0 || /* RFC 3834, 5 */
 	    header_add(out, "MIME-Version", SPAN("1.0"), why) < 0)
 		return -1;
-	text_add_format(out, "Content-Type: multipart/report; report-type=%sdelivery-status;\r\n\tboundary=\"%s\"\r\n",
+	text_add_string(out, "Content-Type: multipart/report; ");
+	text_add_format(out, "report-type=%sdelivery-status;\r\n\tboundary=\"%s\"\r\n",
 	                d->smtputf8 ? "global-" : "", text_string(&boundary));
-	text_add_string(out, "Content-Transfer-Encoding: 8bit\r\n\r\nThis is a MIME-encapsulated message.\r\n\r\n");
+	text_add_string(out, "Content-Transfer-Encoding: 8bit\r\n\r\n"
+	                     "This is a MIME-encapsulated message.\r\n\r\n");
 	return 0;
 }
 
@@ -192,40 +200,42 @@ open_part(const struct dsn *d, const char *description, const char *type, struct
 {
 	text_add_string(out, "--");
 	add_boundary(d, out);
-	text_add_format(out, "\r\nContent-Description: %s\r\nContent-Type: %s\r\n", description, type);
-}
-
-static void
-add_line(struct text *out, const char *line)
-{
-	text_add_string(out, line);
-	text_add_string(out, "\r\n");
+	text_add_format(out, "\r\nContent-Description: %s\r\nContent-Type: %s\r\n", description,
+	                type);
 }
 
 /* What a person reads first. */
+static const char *const explanations[] = {
+	[FAILURE] =
+		"Your message could not be delivered to the recipients named below, and will\r\n"
+		"not be tried again. The reason stands behind each address. The report and\r\n"
+		"your message are attached.\r\n"
+		"\r\n"
+		"Should you need help, send this report to the postmaster of this host.\r\n",
+	[DELAY] =
+		"THIS IS ONLY A WARNING. THERE IS NO NEED TO SEND THE MESSAGE AGAIN.\r\n"
+		"\r\n"
+		"Your message has not yet reached the recipients named below. It stays in the\r\n"
+		"queue and is tried again; you will be told if it fails in the end.\r\n",
+	[SUCCESS] =
+		"Your message was delivered to the recipients named below. If it went on to\r\n"
+		"another mail system, no further reports may come from there.\r\n",
+};
+static const char copy_explanation[] =
+	"A notification like this one went to the sender of the message below;\r\n"
+	"this copy is for the postmaster.\r\n";
+static const char double_bounce_explanation[] =
+	"A notification could not be delivered to the sender of the message below,\r\n"
+	"so it comes to the postmaster.\r\n";
+
 static void
 add_explanation(const struct dsn *d, enum kind kind, struct text *out)
 {
 	text_add_format(out, "This is the mail system at host %.*s.\r\n\r\n", SPAN_ARGS(d->host));
-	if (d->to_postmaster || d->double_bounce) {
-		add_line(out, d->double_bounce ? "A notification could not be delivered to the sender of the message below,"
-		                               : "A notification like this one went to the sender of the message below;");
-		add_line(out, d->double_bounce ? "so it comes to the postmaster." : "this copy is for the postmaster.");
-	} else if (kind == FAILURE) {
-		add_line(out, "Your message could not be delivered to the recipients named below, and will");
-		add_line(out, "not be tried again. The reason stands behind each address. The report and");
-		add_line(out, "your message are attached.");
-		text_add_string(out, "\r\n");
-		add_line(out, "Should you need help, send this report to the postmaster of this host.");
-	} else if (kind == DELAY) {
-		add_line(out, "THIS IS ONLY A WARNING. THERE IS NO NEED TO SEND THE MESSAGE AGAIN.");
-		text_add_string(out, "\r\n");
-		add_line(out, "Your message has not yet reached the recipients named below. It stays in the");
-		add_line(out, "queue and is tried again; you will be told if it fails in the end.");
-	} else {
-		add_line(out, "Your message was delivered to the recipients named below. If it went on to");
-		add_line(out, "another mail system, no further reports may come from there.");
-	}
+	if (d->double_bounce)
+		text_add_string(out, double_bounce_explanation);
+	else
+		text_add_string(out, d->to_postmaster ? copy_explanation : explanations[kind]);
 	text_add_format(out, "\r\n%*s%.*s\r\n\r\n", 19, "", SPAN_ARGS(d->mail_name));
 }
 
@@ -271,7 +281,8 @@ add_recipient(const struct dsn *d, const struct dsn_recipient *r, struct text *o
 	if (r->remote_mta.len)
 		add_field(out, "Remote-MTA", "dns", r->remote_mta, d->smtputf8);
 	if (r->diagnostic.len)
-		add_field(out, "Diagnostic-Code", r->diagnostic_is_smtp ? "smtp" : "x-postfix", r->diagnostic, d->smtputf8);
+		add_field(out, "Diagnostic-Code", r->diagnostic_is_smtp ? "smtp" : "x-postfix",
+		          r->diagnostic, d->smtputf8);
 	add_date_field(out, "Last-Attempt-Date", r->last_attempt);
 	if (r->action == DSN_DELAYED)
 		add_date_field(out, "Will-Retry-Until", r->retry_until);
@@ -282,7 +293,9 @@ static void
 add_name_piece(struct span mail_name, struct text *out)
 {
 	for (size_t i = 0; i < mail_name.len; i++)
-		text_add_byte(out, ascii_alpha(mail_name.at[i]) || ascii_digit(mail_name.at[i]) ? mail_name.at[i] : '-');
+		text_add_byte(out, ascii_alpha(mail_name.at[i]) || ascii_digit(mail_name.at[i])
+		                           ? mail_name.at[i]
+		                           : '-');
 }
 
 /* RFC 3464, 2.2 */
@@ -313,7 +326,8 @@ add_report(const struct dsn *d, struct text *out)
 	text_add_string(out, "\r\n");
 }
 
-/* A whole message only for what failed, if asked so or nothing was asked, and if it is not too big. */
+/* A whole message only for what failed, if asked so or nothing was asked, and if it is not too
+ * big. */
 static bool
 gives_whole(const struct dsn *d, enum kind kind)
 {
@@ -343,26 +357,32 @@ dsn_build(const struct dsn *d, struct text *head, struct text *tail, bool *whole
 	bool      all = gives_whole(d, kind);
 
 	if (d->count == 0 || d->host.len == 0 || d->queue_id.len == 0)
-		return fault_set(why, FAULT_INPUT, "a notification needs a host, a queue id and a recipient");
+		return fault_set(why, FAULT_INPUT,
+		                 "a notification needs a host, a queue id and a recipient");
 	if (add_header(d, kind, &out, why) < 0)
 		return -1;
-	open_part(d, "Notification", d->smtputf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", &out);
+	open_part(d, "Notification",
+	          d->smtputf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", &out);
 	text_add_string(&out, d->smtputf8 ? "Content-Transfer-Encoding: 8bit\r\n\r\n" : "\r\n");
 	add_explanation(d, kind, &out);
 	for (size_t i = 0; i < d->count; i++)
 		add_readable(d, &d->recipients[i], &out);
 	if (d->transcript.len)
 		add_transcript(d->transcript, d->smtputf8, &out);
-	open_part(d, "Delivery report", d->smtputf8 ? "message/global-delivery-status" : "message/delivery-status", &out);
+	open_part(d, "Delivery report",
+	          d->smtputf8 ? "message/global-delivery-status" : "message/delivery-status", &out);
 	if (d->smtputf8)
 		text_add_string(&out, "Content-Transfer-Encoding: 8bit\r\n");
 	add_report(d, &out);
 	if (all)
-		open_part(d, kinds[kind].content, d->smtputf8 ? "message/global" : "message/rfc822", &out);
+		open_part(d, kinds[kind].content, d->smtputf8 ? "message/global" : "message/rfc822",
+		          &out);
 	else if (d->smtputf8)
-		open_part(d, kind == DELAY ? "Delayed Message Headers" : "Message Headers", "message/global-headers", &out);
+		open_part(d, kind == DELAY ? "Delayed Message Headers" : "Message Headers",
+		          "message/global-headers", &out);
 	else
-		open_part(d, kind == DELAY ? "Delayed Message Headers" : "Message Headers", "text/rfc822-headers", &out);
+		open_part(d, kind == DELAY ? "Delayed Message Headers" : "Message Headers",
+		          "text/rfc822-headers", &out);
 	text_add_string(&out, "Content-Transfer-Encoding: 8bit\r\n\r\n");
 	text_add(head, text_span(&out));
 	text_add_string(tail, "\r\n--");

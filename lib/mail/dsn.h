@@ -30,9 +30,10 @@ struct dsn_recipient {
 	enum dsn_action action;
 	struct status   status;
 	struct span     remote_mta;          /* "mx.example.net", or empty: we said so ourselves */
-	struct span     diagnostic;          /* what was said: "550 5.1.1 no such user" of the remote MTA, or ours */
+	/* what was said: "550 5.1.1 no such user" of the remote MTA, or ours */
+	struct span     diagnostic;
 	bool            diagnostic_is_smtp;  /* by SMTP: Diagnostic-Code smtp; else x-postfix */
-	struct span     reason;              /* the human reason, as logged; empty: the diagnostic */
+	struct span     reason; /* the human reason, as logged; empty: the diagnostic */
 	int64_t         last_attempt;        /* 0: left out */
 	int64_t         retry_until;         /* with DSN_DELAYED, 0: left out */
 };
@@ -41,7 +42,8 @@ struct dsn {
 	struct span    host;                 /* myhostname */
 	struct span    mail_name;            /* for the text: "Postern" */
 	struct span    queue_id;             /* of the original message */
-	struct span    boundary_seed;        /* queue id of the report, or anything unique; empty: queue_id */
+	/* queue id of the report, or anything unique; empty: queue_id */
+	struct span    boundary_seed;
 	struct span    sender;               /* of the original, internal form */
 	struct span    to;                   /* who gets this notification */
 	struct span    envid;                /* decoded, or empty */
@@ -49,14 +51,15 @@ struct dsn {
 	bool           smtputf8;             /* message/global* types */
 	int64_t        arrival, now;         /* seconds since 1970 */
 	uint64_t       original_size;
-	uint64_t       size_limit;           /* bounce_size_limit: larger originals give their header alone */
-	bool           to_postmaster;        /* a copy for the postmaster: header alone, other subject */
+	uint64_t       size_limit; /* bounce_size_limit: larger originals give their header alone */
+	bool           to_postmaster; /* a copy for the postmaster: header alone, other subject */
 	bool           double_bounce;
 	struct span    transcript;           /* of a session, for the postmaster, or empty */
 	const struct dsn_recipient *recipients;
 	size_t         count;
 };
 
-int dsn_build(const struct dsn *, struct text *head, struct text *tail, bool *whole, struct fault *);
+int dsn_build(const struct dsn *, struct text *head, struct text *tail, bool *whole,
+              struct fault *);
 
 #endif

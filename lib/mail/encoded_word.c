@@ -39,7 +39,8 @@ take_word(struct span in, struct word *word)
 		return false;
 	w.charset = span_first(rest, (size_t)mark);
 	w.encoding = ascii_upper(rest.at[mark + 1]);
-	if ((w.encoding != 'Q' && w.encoding != 'B') || span_find_any(w.charset, " \t\r\n()<>@,;:\"/[]=") >= 0)
+	if ((w.encoding != 'Q' && w.encoding != 'B') ||
+	    span_find_any(w.charset, " \t\r\n()<>@,;:\"/[]=") >= 0)
 		return false;
 	if (span_find(w.charset, '*') >= 0)
 		w.charset = span_first(w.charset, (size_t)span_find(w.charset, '*'));
@@ -68,7 +69,8 @@ decode_bytes(const struct word *w, struct text *bytes)
 			c = ' ';
 		} else if (c == '=' && i + 2 < w->text.len && hex_value(w->text.at[i + 1]) >= 0 &&
 		           hex_value(w->text.at[i + 2]) >= 0) {
-			c = (char)(hex_value(w->text.at[i + 1]) * 16 + hex_value(w->text.at[i + 2]));
+			c = (char)(hex_value(w->text.at[i + 1]) * 16 +
+			           hex_value(w->text.at[i + 2]));
 			i += 2;
 		}
 		text_add_byte(bytes, c);

@@ -47,7 +47,8 @@ line_end(struct span message, size_t at)
 static bool
 is_empty_line(struct span message, size_t at)
 {
-	return message.at[at] == '\n' || (message.at[at] == '\r' && at + 1 < message.len && message.at[at + 1] == '\n');
+	return message.at[at] == '\n' ||
+	       (message.at[at] == '\r' && at + 1 < message.len && message.at[at + 1] == '\n');
 }
 
 bool
@@ -108,7 +109,8 @@ void
 header_unfold(struct span value, struct text *out)
 {
 	for (size_t i = 0; i < value.len; i++)
-		if (value.at[i] != '\n' && !(value.at[i] == '\r' && i + 1 < value.len && value.at[i + 1] == '\n'))
+		if (value.at[i] != '\n' &&
+		    !(value.at[i] == '\r' && i + 1 < value.len && value.at[i + 1] == '\n'))
 			text_add_byte(out, value.at[i]);
 }
 
@@ -139,7 +141,8 @@ header_flags(struct span name)
 		{"Mail-Followup-To", HEADER_SENDER},
 		{"Received",         HEADER_TRACE},
 		{"Reply-To",         HEADER_SENDER},
-		{"Resent-Bcc",       HEADER_RECIPIENT | HEADER_EXTRACT | HEADER_RESENT | HEADER_DROP},
+		{"Resent-Bcc",
+		 HEADER_RECIPIENT | HEADER_EXTRACT | HEADER_RESENT | HEADER_DROP},
 		{"Resent-Cc",        HEADER_RECIPIENT | HEADER_EXTRACT | HEADER_RESENT},
 		{"Resent-Date",      HEADER_RESENT},
 		{"Resent-From",      HEADER_SENDER | HEADER_RESENT},

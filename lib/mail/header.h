@@ -17,8 +17,9 @@
 #define HEADER_FIELD_LIMIT 1000           /* and fields */
 
 struct header_field {
-	struct span name;        /* as written, blanks before ":" off; empty: the line is no field */
-	struct span value;       /* raw: folds are there, blanks around it and the last line end are not */
+	struct span name; /* as written, blanks before ":" off; empty: the line is no field */
+	/* raw: folds are there, blanks around it and the last line end are not */
+	struct span value;
 	size_t      start, end;  /* the whole field in the message, its last line end included */
 };
 
@@ -38,15 +39,19 @@ bool header_line_is_field(struct span line);
 bool header_find(struct span message, const char *name, struct header_field *);
 
 void header_unfold(struct span value, struct text *out);        /* line ends off, blanks kept */
-struct span header_unfolded(struct arena *, struct span value); /* the same, trimmed, in the arena */
+/* the same, trimmed, in the arena */
+struct span header_unfolded(struct arena *, struct span value);
 
 /* What cleanup, sendmail -t and rewriting ask about a name. 0: nothing special. */
 enum header_flags {
-	HEADER_SENDER    = 1,    /* holds sender addresses: From Sender Reply-To Return-Path Errors-To ... */
+	/* holds sender addresses: From Sender Reply-To Return-Path Errors-To ... */
+	HEADER_SENDER    = 1,
 	HEADER_RECIPIENT = 2,    /* holds recipient addresses: To Cc Bcc Apparently-To ... */
 	HEADER_RESENT    = 4,
-	HEADER_EXTRACT   = 8,    /* sendmail -t takes recipients from it: To Cc Bcc, or their Resent- */
-	HEADER_DROP      = 16,   /* message_drop_headers by default: Bcc Resent-Bcc Content-Length Return-Path */
+	/* sendmail -t takes recipients from it: To Cc Bcc, or their Resent- */
+	HEADER_EXTRACT   = 8,
+	/* message_drop_headers by default: Bcc Resent-Bcc Content-Length Return-Path */
+	HEADER_DROP      = 16,
 	HEADER_MIME      = 32,   /* Content-*, MIME-Version */
 	HEADER_TRACE     = 64,   /* Received, Delivered-To, Return-Path: new ones go above */
 };
@@ -65,7 +70,8 @@ int header_add_raw(struct text *out, const char *name, struct span value, struct
 int header_add_format(struct text *out, const char *name, struct fault *, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* "To: a@b, Name <c@d>": one address to a fold; names quoted as needed; groups kept. */
-int header_add_list(struct text *out, const char *name, const struct address_list *, struct fault *);
+int header_add_list(struct text *out, const char *name, const struct address_list *,
+                    struct fault *);
 
 /* "Display Name" as a phrase: plain, quoted, or RFC 2047 encoded when not ASCII. */
 void header_quote_phrase(struct span utf8, struct text *out);

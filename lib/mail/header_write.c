@@ -59,7 +59,8 @@ header_add_folded(struct text *out, const char *name, struct span value, struct 
 
 		while (blanks < value.len && (value.at[blanks] == ' ' || value.at[blanks] == '\t'))
 			blanks++;
-		for (word = blanks; word < value.len && value.at[word] != ' ' && value.at[word] != '\t'; word++)
+		for (word = blanks;
+		     word < value.len && value.at[word] != ' ' && value.at[word] != '\t'; word++)
 			;
 		if (blanks == 0) {             /* the blank behind ":" */
 			text_add_byte(out, ' ');
@@ -91,10 +92,12 @@ header_add_raw(struct text *out, const char *name, struct span value, struct fau
 		if (check_value(line, why) < 0)
 			return -1;
 		if (!first && (line.len == 0 || (line.at[0] != ' ' && line.at[0] != '\t')))
-			return fault_set(why, FAULT_INPUT, "a fold without a blank in a header value");
+			return fault_set(why, FAULT_INPUT,
+			                 "a fold without a blank in a header value");
 	}
 	text_add_string(out, name);
-	text_add(out, value.len && (value.at[0] == ' ' || value.at[0] == '\t') ? SPAN(":") : SPAN(": "));
+	text_add(out,
+	         value.len && (value.at[0] == ' ' || value.at[0] == '\t') ? SPAN(":") : SPAN(": "));
 	for (rest = value, more = true; more;) {
 		more = span_split(&rest, '\n', &line);
 		if (more && line.len && line.at[line.len - 1] == '\r')
@@ -121,10 +124,12 @@ header_add_format(struct text *out, const char *name, struct fault *why, const c
 static bool
 is_phrase(struct span s)
 {
-	if (s.len == 0 || s.at[0] == ' ' || s.at[s.len - 1] == ' ' || span_find_text(s, SPAN("=?")) >= 0)
+	if (s.len == 0 || s.at[0] == ' ' || s.at[s.len - 1] == ' ' ||
+	    span_find_text(s, SPAN("=?")) >= 0)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
-		if (!ascii_alpha(s.at[i]) && !ascii_digit(s.at[i]) && (s.at[i] == '\0' || !strchr(" !#$%&'*+-/=?^_`{|}~", s.at[i])))
+		if (!ascii_alpha(s.at[i]) && !ascii_digit(s.at[i]) &&
+		    (s.at[i] == '\0' || !strchr(" !#$%&'*+-/=?^_`{|}~", s.at[i])))
 			return false;
 	return true;
 }
@@ -156,7 +161,8 @@ header_quote_phrase(struct span s, struct text *out)
 static void
 add_parsed_name(struct span name, struct text *out)
 {
-	if (span_starts(name, "=?") && span_ends(name, "?=") && span_find_any(name, "\"\\,<>()@;:[]") < 0)
+	if (span_starts(name, "=?") && span_ends(name, "?=") &&
+	    span_find_any(name, "\"\\,<>()@;:[]") < 0)
 		text_add(out, name);
 	else if (is_phrase(name))
 		text_add(out, name);
@@ -202,7 +208,8 @@ add_member(const struct mailbox *m, struct text *out)
 }
 
 int
-header_add_list(struct text *out, const char *name, const struct address_list *list, struct fault *why)
+header_add_list(struct text *out, const char *name, const struct address_list *list,
+                struct fault *why)
 {
 	autotext struct text value = {0};
 

@@ -47,7 +47,10 @@ imap_add_nstring(struct span s, struct text *out)
 }
 
 /* Fields of an ENVELOPE in its order. */
-enum { E_DATE, E_SUBJECT, E_FROM, E_SENDER, E_REPLY_TO, E_TO, E_CC, E_BCC, E_IN_REPLY_TO, E_MESSAGE_ID, E_COUNT };
+enum {
+	E_DATE, E_SUBJECT, E_FROM, E_SENDER, E_REPLY_TO, E_TO, E_CC, E_BCC, E_IN_REPLY_TO,
+	E_MESSAGE_ID, E_COUNT
+};
 
 static const struct { const char *name; bool is_list; } envelope_fields[E_COUNT] = {
 	{"Date", false}, {"Subject", false}, {"From", true}, {"Sender", true}, {"Reply-To", true},
@@ -111,7 +114,8 @@ collect(struct arena *a, struct span header, struct envelope *e)
 			if (e->seen[i])      /* once each (RFC 5322, 3.6); the first one counts */
 				break;
 			e->seen[i] = true;
-			e->values[i] = envelope_fields[i].is_list ? f.value : header_unfolded(a, f.value);
+			e->values[i] =
+				envelope_fields[i].is_list ? f.value : header_unfolded(a, f.value);
 			break;
 		}
 	}
@@ -125,7 +129,8 @@ imap_envelope(struct span header, struct text *out)
 	struct address_list from = {0}, list;
 
 	collect(a, header, &e);
-	address_list_parse(a, e.values[E_FROM].at ? e.values[E_FROM] : SPAN_NONE, ADDRESS_LIST_LIMIT, &from);
+	address_list_parse(a, e.values[E_FROM].at ? e.values[E_FROM] : SPAN_NONE,
+	                   ADDRESS_LIST_LIMIT, &from);
 	text_add_byte(out, '(');
 	for (int i = 0; i < E_COUNT; i++) {
 		struct span value = e.values[i].at ? e.values[i] : SPAN_NONE;
@@ -138,7 +143,8 @@ imap_envelope(struct span header, struct text *out)
 		}
 		address_list_parse(a, value, ADDRESS_LIST_LIMIT, &list);
 		/* an absent or empty Sender or Reply-To is told as From (RFC 3501, 7.4.2) */
-		add_list(list.count == 0 && (i == E_SENDER || i == E_REPLY_TO) ? &from : &list, out);
+		add_list(list.count == 0 && (i == E_SENDER || i == E_REPLY_TO) ? &from : &list,
+		         out);
 	}
 	text_add_byte(out, ')');
 }
@@ -217,7 +223,8 @@ told_type(const struct mime_part *p, struct span *subtype)
 		*subtype = SPAN("plain");
 		return SPAN("text");
 	}
-	if (span_is_nocase(p->type, "message") && span_is_nocase(p->subtype, "rfc822") && !p->is_message) {
+	if (span_is_nocase(p->type, "message") && span_is_nocase(p->subtype, "rfc822") &&
+	    !p->is_message) {
 		*subtype = SPAN("octet-stream");
 		return SPAN("application");
 	}
@@ -233,7 +240,8 @@ enter_part(const struct mime *m, const struct mime_part *p, struct text *out)
 	text_add_byte(out, '(');
 	if (p->is_multipart) {
 		if (!p->children)       /* 1*body is a must */
-			text_add(out, SPAN("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)"));
+			text_add(out, SPAN("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL "
+			                   "\"7bit\" 0 0)"));
 		return;
 	}
 	type = told_type(p, &subtype);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * imap_body.h - ENVELOPE, BODY, BODYSTRUCTURE and sections of a parsed message (RFC 3501, 6.4.5 and 7.4.2)
+ * imap_body.h - ENVELOPE, BODY, BODYSTRUCTURE and sections (RFC 3501, 6.4.5 and 7.4.2)
  */
 #ifndef MAIL_IMAP_BODY_H
 #define MAIL_IMAP_BODY_H
@@ -13,7 +13,7 @@ void imap_add_string(struct span, struct text *out);
 void imap_add_nstring(struct span, struct text *out);     /* at == NULL or len 0: NIL */
 
 void imap_envelope(struct span message_or_header, struct text *out);      /* with its parentheses */
-void imap_body(const struct mime *, struct text *out);                    /* BODY: no extension data */
+void imap_body(const struct mime *, struct text *out); /* BODY: no extension data */
 void imap_bodystructure(const struct mime *, struct text *out);
 
 enum imap_section_kind {

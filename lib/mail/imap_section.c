@@ -24,8 +24,8 @@ take_path(struct arena *a, struct span *in, struct imap_section *s, struct fault
 
 		while (digits < in->len && ascii_digit(in->at[digits]))
 			digits++;
-		if (!span_number(span_first(*in, digits), &number) || number == 0 || number > UINT32_MAX ||
-		    depth == IMAP_SECTION_DEPTH)
+		if (!span_number(span_first(*in, digits), &number) || number == 0 ||
+		    number > UINT32_MAX || depth == IMAP_SECTION_DEPTH)
 			return bad_section(why);
 		if (!path)
 			path = arena_alloc(a, IMAP_SECTION_DEPTH * sizeof *path);
@@ -126,9 +126,11 @@ imap_section_parse(struct arena *a, struct span in, struct imap_section *section
 		s.kind = SECTION_HEADER_FIELDS;
 	else if (in.len)
 		return bad_section(why);
-	if (s.kind == SECTION_HEADER_FIELDS && take_fields(a, span_from(in, strlen("HEADER.FIELDS")), &s, why) < 0)
+	if (s.kind == SECTION_HEADER_FIELDS &&
+	    take_fields(a, span_from(in, strlen("HEADER.FIELDS")), &s, why) < 0)
 		return -1;
-	if (s.kind == SECTION_HEADER_FIELDS_NOT && take_fields(a, span_from(in, strlen("HEADER.FIELDS.NOT")), &s, why) < 0)
+	if (s.kind == SECTION_HEADER_FIELDS_NOT &&
+	    take_fields(a, span_from(in, strlen("HEADER.FIELDS.NOT")), &s, why) < 0)
 		return -1;
 	*section = s;
 	return 0;
@@ -138,8 +140,9 @@ void
 imap_section_add(const struct imap_section *s, struct text *out)
 {
 	static const char *const names[] = {
-		[SECTION_ALL] = "", [SECTION_HEADER] = "HEADER", [SECTION_TEXT] = "TEXT", [SECTION_MIME] = "MIME",
-		[SECTION_HEADER_FIELDS] = "HEADER.FIELDS", [SECTION_HEADER_FIELDS_NOT] = "HEADER.FIELDS.NOT",
+		[SECTION_ALL] = "", [SECTION_HEADER] = "HEADER", [SECTION_TEXT] = "TEXT",
+		[SECTION_MIME] = "MIME", [SECTION_HEADER_FIELDS] = "HEADER.FIELDS",
+		[SECTION_HEADER_FIELDS_NOT] = "HEADER.FIELDS.NOT",
 	};
 
 	for (size_t i = 0; i < s->depth; i++)

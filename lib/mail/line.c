@@ -113,12 +113,14 @@ encode_run(struct line_encoder *e, struct span run, struct text *out)
 	if (e->column == 0 && run.len && run.at[0] == '.' && e->dots)
 		text_add_byte(out, '.');
 	while (run.len) {
-		size_t room = e->limit ? e->limit - e->column : run.len, part = run.len < room ? run.len : room;
+		size_t room = e->limit ? e->limit - e->column : run.len,
+		       part = run.len < room ? run.len : room;
 
 		text_add(out, span_first(run, part));
 		e->column += part;
 		run = span_from(run, part);
-		if (run.len) {         /* Postfix breaks so: the rest looks like a folded header, or indented */
+		/* Postfix breaks so: the rest looks like a folded header, or indented */
+		if (run.len) {
 			text_add(out, SPAN("\r\n "));
 			e->lines++;
 			e->column = 1;

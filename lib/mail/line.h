@@ -22,7 +22,9 @@
  * A bare CR comes out as a blank (cleanup_replace_stray_cr_lf) unless keep_cr; CRs right
  * before a line end are dropped, as Postfix does.
  */
-enum bare_newline { BARE_NEWLINE_NO, BARE_NEWLINE_NORMALIZE, BARE_NEWLINE_REJECT, BARE_NEWLINE_NOTE };
+enum bare_newline {
+	BARE_NEWLINE_NO, BARE_NEWLINE_NORMALIZE, BARE_NEWLINE_REJECT, BARE_NEWLINE_NOTE
+};
 
 struct line_decoder {
 	enum bare_newline mode;

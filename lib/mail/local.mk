@@ -27,11 +27,11 @@ UNIT_TESTS += \
 	t/unit/mail/test_line \
 	t/unit/mail/test_mime \
 	t/unit/mail/test_smtp_syntax
-DIRECT_TESTS += t/unit/mail/test_mime_python.py
+DIRECT_TESTS += t/unit/mail/test_mime_python.sh
 check_PROGRAMS += t/unit/mail/mime_tree
 t_unit_mail_mime_tree_SOURCES = t/unit/mail/mime_tree.c
 t_unit_mail_mime_tree_LDADD = $(MAIL_LIBS)
-EXTRA_DIST += t/unit/mail/eml t/unit/mail/test_mime_python.py t/unit/mail/isemail/rows.inc t/unit/mail/isemail/LICENSE
+EXTRA_DIST += t/unit/mail/eml t/unit/mail/test_mime_python.py t/unit/mail/test_mime_python.sh t/unit/mail/isemail/rows.inc t/unit/mail/isemail/LICENSE
 t_unit_mail_test_address_SOURCES = t/unit/mail/test_address.c t/unit/unit.h
 t_unit_mail_test_address_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_mail_test_address_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)

@@ -13,8 +13,9 @@ message_id_make(int64_t seconds, struct span queue_id, struct span host, struct 
 	struct tm tm = {0};
 
 	gmtime_r(&now, &tm);
-	text_add_format(out, "<%04d%02d%02d%02d%02d%02d.%.*s@%.*s>", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	                tm.tm_hour, tm.tm_min, tm.tm_sec, SPAN_ARGS(queue_id), SPAN_ARGS(host));
+	text_add_format(out, "<%04d%02d%02d%02d%02d%02d.%.*s@%.*s>", tm.tm_year + 1900,
+	                tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+	                SPAN_ARGS(queue_id), SPAN_ARGS(host));
 }
 
 struct span

@@ -76,7 +76,8 @@ begin_part(struct scan *s)
 		return false;
 	}
 	p = arena_alloc(s->arena, sizeof *p);
-	*p = (struct mime_part){.type = SPAN("text"), .subtype = SPAN("plain"), .start = s->here.at};
+	*p = (struct mime_part){.type = SPAN("text"), .subtype = SPAN("plain"), 
+	                       .start = s->here.at};
 	s->mime->count++;
 	if (parent) {
 		p->parent = parent->part;
@@ -175,7 +176,8 @@ end_header(struct scan *s)
 	p->header_size = p->body - p->start + (mine->body.bare - mine->start.bare);
 	p->header_lines = mine->body.lines - mine->start.lines;
 	read_fields(s, p);
-	if (span_is_nocase(p->type, "multipart") && mime_param_find(&p->params, "boundary", &boundary)) {
+	if (span_is_nocase(p->type, "multipart") &&
+	    mime_param_find(&p->params, "boundary", &boundary)) {
 		mine->boundary = span_trim(boundary.value);
 		p->is_multipart = mine->boundary.len > 0;
 		mine->is_digest = span_is_nocase(p->subtype, "digest");
@@ -230,7 +232,8 @@ find_boundary(const struct scan *s, struct span line, bool *closing)
 	for (size_t i = s->depth; i > 0; i--) {
 		struct span boundary = s->open[i - 1].boundary;
 
-		if (boundary.len == 0 || text.len < boundary.len || memcmp(text.at, boundary.at, boundary.len) != 0)
+		if (boundary.len == 0 || text.len < boundary.len ||
+		    memcmp(text.at, boundary.at, boundary.len) != 0)
 			continue;
 		text = span_from(text, boundary.len);
 		if (text.len == 0 || span_is(text, "--")) {
@@ -243,7 +246,8 @@ find_boundary(const struct scan *s, struct span line, bool *closing)
 }
 
 static void
-at_boundary(struct scan *s, size_t level, bool closing, struct place line_start, struct place line_end)
+at_boundary(struct scan *s, size_t level, bool closing, struct place line_start,
+            struct place line_end)
 {
 	close_parts(s, level, before_line_end(s, line_start));
 	s->here = line_end;
@@ -261,7 +265,7 @@ scan_line(struct scan *s)
 	struct place start = s->here;
 	struct span  line = take_line(s);
 	bool         closing = false;
-	size_t       level = line.len > 2 && line.at[0] == '-' && line.at[1] == '-' ? find_boundary(s, line, &closing) : 0;
+	size_t       level = span_starts(line, "--") ? find_boundary(s, line, &closing) : 0;
 
 	if (level) {
 		at_boundary(s, level, closing, start, s->here);

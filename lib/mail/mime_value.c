@@ -202,7 +202,8 @@ parse_params(struct arena *a, struct span in, struct mime_params *params)
 		count++;
 	if (count == 0)
 		return;
-	params->at = arena_alloc(a, (count < MIME_PARAM_LIMIT ? count : MIME_PARAM_LIMIT) * sizeof *params->at);
+	params->at = arena_alloc(a, (count < MIME_PARAM_LIMIT ? count : MIME_PARAM_LIMIT) *
+	                                    sizeof *params->at);
 	for (size_t i = 0; i < count && params->count < MIME_PARAM_LIMIT; i++) {
 		struct mime_param *p = &params->at[params->count];
 
@@ -240,7 +241,8 @@ mime_parse_content_type(struct arena *a, struct span value, struct span *type, s
 }
 
 void
-mime_parse_disposition(struct arena *a, struct span value, struct span *kind, struct mime_params *params)
+mime_parse_disposition(struct arena *a, struct span value, struct span *kind,
+                       struct mime_params *params)
 {
 	size_t at = skip_comments(value, 0), end = token_end(value, at, ";()\"=");
 
@@ -261,7 +263,8 @@ mime_param_find(const struct mime_params *params, const char *name, struct mime_
 
 		if (!span_is_nocase(p->name, name))
 			continue;
-		if (p->extended) {       /* told twice: the encoded one is meant (RFC 6266, 4.3, and sense) */
+		/* told twice: the encoded one is meant (RFC 6266, 4.3, and sense) */
+		if (p->extended) {
 			*param = *p;
 			return true;
 		}
@@ -295,7 +298,8 @@ decode_extended(struct span value, struct text *out)
 	for (size_t i = 0; i < rest.len; i++) {
 		char c = rest.at[i];
 
-		if (c == '%' && i + 2 < rest.len && hex_value(rest.at[i + 1]) >= 0 && hex_value(rest.at[i + 2]) >= 0) {
+		if (c == '%' && i + 2 < rest.len && hex_value(rest.at[i + 1]) >= 0 &&
+		    hex_value(rest.at[i + 2]) >= 0) {
 			c = (char)(hex_value(rest.at[i + 1]) * 16 + hex_value(rest.at[i + 2]));
 			i += 2;
 		}

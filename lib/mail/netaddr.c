@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * netaddr.c - IPv4 and IPv6 addresses (RFC 4291, 2.2; RFC 5952), networks, PTR names (RFC 3596, 2.5)
+ * netaddr.c - IP addresses (RFC 4291, 2.2; RFC 5952), networks, PTR names (RFC 3596, 2.5)
  */
 #include "mail/netaddr.h"
 
@@ -24,8 +24,8 @@ parse_v4(struct span in, uint8_t bytes[4])
 		uint64_t value;
 		bool     more = span_split(&in, '.', &octet);
 
-		if (more != (i < 3) || octet.len > 3 || !span_number(octet, &value) || value > 255 ||
-		    (octet.len > 1 && octet.at[0] == '0'))
+		if (more != (i < 3) || octet.len > 3 || !span_number(octet, &value) ||
+		    value > 255 || (octet.len > 1 && octet.at[0] == '0'))
 			return false;
 		bytes[i] = (uint8_t)value;
 	}
@@ -46,7 +46,8 @@ netaddr_parse(struct span in, struct netaddr *out)
 			return false;
 	} else {
 		for (size_t i = 0; i < in.len; i++)      /* no NUL, no zone */
-			if (!ascii_digit(in.at[i]) && !strchr("abcdefABCDEF:.", in.at[i] ? in.at[i] : ' '))
+			if (!ascii_digit(in.at[i]) &&
+			    !strchr("abcdefABCDEF:.", in.at[i] ? in.at[i] : ' '))
 				return false;
 		a.family = 6;
 		snprintf(text, sizeof text, "%.*s", SPAN_ARGS(in));
@@ -90,8 +91,8 @@ netaddr_ptr_name(const struct netaddr *a, char buffer[NETADDR_PTR_SIZE])
 	char             *at = buffer;
 
 	if (size_of(a) == 4) {
-		snprintf(buffer, NETADDR_PTR_SIZE, "%d.%d.%d.%d.in-addr.arpa", a->bytes[3], a->bytes[2], a->bytes[1],
-		         a->bytes[0]);
+		snprintf(buffer, NETADDR_PTR_SIZE, "%d.%d.%d.%d.in-addr.arpa", a->bytes[3],
+		         a->bytes[2], a->bytes[1], a->bytes[0]);
 		return buffer;
 	}
 	for (int i = 15; i >= 0; i--) {
@@ -107,7 +108,8 @@ netaddr_ptr_name(const struct netaddr *a, char buffer[NETADDR_PTR_SIZE])
 bool
 netaddr_equal(const struct netaddr *a, const struct netaddr *b)
 {
-	return a->family == b->family && (a->family == 0 || memcmp(a->bytes, b->bytes, size_of(a)) == 0);
+	return a->family == b->family &&
+	       (a->family == 0 || memcmp(a->bytes, b->bytes, size_of(a)) == 0);
 }
 
 struct netaddr
@@ -168,7 +170,8 @@ netaddr_parse_net(struct span in, struct netaddr_net *net, struct fault *why)
 	if (!netaddr_equal(&masked, &a)) {
 		char text[NETADDR_TEXT_SIZE];
 
-		return fault_set(why, FAULT_INPUT, "non-zero host bits in \"%.*s\", perhaps you should use \"%s/%d\"",
+		return fault_set(why, FAULT_INPUT,
+		                 "non-zero host bits in \"%.*s\", perhaps you should use \"%s/%d\"",
 		                 SPAN_ARGS(in), netaddr_string(&masked, text), (int)bits);
 	}
 	*net = (struct netaddr_net){a, (unsigned)bits};

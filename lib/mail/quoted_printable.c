@@ -33,15 +33,18 @@ soft_break(struct span in, size_t at)
 void
 quoted_printable_decode(struct span in, struct text *out)
 {
-	size_t kept = out->len;      /* blanks behind this were written as blanks: they go at a line end */
+	/* blanks behind this were written as blanks: they go at a line end */
+	size_t kept = out->len;
 
 	for (size_t i = 0; i < in.len; i++) {
 		char   c = in.at[i];
 		size_t skip;
 
 		if (c == '=') {
-			if (i + 2 < in.len && hex_value(in.at[i + 1]) >= 0 && hex_value(in.at[i + 2]) >= 0) {
-				text_add_byte(out, (char)(hex_value(in.at[i + 1]) * 16 + hex_value(in.at[i + 2])));
+			if (i + 2 < in.len && hex_value(in.at[i + 1]) >= 0 &&
+			    hex_value(in.at[i + 2]) >= 0) {
+				text_add_byte(out, (char)(hex_value(in.at[i + 1]) * 16 +
+				                          hex_value(in.at[i + 2])));
 				i += 2;
 			} else if ((skip = soft_break(in, i)) > 0) {
 				i += skip - 1;
@@ -80,15 +83,16 @@ quoted_printable_encode(struct span in, struct text *out)
 	for (size_t i = 0; i < in.len; i++) {
 		unsigned char c = (unsigned char)in.at[i];
 		size_t        next = i + 1;
-		bool          at_end = next == in.len || in.at[next] == '\n' ||
-		                       (in.at[next] == '\r' && next + 1 < in.len && in.at[next + 1] == '\n');
+		bool at_end = next == in.len || in.at[next] == '\n' ||
+		              (in.at[next] == '\r' && next + 1 < in.len && in.at[next + 1] == '\n');
 		char          code[3] = {'=', hex[c >> 4], hex[c & 15]};
 
 		if (c == '\n' || (c == '\r' && next < in.len && in.at[next] == '\n')) {
 			text_add_string(out, "\r\n");
 			column = 0;
 			i += c == '\r';
-		} else if ((c >= 33 && c <= 126 && c != '=') || ((c == ' ' || c == '\t') && !at_end)) {
+		} else if ((c >= 33 && c <= 126 && c != '=') ||
+		           ((c == ' ' || c == '\t') && !at_end)) {
 			add_encoded(span_at(&in.at[i], 1), &column, out);
 		} else {
 			add_encoded(span_at(code, 3), &column, out);

@@ -9,8 +9,10 @@
 void
 smtp_format_mail(const struct smtp_mail *m, unsigned offer, struct text *out)
 {
-	static const char *const bodies[] = {"", " BODY=7BIT", " BODY=8BITMIME", " BODY=BINARYMIME"};
-	unsigned need = m->body == SMTP_BODY_BINARYMIME ? SMTP_OFFER_BINARYMIME : SMTP_OFFER_8BITMIME;
+	static const char *const bodies[] = {"", " BODY=7BIT", " BODY=8BITMIME",
+	                                     " BODY=BINARYMIME"};
+	unsigned need =
+		m->body == SMTP_BODY_BINARYMIME ? SMTP_OFFER_BINARYMIME : SMTP_OFFER_8BITMIME;
 
 	text_add_string(out, "MAIL FROM:<");
 	address_external(m->sender, out);
@@ -93,10 +95,13 @@ smtp_keyword_of(struct span word)
 {
 	static const struct { const char *name; unsigned keyword; } known[] = {
 		{"SIZE", SMTP_HAS_SIZE}, {"8BITMIME", SMTP_HAS_8BITMIME}, {"DSN", SMTP_HAS_DSN},
-		{"SMTPUTF8", SMTP_HAS_SMTPUTF8}, {"AUTH", SMTP_HAS_AUTH}, {"BINARYMIME", SMTP_HAS_BINARYMIME},
+		{"SMTPUTF8", SMTP_HAS_SMTPUTF8}, {"AUTH", SMTP_HAS_AUTH},
+		{"BINARYMIME", SMTP_HAS_BINARYMIME},
 		{"PIPELINING", SMTP_HAS_PIPELINING}, {"STARTTLS", SMTP_HAS_STARTTLS},
-		{"ENHANCEDSTATUSCODES", SMTP_HAS_ENHANCEDSTATUSCODES}, {"CHUNKING", SMTP_HAS_CHUNKING},
-		{"XCLIENT", SMTP_HAS_XCLIENT}, {"XFORWARD", SMTP_HAS_XFORWARD}, {"VRFY", SMTP_HAS_VRFY},
+		{"ENHANCEDSTATUSCODES", SMTP_HAS_ENHANCEDSTATUSCODES},
+		{"CHUNKING", SMTP_HAS_CHUNKING},
+		{"XCLIENT", SMTP_HAS_XCLIENT}, {"XFORWARD", SMTP_HAS_XFORWARD},
+		{"VRFY", SMTP_HAS_VRFY},
 		{"ETRN", SMTP_HAS_ETRN}, {"REQUIRETLS", SMTP_HAS_REQUIRETLS},
 	};
 
@@ -112,7 +117,9 @@ add_words(struct arena *a, struct span more, struct span *words)
 {
 	if (words->len + more.len > 4096 || more.len == 0)
 		return;
-	*words = words->len ? span_of(arena_format(a, "%.*s %.*s", SPAN_ARGS(*words), SPAN_ARGS(more))) : arena_span(a, more);
+	if (words->len)
+		more = span_of(arena_format(a, "%.*s %.*s", SPAN_ARGS(*words), SPAN_ARGS(more)));
+	*words = arena_span(a, more);
 }
 
 void

@@ -96,7 +96,9 @@ take_auth(struct reading *r, struct span value, struct fault *why)
 {
 	autotext struct text auth = {0};
 
-	if (xtext_utf8_decode(value, &auth, NULL) < 0 || auth.len == 0 || auth.len > ADDRESS_PATH_LIMIT)  /* RFC 4954, 5 */
+	/* RFC 4954, 5 */
+	if (xtext_utf8_decode(value, &auth, NULL) < 0 || auth.len == 0 ||
+	    auth.len > ADDRESS_PATH_LIMIT)
 		return wrong(why, "501 5.5.4 Bad AUTH parameter syntax");
 	r->mail->auth = arena_span(r->arena, text_span(&auth));
 	return 0;
@@ -175,13 +177,16 @@ take_orcpt(struct reading *r, struct span value, struct fault *why)
 	struct span type;
 	bool        utf8;
 
-	if (value.len > ORCPT_LIMIT * 3 || !span_split(&value, ';', &type) || !is_address_type(type))
+	if (value.len > ORCPT_LIMIT * 3 || !span_split(&value, ';', &type) ||
+	    !is_address_type(type))
 		return wrong(why, "501 5.5.4 Bad ORCPT parameter syntax");
 	utf8 = span_is_nocase(type, "utf-8");
-	if ((utf8 ? xtext_utf8_decode(value, &address, NULL) : xtext_decode(value, &address, NULL)) < 0 ||
+	if ((utf8 ? xtext_utf8_decode(value, &address, NULL)
+	          : xtext_decode(value, &address, NULL)) < 0 ||
 	    address.len == 0 || address.len > ORCPT_LIMIT)
 		return wrong(why, "501 5.5.4 Bad ORCPT parameter syntax");
-	r->rcpt->orcpt = span_of(arena_format(r->arena, "%.*s;%s", SPAN_ARGS(type), text_string(&address)));
+	r->rcpt->orcpt =
+		span_of(arena_format(r->arena, "%.*s;%s", SPAN_ARGS(type), text_string(&address)));
 	return 0;
 }
 
@@ -214,7 +219,8 @@ unsupported(struct span keyword, struct fault *why)
 }
 
 static int
-take_parameters(struct reading *r, struct span rest, const struct parameter *known, struct fault *why)
+take_parameters(struct reading *r, struct span rest, const struct parameter *known,
+                struct fault *why)
 {
 	unsigned    seen = 0;
 	struct span word, keyword;
@@ -229,9 +235,11 @@ take_parameters(struct reading *r, struct span rest, const struct parameter *kno
 		if (!known[i].name || !(known[i].offer & r->rules.offer))
 			return unsupported(word, why);
 		if (seen & 1u << i)
-			return fault_set(why, FAULT_INPUT, "501 5.5.4 %s parameter given twice", known[i].name);
+			return fault_set(why, FAULT_INPUT, "501 5.5.4 %s parameter given twice",
+			                 known[i].name);
 		if (has_value && value.len == 0)
-			return fault_set(why, FAULT_INPUT, "501 5.5.4 %s parameter without a value", known[i].name);
+			return fault_set(why, FAULT_INPUT, "501 5.5.4 %s parameter without a value",
+			                 known[i].name);
 		seen |= 1u << i;
 		if (known[i].read(r, value, why) < 0)
 			return -1;
@@ -268,7 +276,8 @@ tells_smtputf8(struct span argument)
 }
 
 int
-smtp_parse_mail(struct arena *a, struct span argument, struct smtp_rules rules, struct smtp_mail *out, struct fault *why)
+smtp_parse_mail(struct arena *a, struct span argument, struct smtp_rules rules,
+                struct smtp_mail *out, struct fault *why)
 {
 	struct smtp_mail mail = {.sender = SPAN_NONE, .envid = SPAN_NONE, .auth = SPAN_NONE};
 	struct reading   r = {a, rules, &mail, NULL};
@@ -287,7 +296,8 @@ smtp_parse_mail(struct arena *a, struct span argument, struct smtp_rules rules, 
 }
 
 int
-smtp_parse_rcpt(struct arena *a, struct span argument, struct smtp_rules rules, struct smtp_rcpt *out, struct fault *why)
+smtp_parse_rcpt(struct arena *a, struct span argument, struct smtp_rules rules,
+                struct smtp_rcpt *out, struct fault *why)
 {
 	struct smtp_rcpt rcpt = {.recipient = SPAN_NONE, .orcpt = SPAN_NONE};
 	struct reading   r = {a, rules, NULL, &rcpt};
@@ -295,7 +305,9 @@ smtp_parse_rcpt(struct arena *a, struct span argument, struct smtp_rules rules, 
 
 	if (!drop_label(&argument, "TO", rules.address_flags) || span_trim(argument).len == 0)
 		return wrong(why, "501 5.5.4 Syntax: RCPT TO:<address>");
-	if (address_parse_path(a, argument, rules.address_flags, &rcpt.recipient, &rest, NULL) < 0 || rcpt.recipient.len == 0)
+	if (address_parse_path(a, argument, rules.address_flags, &rcpt.recipient, &rest, NULL) < 0)
+		return wrong(why, "501 5.1.3 Bad recipient address syntax");
+	if (rcpt.recipient.len == 0)
 		return wrong(why, "501 5.1.3 Bad recipient address syntax");
 	if (take_parameters(&r, rest, rcpt_parameters, why) < 0)
 		return -1;

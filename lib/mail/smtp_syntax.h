@@ -23,7 +23,8 @@ void smtp_split_command(struct span line, struct span *verb, struct span *argume
 enum smtp_body { SMTP_BODY_NONE, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
 enum smtp_ret { SMTP_RET_NONE, SMTP_RET_FULL, SMTP_RET_HDRS };
 enum smtp_notify {       /* a set; 0 is "not told" */
-	SMTP_NOTIFY_NEVER = 1, SMTP_NOTIFY_SUCCESS = 2, SMTP_NOTIFY_FAILURE = 4, SMTP_NOTIFY_DELAY = 8
+	SMTP_NOTIFY_NEVER = 1, SMTP_NOTIFY_SUCCESS = 2, SMTP_NOTIFY_FAILURE = 4,
+	SMTP_NOTIFY_DELAY = 8
 };
 
 /* What the server offered: a parameter of another extension is a 555. */
@@ -49,14 +50,17 @@ struct smtp_rcpt {
 };
 
 struct smtp_rules {
-	unsigned address_flags;      /* enum address_flags; the SMTPUTF8 parameter adds ADDRESS_UTF8 */
+	unsigned address_flags; /* enum address_flags; the SMTPUTF8 parameter adds ADDRESS_UTF8 */
 	unsigned offer;              /* enum smtp_offer */
 };
 
-int smtp_parse_mail(struct arena *, struct span argument, struct smtp_rules, struct smtp_mail *, struct fault *);
-int smtp_parse_rcpt(struct arena *, struct span argument, struct smtp_rules, struct smtp_rcpt *, struct fault *);
+int smtp_parse_mail(struct arena *, struct span argument, struct smtp_rules, struct smtp_mail *,
+                    struct fault *);
+int smtp_parse_rcpt(struct arena *, struct span argument, struct smtp_rules, struct smtp_rcpt *,
+                    struct fault *);
 
-/* EHLO, HELO, LHLO: the name, any printable word (whether it is a good one is a rule's business). */
+/* EHLO, HELO, LHLO: the name, any printable word (whether it is a good one is a rule's
+ * business). */
 int smtp_parse_hello(struct span argument, struct span *name, struct fault *);
 bool smtp_hello_valid(struct span name);                    /* host name or literal */
 int smtp_parse_bdat(struct span argument, uint64_t *size, bool *last, struct fault *);
@@ -82,10 +86,12 @@ int smtp_parse_reply_line(struct span line, struct smtp_reply_line *, struct fau
 /* What a peer's EHLO reply offers, collected line by line (the greeting line too: pass only the
  * lines behind it). */
 enum smtp_keyword {
-	SMTP_HAS_SIZE = 1, SMTP_HAS_8BITMIME = 2, SMTP_HAS_DSN = 4, SMTP_HAS_SMTPUTF8 = 8, SMTP_HAS_AUTH = 16,
+	SMTP_HAS_SIZE = 1, SMTP_HAS_8BITMIME = 2, SMTP_HAS_DSN = 4, SMTP_HAS_SMTPUTF8 = 8,
+	SMTP_HAS_AUTH = 16,
 	SMTP_HAS_BINARYMIME = 32, SMTP_HAS_PIPELINING = 64, SMTP_HAS_STARTTLS = 128,
 	SMTP_HAS_ENHANCEDSTATUSCODES = 256, SMTP_HAS_CHUNKING = 512, SMTP_HAS_XCLIENT = 1024,
-	SMTP_HAS_XFORWARD = 2048, SMTP_HAS_VRFY = 4096, SMTP_HAS_ETRN = 8192, SMTP_HAS_REQUIRETLS = 16384
+	SMTP_HAS_XFORWARD = 2048, SMTP_HAS_VRFY = 4096, SMTP_HAS_ETRN = 8192,
+	SMTP_HAS_REQUIRETLS = 16384
 };
 
 struct smtp_ehlo {

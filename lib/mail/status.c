@@ -35,10 +35,11 @@ status_parse(struct span in, struct status *status, struct span *rest)
 {
 	struct status s = {0};
 
-	if (!take_number(&in, 1, &s.class) || !take_dot(&in) || !take_number(&in, 3, &s.subject) || !take_dot(&in) ||
-	    !take_number(&in, 3, &s.detail))
+	if (!take_number(&in, 1, &s.class) || !take_dot(&in) || !take_number(&in, 3, &s.subject) ||
+	    !take_dot(&in) || !take_number(&in, 3, &s.detail))
 		return false;
-	if ((s.class != 2 && s.class != 4 && s.class != 5) || (in.len && !strchr(" \t\r\n", in.at[0] ? in.at[0] : '0')))
+	if ((s.class != 2 && s.class != 4 && s.class != 5) ||
+	    (in.len && !strchr(" \t\r\n", in.at[0] ? in.at[0] : '0')))
 		return false;
 	*status = s;
 	if (rest)
@@ -49,7 +50,8 @@ status_parse(struct span in, struct status *status, struct span *rest)
 const char *
 status_string(struct status s, char buffer[STATUS_TEXT_SIZE])
 {
-	snprintf(buffer, STATUS_TEXT_SIZE, "%u.%u.%u", s.class % 10u, s.subject % 1000u, s.detail % 1000u);
+	snprintf(buffer, STATUS_TEXT_SIZE, "%u.%u.%u", s.class % 10u, s.subject % 1000u,
+	         s.detail % 1000u);
 	return buffer;
 }
 

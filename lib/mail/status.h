@@ -16,7 +16,8 @@ struct status {
 #define STATUS(c, s, d) ((struct status){c, s, d})
 #define STATUS_TEXT_SIZE 16
 
-/* At the front of `in`: false when there is none; *rest (may be NULL) is what follows, blanks off. */
+/* At the front of `in`: false when there is none; *rest (may be NULL) is what follows, blanks
+ * off. */
 bool status_parse(struct span in, struct status *status, struct span *rest);
 void status_add(struct status, struct text *out);
 const char *status_string(struct status, char buffer[STATUS_TEXT_SIZE]);   /* gives buffer */

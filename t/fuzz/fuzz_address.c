@@ -37,7 +37,8 @@ try_path(struct span in, unsigned flags)
 	text_add_byte(&external, '>');
 	if (external.len > ADDRESS_PATH_LIMIT)
 		return;
-	assert(address_parse_path(a, text_span(&external), flags | ADDRESS_STRICT, &again, &rest, NULL) == 0);
+	assert(address_parse_path(a, text_span(&external), flags | ADDRESS_STRICT, &again, &rest,
+	                          NULL) == 0);
 	assert(span_equal(address, again) && rest.len == 0);
 }
 
@@ -49,7 +50,8 @@ try_list(struct span in)
 	struct address_list list, again;
 
 	address_list_parse(a, in, 50, &list);
-	assert(list.count <= 50 && list.mailboxes <= list.count && arena_used(a) < 64 * in.len + 100000);
+	assert(list.count <= 50 && list.mailboxes <= list.count &&
+	       arena_used(a) < 64 * in.len + 100000);
 	for (size_t i = 0; i < list.count; i++) {
 		const struct mailbox *m = &list.at[i];
 
@@ -65,7 +67,8 @@ try_list(struct span in)
 	address_list_parse(a, span_from(text_span(&out), 3), 50, &again);
 	assert(!again.faulty && again.count == list.count);
 	for (size_t i = 0; i < list.count; i++)
-		assert(again.at[i].kind == list.at[i].kind && span_equal(again.at[i].local, list.at[i].local) &&
+		assert(again.at[i].kind == list.at[i].kind &&
+		       span_equal(again.at[i].local, list.at[i].local) &&
 		       span_equal(again.at[i].domain, list.at[i].domain));
 }
 

@@ -11,7 +11,9 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const charsets[] = {"utf-8", "us-ascii", "iso-8859-1", "windows-1252", "iso-2022-jp", "utf-7", "utf-16", "koi8-r"};
+	static const char *const charsets[] = {"utf-8",        "us-ascii",    "iso-8859-1",
+	                                       "windows-1252", "iso-2022-jp", "utf-7",
+	                                       "utf-16",       "koi8-r"};
 	struct span          in = size ? span_at(data, size) : SPAN_NONE;
 	autotext struct text out = {0}, back = {0};
 

@@ -31,10 +31,12 @@ try_write(struct span value)
 	size_t               at = 0;
 
 	if (header_add(&one, "X-Test", value, NULL) == 0) {
-		assert(header_next(text_span(&one), &at, &f) && at == one.len && span_equal(f.value, span_trim(value)));
+		assert(header_next(text_span(&one), &at, &f) && at == one.len &&
+		       span_equal(f.value, span_trim(value)));
 		assert(header_add_folded(&folded, "X-Test", value, NULL) == 0);
 		at = 0;
-		assert(header_next(text_span(&folded), &at, &f) && at == folded.len && span_is(f.name, "X-Test"));
+		assert(header_next(text_span(&folded), &at, &f) && at == folded.len &&
+		       span_is(f.name, "X-Test"));
 	} else {
 		assert(one.len == 0);
 	}
@@ -57,12 +59,14 @@ try_date(struct span in)
 		assert(in.len <= 13);
 	if (date_parse_imap(in, &d)) {
 		date_add_imap(d, &imap);
-		assert(date_parse_imap(text_span(&imap), &again) && again.seconds == d.seconds && again.zone == d.zone);
+		assert(date_parse_imap(text_span(&imap), &again) && again.seconds == d.seconds &&
+		       again.zone == d.zone);
 	}
 	if (!date_parse(in, &d))
 		return;
 	date_add(d, &mail);
-	assert(date_parse(text_span(&mail), &again) && again.seconds == d.seconds && again.zone == d.zone);
+	assert(date_parse(text_span(&mail), &again) && again.seconds == d.seconds &&
+	       again.zone == d.zone);
 }
 
 int

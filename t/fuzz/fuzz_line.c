@@ -78,7 +78,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t               used = decode(in, in.len, &d, &whole);
 
 	try_smuggling(in, used, d.over);
-	assert(decode(in, cut, &again, &parts) == used && again.over == d.over && again.bare_lf == d.bare_lf);
+	assert(decode(in, cut, &again, &parts) == used && again.over == d.over &&
+	       again.bare_lf == d.bare_lf);
 	assert(span_equal(text_span(&whole), text_span(&parts)) && d.bytes == whole.len);
 	if (d.over)
 		assert_clean(text_span(&whole), 0);
@@ -89,7 +90,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	encode(in, cut, limit, &parts);
 	assert(span_equal(text_span(&whole), text_span(&parts)));
 	assert_clean(text_span(&whole), limit);
-	assert(decode(text_span(&whole), whole.len, &d, &back) == whole.len && d.over && d.bare_lf + d.bare_cr == 0);
+	assert(decode(text_span(&whole), whole.len, &d, &back) == whole.len && d.over &&
+	       d.bare_lf + d.bare_cr == 0);
 	text_clear(&parts);
 	encode(text_span(&back), back.len, limit, &parts);
 	assert(span_equal(text_span(&whole), text_span(&parts)));
@@ -99,9 +101,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	to_unix(in, in.len, &whole);
 	to_unix(in, cut, &parts);
 	assert(span_equal(text_span(&whole), text_span(&parts)));
-	assert(span_find_text(text_span(&whole), SPAN("\r\n")) < 0 || span_find_text(in, SPAN("\r\r\n")) >= 0 ||
-	       span_ends(in, "\r"));
-	assert(!span_starts(text_span(&whole), "From ") && span_find_text(text_span(&whole), SPAN("\nFrom ")) < 0);
+	assert(span_find_text(text_span(&whole), SPAN("\r\n")) < 0 ||
+	       span_find_text(in, SPAN("\r\r\n")) >= 0 || span_ends(in, "\r"));
+	assert(!span_starts(text_span(&whole), "From ") &&
+	       span_find_text(text_span(&whole), SPAN("\nFrom ")) < 0);
 	assert(line_crlf_size(in) <= 2 * in.len);
 	return 0;
 }

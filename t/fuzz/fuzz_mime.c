@@ -27,7 +27,8 @@ assert_balanced(struct span s)
 			size_t end = i + (size_t)span_find(span_from(s, i), '}');
 			uint64_t len;
 
-			assert(span_number(span_cut(s, i + 1, end), &len) && span_starts(span_from(s, end), "}\r\n"));
+			assert(span_number(span_cut(s, i + 1, end), &len) &&
+			       span_starts(span_from(s, end), "}\r\n"));
 			i = end + 2 + len;
 			assert(i < s.len);
 		} else {
@@ -50,7 +51,8 @@ try_part(struct arena *a, const struct mime *m, const struct mime_part *p)
 	assert(p->header_size == line_crlf_size(mime_header(m, p)));
 	assert(p->body_size >= p->end - p->body && p->body_size <= 2 * (p->end - p->body));
 	if (p->parent) {
-		assert(p->start >= p->parent->body && p->end <= p->parent->end && p->depth == p->parent->depth + 1);
+		assert(p->start >= p->parent->body && p->end <= p->parent->end &&
+		       p->depth == p->parent->depth + 1);
 		assert(p->parent->is_multipart || p->parent->is_message);
 	}
 	if (p->next)
@@ -73,7 +75,8 @@ try_section(struct arena *a, const struct mime *m, struct span section)
 	if (imap_section_parse(a, section, &s, NULL) < 0)
 		return;
 	imap_section_add(&s, &told);
-	assert(imap_section_parse(a, text_span(&told), &again, NULL) == 0 && again.kind == s.kind && again.depth == s.depth);
+	assert(imap_section_parse(a, text_span(&told), &again, NULL) == 0 && again.kind == s.kind &&
+	       again.depth == s.depth);
 	imap_section_find(m, &s, &f);
 	assert(f.offset + f.length <= m->message.len);
 	assert(!f.is_text || span_ends(text_span(&f.text), "\r\n"));
@@ -83,7 +86,9 @@ try_section(struct arena *a, const struct mime *m, struct span section)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const sections[] = {"1", "1.2", "2.1.MIME", "HEADER", "1.HEADER", "TEXT", "1.1.TEXT", "HEADER.FIELDS (Subject)"};
+	static const char *const sections[] = {
+		"1",        "1.2",  "2.1.MIME", "HEADER",
+		"1.HEADER", "TEXT", "1.1.TEXT", "HEADER.FIELDS (Subject)"};
 	autoarena struct arena *a = arena_new();
 	autotext struct text    out = {0};
 	struct span             in = size ? span_at(data, size) : SPAN_NONE;

@@ -11,14 +11,15 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	autoarena struct arena *a = arena_new();
-	struct span        in = size ? span_at(data, size) : SPAN_NONE, ascii = SPAN_NONE, utf8, name = in;
+	struct span in = size ? span_at(data, size) : SPAN_NONE, ascii = SPAN_NONE, utf8, name = in;
 	struct netaddr     n, again;
 	struct netaddr_net net;
 	char               text[NETADDR_TEXT_SIZE], ptr[NETADDR_PTR_SIZE];
 	size_t             labels = 0;
 
 	if (netaddr_parse(in, &n)) {
-		assert(netaddr_parse(span_of(netaddr_string(&n, text)), &again) && netaddr_equal(&n, &again));
+		assert(netaddr_parse(span_of(netaddr_string(&n, text)), &again) &&
+		       netaddr_equal(&n, &again));
 		assert(strlen(netaddr_ptr_name(&n, ptr)) < sizeof ptr);
 	}
 	(void)netaddr_parse_literal(in, &n);
@@ -33,6 +34,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)domain_to_utf8(a, in, &utf8, NULL);
 	assert(domain_equal(in, in));
 	while (domain_parent(&name))
-		assert(++labels <= in.len && (span_find_text(in, SPAN("..")) >= 0 || domain_within(in, name)));
+		assert(++labels <= in.len &&
+		       (span_find_text(in, SPAN("..")) >= 0 || domain_within(in, name)));
 	return 0;
 }

@@ -15,7 +15,8 @@ assert_reply(const struct fault *why)
 {
 	struct smtp_reply_line r;
 
-	assert(smtp_parse_reply_line(span_of(why->reason), &r, NULL) == 0 && r.code >= 500 && r.status.class == 5);
+	assert(smtp_parse_reply_line(span_of(why->reason), &r, NULL) == 0 && r.code >= 500 &&
+	       r.status.class == 5);
 	for (const char *at = why->reason; *at; at++)
 		assert(*at >= ' ' && *at < 127);
 }
@@ -38,8 +39,10 @@ try_mail(struct span in)
 	if (line.len > ADDRESS_PATH_LIMIT || !span_is_ascii(m.auth))
 		return;
 	assert(smtp_parse_mail(a, span_from(text_span(&line), 5), all, &again, NULL) == 0);
-	assert(span_equal(m.sender, again.sender) && m.size == again.size && m.body == again.body && m.ret == again.ret);
-	assert(span_equal(m.envid, again.envid) && span_equal(m.auth, again.auth) && m.smtputf8 == again.smtputf8);
+	assert(span_equal(m.sender, again.sender) && m.size == again.size && m.body == again.body &&
+	       m.ret == again.ret);
+	assert(span_equal(m.envid, again.envid) && span_equal(m.auth, again.auth) &&
+	       m.smtputf8 == again.smtputf8);
 }
 
 static void
@@ -60,7 +63,8 @@ try_rcpt(struct span in)
 	if (line.len > ADDRESS_PATH_LIMIT)
 		return;
 	assert(smtp_parse_rcpt(a, span_from(text_span(&line), 5), all, &again, NULL) == 0);
-	assert(span_equal(r.recipient, again.recipient) && r.notify == again.notify && r.orcpt.len == again.orcpt.len);
+	assert(span_equal(r.recipient, again.recipient) && r.notify == again.notify &&
+	       r.orcpt.len == again.orcpt.len);
 }
 
 static void
@@ -78,7 +82,8 @@ try_xtext(struct span in)
 	assert(utf8_valid(text_span(&plain)));
 	xtext_utf8_encode(text_span(&plain), &coded);
 	assert(span_is_ascii(text_span(&coded)));
-	assert(xtext_utf8_decode(text_span(&coded), &again, NULL) == 0 && span_equal(text_span(&plain), text_span(&again)));
+	assert(xtext_utf8_decode(text_span(&coded), &again, NULL) == 0 &&
+	       span_equal(text_span(&plain), text_span(&again)));
 }
 
 int
@@ -101,7 +106,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)smtp_parse_bdat(argument, &count, &last, NULL);
 	(void)status_parse(in, &status, NULL);
 	if (smtp_parse_reply_line(in, &reply, NULL) == 0)
-		assert(reply.code >= 200 && reply.code <= 599 && (reply.status.class == 0 || reply.status.class == reply.code / 100));
+		assert(reply.code >= 200 && reply.code <= 599 &&
+		       (reply.status.class == 0 || reply.status.class == reply.code / 100));
 	for (int i = 0; i < 3; i++)
 		smtp_parse_ehlo_line(a, in, &ehlo);
 	assert(ehlo.mechanisms.len <= 4100);

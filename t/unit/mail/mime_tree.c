@@ -72,7 +72,9 @@ print_field(struct arena *a, struct span message, const char *name)
 		address_list_parse(a, f.value, ADDRESS_LIST_LIMIT, &list);
 		for (size_t i = 0; i < list.count; i++)
 			if (list.at[i].kind == MAILBOX)
-				printf("%s %.*s%s\n", name, SPAN_ARGS(mailbox_address(a, &list.at[i])), list.faulty ? " !" : "");
+				printf("%s %.*s%s\n", name,
+				       SPAN_ARGS(mailbox_address(a, &list.at[i])),
+				       list.faulty ? " !" : "");
 		return;
 	}
 	encoded_word_decode(header_unfolded(a, f.value), &text);
