@@ -34,6 +34,7 @@ extern char **environ;
 enum {
 	START_MS = 60000,       /* for all posts to be ready */
 	STOP_MS = 15000,        /* for transactions to end */
+	REST_MS = 2000,         /* after that, for those who were asked */
 	QUICK_MS = 1000,        /* who dies sooner after "ready" counts as a failed start */
 	FAST_RESTARTS = 5, WARN_MS = 60000, DESCRIPTORS = 16384
 };
@@ -269,7 +270,7 @@ stop_if_due(struct post *post, struct process *p)
 static void
 kill_process(struct post *post, struct process *p)
 {
-	if (self.aborting || post->job->rank < RANK_LOG || self.stop_rank == RANK_LOG)
+	if (self.aborting || post->job->rank <= self.stop_rank)
 		kill(p->pid, SIGKILL);
 }
 
@@ -297,9 +298,10 @@ go_on_stopping(void)
 		self.stop_rank++;
 	}
 	if (clock_now() >= self.deadline) {
-		log_warning("processes that did not end in time are killed");
+		if (!self.aborting)
+			log_warning("processes that did not end in time are killed");
 		for_processes(kill_process);
-		self.deadline = clock_after(self.stop_rank == RANK_LOG ? 1000 : 2000);
+		self.deadline = clock_after(REST_MS);
 	}
 	return false;
 }
@@ -349,6 +351,19 @@ settle_in(struct plan *p, struct plan *before, struct faults *faults)
 		run_tables(faults);
 }
 
+static void
+read_configuration(struct plan *p, struct faults *faults)
+{
+	static const struct param own[] = {
+		DURATION("service_throttle_time", &self.throttle_ms, "60s", "1s", "", "a program that keeps dying is started again after this"),
+		END_OF_PARAMS
+	};
+	const struct param *const tables[] = {own, NULL};
+
+	plan_read(environment.config_directory, p, faults);
+	params_load(p->cf, tables, faults);
+}
+
 /* In a child, so that a bad file changes nothing here. */
 static bool
 configuration_is_good(void)
@@ -363,7 +378,8 @@ configuration_is_good(void)
 		plan_read(environment.config_directory, &p, &faults);
 		users_check(&p, &faults);
 		check_programs(&p, &faults);
-		faults_log(&faults);
+		for (int i = 0; i < faults.errors; i++)
+			log_error("%s", faults.error[i]);
 		_exit(faults.errors ? 1 : 0);
 	}
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -384,7 +400,7 @@ reload(void)
 		log_error("the configuration has errors: going on with the one before");
 		return;
 	}
-	plan_read(environment.config_directory, &fresh, &faults);
+	read_configuration(&fresh, &faults);
 	if (strcmp(queue, site.queue_directory) != 0) {
 		log_error("queue_directory has changed: stop and start instead; now stopping");
 		begin_stop();
@@ -684,14 +700,9 @@ arguments(int argc, char **argv, bool *check, const char **directory)
 int
 main(int argc, char **argv)
 {
-	bool                      check = false;
-	const char               *directory = NULL;
-	struct faults             faults = {0};
-	static const struct param own[] = {
-		DURATION("service_throttle_time", &self.throttle_ms, "60s", "1s", "", "a program that keeps dying is started again after this"),
-		END_OF_PARAMS
-	};
-	const struct param *const tables[] = {own, NULL};
+	bool          check = false;
+	const char   *directory = NULL;
+	struct faults faults = {0};
 
 	if (arguments(argc, argv, &check, &directory) < 0)
 		return usage();
@@ -699,8 +710,7 @@ main(int argc, char **argv)
 	environment.config_directory = realpath(main_cf_directory(directory), NULL);
 	if (!environment.config_directory)
 		environment.config_directory = mem_string(main_cf_directory(directory));
-	plan_read(environment.config_directory, &self.plan, &faults);
-	params_load(self.plan.cf, tables, &faults);
+	read_configuration(&self.plan, &faults);
 	if (check)
 		return check_only(&self.plan, &faults);
 	self.starting = true;

@@ -24,8 +24,7 @@ enum rank { RANK_EDGE, RANK_QUEUE, RANK_AGENT, RANK_SUBMIT, RANK_GUARD, RANK_LOG
 enum job_flags {
 	JOB_NOTHING = 1,     /* done elsewhere here: accepted, no process */
 	JOB_GUARD   = 2,     /* peers keep connections: maxproc counts processes, not sessions */
-	JOB_STREAM  = 4,     /* its Unix sockets are byte streams */
-	JOB_QUIET   = 8      /* of our own: started only when the program is there */
+	JOB_STREAM  = 4      /* its Unix sockets are byte streams */
 };
 
 struct job {

@@ -149,6 +149,7 @@ destination_get(struct transport *t, struct span key, struct span nexthop)
 	d = mem_alloc(sizeof *d);
 	d->transport = t;
 	d->key = mem_span(key);
+	d->key_len = key.len;
 	d->nexthop = mem_span(nexthop);
 	begin_window(d);
 	strmap_put(t->destinations, key, d);

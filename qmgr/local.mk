@@ -23,3 +23,16 @@ EXTRA_DIST += t/unit/queue/test_cleanup.py t/unit/queue/test_sendmail.py t/unit/
 pkglibexec_PROGRAMS += pickup
 pickup_SOURCES = qmgr/pickup.c
 pickup_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(IPC_LIBS)
+pkglibexec_PROGRAMS += qmgr/qmgr
+qmgr_qmgr_SOURCES = qmgr/qmgr.c qmgr/qmgr.h \
+	qmgr/active.c qmgr/agents.c qmgr/control.c qmgr/destination.c qmgr/due.c qmgr/due.h qmgr/finish.c qmgr/handoff.c \
+	qmgr/hands.c qmgr/notices.c qmgr/outcome.c qmgr/requeue.c qmgr/retry.c qmgr/retry.h qmgr/scan.c \
+	qmgr/schedule.c qmgr/schedule.h qmgr/schedule_private.h
+qmgr_qmgr_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) lib/queue/libqueue.a lib/base/libbase.a -lm
+
+# Made-up messages, and qmgr alone on a stage with played peers
+check_PROGRAMS += t/bench/queue_fill
+t_bench_queue_fill_SOURCES = t/bench/queue_fill.c
+t_bench_queue_fill_LDADD = $(QUEUE_LIBS)
+DIRECT_TESTS += t/crash/test_qmgr.py
+EXTRA_DIST += t/crash/stage.py t/crash/test_qmgr.py

@@ -262,6 +262,16 @@ schedule_pick(struct schedule *s, int64_t now, int64_t *wake_at)
 	return NULL;
 }
 
+bool
+schedule_has_work(const struct schedule *s, int64_t now)
+{
+	for (const struct transport *t = s->list; t; t = t->next)
+		for (int i = 0; i < LANES; i++)
+			if (t->ready[i].count && t->busy < t->limits.process_limit && t->dead.until <= now)
+				return true;
+	return false;
+}
+
 /* Ending. */
 
 static struct entry *
@@ -287,7 +297,7 @@ free_if_idle(struct destination *d)
 		waits = waits || d->lanes[i].first;
 	if (waits)
 		return;
-	strmap_remove(d->transport->destinations, span_of(d->key));
+	strmap_remove(d->transport->destinations, span_at(d->key, d->key_len));
 	destination_free(d);
 }
 

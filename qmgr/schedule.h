@@ -95,6 +95,9 @@ int  schedule_recipient_limit(struct schedule *, struct span transport);
 /* The next entry to deliver, or NULL; *wake_at (may be NULL) is when it is worth asking again without news. */
 struct entry *schedule_pick(struct schedule *, int64_t now, int64_t *wake_at);
 
+/* Would schedule_pick find something (but for rate delays)? */
+bool schedule_has_work(const struct schedule *, int64_t now);
+
 enum delivery_result {
 	DELIVERY_REACHED,           /* the destination answered */
 	DELIVERY_DEAD,              /* nobody there: why says */

@@ -15,7 +15,8 @@ struct lane {
 
 struct destination {
 	struct transport *transport;
-	char             *key, *nexthop;        /* owned */
+	char             *key, *nexthop;        /* owned; a key may hold NUL */
+	size_t            key_len;
 	struct lane       lanes[LANES];
 	struct entry     *filling;              /* takes further recipients of the same job */
 	int               busy, window;

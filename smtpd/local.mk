@@ -1,1 +1,24 @@
 # SPDX-License-Identifier: ISC
+SMTPD_SOURCES = \
+	smtpd/auth.c smtpd/client.c smtpd/client.h smtpd/data.c smtpd/hello.c smtpd/mail.c \
+	smtpd/policy.c smtpd/policy.h smtpd/received.c smtpd/reply.c \
+	smtpd/rules.c smtpd/rules.h smtpd/rules_internal.h smtpd/rules_access.c smtpd/rules_basic.c \
+	smtpd/rules_names.c smtpd/rules_rbl.c \
+	smtpd/sasl.c smtpd/sasl.h smtpd/sasl_dovecot.c \
+	smtpd/session.c smtpd/session.h smtpd/settings.c smtpd/settings.h smtpd/starttls.c
+noinst_LIBRARIES += smtpd/libsmtpd.a
+smtpd_libsmtpd_a_SOURCES = $(SMTPD_SOURCES)
+
+pkglibexec_PROGRAMS += smtpd/smtpd
+smtpd_smtpd_SOURCES = smtpd/main.c
+smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(SERVICE_LIBS) $(TABLE_LIBS)
+
+SMTPD_FAKES = t/unit/smtpd/fakes.c t/unit/smtpd/fakes.h
+UNIT_TESTS += t/unit/smtpd/test_smtpd
+t_unit_smtpd_test_smtpd_SOURCES = t/unit/smtpd/test_smtpd.c t/unit/unit.h $(SMTPD_FAKES)
+t_unit_smtpd_test_smtpd_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_smtpd_test_smtpd_LDADD = smtpd/libsmtpd.a $(TABLE_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_smtpd
+t_fuzz_fuzz_smtpd_SOURCES = t/fuzz/fuzz_smtpd.c $(SMTPD_FAKES) $(FUZZ_DRIVER)
+t_fuzz_fuzz_smtpd_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_smtpd_LDADD = smtpd/libsmtpd.a $(TABLE_LIBS)

@@ -268,7 +268,7 @@ deliver_free(struct delivery *d)
 static const char *const action_names[] = {"sent", "deferred", "bounced"};
 
 struct told {
-	struct span action, dsn, text, relay, mta, diagnostic;
+	struct span action, dsn, text, relay, mta, diagnostic, report;
 	int64_t     index;
 };
 
@@ -280,6 +280,7 @@ static const struct field status_fields[] = {
 	FIELD_TEXT(struct told, relay, "relay", 0),
 	FIELD_TEXT(struct told, mta, "mta", 0),
 	FIELD_TEXT(struct told, diagnostic, "diagnostic", 0),
+	FIELD_TEXT(struct told, report, "report", 0),
 	FIELD_END
 };
 
@@ -331,10 +332,26 @@ take_action(struct span action, enum deliver_action *out, struct fault *why)
 }
 
 static int
+take_report(struct span told, struct deliver_answer *a, struct fault *why)
+{
+	static const char *const words[] = {"delivered", "relayed", "expanded", "none"};
+
+	if (!told.len)
+		told = span_of(span_has(a->status.relay, '[') ? "relayed" : "delivered");
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (span_is(told, words[i])) {
+			snprintf(a->report, sizeof a->report, "%s", words[i]);
+			a->status.report = a->report;
+			return 0;
+		}
+	return fault_set(why, FAULT_INPUT, "status: no such report");
+}
+
+static int
 take_status(struct frame *f, struct deliver_answer *a, struct fault *why)
 {
 	static const char classes[] = {'2', '4', '5'};
-	struct told       t = {.relay = SPAN_NONE, .mta = SPAN_NONE, .diagnostic = SPAN_NONE};
+	struct told       t = {.relay = SPAN_NONE, .mta = SPAN_NONE, .diagnostic = SPAN_NONE, .report = SPAN_NONE};
 	enum deliver_action action = DELIVER_DEFERRED;
 
 	if (frame_decode(f, status_fields, &t, why) < 0 || take_dsn(t.dsn, a, why) < 0 ||
@@ -349,7 +366,7 @@ take_status(struct frame *f, struct deliver_answer *a, struct fault *why)
 	a->status.mta = t.mta;
 	a->status.diagnostic = t.diagnostic;
 	a->index = t.index;
-	return 0;
+	return take_report(t.report, a, why);
 }
 
 static int
@@ -495,6 +512,8 @@ deliver_report(struct delivery *d, struct deliver_rcpt *r, const struct deliver_
 	put_some(&f, "relay", span_first(s->relay, 1024));
 	put_some(&f, "mta", span_first(s->mta, 1024));
 	put_some(&f, "diagnostic", span_first(s->diagnostic, TEXT_MAX));
+	if (s->report)
+		frame_put_string(&f, "report", s->report);
 	return frame_send(d->sock, &f, clock_after(REQUEST_MS), why);
 }
 

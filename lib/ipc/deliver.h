@@ -58,12 +58,14 @@ struct deliver_status {
 	bool        conn_used;  int64_t conn_use;
 	struct span tls;
 	bool        logged;                     /* another agent has written the log line already (mailbox_transport) */
+	const char *report;                     /* what a success notice says: "delivered", "relayed", "expanded"; "none": the
+	                                         * next MTA speaks DSN and will say it. NULL: relayed when `relay` has a [, else delivered */
 };
 
 /* qmgr's side. */
 WAITS int deliver_ask(int sock, const struct delivery *, int64_t deadline, struct fault *);
 /* 0: a status arrived (spans borrowed from the frame); 1: done; -1 */
-struct deliver_answer { struct deliver_status status; int64_t index; bool destination_dead; char dsn[16]; };
+struct deliver_answer { struct deliver_status status; int64_t index; bool destination_dead; char dsn[16], report[16]; };
 WAITS int deliver_next(int sock, struct frame *, struct deliver_answer *, int64_t deadline, struct fault *);
 
 /* The agent's side: receives one request whole (0; 1 the peer closed; -1). */

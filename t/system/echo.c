@@ -3,12 +3,11 @@
  * echo.c - a service for the tests of master: it repeats lines, and can be told
  * to misbehave
  *
- *   pid       the process's id          crash   end by SIGSEGV
+ *   pid       the process's id          crash   end by SIGABRT
  *   sessions  how many there are now    anything else comes back
  *
  * Its parameters make it fail in chosen places.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +54,7 @@ serve(int fd, const struct listener *from)
 		else if (span_is(line, "sessions"))
 			conn_print(c, &why, "%d\n", service_session_count());
 		else if (span_is(line, "crash"))
-			raise(SIGSEGV);
+			abort();
 		else
 			conn_print(c, &why, "%.*s\n", SPAN_ARGS(line));
 	}

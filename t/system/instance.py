@@ -36,13 +36,14 @@ class Instance:
         os.chmod(self.dir, 0o755)
         for d in ("etc", "libexec", "sbin"):
             os.mkdir(f"{self.dir}/{d}")
-        for folder in FOLDERS:
+        for folder in FOLDERS + (".",):
             for path in glob.glob(f"{BUILD}/{folder}/*"):
                 name = os.path.basename(path)
-                if os.access(path, os.X_OK) and os.path.isfile(path) and "." not in name:
+                if os.access(path, os.X_OK) and os.path.isfile(path) and open(path, "rb").read(4) == b"\x7fELF":
                     if only is not None and name not in only and folder != "cmd" and name != "master":
                         continue
-                    os.symlink(os.path.abspath(path), f"{self.dir}/{'sbin' if folder == 'cmd' else 'libexec'}/{name}")
+                    if not os.path.lexists(f"{self.dir}/{'sbin' if folder == 'cmd' else 'libexec'}/{name}"):
+                        os.symlink(os.path.abspath(path), f"{self.dir}/{'sbin' if folder == 'cmd' else 'libexec'}/{name}")
         tables = f"{self.dir}/sbin/tables"
         if os.path.exists(tables):
             os.symlink(os.readlink(tables), f"{self.dir}/libexec/tables")

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * active.c - a message in memory: loaded, its recipients assigned range by range
+ *
+ * No more than a range of recipients is in memory, so that a message to a
+ * million costs what one to a thousand does. Its file is locked while open;
+ * when very many messages wait, files are closed and opened again when needed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fault_point.h"
+#include "base/log.h"
+#include "ipc/ask_rewrite.h"
+#include "qmgr.h"
+
+enum { RANGE_MAX = 1000, OPEN_FILES_MAX = 1000, AGAIN_LOCKED_US = 1000000, AGAIN_TROUBLE_US = 60000000 };
+
+/* Memory. */
+
+struct message *
+message_new(const char *id)
+{
+	struct message *m = mem_alloc(sizeof *m);
+
+	snprintf(m->id, sizeof m->id, "%s", id);
+	m->content = -1;
+	m->active_us = clock_wall();
+	return m;
+}
+
+static void
+free_range(struct qmgr *q, struct message *m)
+{
+	qmgr_enter(q);
+	q->rcpts -= m->n_rcpts;
+	qmgr_leave(q);
+	m->n_rcpts = 0;
+	free(take(m->rcpts));
+	arena_free(take(m->range));
+}
+
+static void
+close_file(struct qmgr *q, struct message *m)
+{
+	if (!m->file)
+		return;
+	queue_file_close(take(m->file));
+	close(take_fd(m->content));
+	qmgr_enter(q);
+	q->open_files--;
+	qmgr_leave(q);
+}
+
+void
+message_forget(struct qmgr *q, struct message *m)
+{
+	free_range(q, m);
+	close_file(q, m);
+	qmgr_enter(q);
+	strmap_remove(q->messages, span_of(m->id));
+	q->n_active--;
+	q->n_deferred_active -= m->was_deferred;
+	if (intake_wake_locked(q) <= clock_wall())
+		hands_wake_locked(q);
+	qmgr_leave(q);
+	arena_free(m->arena);
+	free(m);
+}
+
+/* Turns at the file. */
+
+void
+turn_take(struct qmgr *q, struct message *m)
+{
+	qmgr_enter(q);
+	while (m->turn) {
+		q->turn_waiters++;
+		pthread_cond_wait(&q->turns, &q->lock.mutex);
+		q->turn_waiters--;
+	}
+	m->turn = true;
+	qmgr_leave(q);
+}
+
+void
+turn_give(struct qmgr *q, struct message *m)
+{
+	qmgr_enter(q);
+	m->turn = false;
+	if (q->turn_waiters)
+		pthread_cond_broadcast(&q->turns);
+	qmgr_leave(q);
+}
+
+/* 0; 1 it is not there; -1. */
+int
+message_open(struct qmgr *q, struct message *m, struct fault *why)
+{
+	int got;
+
+	if (m->file)
+		return 0;
+	got = queue_file_open(q->queue, QUEUE_ACTIVE, m->id, QUEUE_OPEN_WRITE, &m->file, why);
+	if (got != 0)
+		return got;
+	if (queue_file_content(m->file, &m->content, why) < 0) {
+		queue_file_close(take(m->file));
+		return -1;
+	}
+	qmgr_enter(q);
+	q->open_files++;
+	qmgr_leave(q);
+	return 0;
+}
+
+/* Loading. */
+
+static struct span
+keep(struct message *m, struct span s)
+{
+	return arena_span(m->arena, s.at ? s : SPAN_NONE);
+}
+
+static void
+keep_envelope(struct message *m)
+{
+	const struct queue_envelope *e = queue_file_envelope(m->file);
+	autotext struct text         pieces = {0};
+
+	m->arena = arena_new();
+	m->sender = keep(m, e->sender);
+	m->envid = keep(m, e->envid);
+	m->ret = keep(m, e->ret);
+	m->body = keep(m, e->body);
+	m->filter = keep(m, e->filter);
+	m->client_name = keep(m, e->client_name);
+	m->client_address = keep(m, e->client_address);
+	m->helo = keep(m, e->helo);
+	m->protocol = keep(m, e->protocol);
+	m->sasl_user = keep(m, e->sasl_user);
+	message_pieces_print(&e->content, &pieces);
+	m->pieces = keep(m, text_span(&pieces));
+	m->size = e->content.size;
+	m->arrival_us = e->arrival_us;
+	m->smtputf8 = e->smtputf8;
+	m->verify_only = e->verify_only;
+	m->trace = e->trace;
+	m->expired = queue_file_expired(m->file);
+	m->next_at = queue_file_rcpt_first(m->file);
+}
+
+static int
+read_journal(struct message *m, struct fault *why)
+{
+	int64_t at = 0;
+
+	for (;;) {
+		autoarena struct arena *arena = arena_new();
+		struct queue_event      e;
+		int                     got = queue_journal_next(m->file, &at, arena, &e, why);
+
+		if (got <= 0)
+			return got;
+		if (e.kind == EVENT_TRIED)
+			m->tries = e.number;
+		else if (e.kind == EVENT_KILLED)
+			m->killed = e.number;
+		else if (e.kind == EVENT_WARNED)
+			m->warned = true;
+	}
+}
+
+/* What could not be loaded: a damaged file is kept for a human, else it is tried again. */
+static void
+give_up_loading(struct qmgr *q, struct message *m, struct fault *why)
+{
+	struct fault  other = {0};
+	int64_t       wait = AGAIN_TROUBLE_US;
+
+	if (why->class == FAULT_INPUT) {
+		if (queue_quarantine(q->queue, QUEUE_ACTIVE, m->id, fault_text(why), &other) < 0)
+			log_warning("%s", fault_text(&other));
+		message_forget(q, m);
+		return;
+	}
+	if (why->class == FAULT_TIME) {
+		log_info("%s: skipped, still being delivered", m->id);
+		wait = AGAIN_LOCKED_US;
+	} else {
+		log_warning("%s: %s", m->id, fault_text(why));
+	}
+	qmgr_enter(q);
+	intake_again_locked(q, m->id, clock_wall() + wait);
+	qmgr_leave(q);
+	message_forget(q, m);
+}
+
+static int
+move_to_active(struct qmgr *q, struct message *m, enum queue_state from)
+{
+	struct fault why = {0};
+	int          moved = from == QUEUE_ACTIVE ? 0 : queue_move(q->queue, m->id, from, QUEUE_ACTIVE, &why);
+
+	if (moved < 0) { /* it stays where it is: found again by the next walk, or when due */
+		log_warning("%s", fault_text(&why));
+		if (from == QUEUE_DEFERRED) {
+			qmgr_enter(q);
+			intake_deferred_locked(q, m->id, clock_wall() + AGAIN_TROUBLE_US);
+			qmgr_leave(q);
+		}
+	}
+	return moved;
+}
+
+void
+message_load(struct qmgr *q, struct message *m, enum queue_state from)
+{
+	struct fault why = {0};
+	int          got;
+
+	if (move_to_active(q, m, from) != 0) {
+		message_forget(q, m);
+		return;
+	}
+	(void)fault_point("qmgr.active", NULL);
+	got = message_open(q, m, &why);
+	if (got == 1) {
+		message_forget(q, m);
+		return;
+	}
+	if (got == 0) {
+		keep_envelope(m);
+		got = read_journal(m, &why);
+	}
+	if (got < 0) {
+		give_up_loading(q, m, &why);
+		return;
+	}
+	log_info("%s: from=<%.*s>, size=%lld, nrcpt=%lld (queue active)", m->id, SPAN_ARGS(m->sender), (long long)m->size,
+	         (long long)queue_file_rcpt_count(m->file));
+	message_go_on(q, m);
+}
+
+/* A range of recipients. */
+
+static size_t
+range_size(struct qmgr *q)
+{
+	size_t room;
+
+	qmgr_enter(q);
+	room = (size_t)config.recipient_limit > q->rcpts ? (size_t)config.recipient_limit - q->rcpts : 0;
+	qmgr_leave(q);
+	if (room > RANGE_MAX)
+		return RANGE_MAX;
+	return room > (size_t)config.recipient_minimum ? room : (size_t)config.recipient_minimum;
+}
+
+static void
+add_rcpt(struct message *m, const struct queue_rcpt *r, size_t limit)
+{
+	if (m->n_rcpts % 16 == 0) {
+		size_t room = m->n_rcpts + 16 < limit ? m->n_rcpts + 16 : limit;
+
+		m->rcpts = mem_grow(m->rcpts, room, sizeof *m->rcpts);
+	}
+	m->rcpts[m->n_rcpts++] = (struct recipient){r->at, r->address, r->original, r->orcpt, r->notify};
+}
+
+static int
+read_range(struct qmgr *q, struct message *m, struct fault *why)
+{
+	size_t            limit = range_size(q);
+	struct queue_rcpt r;
+	int               got = 0;
+
+	m->range = arena_new();
+	while (m->n_rcpts < limit && (got = queue_file_rcpt(m->file, m->next_at, m->range, &r, why)) > 0) {
+		m->next_at = r.next;
+		if (r.state == RCPT_TODO)
+			add_rcpt(m, &r, limit);
+		m->failed |= r.state == RCPT_FAILED;
+		m->succeeded |= r.state == RCPT_SUCCESS;
+	}
+	if (m->n_rcpts < limit && got == 0)
+		m->next_at = 0;
+	qmgr_enter(q);
+	q->rcpts += m->n_rcpts;
+	m->left = m->n_rcpts + 1; /* one for the task that assigns them */
+	qmgr_leave(q);
+	return got < 0 ? -1 : 0;
+}
+
+/* Assigning. */
+
+/* content_filter and FILTER: "transport:nexthop"; without next hop the recipient's domain. */
+static void
+apply_filter(const struct message *m, struct route *r)
+{
+	struct span rest = m->filter, transport;
+	ptrdiff_t   at = span_find_last(r->recipient, '@');
+
+	if (!m->filter.len)
+		return;
+	span_split(&rest, ':', &transport);
+	r->transport = transport;
+	r->nexthop = rest.len ? rest : span_from(r->recipient, (size_t)(at + 1));
+	r->is_error = false;
+}
+
+/* "5.1.1 text" of an error transport's next hop. */
+static struct outcome *
+outcome_of_text(struct recipient *r, enum deliver_action action, const char *dsn, const char *fallback, struct span text)
+{
+	struct span rest = text, first;
+	char        code[16];
+
+	snprintf(code, sizeof code, "%s", dsn[0] ? dsn : fallback);
+	if (!dsn[0] && span_split(&rest, ' ', &first) && first.len >= 5 && first.len < sizeof code &&
+	    first.at[0] == fallback[0] && first.at[1] == '.') {
+		snprintf(code, sizeof code, "%.*s", SPAN_ARGS(first));
+		text = span_trim(rest);
+	}
+	code[0] = fallback[0];
+	return outcome_new(r, action, code, text);
+}
+
+static bool
+is_double_bounce(struct span address)
+{
+	ptrdiff_t at = span_find_last(address, '@');
+
+	return at >= 0 && span_is_nocase(span_first(address, (size_t)at), config.double_bounce_sender);
+}
+
+/* What qmgr decides by itself, or NULL. */
+static struct outcome *
+decide(struct recipient *r, const struct route *route)
+{
+	if (route->class == ROUTE_LOCAL && is_double_bounce(r->address))
+		return outcome_new(r, DELIVER_SENT, "2.0.0", SPAN("undeliverable postmaster notification discarded"));
+	if (span_is(route->transport, "error"))
+		return outcome_of_text(r, DELIVER_BOUNCED, route->dsn, "5.0.0", route->nexthop);
+	if (span_is(route->transport, "retry"))
+		return outcome_of_text(r, DELIVER_DEFERRED, route->dsn, "4.0.0", route->nexthop);
+	if (span_is(route->transport, "discard"))
+		return outcome_new(r, DELIVER_SENT, "2.0.0", route->nexthop.len ? route->nexthop : SPAN("discarded"));
+	for (size_t i = 0; i < config.defer_transports.count; i++)
+		if (span_is(route->transport, config.defer_transports.item[i]))
+			return outcome_new(r, DELIVER_DEFERRED, "4.3.2", SPAN("deferred transport"));
+	return NULL;
+}
+
+static struct outcome *
+outcome_suspended(struct recipient *r, const struct suspension *s)
+{
+	autotext struct text text = {0};
+
+	text_add_format(&text, "delivery temporarily suspended: %s", s->text);
+	return outcome_new(r, DELIVER_DEFERRED, s->dsn, text_span(&text));
+}
+
+static struct outcome *
+assign_one_locked(struct qmgr *q, struct message *m, struct recipient *r, const struct route *route)
+{
+	autotext struct text     key = {0};
+	const struct suspension *s;
+
+	text_add(&key, route->nexthop);
+	text_add_byte(&key, '\0');
+	if (schedule_recipient_limit(q->schedule, route->transport) == 1)
+		text_add(&key, r->address); /* concurrency is per recipient then, as in Postfix */
+	text_lower(&key);
+	s = schedule_suspended(q->schedule, route->transport, text_span(&key), clock_now());
+	if (s)
+		return outcome_suspended(r, s);
+	schedule_add(q->schedule, &m->job, route->transport, route->nexthop, text_span(&key), r);
+	return NULL;
+}
+
+static struct outcome *
+assign_routes(struct qmgr *q, struct message *m, struct route *routes)
+{
+	struct outcome *list = NULL, *o;
+
+	qmgr_enter(q);
+	if (!m->in_job) {
+		job_begin(&m->job, q->next_job++, queue_file_rcpt_count(m->file), m);
+		m->in_job = true;
+	}
+	for (size_t i = 0; i < m->n_rcpts; i++) {
+		struct recipient *r = &m->rcpts[i];
+
+		if (m->wish) {
+			m->left--; /* it is being withdrawn */
+			continue;
+		}
+		if (routes[i].recipient.len)
+			r->address = arena_span(m->range, routes[i].recipient);
+		apply_filter(m, &routes[i]);
+		o = decide(r, &routes[i]);
+		if (!o)
+			o = assign_one_locked(q, m, r, &routes[i]);
+		if (o) {
+			o->next = list;
+			list = o;
+		}
+	}
+	hands_wake_locked(q);
+	qmgr_leave(q);
+	return list;
+}
+
+/* Outcomes for those that need no agent. */
+static struct outcome *
+assign(struct qmgr *q, struct message *m)
+{
+	autoarena struct arena *arena = arena_new();
+	autofree struct span   *in = mem_array(m->n_rcpts, sizeof *in);
+	autofree struct route  *routes = mem_array(m->n_rcpts, sizeof *routes);
+	struct outcome         *list = NULL;
+	struct fault            why = {0};
+
+	for (size_t i = 0; i < m->n_rcpts; i++)
+		in[i] = m->rcpts[i].address;
+	if (ask_resolve(m->sender, in, m->n_rcpts, arena, routes, &why) == 0)
+		return assign_routes(q, m, routes);
+	log_warning("%s: %s", m->id, fault_text(&why));
+	m->soon = true;
+	for (size_t i = 0; i < m->n_rcpts; i++) {
+		struct outcome *o = outcome_new(&m->rcpts[i], DELIVER_DEFERRED, "4.3.0", SPAN("address resolver failure"));
+
+		o->next = list;
+		list = o;
+	}
+	return list;
+}
+
+static bool
+give_up_hold_of(struct qmgr *q, struct message *m)
+{
+	bool last;
+
+	qmgr_enter(q);
+	last = --m->left == 0;
+	qmgr_leave(q);
+	return last;
+}
+
+/* Files of messages that only wait are closed when there are very many. */
+static void
+spare_file(struct qmgr *q, struct message *m)
+{
+	bool many;
+
+	qmgr_enter(q);
+	many = q->open_files > OPEN_FILES_MAX;
+	qmgr_leave(q);
+	if (!many)
+		return;
+	turn_take(q, m);
+	close_file(q, m);
+	turn_give(q, m);
+}
+
+static bool
+is_over(struct qmgr *q, struct message *m)
+{
+	bool over;
+
+	qmgr_enter(q);
+	over = m->suspended || m->wish || m->next_at == 0;
+	qmgr_leave(q);
+	return over;
+}
+
+static int
+open_again(struct qmgr *q, struct message *m, struct fault *why)
+{
+	int got = message_open(q, m, why);
+
+	return got == 1 ? fault_set(why, FAULT_SYSTEM, "it is gone") : got;
+}
+
+void
+message_go_on(struct qmgr *q, struct message *m)
+{
+	struct fault why = {0};
+
+	for (;;) {
+		struct outcome *list;
+
+		free_range(q, m);
+		if (open_again(q, m, &why) < 0) {
+			give_up_loading(q, m, &why);
+			return;
+		}
+		if (is_over(q, m)) {
+			message_finish(q, m);
+			return;
+		}
+		if (read_range(q, m, &why) < 0) {
+			give_up_loading(q, m, &why);
+			return;
+		}
+		list = m->n_rcpts ? assign(q, m) : NULL;
+		outcomes_log(m, list, "none");
+		spare_file(q, m);
+		outcomes_record(q, m, list);
+		if (!give_up_hold_of(q, m))
+			return;
+	}
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * finish.c - every recipient was tried: tell, then remove or defer
+ *
+ * The sender is told before the message goes away, never after; when telling
+ * fails the message stays, and only the telling is tried again.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/fault_point.h"
+#include "base/log.h"
+#include "ipc/submit.h"
+#include "qmgr.h"
+
+enum { SOON_US = 5 * 1000000, TROUBLE_US = 60 * 1000000 };
+
+static void
+stay_active(struct qmgr *q, struct message *m)
+{
+	qmgr_enter(q);
+	intake_again_locked(q, m->id, clock_wall() + TROUBLE_US);
+	qmgr_leave(q);
+	message_forget(q, m);
+}
+
+static void
+remove_it(struct qmgr *q, struct message *m)
+{
+	struct fault why = {0};
+
+	if (queue_remove(q->queue, QUEUE_ACTIVE, m->id, &why) < 0) {
+		log_warning("%s", fault_text(&why));
+		stay_active(q, m);
+		return;
+	}
+	(void)fault_point("qmgr.removed", NULL);
+	log_info("%s: removed", m->id);
+	message_forget(q, m);
+}
+
+/* Our own troubles are over in seconds, remote ones in minutes. */
+static int64_t
+next_try(const struct message *m, int64_t now)
+{
+	int64_t due = retry_due(&config.retry, m->arrival_us, now);
+	int64_t soon = now + SOON_US * (m->killed + 1);
+
+	return m->soon && soon < due ? soon : due;
+}
+
+static void
+defer(struct qmgr *q, struct message *m)
+{
+	int64_t            now = clock_wall(), due = next_try(m, now);
+	struct queue_event e = {.kind = EVENT_TRIED, .number = m->tries + 1, .when_us = due};
+	struct fault       why = {0};
+
+	if (queue_journal_add(m->file, &e, &why) < 0)
+		log_warning("%s", fault_text(&why));
+	if (queue_set_due(q->queue, QUEUE_ACTIVE, m->id, due, &why) < 0 ||
+	    queue_move(q->queue, m->id, QUEUE_ACTIVE, QUEUE_DEFERRED, &why) < 0) {
+		log_warning("%s", fault_text(&why));
+		stay_active(q, m);
+		return;
+	}
+	(void)fault_point("qmgr.deferred", NULL);
+	qmgr_enter(q);
+	intake_deferred_locked(q, m->id, due);
+	qmgr_leave(q);
+	message_forget(q, m);
+}
+
+/* What an administrator asked for while it was active. */
+static void
+fulfil(struct qmgr *q, struct message *m, enum wish wish)
+{
+	struct fault why = {0};
+	int          moved;
+
+	if (wish == WISH_DELETE) {
+		remove_it(q, m);
+		return;
+	}
+	if (wish == WISH_HOLD) {
+		moved = queue_move(q->queue, m->id, QUEUE_ACTIVE, QUEUE_HOLD, &why);
+		if (moved < 0) {
+			log_warning("%s", fault_text(&why));
+			stay_active(q, m);
+			return;
+		}
+		message_forget(q, m);
+		return;
+	}
+	if (wish == WISH_REQUEUE) {
+		char id[QUEUE_ID_SIZE];
+
+		snprintf(id, sizeof id, "%s", m->id);
+		if (message_requeue(q->queue, QUEUE_ACTIVE, id, &why) < 0)
+			log_warning("%s: requeue: %s", id, fault_text(&why));
+		message_forget(q, m); /* its file is closed now; when it is still there, it goes on */
+		qmgr_enter(q);
+		intake_again_locked(q, id, clock_wall());
+		qmgr_leave(q);
+		return;
+	}
+	stay_active(q, m);
+}
+
+/* Notices that are due whatever happens next: -1 when one could not be sent. */
+static int
+tell(struct qmgr *q, struct message *m, struct fault *why)
+{
+	if (m->failed && message_notify(q, m, NOTICE_FAILURE, why) < 0)
+		return -1;
+	if (m->succeeded && message_notify(q, m, m->verify_only || m->trace ? NOTICE_VERIFY : NOTICE_SUCCESS, why) < 0)
+		return -1;
+	return 0;
+}
+
+static int
+expire(struct qmgr *q, struct message *m, struct fault *why)
+{
+	log_info("%s: from=<%.*s>, status=%s, returned to sender", m->id, SPAN_ARGS(m->sender),
+	         m->expired ? "force-expired" : "expired");
+	return message_notify(q, m, NOTICE_EXPIRED, why);
+}
+
+static void
+warn_sender(struct qmgr *q, struct message *m)
+{
+	struct queue_event e = {.kind = EVENT_WARNED, .when_us = clock_wall()};
+	struct fault       why = {0};
+
+	if (m->warned || m->sender.len == 0 || !retry_warns(&config.retry, m->arrival_us, clock_wall()))
+		return;
+	if (message_notify(q, m, NOTICE_DELAY, &why) < 0 || queue_journal_add(m->file, &e, &why) < 0)
+		log_warning("%s: %s", m->id, fault_text(&why));
+}
+
+void
+message_finish(struct qmgr *q, struct message *m)
+{
+	struct fault why = {0};
+	enum wish    wish;
+
+	qmgr_enter(q);
+	wish = m->wish;
+	qmgr_leave(q);
+	if (m->suspended) {
+		message_forget(q, m); /* it stays in active/, untouched until the next start */
+		return;
+	}
+	if (wish && wish != WISH_EXPIRE) {
+		fulfil(q, m, wish);
+		return;
+	}
+	if (tell(q, m, &why) < 0) {
+		log_warning("%s: %s", m->id, fault_text(&why));
+		m->soon = true;
+		defer(q, m);
+		return;
+	}
+	if (m->deferred == 0 && wish != WISH_EXPIRE) {
+		remove_it(q, m);
+		return;
+	}
+	m->expired |= wish == WISH_EXPIRE;
+	if (m->expired || retry_expired(&config.retry, m->sender.len == 0, m->arrival_us, clock_wall())) {
+		if (expire(q, m, &why) == 0) {
+			remove_it(q, m);
+			return;
+		}
+		log_warning("%s: %s", m->id, fault_text(&why));
+		m->soon = true;
+	}
+	warn_sender(q, m);
+	defer(q, m);
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * scan.c - which message is loaded next
+ *
+ * Fresh mail comes by notices, which may be lost, and by walks over incoming/.
+ * Deferred mail comes by its due time; the index is filled in the background
+ * at start, so that a deep deferred queue delays nothing. Fresh goes first, but
+ * one in four goes to what is due, and deferred mail never takes more than half of
+ * the active limit: neither can shut the other out.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "qmgr.h"
+
+enum { FRESH_MAX = 8192, SHARE = 4, REFILL_STEP = 256 };
+
+struct fresh {
+	char             id[QUEUE_ID_SIZE];
+	enum queue_state from;
+};
+
+struct intake {
+	struct fresh ring[FRESH_MAX];
+	size_t       head, count;
+	struct due  *due, *again;
+	bool         rescan;             /* incoming/ holds more than the ring took */
+	unsigned     turn;
+};
+
+struct intake *
+intake_new(void)
+{
+	struct intake *in = mem_alloc(sizeof *in);
+
+	in->due = due_new();
+	in->again = due_new();
+	in->rescan = true;
+	return in;
+}
+
+void
+intake_add_locked(struct qmgr *q, struct span id, enum queue_state from)
+{
+	struct intake *in = q->intake;
+	struct fresh  *f;
+
+	if (in->count == FRESH_MAX) {
+		in->rescan = true; /* it is found again */
+		return;
+	}
+	if (id.len >= QUEUE_ID_SIZE || strmap_get(q->messages, id))
+		return;
+	f = &in->ring[(in->head + in->count++) % FRESH_MAX];
+	memcpy(f->id, id.at, id.len);
+	f->id[id.len] = '\0';
+	f->from = from;
+}
+
+static bool
+take_fresh(struct qmgr *q, char id[QUEUE_ID_SIZE], enum queue_state *from)
+{
+	struct intake *in = q->intake;
+
+	while (in->count) {
+		struct fresh *f = &in->ring[in->head];
+
+		in->head = (in->head + 1) % FRESH_MAX;
+		in->count--;
+		if (strmap_get(q->messages, span_of(f->id)))
+			continue;
+		memcpy(id, f->id, QUEUE_ID_SIZE);
+		*from = f->from;
+		return true;
+	}
+	return false;
+}
+
+static bool
+take_due(struct qmgr *q, struct due *d, char id[QUEUE_ID_SIZE])
+{
+	char due[DUE_ID_SIZE];
+
+	while (due_take(d, clock_wall(), due))
+		if (!strmap_get(q->messages, span_of(due))) {
+			snprintf(id, QUEUE_ID_SIZE, "%s", due);
+			return true;
+		}
+	return false;
+}
+
+bool
+intake_next_locked(struct qmgr *q, char id[QUEUE_ID_SIZE], enum queue_state *from)
+{
+	struct intake *in = q->intake;
+	bool           may_defer;
+
+	if (q->stopping || q->n_active >= (size_t)config.active_limit)
+		return false;
+	if (take_due(q, in->again, id)) {
+		*from = QUEUE_ACTIVE;
+		return true;
+	}
+	may_defer = q->n_deferred_active * 2 < (size_t)config.active_limit;
+	if (in->turn++ % SHARE != 0 && take_fresh(q, id, from))
+		return true;
+	if (may_defer && take_due(q, in->due, id)) {
+		*from = QUEUE_DEFERRED;
+		return true;
+	}
+	return take_fresh(q, id, from);
+}
+
+int64_t
+intake_wake_locked(struct qmgr *q)
+{
+	struct intake *in = q->intake;
+	int64_t        due = due_next(in->due), again = due_next(in->again);
+
+	if (q->n_active >= (size_t)config.active_limit)
+		return INT64_MAX; /* whoever finishes looks again */
+	return in->count ? 0 : due < again ? due : again;
+}
+
+bool
+intake_wants_scan_locked(struct qmgr *q)
+{
+	return q->intake->rescan && q->intake->count < FRESH_MAX / 4;
+}
+
+void
+intake_again_locked(struct qmgr *q, const char *id, int64_t when_us)
+{
+	due_add(q->intake->again, span_of(id), when_us);
+}
+
+void
+intake_deferred_locked(struct qmgr *q, const char *id, int64_t due_us)
+{
+	due_add(q->intake->due, span_of(id), due_us);
+}
+
+void
+intake_flush_locked(struct qmgr *q)
+{
+	due_hurry(q->intake->due);
+	q->intake->rescan = true;
+}
+
+bool
+intake_flush_one_locked(struct qmgr *q, struct span id)
+{
+	return due_hurry_one(q->intake->due, id);
+}
+
+size_t
+intake_due_count_locked(struct qmgr *q)
+{
+	return due_count(q->intake->due);
+}
+
+/* Datagrams "new QUEUE_ID" from cleanup. */
+void
+intake_notice(struct qmgr *q, int sock)
+{
+	char    bytes[128];
+	ssize_t n;
+
+	qmgr_enter(q);
+	for (int i = 0; i < 256; i++) { /* then look at the rest again */
+		struct span line;
+
+		n = recv(sock, bytes, sizeof bytes, MSG_DONTWAIT);
+		if (n < 0)
+			break;
+		line = span_at(bytes, (size_t)n);
+		if (span_starts(line, "new ") && queue_id_valid(span_from(line, 4)))
+			intake_add_locked(q, span_from(line, 4), QUEUE_INCOMING);
+	}
+	hands_wake_locked(q);
+	qmgr_leave(q);
+}
+
+/* One directory, into the ring, a portion under each lock. False when the ring is full. */
+static bool
+walk(struct qmgr *q, enum queue_state from, struct fault *why)
+{
+	struct queue_scan *scan;
+	struct queue_id    id;
+	bool               room = true;
+	int                got;
+
+	if (queue_scan_open(q->queue, from, &scan, why) < 0)
+		return false;
+	while (room && (got = queue_scan_next(scan, &id, NULL, why)) > 0) {
+		qmgr_enter(q);
+		room = q->intake->count < FRESH_MAX;
+		if (room)
+			intake_add_locked(q, span_of(id.text), from);
+		qmgr_leave(q);
+	}
+	queue_scan_close(scan);
+	return room && got == 0;
+}
+
+void
+intake_scan_incoming(struct qmgr *q)
+{
+	struct fault why = {0};
+	bool         all;
+
+	qmgr_enter(q);
+	q->intake->rescan = false;
+	qmgr_leave(q);
+	all = walk(q, QUEUE_INCOMING, &why);
+	if (why.class)
+		log_warning("%s", fault_text(&why));
+	qmgr_enter(q);
+	q->intake->rescan |= !all;
+	hands_wake_locked(q);
+	qmgr_leave(q);
+}
+
+/* What a crash left in active/: goes on, a little spread so that fresh mail passes. */
+void
+intake_scan_active(struct qmgr *q)
+{
+	struct queue_scan *scan;
+	struct queue_id    id;
+	struct fault       why = {0};
+	int64_t            now = clock_wall();
+	int                got;
+
+	if (queue_scan_open(q->queue, QUEUE_ACTIVE, &scan, &why) < 0)
+		log_fatal("%s", fault_text(&why));
+	while ((got = queue_scan_next(scan, &id, NULL, &why)) > 0) {
+		qmgr_enter(q);
+		intake_again_locked(q, id.text, now);
+		qmgr_leave(q);
+	}
+	queue_scan_close(scan);
+	if (got < 0)
+		log_fatal("%s", fault_text(&why));
+}
+
+/* Every due time, afresh: at start, and now and then for what others put there. */
+void
+intake_scan_deferred(void *given)
+{
+	struct qmgr       *q = given;
+	struct queue_scan *scan;
+	struct queue_id    id;
+	struct fault       why = {0};
+	int64_t            due;
+	int                got;
+
+	if (queue_scan_open(q->queue, QUEUE_DEFERRED, &scan, &why) < 0) {
+		log_warning("%s", fault_text(&why));
+		return;
+	}
+	qmgr_enter(q);
+	due_refill_begin(q->intake->due);
+	qmgr_leave(q);
+	while ((got = queue_scan_next(scan, &id, &due, &why)) > 0 && !q->stopping) {
+		qmgr_enter(q);
+		due_refill(q->intake->due, span_of(id.text), due);
+		qmgr_leave(q);
+	}
+	queue_scan_close(scan);
+	if (got < 0)
+		log_warning("%s", fault_text(&why));
+	qmgr_enter(q);
+	if (got == 0)
+		due_refill_end(q->intake->due);
+	hands_wake_locked(q);
+	qmgr_leave(q);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * received.c - the trace header (RFC 5321, 4.4), and what PREPEND asked for before it
+ */
+#include "base/clock.h"
+#include "config/site.h"
+#include "mail/date.h"
+#include "session.h"
+#include "settings.h"
+
+/* RFC 3848 and RFC 6531, 4.3: what "with" says */
+static void
+add_protocol(const struct session *s, struct text *out)
+{
+	if (s->t.mail.smtputf8)
+		text_add_string(out, "UTF8SMTP");
+	else
+		text_add_string(out, s->protocol);
+	if (!s->esmtp && !s->t.mail.smtputf8)
+		return;
+	if (s->is_tls)
+		text_add_byte(out, 'S');
+	if (s->sasl_user[0])
+		text_add_byte(out, 'A');
+}
+
+static void
+add_tls(const struct session *s, struct text *out)
+{
+	const struct tls_facts *f = &s->tls;
+
+	text_add_format(out, "\t(using %s with cipher %s (%d/%d bits)", f->protocol, f->cipher, f->bits, f->algorithm_bits);
+	if (f->details[0])
+		text_add_format(out, "\r\n\t%s", f->details);
+	text_add_string(out, ")\r\n");
+	if (f->trust != TLS_ANONYMOUS)
+		text_add_format(out, "\t(Client CN \"%s\", Issuer \"%s\" (%s))\r\n", f->peer_name, f->issuer_name,
+		                f->trust == TLS_UNTRUSTED ? "not verified" : "verified OK");
+	else if (settings.tls_ask_cert)
+		text_add_string(out, "\t(Client did not present a certificate)\r\n");
+	else
+		text_add_string(out, "\t(No client certificate requested)\r\n");
+}
+
+void
+received_header(struct session *s, struct text *out)
+{
+	text_add(out, text_span(&s->t.prepend));
+	text_add_format(out, "Received: from %s (%s [%s%s])\r\n", s->helo[0] ? s->helo : s->client.name, s->client.name,
+	                s->client.ipv6 ? "IPv6:" : "", s->client.address);
+	if (s->is_tls && settings.tls_received)
+		add_tls(s, out);
+	if (s->sasl_user[0] && settings.sasl_header)
+		text_add_format(out, "\t(Authenticated sender: %s)\r\n", s->sasl_user);
+	text_add_format(out, "\tby %s (%s) with ", site.myhostname, site.mail_name);
+	add_protocol(s, out);
+	text_add_format(out, " id %s", session_queue_id(s));
+	if (s->t.accepted == 1) {
+		text_add_string(out, "\r\n\tfor <");
+		address_external(s->t.first, out);
+		text_add_byte(out, '>');
+	}
+	text_add_string(out, "; ");
+	date_add_local(clock_wall() / 1000000, out);
+	text_add_string(out, "\r\n");
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * reply.c - what is said, counted and logged
+ *
+ * An error reply counts, and beyond smtpd_soft_error_limit it comes late:
+ * only this session's task waits.
+ */
+#include <poll.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "config/site.h"
+#include "session.h"
+#include "settings.h"
+
+static void
+count_error(struct session *s)
+{
+	if (s->errorless)
+		return;
+	if (s->errors++ >= settings.soft_error_limit && settings.error_sleep_time > 0) {
+		conn_flush(s->conn, &s->why);
+		poll(NULL, 0, (int)settings.error_sleep_time);
+	}
+}
+
+void
+reply_text(struct session *s, struct span text)
+{
+	struct fault why = {0};
+
+	s->code = text.len >= 3 ? (text.at[0] - '0') * 100 + (text.at[1] - '0') * 10 + (text.at[2] - '0') : 0;
+	if (s->code >= 400)
+		count_error(s);
+	if (s->code == 421 || s->code == 521)
+		s->over = true;
+	if (s->gone)
+		return;
+	if (conn_write(s->conn, text, &why) < 0 || conn_write(s->conn, SPAN("\r\n"), &why) < 0) {
+		s->why = why;
+		session_lost(s);
+	}
+}
+
+void
+reply(struct session *s, const char *format, ...)
+{
+	autotext struct text text = {0};
+	va_list              args;
+
+	va_start(args, format);
+	text_add_args(&text, format, args);
+	va_end(args);
+	for (size_t i = 0; i < text.len; i++) /* what a client sent and we tell back cannot add a line */
+		if ((unsigned char)text.at[i] < 32 && text.at[i] != '\t')
+			text.at[i] = '?';
+	reply_text(s, text_span(&text));
+}
+
+void
+log_event(struct session *s, const char *kind, struct span what)
+{
+	autotext struct text line = {0};
+
+	text_add_format(&line, "%s: %s: %s from %s: %.*s;", session_queue_id(s), kind, s->where, s->client.label, SPAN_ARGS(what));
+	if (s->t.has_sender)
+		text_add_format(&line, " from=<%.*s>", SPAN_ARGS(s->t.mail.sender));
+	if (s->t.recipient.len)
+		text_add_format(&line, " to=<%.*s>", SPAN_ARGS(s->t.recipient));
+	text_add_format(&line, " proto=%s", s->protocol);
+	if (s->helo[0])
+		text_add_format(&line, " helo=<%s>", s->helo);
+	if (s->sasl_user[0])
+		text_add_format(&line, " sasl_method=%s, sasl_username=%s", s->sasl_method, s->sasl_user);
+	log_info("%s", text_string(&line));
+}

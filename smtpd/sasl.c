@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sasl.c - one little interface over authd and Dovecot's protocol
+ */
+#include "sasl.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "session.h"
+#include "settings.h"
+
+struct sasl_try {
+	struct auth_talk    *talk;        /* one of the two */
+	struct dovecot_auth *dovecot;
+};
+
+static const char *const plaintext[] = {"PLAIN", "LOGIN"};
+
+static bool
+is_plaintext(struct span name)
+{
+	for (size_t i = 0; i < COUNT(plaintext); i++)
+		if (span_is_nocase(name, plaintext[i]))
+			return true;
+	return false;
+}
+
+/* smtpd_sasl_mechanism_filter's default, and smtpd_sasl_security_options */
+static bool
+may_offer(const struct session *s, struct span name)
+{
+	const struct list *options = s->is_tls ? &settings.sasl_tls_options : &settings.sasl_options;
+
+	if (span_is_nocase(name, "EXTERNAL"))
+		return false;
+	if (list_has(options, "noanonymous") && span_is_nocase(name, "ANONYMOUS"))
+		return false;
+	return !(list_has(options, "noplaintext") && is_plaintext(name));
+}
+
+/* What the server can, kept for a while: EHLO must not cost a question each time. */
+static struct {
+	struct monitor lock;
+	bool           ready;
+	int64_t        until;
+	struct text    names;
+} known = {.lock = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
+
+enum { KNOWN_MS = 30000 };
+
+static bool
+recall(struct text *names)
+{
+	bool fresh;
+
+	monitor_enter(&known.lock);
+	fresh = known.until > clock_now();
+	if (fresh)
+		text_add(names, text_span(&known.names));
+	monitor_leave(&known.lock);
+	return fresh;
+}
+
+static void
+remember(struct span names)
+{
+	monitor_enter(&known.lock);
+	text_set(&known.names, names);
+	known.until = clock_after(KNOWN_MS);
+	monitor_leave(&known.lock);
+}
+
+static int
+ask_names(struct session *s, struct text *names, struct fault *why)
+{
+	struct dovecot_auth *d = NULL;
+	int                  outcome;
+
+	if (!prepared.sasl_external)
+		return ask_auth_mechanisms(names, why);
+	outcome = dovecot_connect(s, &d, names, why);
+	dovecot_free(d);
+	return outcome;
+}
+
+int
+sasl_mechanisms(struct session *s, struct text *out, struct fault *why)
+{
+	autotext struct text all = {0};
+	struct span          rest, name;
+
+	if (!recall(&all)) {
+		if (ask_names(s, &all, why) < 0)
+			return -1;
+		remember(text_span(&all));
+	}
+	rest = text_span(&all);
+	while (span_next(&rest, " \t", &name))
+		if (may_offer(s, name)) {
+			if (out->len)
+				text_add_byte(out, ' ');
+			text_add(out, name);
+		}
+	return 0;
+}
+
+int
+sasl_start(struct session *s, struct span mechanism, const struct span *initial, struct sasl_try **out,
+           struct auth_answer *answer, struct fault *why)
+{
+	struct sasl_try   *t = mem_alloc(sizeof *t);
+	struct auth_client client = {
+		.service = settings.sasl_service, .peer = span_of(s->client.address), .local = span_of(s->client.server_address),
+		.tls = s->is_tls, .secured = s->is_tls || s->client.own,
+	};
+	autotext struct text unused = {0};
+	int                  outcome;
+
+	/* smtpd_tls_auth_only has had its say: where it lets clear text pass, so does authd */
+	client.secured |= !settings.tls_auth_only;
+	if (prepared.sasl_external) {
+		outcome = dovecot_connect(s, &t->dovecot, &unused, why);
+		if (outcome == 0)
+			outcome = dovecot_start(t->dovecot, s, mechanism, initial, answer, why);
+	} else {
+		outcome = ask_auth_start(&client, mechanism, initial, &t->talk, answer, why);
+	}
+	*out = t;
+	return outcome;
+}
+
+int
+sasl_more(struct sasl_try *t, struct span data, struct auth_answer *answer, struct fault *why)
+{
+	if (t->dovecot)
+		return dovecot_more(t->dovecot, data, answer, why);
+	return ask_auth_more(t->talk, data, answer, why);
+}
+
+void
+sasl_end(struct sasl_try *t)
+{
+	if (!t)
+		return;
+	dovecot_free(t->dovecot);
+	if (t->talk)
+		ask_auth_end(t->talk);
+	free(t);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sasl.h - who checks passwords: authd, or an outside server that speaks Dovecot's protocol
+ *
+ * One try is one exchange; nothing of it is left for the next (SECURITY.md 2, 9).
+ * Data is raw, not base64.
+ */
+#ifndef SMTPD_SASL_H
+#define SMTPD_SASL_H
+
+#include "ipc/ask_auth.h"
+
+struct session;
+struct sasl_try;
+
+/* Adds "PLAIN LOGIN", by smtpd_sasl_security_options. */
+WAITS int sasl_mechanisms(struct session *, struct text *names, struct fault *);
+/* The answer is auth_answer's; on -1 the server could not be asked. */
+WAITS int sasl_start(struct session *, struct span mechanism, const struct span *initial, struct sasl_try **,
+                     struct auth_answer *, struct fault *);
+WAITS int sasl_more(struct sasl_try *, struct span data, struct auth_answer *, struct fault *);
+void sasl_end(struct sasl_try *);     /* NULL is fine */
+
+/* sasl_dovecot.c */
+struct dovecot_auth;
+WAITS int  dovecot_connect(struct session *, struct dovecot_auth **, struct text *mechanisms, struct fault *);
+WAITS int  dovecot_start(struct dovecot_auth *, struct session *, struct span mechanism, const struct span *initial,
+                         struct auth_answer *, struct fault *);
+WAITS int  dovecot_more(struct dovecot_auth *, struct span data, struct auth_answer *, struct fault *);
+void dovecot_free(struct dovecot_auth *);
+
+#endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session.c - greeting, the table of verbs, error limits, good-bye
+ *
+ * The table says which verb may come when; a handler takes its stage for
+ * granted.  A verb that is `last` must wait for its reply (RFC 2920, 3.1):
+ * input behind it is a client that does not listen, and the session ends
+ * (smtpd_forbid_unauth_pipelining).
+ */
+#include "session.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/site.h"
+#include "policy.h"
+#include "rules.h"
+#include "service/service.h"
+#include "settings.h"
+
+enum { SESSION_MAGIC = 0x53455353, SKIP_MAX = 1 << 20 };
+enum verb_flags { LAST = 1, JUNK = 2, BEFORE_TLS = 4 };
+
+static const struct verb {
+	const char *name, *section;
+	enum stage  from, until;
+	void      (*handle)(struct session *, struct span);
+	unsigned    flags;
+	const char *too_early, *too_late;
+} verbs[] = {
+	{"HELO", "4.1.1.1", CONNECTED, IN_CHUNKS, do_helo, LAST | JUNK | BEFORE_TLS, NULL, NULL},
+	{"EHLO", "4.1.1.1", CONNECTED, IN_CHUNKS, do_ehlo, LAST | JUNK | BEFORE_TLS, NULL, NULL},
+	{"STARTTLS", "RFC 3207, 4", CONNECTED, GREETED, do_starttls, BEFORE_TLS, NULL, "503 5.5.1 Error: MAIL transaction in progress"},
+	{"AUTH", "RFC 4954, 4", CONNECTED, GREETED, do_auth, 0, NULL, "503 5.5.1 Error: MAIL transaction in progress"},
+	{"MAIL", "4.1.1.2", CONNECTED, GREETED, do_mail, 0, NULL, "503 5.5.1 Error: nested MAIL command"},
+	{"RCPT", "4.1.1.3", HAVE_SENDER, HAVE_RECIPIENT, do_rcpt, 0, "503 5.5.1 Error: need MAIL command", "503 5.5.1 Error: RCPT after BDAT"},
+	{"BDAT", "RFC 3030, 2", CONNECTED, IN_CHUNKS, do_bdat, 0, NULL, NULL},
+	{"DATA", "4.1.1.4", HAVE_SENDER, HAVE_RECIPIENT, do_data, LAST, "503 5.5.1 Error: need RCPT command", "503 5.5.1 Error: DATA after BDAT"},
+	{"RSET", "4.1.1.5", CONNECTED, IN_CHUNKS, do_rset, JUNK, NULL, NULL},
+	{"NOOP", "4.1.1.9", CONNECTED, IN_CHUNKS, do_noop, LAST | JUNK | BEFORE_TLS, NULL, NULL},
+	{"VRFY", "4.1.1.6", CONNECTED, IN_CHUNKS, do_vrfy, LAST | JUNK, NULL, NULL},
+	{"ETRN", "RFC 1985", CONNECTED, GREETED, do_etrn, JUNK, NULL, "503 5.5.1 Error: MAIL transaction in progress"},
+	{"HELP", "4.1.1.8", CONNECTED, IN_CHUNKS, do_help, JUNK | BEFORE_TLS, NULL, NULL},
+	{"QUIT", "4.1.1.10", CONNECTED, IN_CHUNKS, do_quit, BEFORE_TLS, NULL, NULL},
+};
+#define UNKNOWN_VERB COUNT(verbs)
+_Static_assert(UNKNOWN_VERB < VERB_MAX, "room for the unknown");
+
+const char *
+session_queue_id(const struct session *s)
+{
+	return s->t.submission ? submit_queue_id(s->t.submission) : "NOQUEUE";
+}
+
+void
+transaction_reset(struct session *s)
+{
+	submit_close(s->t.submission);
+	text_free(&s->t.content.buffer);
+	text_free(&s->t.prepend);
+	text_free(&s->t.bcc);
+	if (s->t.arena)
+		arena_reset(s->t.arena);
+	s->t = (struct transaction){.arena = s->t.arena};
+	if (s->stage > GREETED)
+		s->stage = s->helo[0] ? GREETED : CONNECTED;
+}
+
+void
+session_greeted_again(struct session *s)
+{
+	s->helo[0] = '\0';
+	s->stage = CONNECTED;
+	transaction_reset(s);
+	s->sasl_user[0] = s->sasl_method[0] = '\0';
+	text_free(&s->mechanisms);
+}
+
+/* "lost connection after RCPT from NAME[ADDR]" */
+void
+session_lost(struct session *s)
+{
+	autotext struct text count = {0};
+	bool                 in_content = strcmp(s->where, "DATA") == 0 || strcmp(s->where, "BDAT") == 0;
+
+	if (s->gone)
+		return;
+	s->gone = s->over = true;
+	if (s->quit)
+		return;
+	if (in_content && s->t.content.open)
+		text_add_format(&count, " (%llu bytes)", (unsigned long long)s->t.content.received);
+	if (s->why.class == FAULT_TIME) {
+		struct fault why = {0};
+
+		log_info("%s%stimeout after %s%s from %s", s->t.submission ? session_queue_id(s) : "",
+		         s->t.submission ? ": " : "", s->where, text_string(&count), s->client.label);
+		conn_deadline(s->conn, clock_after(1000));
+		conn_print(s->conn, &why, "421 4.4.2 %s Error: timeout exceeded\r\n", site.myhostname);
+		conn_flush(s->conn, &why);
+		return;
+	}
+	if (s->why.class == FAULT_SYSTEM)
+		log_warning("%s: %s", s->client.label, fault_text(&s->why));
+	log_info("%s%slost connection after %s%s from %s", s->t.submission ? session_queue_id(s) : "",
+	         s->t.submission ? ": " : "", s->where, text_string(&count), s->client.label);
+}
+
+/* Reads the rest of an over-long line, within bounds. */
+static int
+skip_line(struct session *s)
+{
+	struct span some;
+	size_t      skipped = 0;
+
+	for (;;) {
+		ptrdiff_t end;
+
+		if (conn_some(s->conn, 4096, &some, &s->why) < 0)
+			return -1;
+		end = span_find(some, '\n');
+		if (end >= 0) {
+			conn_unread(s->conn, some.len - (size_t)end - 1);
+			return 0;
+		}
+		if ((skipped += some.len) > SKIP_MAX)
+			return fault_set(&s->why, FAULT_PEER, "endless line");
+	}
+}
+
+static void
+refuse_bare_newline(struct session *s)
+{
+	reply(s, "%d 5.5.2 %s Error: bare <LF> received", settings.bare_newline_code, site.myhostname);
+	log_event(s, "reject", SPAN("bare <LF> received"));
+	s->over = true;
+}
+
+int
+session_line(struct session *s, size_t limit, struct span *line)
+{
+	bool crlf;
+
+	conn_deadline(s->conn, clock_after(settings.timeout));
+	if (conn_line(s->conn, limit, line, &crlf, &s->why) < 0) {
+		if (s->why.class != FAULT_INPUT || skip_line(s) < 0) {
+			session_lost(s);
+			return -1;
+		}
+		reply(s, "500 5.5.2 Error: line too long");
+		return 1;
+	}
+	if (!crlf && settings.bare_newline == 3 && !s->client.bare_newline_ok) {
+		refuse_bare_newline(s);
+		return 1;
+	}
+	return 0;
+}
+
+bool
+session_badly_pipelined(struct session *s, const char *where)
+{
+	struct span behind = span_first(conn_peek(s->conn), 80);
+
+	if (!conn_input_waits(s->conn))
+		return false;
+	if (!s->pipelined_badly) {
+		autotext struct text escaped = {0};
+
+		log_escape(behind, &escaped);
+		log_info("%simproper command pipelining after %s from %s: %s", s->t.submission ? session_queue_id(s) : "", where,
+		         s->client.label, text_string(&escaped));
+	}
+	s->pipelined_badly = true;
+	if (!settings.forbid_unauth_pipelining)
+		return false;
+	reply(s, "554 5.5.0 %s Error: SMTP protocol synchronization", site.myhostname);
+	s->over = true;
+	return true;
+}
+
+static bool
+utf8_valid(struct span s)
+{
+	for (size_t i = 0; i < s.len;) {
+		unsigned char c = (unsigned char)s.at[i];
+		size_t        more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 9;
+
+		if (more == 9 || s.len - i <= more)
+			return false;
+		for (size_t k = 1; k <= more; k++)
+			if (((unsigned char)s.at[i + k] & 0xc0) != 0x80)
+				return false;
+		if ((c == 0xe0 && (unsigned char)s.at[i + 1] < 0xa0) || (c == 0xed && (unsigned char)s.at[i + 1] > 0x9f) ||
+		    (c == 0xf0 && (unsigned char)s.at[i + 1] < 0x90) || (c == 0xf4 && (unsigned char)s.at[i + 1] > 0x8f))
+			return false;
+		i += more + 1;
+	}
+	return true;
+}
+
+static bool
+forbidden(struct span verb)
+{
+	for (size_t i = 0; i < settings.forbidden_commands.count; i++)
+		if (span_equal_nocase(verb, span_of(settings.forbidden_commands.item[i])))
+			return true;
+	/* regexp:{{/^[^A-Z]/ Bogus}} of the default: no command begins otherwise */
+	return verb.len && !ascii_alpha(verb.at[0]) && settings.forbidden_commands.count > 0;
+}
+
+/* A protocol that is not SMTP (SECURITY.md 2, 3): hang up before it finds something to like. */
+static bool
+not_smtp(struct session *s, struct span line, struct span verb)
+{
+	autotext struct text escaped = {0};
+
+	if (!forbidden(verb))
+		return false;
+	log_escape(span_first(line, 100), &escaped);
+	log_warning("non-SMTP command from %s: %s", s->client.label, text_string(&escaped));
+	reply(s, "221 2.7.0 Error: I can break rules, too. Goodbye.");
+	s->over = true;
+	return true;
+}
+
+static size_t
+find_verb(struct span name)
+{
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (span_equal_nocase(name, span_of(verbs[i].name)))
+			return i;
+	return UNKNOWN_VERB;
+}
+
+static void
+refuse_data_without_recipients(struct session *s)
+{
+	if (s->t.refused > 0)
+		reply(s, "554 5.5.1 Error: no valid recipients");
+	else
+		reply(s, "503 5.5.1 Error: need RCPT command");
+}
+
+static void
+run_verb(struct session *s, const struct verb *v, struct span argument)
+{
+	if (prepared.must_tls && !s->is_tls && !(v->flags & BEFORE_TLS))
+		reply(s, "530 5.7.0 Must issue a STARTTLS command first");
+	else if (s->denied && v->handle != do_quit)
+		reply(s, "503 5.7.0 Error: access denied for %s", s->client.label);
+	else if ((v->flags & LAST) && session_badly_pipelined(s, v->name))
+		return;
+	else if (s->stage < v->from)
+		reply(s, "%s", v->too_early);
+	else if (s->stage > v->until)
+		reply(s, "%s", s->stage == IN_CHUNKS && v->handle == do_mail ? "503 5.5.1 Error: MAIL after BDAT" : v->too_late);
+	else if (v->handle == do_data && s->stage < HAVE_RECIPIENT)
+		refuse_data_without_recipients(s);
+	else
+		v->handle(s, argument);
+	if ((v->flags & JUNK) && s->junk++ > settings.junk_command_limit)
+		s->errors++;
+}
+
+static void
+command(struct session *s, struct span line)
+{
+	struct span verb, argument;
+	size_t      at;
+
+	smtp_split_command(line, &verb, &argument);
+	if (not_smtp(s, line, verb))
+		return;
+	at = find_verb(verb);
+	if (at == UNKNOWN_VERB && list_has(&settings.noop_commands, arena_string(s->arena, span_first(verb, 64))))
+		at = find_verb(SPAN("NOOP"));
+	s->where = at == UNKNOWN_VERB ? "UNKNOWN" : verbs[at].name;
+	s->commands++;
+	s->counts[at].total++;
+	s->code = 0;
+	s->errorless = false;
+	if (span_has(line, '\0'))
+		reply(s, "500 5.5.2 Error: NUL in command");
+	else if (site.smtputf8_enable && !utf8_valid(line))
+		reply(s, "500 5.5.2 Error: bad UTF-8 syntax");
+	else if (at == UNKNOWN_VERB)
+		reply(s, verb.len ? "502 5.5.2 Error: command not recognized" : "500 5.5.2 Error: bad syntax");
+	else
+		run_verb(s, &verbs[at], argument);
+	if (s->code > 0 && s->code < 400) {
+		s->counts[at].good++;
+		s->good_commands++;
+	}
+}
+
+static void
+converse(struct session *s)
+{
+	while (!s->over) {
+		struct span line;
+		int         got;
+
+		if (s->errors >= settings.hard_error_limit) {
+			s->errorless = true;
+			reply(s, "421 4.7.0 %s Error: too many errors", site.myhostname);
+			log_info("too many errors after %s from %s", s->where, s->client.label);
+			return;
+		}
+		got = session_line(s, (size_t)site.line_length_limit, &line);
+		if (got < 0)
+			return;
+		if (got == 0)
+			command(s, line);
+		else
+			s->counts[UNKNOWN_VERB].total++, s->commands++;
+	}
+}
+
+/* The greeting, or the refusal that stands in its place. */
+static void
+greet(struct session *s)
+{
+	const char *too_many = client_count(&s->client);
+
+	if (too_many) {
+		reply(s, "421 4.7.0 %s Error: %s from %s", site.myhostname, too_many, s->client.address);
+		return;
+	}
+	if (settings.tls_wrapper && tls_begin(s) < 0)
+		return;
+	if (session_badly_pipelined(s, "CONNECT"))
+		return;
+	if (!settings.delay_reject && rules_at_connect(s) == REJECT) {
+		s->denied = mem_span(text_span(&s->refusal));
+		reply_text(s, text_span(&s->refusal));
+		return;
+	}
+	reply(s, "220 %s", settings.banner);
+}
+
+static void
+add_count(struct text *out, const char *name, unsigned good, unsigned total)
+{
+	text_add_byte(out, ' ');
+	for (const char *c = name; *c; c++)
+		text_add_byte(out, ascii_lower(*c));
+	if (good == total)
+		text_add_format(out, "=%u", total);
+	else
+		text_add_format(out, "=%u/%u", good, total);
+}
+
+static void
+log_disconnect(struct session *s)
+{
+	autotext struct text line = {0};
+
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (s->counts[i].total)
+			add_count(&line, verbs[i].name, s->counts[i].good, s->counts[i].total);
+	if (s->counts[UNKNOWN_VERB].total)
+		add_count(&line, "unknown", s->counts[UNKNOWN_VERB].good, s->counts[UNKNOWN_VERB].total);
+	add_count(&line, "commands", s->good_commands, s->commands);
+	log_info("disconnect from %s%s", s->client.label, text_string(&line));
+}
+
+static void
+session_free(struct session *s)
+{
+	transaction_reset(s);
+	policies_free(s->policies);
+	conn_free(s->conn);
+	arena_free(s->t.arena);
+	arena_free(s->arena);
+	free(s->denied);
+	text_free(&s->mechanisms);
+	text_free(&s->refusal);
+	text_free(&s->defer_if_permit.reply);
+	text_free(&s->defer_if_reject.reply);
+	mem_wipe(s, sizeof *s);
+	free(s);
+}
+
+void
+session_run(struct conn *conn, const struct client *client)
+{
+	struct session *s = mem_alloc(sizeof *s);
+
+	s->magic = SESSION_MAGIC;
+	s->conn = conn;
+	s->client = *client;
+	s->born_us = clock_wall();
+	s->arena = arena_new();
+	s->t.arena = arena_new();
+	s->where = "CONNECT";
+	memcpy(s->protocol, "SMTP", 5);
+	conn_deadline(conn, clock_after(settings.timeout));
+	client_know(&s->client);
+	log_info("connect from %s", s->client.label);
+	greet(s);
+	converse(s);
+	conn_deadline(conn, clock_after(10000));
+	if (!s->gone)
+		conn_close_notify(conn);
+	transaction_reset(s);
+	client_uncount(&s->client);
+	log_disconnect(s);
+	session_free(s);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * settings.c - smtpd's parameters, and what is made of them at start
+ */
+#include "settings.h"
+
+#include <time.h>
+
+#include "base/log.h"
+#include "ipc/submit.h"
+#include "config/site.h"
+#include "mail/line.h"
+#include "mail/smtp_syntax.h"
+#include "rules.h"
+#include "service/service.h"
+
+struct settings settings;
+struct prepared prepared;
+
+#define S settings
+
+const struct param smtpd_params[] = {
+	STRING("smtpd_banner", &S.banner, "$myhostname ESMTP $mail_name", "the greeting, behind 220"),
+	STRING("smtpd_service_name", &S.service_name, "smtpd", "the service behind postscreen"),
+	STRING("smtpd_null_access_lookup_key", &S.null_access_key, "<>", "what stands for the null sender in access tables"),
+	STRING("content_filter", &S.content_filter, "", "transport:destination that mail goes through first"),
+	STRING("cleanup_service_name", &S.cleanup_service, "cleanup", "who takes messages into the queue"),
+	DURATION("smtpd_timeout", &S.timeout, "${stress?{10}:{300}}s", "1s", "", "how long a client may be silent, and one command take"),
+	DURATION("smtpd_starttls_timeout", &S.starttls_timeout, "${stress?{10}:{300}}s", "1s", "", "time for a TLS handshake"),
+	DURATION("smtpd_error_sleep_time", &S.error_sleep_time, "1s", "0s", "", "delay of an error reply beyond the soft limit"),
+	NUMBER("smtpd_soft_error_limit", &S.soft_error_limit, "10", "1", "", "errors before replies are delayed"),
+	NUMBER("smtpd_hard_error_limit", &S.hard_error_limit, "${stress?{1}:{20}}", "1", "", "errors before the session ends"),
+	NUMBER("smtpd_junk_command_limit", &S.junk_command_limit, "${stress?{1}:{100}}", "1", "", "NOOP, VRFY, RSET and the like before they count as errors"),
+	NUMBER("smtpd_recipient_limit", &S.recipient_limit, "1000", "1", "", "recipients a message"),
+	NUMBER("smtpd_recipient_overshoot_limit", &S.overshoot_limit, "1000", "1", "", "recipients beyond the limit before they count as errors"),
+	BOOLEAN("smtpd_per_request_deadline", &S.per_request_deadline, "${smtpd_per_record_deadline?{$smtpd_per_record_deadline}:{${stress?{yes}:{no}}}}", "smtpd_timeout is for a whole command, and for content by smtpd_min_data_rate"),
+	NUMBER("smtpd_min_data_rate", &S.min_data_rate, "500", "1", "", "bytes a second that extend the deadline"),
+	NUMBER("smtpd_client_connection_count_limit", &S.count_limit, "50", "0", "", "connections at a time from one client, 0 for none"),
+	NUMBER("smtpd_client_connection_rate_limit", &S.rate_limit, "0", "0", "", "connections in anvil_rate_time_unit"),
+	NUMBER("smtpd_client_message_rate_limit", &S.message_rate_limit, "0", "0", "", "messages in anvil_rate_time_unit"),
+	NUMBER("smtpd_client_recipient_rate_limit", &S.recipient_rate_limit, "0", "0", "", "recipients in anvil_rate_time_unit"),
+	NUMBER("smtpd_client_new_tls_session_rate_limit", &S.newtls_rate_limit, "0", "0", "", "new TLS sessions in anvil_rate_time_unit"),
+	NUMBER("smtpd_client_auth_rate_limit", &S.auth_rate_limit, "0", "0", "", "AUTH commands in anvil_rate_time_unit"),
+	NUMBER("smtpd_client_ipv4_prefix_length", &S.ipv4_prefix, "32", "1", "32", "IPv4 clients that share this prefix are one client"),
+	NUMBER("smtpd_client_ipv6_prefix_length", &S.ipv6_prefix, "84", "1", "128", "IPv6 clients that share this prefix are one client"),
+	LIST("smtpd_client_event_limit_exceptions", &S.rate_exceptions, "${smtpd_client_connection_limit_exceptions:$mynetworks}", "clients without limits"),
+	BOOLEAN("smtpd_helo_required", &S.helo_required, "no", "MAIL needs a HELO or EHLO before it"),
+	BOOLEAN("disable_vrfy_command", &S.disable_vrfy, "no", "VRFY is refused"),
+	BOOLEAN("strict_rfc821_envelopes", &S.strict_envelopes, "no", "addresses only in <>, without comments"),
+	BOOLEAN("smtpd_delay_reject", &S.delay_reject, "yes", "client, HELO and sender restrictions wait for RCPT"),
+	BOOLEAN("smtpd_delay_open_until_valid_rcpt", &S.delay_open, "yes", "a message begins with its first valid recipient (always so here)"),
+	BOOLEAN("smtpd_client_port_logging", &S.client_port_logging, "no", "the client's port in log lines"),
+	BOOLEAN("smtpd_peername_lookup", &S.peername_lookup, "yes", "look up the client's name"),
+	BOOLEAN("smtpd_reject_unlisted_recipient", &S.reject_unlisted_recipient, "yes", "refuse unknown recipients"),
+	BOOLEAN("smtpd_reject_unlisted_sender", &S.reject_unlisted_sender, "no", "refuse unknown senders in our domains"),
+	BOOLEAN("smtpd_relay_before_recipient_restrictions", &S.relay_first, "${{$compatibility_level} <level {3.6} ? {no} : {yes}}", "relay restrictions come before recipient restrictions"),
+	LIST("smtpd_discard_ehlo_keywords", &S.discard_ehlo, "", "EHLO keywords that are not offered"),
+	LIST("smtpd_discard_ehlo_keyword_address_maps", &S.discard_ehlo_maps, "", "the same by client address"),
+	LIST("smtpd_forbidden_commands", &S.forbidden_commands, "CONNECT GET POST regexp:{{/^[^A-Z]/ Bogus}}", "commands that end the session"),
+	LIST("smtpd_noop_commands", &S.noop_commands, "", "commands that are answered with Ok and do nothing"),
+	CHOICE("smtpd_forbid_bare_newline", &S.bare_newline, "normalize", "no normalize yes reject note", "what a bare LF is"),
+	NUMBER("smtpd_forbid_bare_newline_reject_code", &S.bare_newline_code, "550", "400", "599", "the reply code for a bare LF"),
+	LIST("smtpd_forbid_bare_newline_exclusions", &S.bare_newline_exclusions, "$mynetworks", "clients that may send a bare LF"),
+	BOOLEAN("smtpd_forbid_unauth_pipelining", &S.forbid_unauth_pipelining, "yes", "hang up when a client talks out of turn"),
+	LIST("receive_override_options", &S.receive_override, "", "what is left out: no_unknown_recipient_checks no_address_mappings no_header_body_checks no_milters"),
+	CHOICE("smtpd_tls_security_level", &S.tls_level, "", " none may encrypt", "whether STARTTLS is offered, or required"),
+	BOOLEAN("smtpd_use_tls", &S.use_tls, "no", "offer STARTTLS; see smtpd_tls_security_level"),
+	BOOLEAN("smtpd_enforce_tls", &S.enforce_tls, "no", "require STARTTLS; see smtpd_tls_security_level"),
+	BOOLEAN("smtpd_tls_wrappermode", &S.tls_wrapper, "no", "TLS from the first byte (port 465)"),
+	BOOLEAN("smtpd_tls_auth_only", &S.tls_auth_only, "no", "AUTH only inside TLS"),
+	BOOLEAN("smtpd_tls_received_header", &S.tls_received, "no", "tell the cipher in Received:"),
+	BOOLEAN("smtpd_tls_ask_ccert", &S.tls_ask_cert, "no", "ask the client for a certificate"),
+	BOOLEAN("smtpd_tls_req_ccert", &S.tls_require_cert, "no", "require a trusted client certificate"),
+	NUMBER("smtpd_tls_loglevel", &S.tls_loglevel, "0", "0", "", "1: log each handshake"),
+	STRING("smtpd_tls_chain_files", &S.tls_chain, "", "files with key, certificate and chain"),
+	STRING("smtpd_tls_cert_file", &S.tls_cert, "", "the certificate with its chain"),
+	STRING("smtpd_tls_key_file", &S.tls_key, "$smtpd_tls_cert_file", "its key"),
+	STRING("smtpd_tls_eccert_file", &S.tls_ec_cert, "", "a second certificate"),
+	STRING("smtpd_tls_eckey_file", &S.tls_ec_key, "$smtpd_tls_eccert_file", "its key"),
+	STRING("smtpd_tls_CAfile", &S.tls_ca_file, "", "authorities for client certificates"),
+	STRING("smtpd_tls_CApath", &S.tls_ca_path, "", "a directory of them, read at start"),
+	BOOLEAN("tls_append_default_CA", &S.tls_default_ca, "no", "the system's authorities too"),
+	STRING("smtpd_tls_protocols", &S.tls_protocols, ">=TLSv1.2", "TLS protocols with STARTTLS"),
+	STRING("smtpd_tls_mandatory_protocols", &S.tls_mandatory_protocols, ">=TLSv1.2", "TLS protocols where TLS is required"),
+	STRING("smtpd_tls_ciphers", &S.tls_ciphers, "medium", "cipher grade with STARTTLS"),
+	STRING("smtpd_tls_mandatory_ciphers", &S.tls_mandatory_ciphers, "medium", "cipher grade where TLS is required"),
+	STRING("smtpd_tls_exclude_ciphers", &S.tls_exclude, "", "ciphers to leave out"),
+	STRING("smtpd_tls_mandatory_exclude_ciphers", &S.tls_mandatory_exclude, "", "the same where TLS is required"),
+	BOOLEAN("smtpd_sasl_auth_enable", &S.sasl_enable, "no", "offer AUTH"),
+	BOOLEAN("smtpd_sasl_authenticated_header", &S.sasl_header, "no", "the user's name in Received:"),
+	BOOLEAN("broken_sasl_auth_clients", &S.broken_sasl, "no", "offer AUTH= too"),
+	STRING("smtpd_sasl_type", &S.sasl_type, "cyrus", "dovecot: smtpd_sasl_path is its socket; else authd"),
+	STRING("smtpd_sasl_path", &S.sasl_path, "smtpd", "private/auth, inet:host:port"),
+	STRING("smtpd_sasl_service", &S.sasl_service, "smtp", "the service name told to the authentication server"),
+	STRING("smtpd_sasl_local_domain", &S.sasl_local_domain, "", "the realm"),
+	STRING("auth_passdb", &S.auth_passdb, "", "where authd looks for passwords; empty: authd does not serve smtpd_sasl_path"),
+	LIST("smtpd_sasl_security_options", &S.sasl_options, "noanonymous", "mechanisms to leave out: noplaintext noanonymous"),
+	LIST("smtpd_sasl_tls_security_options", &S.sasl_tls_options, "$smtpd_sasl_security_options", "the same inside TLS"),
+	LIST("smtpd_sasl_exceptions_networks", &S.sasl_exceptions, "", "clients to whom AUTH is not offered"),
+	BYTES("smtpd_sasl_response_limit", &S.sasl_response_limit, "12288", "1", "65536", "the longest AUTH line"),
+	LIST("smtpd_client_restrictions", &S.client_rules, "", "rules about the client"),
+	LIST("smtpd_helo_restrictions", &S.helo_rules, "", "rules about HELO"),
+	LIST("smtpd_sender_restrictions", &S.sender_rules, "", "rules about MAIL FROM"),
+	LIST("smtpd_relay_restrictions", &S.relay_rules, "${{$compatibility_level} <level {1} ? {} : {permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination}}", "rules about relaying"),
+	LIST("smtpd_recipient_restrictions", &S.recipient_rules, "", "rules about RCPT TO"),
+	LIST("smtpd_data_restrictions", &S.data_rules, "", "rules at DATA"),
+	LIST("smtpd_end_of_data_restrictions", &S.end_of_data_rules, "", "rules at the end of content"),
+	LIST("smtpd_etrn_restrictions", &S.etrn_rules, "", "rules about ETRN"),
+	LIST("smtpd_restriction_classes", &S.classes, "", "parameters that hold lists of rules"),
+	LIST("local_header_rewrite_clients", &S.local_rewrite, "permit_inet_interfaces", "clients whose headers are completed"),
+	LIST("smtpd_sender_login_maps", &S.sender_login_maps, "", "which logins own a sender address"),
+	LIST("rbl_reply_maps", &S.rbl_reply_maps, "", "reply templates by DNS list"),
+	LIST("permit_mx_backup_networks", &S.permit_mx_backup_networks, "", "networks of primary MX hosts"),
+	RAW("default_rbl_reply", &S.default_rbl_reply, "$rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?; $rbl_reason}", "the reply of reject_rbl_client and its like"),
+	BOOLEAN("allow_untrusted_routing", &S.allow_untrusted_routing, "no", "relay user@elsewhere@here for strangers"),
+	NUMBER("reject_code", &S.reject_code, "554", "400", "599", "the reply code of reject"),
+	NUMBER("defer_code", &S.defer_code, "450", "400", "499", "of defer"),
+	NUMBER("access_map_reject_code", &S.access_reject_code, "554", "400", "599", "of REJECT in a table"),
+	NUMBER("access_map_defer_code", &S.access_defer_code, "450", "400", "499", "of DEFER in a table"),
+	NUMBER("relay_domains_reject_code", &S.relay_code, "554", "400", "599", "of reject_unauth_destination"),
+	NUMBER("invalid_hostname_reject_code", &S.invalid_hostname_code, "501", "400", "599", "of reject_invalid_helo_hostname"),
+	NUMBER("unknown_hostname_reject_code", &S.unknown_hostname_code, "450", "400", "599", "of reject_unknown_helo_hostname"),
+	NUMBER("non_fqdn_reject_code", &S.non_fqdn_code, "504", "400", "599", "of reject_non_fqdn_*"),
+	NUMBER("unknown_client_reject_code", &S.unknown_client_code, "450", "400", "599", "of reject_unknown_client_hostname"),
+	NUMBER("unknown_address_reject_code", &S.unknown_address_code, "450", "400", "599", "of reject_unknown_sender_domain"),
+	NUMBER("maps_rbl_reject_code", &S.rbl_code, "554", "400", "599", "of reject_rbl_client"),
+	NUMBER("plaintext_reject_code", &S.plaintext_code, "450", "400", "599", "of reject_plaintext_session"),
+	NUMBER("multi_recipient_bounce_reject_code", &S.multi_bounce_code, "550", "400", "599", "of reject_multi_recipient_bounce"),
+	STRING("reject_tempfail_action", &S.tempfail_action, "defer_if_permit", "when a lookup fails for now"),
+	STRING("smtpd_policy_service_default_action", &S.policy_default, "451 4.3.5 Server configuration problem", "when a policy server does not answer"),
+	STRING("smtpd_policy_service_policy_context", &S.policy_context, "", "told to policy servers"),
+	DURATION("smtpd_policy_service_timeout", &S.policy_timeout, "100s", "1s", "", "time for a policy server"),
+	DURATION("smtpd_policy_service_retry_delay", &S.policy_retry_delay, "1s", "1s", "", "between tries"),
+	NUMBER("smtpd_policy_service_try_limit", &S.policy_tries, "2", "1", "", "tries before the default action"),
+	END_OF_PARAMS
+};
+
+#undef S
+
+static void
+make_match(const char *name, const struct list *l, unsigned flags, struct match_list **out, struct faults *faults)
+{
+	struct fault why = {0};
+
+	*out = match_list_make(l, flags, &match_tables, &why);
+	if (!*out)
+		faults_add(faults, "%s%s: %s", main_cf_place(service->main_cf, name), name, fault_text(&why));
+}
+
+static void
+make_tables(const char *name, const struct list *l, struct table_list **out, struct faults *faults)
+{
+	struct fault why = {0};
+
+	*out = table_list_open(l, &why);
+	if (!*out)
+		faults_add(faults, "%s%s: %s", main_cf_place(service->main_cf, name), name, fault_text(&why));
+	for (size_t i = 0; *out && i < table_list_count(*out); i++)
+		service_watch_table(table_list_at(*out, i));
+}
+
+static bool
+has_certificate(void)
+{
+	const char *names[] = {settings.tls_chain, settings.tls_cert, settings.tls_ec_cert};
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (names[i][0] && strcmp(names[i], "none"))
+			return true;
+	return false;
+}
+
+static void
+make_tls(struct faults *faults)
+{
+	enum tls_level level = settings.tls_level;
+	struct fault   why = {0};
+	bool           strict;
+
+	if (level == TLS_LEVEL_UNSET)
+		level = settings.enforce_tls ? TLS_LEVEL_ENCRYPT : settings.use_tls ? TLS_LEVEL_MAY : TLS_LEVEL_NONE;
+	if (settings.tls_wrapper)
+		level = TLS_LEVEL_ENCRYPT;
+	strict = level == TLS_LEVEL_ENCRYPT;
+	if (level == TLS_LEVEL_NONE)
+		return;
+	if (!has_certificate()) {
+		if (strict)
+			faults_add(faults, "TLS is required, and smtpd_tls_cert_file and smtpd_tls_chain_files are empty");
+		else
+			faults_warn(faults, "No server certs available. TLS won't be enabled");
+		return;
+	}
+	prepared.must_tls = strict;
+	if (tls_server(&(struct tls_settings){
+		.chain_files = settings.tls_chain, .cert_file = settings.tls_cert, .key_file = settings.tls_key,
+		.ec_cert_file = settings.tls_ec_cert, .ec_key_file = settings.tls_ec_key,
+		.ca_file = settings.tls_ca_file, .ca_path = settings.tls_ca_path, .default_ca = settings.tls_default_ca,
+		.protocols = strict ? settings.tls_mandatory_protocols : settings.tls_protocols,
+		.ciphers = strict ? settings.tls_mandatory_ciphers : settings.tls_ciphers,
+		.exclude_ciphers = mem_format("%s %s", settings.tls_exclude, strict ? settings.tls_mandatory_exclude : ""),
+		.ask_client_certificate = settings.tls_ask_cert,
+		.require_client_certificate = strict && settings.tls_require_cert,
+		.alpn = "smtp"}, &prepared.tls, &why) < 0)
+		faults_add(faults, "smtpd TLS: %s", fault_text(&why));
+}
+
+static void
+make_keywords(struct faults *faults)
+{
+	for (size_t i = 0; i < settings.discard_ehlo.count; i++) {
+		struct span word = span_of(settings.discard_ehlo.item[i]);
+		unsigned    bit = smtp_keyword_of(word);
+
+		if (!bit && !span_is_nocase(word, "silent-discard"))
+			faults_warn(faults, "unknown EHLO keyword in smtpd_discard_ehlo_keywords: %s", settings.discard_ehlo.item[i]);
+		prepared.discard_keywords |= bit;
+	}
+}
+
+static void
+make_sasl(struct faults *faults)
+{
+	bool dovecot = strcmp(settings.sasl_type, "dovecot") == 0;
+
+	if (!settings.sasl_enable)
+		return;
+	if (!dovecot && strcmp(settings.sasl_type, "cyrus") != 0)
+		faults_add(faults, "smtpd_sasl_type: \"%s\" is none of: dovecot cyrus", settings.sasl_type);
+	prepared.sasl_external = dovecot && (settings.auth_passdb[0] == '\0' || span_starts(span_of(settings.sasl_path), "inet:"));
+}
+
+static void
+make_rules(struct faults *faults)
+{
+	static const struct {
+		const char        *name;
+		struct list       *list;
+		struct rule_list **out;
+		enum about         about;
+	} lists[] = {
+		{"smtpd_client_restrictions", &settings.client_rules, &prepared.client, ABOUT_CLIENT},
+		{"smtpd_helo_restrictions", &settings.helo_rules, &prepared.helo, ABOUT_HELO},
+		{"smtpd_sender_restrictions", &settings.sender_rules, &prepared.sender, ABOUT_SENDER},
+		{"smtpd_relay_restrictions", &settings.relay_rules, &prepared.relay, ABOUT_RECIPIENT},
+		{"smtpd_recipient_restrictions", &settings.recipient_rules, &prepared.recipient, ABOUT_RECIPIENT},
+		{"smtpd_data_restrictions", &settings.data_rules, &prepared.data, ABOUT_DATA},
+		{"smtpd_end_of_data_restrictions", &settings.end_of_data_rules, &prepared.end_of_data, ABOUT_END_OF_DATA},
+		{"smtpd_etrn_restrictions", &settings.etrn_rules, &prepared.etrn, ABOUT_ETRN},
+		{"local_header_rewrite_clients", &settings.local_rewrite, &prepared.local_rewrite, ABOUT_CLIENT},
+	};
+
+	rules_classes(&settings.classes, faults);
+	for (size_t i = 0; i < COUNT(lists); i++)
+		*lists[i].out = rules_compile(lists[i].name, lists[i].list, lists[i].about, faults);
+	if (!rules_guard_relaying(prepared.relay) && !rules_guard_relaying(prepared.recipient))
+		faults_add(faults, "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one "
+		           "working instance of: reject_unauth_destination, defer_unauth_destination, reject, defer, "
+		           "defer_if_permit or check_relay_domains");
+}
+
+int
+settings_prepare(struct fault *why)
+{
+	struct faults faults = {0};
+	struct tm     tm;
+	time_t        now = time(NULL);
+	int           outcome;
+
+	localtime_r(&now, &tm);
+	submit_service(settings.cleanup_service);
+	make_match("mynetworks", &site.mynetworks, list_has(&site.parent_domain_matches_subdomains, "mynetworks") ? MATCH_PARENT : 0,
+	           &prepared.mynetworks, &faults);
+	make_match("smtpd_client_event_limit_exceptions", &settings.rate_exceptions, MATCH_PARENT, &prepared.rate_exceptions, &faults);
+	make_match("smtpd_forbid_bare_newline_exclusions", &settings.bare_newline_exclusions, MATCH_PARENT,
+	           &prepared.bare_newline_exclusions, &faults);
+	make_match("smtpd_sasl_exceptions_networks", &settings.sasl_exceptions, MATCH_PARENT, &prepared.sasl_exceptions, &faults);
+	make_tables("smtpd_sender_login_maps", &settings.sender_login_maps, &prepared.sender_login, &faults);
+	make_tables("rbl_reply_maps", &settings.rbl_reply_maps, &prepared.rbl_reply, &faults);
+	make_tables("smtpd_discard_ehlo_keyword_address_maps", &settings.discard_ehlo_maps, &prepared.discard_ehlo, &faults);
+	prepared.parents_plain = list_has(&site.parent_domain_matches_subdomains, "smtpd_access_maps");
+	make_tls(&faults);
+	make_keywords(&faults);
+	make_sasl(&faults);
+	make_rules(&faults);
+	faults_log(&faults);
+	outcome = faults_first(&faults, why);
+	faults_free(&faults);
+	return outcome;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * settings.h - smtpd's parameters, and what is made of them at start
+ *
+ * Read-only once settings_prepare has returned: sessions share it.
+ */
+#ifndef SMTPD_SETTINGS_H
+#define SMTPD_SETTINGS_H
+
+#include "config/list.h"
+#include "config/match.h"
+#include "config/param.h"
+#include "net/tls.h"
+#include "table/table.h"
+
+struct rule_list;
+
+enum tls_level { TLS_LEVEL_UNSET, TLS_LEVEL_NONE, TLS_LEVEL_MAY, TLS_LEVEL_ENCRYPT };
+
+struct settings {
+	const char *banner, *service_name, *null_access_key, *content_filter, *cleanup_service;
+	/* limits */
+	int64_t     timeout, starttls_timeout, error_sleep_time;
+	int         soft_error_limit, hard_error_limit, junk_command_limit, recipient_limit, overshoot_limit;
+	bool        per_request_deadline;
+	int         min_data_rate;
+	int         count_limit, rate_limit, message_rate_limit, recipient_rate_limit, newtls_rate_limit, auth_rate_limit;
+	int         ipv4_prefix, ipv6_prefix;
+	struct list rate_exceptions;
+	/* protocol */
+	bool        helo_required, disable_vrfy, strict_envelopes, delay_reject, delay_open, client_port_logging, peername_lookup;
+	bool        reject_unlisted_recipient, reject_unlisted_sender, relay_first;
+	struct list discard_ehlo, forbidden_commands, noop_commands;
+	struct list discard_ehlo_maps;
+	int         bare_newline, bare_newline_code;
+	struct list bare_newline_exclusions;
+	bool        forbid_unauth_pipelining;
+	struct list receive_override;
+	/* TLS */
+	int         tls_level, tls_loglevel;
+	bool        use_tls, enforce_tls, tls_wrapper, tls_auth_only, tls_received, tls_ask_cert, tls_require_cert;
+	const char *tls_chain, *tls_cert, *tls_key, *tls_ec_cert, *tls_ec_key, *tls_ca_file, *tls_ca_path;
+	const char *tls_protocols, *tls_mandatory_protocols, *tls_ciphers, *tls_mandatory_ciphers;
+	const char *tls_exclude, *tls_mandatory_exclude;
+	bool        tls_default_ca;
+	/* SASL */
+	bool        sasl_enable, sasl_header, broken_sasl;
+	const char *sasl_type, *sasl_path, *sasl_service, *sasl_local_domain, *auth_passdb;
+	struct list sasl_options, sasl_tls_options, sasl_exceptions;
+	int64_t     sasl_response_limit;
+	/* restrictions */
+	struct list client_rules, helo_rules, sender_rules, relay_rules, recipient_rules, data_rules, end_of_data_rules,
+	            etrn_rules, classes, local_rewrite;
+	struct list sender_login_maps, rbl_reply_maps, permit_mx_backup_networks;
+	const char *default_rbl_reply;
+	bool        allow_untrusted_routing;
+	int         reject_code, defer_code, access_reject_code, access_defer_code, relay_code, invalid_hostname_code,
+	            unknown_hostname_code, non_fqdn_code, unknown_client_code, unknown_address_code, rbl_code,
+	            plaintext_code, multi_bounce_code;
+	const char *tempfail_action;
+	const char *policy_default, *policy_context;
+	int64_t     policy_timeout, policy_retry_delay;
+	int         policy_tries;
+};
+
+extern struct settings settings;
+extern const struct param smtpd_params[];
+
+/* What was opened and compiled at start. */
+struct prepared {
+	struct tls_context *tls;                 /* NULL: no TLS is offered */
+	bool                must_tls;
+	struct match_list  *mynetworks, *rate_exceptions, *bare_newline_exclusions, *sasl_exceptions;
+	struct table_list  *sender_login, *rbl_reply, *discard_ehlo;
+	struct rule_list   *client, *helo, *sender, *relay, *recipient, *data, *end_of_data, *etrn, *local_rewrite;
+	unsigned            discard_keywords;    /* enum smtp_keyword */
+	bool                parents_plain;       /* smtpd_access_maps in parent_domain_matches_subdomains */
+	bool                sasl_external;       /* Dovecot's protocol over a dialed stream */
+};
+
+extern struct prepared prepared;
+
+/* Opens, compiles, warms; -1 and the first fault (the others are logged). As root, before the sandbox. */
+int settings_prepare(struct fault *);
+
+#endif
