@@ -31,7 +31,7 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* "warning: ..." */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));     /* "error: ..." */
 _Noreturn void log_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* exit 1 */
-void log_at(enum log_level, const char *format, va_list);
+void log_at(enum log_level, const char *format, va_list) __attribute__((format(printf, 2, 0)));
 void log_verbose(int level);                        /* > 0 lets log_debug through */
 
 /* Adds `in` to `out` as it may stand in a log line. */

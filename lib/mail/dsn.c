@@ -205,22 +205,20 @@ open_part(const struct dsn *d, const char *description, const char *type, struct
 }
 
 /* What a person reads first. */
-static const char *const explanations[] = {
-	[FAILURE] =
-		"Your message could not be delivered to the recipients named below, and will\r\n"
-		"not be tried again. The reason stands behind each address. The report and\r\n"
-		"your message are attached.\r\n"
-		"\r\n"
-		"Should you need help, send this report to the postmaster of this host.\r\n",
-	[DELAY] =
-		"THIS IS ONLY A WARNING. THERE IS NO NEED TO SEND THE MESSAGE AGAIN.\r\n"
-		"\r\n"
-		"Your message has not yet reached the recipients named below. It stays in the\r\n"
-		"queue and is tried again; you will be told if it fails in the end.\r\n",
-	[SUCCESS] =
-		"Your message was delivered to the recipients named below. If it went on to\r\n"
-		"another mail system, no further reports may come from there.\r\n",
-};
+static const char failure_explanation[] =
+	"Your message could not be delivered to the recipients named below, and will\r\n"
+	"not be tried again. The reason stands behind each address. The report and\r\n"
+	"your message are attached.\r\n"
+	"\r\n"
+	"Should you need help, send this report to the postmaster of this host.\r\n";
+static const char delay_explanation[] =
+	"THIS IS ONLY A WARNING. THERE IS NO NEED TO SEND THE MESSAGE AGAIN.\r\n"
+	"\r\n"
+	"Your message has not yet reached the recipients named below. It stays in the\r\n"
+	"queue and is tried again; you will be told if it fails in the end.\r\n";
+static const char success_explanation[] =
+	"Your message was delivered to the recipients named below. If it went on to\r\n"
+	"another mail system, no further reports may come from there.\r\n";
 static const char copy_explanation[] =
 	"A notification like this one went to the sender of the message below;\r\n"
 	"this copy is for the postmaster.\r\n";
@@ -231,6 +229,11 @@ static const char double_bounce_explanation[] =
 static void
 add_explanation(const struct dsn *d, enum kind kind, struct text *out)
 {
+	static const char *const explanations[] = {
+		[FAILURE] = failure_explanation, [DELAY] = delay_explanation,
+		[SUCCESS] = success_explanation,
+	};
+
 	text_add_format(out, "This is the mail system at host %.*s.\r\n\r\n", SPAN_ARGS(d->host));
 	if (d->double_bounce)
 		text_add_string(out, double_bounce_explanation);
