@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "mail/charset.h"
 #include "mail/xtext.h"
 
 #define ENVID_LIMIT 100      /* RFC 3461, 4.4 */
@@ -263,34 +264,26 @@ drop_label(struct span *in, const char *label, unsigned flags)
 	return true;
 }
 
-/* The path must be read before the parameter that says whether it may be UTF-8: look ahead. */
-static bool
-tells_smtputf8(struct span argument)
-{
-	struct span word;
-
-	while (span_next(&argument, " \t", &word))
-		if (span_is_nocase(word, "SMTPUTF8"))
-			return true;
-	return false;
-}
-
 int
 smtp_parse_mail(struct arena *a, struct span argument, struct smtp_rules rules,
                 struct smtp_mail *out, struct fault *why)
 {
 	struct smtp_mail mail = {.sender = SPAN_NONE, .envid = SPAN_NONE, .auth = SPAN_NONE};
 	struct reading   r = {a, rules, &mail, NULL};
+	unsigned         flags = rules.address_flags;
 	struct span      rest;
 
 	if (!drop_label(&argument, "FROM", rules.address_flags) || span_trim(argument).len == 0)
 		return wrong(why, "501 5.5.4 Syntax: MAIL FROM:<address>");
-	if ((rules.offer & SMTP_OFFER_SMTPUTF8) && tells_smtputf8(argument))
-		rules.address_flags |= ADDRESS_UTF8;
-	if (address_parse_path(a, argument, rules.address_flags, &mail.sender, &rest, NULL) < 0)
+	/* the path stands before the parameter that says whether it may be UTF-8 */
+	if (rules.offer & SMTP_OFFER_SMTPUTF8)
+		flags |= ADDRESS_UTF8;
+	if (address_parse_path(a, argument, flags, &mail.sender, &rest, NULL) < 0)
 		return wrong(why, "501 5.1.7 Bad sender address syntax");
 	if (take_parameters(&r, rest, mail_parameters, why) < 0)
 		return -1;
+	if (!mail.smtputf8 && !(rules.address_flags & ADDRESS_UTF8) && !span_is_ascii(mail.sender))
+		return wrong(why, "501 5.1.7 Bad sender address syntax");
 	*out = mail;
 	return 0;
 }

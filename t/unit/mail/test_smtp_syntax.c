@@ -49,6 +49,7 @@ UNIT_TEST(mail_parameters)
 		/* RFC 6531, 3.4 */
 		{"FROM:<j\xc3\xb6@b.example> SMTPUTF8", "<j\xc3\xb6@b.example> size=0 body=0 ret=0 envid= auth= utf8=1"},
 		{"FROM:<j\xc3\xb6@b.example>", "501 5.1.7 Bad sender address syntax"},
+		{"FROM:<j\xc3\xb6 SMTPUTF8 x>", "501 5.1.7 Bad sender address syntax"},
 		{"FROM:<> SMTPUTF8=yes", "501 5.5.4 SMTPUTF8 takes no value"},
 		/* RFC 4954, 5 */
 		{"FROM:<> AUTH=<>", "<> size=0 body=0 ret=0 envid= auth=<> utf8=0"},
