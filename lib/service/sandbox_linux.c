@@ -159,8 +159,10 @@ close_files(const struct sandbox *s, struct fault *why)
 
 	if (version <= 0)
 		return 0; /* an old kernel: seccomp, uid and chroot remain */
+	/* The child that becomes a user closes its files itself; but every ruleset denies renames
+	 * between directories unless it grants them, whatever else it handles. */
 	if (s->promises & MAY_BECOME)
-		r.fs = 0; /* the child that becomes a user closes its files itself */
+		r.fs = FS_REFER;
 	if (s->promises & MAY_DIAL)
 		r.net = 0;
 	r = mask_by_version(r, version);
@@ -169,6 +171,8 @@ close_files(const struct sandbox *s, struct fault *why)
 	rules = (int)syscall(SYS_landlock_create_ruleset, &r, size_by_version(version), 0);
 	if (rules < 0)
 		return fault_errno(why, "landlock");
+	if (s->promises & MAY_BECOME && r.fs && allow_path(rules, &r, "/", FS_REFER, why) < 0)
+		return -1;
 	if (r.fs && s->promises & (MAY_READ | MAY_NAME | MAY_WRITE) && allow_paths(rules, &r, s->reads, READ_RIGHTS, why) < 0)
 		return -1;
 	if (r.fs && s->promises & MAY_NAME && allow_paths(rules, &r, name_paths, READ_RIGHTS | FS_EXECUTE, why) < 0)
