@@ -22,8 +22,8 @@ noinst_PROGRAMS += t/system/imapd_stdio
 t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
 t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_system_imapd_stdio_LDADD = $(IMAPD_LIBS)
-DIRECT_TESTS += t/system/imap_test.py
-EXTRA_DIST += t/system/imap_test.py
+DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py
+EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py
 
 UNIT_TESTS += t/unit/imapd/test_grammar
 t_unit_imapd_test_grammar_SOURCES = t/unit/imapd/test_grammar.c t/unit/unit.h

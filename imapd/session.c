@@ -86,6 +86,7 @@ imap_say(struct imap_session *s, const char *format, ...)
 		imap_flush_out(s);
 }
 
+__attribute__((format(printf, 2, 0)))
 static void
 finish(struct imap_session *s, const char *format, va_list args)
 {

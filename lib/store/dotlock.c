@@ -17,7 +17,8 @@
 #include "base/file.h"
 #include "base/log.h"
 
-enum { TOUCH_MS = 10000, FIRST_WAIT_MS = 2, LONGEST_WAIT_MS = 100 };
+enum { TOUCH_MS = 10000, FIRST_WAIT_MS = 2, LONGEST_WAIT_MS = 100, RELEASE_TRIES = 3,
+	EMPTY_SECONDS = 5 };
 
 static void
 own_mark(char *to, size_t size)
@@ -57,6 +58,8 @@ is_stale(int dir, const char *lock, const char *file, int stale_seconds, struct 
 
 	if (fd < 0 || fstat(fd, seen) < 0)
 		return false;
+	if (S_ISREG(seen->st_mode) && seen->st_size == 0 && seen->st_mtime <= now - EMPTY_SECONDS)
+		return true; /* its maker died between making and marking it */
 	if (S_ISREG(seen->st_mode) && file_read_fd(fd, 1024, &mark, NULL) == 0
 		&& maker_is_dead(text_span(&mark)))
 		return true;
@@ -149,7 +152,10 @@ dotlock_touch(struct dotlock *l)
 void
 dotlock_release(struct dotlock *l)
 {
-	if (l->name[0])
-		unlinkat(l->dir, l->name, 0);
+	for (int i = 0; l->name[0] && unlinkat(l->dir, l->name, 0) < 0 && errno != ENOENT; i++)
+		if (i == RELEASE_TRIES) { /* others wait for UIDLIST_STALE_SECONDS now */
+			log_error("cannot remove %s: %s", l->name, strerror(errno));
+			break;
+		}
 	l->name[0] = '\0';
 }

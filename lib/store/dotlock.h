@@ -4,7 +4,8 @@
  *
  * Created O_EXCL in the directory `dir` with "<pid>:<host>" in it.  Stale: made
  * on this host by a process that is dead; else when neither the lock nor the
- * file that it guards has changed for 120 s (30 s for subscriptions).  A holder
+ * file that it guards has changed for 120 s (30 s for subscriptions), or when it
+ * is empty for 5 s.  A holder
  * with long work touches it every 10 s.
  *
  * A lock excludes other processes and this one alike: do not take it twice.
