@@ -8,7 +8,7 @@
  *   postconf -F [service/type/field ...]      fields; -Fe changes
  *   postconf -P service/type[/name] ...       -o options of a line; -Pe -PX change
  *   postconf -P                               who may do what: what each program says of itself
- *   postconf -m                               table types
+ *   postconf -m -l -a -A                      table types, mailbox locks, SASL server and client types
  *   postconf -W                               only warnings: what is set and not honoured; status 1
  *                                             when ignoring it would open the server or lose mail
  *
@@ -129,10 +129,14 @@ has_assignment(const struct postconf *p)
 static int
 run(struct postconf *p, char what)
 {
-	bool edit = p->edit || p->remove || p->comment || (what != 'm' && what != 'W' && has_assignment(p));
+	bool edit = p->edit || p->remove || p->comment || (strchr("pMFP", what) && has_assignment(p));
 
 	if (what == 'm')
 		return print_types();
+	if (what == 'l')
+		return puts("fcntl\nflock\ndotlock") < 0;
+	if (what == 'a' || what == 'A')
+		return puts(what == 'a' ? "dovecot" : "gsasl") < 0;
 	if (edit && p->n_words == 0)
 		log_fatal("-e, -X, and -# need an operand");
 	if (what == 'p' && edit)
@@ -162,7 +166,7 @@ main(int argc, char **argv)
 
 	log_open("postconf", -1);
 	log_also_stderr(true);
-	while ((option = getopt(argc, argv, "c:deFfhHmMno:pPvWxX#")) > 0) {
+	while ((option = getopt(argc, argv, "c:deFfhHmMno:pPvWxX#laA")) > 0) {
 		switch (option) {
 		case 'c': p.directory = optarg; break;
 		case 'd': p.defaults = true; break;
@@ -176,6 +180,7 @@ main(int argc, char **argv)
 		case 'x': p.expand = true; break;
 		case 'o': list_add(&overrides, span_of(optarg)); break;
 		case 'F': case 'm': case 'M': case 'p': case 'P': case 'W':
+		case 'l': case 'a': case 'A':
 			what = (char)option;
 			break;
 		case 'v': log_verbose(1); break;
@@ -186,7 +191,7 @@ main(int argc, char **argv)
 	p.n_words = argc - optind;
 	if (p.defaults && (p.edit || p.nondefault || p.remove || p.comment))
 		log_fatal("specify one of -d, -e, -n, -X and -#");
-	if (what != 'm')
+	if (!strchr("mlaA", what))
 		begin(&p, &overrides);
 	option = run(&p, what);
 	if (fflush(stdout) != 0 || ferror(stdout))

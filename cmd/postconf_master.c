@@ -159,20 +159,50 @@ or_dash(const char *s)
 	return s && *s ? s : "-";
 }
 
+enum { COLUMNS = 8 };
+
+static void
+privilege_row(const struct description *d, const char *cell[COLUMNS])
+{
+	const char *const row[COLUMNS] = {
+		d->program, user_of(or_dash(d->role)), or_dash(d->role), or_dash(d->model),
+		or_dash(d->promises), or_dash(d->asks), or_dash(d->reads), or_dash(d->writes)
+	};
+
+	memcpy(cell, row, sizeof row);
+}
+
+static void
+print_cells(const char *const cell[COLUMNS], const size_t width[COLUMNS])
+{
+	for (size_t c = 0; c < COLUMNS; c++)
+		printf(c + 1 < COLUMNS ? "%-*s  " : "%-*s\n", c + 1 < COLUMNS ? (int)width[c] : 0, cell[c]);
+}
+
 int
 print_privileges(const struct postconf *p)
 {
-	if (p->programs.count == 0)
-		log_warning("no program in %s describes itself", main_cf_string(p->cf, "daemon_directory"));
-	else
-		printf("%-12s %-13s %-5s %-6s %-34s %-34s %-24s %s\n", "program", "user", "role", "model", "may", "asks",
-		       "reads", "writes");
-	for (size_t i = 0; i < p->programs.count; i++) {
-		const struct description *d = &p->programs.item[i];
+	static const char *const head[COLUMNS] = {
+		"program", "user", "role", "model", "may", "asks", "reads", "writes"
+	};
+	const char *cell[COLUMNS];
+	size_t      width[COLUMNS];
 
-		printf("%-12s %-13s %-5s %-6s %-34s %-34s %-24s %s\n", d->program, user_of(or_dash(d->role)),
-		       or_dash(d->role), or_dash(d->model), or_dash(d->promises), or_dash(d->asks),
-		       or_dash(d->reads), or_dash(d->writes));
+	if (p->programs.count == 0) {
+		log_warning("no program in %s describes itself", main_cf_string(p->cf, "daemon_directory"));
+		return 1;
+	}
+	for (size_t c = 0; c < COLUMNS; c++)
+		width[c] = strlen(head[c]);
+	for (size_t i = 0; i < p->programs.count; i++) {
+		privilege_row(&p->programs.item[i], cell);
+		for (size_t c = 0; c < COLUMNS; c++)
+			width[c] = strlen(cell[c]) > width[c] ? strlen(cell[c]) : width[c];
+	}
+	print_cells(head, width);
+	for (size_t i = 0; i < p->programs.count; i++) {
+		privilege_row(&p->programs.item[i], cell);
+		print_cells(cell, width);
 	}
 	return 0;
 }
