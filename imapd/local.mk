@@ -21,7 +21,8 @@ IMAPD_LIBS = imapd/libimapd.a $(STORE_LIBS)
 noinst_PROGRAMS += t/system/imapd_stdio
 t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
 t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
-t_system_imapd_stdio_LDADD = $(IMAPD_LIBS)
+t_system_imapd_stdio_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) \
+	$(FLOOR1_LIBS)
 DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py
 EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py
 

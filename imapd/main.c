@@ -2,7 +2,6 @@
 /* main.c - imapd: one user's IMAP session (RFC 3501), as that user, behind imap-login */
 #include "base/log.h"
 #include "imap_config.h"
-#include "mail/charset.h"
 #include "service/mailbox.h"
 #include "service/service.h"
 #include "session.h"
@@ -10,7 +9,7 @@
 static int
 prepare(struct fault *why)
 {
-	charset_prepare();
+	imap_prepare();
 	log_rename("dovecot");
 	return imap_config_check(why);
 }

@@ -392,6 +392,8 @@ filter_load(unsigned promises, struct fault *why)
 	allow_memory_and_tasks(f, promises);
 	allow_sockets(f, promises);
 	allow_files(f, promises);
+	if (promises & MAY_WRITE) /* "does the maker of this lock still live?", no signal (store/dotlock.c) */
+		note(seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(kill), 1, SCMP_A1_64(SCMP_CMP_EQ, 0)));
 	if (promises & MAY_ACCEPT)
 		allow(f, accept_calls);
 	if (promises & MAY_FORK)

@@ -8,6 +8,7 @@ TOP = os.environ.get("top_srcdir", ".")
 BUILD = os.environ.get("top_builddir", ".")
 SERVER = os.path.join(BUILD, "t/system/imapd_stdio")
 ROOT = tempfile.mkdtemp(prefix="imap_test_")
+os.environ["IMAPD_STDIO_SANDBOX"] = "1"
 results = []
 
 

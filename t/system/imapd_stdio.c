@@ -5,7 +5,8 @@
  *   imapd_stdio MAIL_LOCATION [name=value ...]
  *
  * Already authenticated (PREAUTH) as whoever runs it; parameters: separator,
- * prefix, notify (ms), size (of a message).
+ * prefix, notify (ms), size (of a message).  With IMAPD_STDIO_SANDBOX in the
+ * environment the sandbox of imapd is closed around it.
  */
 #include <pwd.h>
 #include <signal.h>
@@ -13,8 +14,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "imap_config.h"
+#include "service/sandbox.h"
+#include "service/service.h"
 #include "session.h"
 
 static void
@@ -36,6 +40,25 @@ set(struct span argument)
 		imap_config.max_message = (int64_t)n;
 }
 
+/* As lib/service/mailbox.c does it. */
+static int
+confine(const struct imap_user *user, struct fault *why)
+{
+	struct location l = {0};
+	const char     *paths[3] = {NULL, NULL, NULL};
+	struct sandbox  box = {.promises = MAY_READ | MAY_WRITE | MAY_WATCH, .reads = paths, .writes = paths};
+
+	if (location_parse(span_of(user->mail), span_of(user->name), span_of(user->home), &l, why) < 0)
+		return -1;
+	paths[0] = text_string(&l.root);
+	if (l.index.len)
+		paths[1] = text_string(&l.index);
+	if (file_make_directories(paths[0], 0700, why) < 0 || sandbox_close(&box, why) < 0)
+		return -1;
+	location_free(&l);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -51,6 +74,9 @@ main(int argc, char **argv)
 	user.mail = argv[1];
 	for (int i = 2; i < argc; i++)
 		set(span_of(argv[i]));
+	imap_prepare();
+	if (getenv("IMAPD_STDIO_SANDBOX") && confine(&user, &why) < 0)
+		log_fatal("%s", fault_text(&why));
 	c = conn_new_pair(dup(0), dup(1));
 	if (imap_session(&user, c, &why) < 0)
 		log_error("%s", fault_text(&why));
