@@ -18,6 +18,9 @@ serve(int fd, const struct listener *listener)
 
 static const char *const asks[] = {"rewrite", "cleanup", "proxymap", NULL};
 
+/* where mailboxes are, only their owners know */
+static const char *const anywhere[] = {"/", NULL};
+
 static const struct service local = {
 	.name     = "local",
 	.about    = "delivers to users of this machine",
@@ -25,6 +28,8 @@ static const struct service local = {
 	.model    = SERVE_FORKS,
 	.asks     = asks,
 	.promises = MAY_ACCEPT | MAY_ASK | MAY_READ | MAY_WRITE | MAY_FORK | MAY_EXEC | MAY_BECOME | MAY_NAME,
+	.reads    = anywhere,
+	.writes   = anywhere,
 	.params   = local_params,
 	.tasks    = "1",
 	.prepare  = local_prepare,

@@ -12,6 +12,15 @@ pkglibexec_PROGRAMS += local/local
 local_local_SOURCES = local/local.c local/environment.c local/forward.c local/member.c local/pass.c \
 	local/recipient.c local/run.c local/run.h local/settings.c local/settings.h local/target.c $(AGENT_SOURCES)
 local_local_LDADD = $(AGENT_LIBS)
+pkglibexec_PROGRAMS += local/virtual
+local_virtual_SOURCES = local/virtual.c $(AGENT_SOURCES)
+local_virtual_LDADD = $(AGENT_LIBS)
+pkglibexec_PROGRAMS += local/pipe
+local_pipe_SOURCES = local/pipe.c local/attributes.c local/attributes.h $(AGENT_SOURCES)
+local_pipe_LDADD = $(AGENT_LIBS)
+pkglibexec_PROGRAMS += local/spawn
+local_spawn_SOURCES = local/spawn.c local/attributes.c local/attributes.h
+local_spawn_LDADD = $(SERVICE_LIBS) $(TABLE_LIBS)
 
 # a password file of the tests' own
 noinst_DATA = t/system/passwd_shim.so
@@ -19,5 +28,5 @@ t/system/passwd_shim.so: t/system/passwd_shim.c
 	$(AM_V_CC)$(MKDIR_P) t/system && $(CC) -shared -fPIC -D_GNU_SOURCE -O1 -o $@ $(srcdir)/t/system/passwd_shim.c -ldl
 EXTRA_DIST += t/system/passwd_shim.c t/system/agents.py
 CLEANFILES += t/system/passwd_shim.so
-DIRECT_TESTS += t/system/local_maildir.py t/system/local_alias.py
-EXTRA_DIST += t/system/local_maildir.py t/system/local_alias.py
+DIRECT_TESTS += t/system/local_maildir.py t/system/local_alias.py t/system/local_virtual_pipe.py
+EXTRA_DIST += t/system/local_maildir.py t/system/local_alias.py t/system/local_virtual_pipe.py

@@ -67,9 +67,9 @@ class Site:
                 return
             self.logs.append(line.decode(errors="replace"))
 
-    def start(self, program, name, *words, options=(), paths=None, tracer=()):
+    def start(self, program, name, *words, options=(), paths=None, tracer=(), kind=socket.SOCK_SEQPACKET):
         paths = paths or [f"queue/private/{name}", f"queue/role/root/{name}"]
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener = socket.socket(socket.AF_UNIX, kind)
         listener.bind(f"{self.dir}/{paths[0]}")
         os.chmod(f"{self.dir}/{paths[0]}", 0o666)
         for p in paths[1:]:
@@ -104,8 +104,8 @@ class Site:
             raise RuntimeError(f"{program}: {said!r} {self.logs}")
         return p
 
-    def connect(self, name):
-        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def connect(self, name, kind=socket.SOCK_SEQPACKET):
+        s = socket.socket(socket.AF_UNIX, kind)
         s.settimeout(60)
         s.connect(f"{self.dir}/queue/private/{name}")
         return s

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""local_virtual_pipe.py - virtual mailboxes, pipe(8) transports, spawn(8) services"""
+import glob, os, pwd, sys
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from agents import *
+
+t = Tap()
+MESSAGE = b"From: a@b\r\nSubject: hi\r\n\r\n.line\r\nFrom here\r\n"
+UID = 5005 if ROOT else os.getuid()
+GID = 5005 if ROOT else os.getgid()
+MAIN = f"""virtual_mailbox_base = $DIR/vmail
+virtual_mailbox_maps = texthash:$DIR/vmailbox
+virtual_uid_maps = static:{UID}
+virtual_gid_maps = static:{GID}
+virtual_minimum_uid = 1
+recipient_delimiter = +
+"""
+BOXES = """a@v.example v.example/a/
+b@v.example v.example/b
+bad@v.example ../../etc/x
+@catch.example catch/all/
+"""
+
+with Site(MAIN, {"vmail": 5005}, {"vmailbox": BOXES}) as s:
+    os.mkdir(f"{s.dir}/vmail")
+    os.mkdir(f"{s.dir}/vmail/v.example")
+    for d in ("vmail", "vmail/v.example"):
+        os.chown(f"{s.dir}/{d}", UID, GID)
+    s.start("local/virtual", "virtual")
+    t.same(s.one("virtual", "a@v.example", MESSAGE), ("sent", "2.0.0", "delivered to maildir"), "a Maildir")
+    files = glob.glob(f"{s.dir}/vmail/v.example/a/new/*")
+    t.same([os.stat(f).st_uid for f in files], [UID], "with virtual_uid_maps' uid")
+    t.same(open(files[0], "rb").read(), b"Return-Path: <sender@elsewhere.example>\nDelivered-To: a@v.example\nFrom: a@b\nSubject: hi\n\n.line\nFrom here\n", "its content")
+    t.same(s.one("virtual", "A+ext@V.example", MESSAGE, queue_id="4Xv1")[0], "sent", "in any case, with an extension")
+    t.same(s.one("virtual", "b@v.example", MESSAGE), ("sent", "2.0.0", "delivered to mailbox"), "an mbox")
+    t.same(s.one("virtual", "any@catch.example", MESSAGE)[0], "sent", "a catch-all")
+    t.same(s.one("virtual", "no@v.example", MESSAGE), ("bounced", "5.1.1", 'unknown user: "no@v.example"'), "unknown user")
+    t.same(s.one("virtual", "bad@v.example", MESSAGE), ("deferred", "4.3.5", "mail system configuration error"), "a path that leaves the base")
+    t.same(s.one("virtual", "a@v.example", b"Delivered-To: a@v.example\r\n" + MESSAGE, queue_id="4Xv2")[1], "5.4.6", "a loop")
+    t.same(s.one("virtual", "a@v.example", MESSAGE, queue_id="4Xv3", verify_only="yes")[2], "delivers to maildir", "sendmail -bv")
+    os.symlink("/etc", f"{s.dir}/vmail/v.example/c")
+    with open(f"{s.dir}/vmailbox", "a") as f:
+        f.write("c@v.example v.example/c/x\n")
+
+with Site(MAIN + "virtual_mailbox_limit = 200\n", {"vmail": 5005}, {"vmailbox": BOXES}) as s:
+    os.mkdir(f"{s.dir}/vmail")
+    os.chown(f"{s.dir}/vmail", UID, GID)
+    os.mkdir(f"{s.dir}/vmail/v.example")
+    os.chown(f"{s.dir}/vmail/v.example", UID, GID)
+    s.start("local/virtual", "virtual")
+    t.same(s.one("virtual", "b@v.example", MESSAGE)[0], "sent", "below virtual_mailbox_limit")
+    t.same(s.one("virtual", "b@v.example", MESSAGE)[:2], ("bounced", "5.2.2"), "a full mbox")
+    t.same(s.one("virtual", "a@v.example", b"x" * 400)[:2], ("bounced", "5.2.2"), "a message too large for the limit")
+
+user = "vmail"
+SHOW = """#!/bin/sh
+for a in "$@"; do printf '%s\\n' "$a" >> $DIR/out/args; done
+id -u > $DIR/out/uid; cat > $DIR/out/mail; env > $DIR/out/env; pwd > $DIR/out/pwd
+"""
+with Site("recipient_delimiter = +\n", {"vmail": 5005}, {"show": SHOW}) as s:
+    os.mkdir(f"{s.dir}/out")
+    os.chmod(f"{s.dir}/out", 0o777)
+    os.chmod(f"{s.dir}/show", 0o755)
+
+    def run(flags, argv, recipients, extra=(), **more):
+        for f in glob.glob(f"{s.dir}/out/*"):
+            os.unlink(f)
+        s.start("local/pipe", "mydrop", f"flags={flags}", f"user={user}", *extra, f"argv={s.dir}/show", *argv)
+        got = s.deliver("mydrop", recipients, MESSAGE, **more)
+        s.stop("mydrop")
+        args = open(f"{s.dir}/out/args").read().splitlines() if os.path.exists(f"{s.dir}/out/args") else None
+        return got, args
+
+    got, args = run("R", ["-f", "${sender}", "-d", "${recipient}", "x$(user)/$extension"], ["joe+e@d.example", "$(id);x@d.example"])
+    t.same(got, {0: ("sent", "2.0.0", "delivered via mydrop service"), 1: ("sent", "2.0.0", "delivered via mydrop service")}, "pipe to two recipients")
+    t.same(args, ["-f", "sender@elsewhere.example", "-d", "joe+e@d.example", "$(id);x@d.example", "xjoe/e", "x$(id);x/"], "argv is repeated for each, without a shell")
+    t.same(open(f"{s.dir}/out/mail", "rb").read(), b"Return-Path: <sender@elsewhere.example>\nFrom: a@b\nSubject: hi\n\n.line\nFrom here\n", "flag R")
+    t.same(open(f"{s.dir}/out/uid").read().strip(), str(UID), "user=")
+    got, args = run("DFORBhu.>", ["${recipient}", "${mailbox}", "${domain}", "${nexthop}", "${original_recipient}", "${size}", "${queue_id}", "${client_address}"],
+                    [("Joe@D.Example", "Orig@X.Example")], nexthop="N.Example", client_address="192.0.2.1", sender="", extra=["null_sender=", "eol=\\r\\n", f"directory={s.dir}/out"])
+    t.same(args, ["joe@d.example", "joe", "d.example", "n.example", "orig@x.example", str(len(MESSAGE)), "4XyZabc0z1", "192.0.2.1"], "macros, flags h and u")
+    data = open(f"{s.dir}/out/mail", "rb").read()
+    t.ok(re.fullmatch(rb"From MAILER-DAEMON  [^\n]+\r\nReturn-Path: <>\r\nX-Original-To: Orig@X\.Example\r\nDelivered-To: Joe@D\.Example\r\n"
+                      rb"From: a@b\r\nSubject: hi\r\n\r\n\.\.line\r\n>From here\r\n\r\n", data), "flags F R O D . > B and eol", data)
+    t.same(open(f"{s.dir}/out/pwd").read().strip(), f"{s.dir}/out", "directory=")
+    got, args = run("q", ["${recipient}", "${sender}"], ["two words@d.example"], sender="")
+    t.same(args, ['"two words"@d.example', "MAILER-DAEMON"], "flag q, null_sender")
+    got, args = run("", ["x"], ["a@b.example"], extra=["size=10"])
+    t.same(got[0][:2], ("bounced", "5.2.3"), "size=")
+    with open(f"{s.dir}/show", "w") as f:
+        f.write("#!/bin/sh\necho 'no such mailbox'; exit 67\n")
+    t.same(run("", [], ["a@b.example"])[0][0], ("bounced", "5.1.1", "user unknown. Command output: no such mailbox"), "exit status 67")
+    with open(f"{s.dir}/show", "w") as f:
+        f.write("#!/bin/sh\nsleep 20\n")
+    with open(f"{s.dir}/main.cf", "a") as f:
+        f.write("mydrop_time_limit = 1s\n")
+    t.same(run("", [], ["a@b.example"])[0][0][:2], ("bounced", "5.3.0"), "<transport>_time_limit")
+    for words in (["user=vmail", "chroot=/x", "argv=/bin/true"], ["user=vmail", "flags=Z", "argv=/bin/true"], ["argv=/bin/true"], ["user=vmail"],
+                  ["user=no-such-user-x", "argv=/bin/true"], ["user=vmail", "color=red", "argv=/bin/true"]) + ((["user=root", "argv=/bin/true"],) if ROOT else ()):
+        try:
+            s.start("local/pipe", "bad", *words)
+            said = "started"
+        except RuntimeError as e:
+            said = str(e)
+        t.ok("fault" in said, f"refused: {' '.join(words)}", said)
+        s.stop("bad")
+
+with Site("", {"vmail": 5005}) as s:
+    s.start("local/spawn", "policy", "user=vmail", "argv=/bin/sh", "-c", "read a; echo \"$a $(id -u)\"", kind=socket.SOCK_STREAM)
+    with s.connect("policy", socket.SOCK_STREAM) as c:
+        c.send(b"hello\n")
+        t.same(c.recv(100), f"hello {UID}\n".encode(), "spawn: the connection is its standard input and output")
+        t.same(c.recv(100), b"", "and ends with it")
+t.end()
