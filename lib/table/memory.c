@@ -145,6 +145,11 @@ void
 table_ask_names(bool live)
 {
 	live_names = live;
+	/* loads the modules of NSS now: what their constructors do, a sandbox forbids */
+	if (live) {
+		(void)getpwnam("no such user");
+		(void)getgrnam("no such group");
+	}
 }
 
 static void
