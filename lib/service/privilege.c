@@ -21,6 +21,12 @@ privilege_is_root(void)
 	return geteuid() == 0;
 }
 
+bool
+privilege_try_root(void)
+{
+	return setuid(0) == 0;
+}
+
 static void
 fill(struct identity *out, const struct passwd *pw)
 {

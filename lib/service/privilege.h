@@ -26,5 +26,6 @@ int  privilege_drop(const struct identity *, const char *root, struct fault *); 
 /* In a forked child of a root program: become the recipient for good. */
 int  user_become(const struct identity *, struct fault *);
 bool privilege_is_root(void);
+bool privilege_try_root(void);       /* for the probe: did the kernel let it? */
 
 #endif

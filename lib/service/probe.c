@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "service/privilege.h"
 #include "service/probe.h"
 #include "service/sandbox_private.h"
 #include "service/service.h"
@@ -127,7 +128,7 @@ make_task(void)
 }
 
 static bool signal_parent(void) { return went(kill(getppid(), 0)); }
-static bool become_root(void) { return went(setuid(0)); }
+static bool become_root(void) { return privilege_try_root(); }
 
 static bool
 raise_limit(void)
@@ -194,7 +195,7 @@ static const struct act {
 	{"listen", NEVER, 0, listen_tcp},
 	{"execute a program", NEVER, 0, execute},
 	{"fork", MAY_FORK, 0, fork_child},
-	{"signal the parent", NEVER, MAY_FORK, signal_parent},
+	{"signal the parent", NEVER, MAY_FORK | MAY_WRITE, signal_parent},
 	{"become root", NEVER, MAY_BECOME, become_root},
 	{"change a limit", NEVER, MAY_FORK, raise_limit},
 	{"executable memory", MAY_NAME, 0, memory_exec},
