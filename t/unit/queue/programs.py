@@ -95,6 +95,9 @@ class House:
                 print("#", self.log[-1], file=sys.stderr)
 
     def start(self, program, path, *args, service=None, kind=socket.SOCK_SEQPACKET, env=None):
+        binary = program
+        if not os.path.isfile("%s/%s" % (BUILD, binary)):
+            binary = "qmgr/" + program
         listener = socket.socket(socket.AF_UNIX, kind)
         full = self.queue + "/" + path
         if os.path.exists(full):
@@ -117,7 +120,7 @@ class House:
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
         child = subprocess.Popen(
-            ["%s/%s" % (BUILD, program), "-n", service or program, "-t", "unix", "-c", self.dir, "-s", path, "-m", "100", "-k",
+            ["%s/%s" % (BUILD, binary), "-n", service or program, "-t", "unix", "-c", self.dir, "-s", path, "-m", "100", "-k",
              "100", *args], preexec_fn=arrange, close_fds=False, stdin=subprocess.DEVNULL,
             env={**os.environ, **(env or {})})
         theirs.close()
