@@ -30,6 +30,10 @@ qmgr_qmgr_SOURCES = qmgr/qmgr.c qmgr/qmgr.h \
 	qmgr/schedule.c qmgr/schedule.h qmgr/schedule_private.h
 qmgr_qmgr_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) lib/queue/libqueue.a lib/base/libbase.a -lm
 
+pkglibexec_PROGRAMS += qmgr/bounce
+qmgr_bounce_SOURCES = qmgr/bounce.c qmgr/bounce.h qmgr/bounce_mail.c
+qmgr_bounce_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(IPC_LIBS)
+
 # Made-up messages, and qmgr alone on a stage with played peers
 check_PROGRAMS += t/bench/queue_fill
 t_bench_queue_fill_SOURCES = t/bench/queue_fill.c
