@@ -633,7 +633,9 @@ enter_queue_directory(struct faults *faults)
 static int
 check_only(const struct plan *p, struct faults *faults)
 {
-	users_check(p, faults);
+	/* As with Postfix, a check makes the directories that are missing: programs open them. */
+	if (enter_queue_directory(faults) == 0 && users_check(p, faults) == 0)
+		directories_make(p, faults);
 	check_programs(p, faults);
 	self.starting = environment.foreground = true;
 	tell_faults(faults);
