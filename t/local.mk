@@ -20,7 +20,7 @@ FUZZ_DRIVER = t/fuzz/driver.c
 LIBFUZZER =
 endif
 EXTRA_DIST += t/fuzz/driver.c t/fuzz/fuzz.h
-EXTRA_DIST += t/layers t/demo
+EXTRA_DIST += t/layers t/demo.py
 
 .PHONY: asan tsan lint layers privileges run help fuzz crash bench talk
 help:
@@ -49,4 +49,4 @@ fuzz:
 		$(MAKE) -s t/fuzz/fuzz_$(P) && mkdir -p corpus/$(P) && \
 		t/fuzz/fuzz_$(P) -max_total_time=$(or $(S),60) corpus/$(P) $(abs_top_srcdir)/t/fuzz/corpus/$(P)
 run: all
-	sh $(top_srcdir)/t/demo $(abs_top_builddir) run
+	top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/demo.py
