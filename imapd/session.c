@@ -172,8 +172,10 @@ imap_finish_fault(struct imap_session *s, const char *what)
 		told = false;
 	if (!told || f->class == FAULT_TIME || f->error == EIO)
 		log_error("imap(%s): %s: %s", s->user->name, what, fault_text(f));
-	imap_finish(s, "NO %s%s: %s", code, what,
-		f->class == FAULT_SYSTEM && f->error ? strerror(f->error) : fault_text(f));
+	imap_finish(s, "NO %s%s: %s", code, what, f->class != FAULT_SYSTEM ? fault_text(f)
+		: f->error == ENOENT ? "Mailbox doesn't exist"
+		: f->error == EEXIST ? "Mailbox already exists"
+		: f->error ? strerror(f->error) : fault_text(f));
 	fault_clear(&s->why);
 }
 

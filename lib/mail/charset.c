@@ -180,8 +180,11 @@ static const char *const prepared[] = {
 void
 charset_prepare(void)
 {
+	static iconv_t kept[COUNT(prepared)];               /* never closed, on purpose */
+
 	for (size_t i = 0; i < COUNT(prepared); i++)
-		(void)iconv_open("UTF-8", prepared[i]);     /* never closed, on purpose */
+		if (!kept[i])
+			kept[i] = iconv_open("UTF-8", prepared[i]);
 }
 
 static void

@@ -13,11 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 
-enum { MAP_SIZE = 1 << 30, PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20 };
+enum { MAP_SIZE = 1 << 30, PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256 };
 
 struct index {
 	MDB_env *env;
@@ -37,25 +38,61 @@ struct index_batch {
 	size_t          count, bytes;
 };
 
+/* A file that ends before its last page would be a SIGBUS at the first look. */
+static bool
+is_whole(MDB_env *env)
+{
+	MDB_envinfo info;
+	MDB_stat    pages;
+	struct stat st;
+	int         fd;
+
+	return mdb_env_info(env, &info) == 0 && mdb_env_stat(env, &pages) == 0
+		&& mdb_env_get_fd(env, &fd) == 0 && fstat(fd, &st) == 0
+		&& (uint64_t)st.st_size >= (uint64_t)(info.me_last_pgno + 1) * pages.ms_psize;
+}
+
+static int
+open_environment(struct index *x, const char *path)
+{
+	int code = mdb_env_create(&x->env);
+
+	if (code != 0) {
+		x->env = NULL;
+		return code;
+	}
+	mdb_env_set_mapsize(x->env, MAP_SIZE);
+	mdb_env_set_maxreaders(x->env, READERS);
+	code = mdb_env_open(x->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOMETASYNC, 0600);
+	if (code == 0 && !is_whole(x->env))
+		code = MDB_CORRUPTED;
+	if (code != 0) {
+		mdb_env_close(x->env);
+		x->env = NULL;
+	}
+	return code;
+}
+
 struct index *
 index_open(const char *root, const char *directory)
 {
-	struct index  *x = mem_alloc(sizeof *x);
-	autofree char *path = NULL;
+	struct index  *x;
+	autofree char *path = NULL, *lock = NULL;
 	int            code;
 
-	if (directory && strcmp(directory, "MEMORY") == 0) {
-		free(x);
+	if (directory && strcmp(directory, "MEMORY") == 0)
 		return NULL;
-	}
 	if (directory && file_make_directories(directory, 0700, NULL) < 0)
 		log_warning("cannot make %s: no index", directory);
 	path = mem_format("%s/postern.index", directory ? directory : root);
-	code = mdb_env_create(&x->env);
-	if (code == 0) {
-		mdb_env_set_mapsize(x->env, MAP_SIZE);
-		mdb_env_set_maxreaders(x->env, 256);
-		code = mdb_env_open(x->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOMETASYNC, 0600);
+	lock = mem_format("%s-lock", path);
+	x = mem_alloc(sizeof *x);
+	code = open_environment(x, path);
+	if (code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_VERSION_MISMATCH) {
+		log_warning("index %s: %s: made anew", path, mdb_strerror(code));
+		unlink(path);
+		unlink(lock);
+		code = open_environment(x, path);
 	}
 	if (code != 0) {
 		log_warning("index %s: %s: going on without", path, mdb_strerror(code));

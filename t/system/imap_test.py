@@ -547,7 +547,10 @@ def index_may_go():
     third = everything(loc)
     open(path(loc) + "/postern.index", "wb").write(b"rubbish" * 1000)
     fourth = everything(loc)
-    assert first == second == third == fourth
+    os.truncate(path(loc) + "/postern.index", 8192)
+    fifth = everything(loc)
+    assert first == second == third == fourth == fifth
+    assert os.path.getsize(path(loc) + "/postern.index") > 8192
 
 
 @test
