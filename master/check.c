@@ -16,7 +16,7 @@ enum { COMPLAINTS_MAX = 1 << 20 };
 static pid_t
 start(const struct post *post, int out)
 {
-	const char **words = mem_array(post->options.count * 2 + 8, sizeof *words);
+	const char **words = mem_array(post->options.count * 2 + post->arguments.count + 9, sizeof *words);
 	size_t       n = 0;
 	pid_t        pid = fork();
 
@@ -31,6 +31,9 @@ start(const struct post *post, int out)
 			words[n++] = "-o";
 			words[n++] = post->options.item[i];
 		}
+		words[n++] = "--";
+		for (size_t i = 0; i < post->arguments.count; i++)
+			words[n++] = post->arguments.item[i];
 		dup2(out, STDERR_FILENO);
 		execv(post->program, (char *const *)words);
 		_exit(127);

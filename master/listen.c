@@ -19,6 +19,10 @@
 #include "config/site.h"
 #include "master/master.h"
 
+#ifndef SO_SNDBUFFORCE
+#define SO_SNDBUFFORCE SO_SNDBUF       /* Linux alone lets root exceed the limit */
+#endif
+
 enum { BACKLOG = 1024, LOG_ROOM = 1 << 20 };
 
 static struct endpoint *
@@ -175,7 +179,8 @@ open_log(struct endpoint *e, struct fault *why)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return fault_errno(why, "socketpair");
-	setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+	if (setsockopt(ends[1], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0)
+		setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 	e->fd = ends[0];
 	environment.log_fd = ends[1];
 	return 0;

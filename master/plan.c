@@ -68,11 +68,11 @@ add_line_endpoint(struct post *post, bool private)
 	             : post->job->flags & JOB_STREAM ? ENDPOINT_STREAM : ENDPOINT_RECORDS, path, false);
 }
 
-/* defer and trace are bounce here: one program notices everybody. */
+/* defer and trace are bounce here: one program notices everybody; nobody writes tables by proxy. */
 static bool
 is_idle_line(const struct job *job, const struct master_row *row)
 {
-	return job->flags & JOB_NOTHING ||
+	return job->flags & JOB_NOTHING || strcmp(row->service, "proxywrite") == 0 ||
 	       (strcmp(row->command, "bounce") == 0 && strcmp(row->service, "bounce") != 0);
 }
 

@@ -4,7 +4,8 @@
  * to misbehave
  *
  *   pid       the process's id          crash   end by SIGABRT
- *   sessions  how many there are now    anything else comes back
+ *   sessions  how many there are now    log N   log N lines
+ *   anything else comes back
  *
  * Its parameters make it fail in chosen places.
  */
@@ -39,6 +40,17 @@ begin(struct fault *why)
 }
 
 static void
+log_much(struct conn *c, struct span number)
+{
+	uint64_t n = 0;
+
+	span_number(number, &n);
+	for (uint64_t i = 0; i < n; i++)
+		log_info("line %llu of many, about as long as a line of a mail log often is, or a bit longer", (unsigned long long)i);
+	conn_print(c, NULL, "logged\n");
+}
+
+static void
 serve(int fd, const struct listener *from)
 {
 	struct conn *c = conn_new(fd);
@@ -53,6 +65,8 @@ serve(int fd, const struct listener *from)
 			conn_print(c, &why, "%ld\n", (long)getpid());
 		else if (span_is(line, "sessions"))
 			conn_print(c, &why, "%d\n", service_session_count());
+		else if (span_starts(line, "log "))
+			log_much(c, span_from(line, 4));
 		else if (span_is(line, "crash"))
 			abort();
 		else
