@@ -22,3 +22,5 @@ FUZZ_TARGETS += t/fuzz/fuzz_smtpd
 t_fuzz_fuzz_smtpd_SOURCES = t/fuzz/fuzz_smtpd.c $(SMTPD_FAKES) $(FUZZ_DRIVER)
 t_fuzz_fuzz_smtpd_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_smtpd_LDADD = smtpd/libsmtpd.a $(TABLE_LIBS)
+DIRECT_TESTS += t/talk/smtpd.sh
+EXTRA_DIST += t/talk/smtpd.sh t/talk/smtpd t/talk/talk t/talk/README

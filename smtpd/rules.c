@@ -233,6 +233,8 @@ rules_guard_relaying(const struct rule_list *l)
 /* ---- saying no ---- */
 
 /* Status and code agree in their class (RFC 2034, 4); soft_bounce makes all of it "not now". */
+static void build_refusal(int, const char *, const char *, va_list, struct text *) __attribute__((format(printf, 3, 0)));
+
 static void
 build_refusal(int code, const char *dsn, const char *format, va_list args, struct text *out)
 {

@@ -171,8 +171,8 @@ session_badly_pipelined(struct session *s, const char *where)
 		autotext struct text escaped = {0};
 
 		log_escape(behind, &escaped);
-		log_info("%simproper command pipelining after %s from %s: %s", s->t.submission ? session_queue_id(s) : "", where,
-		         s->client.label, text_string(&escaped));
+		log_info("%s%simproper command pipelining after %s from %s: %s", s->t.submission ? session_queue_id(s) : "",
+		         s->t.submission ? ": " : "", where, s->client.label, text_string(&escaped));
 	}
 	s->pipelined_badly = true;
 	if (!settings.forbid_unauth_pipelining)

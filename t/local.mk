@@ -48,5 +48,7 @@ fuzz:
 	mkdir -p fuzz && cd fuzz && { test -f Makefile || $(abs_top_srcdir)/configure -q CC=clang --enable-fuzzing CFLAGS='-O1 -g'; } && \
 		$(MAKE) -s t/fuzz/fuzz_$(P) && mkdir -p corpus/$(P) && \
 		t/fuzz/fuzz_$(P) -max_total_time=$(or $(S),60) corpus/$(P) $(abs_top_srcdir)/t/fuzz/corpus/$(P)
+talk: all
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) $(top_srcdir)/t/talk/talk $(V) $(top_srcdir)/t/talk/*/$(or $(T),*).talk
 run: all
 	top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/demo.py
