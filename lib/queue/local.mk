@@ -22,3 +22,14 @@ FUZZ_TARGETS += t/fuzz/fuzz_queue_file
 t_fuzz_fuzz_queue_file_SOURCES = t/fuzz/fuzz_queue_file.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_queue_file_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_queue_file_LDADD = lib/queue/libqueue.a $(BASE_LIBS)
+
+# A message's life with a fault at every point: lib/queue with its points compiled in
+UNIT_TESTS += t/crash/test_queue
+t_crash_test_queue_SOURCES = t/crash/test_queue.c $(lib_queue_sources)
+t_crash_test_queue_CPPFLAGS = $(AM_CPPFLAGS) -DPOSTERN_FAULT_POINTS=1
+t_crash_test_queue_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_crash_test_queue_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_maildrop
+t_fuzz_fuzz_maildrop_SOURCES = t/fuzz/fuzz_maildrop.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_maildrop_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_maildrop_LDADD = lib/queue/libqueue.a $(BASE_LIBS)
