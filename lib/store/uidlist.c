@@ -239,8 +239,10 @@ read_whole(struct uidlist *l, int dir, struct fault *why)
 		uidlist_parse(text_span(&text), l);
 		l->seen = st;
 	} else if (own.error == ENOENT) {
-		if (small_file_read(dir, "courierimapuiddb", UIDLIST_LARGEST, &text, NULL, NULL) == 0)
+		if (small_file_read(dir, "courierimapuiddb", UIDLIST_LARGEST, &text, NULL, NULL) == 0) {
 			uidlist_parse(text_span(&text), l);
+			l->courier = true;
+		}
 		l->read_to = 0;
 	} else {
 		if (why)

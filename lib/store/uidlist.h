@@ -47,6 +47,7 @@ struct uidlist {
 	struct uidlist_record *records;      /* by uid, ascending */
 	size_t                 count, room;
 	bool                   broken, foreign, unterminated;   /* the next write rewrites all */
+	bool                   courier;      /* read from courierimapuiddb */
 	struct arena          *arena;        /* the spans live here */
 	struct strmap         *by_base;      /* base -> record index + 1 */
 	struct stat            seen;         /* the file as read last */

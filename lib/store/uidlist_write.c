@@ -35,7 +35,7 @@ remember(struct uidlist *l, int dir)
 
 	if (fstatat(dir, UIDLIST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		l->seen = st;
-	l->broken = l->foreign = l->unterminated = false;
+	l->broken = l->foreign = l->unterminated = l->courier = false;
 }
 
 static void

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fuzz_uidlist.c - dovecot-uidlist, dovecot-keywords and subscriptions
+ * fuzz_uidlist.c - dovecot-uidlist, dovecot-keywords, subscriptions, Courier's :list
  *
  * Records ascend, and the next UID is beyond all of them.
  */
 #include "../fuzz/fuzz.h"
 
+#include <stdlib.h>
+
+#include "store/courier.h"
 #include "store/keywords.h"
 #include "store/subscriptions.h"
 #include "store/uidlist.h"
@@ -32,5 +35,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	subscriptions_parse(in, &s);
 	subscriptions_format(&s, &out);
 	subscriptions_free(&s);
+	struct strmap *courier = strmap_new();
+
+	courier_list_parse(in, courier);
+	strmap_free(courier, free);
 	return 0;
 }

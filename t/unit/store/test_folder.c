@@ -200,6 +200,17 @@ UNIT_TEST(dovecot_tree)
 	gone(m);
 }
 
+static void
+ck_keywords(struct folder *f, size_t i, const char *names)
+{
+	autotext struct text have = {0};
+
+	for (unsigned n = 0; n < KEYWORDS_MAX; n++)
+		if (f->messages[i].keywords & (uint64_t)1 << n)
+			text_add_format(&have, "%s ", keywords_name(&f->keywords, n));
+	ck_span(text_span(&have), names);
+}
+
 UNIT_TEST(courier_tree)
 {
 	struct maildir      *m = take_over("courier");
@@ -210,6 +221,13 @@ UNIT_TEST(courier_tree)
 	ck_assert_uint_eq(f->list.next, 5);
 	ck_assert_uint_eq(f->count, 3);
 	ck_assert_uint_eq(f->messages[2].uid, 4);
+	ck_assert_uint_eq(f->messages[0].flags, MESSAGE_SEEN);
+	ck_keywords(f, 0, "$label1 Foo ");
+	ck_keywords(f, 1, "$Fwd ");
+	ck_keywords(f, 2, "");
+	folder_close(f);
+	f = open_folder(m, "Archive");
+	ck_keywords(f, 0, "$label1 Foo ");
 	folder_close(f);
 	f = open_folder(m, ""); /* now from dovecot-uidlist */
 	ck_assert_uint_eq(f->list.validity, 795174282);
