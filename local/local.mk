@@ -28,5 +28,16 @@ t/system/passwd_shim.so: t/system/passwd_shim.c
 	$(AM_V_CC)$(MKDIR_P) t/system && $(CC) -shared -fPIC -D_GNU_SOURCE -O1 -o $@ $(srcdir)/t/system/passwd_shim.c -ldl
 EXTRA_DIST += t/system/passwd_shim.c t/system/agents.py
 CLEANFILES += t/system/passwd_shim.so
-DIRECT_TESTS += t/system/local_maildir.py t/system/local_alias.py t/system/local_virtual_pipe.py
-EXTRA_DIST += t/system/local_maildir.py t/system/local_alias.py t/system/local_virtual_pipe.py
+DIRECT_TESTS += t/system/local_maildir.py t/system/local_alias.py t/system/local_virtual_pipe.py \
+	t/system/local_hostile.py t/crash/local_crash.py
+EXTRA_DIST += t/system/local_maildir.py t/system/local_alias.py t/system/local_virtual_pipe.py \
+	t/system/local_hostile.py t/crash/local_crash.py
+
+UNIT_TESTS += t/unit/local/test_local
+t_unit_local_test_local_SOURCES = t/unit/local/test_local.c t/unit/unit.h $(AGENT_SOURCES)
+t_unit_local_test_local_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_local_test_local_LDADD = $(AGENT_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_members
+t_fuzz_fuzz_members_SOURCES = t/fuzz/fuzz_members.c local/members.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_members_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_members_LDADD = $(MAIL_LIBS)

@@ -44,6 +44,8 @@ WAITS int router_is_local(struct router *, struct span domain, struct fault *);
 /* Classes ROUTE_LOCAL to ROUTE_DEFAULT, by domain alone; cached. */
 WAITS int router_class(struct router *, struct span domain, enum route_class *, struct fault *);
 
+void known_warm(void);
+
 /* Asks the tables for an address as canonical(5) and virtual(5) do, tells `local` by its domain. */
 WAITS int router_find_address(struct router *, const struct table_list *, struct span address,
                               struct table_match *, struct fault *);

@@ -104,6 +104,8 @@ open_local_recipients(struct router *r, void (*watch)(struct table *), struct fa
 		else
 			list_add(&others, spec);
 	}
+	if (r->asks_passwd)
+		known_warm();
 	r->has_local_recipients = route_settings.local_recipient_maps.count > 0;
 	result = open_tables(&r->local_recipient, &others, "local_recipient_maps", watch, why);
 	list_free(&others);
