@@ -46,7 +46,8 @@ add_param(struct description *d, struct span line)
 		span_split(&line, '\t', &field[i]);
 	d->params = mem_grow(d->params, d->n_params + 2, sizeof *d->params);
 	p = &d->params[d->n_params++];
-	*p = (struct param){.name = mem_span(field[0]), .type = type_of(field[1]), .fallback = mem_span(field[2]),
+	*p = (struct param){.name = mem_span(field[0]), .type = type_of(field[1]),
+	                    .fallback = mem_span(field[2]),
 	                    .low = mem_span(field[3]), .high = mem_span(field[4]), .help = mem_span(field[5])};
 	if (strcmp(p->fallback, "(computed)") == 0) {
 		const struct catalogue_row *old = catalogue_find(field[0]);
@@ -159,7 +160,8 @@ ask(const char *path, struct description *d)
 static int
 by_program(const void *a, const void *b)
 {
-	return strcmp(((const struct description *)a)->program, ((const struct description *)b)->program);
+	return strcmp(((const struct description *)a)->program,
+	              ((const struct description *)b)->program);
 }
 
 void

@@ -3,12 +3,12 @@
  * postconf.c - show and change the configuration
  *
  *   postconf [-dfhHnopvx] [-c dir] [-o name=value] [name ...]   parameters
- *   postconf [-c dir] [-e] name=value ...     set;   -X name ...  remove;   -# name ...  comment out
+ *   postconf [-c dir] [-e] name=value ...     set;  -X name ... remove;  -# name ... comment out
  *   postconf -M [-f] [service[/type] ...]     lines of master.cf; -Me -MX -M# change them
  *   postconf -F [service/type/field ...]      fields; -Fe changes
  *   postconf -P service/type[/name] ...       -o options of a line; -Pe -PX change
  *   postconf -P                               who may do what: what each program says of itself
- *   postconf -m -l -a -A                      table types, mailbox locks, SASL server and client types
+ *   postconf -m -l -a -A                      types of tables, locks, SASL servers and clients
  *   postconf -W                               only warnings: what is set and not honoured; status 1
  *                                             when ignoring it would open the server or lose mail
  *
@@ -63,11 +63,14 @@ tell(const struct faults *f, bool fatal)
 		exit(1);
 }
 
-/* What master, the skeleton of all programs and the commands read: they do not describe themselves. */
+/* What master, the skeleton of programs and the commands read: they do not describe themselves. */
 static const struct param others[] = {
-	NUMBER("max_use", NULL, "100", "1", "", "sessions that one task serves before its process is replaced"),
-	DURATION("service_throttle_time", NULL, "60s", "1s", "", "a program that keeps dying is started again after this"),
-	STRING("maillog_file_rotate_suffix", NULL, "%Y%m%d-%H%M%S", "what `postern logrotate` adds to the name"),
+	NUMBER("max_use", NULL, "100", "1", "",
+	       "sessions that one task serves before its process is replaced"),
+	DURATION("service_throttle_time", NULL, "60s", "1s", "",
+	         "a program that keeps dying is started again after this"),
+	STRING("maillog_file_rotate_suffix", NULL, "%Y%m%d-%H%M%S",
+	       "what `postern logrotate` adds to the name"),
 	STRING("maillog_file_compressor", NULL, "gzip", "what it runs on the old file"),
 	END_OF_PARAMS
 };
@@ -94,12 +97,14 @@ begin(struct postconf *p, const struct list *overrides)
 	struct fault                     why = {0};
 
 	if (p->defaults)
-		p->cf = main_cf_parse(main_cf_directory(p->directory), "main.cf", SPAN_NONE, &faults);
+		p->cf = main_cf_parse(main_cf_directory(p->directory), "main.cf", SPAN_NONE,
+		                      &faults);
 	else
 		p->cf = main_cf_read(p->directory, &faults);
 	tell(&faults, true);
 	for (size_t i = 0; i < overrides->count; i++)
-		if (main_cf_override(p->cf, span_of(overrides->item[i]), "command line", 0, &why) < 0)
+		if (main_cf_override(p->cf, span_of(overrides->item[i]), "command line", 0,
+		                     &why) < 0)
 			log_fatal("%s", fault_text(&why));
 	params_load(p->cf, tables, &ignored);   /* bad values are shown, not judged */
 	faults_free(&ignored);
@@ -129,7 +134,8 @@ has_assignment(const struct postconf *p)
 static int
 run(struct postconf *p, char what)
 {
-	bool edit = p->edit || p->remove || p->comment || (strchr("pMFP", what) && has_assignment(p));
+	bool edit = p->edit || p->remove || p->comment ||
+	       (strchr("pMFP", what) && has_assignment(p));
 
 	if (what == 'm')
 		return print_types();
@@ -143,7 +149,8 @@ run(struct postconf *p, char what)
 		return edit_main(p);
 	read_master(p, what != 'p');
 	if (edit)
-		return what == 'M' ? edit_master_rows(p) : what == 'F' ? edit_master_fields(p) : edit_master_options(p);
+		return what == 'M' ? edit_master_rows(p)
+		     : what == 'F' ? edit_master_fields(p) : edit_master_options(p);
 	if (what == 'M')
 		return print_master_rows(p);
 	if (what == 'F')

@@ -19,10 +19,12 @@
 #include "config/list.h"
 
 static int
-edit_file(const struct postconf *p, const char *name, enum edit_kind kind, struct edit *edits, size_t count)
+edit_file(const struct postconf *p, const char *name, enum edit_kind kind, struct edit *edits,
+          size_t count)
 {
 	const char          *directory = main_cf_directory(p->directory);
-	autofree char       *path = mem_format("%s/%s", directory, name), *real = realpath(path, NULL);
+	autofree char       *path = mem_format("%s/%s", directory, name);
+	autofree char       *real = realpath(path, NULL);
 	autoclose int        lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	autotext struct text in = {0}, out = {0};
 	struct fault         why = {0};
@@ -81,14 +83,15 @@ edit_main(const struct postconf *p)
 			if (strpbrk(name, " \t#") || name[0] == '\0')
 				log_fatal("bad parameter name: \"%s\"", name);
 			edits[i].key = name;
-			edits[i].line = *value ? mem_format("%s = %s", name, value) : mem_format("%s =", name);
+			edits[i].line = mem_format(*value ? "%s = %s" : "%s =%s", name, value);
 			for (int earlier = 0; earlier < i; earlier++)
 				if (strcmp(edits[earlier].key, name) == 0)
 					edits[earlier].line = edits[i].line;
 		} else {
 			need_one_line(p->words[i]);
 			if (strchr(p->words[i], '='))
-				log_fatal("-X or -# requires a name without a value: %s", p->words[i]);
+				log_fatal("-X or -# requires a name without a value: %s",
+				          p->words[i]);
 			edits[i].key = p->words[i];
 		}
 	}
@@ -99,12 +102,12 @@ edit_main(const struct postconf *p)
 static char *
 row_key(const char *word)
 {
-	const char *slash = strchr(word, '/'), *end;
+	struct span rest = span_of(word), service, type;
 
-	if (!slash)
+	if (!span_split(&rest, '/', &service))
 		log_fatal("expected service/type: \"%s\"", word);
-	end = strchr(slash + 1, '/');
-	return mem_span(span_at(word, end ? (size_t)(end - word) : strlen(word)));
+	span_split(&rest, '/', &type);
+	return mem_span(span_first(span_of(word), service.len + 1 + type.len));
 }
 
 static const char *
@@ -232,15 +235,18 @@ option_entry(const struct master_row *r, const char *name, const char *value, st
 
 		span_split(&rest, '=', &one);
 		if (!span_is(one, name))
-			text_add_format(entry, span_find_any(rest, " \t") >= 0 ? " -o { %.*s = %.*s }" : " -o %.*s=%.*s",
+			text_add_format(entry, span_find_any(rest, " \t") >= 0
+			                ? " -o { %.*s = %.*s }" : " -o %.*s=%.*s",
 			                SPAN_ARGS(one), SPAN_ARGS(rest));
 	}
 	if (value)
-		text_add_format(entry, strpbrk(value, " \t") ? " -o { %s = %s }" : " -o %s=%s", name, value);
+		text_add_format(entry, strpbrk(value, " \t") ? " -o { %s = %s }" : " -o %s=%s",
+		                name, value);
 	for (int v = 0; v < r->verbose; v++)
 		text_add_string(entry, " -v");
 	for (size_t i = 0; i < r->arguments.count; i++)
-		text_add_format(entry, strpbrk(r->arguments.item[i], " \t") ? " {%s}" : " %s", r->arguments.item[i]);
+		text_add_format(entry, strpbrk(r->arguments.item[i], " \t") ? " {%s}" : " %s",
+		                r->arguments.item[i]);
 }
 
 static void

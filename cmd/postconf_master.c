@@ -93,14 +93,16 @@ wants_third(const struct postconf *p, const struct master_row *r, const char *na
 	for (int i = 0; i < p->n_words; i++) {
 		const char *third = third_part(p->words[i]);
 
-		if (master_row_matches(r, p->words[i]) && (!third || strcmp(third, "*") == 0 || strcmp(third, name) == 0))
+		if (master_row_matches(r, p->words[i]) &&
+		    (!third || strcmp(third, "*") == 0 || strcmp(third, name) == 0))
 			return true;
 	}
 	return p->n_words == 0;
 }
 
 static void
-print_part(const struct postconf *p, const struct master_row *r, const char *name, const char *value)
+print_part(const struct postconf *p, const struct master_row *r, const char *name,
+           const char *value)
 {
 	if (p->hide_name)
 		puts(value);
@@ -116,7 +118,8 @@ print_master_fields(const struct postconf *p)
 	for (size_t i = 0; i < p->master->count; i++)
 		for (size_t f = 0; f < COUNT(field_names); f++)
 			if (wants_third(p, p->master->row[i], field_names[f]))
-				print_part(p, p->master->row[i], field_names[f], p->master->row[i]->field[f]);
+				print_part(p, p->master->row[i], field_names[f],
+				           p->master->row[i]->field[f]);
 	return 0;
 }
 
@@ -176,7 +179,8 @@ static void
 print_cells(const char *const cell[COLUMNS], const size_t width[COLUMNS])
 {
 	for (size_t c = 0; c < COLUMNS; c++)
-		printf(c + 1 < COLUMNS ? "%-*s  " : "%-*s\n", c + 1 < COLUMNS ? (int)width[c] : 0, cell[c]);
+		printf(c + 1 < COLUMNS ? "%-*s  " : "%-*s\n", c + 1 < COLUMNS ? (int)width[c] : 0,
+		       cell[c]);
 }
 
 int
@@ -189,7 +193,8 @@ print_privileges(const struct postconf *p)
 	size_t      width[COLUMNS];
 
 	if (p->programs.count == 0) {
-		log_warning("no program in %s describes itself", main_cf_string(p->cf, "daemon_directory"));
+		log_warning("no program in %s describes itself",
+		            main_cf_string(p->cf, "daemon_directory"));
 		return 1;
 	}
 	for (size_t c = 0; c < COLUMNS; c++)

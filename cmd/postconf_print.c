@@ -36,7 +36,8 @@ static const struct { const char *suffix, *fallback; } generated[] = {
 static bool
 is_agent(const struct master_row *r)
 {
-	static const char *const agents[] = {"smtp", "lmtp", "local", "virtual", "pipe", "relay", "error", "discard", "retry"};
+	static const char *const agents[] = {"smtp", "lmtp", "local", "virtual", "pipe", "relay",
+	                                     "error", "discard", "retry"};
 
 	for (size_t i = 0; i < COUNT(agents); i++)
 		if (r->type != MASTER_INET && strcmp(r->command, agents[i]) == 0)
@@ -58,7 +59,8 @@ generated_default(const struct postconf *p, const char *name)
 			continue;
 		if (strcmp(rest, "_tasks") == 0)
 			return "";
-		if (strcmp(rest, "_time_limit") == 0 && (strcmp(r->command, "pipe") == 0 || strcmp(r->command, "spawn") == 0))
+		if (strcmp(rest, "_time_limit") == 0 &&
+		    (strcmp(r->command, "pipe") == 0 || strcmp(r->command, "spawn") == 0))
 			return "$command_time_limit";
 		for (size_t g = 0; is_agent(r) && g < COUNT(generated); g++)
 			if (strcmp(rest, generated[g].suffix) == 0)
@@ -124,7 +126,8 @@ names_collect(const struct postconf *p)
 			collect(all, r->name);
 	for (size_t i = 0; p->master && i < p->master->count; i++)
 		for (size_t g = 0; is_agent(p->master->row[i]) && g < COUNT(generated); g++) {
-			autofree char *one = mem_format("%s%s", p->master->row[i]->service, generated[g].suffix);
+			autofree char *one = mem_format("%s%s", p->master->row[i]->service,
+			                                generated[g].suffix);
 
 			collect(all, one);
 		}
@@ -220,9 +223,10 @@ print_named(const struct postconf *p)
 
 /* -o of master.cf: a name that nobody knows and that no value mentions does nothing. */
 static void
-check_option(const struct postconf *p, const struct master_row *r, const char *option, struct faults *faults)
+check_option(const struct postconf *p, const struct master_row *r, const char *option,
+             struct faults *faults)
 {
-	autofree char        *name = mem_string(option), *mention = NULL;
+	autofree char        *name = mem_string(option);
 	char                 *value = strchr(name, '=');
 	const struct setting *other;
 	struct setting        s = {.name = name, .file = r->file, .line = r->line};
@@ -248,7 +252,8 @@ print_warnings(const struct postconf *p)
 	main_cf_check(p->cf, names_known, (void *)(uintptr_t)p, &faults);
 	for (size_t i = 0; i < p->master->count; i++)
 		for (size_t o = 0; o < p->master->row[i]->options.count; o++)
-			check_option(p, p->master->row[i], p->master->row[i]->options.item[o], &faults);
+			check_option(p, p->master->row[i], p->master->row[i]->options.item[o],
+			             &faults);
 	faults_log(&faults);
 	outcome = faults.errors ? 1 : 0;
 	faults_free(&faults);

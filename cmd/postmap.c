@@ -61,7 +61,8 @@ static void
 need_built_type(const struct request *r, const char *spec)
 {
 	if (!is_built_type(spec))
-		log_fatal("%s: a table of this type is not built or changed with %s", spec, r->name);
+		log_fatal("%s: a table of this type is not built or changed with %s", spec,
+		          r->name);
 }
 
 static struct table *
@@ -87,7 +88,8 @@ ask(struct table **tables, int count, struct span key, struct text *value)
 		int found = table_find(tables[i], key, value, &why);
 
 		if (found < 0)
-			log_fatal("table %s: query error: %s", table_spec(tables[i]), fault_text(&why));
+			log_fatal("table %s: query error: %s", table_spec(tables[i]),
+			          fault_text(&why));
 		if (found == 0)
 			return true;
 	}
@@ -272,7 +274,8 @@ increment(const struct request *r, const char *file)
 
 	while ((got = fread(piece, 1, sizeof piece, stdin)) > 0)
 		text_add(&in, span_at(piece, got));
-	if (source_read(text_span(&in), r->build.aliases ? SOURCE_ALIASES : SOURCE_POSTMAP, &reader, &why) < 0)
+	if (source_read(text_span(&in), r->build.aliases ? SOURCE_ALIASES : SOURCE_POSTMAP,
+	                &reader, &why) < 0)
 		log_fatal("%s", fault_text(&why));
 	for (size_t i = 0; i < a.count; i++)
 		a.change[i].value = &a.value[i];

@@ -4,11 +4,11 @@
  *
  *   tables [-c dir] [-f] [-l fd] [-v]
  *
- * A short-lived child of master, as root, since sasl_passwd and its like are
- * readable by root alone.  It looks through all values of main.cf and master.cf for
- * hash: btree: and lmdb:, and builds what is missing or older than its text (-f: all).  -l is the
- * descriptor of the log's datagram socket.  Bad text keeps the old table and is logged with file and line.  Exit status 1 when a table
- * could not be built.
+ * A short-lived child of master, as root, since sasl_passwd and its like are readable by
+ * root alone.  It looks through all values of main.cf and master.cf for hash: btree: and
+ * lmdb:, and builds what is missing or older than its text (-f: all).  -l is the descriptor
+ * of the log's datagram socket.  Bad text keeps the old table and is logged with file and
+ * line.  Exit status 1 when a table could not be built.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -72,7 +72,8 @@ take_group(struct span *s, char open, char close, struct span *inside)
 static int
 bad(struct fault *why, const char *what, struct span where)
 {
-	return fault_set(why, FAULT_INPUT, "%s in \"${%.*s}\"", what, SPAN_ARGS(span_first(where, 100)));
+	return fault_set(why, FAULT_INPUT, "%s in \"${%.*s}\"", what,
+	                 SPAN_ARGS(span_first(where, 100)));
 }
 
 static int expand_into(struct expander *, struct span, struct text *, struct fault *);
@@ -175,7 +176,8 @@ expand_comparison(struct expander *e, struct span whole, struct text *out, struc
 		return -1;
 	rest = left_trim(rest);
 	if (rest.len == 0) {
-		text_add_string(out, holds(operators[op].relation, order) ? "bool:true" : "bool:false");
+		text_add_string(out, holds(operators[op].relation, order)
+		                ? "bool:true" : "bool:false");
 		return 0;
 	}
 	if (rest.at[0] != '?' && rest.at[0] != ':')

@@ -42,7 +42,8 @@ list_next(struct span *rest, const char *separators, struct span *element, struc
 			break;
 	}
 	if (depth)
-		return fault_set(why, FAULT_INPUT, "missing '}' in \"%.*s\"", SPAN_ARGS(span_first(s, 60)));
+		return fault_set(why, FAULT_INPUT, "missing '}' in \"%.*s\"",
+		                 SPAN_ARGS(span_first(s, 60)));
 	*rest = span_from(s, end);
 	if (end == 0)
 		return 0;

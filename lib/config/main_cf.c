@@ -75,7 +75,8 @@ main_cf_parse(const char *directory, const char *file, struct span in, struct fa
 		}
 		before = strmap_get(cf->settings, name);
 		if (before && !span_is(value, before->value))
-			faults_warn(faults, "%s, line %d: overriding earlier entry: %s=%s", file, line.number,
+			faults_warn(faults, "%s, line %d: overriding earlier entry: %s=%s", file,
+			            line.number,
 			            before->name, before->value);
 		set(cf, name, value, file, line.number, false);
 	}
@@ -169,7 +170,9 @@ main_cf_default(const struct main_cf *cf, const char *name)
 {
 	autotext struct text out = {0};
 
-	return add_default(cf, span_of(name), &out) ? arena_string(cf->arena, text_span(&out)) : NULL;
+	if (!add_default(cf, span_of(name), &out))
+		return NULL;
+	return arena_string(cf->arena, text_span(&out));
 }
 
 static int
@@ -295,7 +298,8 @@ mark_classes(struct marking *m)
 static bool
 is_known(const struct main_cf *cf, const struct setting *s)
 {
-	return strmap_get(cf->known, span_of(s->name)) != NULL || catalogue_find(span_of(s->name)) != NULL;
+	return strmap_get(cf->known, span_of(s->name)) != NULL ||
+	       catalogue_find(span_of(s->name)) != NULL;
 }
 
 bool
@@ -310,13 +314,16 @@ main_cf_grade(const struct main_cf *cf, const struct setting *s, struct faults *
 	if (span_is(span_of(s->value), old->fallback))
 		return true;
 	if (old->grade == CATALOGUE_DANGER)
-		faults_add(faults, "%s, line %d: parameter %s is not supported here: %s", s->file, s->line,
+		faults_add(faults, "%s, line %d: parameter %s is not supported here: %s", s->file,
+		           s->line,
 		           s->name, old->note);
 	else if (old->grade == CATALOGUE_NOTHING)
-		faults_warn(faults, "%s, line %d: parameter %s has no effect here: %s", s->file, s->line,
+		faults_warn(faults, "%s, line %d: parameter %s has no effect here: %s", s->file,
+		            s->line,
 		            s->name, old->note);
 	else
-		faults_warn(faults, "%s, line %d: parameter %s is not supported here yet", s->file, s->line,
+		faults_warn(faults, "%s, line %d: parameter %s is not supported here yet", s->file,
+		            s->line,
 		            s->name);
 	return true;
 }

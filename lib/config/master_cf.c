@@ -73,7 +73,8 @@ parse_endpoint(struct master_row *r, struct fault *why)
 		if (host.len > 1 && host.at[0] == '[' && host.at[host.len - 1] == ']')
 			host = span_cut(host, 1, host.len - 1);
 		else if (span_has(host, ':'))
-			return fault_set(why, FAULT_INPUT, "an IPv6 address needs brackets: \"%s\"", r->service);
+			return fault_set(why, FAULT_INPUT,
+			                 "an IPv6 address needs brackets: \"%s\"", r->service);
 	}
 	if (port.len == 0 || span_find_any(port, "[]/") >= 0)
 		return fault_set(why, FAULT_INPUT, "bad inet service \"%s\"", r->service);
@@ -92,7 +93,8 @@ parse_yes(struct span s, const char *what, bool fallback, bool *out, struct faul
 	else if (span_is(s, "-"))
 		*out = fallback;
 	else
-		return fault_set(why, FAULT_INPUT, "field \"%s\": bad value: \"%.*s\" (y, n or -)", what,
+		return fault_set(why, FAULT_INPUT,
+		                 "field \"%s\": bad value: \"%.*s\" (y, n or -)", what,
 		                 SPAN_ARGS(span_first(s, 60)));
 	return 0;
 }
@@ -191,7 +193,8 @@ parse_row(struct master_row *r, struct span in, bool chroot_default, struct faul
 
 	for (size_t i = 0; i < 7; i++) {
 		if (!span_next(&rest, " \t\r\n", &word))
-			return fault_set(why, FAULT_INPUT, "missing field: a service has 8 columns");
+			return fault_set(why, FAULT_INPUT,
+			                 "missing field: a service has 8 columns");
 		r->field[i] = mem_span(word);
 	}
 	r->field[7] = mem_span(span_trim(rest));
@@ -203,7 +206,8 @@ parse_row(struct master_row *r, struct span in, bool chroot_default, struct faul
 	if (r->words.count == 0)
 		return fault_set(why, FAULT_INPUT, "missing field: a service has 8 columns");
 	if (strchr(r->words.item[0], '/'))
-		return fault_set(why, FAULT_INPUT, "the command is a name, not a path: \"%s\"", r->words.item[0]);
+		return fault_set(why, FAULT_INPUT, "the command is a name, not a path: \"%s\"",
+		                 r->words.item[0]);
 	r->command = mem_string(r->words.item[0]);
 	return parse_fields(r, chroot_default, why) < 0 ? -1 : sort_arguments(r, why);
 }

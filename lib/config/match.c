@@ -56,7 +56,8 @@ is_table(struct span s)
 
 	if (s.len && s.at[0] == '[')
 		return false;
-	while (i < s.len && (ascii_alpha(s.at[i]) || ascii_digit(s.at[i]) || s.at[i] == '-' || s.at[i] == '_'))
+	while (i < s.len && (ascii_alpha(s.at[i]) || ascii_digit(s.at[i]) || s.at[i] == '-' ||
+	                     s.at[i] == '_'))
 		i++;
 	return i > 0 && i < s.len && s.at[i] == ':' && !network_looks_so(s);
 }
@@ -215,7 +216,8 @@ match_domain(const struct match_list *l, struct span domain, struct fault *why)
 		return 0;
 	for (size_t i = 0; i < l->count; i++) {
 		const struct element *e = &l->element[i];
-		int hit = e->table ? domain_in_table(l, e->table, domain, why) : domain_matches(l, e, domain);
+		int hit = e->table ? domain_in_table(l, e->table, domain, why)
+		                   : domain_matches(l, e, domain);
 
 		if (hit < 0)
 			return -1;

@@ -20,12 +20,14 @@ ip_parse(struct span s, struct ip *out, struct fault *why)
 	bool                       six = span_has(s, ':');
 
 	if (s.len == 0 || s.len >= sizeof text || span_has(s, '\0'))
-		return fault_set(why, FAULT_INPUT, "bad address: \"%.*s\"", SPAN_ARGS(span_first(s, 60)));
+		return fault_set(why, FAULT_INPUT, "bad address: \"%.*s\"",
+		                 SPAN_ARGS(span_first(s, 60)));
 	memcpy(text, s.at, s.len);
 	text[s.len] = '\0';
 	a.family = six ? AF_INET6 : AF_INET;
 	if (inet_pton(a.family, text, a.bytes) != 1)
-		return fault_set(why, FAULT_INPUT, "bad address: \"%.*s\"", SPAN_ARGS(span_first(s, 60)));
+		return fault_set(why, FAULT_INPUT, "bad address: \"%.*s\"",
+		                 SPAN_ARGS(span_first(s, 60)));
 	if (six && memcmp(a.bytes, mapped, sizeof mapped) == 0) {
 		a.family = AF_INET;
 		memmove(a.bytes, a.bytes + 12, 4);
@@ -127,7 +129,8 @@ network_looks_so(struct span s)
 		if (ascii_digit(s.at[i]))
 			digit = true;
 		else if (s.at[i] != '.' && s.at[i] != '/')
-			return span_has(s, ':') && span_find_any(s, "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ_-") < 0;
+			return span_has(s, ':') &&
+			       span_find_any(s, "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ_-") < 0;
 	}
 	return digit;
 }
@@ -139,7 +142,8 @@ address_of(const struct sockaddr *from, struct ip *out)
 	if (out->family == AF_INET)
 		memcpy(out->bytes, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
 	else if (out->family == AF_INET6)
-		memcpy(out->bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+		memcpy(out->bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
+		       16);
 	else
 		return false;
 	return true;
@@ -170,7 +174,8 @@ add_network(struct text *out, struct ip a, int bits)
 
 	mask_bits(&a, bits);
 	inet_ntop(a.family, a.bytes, text, sizeof text);
-	one = a.family == AF_INET ? mem_format("%s/%d", text, bits) : mem_format("[%s]/%d", text, bits);
+	one = a.family == AF_INET ? mem_format("%s/%d", text, bits)
+	                          : mem_format("[%s]/%d", text, bits);
 	if (span_find_text(text_span(out), span_of(one)) >= 0)
 		return;
 	if (out->len)
@@ -222,7 +227,8 @@ add_interface(const struct ifaddrs *i, const char *style, struct span interfaces
 	bool           loopback;
 	int            bits;
 
-	if (!address_of(i->ifa_addr, &a) || a.family != family || !has_protocol(protocols, family) ||
+	if (!address_of(i->ifa_addr, &a) || a.family != family ||
+	    !has_protocol(protocols, family) ||
 	    !is_chosen(i, &a, interfaces))
 		return;
 	loopback = i->ifa_flags & IFF_LOOPBACK;

@@ -23,7 +23,8 @@ param_parse_boolean(struct span s, bool *out, struct fault *why)
 	else if (span_is_nocase(s, "no"))
 		*out = false;
 	else
-		return fault_set(why, FAULT_INPUT, "bad boolean configuration: \"%.*s\" (yes or no)",
+		return fault_set(why, FAULT_INPUT,
+		                 "bad boolean configuration: \"%.*s\" (yes or no)",
 		                 SPAN_ARGS(span_first(s, 100)));
 	return 0;
 }
@@ -68,7 +69,8 @@ param_parse_duration(struct span s, struct span unit_from, int64_t *out, struct 
 	if (unit == 0)
 		unit = 1000;
 	if (!span_number(s, &n) || n > INT_MAX)
-		return fault_set(why, FAULT_INPUT, "bad time value or unit: \"%.*s\" (units: s m h d w)",
+		return fault_set(why, FAULT_INPUT,
+		                 "bad time value or unit: \"%.*s\" (units: s m h d w)",
 		                 SPAN_ARGS(span_first(s, 100)));
 	*out = (int64_t)n * unit;
 	return 0;
@@ -109,7 +111,8 @@ parse_choice(struct span s, const char *words, int *out, struct fault *why)
 		}
 		index++;
 	} while (more);
-	return fault_set(why, FAULT_INPUT, "\"%.*s\" is none of: %s", SPAN_ARGS(span_first(s, 100)), words);
+	return fault_set(why, FAULT_INPUT, "\"%.*s\" is none of: %s",
+	                 SPAN_ARGS(span_first(s, 100)), words);
 }
 
 static int
@@ -138,7 +141,8 @@ store_number(const struct param *row, struct span s, struct fault *why)
 }
 
 static int
-parse_wide(const struct param *row, struct span s, struct span unit, int64_t *out, struct fault *why)
+parse_wide(const struct param *row, struct span s, struct span unit, int64_t *out,
+           struct fault *why)
 {
 	return row->type == PARAM_DURATION ? param_parse_duration(s, unit, out, why)
 	                                   : param_parse_bytes(s, out, why);
@@ -208,7 +212,8 @@ load_row(struct main_cf *cf, const struct param *row, struct faults *faults)
 	struct fault         why = {0};
 	const char          *raw = main_cf_default(cf, row->name);
 
-	if (row->type != PARAM_RAW && main_cf_expand(cf, span_of(raw ? raw : ""), &fallback, &why) < 0)
+	if (row->type != PARAM_RAW && main_cf_expand(cf, span_of(raw ? raw : ""), &fallback,
+	                                             &why) < 0)
 		faults_add(faults, "default of %s: %s", row->name, fault_text(&why));
 	if (row->type == PARAM_RAW)
 		add_raw(cf, row, &value);
@@ -280,7 +285,8 @@ param_transport_duration(const struct main_cf *cf, const char *transport, const 
 
 	if (param_transport_text(cf, transport, suffix, fallback_name, &value, why) < 0)
 		return -1;
-	if (param_parse_duration(span_trim(text_span(&value)), span_of(unit ? unit : ""), ms, why) < 0)
+	if (param_parse_duration(span_trim(text_span(&value)), span_of(unit ? unit : ""), ms,
+	                         why) < 0)
 		return fault_prefix(why, "%s%s", transport, suffix);
 	return 0;
 }

@@ -27,7 +27,8 @@ ask_table_find(const char *spec, struct span key, struct text *value, struct fau
 	}
 	frame_get(&f, "reason", &got);
 	if (frame_is(&f, "failed"))
-		return fault_set(why, FAULT_TIME, "proxy:%s: %.*s", spec, SPAN_ARGS(span_first(got, 200)));
+		return fault_set(why, FAULT_TIME, "proxy:%s: %.*s", spec,
+		                 SPAN_ARGS(span_first(got, 200)));
 	return fault_set(why, FAULT_PEER, "proxy:%s: proxymap said something else", spec);
 }
 
@@ -54,7 +55,8 @@ do_find(void *conversation, struct frame *request, struct frame *answer, struct 
 		return -1;
 	got = a->find(a->context, ask.table, ask.key, &value, &failed);
 	if (got < 0 && failed.class == FAULT_DENIED) {
-		log_warning("request for unapproved table: \"%.*s\"", SPAN_ARGS(span_first(ask.table, 200)));
+		log_warning("request for unapproved table: \"%.*s\"",
+		            SPAN_ARGS(span_first(ask.table, 200)));
 		peer_refuse(answer, "%s", fault_text(&failed));
 		return 0;
 	}

@@ -162,7 +162,8 @@ add_pair(void *context, int line, struct span key, struct span value, struct fau
 	}
 	put = built_file_put(b->file, text_span(&folded), value, b->options->replace, why);
 	if (put == 1 && !b->options->quiet_repeats)
-		log_warning("%s, line %d: duplicate entry: \"%s\"", b->source, line, text_string(&folded));
+		log_warning("%s, line %d: duplicate entry: \"%s\"", b->source, line,
+		            text_string(&folded));
 	return put < 0 ? -1 : 0;
 }
 
@@ -181,7 +182,8 @@ check_link(const char *source, const struct stat *target, struct fault *why)
 
 	if (lstat(source, &link) == 0 && S_ISLNK(link.st_mode) && link.st_uid != 0 &&
 	    link.st_uid != geteuid() && link.st_uid != target->st_uid)
-		return fault_set(why, FAULT_DENIED, "%s: a link of uid %ld to a file of uid %ld", source,
+		return fault_set(why, FAULT_DENIED, "%s: a link of uid %ld to a file of uid %ld",
+		                 source,
 		                 (long)link.st_uid, (long)target->st_uid);
 	if (!S_ISREG(target->st_mode))
 		return fault_set(why, FAULT_INPUT, "%s: not a regular file", source);
@@ -220,9 +222,11 @@ built_make(const char *source, const struct built_options *options, struct fault
 	b.file = built_file_create(path, in.len, why);
 	if (!b.file)
 		return -1;
-	bad = source_read(text_span(&in), options->aliases ? SOURCE_ALIASES : SOURCE_POSTMAP, &reader, why);
+	bad = source_read(text_span(&in), options->aliases ? SOURCE_ALIASES : SOURCE_POSTMAP,
+	                  &reader, why);
 	if (bad > 0 && options->keep_old && access(path, F_OK) == 0)
-		bad = fault_set(why, FAULT_INPUT, "%s: %d bad lines: the old table is kept", source, bad);
+		bad = fault_set(why, FAULT_INPUT, "%s: %d bad lines: the old table is kept",
+		                source, bad);
 	if (bad < 0) {
 		built_file_abandon(b.file);
 		return -1;
@@ -273,7 +277,8 @@ built_edit(const char *source, const struct built_change *change, size_t count,
 		} else if (change[i].key.len > TABLE_BUILT_KEY_MAX)
 			put = fault_set(why, FAULT_INPUT, "key too long");
 		else
-			put = built_file_put(file, text_span(&key), *change[i].value, options->replace, why);
+			put = built_file_put(file, text_span(&key), *change[i].value,
+			                     options->replace, why);
 		if (put == 1 && !options->quiet_repeats)
 			log_warning("%s: duplicate entry: \"%s\"", source, text_string(&key));
 		if (put < 0) {

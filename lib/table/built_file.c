@@ -97,11 +97,13 @@ static char *
 partial_path(int directory, const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
-	char       *through = mem_format("/proc/self/fd/%d/%s.tmp%ld", directory, name, (long)getpid());
+	char       *through = mem_format("/proc/self/fd/%d/%s.tmp%ld", directory, name,
+	                                 (long)getpid());
 	struct stat s, own;
 
 	*strrchr(through, '/') = '\0';
-	if (stat(through, &s) == 0 && fstat(directory, &own) == 0 && s.st_ino == own.st_ino && s.st_dev == own.st_dev) {
+	if (stat(through, &s) == 0 && fstat(directory, &own) == 0 && s.st_ino == own.st_ino &&
+	    s.st_dev == own.st_dev) {
 		through[strlen(through)] = '/';
 		return through;
 	}
@@ -128,7 +130,8 @@ built_file_create(const char *path, size_t expected, struct fault *why)
 	if (!error)
 		error = mdb_env_set_mapsize(f->env, ((expected * 8 + (4 << 20)) | 0xfffff) + 1);
 	if (!error)
-		error = mdb_env_open(f->env, f->partial, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0600);
+		error = mdb_env_open(f->env, f->partial, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC,
+		                     0600);
 	if (!error)
 		error = mdb_txn_begin(f->env, NULL, 0, &f->txn);
 	if (!error)
@@ -141,7 +144,8 @@ built_file_create(const char *path, size_t expected, struct fault *why)
 }
 
 int
-built_file_put(struct built_file *f, struct span key, struct span value, bool replace, struct fault *why)
+built_file_put(struct built_file *f, struct span key, struct span value, bool replace,
+               struct fault *why)
 {
 	MDB_val k = val_of(key), v = val_of(value);
 	int     error = mdb_put(f->txn, f->dbi, &k, &v, MDB_NOOVERWRITE);
@@ -172,7 +176,8 @@ sync_and_rename(struct built_file *f, mode_t mode, struct fault *why)
 		return fault_errno(why, "%s", f->partial);
 	if (file_sync(fd, why) < 0)
 		return fault_prefix(why, "%s", f->partial);
-	if (renameat(f->directory, strrchr(f->partial, '/') + 1, f->directory, strrchr(f->path, '/') + 1) < 0)
+	if (renameat(f->directory, strrchr(f->partial, '/') + 1, f->directory,
+	             strrchr(f->path, '/') + 1) < 0)
 		return fault_errno(why, "rename %s", f->partial);
 	return file_sync(f->directory, why);
 }
@@ -204,7 +209,8 @@ built_reader_open(const char *path, struct fault *why)
 	int                  error = mdb_env_create(&r->env);
 
 	if (!error)
-		error = mdb_env_open(r->env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS, 0);
+		error = mdb_env_open(r->env, path,
+		                     MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS, 0);
 	if (!error)
 		error = mdb_txn_begin(r->env, NULL, MDB_RDONLY, &txn);
 	if (!error)

@@ -44,7 +44,9 @@ find_cidr(struct table *t, struct span key, struct text *value, struct fault *wh
 		return 1;
 	for (size_t i = 0; i < r->count;) {
 		const struct rule *rule = &r->rule[i++];
-		bool               hit = rule->pattern && network_holds(rule->pattern, &a) != rule->negative;
+		bool               hit;
+
+		hit = rule->pattern && network_holds(rule->pattern, &a) != rule->negative;
 
 		if (rule->is_if)
 			i = hit ? i : rule->skip;

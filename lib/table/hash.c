@@ -94,7 +94,9 @@ find_hash(struct table *t, struct span key, struct text *value, struct fault *wh
 
 	if (span_has(key, '\0'))
 		return 1;
-	return h->memory ? memory_find(h->memory, key, value) : built_reader_find(h->reader, key, value, why);
+	if (h->memory)
+		return memory_find(h->memory, key, value);
+	return built_reader_find(h->reader, key, value, why);
 }
 
 static void

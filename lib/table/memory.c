@@ -155,7 +155,8 @@ table_ask_names(bool live)
 static void
 add_user(const struct passwd *p, struct text *out)
 {
-	text_add_format(out, "%s:%s:%ld:%ld:%s:%s:%s", p->pw_name, "x", (long)p->pw_uid, (long)p->pw_gid,
+	text_add_format(out, "%s:%s:%ld:%ld:%s:%s:%s", p->pw_name, "x", (long)p->pw_uid,
+	                (long)p->pw_gid,
 	                p->pw_gecos ? p->pw_gecos : "", p->pw_dir, p->pw_shell);
 }
 

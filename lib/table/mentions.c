@@ -24,7 +24,8 @@ search_words(const struct search *s, struct span in, int depth)
 			word = span_from(word, 1);
 		if (word.len && word.at[0] != '{')
 			s->each(s->context, word);
-		if (brace >= 0 && depth < GROUP_DEPTH && list_group(span_from(word, (size_t)span_find(word, '{')), &inside))
+		if (brace >= 0 && depth < GROUP_DEPTH &&
+		    list_group(span_from(word, (size_t)span_find(word, '{')), &inside))
 			search_words(s, inside, depth + 1);
 	}
 }

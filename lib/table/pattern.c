@@ -14,7 +14,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-enum { MATCH_LIMIT = 500000, DEPTH_LIMIT = 2000, HEAP_LIMIT_KIB = 20000, PATTERN_MAX = 16384, GROUPS_MAX = 100 };
+enum { MATCH_LIMIT = 500000, DEPTH_LIMIT = 2000, HEAP_LIMIT_KIB = 20000, PATTERN_MAX = 16384,
+      GROUPS_MAX = 100 };
 
 struct pattern {
 	pcre2_code          *code;
@@ -44,7 +45,8 @@ parse_flags(struct span flags, bool posix, uint32_t *options, struct fault *why)
 		else if (c == 'm')
 			*options ^= PCRE2_MULTILINE;
 		else if (posix && c == 'x')
-			return fault_set(why, FAULT_INPUT, "basic regular expressions (flag x) are not supported here");
+			return fault_set(why, FAULT_INPUT,
+			                 "basic regular expressions (flag x) are not supported here");
 		else if (c == 'x')
 			*options ^= PCRE2_EXTENDED;
 		else if (!posix && c == 's')
@@ -56,7 +58,8 @@ parse_flags(struct span flags, bool posix, uint32_t *options, struct fault *why)
 		else if (!posix && c == 'U')
 			*options ^= PCRE2_UNGREEDY;
 		else if (posix || c != 'X')
-			return fault_set(why, FAULT_INPUT, "unknown regexp option \"%c\"", c > ' ' ? c : '?');
+			return fault_set(why, FAULT_INPUT, "unknown regexp option \"%c\"",
+			                 c > ' ' ? c : '?');
 	}
 	return 0;
 }
@@ -78,7 +81,8 @@ copy_bracket(struct span s, size_t i, struct text *out)
 		ptrdiff_t end = -1;
 
 		if (s.at[i] == '[' && i + 1 < s.len && strchr(":.=", s.at[i + 1]) && s.at[i + 1])
-			end = span_find_text(span_from(s, i + 2), span_at((char[]){s.at[i + 1], ']'}, 2));
+			end = span_find_text(span_from(s, i + 2),
+			                     span_at((char[]){s.at[i + 1], ']'}, 2));
 		if (end >= 0) {
 			text_add(out, span_cut(s, i, i + 4 + (size_t)end));
 			i += 3 + (size_t)end;
@@ -151,16 +155,19 @@ pattern_parse(void *context, struct span *rest, struct fault *why)
 	int                  error;
 	char                 message[120] = "";
 
-	if (take_pattern(rest, &written, &flags, why) < 0 || parse_flags(flags, posix, &options, why) < 0)
+	if (take_pattern(rest, &written, &flags, why) < 0 ||
+	    parse_flags(flags, posix, &options, why) < 0)
 		return NULL;
 	if (posix)
 		translate(written, &source);
 	else
 		text_add(&source, written);
-	code = pcre2_compile((PCRE2_SPTR)text_string(&source), source.len, options, &error, &where, NULL);
+	code = pcre2_compile((PCRE2_SPTR)text_string(&source), source.len, options, &error, &where,
+	                     NULL);
 	if (!code) {
 		pcre2_get_error_message(error, (PCRE2_UCHAR *)message, sizeof message);
-		fault_set(why, FAULT_INPUT, "error in regexp at offset %zu: %s", (size_t)where, message);
+		fault_set(why, FAULT_INPUT, "error in regexp at offset %zu: %s", (size_t)where,
+		          message);
 		return NULL;
 	}
 	pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);     /* without it, it is only slower */
@@ -196,7 +203,8 @@ substitute(struct span result, struct span key, const PCRE2_SIZE *groups, uint32
 			close = result.at[at++] == '{' ? '}' : ')';
 		while (at < result.len && ascii_digit(result.at[at]) && n < 1000)
 			n = n * 10 + (uint32_t)(result.at[at++] - '0');
-		if (n == 0 || n >= GROUPS_MAX || (close && (at >= result.len || result.at[at] != close)))
+		if (n == 0 || n >= GROUPS_MAX ||
+		    (close && (at >= result.len || result.at[at] != close)))
 			return fault_set(why, FAULT_INPUT, "bad \"$number\" in \"%.*s\"",
 			                 SPAN_ARGS(span_first(result, 100)));
 		if (n < count && groups[2 * n] != PCRE2_UNSET)
@@ -219,13 +227,15 @@ try_rule(const struct rule *rule, struct span key, struct text *value, bool *hit
 	data = pcre2_match_data_create_from_pattern(p->code, NULL);
 	got = pcre2_match(p->code, (PCRE2_SPTR)key.at, key.len, 0, 0, data, p->limits);
 	if (got < 0 && got != PCRE2_ERROR_NOMATCH)
-		done = fault_set(why, FAULT_INPUT, "a pattern needs too many steps (error %d)", got);
+		done = fault_set(why, FAULT_INPUT, "a pattern needs too many steps (error %d)",
+		                 got);
 	else {
 		*hit = (got >= 0) != rule->negative;
 		if (*hit && !rule->is_if && rule->negative)
 			text_add_string(value, rule->result);
 		else if (*hit && !rule->is_if)
-			done = substitute(span_of(rule->result), key, pcre2_get_ovector_pointer(data),
+			done = substitute(span_of(rule->result), key,
+			                  pcre2_get_ovector_pointer(data),
 			                  pcre2_get_ovector_count(data), value, why);
 	}
 	pcre2_match_data_free(data);

@@ -45,7 +45,8 @@ word_is(struct span s, const char *word)
 }
 
 static int
-add_if(struct rules *r, struct nest *nest, struct span s, rules_parse *parse, void *context, struct fault *why)
+add_if(struct rules *r, struct nest *nest, struct span s, rules_parse *parse, void *context,
+       struct fault *why)
 {
 	struct span  rest = span_trim(span_from(s, 2));
 	bool         negative = take_not(&rest);
@@ -81,7 +82,8 @@ add_rule(struct rules *r, struct span s, rules_parse *parse, void *context, stru
 }
 
 static int
-add_line(struct rules *r, struct nest *nest, struct span s, rules_parse *parse, void *context, struct fault *why)
+add_line(struct rules *r, struct nest *nest, struct span s, rules_parse *parse, void *context,
+         struct fault *why)
 {
 	if (span_has(s, '\0'))
 		return fault_set(why, FAULT_INPUT, "a NUL byte");
@@ -91,13 +93,16 @@ add_line(struct rules *r, struct nest *nest, struct span s, rules_parse *parse, 
 		if (nest->depth == 0)
 			return fault_set(why, FAULT_INPUT, "ignoring endif without matching if");
 		r->rule[nest->open[--nest->depth]].skip = r->count;
-		return span_trim(span_from(s, 5)).len ? fault_set(why, FAULT_INPUT, "ignoring text after endif") : 0;
+		if (span_trim(span_from(s, 5)).len)
+			return fault_set(why, FAULT_INPUT, "ignoring text after endif");
+		return 0;
 	}
 	return add_rule(r, s, parse, context, why);
 }
 
 int
-rules_parse_text(const char *path, struct span in, struct rules *r, rules_parse *parse, void *context,
+rules_parse_text(const char *path, struct span in, struct rules *r, rules_parse *parse,
+                 void *context,
                  struct fault *why)
 {
 	struct line  line = {0};
@@ -109,7 +114,8 @@ rules_parse_text(const char *path, struct span in, struct rules *r, rules_parse 
 			line_free(&line);
 			return fault_set(why, FAULT_INPUT, "more than %d rules", RULES_MAX);
 		}
-		if (add_line(r, &nest, span_trim(text_span(&line.text)), parse, context, &bad) < 0 && path)
+		if (add_line(r, &nest, span_trim(text_span(&line.text)), parse, context, &bad) < 0 &&
+		    path)
 			log_warning("%s, line %d: %s", path, line.number, fault_text(&bad));
 	}
 	line_free(&line);

@@ -67,7 +67,8 @@ table_use_proxy(table_proxy_ask *ask)
 static bool
 is_pattern_spec(struct span spec)
 {
-	return span_starts(spec, "regexp:") || span_starts(spec, "pcre:") || span_starts(spec, "cidr:");
+	return span_starts(spec, "regexp:") || span_starts(spec, "pcre:") ||
+	       span_starts(spec, "cidr:");
 }
 
 static int

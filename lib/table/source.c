@@ -79,7 +79,8 @@ complain(const struct source_reader *r, int line, const char *sentence)
 }
 
 int
-source_read(struct span in, enum source_syntax syntax, const struct source_reader *r, struct fault *why)
+source_read(struct span in, enum source_syntax syntax, const struct source_reader *r,
+            struct fault *why)
 {
 	struct line          line = {0};
 	autotext struct text key = {0};
@@ -90,8 +91,10 @@ source_read(struct span in, enum source_syntax syntax, const struct source_reade
 		const char *problem;
 
 		text_clear(&key);
-		problem = syntax == SOURCE_ALIASES ? parse_alias(text_span(&line.text), &key, &value)
-		                                   : parse_pair(text_span(&line.text), &key, &value);
+		if (syntax == SOURCE_ALIASES)
+			problem = parse_alias(text_span(&line.text), &key, &value);
+		else
+			problem = parse_pair(text_span(&line.text), &key, &value);
 		if (!problem && span_has(text_span(&line.text), '\0'))
 			problem = "a NUL byte";
 		if (problem) {
@@ -100,7 +103,8 @@ source_read(struct span in, enum source_syntax syntax, const struct source_reade
 			continue;
 		}
 		if (syntax == SOURCE_POSTMAP && key.len > 1 && key.at[key.len - 1] == ':')
-			complain(r, line.number, "record is in \"key: value\" format; is this an alias file?");
+			complain(r, line.number,
+			         "record is in \"key: value\" format; is this an alias file?");
 		if (r->pair(r->context, line.number, text_span(&key), value, why) < 0)
 			bad = -1;
 	}

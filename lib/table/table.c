@@ -81,11 +81,13 @@ table_open(const char *written, struct fault *why)
 	if (!known || name.len == 0) {
 		for (size_t i = 0; !known && i < COUNT(missing); i++)
 			if (span_is(type, missing[i])) {
-				fault_set(why, FAULT_INPUT, "%.*s: table type \"%.*s\" is not supported here yet",
+				fault_set(why, FAULT_INPUT,
+				          "%.*s: table type \"%.*s\" is not supported here yet",
 				          SPAN_ARGS(span_first(spec, 200)), SPAN_ARGS(type));
 				return NULL;
 			}
-		fault_set(why, FAULT_INPUT, known ? "%.*s: a table needs a name" : "%.*s: unsupported table type",
+		fault_set(why, FAULT_INPUT, known
+		          ? "%.*s: a table needs a name" : "%.*s: unsupported table type",
 		          SPAN_ARGS(span_first(spec, 200)));
 		return NULL;
 	}

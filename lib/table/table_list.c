@@ -82,7 +82,8 @@ find(const struct table_list *l, struct span key, bool partial, struct text *val
 }
 
 int
-table_list_find(const struct table_list *l, struct span key, struct text *value, struct table **where,
+table_list_find(const struct table_list *l, struct span key, struct text *value,
+                struct table **where,
                 struct fault *why)
 {
 	return find(l, key, false, value, where, why);
@@ -99,7 +100,8 @@ address_delimiter(struct span local)
 	    (site.double_bounce_sender && span_is_nocase(local, site.double_bounce_sender)))
 		return -1;
 	/* owner-list and list-request have no extension when it is '-' */
-	if (strchr(delimiters, '-') && (span_starts_nocase(local, "owner-") || span_ends_nocase(local, "-request")))
+	if (strchr(delimiters, '-') && (span_starts_nocase(local, "owner-") ||
+	                                span_ends_nocase(local, "-request")))
 		return -1;
 	for (size_t i = 1; i < local.len; i++)
 		if (local.at[i] && strchr(delimiters, local.at[i]))
