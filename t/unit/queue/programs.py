@@ -95,9 +95,7 @@ class House:
                 print("#", self.log[-1], file=sys.stderr)
 
     def start(self, program, path, *args, service=None, kind=socket.SOCK_SEQPACKET, env=None):
-        binary = program
-        if not os.path.isfile("%s/%s" % (BUILD, binary)):
-            binary = "qmgr/" + program
+        binary = [b for b in ("qmgr/" + program, "guard/" + program) if os.path.isfile("%s/%s" % (BUILD, b))][0]
         listener = socket.socket(socket.AF_UNIX, kind)
         full = self.queue + "/" + path
         if os.path.exists(full):
