@@ -172,6 +172,18 @@ start_process(struct post *post)
 	}
 }
 
+/* Two queue managers would deliver twice. */
+static bool
+must_wait_for_old(const struct post *post)
+{
+	bool waits = post->job->flags & JOB_ALONE && post->n_processes > 0;
+
+	for (size_t i = 0; i < self.n_old && post->job->flags & JOB_ALONE; i++)
+		waits |= self.old[i]->n_processes > 0 && strcmp(self.old[i]->name, post->name) == 0 &&
+		         self.old[i]->type == post->type;
+	return waits;
+}
+
 /* Enough processes for what is asked, within the limit. */
 static void
 man(struct post *post)
@@ -181,7 +193,8 @@ man(struct post *post)
 	if (self.stopping || (post->retry_at && clock_now() < post->retry_at))
 		return;
 	if (n == 0 || (busy == n && n < (size_t)post->processes)) {
-		start_process(post);
+		if (!must_wait_for_old(post))
+			start_process(post);
 		return;
 	}
 	if (busy == n && clock_now() >= post->warned_at && !(post->job->flags & JOB_GUARD)) {
@@ -196,6 +209,8 @@ man(struct post *post)
 static void
 describe_end(const struct post *post, pid_t pid, int status)
 {
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		log_error("process %s pid %ld made a system call that its sandbox forbids", post->program, (long)pid);
 	if (WIFSIGNALED(status) && !self.aborting)
 		log_warning("process %s pid %ld killed by signal %d", post->program, (long)pid, WTERMSIG(status));
 	else if (WIFEXITED(status) && WEXITSTATUS(status))

@@ -24,7 +24,8 @@ enum rank { RANK_EDGE, RANK_QUEUE, RANK_AGENT, RANK_SUBMIT, RANK_GUARD, RANK_LOG
 enum job_flags {
 	JOB_NOTHING = 1,     /* done elsewhere here: accepted, no process */
 	JOB_GUARD   = 2,     /* peers keep connections: maxproc counts processes, not sessions */
-	JOB_STREAM  = 4      /* its Unix sockets are byte streams */
+	JOB_STREAM  = 4,     /* its Unix sockets are byte streams */
+	JOB_ALONE   = 8      /* never two of it: a new one waits until the old one is gone */
 };
 
 struct job {

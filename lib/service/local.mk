@@ -29,3 +29,8 @@ lib_service_libservice_a_SOURCES += \
 	lib/service/login.c lib/service/login.h \
 	lib/service/mailbox.c lib/service/mailbox.h \
 	lib/service/pump.c lib/service/pump.h
+
+UNIT_TESTS += t/unit/service/test_service
+t_unit_service_test_service_SOURCES = t/unit/service/test_service.c t/unit/unit.h
+t_unit_service_test_service_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_service_test_service_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) $(CHECK_LIBS)

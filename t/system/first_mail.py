@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """first_mail.py - a message goes in by SMTP and comes out in a Maildir, through every program in its sandbox,
 and conf/master.cf as it is shipped starts"""
-import glob, os, smtplib, sys
+import glob, os, smtplib, sys, threading
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import *
 
@@ -50,6 +50,39 @@ with Instance(master=master) as i:
             return False
     t.ok(wait_for(again, 30), "all of them killed: mail is taken again", i.log())
     t.ok(wait_for(lambda: len(glob.glob(f"{i.dir}/boxes/u/new/*")) == 2), "and delivered", i.log())
+
+    # reload loses no connection: four senders, each on one connection, while all processes are replaced
+    sent, faults, going = [], [], True
+
+    def send(number):
+        try:
+            with smtplib.SMTP("127.0.0.1", port, timeout=60) as c:
+                k = 0
+                while going or k < 20:
+                    c.sendmail("a@example.com", ["u@example.net"], f"Subject: load\r\n\r\nload {number}-{k}\r\n")
+                    sent.append(f"load {number}-{k}")
+                    k += 1
+        except (smtplib.SMTPException, OSError) as e:
+            faults.append(e)
+    senders = [threading.Thread(target=send, args=(n,)) for n in range(4)]
+    for s in senders:
+        s.start()
+    for n in range(5):
+        before = i.log().count("reload -- version")
+        i.run("reload")
+        wait_for(lambda: i.log().count("reload -- version") > before)
+        done = len(sent)
+        wait_for(lambda: len(sent) > done + 40 or faults, 10)
+    going = False
+    for s in senders:
+        s.join(60)
+    t.ok(not faults and len(sent) > 100, f"reload loses no connection: {len(sent)} messages", faults)
+
+    def delivered():
+        texts = [open(f).read() for f in glob.glob(f"{i.dir}/boxes/u/new/*")]
+        return sorted(x.rstrip().rsplit("\n", 1)[1] for x in texts if "Subject: load" in x)
+    t.ok(wait_for(lambda: len(delivered()) >= len(sent), 60) and delivered() == sorted(sent), "and each is delivered once",
+         len(delivered()), i.log()[-3000:])
     t.ok(i.run("stop").returncode == 0, "stop")
     t.ok("killed by signal 31" not in i.log(), "no program made a call that its sandbox forbids", i.log())
 t.end()
