@@ -90,7 +90,7 @@ content_deadline(struct session *s, int64_t started)
 		total += (int64_t)(s->t.content.received * 1000 / (uint64_t)settings.min_data_rate);
 	else
 		total = site.daemon_timeout;
-	conn_deadline(s->conn, started == INT64_MAX ? started : started + total);
+	conn_deadline(s->conn, started + total);
 	conn_patience(s->conn, settings.timeout);
 }
 

@@ -33,9 +33,11 @@ grammar(struct session *s)
 static void
 refuse_syntax(struct session *s, const char *command, struct span argument)
 {
+	struct span address = span_first(span_from(argument, (size_t)span_find(argument, ':') + 1), 200);
+
 	if (strstr(fault_text(&s->why), " 5.1."))
 		log_warning("Illegal address syntax from %s in %s command: %.*s", s->client.label, command,
-		            SPAN_ARGS(span_first(argument, 200)));
+		            SPAN_ARGS(span_trim(address)));
 	reply(s, "%s", fault_text(&s->why));
 }
 

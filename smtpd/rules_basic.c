@@ -119,7 +119,7 @@ reject_unauth_pipelining(struct check *c, const struct rule_use *u)
 	struct session *s = c->s;
 
 	(void)u;
-	if ((s->esmtp && strcmp(s->where, "DATA") != 0) || !conn_input_waits(s->conn))
+	if ((s->esmtp && strcmp(s->where, "DATA") != 0) || !conn_bytes_wait(s->conn))
 		return DUNNO;
 	return refuse_it(c, 503, "5.5.0", "Improper use of SMTP command pipelining");
 }

@@ -91,6 +91,14 @@ takes_mail(struct check *c, struct span name)
 	return count > 0;
 }
 
+static enum verdict
+lookup_trouble(struct check *c, const char *dsn, const char *reason)
+{
+	if (strcmp(settings.tempfail_action, "defer") == 0)
+		return refuse_it(c, 450, dsn, reason);
+	return defer_if_permit(c, 450, dsn, "<%.*s>: %s rejected: %s", SPAN_ARGS(c->name), c->class, reason);
+}
+
 enum verdict
 reject_unknown_helo_hostname(struct check *asked, const struct rule_use *u)
 {
@@ -104,7 +112,7 @@ reject_unknown_helo_hostname(struct check *asked, const struct rule_use *u)
 		return reject_invalid_helo_hostname(asked, u);
 	known = takes_mail(&c, c.name);
 	if (known < 0)
-		return defer_if_permit(&c, 450, "4.7.1", "<%.*s>: Helo command rejected: Host not found", SPAN_ARGS(c.name));
+		return lookup_trouble(&c, "4.7.1", "Host not found");
 	return known ? DUNNO : refuse_it(&c, settings.unknown_hostname_code, "4.7.1", "Host not found");
 }
 
@@ -157,7 +165,7 @@ unknown_domain(struct check *c, const struct route *r, const char *dsn, const ch
 		return DUNNO;
 	known = takes_mail(c, domain);
 	if (known < 0)
-		return defer_if_permit(c, 450, dsn, "<%.*s>: %s rejected: Domain not found", SPAN_ARGS(c->name), c->class);
+		return lookup_trouble(c, dsn, "Domain not found");
 	if (known == 2)
 		return refuse(c, null_mx_code, null_mx_dsn, "<%.*s>: %s rejected: Domain %.*s does not accept mail (nullMX)",
 		              SPAN_ARGS(c->name), c->class, SPAN_ARGS(domain));

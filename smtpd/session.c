@@ -145,6 +145,7 @@ session_line(struct session *s, size_t limit, struct span *line)
 	bool crlf;
 
 	conn_deadline(s->conn, clock_after(settings.timeout));
+	conn_patience(s->conn, 0);
 	if (conn_line(s->conn, limit, line, &crlf, &s->why) < 0) {
 		if (s->why.class != FAULT_INPUT || skip_line(s) < 0) {
 			session_lost(s);
@@ -165,7 +166,7 @@ session_badly_pipelined(struct session *s, const char *where)
 {
 	struct span behind = span_first(conn_peek(s->conn), 80);
 
-	if (!conn_input_waits(s->conn))
+	if (!conn_bytes_wait(s->conn))
 		return false;
 	if (!s->pipelined_badly) {
 		autotext struct text escaped = {0};
@@ -205,11 +206,13 @@ utf8_valid(struct span s)
 static bool
 forbidden(struct span verb)
 {
-	for (size_t i = 0; i < settings.forbidden_commands.count; i++)
-		if (span_equal_nocase(verb, span_of(settings.forbidden_commands.item[i])))
-			return true;
-	/* regexp:{{/^[^A-Z]/ Bogus}} of the default: no command begins otherwise */
-	return verb.len && !ascii_alpha(verb.at[0]) && settings.forbidden_commands.count > 0;
+	struct fault why = {0};
+
+	if (verb.len == 0)
+		return false;
+	if (prepared.forbid_odd && !ascii_alpha(verb.at[0]))
+		return true;
+	return prepared.forbidden && match_string(prepared.forbidden, verb, &why) > 0;
 }
 
 /* A protocol that is not SMTP (SECURITY.md 2, 3): hang up before it finds something to like. */
@@ -297,6 +300,15 @@ command(struct session *s, struct span line)
 	}
 }
 
+/* An initial response of AUTH may be longer than any other line (RFC 4954, 4). */
+static size_t
+command_limit(void)
+{
+	size_t plain = (size_t)site.line_length_limit, auth = (size_t)settings.sasl_response_limit;
+
+	return settings.sasl_enable && auth > plain ? auth : plain;
+}
+
 static void
 converse(struct session *s)
 {
@@ -310,9 +322,13 @@ converse(struct session *s)
 			log_info("too many errors after %s from %s", s->where, s->client.label);
 			return;
 		}
-		got = session_line(s, (size_t)site.line_length_limit, &line);
+		got = session_line(s, command_limit(), &line);
 		if (got < 0)
 			return;
+		if (got == 0 && line.len > (size_t)site.line_length_limit && !span_starts_nocase(line, "AUTH ")) {
+			reply(s, "500 5.5.2 Error: line too long");
+			got = 1;
+		}
 		if (got == 0)
 			command(s, line);
 		else

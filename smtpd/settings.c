@@ -80,6 +80,13 @@ const struct param smtpd_params[] = {
 	STRING("smtpd_tls_CAfile", &S.tls_ca_file, "", "authorities for client certificates"),
 	STRING("smtpd_tls_CApath", &S.tls_ca_path, "", "a directory of them, read at start"),
 	BOOLEAN("tls_append_default_CA", &S.tls_default_ca, "no", "the system's authorities too"),
+	/* taken and without effect: sessions live in tickets, Diffie-Hellman groups are the library's */
+	STRING("smtpd_tls_session_cache_database", NULL, "", "not needed: sessions are resumed by tickets"),
+	DURATION("smtpd_tls_session_cache_timeout", NULL, "3600s", "0s", "", "not needed"),
+	BOOLEAN("smtpd_tls_always_issue_session_ids", NULL, "yes", "not needed"),
+	STRING("smtpd_tls_dh1024_param_file", NULL, "", "not needed: the library chooses groups"),
+	STRING("smtpd_tls_dh512_param_file", NULL, "", "not needed"),
+	STRING("smtpd_tls_eecdh_grade", NULL, "auto", "not needed: the library chooses groups"),
 	STRING("smtpd_tls_protocols", &S.tls_protocols, ">=TLSv1.2", "TLS protocols with STARTTLS"),
 	STRING("smtpd_tls_mandatory_protocols", &S.tls_mandatory_protocols, ">=TLSv1.2", "TLS protocols where TLS is required"),
 	STRING("smtpd_tls_ciphers", &S.tls_ciphers, "medium", "cipher grade with STARTTLS"),
@@ -218,6 +225,43 @@ make_keywords(struct faults *faults)
 	}
 }
 
+/* The default's inline table is a test of one byte; other elements are names and tables. */
+static void
+make_forbidden(struct faults *faults)
+{
+	static const char *const odd = "regexp:{{/^[^A-Z]/ Bogus}}";
+	struct list              rest = {0};
+
+	for (size_t i = 0; i < settings.forbidden_commands.count; i++) {
+		/* a group's blank splits "regexp:{{/^[^A-Z]/" from "Bogus}}" */
+		if (span_starts(span_of(odd), settings.forbidden_commands.item[i]) && i + 1 < settings.forbidden_commands.count) {
+			prepared.forbid_odd = true;
+			i++;
+		} else if (strcmp(settings.forbidden_commands.item[i], odd) == 0) {
+			prepared.forbid_odd = true;
+		} else {
+			list_add(&rest, span_of(settings.forbidden_commands.item[i]));
+		}
+	}
+	make_match("smtpd_forbidden_commands", &rest, 0, &prepared.forbidden, faults);
+}
+
+/* What would let in what it should keep out, if it were ignored. */
+static void
+refuse_missing(struct faults *faults)
+{
+	static const char *const names[] = {"smtpd_upstream_proxy_protocol", "smtpd_proxy_filter", "smtpd_command_filter"};
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		const struct setting *s = main_cf_setting(service->main_cf, names[i]);
+
+		if (s && s->value[0])
+			faults_add(faults, "%s%s: this version does not have it", main_cf_place(service->main_cf, names[i]), names[i]);
+	}
+	if (strcmp(settings.tempfail_action, "defer_if_permit") != 0 && strcmp(settings.tempfail_action, "defer") != 0)
+		faults_add(faults, "reject_tempfail_action: \"%s\" is none of: defer_if_permit defer", settings.tempfail_action);
+}
+
 static void
 make_sasl(struct faults *faults)
 {
@@ -282,6 +326,8 @@ settings_prepare(struct fault *why)
 	make_tls(&faults);
 	make_keywords(&faults);
 	make_sasl(&faults);
+	make_forbidden(&faults);
+	refuse_missing(&faults);
 	make_rules(&faults);
 	faults_log(&faults);
 	outcome = faults_first(&faults, why);

@@ -74,6 +74,8 @@ struct prepared {
 	struct table_list  *sender_login, *rbl_reply, *discard_ehlo;
 	struct rule_list   *client, *helo, *sender, *relay, *recipient, *data, *end_of_data, *etrn, *local_rewrite;
 	unsigned            discard_keywords;    /* enum smtp_keyword */
+	struct match_list  *forbidden;           /* smtpd_forbidden_commands */
+	bool                forbid_odd;          /* its default's regexp:{{/^[^A-Z]/ Bogus}} */
 	bool                parents_plain;       /* smtpd_access_maps in parent_domain_matches_subdomains */
 	bool                sasl_external;       /* Dovecot's protocol over a dialed stream */
 };

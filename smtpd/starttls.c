@@ -62,7 +62,7 @@ do_starttls(struct session *s, struct span argument)
 		return reply(s, "554 5.5.1 Error: TLS already active");
 	if (!prepared.tls || !(offered_keywords(s) & SMTP_HAS_STARTTLS))
 		return reply(s, "502 5.5.1 Error: command not implemented");
-	if (conn_input_waits(s->conn)) {
+	if (conn_bytes_wait(s->conn)) {
 		/* CVE-2011-0411: what came behind STARTTLS came in clear, whoever sent it */
 		log_info("improper command pipelining after STARTTLS from %s", s->client.label);
 		reply(s, "554 5.5.0 Error: SMTP protocol synchronization");

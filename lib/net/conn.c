@@ -433,6 +433,25 @@ conn_input_waits(struct conn *c)
 	return conn_pending(c) > 0 || (c->ssl && SSL_has_pending(c->ssl)) || poll(&p, 1, 0) > 0;
 }
 
+bool
+conn_bytes_wait(struct conn *c)
+{
+	char    byte;
+	size_t  n = 0;
+	ssize_t got;
+
+	if (conn_pending(c) > 0)
+		return true;
+	if (c->ssl) {
+		bool there = SSL_peek_ex(c->ssl, &byte, 1, &n) == 1;
+
+		ERR_clear_error();
+		return there;
+	}
+	got = recv(c->in_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return got > 0 || (got < 0 && errno == ENOTSOCK && conn_input_waits(c));
+}
+
 static int
 begin_tls(struct conn *c, struct tls_context *t, const struct tls_wish *wish, struct fault *why)
 {

@@ -50,7 +50,8 @@ WAITS int conn_exactly(struct conn *, size_t count, struct span *bytes, struct f
 struct span conn_peek(struct conn *);
 void        conn_unread(struct conn *, size_t count);   /* gives back the tail of the last read */
 size_t      conn_pending(const struct conn *);
-bool        conn_input_waits(struct conn *);            /* buffered, or readable at once */
+bool        conn_input_waits(struct conn *);            /* buffered, or readable at once: also at the end */
+bool        conn_bytes_wait(struct conn *);             /* the same, but the end alone is no byte */
 
 WAITS int conn_write(struct conn *, struct span, struct fault *);   /* buffered */
 WAITS int conn_print(struct conn *, struct fault *, const char *format, ...) __attribute__((format(printf, 3, 4)));
