@@ -52,15 +52,6 @@ name_party(struct run *r, struct party *p)
 
 /* Aliases. */
 
-/* 0 found, 1 not, -1 not now */
-static int
-find_alias(struct span name, struct text *value, struct table **where, struct fault *why)
-{
-	if (local_settings.alias_trouble[0])
-		return fault_set(why, FAULT_SYSTEM, "%s", local_settings.alias_trouble);
-	return table_list_find(local_settings.aliases, name, value, where, why);
-}
-
 /* Rights of an alias: its table's owner's; root's and nobody's are default_privs. */
 static int
 take_rights(struct party *p, const struct table *where, struct fault *why)
@@ -85,7 +76,7 @@ take_owner(struct run *r, struct party *p, struct span name, struct fault *why)
 	if (span_starts_nocase(name, "owner-") || (p->owned && !local_settings.reset_owner))
 		return 0;
 	text_add_format(&owner, "owner-%.*s", SPAN_ARGS(name));
-	got = find_alias(text_span(&owner), &value, NULL, why);
+	got = local_find_alias(text_span(&owner), &value, NULL, why);
 	if (got)
 		return got < 0 ? -1 : 0;
 	p->owned = true;
@@ -119,7 +110,7 @@ try_alias(struct run *r, const struct party *p, struct span name, bool whole)
 	struct party         next = *p;
 	struct members       list;
 	struct fault         why = {0};
-	int                  got = find_alias(name, &value, &where, &why);
+	int                  got = local_find_alias(name, &value, &where, &why);
 
 	if (got == 1)
 		return false;

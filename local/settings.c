@@ -4,11 +4,10 @@
  */
 #include "local/settings.h"
 
-#include <stdio.h>
-
 #include "base/log.h"
 #include "config/site.h"
 #include "local/agent.h"
+#include "service/sandbox.h"
 #include "service/service.h"
 
 struct local_settings local_settings;
@@ -63,19 +62,28 @@ open_maps(struct table_list **out, const struct list *specs, const char *name, s
 }
 
 int
+local_find_alias(struct span name, struct text *value, struct table **where, struct fault *why)
+{
+	/* a child may find the table that its parent missed */
+	if (!S.aliases && open_maps(&S.aliases, &S.alias_maps, "alias_maps", why) < 0)
+		return -1;
+	return table_list_find(S.aliases, name, value, where, why);
+}
+
+int
 local_prepare(struct fault *why)
 {
 	struct fault trouble = {0};
 
+	sandbox_prepare_mailbox();
+	agent_user_find(SPAN("no such user"), &(struct agent_user){0}, NULL);   /* loads NSS once, not in each child */
 	if (agent_locks_parse(&S.lock_words, &S.locks, why) < 0 || agent_default_identity(&S.nobody, why) < 0)
 		return -1;
 	if (privilege_is_root() && S.nobody.uid == 0)
 		return fault_set(why, FAULT_DENIED, "default_privs must not be root");
 	/* Without aliases mail waits; it is not bounced and not delivered past them. */
-	if (open_maps(&S.aliases, &S.alias_maps, "alias_maps", &trouble) < 0) {
-		snprintf(S.alias_trouble, sizeof S.alias_trouble, "%s", fault_text(&trouble));
-		log_warning("%s: local mail is deferred", S.alias_trouble);
-	}
+	if (open_maps(&S.aliases, &S.alias_maps, "alias_maps", &trouble) < 0)
+		log_warning("%s: local mail is deferred", fault_text(&trouble));
 	if (open_maps(&S.commands, &S.mailbox_command_maps, "mailbox_command_maps", why) < 0 ||
 	    open_maps(&S.transports, &S.mailbox_transport_maps, "mailbox_transport_maps", why) < 0 ||
 	    open_maps(&S.fallbacks, &S.fallback_transport_maps, "fallback_transport_maps", why) < 0)

@@ -23,12 +23,13 @@ struct local_settings {
 	unsigned           locks;
 	struct identity    nobody;           /* default_privs */
 	struct table_list *aliases, *commands, *transports, *fallbacks;
-	char               alias_trouble[200];   /* "": the alias tables are open */
 };
 
 extern struct local_settings local_settings;
 extern const struct param local_params[];
 
 int local_prepare(struct fault *);
+/* As table_list_find, in alias_maps. */
+int local_find_alias(struct span name, struct text *value, struct table **where, struct fault *);
 
 #endif

@@ -12,6 +12,7 @@
 #include "local/agent.h"
 #include "local/errand.h"
 #include "mail/address.h"
+#include "service/sandbox.h"
 #include "service/service.h"
 #include "table/table.h"
 
@@ -54,6 +55,7 @@ open_maps(struct table_list **out, const struct list *specs, const char *name, s
 static int
 prepare(struct fault *why)
 {
+	sandbox_prepare_mailbox();
 	return open_maps(&config.mailboxes, &config.mailbox_maps, "virtual_mailbox_maps", why) < 0 ||
 	       open_maps(&config.uids, &config.uid_maps, "virtual_uid_maps", why) < 0 ||
 	       open_maps(&config.gids, &config.gid_maps, "virtual_gid_maps", why) < 0 ||

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "config/site.h"
 
 struct route_settings route_settings;
@@ -86,6 +87,19 @@ open_tables(struct table_list **out, const struct list *specs, const char *name,
 	return 0;
 }
 
+/* A missing alias table must not stop mail for other domains: its own lookups fail, "not now". */
+static void
+add_or_fail(struct list *specs, const char *spec)
+{
+	struct fault  why = {0};
+	struct table *t = table_open(spec, &why);
+
+	if (!t)
+		log_warning("local_recipient_maps: %s", fault_text(&why));
+	list_add(specs, t ? span_of(spec) : SPAN("fail:a table of local_recipient_maps is not there"));
+	table_close(t);
+}
+
 /*
  * unix:passwd.byname (with or without proxy:) is asked by getpwnam_r here, each time: a snapshot would
  * not know new users.  The others are opened as usual.
@@ -102,7 +116,7 @@ open_local_recipients(struct router *r, void (*watch)(struct table *), struct fa
 		if (span_is(spec, "proxy:unix:passwd.byname") || span_is(spec, "unix:passwd.byname"))
 			r->asks_passwd = true;
 		else
-			list_add(&others, spec);
+			add_or_fail(&others, route_settings.local_recipient_maps.item[i]);
 	}
 	if (r->asks_passwd)
 		known_warm();

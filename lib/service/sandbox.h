@@ -20,7 +20,9 @@ struct sandbox {
 	const char *const *writes;
 };
 int  sandbox_close(const struct sandbox *, struct fault *);
-/* For the child that writes one mailbox: files below `root` only. */
+/* For the child that writes one mailbox: files below `root` only.  A parent that makes many such
+ * children calls sandbox_prepare_mailbox in its prepare(): the rules are then made once. */
+void sandbox_prepare_mailbox(void);
 int  sandbox_close_mailbox(const char *root, struct fault *);
 /* Before sandbox_close: MAY_DNS reaches TCP ports 53 and 853, and this one. */
 void sandbox_allow_port(uint16_t port);

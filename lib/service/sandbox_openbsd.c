@@ -52,6 +52,11 @@ sandbox_close(const struct sandbox *s, struct fault *why)
 	return 0;
 }
 
+void
+sandbox_prepare_mailbox(void)
+{
+}
+
 int
 sandbox_close_mailbox(const char *root, struct fault *why)
 {
