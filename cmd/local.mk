@@ -45,3 +45,5 @@ cmd_postcat_SOURCES = cmd/postcat.c cmd/command.c cmd/command.h
 cmd_postcat_LDADD = $(QUEUE_COMMAND_LIBS)
 DIRECT_TESTS += t/unit/queue/test_commands.py
 EXTRA_DIST += t/unit/queue/test_commands.py
+DIRECT_TESTS += t/system/local_mail.py
+EXTRA_DIST += t/system/local_mail.py

@@ -40,6 +40,13 @@ poke(const char *path, int type)
 		poke(path, SOCK_STREAM);
 }
 
+static _Noreturn void
+exit_quietly(struct maildrop_file *f)
+{
+	maildrop_abandon(f);
+	exit(EX_DATAERR);
+}
+
 /* Copies record by record: what does not fit the grammar never reaches the file whole. */
 static int
 copy_records(struct maildrop_file *f, struct fault *why)
@@ -65,6 +72,8 @@ copy_records(struct maildrop_file *f, struct fault *why)
 		}
 	}
 	maildrop_reader_free(&r);
+	if (r.cut)
+		exit_quietly(f); /* sendmail has said why */
 	if (got != 0)
 		return -1;
 	maildrop_put(&out, 'E', SPAN_NONE);

@@ -115,6 +115,13 @@ fill(struct maildrop_reader *r, size_t need, struct fault *why)
 }
 
 static int
+ends_early(struct maildrop_reader *r, struct fault *why)
+{
+	r->cut = true;
+	return fault_set(why, FAULT_INPUT, "the message ends too early");
+}
+
+static int
 take_record(struct maildrop_reader *r, char *type, struct span *value, struct fault *why)
 {
 	const unsigned char *head;
@@ -122,13 +129,13 @@ take_record(struct maildrop_reader *r, char *type, struct span *value, struct fa
 	int                  got;
 
 	if (r->buffer.len - r->used < RECORD_HEAD && (got = fill(r, RECORD_HEAD, why)) <= 0)
-		return got < 0 ? -1 : fault_set(why, FAULT_INPUT, "the file ends too early");
+		return got < 0 ? -1 : ends_early(r, why);
 	head = (const unsigned char *)r->buffer.at + r->used;
 	len = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
 	if (len > MAILDROP_RECORD_MAX)
 		return fault_set(why, FAULT_INPUT, "a record is too long");
 	if (r->buffer.len - r->used < RECORD_HEAD + len && (got = fill(r, RECORD_HEAD + len, why)) <= 0)
-		return got < 0 ? -1 : fault_set(why, FAULT_INPUT, "the file ends within a record");
+		return got < 0 ? -1 : ends_early(r, why);
 	*type = r->buffer.at[r->used];
 	*value = span_at(r->buffer.at + r->used + RECORD_HEAD, len);
 	r->used += RECORD_HEAD + len;

@@ -42,6 +42,7 @@ struct maildrop_reader {        /* zero it, set fd */
 	size_t      used;
 	char        stage;
 	bool        seen_sender, seen_name;
+	bool        cut;            /* it failed since the stream ended too early */
 	int64_t     rcpts, content;
 };
 /* 1: a record, the value borrowed until the next call; 0: the end was read, all is right;
