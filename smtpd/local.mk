@@ -12,6 +12,9 @@ smtpd_libsmtpd_a_SOURCES = $(SMTPD_SOURCES)
 pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c
 smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(SERVICE_LIBS) $(TABLE_LIBS)
+pkglibexec_PROGRAMS += smtpd/smtpd-standalone
+smtpd_smtpd_standalone_SOURCES = smtpd/standalone.c
+smtpd_smtpd_standalone_LDADD = smtpd/libsmtpd.a lib/queue/libqueue.a $(TABLE_LIBS)
 
 SMTPD_FAKES = t/unit/smtpd/fakes.c t/unit/smtpd/fakes.h
 UNIT_TESTS += t/unit/smtpd/test_smtpd
@@ -22,5 +25,5 @@ FUZZ_TARGETS += t/fuzz/fuzz_smtpd
 t_fuzz_fuzz_smtpd_SOURCES = t/fuzz/fuzz_smtpd.c $(SMTPD_FAKES) $(FUZZ_DRIVER)
 t_fuzz_fuzz_smtpd_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_smtpd_LDADD = smtpd/libsmtpd.a $(TABLE_LIBS)
-DIRECT_TESTS += t/talk/smtpd.sh
-EXTRA_DIST += t/talk/smtpd.sh t/talk/smtpd t/talk/talk t/talk/README
+DIRECT_TESTS += t/talk/smtpd.sh t/unit/smtpd/test_standalone.py
+EXTRA_DIST += t/unit/smtpd/test_standalone.py t/talk/smtpd.sh t/talk/smtpd t/talk/talk t/talk/README

@@ -2,8 +2,13 @@
 /*
  * main.c - smtpd: receives mail by SMTP (RFC 5321) and hands it to cleanup
  */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/mem.h"
+#include "config/site.h"
 #include "service/service.h"
 #include "session.h"
 #include "settings.h"
@@ -33,8 +38,24 @@ static const struct service smtpd = {
 	.serve    = serve,                     /* one call is one session */
 };
 
+/* sendmail -bs: a program of its own, without the rights and peers of this one (standalone.c) */
+static int
+run_standalone(void)
+{
+	struct faults faults = {0};
+
+	site_load(NULL, &faults);
+	autofree char *path = mem_format("%s/smtpd-standalone", site.daemon_directory);
+
+	execl(path, "smtpd-standalone", (char *)NULL);
+	perror(path);
+	return EXIT_FAILURE;
+}
+
 int
 main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "-S") == 0)
+		return run_standalone();
 	return service_run(&smtpd, argc, argv);
 }
