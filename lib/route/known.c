@@ -97,12 +97,12 @@ static int
 is_local_recipient(struct router *r, struct span address, struct fault *why)
 {
 	struct span local, domain;
-	int         yes = is_in(r, r->local_recipient, TABLE_ADDRESS, true, address, why);
+	int         yes = 0;
 
-	if (yes || !r->asks_passwd)
-		return yes;
 	address_split(address, &local, &domain);
-	return is_user(local, why);
+	if (r->asks_passwd)
+		yes = is_user(local, why);
+	return yes ? yes : is_in(r, r->local_recipient, TABLE_ADDRESS, true, address, why);
 }
 
 static int

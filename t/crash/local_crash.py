@@ -24,6 +24,7 @@ def attempt(s, inject):
     try:
         s.start("local/local", "local", tracer=["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={inject}"])
     except Exception:
+        s.stop("local")
         return "not started"
     try:
         with s.connect("local") as c:

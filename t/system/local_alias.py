@@ -183,4 +183,16 @@ with Site("home_mailbox = Maildir/\nmailbox_command = cat > $HOME/bycommand; ech
 with Site("alias_maps = hash:$DIR/none\n", USERS) as s:
     s.start("local/local", "local")
     t.same(s.one("local", "alice@example.com"), ("deferred", "4.3.0", "alias database unavailable"), "without the alias table mail waits")
+BOX = f"virtual_mailbox_base = $DIR\nvirtual_mailbox_maps = static:box/\nvirtual_minimum_uid = 1\nvirtual_uid_maps = static:{5001 if ROOT else os.getuid()}\nvirtual_gid_maps = static:{5001 if ROOT else os.getgid()}\n"
+with Site("mailbox_transport = virtual:next\nfallback_transport = gone\n" + BOX, USERS) as s:
+    os.mkdir(f"{s.dir}/box")
+    os.chmod(f"{s.dir}/box", 0o777)
+    s.start("local/local", "local")
+    s.start("local/virtual", "virtual")
+    t.same(s.one("local", "alice@example.com"), ("sent", "2.0.0", "delivered to maildir"), "mailbox_transport")
+    t.same(len(glob.glob(f"{s.dir}/box/new/*")), 1, "has delivered it")
+    t.same([l for l in s.logs if "status=sent" in l and "relay=virtual" not in l], [], "and only it has logged")
+    t.same(s.one("local", "nobody-here@example.com", queue_id="4Xnob")[0], "sent", "for unknown users too")
+    s.write("alice", ".forward", f"{s.dir}/home/alice/mine/\n")
+    t.same((s.one("local", "alice@example.com", queue_id="4Xfwd")[0], len(glob.glob(s.home("alice", "mine/new/*")))), ("sent", 1), "after .forward")
 t.end()
