@@ -21,7 +21,9 @@ cmd_postern_LDADD = $(CONFIG_LIBS)
 cmd_postlog_SOURCES = cmd/postlog.c
 cmd_postlog_LDADD = $(CONFIG_LIBS)
 install-exec-hook:
-	cd $(DESTDIR)$(sbindir) && ln -sf postern postfix
+	cd $(DESTDIR)$(sbindir) && ln -sf postern postfix && ln -sf sendmail mailq && ln -sf sendmail newaliases
+	@cd $(DESTDIR)$(sbindir) && if chgrp postdrop postdrop postqueue 2>/dev/null; then chmod 2755 postdrop postqueue; \
+	else echo 'postdrop and postqueue must be set-gid (setgid_group): chgrp postdrop, chmod 2755'; fi
 
 sbin_PROGRAMS += cmd/postconf
 cmd_postconf_SOURCES = cmd/postconf.c cmd/postconf.h cmd/postconf_edit.c cmd/postconf_master.c cmd/postconf_print.c \
