@@ -205,9 +205,8 @@ text_matches(struct matching *m, const struct search_key *k)
 static bool
 matches(struct matching *m, const struct search_key *k)
 {
-	const struct view *view = &m->session->view;
-	int64_t            day;
-	uint64_t           size;
+	int64_t  day;
+	uint64_t size;
 
 	switch (k->kind) {
 	case SEARCH_ALL:
@@ -225,9 +224,9 @@ matches(struct matching *m, const struct search_key *k)
 	case SEARCH_KEYWORD:
 		return keyword_matches(m, k->text);
 	case SEARCH_SEQUENCE:
-		return sequence_has(&k->sequence, (uint32_t)m->position + 1, (uint32_t)view->count);
+		return sequence_has(&k->sequence, (uint32_t)m->position + 1);
 	case SEARCH_UID:
-		return sequence_has(&k->sequence, m->view->uid, view->at[view->count - 1].uid);
+		return sequence_has(&k->sequence, m->view->uid);
 	case SEARCH_LARGER:
 		return full_size(m, &size) && size > (uint64_t)k->number;
 	case SEARCH_SMALLER:
@@ -248,19 +247,24 @@ matches(struct matching *m, const struct search_key *k)
 	return false;
 }
 
+/* Sets get to know what '*' is; a sequence number beyond the end is an error. */
 static bool
-sets_are_valid(const struct search_key *k, size_t count)
+resolve_sets(struct search_key *k, const struct view *v)
 {
 	for (; k; k = k->next) {
-		if (k->kind == SEARCH_SEQUENCE)
-			for (size_t i = 0; i < k->sequence.count; i++) {
-				struct sequence_range r = k->sequence.ranges[i];
+		struct sequence *set = &k->sequence;
 
-				if ((r.first != SEQUENCE_STAR && r.first > count)
-					|| (r.last != SEQUENCE_STAR && r.last > count))
-					return false;
-			}
-		if (!sets_are_valid(k->first, count) || !sets_are_valid(k->second, count))
+		if (k->kind == SEARCH_UID && v->count)
+			sequence_resolve(set, v->at[v->count - 1].uid);
+		if (k->kind == SEARCH_SEQUENCE && v->count) {
+			sequence_resolve(set, (uint32_t)v->count);
+			if (set->ranges[set->count - 1].last > v->count)
+				return false;
+		}
+		for (size_t i = 0; k->kind == SEARCH_SEQUENCE && !v->count && i < set->count; i++)
+			if (set->ranges[i].first != SEQUENCE_STAR && set->ranges[i].last != SEQUENCE_STAR)
+				return false;
+		if (!resolve_sets(k->first, v) || !resolve_sets(k->second, v))
 			return false;
 	}
 	return true;
@@ -303,7 +307,7 @@ do_search(struct imap_session *s)
 			imap_finish(s, "BAD %s.", fault_text(&s->why));
 		return;
 	}
-	if (!sets_are_valid(program, s->view.count)) {
+	if (!resolve_sets(program, &s->view)) {
 		imap_finish(s, "BAD Invalid messageset.");
 		return;
 	}

@@ -4,6 +4,8 @@
  */
 #include "sequence.h"
 
+#include <stdlib.h>
+
 static bool
 parse_number(struct span s, uint32_t *out)
 {
@@ -28,7 +30,7 @@ sequence_parse(struct arena *arena, struct span s, struct sequence *out)
 		commas += s.at[i] == ',';
 	if (s.len == 0 || span_ends(s, ","))
 		return false;
-	*out = (struct sequence){arena_alloc(arena, (commas + 1) * sizeof *out->ranges), 0};
+	*out = (struct sequence){.ranges = arena_alloc(arena, (commas + 1) * sizeof *out->ranges)};
 	while (s.len) {
 		struct span            piece, first;
 		struct sequence_range *r = &out->ranges[out->count++];
@@ -46,20 +48,57 @@ sequence_parse(struct arena *arena, struct span s, struct sequence *out)
 	return true;
 }
 
-bool
-sequence_has(const struct sequence *s, uint32_t number, uint32_t star)
+static int
+compare_ranges(const void *a, const void *b)
 {
-	for (size_t i = 0; i < s->count; i++) {
-		uint32_t a = s->ranges[i].first, b = s->ranges[i].last;
+	const struct sequence_range *x = a, *y = b;
 
-		if (a == SEQUENCE_STAR)
-			a = star;
-		if (b == SEQUENCE_STAR)
-			b = star;
-		if (a > b ? number >= b && number <= a : number >= a && number <= b)
-			return true;
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+void
+sequence_resolve(struct sequence *s, uint32_t star)
+{
+	size_t kept = 0;
+
+	if (s->resolved)
+		return;
+	for (size_t i = 0; i < s->count; i++) {
+		struct sequence_range r = s->ranges[i];
+		uint32_t              a = r.first == SEQUENCE_STAR ? star : r.first;
+		uint32_t              b = r.last == SEQUENCE_STAR ? star : r.last;
+
+		s->ranges[i] = a < b ? (struct sequence_range){a, b} : (struct sequence_range){b, a};
 	}
-	return false;
+	qsort(s->ranges, s->count, sizeof *s->ranges, compare_ranges);
+	for (size_t i = 0; i < s->count; i++) {
+		struct sequence_range r = s->ranges[i];
+
+		if (kept && r.first <= s->ranges[kept - 1].last) {
+			if (r.last > s->ranges[kept - 1].last)
+				s->ranges[kept - 1].last = r.last;
+		} else {
+			s->ranges[kept++] = r;
+		}
+	}
+	s->count = kept;
+	s->resolved = true;
+}
+
+bool
+sequence_has(const struct sequence *s, uint32_t number)
+{
+	size_t low = 0, high = s->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->ranges[middle].last < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < s->count && s->ranges[low].first <= number;
 }
 
 void

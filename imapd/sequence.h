@@ -17,12 +17,17 @@ struct sequence_range { uint32_t first, last; };   /* in any order */
 struct sequence {
 	struct sequence_range *ranges;
 	size_t                 count;
+	bool                   resolved;                   /* ascending, apart, without '*' */
 };
 
 bool sequence_parse(struct arena *, struct span, struct sequence *);
 
-/* With '*' being `star`, is the number in it? */
-bool sequence_has(const struct sequence *, uint32_t number, uint32_t star);
+/* Says what '*' is, and sorts and joins the ranges: however a client writes a
+ * set, using it costs no more than what it holds. */
+void sequence_resolve(struct sequence *, uint32_t star);
+
+/* Is the number in it?  It is resolved. */
+bool sequence_has(const struct sequence *, uint32_t number);
 
 /* Ascending numbers, shortest form: "1:3,7" (for COPYUID and SEARCH). */
 void sequence_add(const uint32_t *numbers, size_t count, struct text *out);

@@ -65,47 +65,37 @@ lower_bound(const struct view *v, uint32_t uid)
 	return low;
 }
 
+/* In an empty mailbox '*' is nothing; a number is beyond the end. */
 static int
-mark_range(const struct view *v, struct sequence_range r, bool uid, bool *marks)
+choose_nothing(const struct sequence *s, bool uid)
 {
-	uint32_t star = v->count == 0 ? 0 : uid ? v->at[v->count - 1].uid : (uint32_t)v->count;
-	uint32_t a = r.first == SEQUENCE_STAR ? star : r.first;
-	uint32_t b = r.last == SEQUENCE_STAR ? star : r.last;
-	uint32_t low = a < b ? a : b, high = a < b ? b : a;
-	bool     starred = r.first == SEQUENCE_STAR || r.last == SEQUENCE_STAR;
-
-	if (v->count == 0)
-		return uid || starred ? 0 : -1;
-	if (uid) {
-		for (size_t i = lower_bound(v, low); i < v->count && v->at[i].uid <= high; i++)
-			marks[i] = true;
-		return 0;
-	}
-	if (high > v->count)
-		return -1;
-	for (uint32_t i = low; i <= high; i++)
-		marks[i - 1] = true;
+	for (size_t i = 0; !uid && i < s->count; i++)
+		if (s->ranges[i].first != SEQUENCE_STAR && s->ranges[i].last != SEQUENCE_STAR)
+			return -1;
 	return 0;
 }
 
 int
-view_choose(const struct view *v, const struct sequence *s, bool uid, size_t **positions,
-	size_t *count, struct arena *arena)
+view_choose(const struct view *v, struct sequence *s, bool uid, size_t **positions, size_t *count,
+	struct arena *arena)
 {
-	autofree bool *marks = mem_array(v->count + 1, sizeof *marks);
-	size_t         n = 0;
+	size_t n = 0;
 
-	for (size_t i = 0; i < s->count; i++)
-		if (mark_range(v, s->ranges[i], uid, marks) < 0)
-			return -1;
-	for (size_t i = 0; i < v->count; i++)
-		n += marks[i];
-	*positions = arena_alloc(arena, (n + 1) * sizeof **positions);
+	*positions = arena_alloc(arena, (v->count + 1) * sizeof **positions);
+	*count = 0;
+	if (v->count == 0)
+		return choose_nothing(s, uid);
+	sequence_resolve(s, uid ? v->at[v->count - 1].uid : (uint32_t)v->count);
+	if (!uid && s->ranges[s->count - 1].last > v->count)
+		return -1;
+	for (size_t i = 0; i < s->count; i++) {
+		uint32_t last = s->ranges[i].last;
+		size_t   at = uid ? lower_bound(v, s->ranges[i].first) : s->ranges[i].first - 1;
+
+		for (; at < v->count && (uid ? v->at[at].uid : at + 1) <= last; at++)
+			(*positions)[n++] = at;
+	}
 	*count = n;
-	n = 0;
-	for (size_t i = 0; i < v->count; i++)
-		if (marks[i])
-			(*positions)[n++] = i;
 	return 0;
 }
 

@@ -31,8 +31,8 @@ void view_start(struct view *, const struct folder *);
 void view_free(struct view *);
 
 /* Chosen messages as positions, ascending.  -1 when a sequence number is
- * beyond the end; UIDs that are not there are passed over. */
-int  view_choose(const struct view *, const struct sequence *, bool uid, size_t **positions, size_t *count,
+ * beyond the end; UIDs that are not there are passed over.  Resolves the set. */
+int  view_choose(const struct view *, struct sequence *, bool uid, size_t **positions, size_t *count,
 	struct arena *);
 uint32_t *view_uids(const struct view *, const size_t *positions, size_t count, struct arena *);
 size_t view_position(const struct view *, uint32_t uid);   /* count: not there */

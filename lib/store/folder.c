@@ -266,13 +266,17 @@ adopt_courier_keywords(struct folder *f, struct scan *s, struct fault *why)
 }
 
 struct keeping {
-	const struct scan *scan;
+	const struct scan    *scan;
+	const struct uidlist *list;
 };
 
+/* A record whose file is there, and that no later one of the same base replaced. */
 static bool
 is_there(const struct uidlist_record *r, const void *context)
 {
-	return scan_find(((const struct keeping *)context)->scan, r->base) != NULL;
+	const struct keeping *k = context;
+
+	return scan_find(k->scan, r->base) && uidlist_find(k->list, r->base) == r - k->list->records;
 }
 
 /* Gives UIDs to files without one, in Dovecot's order; drops stale records
@@ -282,7 +286,7 @@ assign_uids(struct folder *f, struct scan *s, struct fault *why)
 {
 	const struct scan_entry **unknown = mem_array(s->count + 1, sizeof *unknown);
 	size_t                    count = 0, first, stale = 0;
-	struct keeping            keeping = {s};
+	struct keeping            keeping = {s, &f->list};
 	int                       result = 0;
 
 	if (f->list.courier)

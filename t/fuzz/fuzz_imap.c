@@ -46,8 +46,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fetch_items_parse(arena, c.arguments, &items, NULL);
 		if (c.arguments->next)
 			fetch_items_parse(arena, c.arguments->next, &items, NULL);
-		if (sequence_parse(arena, c.arguments->text, &set))
-			sequence_has(&set, 7, 9);
+		if (sequence_parse(arena, c.arguments->text, &set)) {
+			sequence_resolve(&set, 9);
+			for (size_t i = 1; i < set.count; i++)
+				assert(set.ranges[i - 1].last < set.ranges[i].first);
+			assert(sequence_has(&set, set.ranges[0].first));
+		}
 	}
 	return 0;
 }
