@@ -71,6 +71,6 @@ log_event(struct session *s, const char *kind, struct span what)
 	if (s->helo[0])
 		text_add_format(&line, " helo=<%s>", s->helo);
 	if (s->sasl_user[0])
-		text_add_format(&line, " sasl_method=%s, sasl_username=%s", s->sasl_method, s->sasl_user);
+		text_add_format(&line, " sasl_method=%s sasl_username=%s", s->sasl_method, s->sasl_user);
 	log_info("%s", text_string(&line));
 }

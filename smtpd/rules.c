@@ -202,8 +202,12 @@ rules_classes(const struct list *names, struct faults *faults)
 		}
 		if (found > 0)
 			faults_add(faults, "smtpd_restriction_classes: nothing sets %s", names->item[i]);
-		for (int a = 0; a < ABOUTS; a++)
-			compile_into(classes[i].lists[a], names->item[i], &list, (enum about)a, a ? &(struct faults){0} : faults, 0);
+		for (int a = 0; a < ABOUTS; a++) {
+			struct faults again = {0};    /* told once */
+
+			compile_into(classes[i].lists[a], names->item[i], &list, (enum about)a, a ? &again : faults, 0);
+			faults_free(&again);
+		}
 		list_free(&list);
 	}
 }

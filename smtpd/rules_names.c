@@ -29,7 +29,7 @@ reject_unknown_reverse_client_hostname(struct check *asked, const struct rule_us
 	(void)u;
 	if (strcmp(c.s->client.reverse_name, "unknown") != 0)
 		return DUNNO;
-	return refuse(&c, c.s->client.name_trouble ? 450 : settings.unknown_client_code, "4.7.25",
+	return refuse(&c, c.s->client.name_trouble ? 450 : settings.unknown_client_code, "4.7.1",
 	              "Client host rejected: cannot find your reverse hostname, [%s]", c.s->client.address);
 }
 
