@@ -110,15 +110,19 @@ tell_members(struct worker *w, const struct members *m)
 	static const char *const kinds[] = {"address", "command", "file", "include"};
 	autoframe struct frame   f = {0};
 
+	size_t                   faulty = m->faulty;
+
 	for (size_t i = 0; i < m->count; i++) {
-		if (m->at[i].value.len > FRAME_MAX / 2)
+		if (m->at[i].value.len > FRAME_MAX / 2) {
+			faulty++;
 			continue;
+		}
 		frame_start(&f, "member");
 		frame_put(&f, kinds[m->at[i].kind], m->at[i].value);
 		worker_tell(w, &f);
 	}
 	frame_start(&f, "list");
-	frame_put_number(&f, "faulty", (int64_t)m->faulty);
+	frame_put_number(&f, "faulty", (int64_t)faulty);
 	worker_tell(w, &f);
 }
 
@@ -152,6 +156,8 @@ read_list(struct worker *w, const struct errand *e, const char *path, struct fau
 	if (file_read_fd(fd, LIST_FILE_MAX, &in, why) < 0)
 		return -1;
 	members_parse(arena, text_span(&in), MEMBERS_OF_FILE, &members);
+	if (members.cut)
+		return fault_set(why, FAULT_INPUT, "%s has too many members", path);
 	if (members.count == 0 && !e->list_is_include)
 		return 1;                      /* an empty .forward forwards nothing */
 	tell_members(w, &members);
@@ -271,6 +277,7 @@ hear(void *context, struct frame *f, struct fault *why)
 {
 	struct errand_talk *t = context;
 	struct span         text = SPAN_NONE;
+	int64_t             faulty = 0;
 
 	if (t->over)
 		return fault_set(why, FAULT_INPUT, "report after the end");
@@ -284,6 +291,8 @@ hear(void *context, struct frame *f, struct fault *why)
 	t->over = true;
 	if (frame_is(f, "list")) {
 		t->result->has_list = true;
+		if (frame_get_number(f, "faulty", &faulty) && faulty > 0)
+			log_warning("list of %s: %lld members make no sense", t->errand->user, (long long)faulty);
 		return 0;
 	}
 	if (!frame_is(f, "status"))

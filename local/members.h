@@ -18,7 +18,7 @@
 
 #include "base/arena.h"
 
-enum { MEMBERS_MAX = 10000 };
+enum { MEMBERS_MAX = 100000 };
 
 enum member_kind { MEMBER_ADDRESS, MEMBER_COMMAND, MEMBER_FILE, MEMBER_INCLUDE };
 

@@ -24,12 +24,14 @@ enum { ARGUMENTS_MAX = 10000 };
 
 static struct {
 	int64_t           command_ms, time_limit;
+	bool              allow_min_user;
 	struct attributes attributes;
 	struct text       eol;
 } config;
 
 static const struct param params[] = {
 	DURATION("command_time_limit", &config.command_ms, "1000s", "1s", "", "longest time of a delivery command"),
+	BOOLEAN("allow_min_user", &config.allow_min_user, "no", "addresses may start with \"-\""),
 	END_OF_PARAMS
 };
 
@@ -179,6 +181,8 @@ add_argument(struct macros *m, const char *word, const char **argv, size_t *n, s
 		return -1;
 	if (span_has(text_span(&out), '\0'))
 		return fault_set(why, FAULT_INPUT, "an argument holds NUL");
+	if (word[0] == '$' && out.len && out.at[0] == '-' && !config.allow_min_user)
+		return fault_set(why, FAULT_DENIED, "an address that starts with \"-\" would be an option");
 	argv[(*n)++] = arena_string(m->arena, text_span(&out));
 	return 0;
 }
@@ -249,7 +253,11 @@ run(const struct delivery *d, const struct message_content *content, struct deli
 		return;
 	}
 	if (make_argv(d, rcpts, count, arena, &e.argv, &why) < 0) {
-		log_warning("%s", fault_text(&why));
+		log_warning("%.*s: %s", SPAN_ARGS(d->queue_id), fault_text(&why));
+		if (why.class == FAULT_DENIED) {
+			outcome_set(o, DELIVER_BOUNCED, "5.1.3", "bad address syntax");
+			return;
+		}
 		outcome_set(o, DELIVER_DEFERRED, "4.3.5", "mail system configuration error");
 		return;
 	}

@@ -123,7 +123,11 @@ try_alias(struct run *r, const struct party *p, struct span name, bool whole)
 	if (!target_check_loop(r, p))
 		return true;
 	members_parse(r->arena, text_span(&value), MEMBERS_OF_ALIAS, &list);
-	if (list.faulty || list.cut)
+	if (list.cut) {
+		run_add(r, p->address, DELIVER_DEFERRED, "4.3.5", "too many members in alias %.*s", SPAN_ARGS(name));
+		return true;
+	}
+	if (list.faulty)
 		log_warning("%.*s: alias %.*s: %zu members make no sense", SPAN_ARGS(r->d->queue_id), SPAN_ARGS(name),
 		            list.faulty);
 	if (list.count == 0) {

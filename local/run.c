@@ -43,9 +43,12 @@ run_first_time(struct run *r, const char *kind, struct span what, long who)
 	text_lower(&key);
 	if (strmap_get(r->seen, text_span(&key)))
 		return false;
-	/* a filter without end would be the sender's to fill: past the limit nothing is new */
-	if (local_settings.duplicate_limit && strmap_count(r->seen) >= (size_t)local_settings.duplicate_limit * 2)
+	if (strmap_count(r->seen) >= SEEN_MAX) {
+		if (!r->too_much)
+			run_add(r, r->rcpt->address, DELIVER_DEFERRED, "4.3.5", "expands to too many addresses");
+		r->too_much = true;
 		return false;
+	}
 	strmap_put(r->seen, text_span(&key), r);
 	return true;
 }

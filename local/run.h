@@ -19,7 +19,10 @@
 #include "local/errand.h"
 #include "local/settings.h"
 
-enum { LEVEL_MAX = 50 };                 /* aliases in aliases, SECURITY.md row 10 */
+enum {
+	LEVEL_MAX = 50,                  /* aliases in aliases, SECURITY.md row 10 */
+	SEEN_MAX = 200000,               /* aliases, addresses, commands and files out of one recipient */
+};
 
 enum party_origin { PARTY_RECIPIENT, PARTY_ALIAS, PARTY_FORWARD, PARTY_INCLUDE };
 
@@ -45,7 +48,7 @@ struct run {
 	const struct message_content *content;
 	struct arena                 *arena;
 	struct strmap                *seen;
-	bool                          loop_checked;
+	bool                          loop_checked, too_much;
 	struct result                *results;
 	size_t                        n_results, room_results;
 	struct forwarding            *forwards;

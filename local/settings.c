@@ -46,7 +46,7 @@ const struct param local_params[] = {
 	DURATION("deliver_lock_delay", &S.lock_delay_ms, "1s", "1s", "", "time between attempts to lock a mailbox"),
 	DURATION("stale_lock_time", &S.stale_ms, "500s", "1s", "", "older lock files are removed"),
 	NUMBER("deliver_lock_attempts", &S.lock_attempts, "20", "1", "", "attempts to lock a mailbox"),
-	NUMBER("duplicate_filter_limit", &S.duplicate_limit, "1000", "0", "", "most addresses out of one recipient"),
+	NUMBER("duplicate_filter_limit", &S.duplicate_limit, "1000", "0", "", "accepted: each address is remembered, none is delivered twice"),
 	END_OF_PARAMS
 };
 

@@ -107,7 +107,8 @@ fill_empty(struct resolving *s)
 		s->local = span_of(site.empty_address_recipient);
 	if (s->class == ROUTE_LOCAL && s->domain.len == 0)
 		s->domain = span_of(site.myhostname);
-	if (s->local.len == 0)
+	/* "-x" could be an option to a command that gets the address as an argument */
+	if (s->local.len == 0 || (s->local.at[0] == '-' && !route_settings.allow_min_user))
 		s->class = ROUTE_ERROR;
 }
 

@@ -10,7 +10,7 @@
 #include "route/route.h"
 
 struct route_settings {
-	bool        swap_bangpath, allow_percent_hack, resolve_null_domain, resolve_numeric_domain;
+	bool        swap_bangpath, allow_percent_hack, resolve_null_domain, resolve_numeric_domain, allow_min_user;
 	const char *remote_header_rewrite_domain;
 	const char *local_transport, *virtual_transport, *relay_transport, *default_transport;
 	const char *relayhost, *empty_relayhost_key, *empty_transport_key;

@@ -17,6 +17,7 @@ const struct param route_params[] = {
 	BOOLEAN("allow_percent_hack", &S.allow_percent_hack, "yes", "user%domain means user@domain"),
 	BOOLEAN("resolve_null_domain", &S.resolve_null_domain, "no", "user@ is local"),
 	BOOLEAN("resolve_numeric_domain", &S.resolve_numeric_domain, "no", "user@192.0.2.1 means user@[192.0.2.1]"),
+	BOOLEAN("allow_min_user", &S.allow_min_user, "no", "addresses may start with \"-\""),
 	STRING("remote_header_rewrite_domain", &S.remote_header_rewrite_domain, "", "completes addresses in headers of remote clients; empty: they stay as they are"),
 	STRING("local_transport", &S.local_transport, "local:$myhostname", "how mail for mydestination is delivered"),
 	STRING("virtual_transport", &S.virtual_transport, "virtual", "how mail for virtual_mailbox_domains is delivered"),

@@ -167,6 +167,9 @@ with Site(MAIN, USERS, {"aliases": ALIASES}) as s:
     b = len(mails(s, "bob"))
     t.same((send("bob@example.com", verify_only="yes")[:2], len(mails(s, "bob")) - b), (("sent", "2.0.0"), 0), "sendmail -bv delivers nothing")
     t.same(send("nobody-here@example.com", verify_only="yes")[0], "bounced", "and tells who is unknown")
+    with open(f"{s.dir}/out/list", "w") as f:
+        f.write("".join(f"member{i}@lists.example\n" for i in range(5000)))
+    t.same((send("inc@example.com")[0], len(cleanup.got[-1][1])), ("sent", 5000), "a list of 5000 keeps all of them")
     cleanup.refuse = "4.3.2"
     t.same(send("away@example.com")[:2], ("deferred", "4.3.0"), "cleanup says not now")
 

@@ -86,6 +86,8 @@ with Site("recipient_delimiter = +\n", {"vmail": 5005}, {"show": SHOW}) as s:
     t.same(open(f"{s.dir}/out/pwd").read().strip(), f"{s.dir}/out", "directory=")
     got, args = run("q", ["${recipient}", "${sender}"], ["two words@d.example"], sender="")
     t.same(args, ['"two words"@d.example', "MAILER-DAEMON"], "flag q, null_sender")
+    got, args = run("", ["-f", "${sender}", "--", "${recipient}"], ["a@b.example"], sender="-oQ/tmp@x.example")
+    t.same((got[0][:2], args), (("bounced", "5.1.3"), None), "a sender that looks like an option")
     got, args = run("", ["x"], ["a@b.example"], extra=["size=10"])
     t.same(got[0][:2], ("bounced", "5.2.3"), "size=")
     with open(f"{s.dir}/show", "w") as f:

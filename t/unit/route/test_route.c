@@ -128,6 +128,8 @@ UNIT_TEST(resolves)
 		{"", "", "bob@", "error", "Bad recipient address syntax", "bob@", ROUTE_ERROR, "5.1.3"},
 		{"", "", "bob@a..b", "error", "Bad recipient address syntax", "bob@a..b", ROUTE_ERROR, "5.1.3"},
 		{"", "", "bob@10.1.2.3", "error", "Bad recipient address syntax", "bob@10.1.2.3", ROUTE_ERROR, "5.1.3"},
+		{"", "", "-x@e.example", "error", "Bad recipient address syntax", "-x@e.example", ROUTE_ERROR, "5.1.3"},
+		{"allow_min_user=yes", "", "-x@e.example", "smtp", "e.example", "-x@e.example", ROUTE_DEFAULT, ""},
 		{"resolve_numeric_domain=yes", "", "bob@10.1.2.3", "smtp", "[10.1.2.3]", "bob@[10.1.2.3]", ROUTE_DEFAULT, ""},
 		{"", "", "bob@[10.1.2.3]", "smtp", "[10.1.2.3]", "bob@[10.1.2.3]", ROUTE_DEFAULT, ""},
 		{"", "", "bob@[127.0.0.1]", "local", "mail.example.com", "bob@[127.0.0.1]", ROUTE_LOCAL, ""},
