@@ -120,7 +120,7 @@ become(const struct post *post, char **arguments, int status)
 	place_descriptors(post, status);
 	for (int number = 1; number < NSIG; number++)
 		if (number != SIGKILL && number != SIGSTOP)
-			signal(number, SIG_DFL);
+			signal(number, number == SIGINT || number == SIGHUP ? SIG_IGN : SIG_DFL); /* the terminal's: ours to answer */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(post->program, arguments);

@@ -37,7 +37,7 @@ with Instance(master=master) as i:
         t.ok(os.stat(files[0]).st_uid == uid, "to its owner")
     t.ok(wait_for(lambda: ": removed" in i.log()), "and the queue is empty", i.log())
     for dead in ("smtpd", "cleanup", "qmgr", "virtual", "trivial-rewrite"):
-        pid = [p for p in i.children() if os.path.basename(open(f"/proc/{p}/cmdline").read().split("\0")[0]) == dead]
+        pid = wait_for(lambda: i.named(dead)) or []
         t.ok(len(pid) == 1, f"{dead} runs", pid)
         os.kill(pid[0], 9)
 

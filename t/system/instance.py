@@ -125,6 +125,18 @@ alias_maps =
         except FileNotFoundError:
             return []
 
+    def named(self, name):
+        """Pids of master's children that run as `name`."""
+        found = []
+        for pid in self.children():
+            try:
+                with open(f"/proc/{pid}/cmdline") as f:
+                    if os.path.basename(f.read().split("\0")[0]) == name:
+                        found.append(pid)
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return found
+
     def __enter__(self):
         return self
 

@@ -97,7 +97,7 @@ def test_life():
         t.ok(three.f.readline() == "hello\n", "until one ends")
         one.close(), three.close()
 
-        logger = [p for p in i.children() if "postlogd" in open(f"/proc/{p}/cmdline").read()]
+        logger = wait_for(lambda: i.named("postlogd"))
         os.kill(logger[0], signal.SIGKILL)
         t.ok(Line(a).ask("hello") == "hello", "no logger: mail goes on")
         t.ok(wait_for(lambda: f"pid {logger[0]} killed by signal 9" in i.log()), "a new logger writes what waited", i.log())
