@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "service/sandbox.h"
 #include "base/mem.h"
 #include "dnsd_records.h"
 
@@ -53,6 +54,17 @@ option(const char *name, const char *value, struct fault *why)
 	return error ? fault_set(why, FAULT_SYSTEM, "libunbound: %s %s: %s", name, value, ub_strerror(error)) : 0;
 }
 
+/* "127.0.0.1@5353": TCP to that port is let through by the sandbox. */
+static void
+allow_port_of(struct span server)
+{
+	ptrdiff_t at = span_find(server, '@');
+	uint64_t  port;
+
+	if (at >= 0 && span_number(span_from(server, (size_t)at + 1), &port) && port > 0 && port <= UINT16_MAX)
+		sandbox_allow_port((uint16_t)port);
+}
+
 static int
 forward_to(const char *servers, struct fault *why)
 {
@@ -64,6 +76,7 @@ forward_to(const char *servers, struct fault *why)
 
 		if (error)
 			return fault_set(why, FAULT_INPUT, "dnsd_servers: %s: %s", server, ub_strerror(error));
+		allow_port_of(one);
 	}
 	return 0;
 }

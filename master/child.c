@@ -120,7 +120,9 @@ become(const struct post *post, char **arguments, int status)
 	place_descriptors(post, status);
 	for (int number = 1; number < NSIG; number++)
 		if (number != SIGKILL && number != SIGSTOP)
-			signal(number, number == SIGINT || number == SIGHUP ? SIG_IGN : SIG_DFL); /* the terminal's: ours to answer */
+			signal(number, SIG_DFL);
+	signal(SIGINT, SIG_IGN); /* the terminal's are master's to answer */
+	signal(SIGHUP, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(post->program, arguments);

@@ -17,6 +17,9 @@ with Instance(master=f"127.0.0.1:{port} inet n - n - - smtpd\n", programs={"smtp
     for name in sorted(os.listdir(i.dir + "/libexec")):
         if name in ("master", "tables", "smtpd"):
             continue
+        about = subprocess.run([f"{i.dir}/libexec/{name}", "--describe"], capture_output=True, text=True, timeout=60)
+        if not about.stdout.startswith("@program"):
+            continue  # not a program that master starts
         own = ["--", "user=nobody", "argv=/bin/true"] if name in ("pipe", "spawn") else []
         r = subprocess.run([f"{i.dir}/libexec/{name}", "--probe", "-c", i.dir + "/etc", *own], capture_output=True, text=True, timeout=120)
         lines = [l.split("\t") for l in r.stdout.splitlines() if "\t" in l]
