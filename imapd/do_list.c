@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * do_list.c - LIST and LSUB with wildcards (RFC 3501, 6.3.8 and 6.3.9; RFC 3348)
+ * do_list.c - LIST and LSUB with wildcards (RFC 3501, 6.3.8 and 6.3.9; RFC 3348, RFC 6154)
  *
  * Names are told as mailboxes, as parents that do not exist themselves
  * (\Noselect), or in LSUB as parents of what is subscribed.
@@ -117,6 +117,22 @@ has_children(const struct listing *l, struct span name)
 	return false;
 }
 
+/* RFC 6154: plain LIST may tell it. */
+static void
+add_special_use(struct span name, struct text *out)
+{
+	struct span uses = span_of(imap_config.special_use), use;
+
+	while (span_next(&uses, " \t", &use)) {
+		ptrdiff_t at = span_find_last(use, '=');
+
+		if (at > 0 && span_equal(span_first(use, (size_t)at), name)) {
+			text_add_byte(out, ' ');
+			text_add(out, span_from(use, (size_t)at + 1));
+		}
+	}
+}
+
 static void
 tell_names(struct listing *l)
 {
@@ -132,6 +148,8 @@ tell_names(struct listing *l)
 		else
 			text_add_format(out, "%s\\Has%sChildren", l->real[i] ? "" : "\\Noselect ",
 				has_children(l, name) ? "" : "No");
+		if (strcmp(l->response, "LIST") == 0 && l->real[i])
+			add_special_use(name, out);
 		text_add_string(out, ") ");
 		imap_add_string(span_of(imap_config.separator), out);
 		text_add_byte(out, ' ');

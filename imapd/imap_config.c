@@ -4,10 +4,15 @@
  */
 #include "imap_config.h"
 
+#include "base/mem.h"
+
+#define SPECIAL_USE "Archive=\\Archive Drafts=\\Drafts Junk=\\Junk Sent=\\Sent Trash=\\Trash"
+
 struct imap_config imap_config = {
 	.mail_location = "maildir:%h/Maildir", .max_line_length = 65536, .max_message = 1 << 30,
 	.max_keyword_length = 50, .idle_notify_interval = 120000, .timeout = 1800000,
 	.separator = ".", .prefix = "",
+	.special_use = SPECIAL_USE,
 };
 
 const struct param imap_params[] = {
@@ -27,17 +32,39 @@ const struct param imap_params[] = {
 		"between the levels of a mailbox name: . or /"),
 	STRING  ("imap_namespace_prefix", &imap_config.prefix, "",
 		"before every name but INBOX; \"INBOX.\" shows names as Courier does"),
+	RAW     ("imap_special_use", &imap_config.special_use, SPECIAL_USE,
+		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."),
 	END_OF_PARAMS
 };
+
+static bool
+is_known_use(struct span use)
+{
+	static const char *const known[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent",
+		"\\Trash", "\\Important"};
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (span_is_nocase(use, known[i]))
+			return true;
+	return false;
+}
 
 int
 imap_config_check(struct fault *why)
 {
 	struct span separator = span_of(imap_config.separator), prefix = span_of(imap_config.prefix);
+	struct span uses = span_of(imap_config.special_use), use;
 
 	if (!span_is(separator, ".") && !span_is(separator, "/"))
 		return fault_set(why, FAULT_INPUT, "imap_namespace_separator must be . or /");
 	if (prefix.len && !span_ends(prefix, imap_config.separator))
 		return fault_set(why, FAULT_INPUT, "imap_namespace_prefix must end in the separator");
+	while (span_next(&uses, " \t", &use)) {
+		ptrdiff_t at = span_find_last(use, '=');
+
+		if (at < 1 || !is_known_use(span_from(use, (size_t)at + 1)))
+			return fault_set(why, FAULT_INPUT, "imap_special_use: \"%.*s\" is not NAME=\\Use",
+				SPAN_ARGS(use));
+	}
 	return 0;
 }

@@ -15,6 +15,7 @@ struct imap_config {
 	int64_t     idle_notify_interval;     /* ms */
 	int64_t     timeout;                  /* ms without a command; RFC 3501, 5.4: 30 minutes at least */
 	const char *separator, *prefix;       /* of the one namespace */
+	const char *special_use;              /* "Drafts=\\Drafts ..." */
 };
 
 extern struct imap_config imap_config;

@@ -25,7 +25,7 @@
 
 /* What works after login; a login program adds its own (STARTTLS, AUTH=...). */
 #define IMAP_CAPABILITIES "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT " \
-	"UIDPLUS MOVE"
+	"UIDPLUS MOVE SPECIAL-USE"
 
 struct imap_user {
 	const char *name, *home;      /* for %u, %h and the log */

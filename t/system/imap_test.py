@@ -361,6 +361,7 @@ def mailboxes():
     has(lines, r'^\* LIST \(\\HasNoChildren\) "/" Archive/2026/01$')
     has(lines, r'^\* LIST \(\\HasNoChildren\) "/" "two words"$')
     has(lines, r'"/" INBOX$')
+    has(lines, r'^\* LIST \(\\HasNoChildren \\Drafts\) "/" Drafts$')
     assert c.ok('LIST "" ""')[0] == '* LIST (\\Noselect) "/" ""'
     lines = c.ok('LIST "" %')
     hasnt(lines, "2026")
