@@ -123,7 +123,9 @@ become_command(const struct errand *e, int input, int output)
 	if (e->work_directory && chdir(e->work_directory) < 0 && chdir("/") < 0)
 		_exit(EX_TEMPFAIL);
 	umask(077);
-	execvpe(e->argv[0], (char *const *)e->argv, (char *const *)e->environment);
+	setpgid(0, 0);                   /* so that it can be ended with whatever it started */
+	environ = (char **)e->environment;
+	execvp(e->argv[0], (char *const *)e->argv);
 	dprintf(2, "4.3.0 cannot execute %s: %s\n", e->argv[0], strerror(errno));
 	_exit(EX_TEMPFAIL);
 }
@@ -317,6 +319,7 @@ command_work(struct worker *w, const struct errand *e, struct outcome *o)
 	}
 	converse(&r, &before);
 	if (!r.ended) {
+		kill(-r.pid, SIGKILL);
 		kill(r.pid, SIGKILL);
 		waitpid(r.pid, &r.status, 0);
 	}

@@ -40,30 +40,39 @@ with_extension(struct run *r, const struct party *p, struct span address)
 	                            SPAN_ARGS(p->unmatched), domain.len ? "@" : "", SPAN_ARGS(domain)));
 }
 
-void
-address_deliver(struct run *r, const struct party *from, struct span address)
+static bool
+is_bare(struct span address)
 {
-	struct span  whole;
-	struct route route;
-	struct fault why = {0};
+	return span_starts(address, "\\") && !span_has(address, '@');
+}
 
-	if (span_starts(address, "\\") && !span_has(address, '@')) {
-		struct span here = span_of(arena_format(r->arena, "%.*s@%.*s", SPAN_ARGS(address),
-		                                        SPAN_ARGS(from->domain)));
-		visit(r, from, here, true);
-		return;
-	}
-	address = with_extension(r, from, address);
-	if (ask_rewrite("local", &address, 1, r->arena, &whole, &why) < 0 ||
-	    ask_resolve(from->sender, &whole, 1, r->arena, &route, &why) < 0) {
-		run_add(r, from->address, DELIVER_DEFERRED, "4.3.0", "address resolver failure: %s", fault_text(&why));
-		return;
-	}
+static void
+deliver_address(struct run *r, const struct party *from, struct span whole, const struct route *route)
+{
 	/* With another sender (owner-list) a bounce must go elsewhere: that is another message. */
-	if (span_is(route.transport, service->name) && span_equal_nocase(route.nexthop, r->d->nexthop) && !from->owned)
-		visit(r, from, route.recipient, false);
+	if (span_is(route->transport, service->name) && span_equal_nocase(route->nexthop, r->d->nexthop) && !from->owned)
+		visit(r, from, route->recipient, false);
 	else if (run_first_time(r, "address", whole, 0))
 		forward_add(r, from->sender, whole);
+}
+
+/* All addresses of a list are resolved in one batch: results by the place in the list. */
+static int
+resolve_all(struct run *r, const struct party *from, const struct members *list, struct span **whole,
+            struct route **routes, struct fault *why)
+{
+	struct span *in = arena_alloc(r->arena, (list->count + 1) * sizeof *in);
+	size_t       n = 0;
+
+	*whole = arena_alloc(r->arena, (list->count + 1) * sizeof **whole);
+	*routes = arena_alloc(r->arena, (list->count + 1) * sizeof **routes);
+	for (size_t i = 0; i < list->count; i++)
+		if (list->at[i].kind == MEMBER_ADDRESS && !is_bare(list->at[i].value))
+			in[n++] = with_extension(r, from, list->at[i].value);
+	if (n && (ask_rewrite("local", in, n, r->arena, *whole, why) < 0 ||
+	          ask_resolve(from->sender, *whole, n, r->arena, *routes, why) < 0))
+		return -1;
+	return 0;
 }
 
 static void
@@ -87,14 +96,20 @@ include(struct run *r, const struct party *from, struct span path)
 	members_deliver(r, &next, &list);
 }
 
+/* `whole` and `route` are an address's, resolved. */
 static void
-deliver_member(struct run *r, const struct party *from, const struct member *m)
+deliver_member(struct run *r, const struct party *from, const struct member *m, struct span whole,
+               const struct route *route)
 {
 	const char *origin = origin_name(from->origin);
 
 	switch (m->kind) {
 	case MEMBER_ADDRESS:
-		address_deliver(r, from, m->value);
+		if (is_bare(m->value))
+			visit(r, from, span_of(arena_format(r->arena, "%.*s@%.*s", SPAN_ARGS(m->value),
+			                                    SPAN_ARGS(from->domain))), true);
+		else
+			deliver_address(r, from, whole, route);
 		break;
 	case MEMBER_COMMAND:
 		if (!list_has(&local_settings.allow_commands, origin))
@@ -117,11 +132,25 @@ deliver_member(struct run *r, const struct party *from, const struct member *m)
 void
 members_deliver(struct run *r, const struct party *from, const struct members *list)
 {
+	struct span  *whole;
+	struct route *routes;
+	struct fault  why = {0};
+	size_t        n = 0;
+
 	if (from->level > LEVEL_MAX) {
 		run_add(r, from->address, DELIVER_BOUNCED, "5.4.6", "possible alias database loop for %.*s",
 		        SPAN_ARGS(from->local));
 		return;
 	}
-	for (size_t i = 0; i < list->count; i++)
-		deliver_member(r, from, &list->at[i]);
+	if (resolve_all(r, from, list, &whole, &routes, &why) < 0) {
+		run_add(r, from->address, DELIVER_DEFERRED, "4.3.0", "address resolver failure: %s", fault_text(&why));
+		return;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		const struct member *m = &list->at[i];
+		bool                 resolved = m->kind == MEMBER_ADDRESS && !is_bare(m->value);
+
+		deliver_member(r, from, m, resolved ? whole[n] : SPAN_NONE, resolved ? &routes[n] : NULL);
+		n += resolved;
+	}
 }

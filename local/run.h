@@ -67,7 +67,6 @@ bool run_first_time(struct run *, const char *kind, struct span what, long who);
 
 void recipient_deliver(struct run *, struct party *);
 void members_deliver(struct run *, const struct party *, const struct members *);
-void address_deliver(struct run *, const struct party *, struct span address);
 
 /* target.c: where a party's mail ends. */
 void target_file(struct run *, const struct party *, struct span path);

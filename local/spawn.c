@@ -73,7 +73,8 @@ be_command(int fd)
 	if (chdir(site.queue_directory) < 0 && chdir("/") < 0)
 		_exit(1);
 	umask(077);
-	execvpe(config.attributes.argv[0], (char *const *)config.attributes.argv, config.environment);
+	environ = config.environment;
+	execvp(config.attributes.argv[0], (char *const *)config.attributes.argv);
 	_exit(127);
 }
 

@@ -37,7 +37,7 @@ dup: alice, alice, boss
 ghost: no-such-user
 postmaster: /dev/null
 bad: ,
-slow: "|sleep 30"
+slow: "|sleep 30; true"
 """ + "".join(f"deep{i}: deep{i + 1}, deep{i + 1}\n" for i in range(1, 30)) + "deep30: alice\n" + \
     "".join(f"chain{i}: chain{i + 1}\n" for i in range(100)) + "chain100: alice\n"
 
@@ -105,7 +105,7 @@ with Site(MAIN, USERS, {"aliases": ALIASES}) as s:
     t.same(send("exit1@example.com"), ("bounced", "5.3.0", 'Command died with status 1: "echo oops; exit 1". Command output: oops'), "exit 1")
     t.same(send("own@example.com"), ("bounced", "5.7.9", "go away"), "a status of the command's own")
     t.same(send("killed@example.com")[:2], ("deferred", "4.3.0"), "a command that dies")
-    t.same(send("slow@example.com"), ("bounced", "5.3.0", 'Command time limit exceeded: "sleep 30"'), "a command that takes too long")
+    t.same(send("slow@example.com"), ("bounced", "5.3.0", 'Command time limit exceeded: "sleep 30; true"'), "a command that takes too long")
     # files
     t.same(send("tofile@example.com"), ("sent", "2.0.0", f"delivered to file: {s.dir}/out/file"), "a file")
     t.same(send("todir@example.com"), ("sent", "2.0.0", "delivered to maildir"), "a Maildir by path")
