@@ -40,3 +40,7 @@ t_bench_queue_fill_SOURCES = t/bench/queue_fill.c
 t_bench_queue_fill_LDADD = $(QUEUE_LIBS)
 DIRECT_TESTS += t/crash/test_qmgr.py
 EXTRA_DIST += t/crash/stage.py t/crash/test_qmgr.py
+EXTRA_DIST += t/bench/deferred.py
+.PHONY: bench-deferred
+bench-deferred: qmgr/qmgr t/bench/queue_fill
+	top_builddir=$(abs_top_builddir) $(top_srcdir)/t/bench/deferred.py $(or $(N),100000)

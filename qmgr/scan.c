@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "qmgr.h"
 
-enum { FRESH_MAX = 8192, SHARE = 4, REFILL_STEP = 256 };
+enum { FRESH_MAX = 8192, SHARE = 4 };
 
 struct fresh {
 	char             id[QUEUE_ID_SIZE];
@@ -255,8 +255,9 @@ intake_scan_deferred(void *given)
 	struct queue_scan *scan;
 	struct queue_id    id;
 	struct fault       why = {0};
+	bool               stopping = false;
 	int64_t            due;
-	int                got;
+	int                got = 0;
 
 	if (queue_scan_open(q->queue, QUEUE_DEFERRED, &scan, &why) < 0) {
 		log_warning("%s", fault_text(&why));
@@ -265,9 +266,10 @@ intake_scan_deferred(void *given)
 	qmgr_enter(q);
 	due_refill_begin(q->intake->due);
 	qmgr_leave(q);
-	while ((got = queue_scan_next(scan, &id, &due, &why)) > 0 && !q->stopping) {
+	while (!stopping && (got = queue_scan_next(scan, &id, &due, &why)) > 0) {
 		qmgr_enter(q);
 		due_refill(q->intake->due, span_of(id.text), due);
+		stopping = q->stopping;
 		qmgr_leave(q);
 	}
 	queue_scan_close(scan);
