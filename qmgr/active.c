@@ -17,7 +17,7 @@
 #include "ipc/ask_rewrite.h"
 #include "qmgr.h"
 
-enum { RANGE_MAX = 1000, OPEN_FILES_MAX = 1000, AGAIN_LOCKED_US = 1000000, AGAIN_TROUBLE_US = 60000000 };
+enum { RANGE_MAX = 1000, OPEN_FILES_MAX = 1000, AGAIN_LOCKED_US = 2000000, AGAIN_TROUBLE_US = 60000000 };
 
 /* Memory. */
 
@@ -137,6 +137,7 @@ keep_envelope(struct message *m)
 	m->ret = keep(m, e->ret);
 	m->body = keep(m, e->body);
 	m->filter = keep(m, e->filter);
+	m->verp = keep(m, e->verp);
 	m->client_name = keep(m, e->client_name);
 	m->client_address = keep(m, e->client_address);
 	m->helo = keep(m, e->helo);
@@ -372,7 +373,7 @@ assign_one_locked(struct qmgr *q, struct message *m, struct recipient *r, const 
 
 	text_add(&key, route->nexthop);
 	text_add_byte(&key, '\0');
-	if (schedule_recipient_limit(q->schedule, route->transport) == 1)
+	if (m->verp.len || schedule_recipient_limit(q->schedule, route->transport) == 1)
 		text_add(&key, r->address); /* concurrency is per recipient then, as in Postfix */
 	text_lower(&key);
 	s = schedule_suspended(q->schedule, route->transport, text_span(&key), clock_now());
@@ -478,6 +479,18 @@ is_over(struct qmgr *q, struct message *m)
 	return over;
 }
 
+/* The next qmgr goes on with it. */
+static bool
+is_withdrawn(struct qmgr *q, struct message *m)
+{
+	bool withdrawn;
+
+	qmgr_enter(q);
+	withdrawn = m->withdrawn || (q->stopping && m->next_at != 0 && !m->wish);
+	qmgr_leave(q);
+	return withdrawn;
+}
+
 static int
 open_again(struct qmgr *q, struct message *m, struct fault *why)
 {
@@ -495,6 +508,10 @@ message_go_on(struct qmgr *q, struct message *m)
 		struct outcome *list;
 
 		free_range(q, m);
+		if (is_withdrawn(q, m)) {
+			message_forget(q, m);
+			return;
+		}
 		if (open_again(q, m, &why) < 0) {
 			give_up_loading(q, m, &why);
 			return;
@@ -513,5 +530,45 @@ message_go_on(struct qmgr *q, struct message *m)
 		outcomes_record(q, m, list);
 		if (!give_up_hold_of(q, m))
 			return;
+	}
+}
+
+static struct message *
+next_to_withdraw_locked(struct qmgr *q, size_t *at)
+{
+	struct span id;
+	void       *value;
+
+	while (strmap_next(q->messages, at, &id, &value)) {
+		struct message *m = value;
+		struct entry   *list = m->in_job ? schedule_drop(q->schedule, &m->job) : NULL;
+		bool            last = false;
+
+		for (struct entry *next; list; list = next) {
+			next = list->job_next;
+			m->withdrawn = true;
+			m->left -= list->n_rcpts;
+			last = m->left == 0;
+			entry_free(list);
+		}
+		if (last)
+			return m;
+	}
+	return NULL;
+}
+
+void
+messages_withdraw(struct qmgr *q)
+{
+	for (;;) {
+		struct message *m;
+		size_t          at = 0;
+
+		qmgr_enter(q);
+		m = next_to_withdraw_locked(q, &at);
+		qmgr_leave(q);
+		if (!m)
+			return;
+		message_forget(q, m);
 	}
 }

@@ -6,6 +6,7 @@
  * fails the message stays, and only the telling is tried again.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/fault_point.h"
@@ -39,15 +40,45 @@ remove_it(struct qmgr *q, struct message *m)
 	message_forget(q, m);
 }
 
-/* Our own troubles are over in seconds, remote ones in minutes. */
+/*
+ * Our own troubles are over in seconds, remote ones in minutes. What lost its
+ * agent is spread out, so that a message that kills agents does not meet the
+ * same bystanders again.
+ */
 static int64_t
 next_try(const struct message *m, int64_t now)
 {
 	int64_t due = retry_due(&config.retry, m->arrival_us, now);
 	int64_t soon = now + SOON_US * (m->killed + 1);
 
+	if (m->killed_now)
+		soon += random() % (2 * SOON_US * (m->killed + 1));
+
 	return m->soon && soon < due ? soon : due;
 }
+
+/* Three deaths in a row are meant, not three in five days. */
+static void
+forgive(struct message *m)
+{
+	struct queue_event e = {.kind = EVENT_KILLED, .when_us = clock_wall()};
+
+	if (m->killed && !m->killed_now)
+		(void)queue_journal_add(m->file, &e, NULL);
+}
+
+static enum wish
+wish_of(struct qmgr *q, struct message *m)
+{
+	enum wish wish;
+
+	qmgr_enter(q);
+	wish = m->wish;
+	qmgr_leave(q);
+	return wish;
+}
+
+static void fulfil(struct qmgr *, struct message *, enum wish);
 
 static void
 defer(struct qmgr *q, struct message *m)
@@ -58,6 +89,11 @@ defer(struct qmgr *q, struct message *m)
 
 	if (queue_journal_add(m->file, &e, &why) < 0)
 		log_warning("%s", fault_text(&why));
+	forgive(m);
+	if (wish_of(q, m) == WISH_DELETE || wish_of(q, m) == WISH_HOLD) {
+		fulfil(q, m, wish_of(q, m)); /* it came while the sender was told */
+		return;
+	}
 	if (queue_set_due(q->queue, QUEUE_ACTIVE, m->id, due, &why) < 0 ||
 	    queue_move(q->queue, m->id, QUEUE_ACTIVE, QUEUE_DEFERRED, &why) < 0) {
 		log_warning("%s", fault_text(&why));
@@ -142,11 +178,8 @@ void
 message_finish(struct qmgr *q, struct message *m)
 {
 	struct fault why = {0};
-	enum wish    wish;
+	enum wish    wish = wish_of(q, m);
 
-	qmgr_enter(q);
-	wish = m->wish;
-	qmgr_leave(q);
 	if (m->suspended) {
 		message_forget(q, m); /* it stays in active/, untouched until the next start */
 		return;

@@ -68,8 +68,27 @@ content_of(struct flight *f, int *fd)
 	return opened == 1 ? fault_set(&f->fault, FAULT_SYSTEM, "it is gone") : opened;
 }
 
+/* owner@list.example to joe@example.org, with "+=": owner+joe=example.org@list.example */
+static struct span
+sender_of(const struct flight *f, struct text *verp)
+{
+	const struct message *m = f->m;
+	struct span           to = ((struct recipient *)f->entry->rcpts[0])->address;
+	ptrdiff_t             at = span_find_last(m->sender, '@'), to_at = span_find_last(to, '@');
+
+	if (m->verp.len != 2 || f->n != 1 || at < 0 || to_at < 0)
+		return m->sender;
+	text_add(verp, span_first(m->sender, (size_t)at));
+	text_add_byte(verp, m->verp.at[0]);
+	text_add(verp, span_first(to, (size_t)to_at));
+	text_add_byte(verp, m->verp.at[1]);
+	text_add(verp, span_from(to, (size_t)to_at + 1));
+	text_add(verp, span_from(m->sender, (size_t)at));
+	return text_span(verp);
+}
+
 static void
-describe(struct flight *f, int content, struct text *client)
+describe(struct flight *f, int content, struct text *client, struct text *verp)
 {
 	const struct message *m = f->m;
 
@@ -77,7 +96,7 @@ describe(struct flight *f, int content, struct text *client)
 		text_add_format(client, "%.*s[%.*s]", SPAN_ARGS(m->client_name), SPAN_ARGS(m->client_address));
 	f->d = (struct delivery){
 		.queue_id = span_of(m->id), .transport = f->transport, .nexthop = entry_nexthop(f->entry),
-		.sender = m->sender, .envid = m->envid, .ret = m->ret, .body = m->body, .log_client = text_span(client),
+		.sender = sender_of(f, verp), .envid = m->envid, .ret = m->ret, .body = m->body, .log_client = text_span(client),
 		.sasl_user = m->sasl_user, .client_name = m->client_name, .client_address = m->client_address,
 		.helo = m->helo, .protocol = m->protocol, .size = m->size, .arrival_us = m->arrival_us,
 		.active_us = m->active_us, .handed_us = clock_wall(), .smtputf8 = m->smtputf8,
@@ -146,12 +165,12 @@ static enum ending
 ask_agent(struct flight *f)
 {
 	autoclose int        content = -1;
-	autotext struct text client = {0};
+	autotext struct text client = {0}, verp = {0};
 	enum ending          ending;
 
 	if (content_of(f, &content) < 0)
 		return OWN_TROUBLE;
-	describe(f, content, &client);
+	describe(f, content, &client, &verp);
 	for (;;) {
 		autoclose int sock = -1;
 		bool          kept;
@@ -200,16 +219,17 @@ count_kill(struct flight *f)
 {
 	struct message    *m = f->m;
 	struct queue_event e = {.kind = EVENT_KILLED, .when_us = clock_wall()};
-	bool               stopping;
+	bool               counts;
 
 	qmgr_enter(f->q);
-	stopping = f->q->stopping;
+	counts = !f->q->stopping && !m->killed_now; /* once a run, however many were in flight */
 	m->soon = true;
+	m->killed_now = true;
 	qmgr_leave(f->q);
-	if (stopping)
-		return;
 	log_warning("%s: the agent of transport %.*s ended before it had answered: %s", m->id, SPAN_ARGS(f->transport),
 	            fault_text(&f->fault));
+	if (!counts)
+		return;
 	turn_take(f->q, m);
 	e.number = ++m->killed;
 	if (message_open(f->q, m, &f->fault) != 0 || queue_journal_add(m->file, &e, &f->fault) < 0)

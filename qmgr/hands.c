@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "qmgr.h"
 
-enum { HANDS_MAX = 1000, LOADERS_MAX = 16, SPARE_MAX = 8 };
+enum { HANDS_MAX = 1000, LOADERS_MAX = 16, SPARE_MAX = 64 };
 
 struct hand {
 	pthread_cond_t wake;

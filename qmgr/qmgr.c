@@ -285,6 +285,7 @@ drain(struct qmgr *q)
 	qmgr_enter(q);
 	q->stopping = true;
 	qmgr_leave(q);
+	messages_withdraw(q); /* their locks are what the next qmgr waits for */
 	do {
 		poll(NULL, 0, 20);
 		qmgr_enter(q);

@@ -65,7 +65,7 @@ enum wish { WISH_NONE, WISH_DELETE, WISH_HOLD, WISH_REQUEUE, WISH_EXPIRE };
 struct message {
 	char              id[QUEUE_ID_SIZE];
 	struct arena     *arena;                       /* the envelope's bytes */
-	struct span       sender, envid, ret, body, filter, pieces;
+	struct span       sender, envid, ret, body, filter, verp, pieces;
 	struct span       client_name, client_address, helo, protocol, sasl_user;
 	int64_t           size, arrival_us, active_us;
 	bool              smtputf8, verify_only, trace;
@@ -89,6 +89,8 @@ struct message {
 	bool              soon;                        /* (L) it was our own fault: try again in seconds */
 	int64_t           tries, killed;
 	bool              warned, expired;
+	bool              killed_now;                  /* (L) an agent died over it in this run */
+	bool              withdrawn;                   /* (L) qmgr stops: some recipients were not tried; never finish it */
 	bool              was_deferred;                /* counts against deferred mail's share */
 	enum wish         wish;                        /* (L) */
 };
@@ -149,6 +151,7 @@ WAITS void message_go_on(struct qmgr *, struct message *);     /* the next range
 WAITS int  message_open(struct qmgr *, struct message *, struct fault *);   /* in its turn: opens the file again */
 void turn_take(struct qmgr *, struct message *);
 void turn_give(struct qmgr *, struct message *);
+void messages_withdraw(struct qmgr *);                 /* qmgr stops: lets go of what only waits */
 void message_forget(struct qmgr *, struct message *);  /* out of memory; the file stays as it is */
 struct message *message_new(const char *id);
 

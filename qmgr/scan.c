@@ -239,7 +239,10 @@ intake_scan_active(struct qmgr *q)
 		log_fatal("%s", fault_text(&why));
 	while ((got = queue_scan_next(scan, &id, NULL, &why)) > 0) {
 		qmgr_enter(q);
-		intake_again_locked(q, id.text, now);
+		if (strlen(id.text) < DUE_ID_SIZE)
+			intake_again_locked(q, id.text, now);
+		else
+			intake_add_locked(q, span_of(id.text), QUEUE_ACTIVE);
 		qmgr_leave(q);
 	}
 	queue_scan_close(scan);

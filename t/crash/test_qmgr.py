@@ -206,6 +206,31 @@ with Stage(FAST) as s:
     tap.ok(wait_for(lambda: s.ids("hold") == [killer], 60), "a message that kills agents three times goes to hold")
     tap.ok(len([b for b in w.batches if b[0] == killer]) <= 6, "after few tries")
 
+with Stage() as s:  # stopping while deliveries are in flight, and another qmgr beside it
+    w = World(s)
+
+    def slow(d):
+        time.sleep(1.5)
+        with lock:
+            w.delivered.extend((d.id, r["address"]) for r in d.rcpts)
+        for r in d.rcpts:
+            d.status(r)
+        d.done()
+    w.deliver = slow
+    s.players[-2].serve = agent(slow)
+    s.start()
+    for i in s.fill("incoming", 1, "60*u%d@local.example") + s.fill("incoming", 30, "v%d@example.net"):
+        s.notice(i)
+    wait_for(lambda: s.logged("queue active"))
+    time.sleep(0.5)
+    old, status = s.process, s.status
+    begin = time.monotonic()
+    status.send(b"stop")
+    s.start()
+    tap.ok(old.wait(20) == 0 and time.monotonic() - begin < 10, "a qmgr that is told to stop ends what is in flight")
+    tap.ok(wait_for(lambda: empty(s), 60), "its successor takes over the rest")
+    tap.ok(len(w.delivered) == len(set(w.delivered)) == 90, "nobody got anything twice")
+
 with Stage(FAST) as s:  # kill -9 at random moments under load
     w = World(s)
     s.start()
