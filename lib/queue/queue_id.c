@@ -16,6 +16,7 @@ put_number(uint64_t value, unsigned base, size_t least, char *to)
 	char   reversed[DIGITS_MAX];
 	size_t n = 0;
 
+	assert(base > 1);
 	while (n < DIGITS_MAX && (value || n < least)) {
 		reversed[n++] = digits[value % base];
 		value /= base;

@@ -357,7 +357,8 @@ fill_message(struct message *m, uint32_t uid, struct scan_entry *e)
 
 	file_name_parse(span_of(e->name), &parsed);
 	*m = (struct message){.uid = uid, .flags = (uint8_t)parsed.flags, .in_new = e->in_new,
-		.keywords = parsed.keywords, .base_len = e->base_len, .name = take(e->name)};
+		.keywords = parsed.keywords, .base_len = e->base_len};
+	m->name = take(e->name);
 }
 
 /* Makes the snapshot out of list and scan; what this session knew of a message stays. */

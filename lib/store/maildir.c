@@ -171,7 +171,7 @@ add_host(struct text *out)
 	char host[256] = "localhost";
 
 	gethostname(host, sizeof host - 1);
-	for (size_t i = 0; host[i] && i < 64; i++) {
+	for (size_t i = 0; i < 64 && host[i]; i++) {
 		if (host[i] == '/')
 			text_add_string(out, "\\057");
 		else if (host[i] == ':')

@@ -144,7 +144,8 @@ static void
 add_placed(struct placing *p, struct text *name, bool in_new)
 {
 	p->placed = mem_grow(p->placed, p->count + 1, sizeof *p->placed);
-	p->placed[p->count++] = (struct placed){take(name->at), in_new};
+	p->placed[p->count] = (struct placed){NULL, in_new};
+	p->placed[p->count++].name = take(name->at);
 }
 
 static void
