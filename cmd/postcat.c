@@ -19,7 +19,14 @@
 #include "mail/header.h"
 #include "queue/maildrop.h"
 
-enum { SHOW_ENVELOPE = 1, SHOW_HEADER = 2, SHOW_BODY = 4, SHOW_ALL = 7, HEADER_MAX = 16 << 20, PORTION = 65536 };
+enum {
+	SHOW_ENVELOPE = 1,
+	SHOW_HEADER = 2,
+	SHOW_BODY = 4,
+	SHOW_ALL = 7,
+	HEADER_MAX = 16 << 20,
+	PORTION = 65536
+};
 
 static int show;
 
@@ -63,7 +70,8 @@ show_rcpts(struct queue_file *f)
 			printf("named_attribute: notify_flags=%d\n", r.notify);
 		if (r.original.len)
 			printf("original_recipient: %.*s\n", SPAN_ARGS(r.original));
-		printf("%s: %.*s\n", r.state == RCPT_TODO ? "recipient" : "done_recipient", SPAN_ARGS(r.address));
+		printf("%s: %.*s\n", r.state == RCPT_TODO ? "recipient" : "done_recipient",
+		       SPAN_ARGS(r.address));
 	}
 }
 
@@ -75,8 +83,10 @@ show_journal(struct queue_file *f)
 	int64_t                 at = 0;
 
 	while (queue_journal_next(f, &at, arena, &e, NULL) == 1)
-		printf("journal: %c recipient_at=%" PRId64 " when=%" PRId64 " number=%" PRId64 " dsn=%.*s %.*s\n", (char)e.kind,
-		       e.rcpt_at, e.when_us / 1000000, e.number, SPAN_ARGS(e.dsn), SPAN_ARGS(e.text));
+		printf("journal: %c recipient_at=%" PRId64 " when=%" PRId64 " number=%" PRId64
+		       " dsn=%.*s %.*s\n",
+		       (char)e.kind, e.rcpt_at, e.when_us / 1000000, e.number, SPAN_ARGS(e.dsn),
+		       SPAN_ARGS(e.text));
 }
 
 static void
@@ -84,7 +94,8 @@ show_envelope(struct queue_file *f)
 {
 	const struct queue_envelope *e = queue_file_envelope(f);
 
-	printf("message_size: %" PRId64 " %" PRId64 "\n", e->content.size, queue_file_rcpt_count(f));
+	printf("message_size: %" PRId64 " %" PRId64 "\n", e->content.size,
+	       queue_file_rcpt_count(f));
 	show_time("message_arrival_time", e->arrival_us);
 	show_attribute("origin", e->origin);
 	show_attribute("client_name", e->client_name);
@@ -135,7 +146,10 @@ show_content(struct queue_file *f, struct fault *why)
 		return -1;
 	position = (int64_t)header.len;
 	if (show & SHOW_HEADER)
-		print_lines(show & SHOW_BODY ? text_span(&header) : span_first(text_span(&header), header.len > 2 ? header.len - 2 : 0), &cr);
+		print_lines(show & SHOW_BODY ? text_span(&header)
+		                             : span_first(text_span(&header),
+		                                          header.len > 2 ? header.len - 2 : 0),
+		            &cr);
 	while (show & SHOW_BODY) {
 		if (message_read(c, &position, PORTION, &part, why) < 0)
 			return -1;
@@ -152,7 +166,10 @@ static int
 show_drop(int fd, const char *name, struct fault *why)
 {
 	static const struct { char type; const char *name; } names[] = {
-		{'S', "sender"}, {'F', "sender_fullname"}, {'A', "named_attribute"}, {'R', "recipient"},
+		{'S', "sender"},
+		{'F', "sender_fullname"},
+		{'A', "named_attribute"},
+		{'R', "recipient"},
 	};
 	struct maildrop_reader in = {.fd = fd};
 	char                   type, last = 0;
@@ -211,7 +228,8 @@ show_path(const char *path, bool drop)
 
 	if (fd < 0)
 		command_fatal(EX_NOINPUT, "open %s: %s", path, strerror(errno));
-	if (show_file(fd, slash ? slash + 1 : path, path, drop || strstr(path, "maildrop/"), &why) < 0) {
+	if (show_file(fd, slash ? slash + 1 : path, path, drop || strstr(path, "maildrop/"), &why) <
+	    0) {
 		fflush(stdout);
 		command_fatal(EX_DATAERR, "%s: %s", path, fault_text(&why));
 	}
@@ -220,7 +238,8 @@ show_path(const char *path, bool drop)
 static void
 show_id(const char *id)
 {
-	static const char *const states[] = {"maildrop", "hold", "incoming", "active", "deferred", "corrupt"};
+	static const char *const states[] = {"maildrop", "hold",     "incoming",
+	                                     "active",   "deferred", "corrupt"};
 	struct stat              st;
 
 	if (!queue_id_valid(span_of(id)))
@@ -258,10 +277,13 @@ main(int argc, char **argv)
 		case 'q': by_id = true; break;
 		case 'v': log_verbose(1); break;
 		case 'd': case 'n': case 'o': case 'r': case 's':
-			command_fatal(EX_USAGE, "-%c is not supported: our queue files have no such records", letter);
+			command_fatal(EX_USAGE,
+			              "-%c is not supported: our queue files have no such records",
+			              letter);
 		default:
-			command_fatal(EX_USAGE, "usage: postcat [-b (body text)] [-c config_dir] [-e (envelope records)] [-h (header text)] "
-			              "[-q (access queue)] [-v] [file(s)...]");
+			command_fatal(EX_USAGE, "usage: postcat [-b (body text)] [-c config_dir] "
+			                        "[-e (envelope records)] [-h (header text)] "
+			                        "[-q (access queue)] [-v] [file(s)...]");
 		}
 	if (show == 0)
 		show = SHOW_ALL;

@@ -60,7 +60,8 @@ copy_records(struct maildrop_file *f, struct fault *why)
 
 	while ((got = maildrop_next(&r, &type, &value, why)) > 0) {
 		envelope += type == 'D' ? 0 : (int64_t)value.len;
-		if ((site.message_size_limit > 0 && r.content > site.message_size_limit) || envelope > ENVELOPE_MAX) {
+		if ((site.message_size_limit > 0 && r.content > site.message_size_limit) ||
+		    envelope > ENVELOPE_MAX) {
 			maildrop_reader_free(&r);
 			return fault_set(why, FAULT_DENIED, "message file too big");
 		}
@@ -100,7 +101,8 @@ drop(struct fault *why)
 
 	if (chdir(path) < 0)
 		return fault_errno(why, "%s", path);
-	dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* root and private instances: its group may not */
+	/* root and private instances may; its group alone may not */
+	dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (maildrop_create(dir < 0 ? AT_FDCWD : dir, &f, why) < 0)
 		return -1;
 	if (copy_records(&f, why) < 0 || maildrop_commit(&f, why) < 0) {
@@ -130,8 +132,10 @@ main(int argc, char **argv)
 		}
 	setgid_begin("postdrop", directory);
 	if (!user_is_allowed(&site.authorized_submit_users, user))
-		command_fatal(EX_NOPERM, "User %s(%ld) is not allowed to submit mail", user, (long)getuid());
+		command_fatal(EX_NOPERM, "User %s(%ld) is not allowed to submit mail", user,
+		              (long)getuid());
 	if (drop(&why) < 0)
-		command_fatal(exit_status(&why), "%s(%ld): %s", user, (long)getuid(), fault_text(&why));
+		command_fatal(exit_status(&why), "%s(%ld): %s", user, (long)getuid(),
+		              fault_text(&why));
 	return EX_OK;
 }

@@ -22,7 +22,8 @@ enum wish { NOTHING, FLUSH, FLUSH_ONE, FLUSH_SITE, LIST_TEXT, LIST_JSON };
 static _Noreturn void
 usage(void)
 {
-	command_fatal(EX_USAGE, "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site");
+	command_fatal(EX_USAGE, "usage: postqueue -f | postqueue -i queueid | postqueue -j | "
+	                        "postqueue -p | postqueue -s site");
 }
 
 static void
@@ -68,10 +69,12 @@ list(const char *directory, bool json)
 	char                     user[64];
 
 	if (!user_is_allowed(&site.authorized_mailq_users, user))
-		command_fatal(EX_NOPERM, "User %s(%ld) is not allowed to view the mail queue", user, (long)getuid());
+		command_fatal(EX_NOPERM, "User %s(%ld) is not allowed to view the mail queue", user,
+		              (long)getuid());
 	if (!is_up(directory) || (queue_list(directory, &r, &why) < 0 && p.count == 0)) {
 		if (!queue_is_ours(site.queue_directory))
-			command_fatal(EX_UNAVAILABLE, "Queue report unavailable - mail system is down");
+			command_fatal(EX_UNAVAILABLE,
+			              "Queue report unavailable - mail system is down");
 		list_directly(&r);
 	} else if (why.class != FAULT_NONE)
 		command_fatal(EX_UNAVAILABLE, "Queue report is incomplete: %s", fault_text(&why));
@@ -86,7 +89,8 @@ flush(const char *directory, const char *id, const char *where)
 	char         user[64];
 
 	if (!user_is_allowed(&site.authorized_flush_users, user))
-		command_fatal(EX_NOPERM, "User %s(%ld) is not allowed to flush the mail queue", user, (long)getuid());
+		command_fatal(EX_NOPERM, "User %s(%ld) is not allowed to flush the mail queue",
+		              user, (long)getuid());
 	if (!is_up(directory) || queue_flush(directory, span_of(id), span_of(where), &why) < 0) {
 		if (why.class == FAULT_DENIED)
 			command_fatal(EX_USAGE, "Cannot flush mail queue: %s", fault_text(&why));

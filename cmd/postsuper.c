@@ -88,7 +88,8 @@ change_here(const struct action *a, const char *id, enum queue_state s, struct f
 	case 'H': return s == QUEUE_HOLD ? move(id, s, QUEUE_INCOMING, why) : 1;
 	case 'r':
 		/* routes are asked for anew whenever a message is loaded; rewriting needs the running system */
-		if (s == QUEUE_MAILDROP || queue_set_due(super.queue, s, id, clock_wall(), why) != 0)
+		if (s == QUEUE_MAILDROP ||
+		    queue_set_due(super.queue, s, id, clock_wall(), why) != 0)
 			return s == QUEUE_MAILDROP ? 1 : -1;
 		return s == QUEUE_INCOMING ? 0 : move(id, s, QUEUE_INCOMING, why);
 	default:  return 1;
@@ -135,7 +136,8 @@ change_one_here(struct wish *w, const char *id)
 		int64_t due;
 		int     got;
 
-		if (!is_asked_for((enum queue_state)s, w->action) || queue_due(super.queue, (enum queue_state)s, id, &due, &why) != 0)
+		if (!is_asked_for((enum queue_state)s, w->action) ||
+		    queue_due(super.queue, (enum queue_state)s, id, &due, &why) != 0)
 			continue;
 		got = change_here(w->action, id, (enum queue_state)s, &why);
 		if (got < 0)
@@ -240,7 +242,8 @@ repair(void)
 	struct queue *q;
 	int           count;
 
-	if (queue_open(site.queue_directory, &q, &why) < 0 || queue_sweep(q, ORPHAN_SECONDS, &count, &why) < 0)
+	if (queue_open(site.queue_directory, &q, &why) < 0 ||
+	    queue_sweep(q, ORPHAN_SECONDS, &count, &why) < 0)
 		command_fatal(EX_OSFILE, "%s", fault_text(&why));
 	queue_close(q);
 	if (count)
@@ -288,9 +291,13 @@ main(int argc, char **argv)
 		case 's':
 		case 'S': check = true; break;
 		case 'v': log_verbose(1); break;
-		case '?': command_fatal(EX_USAGE, "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e|-f queue_id (expire)] "
-			                "[-h queue_id (hold)] [-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id (requeue)] "
-			                "[-s (structure fix)] [-S (redundant structure fix)] [-v (verbose)] [queue...]");
+		case '?':
+			command_fatal(EX_USAGE, "usage: postsuper [-c config_dir] [-d queue_id "
+			                        "(delete)] [-e|-f queue_id (expire)] "
+			                        "[-h queue_id (hold)] [-H queue_id (un-hold)] [-p "
+			                        "(purge temporary files)] [-r queue_id (requeue)] "
+			                        "[-s (structure fix)] [-S (redundant structure "
+			                        "fix)] [-v (verbose)] [queue...]");
 		default:  wishes[n_wishes++] = (struct wish){find_action(letter), optarg, 0};
 		}
 	take_queues(argv + optind);
@@ -304,7 +311,8 @@ main(int argc, char **argv)
 		else
 			change(w, w->id);
 		if (w->count)
-			log_info("%s: %" PRId64 " message%s", w->action->all, w->count, w->count == 1 ? "" : "s");
+			log_info("%s: %" PRId64 " message%s", w->action->all, w->count,
+			         w->count == 1 ? "" : "s");
 	}
 	if (check || n_wishes == 0)
 		repair();

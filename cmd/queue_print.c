@@ -78,7 +78,8 @@ json_message(const struct queue_listed *m)
 	json_string("queue_name", m->queue);
 	printf(", ");
 	json_string("queue_id", m->queue_id);
-	printf(", \"arrival_time\": %" PRId64 ", \"message_size\": %" PRId64 ", \"forced_expire\": %s, ",
+	printf(", \"arrival_time\": %" PRId64 ", \"message_size\": %" PRId64
+	       ", \"forced_expire\": %s, ",
 	       m->arrival_us / 1000000, m->size, m->expired ? "true" : "false");
 	json_string("sender", text_span(&sender));
 	printf(", \"recipients\": [");
@@ -110,7 +111,8 @@ text_message(struct queue_printer *p, const struct queue_listed *m)
 	char                 when[40] = "";
 
 	if (p->count == 0)
-		printf("%-17s %8s %-19s %s\n", "----Queue ID-----", "--Size--", "---Arrival Time----", "--Sender/Recipient------");
+		printf("%-17s %8s %-19s %s\n", "----Queue ID-----", "--Size--",
+		       "---Arrival Time----", "--Sender/Recipient------");
 	else if (p->open)
 		putchar('\n');
 	external(m->sender, &sender);
@@ -118,7 +120,8 @@ text_message(struct queue_printer *p, const struct queue_listed *m)
 	text_add_byte(&id, mark_of(m));
 	if (localtime_r(&at, &local))
 		strftime(when, sizeof when, "%a %b %e %H:%M:%S", &local);
-	printf("%-17s %8" PRId64 " %19.19s %s\n", text_string(&id), m->size, when, text_string(&sender));
+	printf("%-17s %8" PRId64 " %19.19s %s\n", text_string(&id), m->size, when,
+	       text_string(&sender));
 }
 
 static void
@@ -130,7 +133,9 @@ text_rcpt(struct queue_printer *p, const struct queue_listed_rcpt *r)
 		text_set(&p->reason, r->reason);
 		log_escape(r->reason, &reason);
 		if (reason.len)
-			printf("%*s(%s)\n", reason.len < REASON_COLUMN ? (int)(REASON_COLUMN - reason.len) : 0, "", text_string(&reason));
+			printf("%*s(%s)\n",
+			       reason.len < REASON_COLUMN ? (int)(REASON_COLUMN - reason.len) : 0,
+			       "", text_string(&reason));
 	}
 	external(r->address, &address);
 	printf("%-17s %8s %-19s %s\n", "", "", "", text_string(&address));
@@ -176,6 +181,7 @@ queue_print_end(struct queue_printer *p)
 	else if (p->count == 0)
 		printf("Mail queue is empty\n");
 	else
-		printf("\n-- %" PRId64 " Kbytes in %" PRId64 " Request%s.\n", p->bytes / 1024, p->count, p->count == 1 ? "" : "s");
+		printf("\n-- %" PRId64 " Kbytes in %" PRId64 " Request%s.\n", p->bytes / 1024,
+		       p->count, p->count == 1 ? "" : "s");
 	text_free(&p->reason);
 }

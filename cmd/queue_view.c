@@ -74,7 +74,8 @@ view_rcpts(struct queue_file *f, const struct queue_list_reader *r, struct fault
 }
 
 static int
-view_message(struct queue *q, enum queue_state state, const char *id, const struct queue_list_reader *r)
+view_message(struct queue *q, enum queue_state state, const char *id,
+             const struct queue_list_reader *r)
 {
 	struct queue_file           *f = NULL;
 	struct fault                 why = {0};
@@ -88,8 +89,12 @@ view_message(struct queue *q, enum queue_state state, const char *id, const stru
 		return 0;
 	}
 	e = queue_file_envelope(f);
-	m = (struct queue_listed){.queue = span_of(queue_state_name(state)), .queue_id = span_of(id), .sender = e->sender,
-	                          .arrival_us = e->arrival_us, .size = e->content.size, .expired = queue_file_expired(f)};
+	m = (struct queue_listed){.queue = span_of(queue_state_name(state)),
+	                          .queue_id = span_of(id),
+	                          .sender = e->sender,
+	                          .arrival_us = e->arrival_us,
+	                          .size = e->content.size,
+	                          .expired = queue_file_expired(f)};
 	got = r->message(r->context, &m) != 0 || view_rcpts(f, r, &why) != 0;
 	queue_file_close(f);
 	return got;
@@ -99,7 +104,8 @@ view_message(struct queue *q, enum queue_state state, const char *id, const stru
 static int
 view_drop(struct queue *q, const char *id, const struct queue_list_reader *r)
 {
-	autoclose int          fd = openat(queue_directory(q, QUEUE_MAILDROP), id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	autoclose int          fd = openat(queue_directory(q, QUEUE_MAILDROP), id,
+	                                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct maildrop_reader in = {.fd = fd};
 	struct queue_listed    m = {.queue = SPAN("maildrop"), .queue_id = span_of(id)};
 	struct stat            st;
@@ -127,7 +133,8 @@ view_drop(struct queue *q, const char *id, const struct queue_list_reader *r)
 int
 queue_view(struct queue *q, const struct queue_list_reader *r, struct fault *why)
 {
-	static const enum queue_state order[] = {QUEUE_MAILDROP, QUEUE_ACTIVE, QUEUE_INCOMING, QUEUE_DEFERRED, QUEUE_HOLD};
+	static const enum queue_state order[] = {QUEUE_MAILDROP, QUEUE_ACTIVE, QUEUE_INCOMING,
+	                                         QUEUE_DEFERRED, QUEUE_HOLD};
 
 	for (size_t i = 0; i < COUNT(order); i++) {
 		struct queue_scan *scan;
@@ -139,7 +146,8 @@ queue_view(struct queue *q, const struct queue_list_reader *r, struct fault *why
 		if (queue_scan_open(q, order[i], &scan, why) < 0)
 			return -1;
 		while (over == 0 && (got = queue_scan_next(scan, &id, NULL, why)) == 1)
-			over = order[i] == QUEUE_MAILDROP ? view_drop(q, id.text, r) : view_message(q, order[i], id.text, r);
+			over = order[i] == QUEUE_MAILDROP ? view_drop(q, id.text, r)
+			                                  : view_message(q, order[i], id.text, r);
 		queue_scan_close(scan);
 		if (over)
 			return 0;

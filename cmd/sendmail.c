@@ -116,7 +116,10 @@ enqueue(const struct sendmail *s)
 	close(to);
 	status = wait_for(pid);
 	if (status == EX_OK && (s->trace || s->verify))
-		printf("Mail Delivery Status Report will be mailed to <%s>.\n", s->sender ? s->sender : getlogin() ? getlogin() : "you");
+		printf("Mail Delivery Status Report will be mailed to <%s>.\n",
+		       s->sender    ? s->sender
+		       : getlogin() ? getlogin()
+		                    : "you");
 	return status;
 }
 
@@ -165,9 +168,12 @@ main(int argc, char **argv)
 	switch (s.mode) {
 	case MODE_ENQUEUE:    return enqueue(&s);
 	case MODE_NEWALIASES: make_aliases(&s, cf); break;
-	case MODE_MAILQ:      run_instead(site.command_directory, (char *[]){"postqueue", "-p", NULL}, &s);
-	case MODE_DAEMON:     run_instead(site.command_directory, (char *[]){"postern", "start", NULL}, &s);
-	case MODE_STANDALONE: run_instead(site.daemon_directory, (char *[]){"smtpd", "-S", NULL}, &s);
+	case MODE_MAILQ:
+		run_instead(site.command_directory, (char *[]){"postqueue", "-p", NULL}, &s);
+	case MODE_DAEMON:
+		run_instead(site.command_directory, (char *[]){"postern", "start", NULL}, &s);
+	case MODE_STANDALONE:
+		run_instead(site.daemon_directory, (char *[]){"smtpd", "-S", NULL}, &s);
 	case MODE_FLUSH:      flush_queue(&s); break;
 	case MODE_IGNORE:     break;
 	}

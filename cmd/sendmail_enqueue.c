@@ -98,7 +98,8 @@ add_rcpts(struct enqueue *e, struct span list, struct text *rcpts, const char *w
 
 	address_list_parse(e->arena, list, MAILDROP_RCPTS_MAX, &parsed);
 	if (parsed.faulty && !parsed.mailboxes)
-		command_fatal(EX_DATAERR, "malformed %s: %.*s", what, SPAN_ARGS(span_first(list, 200)));
+		command_fatal(EX_DATAERR, "malformed %s: %.*s", what,
+		              SPAN_ARGS(span_first(list, 200)));
 	for (size_t i = 0; i < parsed.count; i++) {
 		autotext struct text external = {0};
 
@@ -106,7 +107,8 @@ add_rcpts(struct enqueue *e, struct span list, struct text *rcpts, const char *w
 			continue;
 		address_external(mailbox_address(e->arena, &parsed.at[i]), &external);
 		if (external.len == 0 || external.len > MAILDROP_VALUE_MAX)
-			command_fatal(EX_DATAERR, "malformed %s: %.*s", what, SPAN_ARGS(span_first(list, 200)));
+			command_fatal(EX_DATAERR, "malformed %s: %.*s", what,
+			              SPAN_ARGS(span_first(list, 200)));
 		maildrop_put(rcpts, 'R', text_span(&external));
 		if (++e->rcpts > MAILDROP_RCPTS_MAX)
 			command_fatal(EX_DATAERR, "too many recipients");
@@ -121,9 +123,11 @@ extract_rcpts(struct enqueue *e, struct span header, struct text *rcpts)
 	bool                resent = false;
 
 	for (size_t at = 0; header_next(header, &at, &f);)
-		resent = resent || (header_flags(f.name) & HEADER_EXTRACT && header_flags(f.name) & HEADER_RESENT);
+		resent = resent || (header_flags(f.name) & HEADER_EXTRACT &&
+		                    header_flags(f.name) & HEADER_RESENT);
 	for (size_t at = 0; header_next(header, &at, &f);)
-		if (header_flags(f.name) & HEADER_EXTRACT && !(header_flags(f.name) & HEADER_RESENT) == !resent)
+		if (header_flags(f.name) & HEADER_EXTRACT &&
+		    !(header_flags(f.name) & HEADER_RESENT) == !resent)
 			add_rcpts(e, f.value, rcpts, "recipient address in the message header");
 }
 
@@ -139,7 +143,8 @@ sender_of(struct enqueue *e)
 	if (e->asked->sender[0] == '\0' || strcmp(e->asked->sender, "<>") == 0)
 		return SPAN_NONE;
 	if (address_parse(e->arena, span_of(e->asked->sender), ADDRESS_UTF8, &internal, &why) < 0)
-		command_fatal(EX_USAGE, "-f option specified malformed sender: %s", e->asked->sender);
+		command_fatal(EX_USAGE, "-f option specified malformed sender: %s",
+		              e->asked->sender);
 	address_external(internal, &external);
 	return arena_span(e->arena, text_span(&external));
 }
@@ -211,7 +216,8 @@ check_size(struct enqueue *e, size_t more)
 {
 	e->content += (int64_t)more;
 	if (site.message_size_limit > 0 && e->content > site.message_size_limit)
-		command_fatal(EX_UNAVAILABLE, "%s(%ld): message file too big", e->user, (long)getuid());
+		command_fatal(EX_UNAVAILABLE, "%s(%ld): message file too big", e->user,
+		              (long)getuid());
 }
 
 /* The end: a lone dot, unless -i. */
@@ -271,9 +277,11 @@ sendmail_enqueue(const struct sendmail *asked, int in, int out)
 		command_fatal(EX_OSERR, "no login name found for user ID %ld", (long)getuid());
 	snprintf(e.user, sizeof e.user, "%s", who ? who->pw_name : "unknown");
 	for (int i = 0; i < asked->n_recipients; i++)
-		add_rcpts(&e, span_of(asked->recipients[i]), &rcpts, "recipient address on the command line");
+		add_rcpts(&e, span_of(asked->recipients[i]), &rcpts,
+		          "recipient address on the command line");
 	if (!asked->extract && e.rcpts == 0)
-		command_fatal(EX_USAGE, "Recipient addresses must be specified on the command line or via the -t option");
+		command_fatal(EX_USAGE, "Recipient addresses must be specified on the command line "
+		                        "or via the -t option");
 	more = read_header(&e, &header);
 	if (asked->extract) {
 		extract_rcpts(&e, text_span(&header), &rcpts);

@@ -17,7 +17,10 @@ static int
 parse_notify(const char *words)
 {
 	static const struct { const char *name; int bit; } names[] = {
-		{"never", NOTIFY_NEVER}, {"success", NOTIFY_SUCCESS}, {"failure", NOTIFY_FAILURE}, {"delay", NOTIFY_DELAY},
+		{"never", NOTIFY_NEVER},
+		{"success", NOTIFY_SUCCESS},
+		{"failure", NOTIFY_FAILURE},
+		{"delay", NOTIFY_DELAY},
 	};
 	struct span rest = span_of(words), word;
 	int         bits = 0;
@@ -153,8 +156,17 @@ take_option(struct sendmail *s, char **argv, int letter)
 			log_verbose(1);
 		s->trace = true;
 		break;
-	case 'A': case 'G': case 'L': case 'U': case 'c': case 'e': case 'h': case 'm': case 'n': case 'p': case 'x':
-		break; /* taken and ignored, as by Postfix */
+	case 'A':
+	case 'G':
+	case 'L':
+	case 'U':
+	case 'c':
+	case 'e':
+	case 'h':
+	case 'm':
+	case 'n':
+	case 'p':
+	case 'x': break; /* taken and ignored, as by Postfix */
 	default:
 		command_fatal(EX_USAGE, "usage: %s [options]", argv[0]);
 	}

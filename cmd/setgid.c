@@ -42,7 +42,8 @@ clean_environment(void)
 {
 	const char   *config = getenv("MAIL_CONFIG"), *zone = getenv("TZ");
 	autofree char *keep_config = config && strlen(config) < 1000 ? mem_string(config) : NULL;
-	autofree char *keep_zone = zone && strlen(zone) < 100 && !strchr(zone, '/') ? mem_string(zone) : NULL;
+	autofree char *keep_zone =
+	        zone && strlen(zone) < 100 && !strchr(zone, '/') ? mem_string(zone) : NULL;
 	static char  *nothing[] = {NULL};
 
 	environ = nothing;
@@ -74,7 +75,8 @@ clean_signals(void)
 static void
 clean_limits(void)
 {
-	static const int which[] = {RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_AS, RLIMIT_STACK, RLIMIT_NOFILE};
+	static const int which[] = {RLIMIT_FSIZE, RLIMIT_CPU,   RLIMIT_DATA,
+	                            RLIMIT_AS,    RLIMIT_STACK, RLIMIT_NOFILE};
 	struct rlimit    limit;
 
 	for (size_t i = 0; i < COUNT(which); i++)
@@ -114,12 +116,14 @@ check_directory(const char *name, const char *asked)
 	struct faults   faults = {0};
 	struct main_cf *cf;
 
-	if (getuid() == 0 || (getgid() == getegid() && getuid() == geteuid()) || strcmp(wanted, CONFIG_DIRECTORY) == 0)
+	if (getuid() == 0 || (getgid() == getegid() && getuid() == geteuid()) ||
+	    strcmp(wanted, CONFIG_DIRECTORY) == 0)
 		return;
 	cf = main_cf_read(CONFIG_DIRECTORY, &faults);
 	if (!is_named_by(main_cf_string(cf, "alternate_config_directories"), wanted) &&
 	    !is_named_by(main_cf_string(cf, "multi_instance_directories"), wanted))
-		command_fatal(EX_NOPERM, "%s: unauthorized configuration directory %s", name, wanted);
+		command_fatal(EX_NOPERM, "%s: unauthorized configuration directory %s", name,
+		              wanted);
 	main_cf_free(cf);
 	faults_free(&faults);
 }

@@ -48,8 +48,9 @@ connect_notice(void)
 	int                fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	const char        *root = service->root ? "" : site.queue_directory;
 
-	if (snprintf(to.sun_path, sizeof to.sun_path, "%s/private/qmgr-notice", root) >= (int)sizeof to.sun_path || fd < 0 ||
-	    connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
+	if (snprintf(to.sun_path, sizeof to.sun_path, "%s/private/qmgr-notice", root) >=
+	            (int)sizeof to.sun_path ||
+	    fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
 		if (fd >= 0)
 			close(fd);
 		return -1;
@@ -89,7 +90,8 @@ serve(int sock, const struct listener *listener)
 
 static const char *const asks[] = {"rewrite", "proxymap", "dialer", NULL};
 static const char *const reads[] = {"$queue_directory/incoming", "$queue_directory/hold", NULL};
-static const char *const writes[] = {"$queue_directory/incoming", "$queue_directory/hold", "$queue_directory/ids", NULL};
+static const char *const writes[] = {"$queue_directory/incoming", "$queue_directory/hold",
+                                     "$queue_directory/ids", NULL};
 
 static const struct service cleanup = {
 	.name = "cleanup",

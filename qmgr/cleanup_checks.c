@@ -83,11 +83,14 @@ log_action(const struct check *c, const char *action, struct span line, struct s
 	const char           *where = strcmp(c->where, "body") == 0 ? "body" : "header";
 
 	header_unfold(span_first(line, 200), &flat);
-	text_add_format(&out, "%s: %s: %s %.*s from ", m->id.text, action, where, SPAN_ARGS(text_span(&flat)));
+	text_add_format(&out, "%s: %s: %s %.*s from ", m->id.text, action, where,
+	                SPAN_ARGS(text_span(&flat)));
 	if (m->origin.client_name.len)
-		text_add_format(&out, "%.*s[%.*s];", SPAN_ARGS(m->origin.client_name), SPAN_ARGS(m->origin.client_address));
+		text_add_format(&out, "%.*s[%.*s];", SPAN_ARGS(m->origin.client_name),
+		                SPAN_ARGS(m->origin.client_address));
 	else
-		text_add_string(&out, strcmp(m->origin.origin, "pickup") == 0 ? "local;" : "unknown;");
+		text_add_string(&out,
+		                strcmp(m->origin.origin, "pickup") == 0 ? "local;" : "unknown;");
 	text_add_format(&out, " from=<%.*s>", SPAN_ARGS(m->envelope.sender));
 	if (m->n_rcpts)
 		text_add_format(&out, " to=<%.*s>", SPAN_ARGS(m->rcpts[0].original));
@@ -108,8 +111,8 @@ reject(const struct check *c, struct span text)
 	struct span rest = text, word;
 
 	span_next(&rest, " \t", &word);
-	if (word.len < sizeof status && word.len > 4 && (word.at[0] == '5' || word.at[0] == '4') && word.at[1] == '.' &&
-	    ascii_digit(word.at[2])) {
+	if (word.len < sizeof status && word.len > 4 && (word.at[0] == '5' || word.at[0] == '4') &&
+	    word.at[1] == '.' && ascii_digit(word.at[2])) {
 		memcpy(status, word.at, word.len);
 		status[word.len] = '\0';
 		text = span_trim(rest);
@@ -125,7 +128,8 @@ needs_address(struct message *m, struct span text, struct span *address)
 {
 	if (address_parse(m->arena, text, ADDRESS_UTF8, address, NULL) == 0 && address->len)
 		return true;
-	log_warning("%s: malformed address in a header or body check: %.*s", m->id.text, SPAN_ARGS(text));
+	log_warning("%s: malformed address in a header or body check: %.*s", m->id.text,
+	            SPAN_ARGS(text));
 	return false;
 }
 
@@ -164,7 +168,9 @@ act(const struct check *c, struct span line, struct span value, struct span *tex
 	} else if (span_is_nocase(action, "BCC")) {
 		if (needs_address(m, *text, &address)) {
 			log_action(c, "bcc", line, *text);
-			message_add_rcpt(m, &(struct queue_rcpt){.address = address, .original = address, .notify = NOTIFY_NEVER});
+			message_add_rcpt(m, &(struct queue_rcpt){.address = address,
+			                                         .original = address,
+			                                         .notify = NOTIFY_NEVER});
 		}
 	} else if (span_is_nocase(action, "IGNORE")) {
 		return IGNORE_IT;
@@ -173,19 +179,24 @@ act(const struct check *c, struct span line, struct span value, struct span *tex
 		return IGNORE_IT;
 	} else if (span_is_nocase(action, "REPLACE") || span_is_nocase(action, "PREPEND")) {
 		if (text->len == 0) {
-			log_warning("%s: %.*s without text in a header or body check", m->id.text, SPAN_ARGS(action));
+			log_warning("%s: %.*s without text in a header or body check", m->id.text,
+			            SPAN_ARGS(action));
 			return PASS;
 		}
-		log_action(c, span_is_nocase(action, "REPLACE") ? "replace" : "prepend", line, *text);
+		log_action(c, span_is_nocase(action, "REPLACE") ? "replace" : "prepend", line,
+		           *text);
 		return span_is_nocase(action, "REPLACE") ? REPLACE_IT : PREPEND_IT;
-	} else if (!span_is_nocase(action, "DUNNO") && !span_is_nocase(action, "OK") && !span_is_nocase(action, "PASS"))
-		log_warning("%s: unknown action in a header or body check: %.*s", m->id.text, SPAN_ARGS(action));
+	} else if (!span_is_nocase(action, "DUNNO") && !span_is_nocase(action, "OK") &&
+	           !span_is_nocase(action, "PASS"))
+		log_warning("%s: unknown action in a header or body check: %.*s", m->id.text,
+		            SPAN_ARGS(action));
 	return PASS;
 }
 
 /* The line's verdict; *bytes is the line of REPLACE and PREPEND, with its end. */
 static enum verdict
-check_line(const struct check *c, const struct table_list *tables, struct span line, struct span *bytes)
+check_line(const struct check *c, const struct table_list *tables, struct span line,
+           struct span *bytes)
 {
 	autotext struct text value = {0}, key = {0};
 	struct span          text;
@@ -213,7 +224,8 @@ check_line(const struct check *c, const struct table_list *tables, struct span l
 static struct span
 item_line(const struct message *m, const struct item *h)
 {
-	struct span all = h->ours ? h->bytes : span_cut(text_span(&m->head), (size_t)h->start, (size_t)h->end);
+	struct span all = h->ours ? h->bytes
+	                          : span_cut(text_span(&m->head), (size_t)h->start, (size_t)h->end);
 
 	return span_ends(all, "\r\n") ? span_first(all, all.len - 2) : all;
 }
@@ -234,7 +246,8 @@ check_header(struct message *m, struct fault *why)
 {
 	for (size_t i = 0; i < m->header.count && !m->discard; i++) {
 		bool                     mime = header_flags(m->header.at[i].name) & HEADER_MIME;
-		const struct table_list *tables = mime ? cleanup_tables.mime_header : cleanup_tables.header;
+		const struct table_list *tables =
+		        mime ? cleanup_tables.mime_header : cleanup_tables.header;
 		const struct check       c = {m, mime ? "mime" : "header", why};
 		struct span              bytes;
 		struct item              item;
@@ -274,7 +287,8 @@ keep_until(struct body_walk *w, size_t at)
 }
 
 static int
-walk_line(struct body_walk *w, const struct table_list *tables, const char *where, size_t start, size_t end)
+walk_line(struct body_walk *w, const struct table_list *tables, const char *where, size_t start,
+          size_t end)
 {
 	const struct check c = {w->m, where, w->why};
 	struct span        line = span_cut(w->whole, start, end), bytes;
@@ -304,10 +318,13 @@ walk_part_header(struct body_walk *w, const struct mime_part *p)
 
 	while (header_next(header, &at, &f)) {
 		bool                     mime = header_flags(f.name) & HEADER_MIME;
-		const struct table_list *tables = p->parent->is_message && !mime ? cleanup_tables.nested_header : cleanup_tables.mime_header;
+		const struct table_list *tables = p->parent->is_message && !mime
+		                                          ? cleanup_tables.nested_header
+		                                          : cleanup_tables.mime_header;
 
 		if (f.name.len && table_list_count(tables) &&
-		    walk_line(w, tables, mime ? "mime" : "nested", p->start + f.start, p->start + f.end) < 0)
+		    walk_line(w, tables, mime ? "mime" : "nested", p->start + f.start,
+		              p->start + f.end) < 0)
 			return -1;
 	}
 	return 0;
@@ -326,7 +343,9 @@ walk_part_body(struct body_walk *w, const struct mime_part *p)
 		size_t end = rest.len ? (size_t)(rest.at - w->whole.at) : at + line.len;
 
 		if (!rest.len) { /* the last line: its end may lie behind the limit */
-			while (end < p->end && (w->whole.at[end] == '\r' || w->whole.at[end] == '\n') && end < at + line.len + 2)
+			while (end < p->end &&
+			       (w->whole.at[end] == '\r' || w->whole.at[end] == '\n') &&
+			       end < at + line.len + 2)
 				end++;
 		}
 		if (walk_line(w, cleanup_tables.body, "body", at, end) < 0)
@@ -339,8 +358,10 @@ walk_part_body(struct body_walk *w, const struct mime_part *p)
 static int
 check_parts(struct message *m, struct fault *why)
 {
-	struct piece            whole = {QUEUE_CONTENT_AT, m->envelope.length < CHECKED_MAX ? m->envelope.length : CHECKED_MAX};
-	struct message_content  c = {.fd = queue_draft_fd(m->draft), .pieces = &whole, .n_pieces = 1};
+	struct piece           whole = {QUEUE_CONTENT_AT,
+                              m->envelope.length < CHECKED_MAX ? m->envelope.length : CHECKED_MAX};
+	struct message_content c = {
+	        .fd = queue_draft_fd(m->draft), .pieces = &whole, .n_pieces = 1};
 	autotext struct text    bytes = {0};
 	autoarena struct arena *arena = arena_new();
 	struct body_walk        w = {.m = m, .why = why, .kept = (size_t)m->body_start};
@@ -352,7 +373,8 @@ check_parts(struct message *m, struct fault *why)
 	if ((int64_t)bytes.len < whole.len)
 		return fault_set(why, FAULT_SYSTEM, "short read of a message");
 	w.whole = text_span(&bytes);
-	for (const struct mime_part *p = mime_parse(arena, w.whole)->root; p && done == 0 && !m->discard; p = mime_next(p)) {
+	for (const struct mime_part *p = mime_parse(arena, w.whole)->root;
+	     p && done == 0 && !m->discard; p = mime_next(p)) {
 		if (p->parent)
 			done = walk_part_header(&w, p);
 		if (done == 0)
@@ -375,7 +397,8 @@ message_check(struct message *m, struct fault *why)
 
 	if (check_header(m, why) < 0)
 		return -1;
-	if (m->discard || (!table_list_count(t->mime_header) && !table_list_count(t->nested_header) && !table_list_count(t->body)))
+	if (m->discard || (!table_list_count(t->mime_header) &&
+	                   !table_list_count(t->nested_header) && !table_list_count(t->body)))
 		return 0;
 	return check_parts(m, why);
 }

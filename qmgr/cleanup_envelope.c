@@ -69,7 +69,8 @@ message_add_resolved(struct message *m, const struct queue_rcpt *r, bool expand,
 static int
 rewrite_batch(struct message *m, struct queue_rcpt *r, size_t count, struct fault *why)
 {
-	struct span *was = arena_alloc(m->arena, count * sizeof *was), *is = arena_alloc(m->arena, count * sizeof *is);
+	struct span *was = arena_alloc(m->arena, count * sizeof *was),
+	            *is = arena_alloc(m->arena, count * sizeof *is);
 
 	for (size_t i = 0; i < count; i++)
 		was[i] = r[i].address;
@@ -88,7 +89,8 @@ message_resolve_sender(struct message *m, struct fault *why)
 	if (sender->len == 0)
 		return 0;
 	if (ask_rewrite("local", sender, 1, m->arena, sender, why) < 0 ||
-	    (!m->origin.no_address_mapping && ask_map("sender", sender, 1, m->arena, sender, why) < 0))
+	    (!m->origin.no_address_mapping &&
+	     ask_map("sender", sender, 1, m->arena, sender, why) < 0))
 		return message_refuse(m, "4.3.0", why, NULL);
 	if (sender->len > QUEUE_ADDRESS_MAX)
 		return message_refuse(m, "5.1.7", why, "sender address too long");
@@ -112,7 +114,8 @@ add_copy(struct message *m, struct span external, struct fault *why)
 }
 
 static int
-add_copies_by_map(struct message *m, const struct table_list *maps, struct span key, struct fault *why)
+add_copies_by_map(struct message *m, const struct table_list *maps, struct span key,
+                  struct fault *why)
 {
 	const struct table_query q = {.order = TABLE_ADDRESS, .local = cleanup_is_local(key)};
 	struct table_match       found = {0};
@@ -139,12 +142,14 @@ add_copies(struct message *m, struct fault *why)
 
 	if (m->origin.no_address_mapping || strcmp(m->origin.origin, "bounce") == 0)
 		return 0;
-	if (cleanup_config.always_bcc[0] && add_copy(m, span_of(cleanup_config.always_bcc), why) < 0)
+	if (cleanup_config.always_bcc[0] &&
+	    add_copy(m, span_of(cleanup_config.always_bcc), why) < 0)
 		return -1;
 	if (add_copies_by_map(m, cleanup_tables.sender_bcc, m->envelope.sender, why) < 0)
 		return -1;
 	for (size_t i = 0; i < resolved; i++)
-		if (add_copies_by_map(m, cleanup_tables.recipient_bcc, m->rcpts[i].address, why) < 0)
+		if (add_copies_by_map(m, cleanup_tables.recipient_bcc, m->rcpts[i].address, why) <
+		    0)
 			return -1;
 	return 0;
 }

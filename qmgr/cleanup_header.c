@@ -48,19 +48,24 @@ split_header(struct message *m, struct fault *why)
 	size_t              at = 0, end = 0;
 
 	while (header_next(head, &at, &field) && field.name.len) {
-		struct item item = {.name = field.name, .value = field.value, .start = (int64_t)field.start,
+		struct item item = {.name = field.name,
+		                    .value = field.value,
+		                    .start = (int64_t)field.start,
 		                    .end = (int64_t)field.end};
 
 		if (m->header.count == HEADER_FIELDS_MAX)
-			return message_refuse(m, "5.3.4", why, "message header has too many fields");
+			return message_refuse(m, "5.3.4", why,
+			                      "message header has too many fields");
 		items_add(&m->header, &item);
 		end = field.end;
 	}
-	if (m->header.count && !span_ends(span_first(head, end), "\n")) { /* cut short within its last field */
+	if (m->header.count &&
+	    !span_ends(span_first(head, end), "\n")) { /* cut short within its last field */
 		struct item *last = &m->header.at[m->header.count - 1];
 
 		last->ours = true;
-		last->bytes = span_of(arena_format(m->arena, "%.*s\r\n", SPAN_ARGS(span_cut(head, (size_t)last->start, end))));
+		last->bytes = span_of(arena_format(
+		        m->arena, "%.*s\r\n", SPAN_ARGS(span_cut(head, (size_t)last->start, end))));
 	}
 	m->no_empty_line = !span_starts(span_from(head, end), "\r\n");
 	m->body_start = (int64_t)end + (m->no_empty_line ? 0 : 2);
@@ -72,7 +77,8 @@ int
 message_read_header(struct message *m, struct fault *why)
 {
 	struct piece           whole = {QUEUE_CONTENT_AT, m->envelope.length};
-	struct message_content c = {.fd = queue_draft_fd(m->draft), .pieces = &whole, .n_pieces = 1, .size = whole.len};
+	struct message_content c = {
+	        .fd = queue_draft_fd(m->draft), .pieces = &whole, .n_pieces = 1, .size = whole.len};
 
 	if (message_header(&c, HEADER_BYTES_MAX, &m->head, why) < 0)
 		return -1;
@@ -86,7 +92,8 @@ message_read_header(struct message *m, struct fault *why)
 static void
 replace_item(struct message *m, struct item *item, struct span value)
 {
-	struct span bytes = span_of(arena_format(m->arena, "%.*s: %.*s\r\n", SPAN_ARGS(item->name), SPAN_ARGS(value)));
+	struct span bytes = span_of(
+	        arena_format(m->arena, "%.*s: %.*s\r\n", SPAN_ARGS(item->name), SPAN_ARGS(value)));
 
 	*item = (struct item){.name = item->name, .ours = true, .bytes = bytes,
 	                      .value = span_cut(bytes, item->name.len + 2, bytes.len - 2)};
@@ -103,8 +110,8 @@ addresses_differ(const struct span *a, const struct span *b, size_t count)
 
 /* The value with its addresses exchanged, all else as it was. */
 static struct span
-exchange(struct message *m, struct span value, const struct address_list *list, const struct span *was,
-         const struct span *is)
+exchange(struct message *m, struct span value, const struct address_list *list,
+         const struct span *was, const struct span *is)
 {
 	autotext struct text out = {0};
 	size_t               at = 0, k = 0;
@@ -126,22 +133,24 @@ exchange(struct message *m, struct span value, const struct address_list *list, 
 }
 
 static int
-ask_all(struct message *m, const char *context, const char *kind, const struct span *was, struct span *is, size_t count,
-        struct fault *why)
+ask_all(struct message *m, const char *context, const char *kind, const struct span *was,
+        struct span *is, size_t count, struct fault *why)
 {
 	for (size_t at = 0; at < count; at += REWRITE_BATCH) {
 		size_t n = count - at < REWRITE_BATCH ? count - at : REWRITE_BATCH;
 
 		if (ask_rewrite(context, was + at, n, m->arena, is + at, why) < 0)
 			return message_refuse(m, "4.3.0", why, NULL);
-		if (!m->origin.no_address_mapping && ask_map(kind, is + at, n, m->arena, is + at, why) < 0)
+		if (!m->origin.no_address_mapping &&
+		    ask_map(kind, is + at, n, m->arena, is + at, why) < 0)
 			return message_refuse(m, "4.3.0", why, NULL);
 	}
 	return 0;
 }
 
 static int
-rewrite_item(struct message *m, struct item *item, const char *context, const char *kind, struct fault *why)
+rewrite_item(struct message *m, struct item *item, const char *context, const char *kind,
+             struct fault *why)
 {
 	struct address_list list = {0};
 	struct span        *was, *is;
@@ -173,7 +182,9 @@ rewrite_header(struct message *m, struct fault *why)
 		unsigned     flags = item->dropped ? 0 : header_flags(item->name);
 
 		if (flags & HEADER_ADDRESSES &&
-		    rewrite_item(m, item, context, flags & HEADER_SENDER ? "header_sender" : "header_recipient", why) < 0)
+		    rewrite_item(m, item, context,
+		                 flags & HEADER_SENDER ? "header_sender" : "header_recipient",
+		                 why) < 0)
 			return -1;
 	}
 	return 0;
@@ -208,7 +219,8 @@ count_hops(struct message *m, struct fault *why)
 	int hops = 0;
 
 	for (size_t i = 0; i < m->header.count; i++)
-		hops += span_is_nocase(m->header.at[i].name, "Received") && !m->header.at[i].dropped;
+		hops += span_is_nocase(m->header.at[i].name, "Received") &&
+		        !m->header.at[i].dropped;
 	if (hops > site.hopcount_limit)
 		return message_refuse(m, "5.4.0", why, "Error: too many hops");
 	return 0;
@@ -247,12 +259,13 @@ add_from(struct message *m, const char *name)
 static void
 add_missing(struct message *m)
 {
-	bool                 resent = find_item(m, "Resent-From") || find_item(m, "Resent-To") || find_item(m, "Resent-Cc") ||
-	                              find_item(m, "Resent-Date") || find_item(m, "Resent-Message-Id") || find_item(m, "Resent-Sender");
+	bool resent = find_item(m, "Resent-From") || find_item(m, "Resent-To") ||
+	              find_item(m, "Resent-Cc") || find_item(m, "Resent-Date") ||
+	              find_item(m, "Resent-Message-Id") || find_item(m, "Resent-Sender");
 	const char          *id = resent ? "Resent-Message-Id" : "Message-Id";
-	const char          *date = resent ? "Resent-Date" : "Date", *from = resent ? "Resent-From" : "From";
+	const char *date = resent ? "Resent-Date" : "Date", *from = resent ? "Resent-From" : "From";
 	autotext struct text value = {0};
-	int64_t              now = (m->envelope.arrival_us ? m->envelope.arrival_us : clock_wall()) / 1000000;
+	int64_t now = (m->envelope.arrival_us ? m->envelope.arrival_us : clock_wall()) / 1000000;
 
 	if (!find_item(m, id)) {
 		message_id_make(now, span_of(m->id.text), span_of(site.myhostname), &value);
@@ -271,8 +284,9 @@ add_missing(struct message *m)
 static void
 add_undisclosed(struct message *m)
 {
-	static const char *const names[] = {"To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"};
-	struct span              value = span_of(cleanup_config.undisclosed_recipients_header), name;
+	static const char *const names[] = {"To",        "Cc",        "Bcc",
+	                                    "Resent-To", "Resent-Cc", "Resent-Bcc"};
+	struct span value = span_of(cleanup_config.undisclosed_recipients_header), name;
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (find_item(m, names[i]))
@@ -285,7 +299,8 @@ add_undisclosed(struct message *m)
 static void
 log_message_id(struct message *m)
 {
-	const struct item *resent = find_item(m, "Resent-Message-Id"), *id = find_item(m, "Message-Id");
+	const struct item *resent = find_item(m, "Resent-Message-Id"),
+	                  *id = find_item(m, "Message-Id");
 	struct span        s = id ? header_unfolded(m->arena, id->value) : SPAN("<>");
 
 	if (resent) {

@@ -45,7 +45,8 @@ add_item(struct builder *b, struct item *item, struct fault *why)
 	if (item->dropped)
 		return 0;
 	if (!item->ours) {
-		add_piece(b, (struct piece){QUEUE_CONTENT_AT + item->start, item->end - item->start});
+		add_piece(b,
+		          (struct piece){QUEUE_CONTENT_AT + item->start, item->end - item->start});
 		return 0;
 	}
 	if (item->piece.len == 0 && item->bytes.len &&
@@ -66,7 +67,9 @@ gather_header(struct message *m, struct fault *why)
 		const struct item *h = &m->header.at[i];
 
 		if (!h->dropped)
-			text_add(&all, h->ours ? h->bytes : span_cut(text_span(&m->head), (size_t)h->start, (size_t)h->end));
+			text_add(&all, h->ours ? h->bytes
+			                       : span_cut(text_span(&m->head), (size_t)h->start,
+			                                  (size_t)h->end));
 	}
 	item.bytes = arena_span(m->arena, text_span(&all));
 	for (size_t i = 0, at = 0; i < m->header.count; i++) {
@@ -115,22 +118,28 @@ build(struct message *m, struct message_content *c, struct fault *why)
 	return 0;
 }
 
-int
-message_pieces(struct message *m, struct message_content *c, struct fault *why)
+static int
+build_small(struct message *m, struct message_content *c, struct fault *why)
 {
 	enum { PIECES_NAMED = 1000 };
 
 	if (build(m, c, why) < 0)
-		goto failed;
+		return -1;
 	if (c->n_pieces <= PIECES_NAMED)
 		return 0;
 	message_content_free(c);
 	if (gather_header(m, why) < 0 || build(m, c, why) < 0)
-		goto failed;
-	if (c->n_pieces <= PIECES_NAMED)
+		return -1;
+	return c->n_pieces <= PIECES_NAMED
+	               ? 0
+	               : message_refuse(m, "5.3.4", why, "too many changes to one message");
+}
+
+int
+message_pieces(struct message *m, struct message_content *c, struct fault *why)
+{
+	if (build_small(m, c, why) == 0)
 		return 0;
-	message_refuse(m, "5.3.4", why, "too many changes to one message");
-failed:
 	message_content_free(c);
 	return -1;
 }
@@ -184,7 +193,11 @@ edit_change(struct message *m, const struct submit_edit *e, struct fault *why)
 		}
 		return header_bytes(m, e, h, why);
 	}
-	return e->value.len ? edit_add(m, &(struct submit_edit){.number = -1, .name = e->name, .value = e->value}, why) : 0;
+	return e->value.len ? edit_add(m,
+	                               &(struct submit_edit){
+	                                       .number = -1, .name = e->name, .value = e->value},
+	                               why)
+	                    : 0;
 }
 
 static int
@@ -197,7 +210,8 @@ edit_body(struct message *m, const struct submit_edit *e, struct fault *why)
 	if (queue_draft_extend(m->draft, e->length, &p, why) < 0)
 		return -1;
 	m->body.count = 0;
-	items_add(&m->body, &(struct item){.start = p.at - QUEUE_CONTENT_AT, .end = p.at - QUEUE_CONTENT_AT + p.len});
+	items_add(&m->body, &(struct item){.start = p.at - QUEUE_CONTENT_AT,
+	                                   .end = p.at - QUEUE_CONTENT_AT + p.len});
 	return 0;
 }
 
@@ -220,7 +234,8 @@ edit_rcpt_delete(struct message *m, struct span address)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < m->n_rcpts; i++)
-		if (!span_equal_nocase(m->rcpts[i].address, address) && !span_equal_nocase(m->rcpts[i].original, address))
+		if (!span_equal_nocase(m->rcpts[i].address, address) &&
+		    !span_equal_nocase(m->rcpts[i].original, address))
 			m->rcpts[kept++] = m->rcpts[i];
 	m->n_rcpts = kept;
 }

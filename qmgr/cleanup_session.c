@@ -57,7 +57,8 @@ message_refuse(struct message *m, const char *status, struct fault *why, const c
 		va_start(args, format);
 		text_add_args(&reason, format, args);
 		va_end(args);
-		fault_set(why, status[0] == '5' ? FAULT_DENIED : FAULT_SYSTEM, "%s", text_string(&reason));
+		fault_set(why, status[0] == '5' ? FAULT_DENIED : FAULT_SYSTEM, "%s",
+		          text_string(&reason));
 	}
 	return -1;
 }
@@ -155,20 +156,24 @@ do_rcpt(void *conversation, struct frame *f, struct frame *answer, struct fault 
 	(void)answer;
 	if (submit_decode_rcpt(f, &r, why) < 0)
 		return -1;
-	if (s->m.n_rcpts == RCPTS_MAX || r.address.len > QUEUE_ADDRESS_MAX || r.original.len > QUEUE_ADDRESS_MAX ||
-	    r.orcpt.len > QUEUE_ADDRESS_MAX || span_has(r.address, '\0'))
+	if (s->m.n_rcpts == RCPTS_MAX || r.address.len > QUEUE_ADDRESS_MAX ||
+	    r.original.len > QUEUE_ADDRESS_MAX || r.orcpt.len > QUEUE_ADDRESS_MAX ||
+	    span_has(r.address, '\0'))
 		return fault_set(why, FAULT_INPUT, "recipients beyond all bounds");
-	message_add_rcpt(&s->m, &(struct queue_rcpt){.address = r.address, .original = r.original.len ? r.original : r.address,
-	                                             .orcpt = r.orcpt, .notify = (int)r.notify});
+	message_add_rcpt(&s->m,
+	                 &(struct queue_rcpt){.address = r.address,
+	                                      .original = r.original.len ? r.original : r.address,
+	                                      .orcpt = r.orcpt,
+	                                      .notify = (int)r.notify});
 	return s->m.draft ? HAVE_FILE : OPEN;
 }
 
 static void
 copy_envelope(struct message *m, const struct submit_envelope *e)
 {
-	struct span *spans[] = {&m->envelope.sender, &m->envelope.envid, &m->envelope.ret, &m->envelope.body,
-	                        &m->envelope.auth, &m->envelope.filter, &m->envelope.redirect, &m->envelope.verp,
-	                        &m->envelope.full_name};
+	struct span *spans[] = {&m->envelope.sender,   &m->envelope.envid, &m->envelope.ret,
+	                        &m->envelope.body,     &m->envelope.auth,  &m->envelope.filter,
+	                        &m->envelope.redirect, &m->envelope.verp,  &m->envelope.full_name};
 
 	m->envelope = *e;
 	for (size_t i = 0; i < COUNT(spans); i++)
@@ -234,15 +239,26 @@ static int
 write_envelope(struct message *m, struct message_content *c, struct fault *why)
 {
 	struct queue_envelope e = {
-		.sender = m->envelope.sender, .envid = m->envelope.envid, .ret = m->envelope.ret, .body = m->envelope.body,
-		.auth = m->envelope.auth, .filter = m->filter, .verp = m->envelope.verp,
-		.client_name = m->origin.client_name, .client_address = m->origin.client_address,
-		.client_port = m->origin.client_port, .helo = m->origin.helo, .protocol = m->origin.protocol,
-		.sasl_method = m->origin.sasl_method, .sasl_user = m->origin.sasl_user,
-		.origin = span_of(m->origin.origin),
-		.arrival_us = m->envelope.arrival_us ? m->envelope.arrival_us : clock_wall(),
-		.smtputf8 = m->envelope.smtputf8, .verify_only = m->envelope.verify_only, .trace = m->envelope.trace,
-		.content = *c,
+	        .sender = m->envelope.sender,
+	        .envid = m->envelope.envid,
+	        .ret = m->envelope.ret,
+	        .body = m->envelope.body,
+	        .auth = m->envelope.auth,
+	        .filter = m->filter,
+	        .verp = m->envelope.verp,
+	        .client_name = m->origin.client_name,
+	        .client_address = m->origin.client_address,
+	        .client_port = m->origin.client_port,
+	        .helo = m->origin.helo,
+	        .protocol = m->origin.protocol,
+	        .sasl_method = m->origin.sasl_method,
+	        .sasl_user = m->origin.sasl_user,
+	        .origin = span_of(m->origin.origin),
+	        .arrival_us = m->envelope.arrival_us ? m->envelope.arrival_us : clock_wall(),
+	        .smtputf8 = m->envelope.smtputf8,
+	        .verify_only = m->envelope.verify_only,
+	        .trace = m->envelope.trace,
+	        .content = *c,
 	};
 
 	if (queue_draft_envelope(m->draft, &e, why) < 0)

@@ -31,7 +31,12 @@
 #include "queue/queue.h"
 #include "service/service.h"
 
-enum { SCAN_MS = 60 * 1000, SUBMIT_MS = 300 * 1000, ORPHAN_SECONDS = 36 * 3600, NOTICE_MS = 100 * 1000 };
+enum {
+	SCAN_MS = 60 * 1000,
+	SUBMIT_MS = 300 * 1000,
+	ORPHAN_SECONDS = 36 * 3600,
+	NOTICE_MS = 100 * 1000
+};
 
 static struct queue *queue;
 
@@ -147,8 +152,8 @@ put(struct letter *l, struct text *bytes, struct fault *why)
 static void
 received(const struct letter *l, struct text *out)
 {
-	text_add_format(out, "Received: by %s (%s, from userid %ld)\r\n\tid %s; ", site.myhostname, site.mail_name,
-	                (long)l->uid, submit_queue_id(l->submission));
+	text_add_format(out, "Received: by %s (%s, from userid %ld)\r\n\tid %s; ", site.myhostname,
+	                site.mail_name, (long)l->uid, submit_queue_id(l->submission));
 	date_add_local(clock_wall() / 1000000, out);
 	text_add(out, SPAN("\r\n"));
 }
@@ -179,13 +184,15 @@ static struct submit_origin
 origin(void)
 {
 	return (struct submit_origin){
-		.origin = "pickup",
-		.local_client = true,
-		.client_name = SPAN("localhost"),
-		.client_address = SPAN("127.0.0.1"),
-		.no_address_mapping = list_has(&config.receive_override_options, "no_address_mappings"),
-		.no_header_body_checks = list_has(&config.receive_override_options, "no_header_body_checks"),
-		.no_milters = list_has(&config.receive_override_options, "no_milters"),
+	        .origin = "pickup",
+	        .local_client = true,
+	        .client_name = SPAN("localhost"),
+	        .client_address = SPAN("127.0.0.1"),
+	        .no_address_mapping =
+	                list_has(&config.receive_override_options, "no_address_mappings"),
+	        .no_header_body_checks =
+	                list_has(&config.receive_override_options, "no_header_body_checks"),
+	        .no_milters = list_has(&config.receive_override_options, "no_milters"),
 	};
 }
 
@@ -199,7 +206,8 @@ submit(struct letter *l, struct fault *why)
 
 	if (got < 0 || submit_open(&o, clock_after(SUBMIT_MS), &l->submission, why) < 0)
 		return -1;
-	log_info("%s: uid=%ld from=<%.*s>", submit_queue_id(l->submission), (long)l->uid, SPAN_ARGS(l->envelope.sender));
+	log_info("%s: uid=%ld from=<%.*s>", submit_queue_id(l->submission), (long)l->uid,
+	         SPAN_ARGS(l->envelope.sender));
 	if (submit_content(l->submission, &l->fd, &l->at, why) < 0)
 		return -1;
 	l->end = l->at;
@@ -222,21 +230,34 @@ static int
 send_back(struct letter *l, const struct fault *refusal, struct fault *why)
 {
 	autofree struct notice_rcpt *rcpts = mem_array(l->n_rcpts + 1, sizeof *rcpts);
-	autofree char               *pieces = mem_format("%lld+%lld", (long long)l->at, (long long)(l->end - l->at));
-	struct notice                n = {
-		.kind = SPAN("failure"), .queue_id = span_of(submit_queue_id(l->submission)), .sender = l->envelope.sender,
-		.envid = l->envelope.envid, .ret = l->envelope.ret, .pieces = span_of(pieces), .arrival_us = clock_wall(),
-		.size = l->end - l->at, .smtputf8 = l->envelope.smtputf8, .content = l->fd, .rcpts = rcpts, .n_rcpts = l->n_rcpts,
+	autofree char               *pieces =
+	        mem_format("%lld+%lld", (long long)l->at, (long long)(l->end - l->at));
+	struct notice n = {
+	        .kind = SPAN("failure"),
+	        .queue_id = span_of(submit_queue_id(l->submission)),
+	        .sender = l->envelope.sender,
+	        .envid = l->envelope.envid,
+	        .ret = l->envelope.ret,
+	        .pieces = span_of(pieces),
+	        .arrival_us = clock_wall(),
+	        .size = l->end - l->at,
+	        .smtputf8 = l->envelope.smtputf8,
+	        .content = l->fd,
+	        .rcpts = rcpts,
+	        .n_rcpts = l->n_rcpts,
 	};
 	char id[64];
 
 	for (size_t i = 0; i < l->n_rcpts; i++) {
-		rcpts[i] = (struct notice_rcpt){.address = l->rcpts[i].address, .action = SPAN("failed"),
-		                                .dsn = span_of(submit_status(l->submission)), .text = span_of(fault_text(refusal)),
+		rcpts[i] = (struct notice_rcpt){.address = l->rcpts[i].address,
+		                                .action = SPAN("failed"),
+		                                .dsn = span_of(submit_status(l->submission)),
+		                                .text = span_of(fault_text(refusal)),
 		                                .notify = l->notify};
-		log_info("%s: to=<%.*s>, relay=none, delay=0, delays=0/0/0/0, dsn=%s, status=bounced (%s)",
-		         submit_queue_id(l->submission), SPAN_ARGS(l->rcpts[i].address), submit_status(l->submission),
-		         fault_text(refusal));
+		log_info("%s: to=<%.*s>, relay=none, delay=0, delays=0/0/0/0, dsn=%s, "
+		         "status=bounced (%s)",
+		         submit_queue_id(l->submission), SPAN_ARGS(l->rcpts[i].address),
+		         submit_status(l->submission), fault_text(refusal));
 	}
 	if (l->envelope.sender.len == 0 || l->notify == NOTIFY_NEVER)
 		return 0; /* nobody to tell */
@@ -294,7 +315,8 @@ pick_up(const char *name, int fd, uid_t uid)
 		if (done == 0)
 			remove_file(name);
 		else
-			log_warning("maildrop/%s: cannot tell its sender: %s", name, fault_text(&more));
+			log_warning("maildrop/%s: cannot tell its sender: %s", name,
+			            fault_text(&more));
 	} else
 		log_warning("maildrop/%s: %s: will try again", name, fault_text(&why));
 	letter_end(&l);
@@ -304,7 +326,8 @@ pick_up(const char *name, int fd, uid_t uid)
 static int
 look_at(const char *name)
 {
-	autoclose int fd = openat(queue_directory(queue, QUEUE_MAILDROP), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	autoclose int fd = openat(queue_directory(queue, QUEUE_MAILDROP), name,
+	                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat   st;
 
 	if (fd < 0) {
@@ -329,7 +352,8 @@ sweep(const char *name, int64_t mtime_us)
 	struct stat st;
 	int         dir = queue_directory(queue, QUEUE_MAILDROP);
 
-	if (mtime_us / 1000000 > clock_wall() / 1000000 - ORPHAN_SECONDS || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (mtime_us / 1000000 > clock_wall() / 1000000 - ORPHAN_SECONDS ||
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (!maildrop_is_ready(&st) && unlinkat(dir, name, 0) == 0)
 		log_info("maildrop/%s: removed: its writer did not finish", name);

@@ -50,7 +50,8 @@ ask(const char *directory, struct frame *f, struct fault *why)
 {
 	autoclose int sock = -1;
 
-	if (connect_qmgr(directory, &sock, why) < 0 || frame_send(sock, f, clock_after(CONNECT_MS), why) < 0 ||
+	if (connect_qmgr(directory, &sock, why) < 0 ||
+	    frame_send(sock, f, clock_after(CONNECT_MS), why) < 0 ||
 	    check_answer(frame_receive(sock, f, clock_after(ANSWER_MS), why), f, why) < 0)
 		return -1;
 	return frame_is(f, "done") ? 0 : fault_set(why, FAULT_PEER, "unexpected answer of qmgr");
@@ -70,8 +71,8 @@ queue_flush(const char *directory, struct span queue_id, struct span site, struc
 }
 
 int
-queue_change(const char *directory, const char *what, struct span queue_id, struct span queue, int64_t *count,
-             struct fault *why)
+queue_change(const char *directory, const char *what, struct span queue_id, struct span queue,
+             int64_t *count, struct fault *why)
 {
 	autoframe struct frame f = {0};
 	int64_t                n;
@@ -132,7 +133,8 @@ queue_list(const char *directory, const struct queue_list_reader *r, struct faul
 	int                    over = 0;
 
 	frame_start(&f, "list");
-	if (connect_qmgr(directory, &sock, why) < 0 || frame_send(sock, &f, clock_after(CONNECT_MS), why) < 0)
+	if (connect_qmgr(directory, &sock, why) < 0 ||
+	    frame_send(sock, &f, clock_after(CONNECT_MS), why) < 0)
 		return -1;
 	while (over == 0) {
 		struct queue_listed m = {.queue = SPAN_NONE};
@@ -142,7 +144,9 @@ queue_list(const char *directory, const struct queue_list_reader *r, struct faul
 		if (frame_is(&f, "done"))
 			return 0;
 		if (frame_is(&f, "message"))
-			over = frame_decode(&f, message_fields, &m, why) < 0 ? -1 : r->message(r->context, &m) != 0;
+			over = frame_decode(&f, message_fields, &m, why) < 0
+			               ? -1
+			               : r->message(r->context, &m) != 0;
 		else if (frame_is(&f, "rcpts"))
 			over = read_rcpts(&f, r, why);
 		else
@@ -211,7 +215,8 @@ flush_rcpts(struct queue_list_writer *w, struct fault *why)
 }
 
 int
-queue_list_write_message(struct queue_list_writer *w, const struct queue_listed *m, struct fault *why)
+queue_list_write_message(struct queue_list_writer *w, const struct queue_listed *m,
+                         struct fault *why)
 {
 	autoframe struct frame f = {0};
 
@@ -230,7 +235,8 @@ queue_list_write_message(struct queue_list_writer *w, const struct queue_listed 
 }
 
 int
-queue_list_write_rcpt(struct queue_list_writer *w, const struct queue_listed_rcpt *r, struct fault *why)
+queue_list_write_rcpt(struct queue_list_writer *w, const struct queue_listed_rcpt *r,
+                      struct fault *why)
 {
 	if (w->rcpts.bytes.len > RCPTS_A_FRAME && flush_rcpts(w, why) < 0)
 		return -1;

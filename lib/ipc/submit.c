@@ -98,9 +98,11 @@ put_fields(struct frame *f, const struct field *fields, const void *from)
 	for (; fields->name; fields++) {
 		const char *at = (const char *)from + fields->offset;
 
-		if (fields->kind == FIELD_IS_TEXT && (((const struct span *)at)->len || fields->needed))
+		if (fields->kind == FIELD_IS_TEXT &&
+		    (((const struct span *)at)->len || fields->needed))
 			frame_put(f, fields->name, *(const struct span *)at);
-		else if (fields->kind == FIELD_IS_NUMBER && (*(const int64_t *)at || fields->needed))
+		else if (fields->kind == FIELD_IS_NUMBER &&
+		         (*(const int64_t *)at || fields->needed))
 			frame_put_number(f, fields->name, *(const int64_t *)at);
 		else if (fields->kind == FIELD_IS_FLAG && *(const bool *)at)
 			frame_put_flag(f, fields->name, true);
@@ -178,7 +180,8 @@ ask(struct submission *s, struct frame *f, const char *verb, struct fault *why)
 	got = frame_receive(s->sock, f, s->deadline, why);
 	if (got != 0)
 		return got < 0 ? fault_prefix(why, "%s", service_name)
-		               : fault_set(why, FAULT_PEER, "%s: connection closed before an answer", service_name);
+		               : fault_set(why, FAULT_PEER,
+		                           "%s: connection closed before an answer", service_name);
 	if (frame_is(f, verb))
 		return 0;
 	if (!frame_is(f, "refused"))
@@ -186,7 +189,8 @@ ask(struct submission *s, struct frame *f, const char *verb, struct fault *why)
 	frame_get(f, "reason", &reason);
 	if (frame_get(f, "status", &status) && status.len < sizeof s->status)
 		snprintf(s->status, sizeof s->status, "%.*s", SPAN_ARGS(status));
-	return fault_set(why, s->status[0] == '5' ? FAULT_DENIED : FAULT_SYSTEM, "%.*s", SPAN_ARGS(reason));
+	return fault_set(why, s->status[0] == '5' ? FAULT_DENIED : FAULT_SYSTEM, "%.*s",
+	                 SPAN_ARGS(reason));
 }
 
 static void
@@ -202,7 +206,8 @@ submission_free(struct submission *s)
 }
 
 int
-submit_open(const struct submit_origin *o, int64_t deadline, struct submission **out, struct fault *why)
+submit_open(const struct submit_origin *o, int64_t deadline, struct submission **out,
+            struct fault *why)
 {
 	struct open_request r = {.o = *o, .origin = span_of(o->origin)};
 
@@ -211,11 +216,13 @@ submit_open(const struct submit_origin *o, int64_t deadline, struct submission *
 		struct submission     *s = mem_alloc(sizeof *s);
 		struct span            id = SPAN_NONE;
 
-		*s = (struct submission){.magic = SUBMIT_MAGIC, .sock = -1, .fd = -1, .deadline = deadline};
+		*s = (struct submission){
+		        .magic = SUBMIT_MAGIC, .sock = -1, .fd = -1, .deadline = deadline};
 		frame_start(&f, "open");
 		put_fields(&f, open_fields, &r);
-		if (peer_take(service_name, deadline, &s->sock, why) == 0 && ask(s, &f, "opened", why) == 0 &&
-		    frame_get(&f, "queue_id", &id) && id.len < sizeof s->queue_id) {
+		if (peer_take(service_name, deadline, &s->sock, why) == 0 &&
+		    ask(s, &f, "opened", why) == 0 && frame_get(&f, "queue_id", &id) &&
+		    id.len < sizeof s->queue_id) {
 			memcpy(s->queue_id, id.at, id.len);
 			*out = s;
 			return 0;
@@ -309,7 +316,8 @@ send_edits(struct submission *s, struct span edits, struct fault *why)
 		int                    got;
 
 		/* as many whole records as fit, one at least */
-		while ((got = submit_edit_next(&rest, &e, why)) > 0 && (part == 0 || edits.len - rest.len <= EDITS_A_FRAME))
+		while ((got = submit_edit_next(&rest, &e, why)) > 0 &&
+		       (part == 0 || edits.len - rest.len <= EDITS_A_FRAME))
 			part = edits.len - rest.len;
 		if (got < 0)
 			return -1;
@@ -464,8 +472,8 @@ read_edit(char op, const struct span *fields, struct submit_edit *e)
 		e->value = fields[2];
 		return read_number(fields[0], &e->number);
 	case 'B':
-		return span_split(&rest, '+', &at) && read_number(at, &e->number) && read_number(rest, &e->length) &&
-		       e->number >= 0 && e->length >= 0;
+		return span_split(&rest, '+', &at) && read_number(at, &e->number) &&
+		       read_number(rest, &e->length) && e->number >= 0 && e->length >= 0;
 	default:
 		e->name = fields[0];
 		e->value = fields[1];

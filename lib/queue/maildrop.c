@@ -22,7 +22,7 @@ void
 maildrop_put(struct text *out, char type, struct span value)
 {
 	uint32_t n = (uint32_t)value.len;
-	char     head[RECORD_HEAD] = {type, (char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
+	char head[RECORD_HEAD] = {type, (char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
 
 	text_add(out, span_at(head, RECORD_HEAD));
 	text_add(out, value);
@@ -75,14 +75,19 @@ attribute_is_right(struct span s)
 static bool
 fits(struct maildrop_reader *r, char type, struct span value)
 {
-	bool head = r->stage == 'V' || r->stage == 'S' || r->stage == 'F' || r->stage == 'A' || r->stage == 'R';
+	bool head = r->stage == 'V' || r->stage == 'S' || r->stage == 'F' || r->stage == 'A' ||
+	            r->stage == 'R';
 
 	switch (type) {
 	case 'V': return r->stage == 0 && span_is(value, "1");
-	case 'S': return head && !r->seen_sender && !r->rcpts && is_plain(value) && (r->seen_sender = true);
+	case 'S':
+		return head && !r->seen_sender && !r->rcpts && is_plain(value) &&
+		       (r->seen_sender = true);
 	case 'F': return head && !r->seen_name && is_plain(value) && (r->seen_name = true);
 	case 'A': return head && is_plain(value) && attribute_is_right(value);
-	case 'R': return head && r->seen_sender && value.len && is_plain(value) && ++r->rcpts <= MAILDROP_RCPTS_MAX;
+	case 'R':
+		return head && r->seen_sender && value.len && is_plain(value) &&
+		       ++r->rcpts <= MAILDROP_RCPTS_MAX;
 	case 'D': return r->rcpts && (head || r->stage == 'D');
 	case 'E': return r->rcpts && (head || r->stage == 'D') && value.len == 0;
 	default:  return false;
@@ -100,7 +105,8 @@ fill(struct maildrop_reader *r, size_t need, struct fault *why)
 		r->used = 0;
 	}
 	while (r->buffer.len < need) {
-		ssize_t n = read(r->fd, text_room(&r->buffer, MAILDROP_RECORD_MAX), MAILDROP_RECORD_MAX);
+		ssize_t n = read(r->fd, text_room(&r->buffer, MAILDROP_RECORD_MAX),
+		                 MAILDROP_RECORD_MAX);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -134,7 +140,8 @@ take_record(struct maildrop_reader *r, char *type, struct span *value, struct fa
 	len = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
 	if (len > MAILDROP_RECORD_MAX)
 		return fault_set(why, FAULT_INPUT, "a record is too long");
-	if (r->buffer.len - r->used < RECORD_HEAD + len && (got = fill(r, RECORD_HEAD + len, why)) <= 0)
+	if (r->buffer.len - r->used < RECORD_HEAD + len &&
+	    (got = fill(r, RECORD_HEAD + len, why)) <= 0)
 		return got < 0 ? -1 : ends_early(r, why);
 	*type = r->buffer.at[r->used];
 	*value = span_at(r->buffer.at + r->used + RECORD_HEAD, len);
@@ -184,7 +191,8 @@ maildrop_create(int dir, struct maildrop_file *f, struct fault *why)
 	for (int tries = 0; tries < 100; tries++) {
 		queue_id_make(clock_wall(), random_number(), &f->id);
 		f->dir = dir;
-		f->fd = openat(dir, f->id.text, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		f->fd = openat(dir, f->id.text, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		               0600);
 		if (f->fd >= 0) {
 			(void)fault_point("maildrop.created", NULL);
 			return 0;

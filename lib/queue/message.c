@@ -67,11 +67,13 @@ void
 message_pieces_print(const struct message_content *m, struct text *out)
 {
 	for (size_t i = 0; i < m->n_pieces; i++)
-		text_add_format(out, "%s%" PRId64 "+%" PRId64, i ? "," : "", m->pieces[i].at, m->pieces[i].len);
+		text_add_format(out, "%s%" PRId64 "+%" PRId64, i ? "," : "", m->pieces[i].at,
+		                m->pieces[i].len);
 }
 
 int
-message_read(const struct message_content *m, int64_t *position, size_t limit, struct text *into, struct fault *why)
+message_read(const struct message_content *m, int64_t *position, size_t limit, struct text *into,
+             struct fault *why)
 {
 	int64_t before = 0;
 
@@ -85,7 +87,8 @@ message_read(const struct message_content *m, int64_t *position, size_t limit, s
 			continue;
 		want = p->len - inside < (int64_t)limit ? p->len - inside : (int64_t)limit;
 		do {
-			n = pread(m->fd, text_room(into, (size_t)want), (size_t)want, p->at + inside);
+			n = pread(m->fd, text_room(into, (size_t)want), (size_t)want,
+			          p->at + inside);
 		} while (n < 0 && errno == EINTR);
 		if (n < 0)
 			return fault_errno(why, "read message");
@@ -119,7 +122,8 @@ message_header(const struct message_content *m, size_t limit, struct text *out, 
 	ptrdiff_t            end = -1;
 
 	while (got.len < limit && end < 0) {
-		if (message_read(m, &position, limit - got.len < 16384 ? limit - got.len : 16384, &part, why) < 0)
+		if (message_read(m, &position, limit - got.len < 16384 ? limit - got.len : 16384,
+		                 &part, why) < 0)
 			return -1;
 		if (part.len == 0)
 			break;

@@ -42,7 +42,8 @@ queue_state_find(struct span name, enum queue_state *s)
 }
 
 static int
-make_one(const char *root, const char *name, mode_t mode, uid_t owner, gid_t group, struct fault *why)
+make_one(const char *root, const char *name, mode_t mode, uid_t owner, gid_t group,
+         struct fault *why)
 {
 	autofree char *path = mem_format("%s/%s", root, name);
 
@@ -84,7 +85,8 @@ queue_open(const char *root, struct queue **out, struct fault *why)
 		return -1;
 	}
 	for (int i = 0; i < QUEUE_STATES; i++) {
-		q->dirs[i] = openat(q->root, state_names[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		q->dirs[i] = openat(q->root, state_names[i],
+		                    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (q->dirs[i] < 0 && !(errno == EACCES && i == QUEUE_MAILDROP)) {
 			fault_errno(why, "open queue directory %s/%s", root, state_names[i]);
 			queue_close(q);
@@ -118,7 +120,8 @@ queue_directory(struct queue *q, enum queue_state s)
 }
 
 int
-queue_move(struct queue *q, const char *id, enum queue_state from, enum queue_state to, struct fault *why)
+queue_move(struct queue *q, const char *id, enum queue_state from, enum queue_state to,
+           struct fault *why)
 {
 	assert(q->magic == QUEUE_MAGIC);
 	if (fault_point("queue.move.before", why) < 0)
@@ -126,7 +129,8 @@ queue_move(struct queue *q, const char *id, enum queue_state from, enum queue_st
 	if (renameat(q->dirs[from], id, q->dirs[to], id) < 0) {
 		if (errno == ENOENT)
 			return 1;
-		return fault_errno(why, "rename %s/%s to %s", state_names[from], id, state_names[to]);
+		return fault_errno(why, "rename %s/%s to %s", state_names[from], id,
+		                   state_names[to]);
 	}
 	(void)fault_point("queue.move.after", NULL);
 	return 0;
@@ -179,7 +183,8 @@ queue_remove(struct queue *q, enum queue_state s, const char *id, struct fault *
 }
 
 int
-queue_quarantine(struct queue *q, enum queue_state s, const char *id, const char *reason, struct fault *why)
+queue_quarantine(struct queue *q, enum queue_state s, const char *id, const char *reason,
+                 struct fault *why)
 {
 	int moved = queue_move(q, id, s, QUEUE_CORRUPT, why);
 
@@ -210,20 +215,24 @@ queue_due(struct queue *q, enum queue_state s, const char *id, int64_t *due_us, 
 }
 
 int
-queue_set_due(struct queue *q, enum queue_state s, const char *id, int64_t due_us, struct fault *why)
+queue_set_due(struct queue *q, enum queue_state s, const char *id, int64_t due_us,
+              struct fault *why)
 {
-	struct timespec at = {.tv_sec = (time_t)(due_us / 1000000), .tv_nsec = due_us % 1000000 * 1000};
+	struct timespec at = {.tv_sec = (time_t)(due_us / 1000000),
+	                      .tv_nsec = due_us % 1000000 * 1000};
 	struct timespec both[2] = {at, at};
 
 	if (utimensat(q->dirs[s], id, both, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 1 : fault_errno(why, "set time of %s/%s", state_names[s], id);
+		return errno == ENOENT ? 1
+		                       : fault_errno(why, "set time of %s/%s", state_names[s], id);
 	return 0;
 }
 
 int
 queue_where(struct queue *q, const char *id, enum queue_state *s, struct fault *why)
 {
-	static const enum queue_state order[] = {QUEUE_INCOMING, QUEUE_ACTIVE, QUEUE_DEFERRED, QUEUE_HOLD, QUEUE_CORRUPT};
+	static const enum queue_state order[] = {QUEUE_INCOMING, QUEUE_ACTIVE, QUEUE_DEFERRED,
+	                                         QUEUE_HOLD, QUEUE_CORRUPT};
 	struct stat st;
 
 	for (size_t i = 0; i < 2 * COUNT(order); i++) {
@@ -246,7 +255,8 @@ queue_free_space(struct queue *q, int64_t *bytes, struct fault *why)
 
 	if (fstatvfs(q->dirs[QUEUE_INCOMING], &v) < 0)
 		return fault_errno(why, "statvfs of the queue");
-	*bytes = (int64_t)v.f_bavail > INT64_MAX / (int64_t)v.f_frsize ? INT64_MAX
-	                                                               : (int64_t)v.f_bavail * (int64_t)v.f_frsize;
+	*bytes = (int64_t)v.f_bavail > INT64_MAX / (int64_t)v.f_frsize
+	                 ? INT64_MAX
+	                 : (int64_t)v.f_bavail * (int64_t)v.f_frsize;
 	return 0;
 }

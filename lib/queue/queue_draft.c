@@ -63,7 +63,8 @@ create_file(struct queue_draft *d, struct fault *why)
 }
 
 int
-queue_draft_open(struct queue *q, const struct queue_id *given, struct queue_draft **out, struct fault *why)
+queue_draft_open(struct queue *q, const struct queue_id *given, struct queue_draft **out,
+                 struct fault *why)
 {
 	struct queue_draft *d = mem_alloc(sizeof *d);
 	struct queue_id     id;
@@ -125,7 +126,8 @@ int
 queue_draft_insert(struct queue_draft *d, struct span bytes, struct piece *p, struct fault *why)
 {
 	assert(d->magic == DRAFT_MAGIC && d->has_content && !d->has_envelope);
-	if (fault_point("queue.draft.insert", why) < 0 || file_write_at(d->fd, bytes, d->end, why) < 0)
+	if (fault_point("queue.draft.insert", why) < 0 ||
+	    file_write_at(d->fd, bytes, d->end, why) < 0)
 		return -1;
 	*p = (struct piece){d->end, (int64_t)bytes.len};
 	d->end += (int64_t)bytes.len;
@@ -133,7 +135,8 @@ queue_draft_insert(struct queue_draft *d, struct span bytes, struct piece *p, st
 }
 
 int
-queue_draft_insert_fd(struct queue_draft *d, int fd, int64_t at, int64_t length, struct piece *p, struct fault *why)
+queue_draft_insert_fd(struct queue_draft *d, int fd, int64_t at, int64_t length, struct piece *p,
+                      struct fault *why)
 {
 	autofree char *buffer = mem_alloc(COPY_SIZE);
 	struct piece   whole = {d->end, length}, part;
@@ -187,8 +190,8 @@ static bool
 pieces_are_inside(const struct message_content *c, int64_t end)
 {
 	for (size_t i = 0; i < c->n_pieces; i++)
-		if (c->pieces[i].at < QUEUE_CONTENT_AT || c->pieces[i].at > end || c->pieces[i].len < 0 ||
-		    c->pieces[i].len > end - c->pieces[i].at)
+		if (c->pieces[i].at < QUEUE_CONTENT_AT || c->pieces[i].at > end ||
+		    c->pieces[i].len < 0 || c->pieces[i].len > end - c->pieces[i].at)
 			return false;
 	return true;
 }
@@ -203,7 +206,8 @@ queue_draft_envelope(struct queue_draft *d, const struct queue_envelope *e, stru
 	d->head.envelope_sum = crc32_add(0, span_of(d->head.id));
 	queue_attributes_print(e, &d->pending);
 	if (d->pending.len > QUEUE_ATTRIBUTES_MAX)
-		return fault_set(why, FAULT_INPUT, "envelope larger than %d bytes", QUEUE_ATTRIBUTES_MAX);
+		return fault_set(why, FAULT_INPUT, "envelope larger than %d bytes",
+		                 QUEUE_ATTRIBUTES_MAX);
 	d->head.rcpts_at = d->end + (int64_t)d->pending.len;
 	d->has_envelope = true;
 	return flush_pending(d, why);
@@ -255,7 +259,8 @@ publish(struct queue_draft *d, enum queue_state to, struct fault *why)
 int
 queue_draft_commit(struct queue_draft *d, enum queue_state to, struct fault *why)
 {
-	assert(d->magic == DRAFT_MAGIC && d->has_envelope && (to == QUEUE_INCOMING || to == QUEUE_HOLD));
+	assert(d->magic == DRAFT_MAGIC && d->has_envelope &&
+	       (to == QUEUE_INCOMING || to == QUEUE_HOLD));
 	if (write_all(d, why) < 0 || publish(d, to, why) < 0) {
 		fault_prefix(why, "%s", d->head.id);
 		queue_draft_abandon(d);

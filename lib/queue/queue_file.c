@@ -41,9 +41,11 @@ look(struct queue_file *f, int64_t at, struct span *out, struct fault *why)
 	int64_t behind = f->window_at + (int64_t)f->window.len;
 	int64_t want = f->head.journal_at - at < WINDOW ? f->head.journal_at - at : WINDOW;
 
-	if (at < f->window_at || at >= behind || (behind - at < RCPT_RECORD_MAX && behind < f->head.journal_at)) {
+	if (at < f->window_at || at >= behind ||
+	    (behind - at < RCPT_RECORD_MAX && behind < f->head.journal_at)) {
 		text_clear(&f->window);
-		if (file_read_at(f->fd, text_room(&f->window, (size_t)want), (size_t)want, at, why) < 0)
+		if (file_read_at(f->fd, text_room(&f->window, (size_t)want), (size_t)want, at,
+		                 why) < 0)
 			return -1;
 		f->window.len = (size_t)want;
 		f->window_at = at;
@@ -81,8 +83,9 @@ check_rcpts(struct queue_file *f, uint32_t sum, struct fault *why)
 		if (look_rcpt(f, at, &r, why) < 0)
 			return -1;
 		sum = crc32_add(sum, span_at(&todo, 1));
-		sum = crc32_add(sum, span_cut(text_span(&f->window), (size_t)(at - f->window_at) + 1,
-		                              (size_t)(r.next - f->window_at)));
+		sum = crc32_add(sum,
+		                span_cut(text_span(&f->window), (size_t)(at - f->window_at) + 1,
+		                         (size_t)(r.next - f->window_at)));
 		at = r.next;
 	}
 	if (count != f->head.rcpt_count || sum != f->head.envelope_sum)
@@ -104,7 +107,8 @@ read_attributes(struct queue_file *f, uint32_t *sum, struct fault *why)
 	for (size_t i = 0; i < f->envelope.content.n_pieces; i++) {
 		const struct piece *p = &f->envelope.content.pieces[i];
 
-		if (p->at < QUEUE_CONTENT_AT || p->at > f->head.envelope_at || p->len > f->head.envelope_at - p->at)
+		if (p->at < QUEUE_CONTENT_AT || p->at > f->head.envelope_at ||
+		    p->len > f->head.envelope_at - p->at)
 			return fault_set(why, FAULT_INPUT, "a piece lies outside of the message");
 	}
 	return 0;
@@ -121,7 +125,8 @@ read_whole(struct queue_file *f, const char *id, struct fault *why)
 		return fault_errno(why, "stat");
 	if (!S_ISREG(st.st_mode))
 		return fault_set(why, FAULT_INPUT, "not a regular file");
-	if (file_read_at(f->fd, block, QUEUE_CONTENT_AT, 0, why) < 0 || queue_head_parse(block, &f->head, why) < 0)
+	if (file_read_at(f->fd, block, QUEUE_CONTENT_AT, 0, why) < 0 ||
+	    queue_head_parse(block, &f->head, why) < 0)
 		return -1;
 	if (strcmp(f->head.id, id) != 0)
 		return fault_set(why, FAULT_INPUT, "holds the message %s", f->head.id);
@@ -154,11 +159,12 @@ queue_file_read(int fd, const char *id, struct queue_file **out, struct fault *w
 }
 
 int
-queue_file_open(struct queue *q, enum queue_state s, const char *id, int flags, struct queue_file **out,
-                struct fault *why)
+queue_file_open(struct queue *q, enum queue_state s, const char *id, int flags,
+                struct queue_file **out, struct fault *why)
 {
 	int           mode = flags & QUEUE_OPEN_WRITE ? O_RDWR : O_RDONLY;
-	autoclose int fd = openat(q->dirs[s], id, mode | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	autoclose int fd =
+	        openat(q->dirs[s], id, mode | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
 		return 1;
@@ -209,7 +215,8 @@ queue_file_rcpt_first(const struct queue_file *f)
 }
 
 int
-queue_file_rcpt(struct queue_file *f, int64_t at, struct arena *arena, struct queue_rcpt *out, struct fault *why)
+queue_file_rcpt(struct queue_file *f, int64_t at, struct arena *arena, struct queue_rcpt *out,
+                struct fault *why)
 {
 	struct queue_rcpt r;
 
@@ -234,11 +241,13 @@ queue_file_content(struct queue_file *f, int *out, struct fault *why)
 		return fault_errno(why, "stat %s", f->head.id);
 	for (int tries = 0; tries < 2; tries++)
 		for (int s = QUEUE_INCOMING; f->q && s < QUEUE_STATES; s++) {
-			autoclose int fd = openat(f->q->dirs[s], f->head.id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+			autoclose int fd = openat(f->q->dirs[s], f->head.id,
+			                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 			if (fd < 0 && errno != ENOENT)
 				return fault_errno(why, "open %s", f->head.id);
-			if (fd >= 0 && fstat(fd, &theirs) == 0 && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev) {
+			if (fd >= 0 && fstat(fd, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+			    ours.st_dev == theirs.st_dev) {
 				*out = take_fd(fd);
 				return 0;
 			}
@@ -251,8 +260,10 @@ queue_file_mark(struct queue_file *f, int64_t at, enum queue_rcpt_state state, s
 {
 	char byte = (char)state;
 
-	assert(f->magic == FILE_MAGIC && f->writable && at >= f->head.rcpts_at && at < f->head.journal_at);
-	if (fault_point("queue.mark.before", why) < 0 || file_write_at(f->fd, span_at(&byte, 1), at, why) < 0)
+	assert(f->magic == FILE_MAGIC && f->writable && at >= f->head.rcpts_at &&
+	       at < f->head.journal_at);
+	if (fault_point("queue.mark.before", why) < 0 ||
+	    file_write_at(f->fd, span_at(&byte, 1), at, why) < 0)
 		return fault_prefix(why, "%s: mark a recipient", f->head.id);
 	if (at >= f->window_at && at < f->window_at + (int64_t)f->window.len)
 		f->window.at[at - f->window_at] = byte;

@@ -69,7 +69,8 @@ queue_id_parse(struct span id, int64_t *time_us, uint64_t *counter)
 	if (split < SECOND_DIGITS + MICRO_DIGITS || id.len >= QUEUE_ID_SIZE)
 		return false;
 	if (!get_number(span_first(id, (size_t)split - MICRO_DIGITS), TIME_BASE, &seconds) ||
-	    !get_number(span_cut(id, (size_t)split - MICRO_DIGITS, (size_t)split), TIME_BASE, &micros) ||
+	    !get_number(span_cut(id, (size_t)split - MICRO_DIGITS, (size_t)split), TIME_BASE,
+	                &micros) ||
 	    !get_number(span_from(id, (size_t)split + 1), COUNTER_BASE, &number))
 		return false;
 	if (micros >= 1000000 || seconds > INT64_MAX / 1000000 - 1)

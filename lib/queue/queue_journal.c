@@ -60,7 +60,8 @@ read_some(int fd, char *to, size_t len, int64_t at, size_t *got, struct fault *w
 
 /* 1: a whole record, its payload in the arena; 0: no record. */
 static int
-read_record(struct queue_file *f, int64_t at, struct arena *arena, struct span *payload, struct fault *why)
+read_record(struct queue_file *f, int64_t at, struct arena *arena, struct span *payload,
+            struct fault *why)
 {
 	char     head[RECORD_HEAD], *bytes;
 	size_t   got, len;
@@ -78,7 +79,8 @@ read_record(struct queue_file *f, int64_t at, struct arena *arena, struct span *
 }
 
 int
-queue_journal_next(struct queue_file *f, int64_t *at, struct arena *arena, struct queue_event *e, struct fault *why)
+queue_journal_next(struct queue_file *f, int64_t *at, struct arena *arena, struct queue_event *e,
+                   struct fault *why)
 {
 	assert(f->magic == FILE_MAGIC);
 	if (*at < f->head.journal_at)

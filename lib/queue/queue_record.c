@@ -19,10 +19,11 @@ void
 queue_head_print(const struct queue_head *h, char block[QUEUE_CONTENT_AT])
 {
 	int      len = snprintf(block, QUEUE_FLAGS_AT,
-	                        "postern-queue 1\nid=%s\ncreated=%" PRId64 "\ncontent=%" PRId64 "\nenvelope=%" PRId64
-	                        "\nrcpts=%" PRId64 "\ncount=%" PRId64 "\njournal=%" PRId64 "\nsum=%" PRIu32 "\n",
-	                        h->id, h->created_us, h->content_length, h->envelope_at, h->rcpts_at, h->rcpt_count,
-	                        h->journal_at, h->envelope_sum);
+	                        "postern-queue 1\nid=%s\ncreated=%" PRId64 "\ncontent=%" PRId64
+	                        "\nenvelope=%" PRId64 "\nrcpts=%" PRId64 "\ncount=%" PRId64
+	                        "\njournal=%" PRId64 "\nsum=%" PRIu32 "\n",
+	                        h->id, h->created_us, h->content_length, h->envelope_at, h->rcpts_at,
+	                        h->rcpt_count, h->journal_at, h->envelope_sum);
 	uint32_t sum;
 
 	assert(len > 0 && len < QUEUE_FLAGS_AT - 20);
@@ -48,9 +49,12 @@ head_number(struct span *rest, const char *name, int64_t *value)
 static bool
 head_is_sane(const struct queue_head *h)
 {
-	return h->envelope_at >= QUEUE_CONTENT_AT && h->content_length <= h->envelope_at - QUEUE_CONTENT_AT &&
-	       h->rcpts_at >= h->envelope_at && h->rcpts_at - h->envelope_at <= QUEUE_ATTRIBUTES_MAX &&
-	       h->journal_at >= h->rcpts_at && h->rcpt_count <= (h->journal_at - h->rcpts_at) / RCPT_HEAD;
+	return h->envelope_at >= QUEUE_CONTENT_AT &&
+	       h->content_length <= h->envelope_at - QUEUE_CONTENT_AT &&
+	       h->rcpts_at >= h->envelope_at &&
+	       h->rcpts_at - h->envelope_at <= QUEUE_ATTRIBUTES_MAX &&
+	       h->journal_at >= h->rcpts_at &&
+	       h->rcpt_count <= (h->journal_at - h->rcpts_at) / RCPT_HEAD;
 }
 
 int
@@ -63,17 +67,21 @@ queue_head_parse(const char block[QUEUE_CONTENT_AT], struct queue_head *out, str
 
 	if (!span_split(&rest, '\n', &line) || !span_is(line, "postern-queue 1"))
 		return fault_set(why, FAULT_INPUT, "no commit record");
-	if (!span_split(&rest, '\n', &line) || !span_split(&line, '=', &key) || !span_is(key, "id") ||
-	    !queue_id_valid(line))
+	if (!span_split(&rest, '\n', &line) || !span_split(&line, '=', &key) ||
+	    !span_is(key, "id") || !queue_id_valid(line))
 		return fault_set(why, FAULT_INPUT, "commit record without an id");
 	memcpy(h.id, line.at, line.len);
-	if (!head_number(&rest, "created", &h.created_us) || !head_number(&rest, "content", &h.content_length) ||
-	    !head_number(&rest, "envelope", &h.envelope_at) || !head_number(&rest, "rcpts", &h.rcpts_at) ||
-	    !head_number(&rest, "count", &h.rcpt_count) || !head_number(&rest, "journal", &h.journal_at) ||
-	    !head_number(&rest, "sum", &sum) || sum > UINT32_MAX)
+	if (!head_number(&rest, "created", &h.created_us) ||
+	    !head_number(&rest, "content", &h.content_length) ||
+	    !head_number(&rest, "envelope", &h.envelope_at) ||
+	    !head_number(&rest, "rcpts", &h.rcpts_at) ||
+	    !head_number(&rest, "count", &h.rcpt_count) ||
+	    !head_number(&rest, "journal", &h.journal_at) || !head_number(&rest, "sum", &sum) ||
+	    sum > UINT32_MAX)
 		return fault_set(why, FAULT_INPUT, "malformed commit record");
 	summed = (size_t)(rest.at - block);
-	if (!head_number(&rest, "head", &head_sum) || head_sum != crc32_add(0, span_at(block, summed)))
+	if (!head_number(&rest, "head", &head_sum) ||
+	    head_sum != crc32_add(0, span_at(block, summed)))
 		return fault_set(why, FAULT_INPUT, "commit record with a wrong checksum");
 	if (!head_is_sane(&h))
 		return fault_set(why, FAULT_INPUT, "commit record with impossible lengths");
@@ -92,18 +100,20 @@ struct attribute {
 #define ATTRIBUTE(member, kind) {#member, offsetof(struct queue_envelope, member), (kind)}
 
 static const struct attribute attributes[] = {
-	ATTRIBUTE(sender, 's'), ATTRIBUTE(envid, 's'), ATTRIBUTE(ret, 's'), ATTRIBUTE(body, 's'),
-	ATTRIBUTE(auth, 's'), ATTRIBUTE(filter, 's'), ATTRIBUTE(redirect, 's'), ATTRIBUTE(verp, 's'),
-	ATTRIBUTE(client_name, 's'), ATTRIBUTE(client_address, 's'), ATTRIBUTE(client_port, 's'),
-	ATTRIBUTE(helo, 's'), ATTRIBUTE(protocol, 's'), ATTRIBUTE(sasl_method, 's'), ATTRIBUTE(sasl_user, 's'),
-	ATTRIBUTE(origin, 's'), ATTRIBUTE(encoding, 's'), ATTRIBUTE(arrival_us, 'n'), ATTRIBUTE(smtputf8, 'b'),
-	ATTRIBUTE(verify_only, 'b'), ATTRIBUTE(trace, 'b'),
+        ATTRIBUTE(sender, 's'),         ATTRIBUTE(envid, 's'),       ATTRIBUTE(ret, 's'),
+        ATTRIBUTE(body, 's'),           ATTRIBUTE(auth, 's'),        ATTRIBUTE(filter, 's'),
+        ATTRIBUTE(redirect, 's'),       ATTRIBUTE(verp, 's'),        ATTRIBUTE(client_name, 's'),
+        ATTRIBUTE(client_address, 's'), ATTRIBUTE(client_port, 's'), ATTRIBUTE(helo, 's'),
+        ATTRIBUTE(protocol, 's'),       ATTRIBUTE(sasl_method, 's'), ATTRIBUTE(sasl_user, 's'),
+        ATTRIBUTE(origin, 's'),         ATTRIBUTE(encoding, 's'),    ATTRIBUTE(arrival_us, 'n'),
+        ATTRIBUTE(smtputf8, 'b'),       ATTRIBUTE(verify_only, 'b'), ATTRIBUTE(trace, 'b'),
 };
 
 static void
 put_attribute(struct text *out, const char *name, struct span value)
 {
-	char head[4] = {(char)(value.len >> 24), (char)(value.len >> 16), (char)(value.len >> 8), (char)value.len};
+	char head[4] = {(char)(value.len >> 24), (char)(value.len >> 16), (char)(value.len >> 8),
+	                (char)value.len};
 
 	text_add(out, span_at(name, strlen(name) + 1));
 	text_add(out, span_at(head, 4));
@@ -161,35 +171,50 @@ set_attribute(struct queue_envelope *e, struct span name, struct span value, str
 	return 0;
 }
 
+/* The next attribute off the front of *in; false when it is malformed. */
+static bool
+take_attribute(struct span *in, struct span *name, struct span *value)
+{
+	ptrdiff_t            end = span_find(*in, '\0');
+	const unsigned char *n = (const unsigned char *)in->at + end + 1;
+	size_t               start = (size_t)end + 5, len;
+
+	if (end <= 0 || in->len < start)
+		return false;
+	len = (size_t)n[0] << 24 | (size_t)n[1] << 16 | (size_t)n[2] << 8 | n[3];
+	if (in->len - start < len)
+		return false;
+	*name = span_first(*in, (size_t)end);
+	*value = span_cut(*in, start, start + len);
+	*in = span_from(*in, start + len);
+	return true;
+}
+
+static int
+read_attributes(struct span in, struct queue_envelope *e, struct fault *why)
+{
+	struct span name, value;
+
+	while (in.len) {
+		if (!take_attribute(&in, &name, &value))
+			return fault_set(why, FAULT_INPUT, "malformed envelope");
+		if (set_attribute(e, name, value, why) < 0)
+			return -1;
+	}
+	return e->content.pieces ? 0 : fault_set(why, FAULT_INPUT, "envelope without pieces");
+}
+
 int
 queue_attributes_parse(struct span in, struct queue_envelope *e, struct fault *why)
 {
 	struct queue_envelope got = {.sender = SPAN_NONE};
 
-	while (in.len) {
-		ptrdiff_t            end = span_find(in, '\0');
-		const unsigned char *n = (const unsigned char *)in.at + end + 1;
-		struct span          name = span_first(in, end < 0 ? 0 : (size_t)end);
-		size_t               len;
-
-		if (end <= 0 || in.len < (size_t)end + 5)
-			goto malformed;
-		len = (size_t)n[0] << 24 | (size_t)n[1] << 16 | (size_t)n[2] << 8 | n[3];
-		if (in.len - (size_t)end - 5 < len)
-			goto malformed;
-		if (set_attribute(&got, name, span_cut(in, (size_t)end + 5, (size_t)end + 5 + len), why) < 0) {
-			message_content_free(&got.content);
-			return -1;
-		}
-		in = span_from(in, (size_t)end + 5 + len);
+	if (read_attributes(in, &got, why) < 0) {
+		message_content_free(&got.content);
+		return -1;
 	}
-	if (!got.content.pieces)
-		goto malformed;
 	*e = got;
 	return 0;
-malformed:
-	message_content_free(&got.content);
-	return fault_set(why, FAULT_INPUT, "malformed envelope");
 }
 
 /* ---- recipients ---- */
@@ -201,7 +226,8 @@ queue_rcpt_print(const struct queue_rcpt *r, struct text *out, struct fault *why
 
 	for (size_t i = 0; i < COUNT(fields); i++)
 		if (fields[i]->len > QUEUE_ADDRESS_MAX)
-			return fault_set(why, FAULT_INPUT, "address longer than %d bytes", QUEUE_ADDRESS_MAX);
+			return fault_set(why, FAULT_INPUT, "address longer than %d bytes",
+			                 QUEUE_ADDRESS_MAX);
 	assert(r->notify >= 0 && r->notify < 16);
 	text_add_byte(out, RCPT_TODO);
 	text_add_byte(out, (char)('0' + r->notify));
@@ -217,7 +243,8 @@ queue_rcpt_print(const struct queue_rcpt *r, struct text *out, struct fault *why
 static bool
 state_is_known(char state)
 {
-	return state == RCPT_TODO || state == RCPT_DONE || state == RCPT_FAILED || state == RCPT_SUCCESS;
+	return state == RCPT_TODO || state == RCPT_DONE || state == RCPT_FAILED ||
+	       state == RCPT_SUCCESS;
 }
 
 ptrdiff_t
@@ -226,12 +253,14 @@ queue_rcpt_parse(struct span in, struct queue_rcpt *r)
 	const unsigned char *n = (const unsigned char *)in.at + 2;
 	size_t               a, o, p;
 
-	if (in.len < RCPT_HEAD || !state_is_known(in.at[0]) || in.at[1] < '0' || in.at[1] > '0' + 15)
+	if (in.len < RCPT_HEAD || !state_is_known(in.at[0]) || in.at[1] < '0' ||
+	    in.at[1] > '0' + 15)
 		return -1;
 	a = (size_t)n[0] << 8 | n[1];
 	o = (size_t)n[2] << 8 | n[3];
 	p = (size_t)n[4] << 8 | n[5];
-	if (a > QUEUE_ADDRESS_MAX || o > QUEUE_ADDRESS_MAX || p > QUEUE_ADDRESS_MAX || in.len < RCPT_HEAD + a + o + p)
+	if (a > QUEUE_ADDRESS_MAX || o > QUEUE_ADDRESS_MAX || p > QUEUE_ADDRESS_MAX ||
+	    in.len < RCPT_HEAD + a + o + p)
 		return -1;
 	*r = (struct queue_rcpt){.state = in.at[0], .notify = in.at[1] - '0',
 	                         .address = span_cut(in, RCPT_HEAD, RCPT_HEAD + a),
@@ -249,7 +278,8 @@ queue_event_print(const struct queue_event *e, struct text *out)
 {
 	const struct span *texts[] = {&e->dsn, &e->text, &e->mta, &e->diagnostic, &e->action};
 
-	text_add_format(out, "%c %" PRId64 " %" PRId64 " %" PRId64, (char)e->kind, e->rcpt_at, e->when_us, e->number);
+	text_add_format(out, "%c %" PRId64 " %" PRId64 " %" PRId64, (char)e->kind, e->rcpt_at,
+	                e->when_us, e->number);
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		text_add_byte(out, '\0');
 		for (size_t k = 0; k < texts[i]->len && k < EVENT_TEXT_MAX; k++)
@@ -266,8 +296,8 @@ queue_event_parse(struct span in, struct queue_event *out)
 	struct span        head, word;
 	uint64_t           n;
 
-	if (!span_split(&in, '\0', &head) || head.len < 2 || !strchr("dfstwk", head.at[0]) || head.at[0] == '\0' ||
-	    head.at[1] != ' ')
+	if (!span_split(&in, '\0', &head) || head.len < 2 || !strchr("dfstwk", head.at[0]) ||
+	    head.at[0] == '\0' || head.at[1] != ' ')
 		return false;
 	e.kind = (enum queue_event_kind)head.at[0];
 	head = span_from(head, 2);

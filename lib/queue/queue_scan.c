@@ -54,10 +54,13 @@ queue_scan_next(struct queue_scan *scan, struct queue_id *id, int64_t *due_us, s
 		errno = 0;
 		e = readdir(scan->dir);
 		if (!e)
-			return errno ? fault_errno(why, "read directory %s", queue_state_name(scan->state)) : 0;
+			return errno ? fault_errno(why, "read directory %s",
+			                           queue_state_name(scan->state))
+			             : 0;
 		name = span_of(e->d_name);
 		if (!queue_id_valid(name) ||
-		    fstatat(scan->q->dirs[scan->state], e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		    fstatat(scan->q->dirs[scan->state], e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISREG(st.st_mode))
 			continue;
 		if (id)
 			memcpy(id->text, name.at, name.len + 1);
@@ -83,8 +86,8 @@ is_left_behind(int dir, const char *name, int64_t before)
 	autoclose int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat   st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_mtim.tv_sec < before &&
-	       flock(fd, LOCK_EX | LOCK_NB) == 0;
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_mtim.tv_sec < before && flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
 int
@@ -98,7 +101,8 @@ queue_sweep(struct queue *q, int64_t min_age, int *count, struct fault *why)
 	if (!d)
 		return fault_errno(why, "open directory incoming");
 	while ((e = readdir(d)) != NULL)
-		if (span_ends(span_of(e->d_name), ".part") && is_left_behind(q->dirs[QUEUE_INCOMING], e->d_name, before) &&
+		if (span_ends(span_of(e->d_name), ".part") &&
+		    is_left_behind(q->dirs[QUEUE_INCOMING], e->d_name, before) &&
 		    unlinkat(q->dirs[QUEUE_INCOMING], e->d_name, 0) == 0)
 			++*count;
 	closedir(d);

@@ -36,7 +36,7 @@ write_one(void)
 	static const struct span line = {"0123456789abcdefghijklmnopqrstuvwx\r\n", 36};
 	struct queue_draft      *d;
 	struct piece             p = {QUEUE_CONTENT_AT, LINES * 36};
-	struct queue_envelope    e = {.sender = SPAN("a@b"), .content = {.pieces = &p, .n_pieces = 1}};
+	struct queue_envelope e = {.sender = SPAN("a@b"), .content = {.pieces = &p, .n_pieces = 1}};
 	struct queue_rcpt        r = {.address = SPAN("c@d")};
 	struct fault             why = {0};
 	char                     id[QUEUE_ID_SIZE];
@@ -46,7 +46,8 @@ write_one(void)
 	snprintf(id, sizeof id, "%s", queue_draft_id(d));
 	for (int i = 0; i < LINES; i++)
 		file_write_at(queue_draft_fd(d), line, QUEUE_CONTENT_AT + i * 36, &why);
-	if (queue_draft_content(d, p.len, &why) < 0 || queue_draft_envelope(d, &e, &why) < 0 || queue_draft_rcpt(d, &r, &why) < 0)
+	if (queue_draft_content(d, p.len, &why) < 0 || queue_draft_envelope(d, &e, &why) < 0 ||
+	    queue_draft_rcpt(d, &r, &why) < 0)
 		queue_draft_abandon(d);
 	else if (queue_draft_commit(d, QUEUE_INCOMING, &why) == 0)
 		acknowledge("incoming", id);
@@ -102,7 +103,9 @@ check(void)
 			bad++;
 			continue;
 		}
-		while (message_read(&queue_file_envelope(f)->content, &position, 1 << 16, &all, &why) == 0 && all.len)
+		while (message_read(&queue_file_envelope(f)->content, &position, 1 << 16, &all,
+		                    &why) == 0 &&
+		       all.len)
 			for (size_t i = 0; i < all.len; i++)
 				bad += all.at[i] == '\0'; /* a hole where content was */
 		bad += position != LINES * 36;
@@ -112,7 +115,8 @@ check(void)
 	queue_scan_close(scan);
 	queue_scan_open(queue, QUEUE_MAILDROP, &scan, NULL);
 	while (queue_scan_next(scan, &id, NULL, NULL) == 1) {
-		struct maildrop_reader r = {.fd = openat(queue_directory(queue, QUEUE_MAILDROP), id.text, O_RDONLY)};
+		struct maildrop_reader r = {
+		        .fd = openat(queue_directory(queue, QUEUE_MAILDROP), id.text, O_RDONLY)};
 		char                   type;
 		struct span            value;
 		int                    got;
@@ -133,7 +137,8 @@ main(int argc, char **argv)
 {
 	struct fault why = {0};
 
-	if (argc != 3 || queue_make(argv[2], (uid_t)-1, (gid_t)-1, &why) < 0 || queue_open(argv[2], &queue, &why) < 0) {
+	if (argc != 3 || queue_make(argv[2], (uid_t)-1, (gid_t)-1, &why) < 0 ||
+	    queue_open(argv[2], &queue, &why) < 0) {
 		fprintf(stderr, "queue_writer: %s\n", fault_text(&why));
 		return 2;
 	}

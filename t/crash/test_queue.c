@@ -59,14 +59,17 @@ write_message(struct queue *q, struct queue_id *id, struct fault *why)
 {
 	struct queue_draft   *d;
 	struct piece          pieces[2] = {{QUEUE_CONTENT_AT, SIZE}, {0, 0}};
-	struct queue_envelope e = {.sender = SPAN("a@b"), .arrival_us = 1, .content = {.pieces = pieces, .n_pieces = 2}};
+	struct queue_envelope e = {.sender = SPAN("a@b"),
+	                           .arrival_us = 1,
+	                           .content = {.pieces = pieces, .n_pieces = 2}};
 	int                   done = 0;
 
 	if (queue_draft_open(q, NULL, &d, why) < 0)
 		return -1;
 	memcpy(id->text, queue_draft_id(d), strlen(queue_draft_id(d)) + 1);
 	for (int at = 0; done == 0 && at < SIZE; at += (int)line.len)
-		done = file_write_at(queue_draft_fd(d), span_first(line, (size_t)(SIZE - at)), QUEUE_CONTENT_AT + at, why);
+		done = file_write_at(queue_draft_fd(d), span_first(line, (size_t)(SIZE - at)),
+		                     QUEUE_CONTENT_AT + at, why);
 	if (done == 0)
 		done = queue_draft_content(d, SIZE, why);
 	if (done == 0)
@@ -101,17 +104,22 @@ deliver(struct queue *q, enum queue_state s, const char *id, struct fault *why)
 	if (got != 0)
 		return -1;
 	ck_assert_int_eq(queue_file_envelope(f)->content.size, SIZE + 6);
-	while (message_read(&queue_file_envelope(f)->content, &position, 1 << 16, &content, why) == 0 && content.len)
+	while (message_read(&queue_file_envelope(f)->content, &position, 1 << 16, &content, why) ==
+	               0 &&
+	       content.len)
 		;
 	ck_assert_int_eq(position, SIZE + 6); /* I2: whole */
 	(void)queue_journal_add(f, &e, why); /* may fail: the mail goes on */
-	for (at = queue_file_rcpt_first(f); got == 0 && queue_file_rcpt(f, at, arena, &r, why) == 1; at = r.next) {
+	for (at = queue_file_rcpt_first(f); got == 0 && queue_file_rcpt(f, at, arena, &r, why) == 1;
+	     at = r.next) {
 		char text[3] = {r.address.at[0], '\n', '\0'};
 
 		if (r.state == RCPT_DONE)
 			continue;
 		note("delivered", text);
-		got = queue_file_mark(f, r.at, RCPT_DONE, why) < 0 || queue_file_sync(f, why) < 0 ? -1 : 0;
+		got = queue_file_mark(f, r.at, RCPT_DONE, why) < 0 || queue_file_sync(f, why) < 0
+		              ? -1
+		              : 0;
 	}
 	queue_file_close(f);
 	return got == 0 && queue_remove(q, s, id, why) >= 0 ? 0 : -1;
@@ -187,8 +195,10 @@ check(bool died, const char *action, int n)
 	for (char name[2] = "a"; name[0] < 'a' + RCPTS; name[0]++) {
 		int times = count_of("delivered", name);
 
-		ck_assert_msg(times == 1 || (times == 0 && !acked) || (times == 2 && (died || action[0] == 'e')),
-		              "%s at point %d: %s delivered %d times, acked %d", action, n, name, times, acked); /* I1, I3 */
+		ck_assert_msg(times == 1 || (times == 0 && !acked) ||
+		                      (times == 2 && (died || action[0] == 'e')),
+		              "%s at point %d: %s delivered %d times, acked %d", action, n, name,
+		              times, acked); /* I1, I3 */
 	}
 	ck_assert(is_empty("incoming") && is_empty("active") && is_empty("corrupt"));
 }
@@ -262,10 +272,13 @@ END_TEST
 UNIT_TEST(all_points_fire)
 {
 	static const char *const points[] = {
-		"queue.counter.written", "queue.draft.before", "queue.draft.created", "queue.draft.insert", "queue.commit.envelope",
-		"queue.commit.written", "queue.commit.synced", "queue.commit.renamed", "queue.commit.durable", "queue.move.before",
-		"queue.move.after", "queue.mark.before", "queue.mark.after", "queue.sync.before", "queue.sync.after",
-		"queue.journal.before", "queue.journal.after", "queue.remove.before", "queue.remove.after",
+	        "queue.counter.written", "queue.draft.before",    "queue.draft.created",
+	        "queue.draft.insert",    "queue.commit.envelope", "queue.commit.written",
+	        "queue.commit.synced",   "queue.commit.renamed",  "queue.commit.durable",
+	        "queue.move.before",     "queue.move.after",      "queue.mark.before",
+	        "queue.mark.after",      "queue.sync.before",     "queue.sync.after",
+	        "queue.journal.before",  "queue.journal.after",   "queue.remove.before",
+	        "queue.remove.after",
 	};
 	autofree char *log = NULL;
 	pid_t          pid;
@@ -318,7 +331,8 @@ ready_files(void)
 	ck_assert_int_eq(queue_open(root, &q, NULL), 0);
 	ck_assert_int_eq(queue_scan_open(q, QUEUE_MAILDROP, &scan, NULL), 0);
 	while (queue_scan_next(scan, &id, NULL, NULL) == 1) {
-		struct maildrop_reader r = {.fd = openat(queue_directory(q, QUEUE_MAILDROP), id.text, O_RDONLY)};
+		struct maildrop_reader r = {
+		        .fd = openat(queue_directory(q, QUEUE_MAILDROP), id.text, O_RDONLY)};
 		struct stat            st;
 		char                   type;
 		struct span            value;
@@ -344,7 +358,9 @@ UNIT_TEST(a_drop_is_whole_or_not_ready)
 	static const char *const actions[] = {"kill", "eio", "enospc"};
 
 	for (int i = 0; i < 5 * (int)COUNT(actions); i++) {
-		autofree char *fault = mem_format("*:%d:%s", i / (int)COUNT(actions) + 1, actions[i % (int)COUNT(actions)]), *path = NULL;
+		autofree char *fault = mem_format("*:%d:%s", i / (int)COUNT(actions) + 1,
+		                                  actions[i % (int)COUNT(actions)]),
+		              *path = NULL;
 		pid_t          pid;
 		int            status, ready;
 
@@ -365,5 +381,5 @@ UNIT_TEST(a_drop_is_whole_or_not_ready)
 }
 END_TEST
 
-UNIT_MAIN("crash/queue", killed_at_every_point, an_io_error_at_every_point, a_full_disk_at_every_point, all_points_fire,
-          a_drop_is_whole_or_not_ready)
+UNIT_MAIN("crash/queue", killed_at_every_point, an_io_error_at_every_point,
+          a_full_disk_at_every_point, all_points_fire, a_drop_is_whole_or_not_ready)

@@ -27,7 +27,8 @@ walk(struct queue_file *f, int64_t size)
 
 	for (size_t i = 0; i < e->content.n_pieces; i++)
 		assert(e->content.pieces[i].at + e->content.pieces[i].len <= size);
-	for (at = queue_file_rcpt_first(f); queue_file_rcpt(f, at, arena, &r, NULL) == 1; at = r.next)
+	for (at = queue_file_rcpt_first(f); queue_file_rcpt(f, at, arena, &r, NULL) == 1;
+	     at = r.next)
 		count++;
 	assert(count == queue_file_rcpt_count(f));
 	for (at = 0; queue_journal_next(f, &at, arena, &event, NULL) == 1;)
@@ -56,7 +57,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		autotext struct text envelope = {0};
 		struct queue_rcpt    r;
 
-		text_add(&envelope, span_at(data + 4 + h.envelope_at - QUEUE_CONTENT_AT, (size_t)(h.journal_at - h.envelope_at)));
+		text_add(&envelope, span_at(data + 4 + h.envelope_at - QUEUE_CONTENT_AT,
+		                            (size_t)(h.journal_at - h.envelope_at)));
 		for (size_t at = (size_t)(h.rcpts_at - h.envelope_at); at < envelope.len;) {
 			ptrdiff_t len = queue_rcpt_parse(span_from(text_span(&envelope), at), &r);
 

@@ -54,11 +54,15 @@ UNIT_TEST(edits_come_back)
 	submit_edit_rcpt_delete(&t, SPAN("d"));
 	submit_edit_hold(&t);
 	rest = text_span(&t);
-	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'A' && e.number == -1 && span_is(e.value, "1\r\n 2"));
-	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'C' && e.number == 3 && span_is(e.name, "Y") && !e.value.len);
-	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'B' && e.number == 700 && e.length == 80);
+	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'A' && e.number == -1 &&
+	          span_is(e.value, "1\r\n 2"));
+	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'C' && e.number == 3 &&
+	          span_is(e.name, "Y") && !e.value.len);
+	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'B' && e.number == 700 &&
+	          e.length == 80);
 	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'S' && !e.name.len);
-	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'R' && span_is(e.name, "a@b") && span_is(e.value, "rfc822;c"));
+	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'R' && span_is(e.name, "a@b") &&
+	          span_is(e.value, "rfc822;c"));
 	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'D' && span_is(e.name, "d"));
 	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'H');
 	ck_assert(submit_edit_next(&rest, &e, NULL) == 0);
@@ -83,7 +87,8 @@ on_open(void *c, struct frame *f, struct frame *answer, struct fault *why)
 {
 	(void)c;
 	ck_assert_int_eq(submit_decode_open(f, &server.origin, why), 0);
-	ck_assert(span_is(server.origin.helo, "client") && server.origin.local_client && !server.origin.hold);
+	ck_assert(span_is(server.origin.helo, "client") && server.origin.local_client &&
+	          !server.origin.hold);
 	server.opened++;
 	frame_start(answer, "opened");
 	frame_put_string(answer, "queue_id", "4gHb2X1Qzkz3D9f");
@@ -107,7 +112,8 @@ on_rcpt(void *c, struct frame *f, struct frame *answer, struct fault *why)
 
 	(void)c, (void)answer;
 	ck_assert_int_eq(submit_decode_rcpt(f, &r, why), 0);
-	ck_assert(span_is(r.address, "u@x") && span_is(r.orcpt, "rfc822;y") && r.notify == (NOTIFY_SUCCESS | NOTIFY_DELAY));
+	ck_assert(span_is(r.address, "u@x") && span_is(r.orcpt, "rfc822;y") &&
+	          r.notify == (NOTIFY_SUCCESS | NOTIFY_DELAY));
 	server.rcpts++;
 	return 1;
 }
@@ -117,7 +123,8 @@ on_prepare(void *c, struct frame *f, struct frame *answer, struct fault *why)
 {
 	(void)c;
 	ck_assert_int_eq(submit_decode_prepare(f, &server.envelope, why), 0);
-	ck_assert(server.envelope.sender.len == 0 && server.envelope.length == 77 && server.envelope.smtputf8);
+	ck_assert(server.envelope.sender.len == 0 && server.envelope.length == 77 &&
+	          server.envelope.smtputf8);
 	if (server.refuse_prepare) {
 		submit_refuse(answer, "5.7.1", "no, %s", "really");
 		return 1;
@@ -176,8 +183,10 @@ serve_one(void *given)
 
 UNIT_TEST(a_submission_and_one_that_is_refused)
 {
-	struct submit_origin   o = {.origin = "pickup", .helo = SPAN("client"), .local_client = true};
-	struct submit_rcpt     r = {.address = SPAN("u@x"), .orcpt = SPAN("rfc822;y"), .notify = NOTIFY_SUCCESS | NOTIFY_DELAY};
+	struct submit_origin o = {.origin = "pickup", .helo = SPAN("client"), .local_client = true};
+	struct submit_rcpt   r = {.address = SPAN("u@x"),
+	                          .orcpt = SPAN("rfc822;y"),
+	                          .notify = NOTIFY_SUCCESS | NOTIFY_DELAY};
 	struct submit_envelope e = {.sender = SPAN(""), .length = 77, .smtputf8 = true};
 	autotext struct text   edits = {0};
 	struct submission     *s;
@@ -187,7 +196,9 @@ UNIT_TEST(a_submission_and_one_that_is_refused)
 
 	ck_assert(pipe(server.fds) == 0 && task_start(serve_one, &sock, NULL) == 0);
 	for (int i = 0; i < 2000; i++)
-		submit_edit_add(&edits, i, SPAN("X-Header"), SPAN("some value that is not very short, so that frames are filled"));
+		submit_edit_add(
+		        &edits, i, SPAN("X-Header"),
+		        SPAN("some value that is not very short, so that frames are filled"));
 	ck_assert_msg(submit_open(&o, clock_after(5000), &s, &why) == 0, "%s", fault_text(&why));
 	ck_assert_str_eq(submit_queue_id(s), "4gHb2X1Qzkz3D9f");
 	ck_assert(submit_content(s, &fd, &at, &why) == 0 && at == 512 && write(fd, "x", 1) == 1);
@@ -221,11 +232,17 @@ serve_list(void *given)
 
 	ck_assert(frame_receive(fd, &f, clock_after(5000), NULL) == 0 && frame_is(&f, "list"));
 	for (int i = 0; i < 2; i++) {
-		struct queue_listed m = {.queue = SPAN("deferred"), .queue_id = SPAN("4gHb2X"), .sender = SPAN("s@x"), .arrival_us = 5, .size = i, .expired = i};
+		struct queue_listed m = {.queue = SPAN("deferred"),
+		                         .queue_id = SPAN("4gHb2X"),
+		                         .sender = SPAN("s@x"),
+		                         .arrival_us = 5,
+		                         .size = i,
+		                         .expired = i};
 
 		ck_assert_int_eq(queue_list_write_message(&w, &m, NULL), 0);
 		for (int k = 0; k < 5000 * i; k++) {
-			struct queue_listed_rcpt r = {SPAN("someone@example.net"), k % 2 ? SPAN("because of that") : SPAN_NONE};
+			struct queue_listed_rcpt r = {SPAN("someone@example.net"),
+			                              k % 2 ? SPAN("because of that") : SPAN_NONE};
 
 			ck_assert_int_eq(queue_list_write_rcpt(&w, &r, NULL), 0);
 		}
@@ -239,7 +256,8 @@ static int messages, rcpts, reasons;
 static int
 on_message(void *c, const struct queue_listed *m)
 {
-	ck_assert(c == &messages && span_is(m->sender, "s@x") && m->arrival_us == 5 && m->size == messages && m->expired == (messages == 1));
+	ck_assert(c == &messages && span_is(m->sender, "s@x") && m->arrival_us == 5 &&
+	          m->size == messages && m->expired == (messages == 1));
 	messages++;
 	return 0;
 }
@@ -266,4 +284,5 @@ UNIT_TEST(a_list_in_many_frames)
 }
 END_TEST
 
-UNIT_MAIN("ipc/submit", edits_come_back, a_submission_and_one_that_is_refused, a_list_in_many_frames)
+UNIT_MAIN("ipc/submit", edits_come_back, a_submission_and_one_that_is_refused,
+          a_list_in_many_frames)

@@ -134,6 +134,7 @@ for talk in ([("commit",)], [("open", ("origin", "smtpd")), ("commit",)], [("ope
         try:
             x.tell(*request)
         except OSError:
+            verb = None
             break
         if request[0] != "rcpt":
             verb, fields, fds = x.hear()

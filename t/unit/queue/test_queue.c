@@ -42,7 +42,10 @@ write_message(struct queue *q, int rcpts, enum queue_state s, struct queue_id *i
 {
 	struct queue_draft   *d;
 	struct piece          pieces[2] = {{0, 0}, {QUEUE_CONTENT_AT, 21}};
-	struct queue_envelope e = {.sender = SPAN("a@example.net"), .envid = SPAN("x\0y"), .arrival_us = 17, .trace = true,
+	struct queue_envelope e = {.sender = SPAN("a@example.net"),
+	                           .envid = SPAN("x\0y"),
+	                           .arrival_us = 17,
+	                           .trace = true,
 	                           .content = {.pieces = pieces, .n_pieces = 2}};
 	char                  address[40];
 	struct fault          why = {0};
@@ -50,13 +53,17 @@ write_message(struct queue *q, int rcpts, enum queue_state s, struct queue_id *i
 	ck_assert_msg(queue_draft_open(q, NULL, &d, &why) == 0, "%s", fault_text(&why));
 	memcpy(id->text, queue_draft_id(d), QUEUE_ID_SIZE);
 	ck_assert_int_eq(file_write_at(queue_draft_fd(d), content, QUEUE_CONTENT_AT, NULL), 0);
-	ck_assert_int_eq(file_write_at(queue_draft_fd(d), SPAN("junk"), QUEUE_CONTENT_AT + 21, NULL), 0);
+	ck_assert_int_eq(
+	        file_write_at(queue_draft_fd(d), SPAN("junk"), QUEUE_CONTENT_AT + 21, NULL), 0);
 	ck_assert_int_eq(queue_draft_content(d, 21, NULL), 0);
 	ck_assert_int_eq(queue_draft_insert(d, SPAN("X: y\r\n"), &pieces[0], NULL), 0);
 	ck_assert_int_eq(queue_draft_envelope(d, &e, NULL), 0);
 	for (int i = 0; i < rcpts; i++) {
-		struct queue_rcpt r = {.address = span_at(address, (size_t)snprintf(address, sizeof address, "u%d@example.org", i)),
-		                       .orcpt = SPAN("rfc822;u"), .notify = 6};
+		struct queue_rcpt r = {
+		        .address = span_at(address, (size_t)snprintf(address, sizeof address,
+		                                                     "u%d@example.org", i)),
+		        .orcpt = SPAN("rfc822;u"),
+		        .notify = 6};
 
 		ck_assert_int_eq(queue_draft_rcpt(d, &r, NULL), 0);
 	}
@@ -66,7 +73,9 @@ write_message(struct queue *q, int rcpts, enum queue_state s, struct queue_id *i
 UNIT_TEST(ids_have_the_known_shape)
 {
 	static const struct { int64_t us; uint64_t n; const char *text; } rows[] = {
-		{0, 0, "0000000000z0"}, {1795181160123456, 51, NULL}, {INT64_MAX / 2, UINT64_MAX / 4, NULL},
+		{0, 0, "0000000000z0"},
+		{1795181160123456, 51, NULL},
+		{INT64_MAX / 2, UINT64_MAX / 4, NULL},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -80,12 +89,16 @@ UNIT_TEST(ids_have_the_known_shape)
 		ck_assert(queue_id_valid(span_of(id.text)));
 		ck_assert(queue_id_parse(span_of(id.text), &us, &n));
 		ck_assert(us == rows[i].us && n == rows[i].n);
-		ck_assert_uint_eq(strspn(id.text, "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"), strlen(id.text));
+		ck_assert_uint_eq(
+		        strspn(id.text, "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"),
+		        strlen(id.text));
 	}
-	ck_assert(queue_id_parse(SPAN("3Pt2mN2VXxznjll"), NULL, NULL)); /* postconf(5), enable_long_queue_ids */
+	ck_assert(queue_id_parse(SPAN("3Pt2mN2VXxznjll"), NULL,
+	                         NULL)); /* postconf(5), enable_long_queue_ids */
 	ck_assert(!queue_id_parse(SPAN("A1B2C3D4E5"), NULL, NULL));
 	ck_assert(queue_id_valid(SPAN("A1B2C3D4E5")));
-	ck_assert(!queue_id_valid(SPAN("../../etc/passwd")) && !queue_id_valid(SPAN("4gHb2X1Qzkz3D9f.part")));
+	ck_assert(!queue_id_valid(SPAN("../../etc/passwd")) &&
+	          !queue_id_valid(SPAN("4gHb2X1Qzkz3D9f.part")));
 }
 END_TEST
 
@@ -133,13 +146,15 @@ UNIT_TEST(a_message_is_written_and_read)
 	ck_assert_int_eq(queue_file_open(q, QUEUE_ACTIVE, id.text, QUEUE_OPEN_WRITE, &f, NULL), 0);
 	e = queue_file_envelope(f);
 	ck_span(e->sender, "a@example.net");
-	ck_assert(span_equal(e->envid, SPAN("x\0y")) && e->trace && !e->smtputf8 && e->arrival_us == 17);
+	ck_assert(span_equal(e->envid, SPAN("x\0y")) && e->trace && !e->smtputf8 &&
+	          e->arrival_us == 17);
 	ck_assert_int_eq(e->content.size, 27);
 	ck_assert_int_eq(message_header(&e->content, 1000, &header, NULL), 0);
 	ck_span(text_span(&header), "X: y\r\nSubject: hi\r\n\r\n");
 	ck_assert_int_eq(message_read(&e->content, &position, 4, &all, NULL), 0);
 	ck_span(text_span(&all), "X: y");
-	for (at = queue_file_rcpt_first(f); queue_file_rcpt(f, at, arena, &r, NULL) == 1; at = r.next, count++) {
+	for (at = queue_file_rcpt_first(f); queue_file_rcpt(f, at, arena, &r, NULL) == 1;
+	     at = r.next, count++) {
 		ck_assert(r.state == RCPT_TODO && r.notify == 6);
 		if (count % 2)
 			ck_assert_int_eq(queue_file_mark(f, r.at, RCPT_DONE, NULL), 0);
@@ -153,7 +168,8 @@ UNIT_TEST(a_message_is_written_and_read)
 	queue_file_close(f);
 	ck_assert_int_eq(queue_file_open(q, QUEUE_ACTIVE, id.text, 0, &f, NULL), 0);
 	count = 0;
-	for (at = queue_file_rcpt_first(f); queue_file_rcpt(f, at, arena, &r, NULL) == 1; at = r.next)
+	for (at = queue_file_rcpt_first(f); queue_file_rcpt(f, at, arena, &r, NULL) == 1;
+	     at = r.next)
 		count += r.state == RCPT_DONE;
 	ck_assert_int_eq(count, 1500);
 	queue_file_close(f);
@@ -216,7 +232,8 @@ UNIT_TEST(damage_is_found)
 	ck_assert_int_eq(taken, 8 + 27);
 	for (size_t cut = 0; cut < whole.len; cut++) {
 		ck_assert_int_eq(truncate(path, 0), 0);
-		ck_assert_int_eq(file_replace(path, span_first(text_span(&whole), cut), 0600, NULL), 0);
+		ck_assert_int_eq(file_replace(path, span_first(text_span(&whole), cut), 0600, NULL),
+		                 0);
 		ck_assert_int_eq(queue_file_open(q, QUEUE_INCOMING, id.text, 0, &f, NULL), -1);
 	}
 	gone(q);
@@ -237,7 +254,8 @@ UNIT_TEST(another_name_or_kind_is_refused)
 	ck_assert_int_eq(linkat(in, id.text, in, other.text, 0), 0);
 	ck_assert_int_eq(queue_file_open(q, QUEUE_INCOMING, other.text, 0, &f, &why), -1);
 	ck_assert_int_eq(why.class, FAULT_INPUT);
-	ck_assert_int_eq(queue_quarantine(q, QUEUE_INCOMING, other.text, fault_text(&why), NULL), 0);
+	ck_assert_int_eq(queue_quarantine(q, QUEUE_INCOMING, other.text, fault_text(&why), NULL),
+	                 0);
 	queue_id_make(6, 6, &other);
 	ck_assert_int_eq(symlinkat(id.text, in, other.text), 0);
 	ck_assert_int_eq(queue_file_open(q, QUEUE_INCOMING, other.text, 0, &f, &why), -1);
@@ -255,7 +273,11 @@ UNIT_TEST(the_journal_may_lose_its_tail)
 	struct queue           *q = fresh();
 	struct queue_id         id;
 	struct queue_file      *f;
-	struct queue_event      e = {.kind = EVENT_DEFERRED, .rcpt_at = 700, .when_us = 8, .dsn = SPAN("4.4.1"), .text = SPAN("no\0route")};
+	struct queue_event      e = {.kind = EVENT_DEFERRED,
+	                             .rcpt_at = 700,
+	                             .when_us = 8,
+	                             .dsn = SPAN("4.4.1"),
+	                             .text = SPAN("no\0route")};
 	autoarena struct arena *arena = arena_new();
 	autofree char          *path = NULL;
 	int64_t                 at = 0, last = 0;
@@ -263,13 +285,15 @@ UNIT_TEST(the_journal_may_lose_its_tail)
 
 	write_message(q, 1, QUEUE_INCOMING, &id);
 	path = mem_format("%s/incoming/%s", root, id.text);
-	ck_assert_int_eq(queue_file_open(q, QUEUE_INCOMING, id.text, QUEUE_OPEN_WRITE, &f, NULL), 0);
+	ck_assert_int_eq(queue_file_open(q, QUEUE_INCOMING, id.text, QUEUE_OPEN_WRITE, &f, NULL),
+	                 0);
 	for (e.number = 0; e.number < 3; e.number++)
 		ck_assert_int_eq(queue_journal_add(f, &e, NULL), 0);
 	for (int i = 0; i < 3; i++) {
 		last = at;
 		ck_assert_int_eq(queue_journal_next(f, &at, arena, &e, NULL), 1);
-		ck_assert(e.number == i && e.kind == EVENT_DEFERRED && e.rcpt_at == 700 && e.when_us == 8);
+		ck_assert(e.number == i && e.kind == EVENT_DEFERRED && e.rcpt_at == 700 &&
+		          e.when_us == 8);
 		ck_span(e.text, "no route");
 		ck_span(e.dsn, "4.4.1");
 	}
@@ -277,7 +301,8 @@ UNIT_TEST(the_journal_may_lose_its_tail)
 	queue_file_close(f);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_eq(truncate(path, st.st_size - 3), 0); /* the third is torn */
-	ck_assert_int_eq(queue_file_open(q, QUEUE_INCOMING, id.text, QUEUE_OPEN_WRITE, &f, NULL), 0);
+	ck_assert_int_eq(queue_file_open(q, QUEUE_INCOMING, id.text, QUEUE_OPEN_WRITE, &f, NULL),
+	                 0);
 	at = last;
 	ck_assert_int_eq(queue_journal_next(f, &at, arena, &e, NULL), 0);
 	e = (struct queue_event){.kind = EVENT_TRIED, .number = 9};
@@ -306,7 +331,8 @@ UNIT_TEST(drafts_are_invisible_and_swept)
 	queue_scan_close(scan);
 	ck_assert(queue_sweep(q, -10, &count, NULL) == 0 && count == 0); /* locked */
 	queue_draft_abandon(d);
-	ck_assert(close(openat(queue_directory(q, QUEUE_INCOMING), "4gHb2X1Qzkz3D9f.part", O_CREAT | O_WRONLY, 0600)) == 0);
+	ck_assert(close(openat(queue_directory(q, QUEUE_INCOMING), "4gHb2X1Qzkz3D9f.part",
+	                       O_CREAT | O_WRONLY, 0600)) == 0);
 	ck_assert(queue_sweep(q, 1000, &count, NULL) == 0 && count == 0);
 	ck_assert(queue_sweep(q, -10, &count, NULL) == 0 && count == 1);
 	write_message(q, 1, QUEUE_INCOMING, &id);
@@ -319,18 +345,21 @@ END_TEST
 
 UNIT_TEST(pieces_are_bounded)
 {
-	static const char *const bad[] = {"1", "1+", "+1", "1+2,", ",1+2", "1+2 3+4", "-1+2", "1+9223372036854775807", "a+b"};
+	static const char *const bad[] = {
+	        "1", "1+", "+1", "1+2,", ",1+2", "1+2 3+4", "-1+2", "1+9223372036854775807", "a+b"};
 	struct message_content   m = {0};
 
 	for (size_t i = 0; i < COUNT(bad); i++)
 		ck_assert_msg(message_pieces_parse(span_of(bad[i]), &m, NULL) < 0, "%s", bad[i]);
-	ck_assert(message_pieces_parse(SPAN("512+1200,3000+80"), &m, NULL) == 0 && m.n_pieces == 2 && m.size == 1280);
+	ck_assert(message_pieces_parse(SPAN("512+1200,3000+80"), &m, NULL) == 0 &&
+	          m.n_pieces == 2 && m.size == 1280);
 	message_content_free(&m);
 	ck_assert(message_pieces_parse(SPAN(""), &m, NULL) == 0 && m.size == 0);
 	message_content_free(&m);
 }
 END_TEST
 
-UNIT_MAIN("queue/queue", ids_have_the_known_shape, numbers_survive_a_restart, a_message_is_written_and_read,
-          a_file_is_open_for_writing_once, damage_is_found, another_name_or_kind_is_refused,
-          the_journal_may_lose_its_tail, drafts_are_invisible_and_swept, pieces_are_bounded)
+UNIT_MAIN("queue/queue", ids_have_the_known_shape, numbers_survive_a_restart,
+          a_message_is_written_and_read, a_file_is_open_for_writing_once, damage_is_found,
+          another_name_or_kind_is_refused, the_journal_may_lose_its_tail,
+          drafts_are_invisible_and_swept, pieces_are_bounded)
