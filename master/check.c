@@ -42,6 +42,36 @@ start(const struct post *post, int out)
 	return pid;
 }
 
+static bool
+was_told(const struct faults *f, struct span text)
+{
+	return f->errors > 0 && span_ends(span_of(f->error[f->errors - 1]), text.at);
+}
+
+/* A bare line, or one of the log: "postfix/smtpd[77]: error: text".  What a program both logs
+ * and gives up with is told once.  A lazy post fails when it is asked, as in Postfix. */
+static void
+take_complaint(const struct post *post, struct span line, struct faults *faults)
+{
+	ptrdiff_t      tag = span_find_text(line, SPAN("]: "));
+	struct span    text = tag >= 0 && span_find(span_first(line, (size_t)tag), ' ') < 0
+	                              ? span_from(line, (size_t)tag + 3) : line;
+	bool           warning = span_starts(text, "warning: ") || post->job->flags & JOB_LAZY;
+	autofree char *words = NULL;
+
+	if (span_starts(text, "error: ") || span_starts(text, "fatal: "))
+		text = span_from(text, 7);
+	if (span_starts(text, "warning: "))
+		text = span_from(text, 9);
+	words = mem_span(text);
+	if (!*words || was_told(faults, span_of(words)))
+		return;
+	if (warning)
+		faults_warn(faults, "%sservice %s: %s", post->place, post->name, words);
+	else
+		faults_add(faults, "%sservice %s: %s", post->place, post->name, words);
+}
+
 static void
 check_one(const struct post *post, struct faults *faults)
 {
@@ -62,8 +92,8 @@ check_one(const struct post *post, struct faults *faults)
 		return;
 	rest = text_span(&complaints);
 	while (span_split(&rest, '\n', &line) || line.len)
-		faults_add(faults, "%sservice %s: %.*s", post->place, post->name, SPAN_ARGS(line));
-	if (faults->errors == before)
+		take_complaint(post, line, faults);
+	if (faults->errors == before && !(post->job->flags & JOB_LAZY))
 		faults_add(faults, "%sservice %s: %s --check failed", post->place, post->name, post->program);
 }
 

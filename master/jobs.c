@@ -9,7 +9,7 @@
 
 static const struct job jobs[] = {
 	{"smtpd",           "smtpd",      NULL,    RANK_EDGE,   JOB_STREAM},
-	{"spawn",           "spawn",      NULL,    RANK_EDGE,   JOB_STREAM},
+	{"spawn",           "spawn",      NULL,    RANK_EDGE,   JOB_STREAM | JOB_LAZY},
 	{"imap-login",      "imap-login", NULL,    RANK_EDGE,   JOB_STREAM},
 	{"pop3-login",      "pop3-login", NULL,    RANK_EDGE,   JOB_STREAM},
 	{"imapd",           "imapd",      NULL,    RANK_EDGE,   0},
@@ -20,7 +20,7 @@ static const struct job jobs[] = {
 	{"oqmgr",           "qmgr",       NULL,    RANK_QUEUE,  JOB_GUARD | JOB_ALONE},
 	{"local",           "local",      NULL,    RANK_AGENT,  0},
 	{"virtual",         "virtual",    "local", RANK_AGENT,  0},
-	{"pipe",            "pipe",       "local", RANK_AGENT,  0},
+	{"pipe",            "pipe",       "local", RANK_AGENT,  JOB_LAZY},
 	{"smtp",            "smtp",       NULL,    RANK_AGENT,  0},
 	{"lmtp",            "lmtp",       "smtp",  RANK_AGENT,  0},
 	{"bounce",          "bounce",     NULL,    RANK_SUBMIT, JOB_GUARD},

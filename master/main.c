@@ -148,7 +148,7 @@ start_failed(struct post *post, const char *reason)
 	int64_t wait = post->failures < 2 ? 100 : 500 * post->failures;
 
 	post->failures++;
-	if (self.starting) {
+	if (self.starting && !(post->job->flags & JOB_LAZY)) {
 		self.failed = post->settled = true;
 		tell_starter("E error: %sservice %s: %s", post->place, post->name, reason);
 	}
@@ -166,6 +166,7 @@ start_process(struct post *post)
 	size_t       busy, n = available(post, &busy);
 
 	post->retry_at = 0;
+	post->asked = false;
 	if (child_start(post, free_slot(post), n > 0, &why) < 0) {
 		log_warning("%s", fault_text(&why));
 		start_failed(post, fault_text(&why));
@@ -184,6 +185,13 @@ must_wait_for_old(const struct post *post)
 	return waits;
 }
 
+/* Nobody has asked it yet. */
+static bool
+is_dormant(const struct post *post)
+{
+	return post->job->flags & JOB_LAZY && post->n_processes == 0 && !post->asked;
+}
+
 /* Enough processes for what is asked, within the limit. */
 static void
 man(struct post *post)
@@ -192,6 +200,10 @@ man(struct post *post)
 
 	if (self.stopping || (post->retry_at && clock_now() < post->retry_at))
 		return;
+	if (is_dormant(post)) {
+		post->settled = true;
+		return;
+	}
 	if (n == 0 || (busy == n && n < (size_t)post->processes)) {
 		if (!must_wait_for_old(post))
 			start_process(post);
@@ -533,16 +545,45 @@ listen_to(struct post *post, struct process *p)
 	child_listen(post, p, on_fault); /* its end is told by SIGCHLD */
 }
 
+/* The sockets of those who sleep until they are asked; a throttled one is not listened to. */
+static void
+add_dormant(struct post *post)
+{
+	if (self.stopping || !is_dormant(post) || (post->retry_at && clock_now() < post->retry_at))
+		return;
+	for (size_t i = 0; i < post->n_endpoints; i++) {
+		polled = mem_grow(polled, n_polled + 1, sizeof *polled);
+		polled[n_polled++] = (struct pollfd){.fd = post->endpoint[i].fd, .events = POLLIN};
+	}
+}
+
+static void
+wake_dormant(struct post *post, const struct pollfd *p, size_t n)
+{
+	for (size_t i = 0; i < post->n_endpoints; i++)
+		for (size_t k = 0; k < n; k++)
+			if (p[k].revents && p[k].fd >= 0 && p[k].fd == post->endpoint[i].fd)
+				post->asked = true;
+}
+
 static void
 wait_for_something(int64_t until)
 {
+	size_t dormant;
+
 	n_polled = 0;
+	for (size_t i = 0; i < self.plan.count; i++)
+		add_dormant(self.plan.post[i]);
+	dormant = n_polled;
 	for_processes(add_polled);
 	polled = mem_grow(polled, n_polled + 1, sizeof *polled);
 	polled[n_polled++] = (struct pollfd){.fd = self.signals[0], .events = POLLIN};
-	poll(polled, n_polled, clock_left(until));
+	if (poll(polled, n_polled, clock_left(until)) <= 0)
+		return;
+	for (size_t i = 0; dormant && i < self.plan.count; i++)
+		wake_dormant(self.plan.post[i], polled, dormant);
 	/* One that closed its status socket but has not ended yet must not make us spin. */
-	for (size_t i = 0; i + 1 < n_polled; i++)
+	for (size_t i = dormant; i + 1 < n_polled; i++)
 		if ((polled[i].revents & (POLLHUP | POLLERR)) && !(polled[i].revents & POLLIN)) {
 			poll(NULL, 0, 5);
 			break;

@@ -25,7 +25,8 @@ enum job_flags {
 	JOB_NOTHING = 1,     /* done elsewhere here: accepted, no process */
 	JOB_GUARD   = 2,     /* peers keep connections: maxproc counts processes, not sessions */
 	JOB_STREAM  = 4,     /* its Unix sockets are byte streams */
-	JOB_ALONE   = 8      /* never two of it: a new one waits until the old one is gone */
+	JOB_ALONE   = 8,     /* never two of it: a new one waits until the old one is gone */
+	JOB_LAZY    = 16     /* started when first asked: stock files name commands of users that are not there */
 };
 
 struct job {
@@ -89,6 +90,7 @@ struct post {
 	int64_t            next_wakeup, warned_at;
 	bool               settled;       /* was ready once, or failed: start need not wait */
 	bool               was_ready;
+	bool               asked;         /* JOB_LAZY: somebody waits at its socket */
 };
 
 struct plan {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """master.py - start, stop, reload, restart, limits, errors: master with a test service in smtpd's place"""
-import os, signal, socket, sys, threading
+import os, pwd, signal, socket, sys, threading
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import *
 
@@ -206,6 +206,20 @@ def test_errors():
     busy.close()
 
 
+def test_lazy():
+    a, b = free_port(), free_port()
+    user = "nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+    master = f"127.0.0.1:{a} inet n n n - - spawn user={user} argv=/bin/cat\n" \
+             f"127.0.0.1:{b} inet n n n - - spawn user=no-such-user argv=/bin/cat\n"
+    with Instance(master=master, only=ONLY + ("spawn",)) as i:
+        r = i.start()
+        t.ok(r.returncode == 0, "a command of a user that is not there does not stop the start", r)
+        t.ok("no-such-user" in i.run("check").stderr, "check warns of it")
+        t.ok(not i.named("spawn"), "spawn is not started before it is asked")
+        t.ok(Line(a).ask("hello") == "hello", "and then it is")
+        t.ok(len(i.named("spawn")) == 1, "one of them")
+
+
 def test_two():
     a, b = free_port(), free_port()
     with Instance(master=line(a), programs=ECHO, only=ONLY) as i, Instance(master=line(b), programs=ECHO, only=ONLY) as k:
@@ -230,6 +244,7 @@ def test_foreground():
 test_life()
 test_reload()
 test_errors()
+test_lazy()
 test_two()
 test_foreground()
 t.end()
