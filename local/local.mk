@@ -32,9 +32,9 @@ t/system/passwd_shim.so: t/system/passwd_shim.c
 EXTRA_DIST += t/system/passwd_shim.c t/system/agents.py
 CLEANFILES += t/system/passwd_shim.so
 DIRECT_TESTS += t/system/local_maildir.py t/system/local_alias.py t/system/local_virtual_pipe.py \
-	t/system/local_hostile.py t/crash/local_crash.py t/system/rewrite.py
+	t/system/local_hostile.py t/crash/local_crash.py t/crash/local_kill.py t/system/rewrite.py
 EXTRA_DIST += t/system/local_maildir.py t/system/local_alias.py t/system/local_virtual_pipe.py \
-	t/system/local_hostile.py t/crash/local_crash.py t/system/rewrite.py
+	t/system/local_hostile.py t/crash/local_crash.py t/crash/local_kill.py t/system/rewrite.py
 
 UNIT_TESTS += t/unit/local/test_local
 t_unit_local_test_local_SOURCES = t/unit/local/test_local.c t/unit/unit.h $(AGENT_SOURCES)
