@@ -115,6 +115,9 @@ agent_from_line(struct span sender, struct text *out)
 	char                 date[64];
 
 	address_external(sender, &external);
+	for (size_t i = 0; i < external.len; i++)        /* one line, whatever the sender holds */
+		if ((unsigned char)external.at[i] < ' ')
+			external.at[i] = '?';
 	localtime_r(&now, &tm);
 	strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", &tm);
 	text_add_format(out, "From %s  %s\n", sender.len ? text_string(&external) : "MAILER-DAEMON", date);

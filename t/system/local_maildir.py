@@ -58,4 +58,8 @@ with Site("", USERS) as s:
                       rb"Return-Path: <s@x\.example>\nDelivered-To: alice@example\.com\nFrom: a@b\nSubject: hi\n\nline\n>From here\n\.dot\n\n"
                       rb"From MAILER-DAEMON  (.|\n)*\.dot\n\n", data), "From_ lines, quoting, a blank line behind", data)
     t.ok(not os.path.exists(f"{s.dir}/spool/alice.lock"), "no lock is left")
+    evil = "x\r\nEvil: 1\n\nbody@y.example"
+    t.same(s.one("local", "bob@example.com", MESSAGE, sender=evil)[0], "sent", "a sender with line ends")
+    data = open(f"{s.dir}/spool/bob", "rb").read()
+    t.ok(b"\nEvil" not in data and data.count(b"\n\n") == 2, "adds no header", data)
 t.end()

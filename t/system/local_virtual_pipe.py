@@ -84,6 +84,10 @@ with Site("recipient_delimiter = +\n", {"vmail": 5005}, {"show": SHOW}) as s:
     t.ok(re.fullmatch(rb"From MAILER-DAEMON  [^\n]+\r\nReturn-Path: <>\r\nX-Original-To: Orig@X\.Example\r\nDelivered-To: Joe@D\.Example\r\n"
                       rb"From: a@b\r\nSubject: hi\r\n\r\n\.\.line\r\n>From here\r\n\r\n", data), "flags F R O D . > B and eol", data)
     t.same(open(f"{s.dir}/out/pwd").read().strip(), f"{s.dir}/out", "directory=")
+    evil = [a + "@d.example" for a in ("$(touch x)", "`touch x`", "a;touch x", "a|touch x", "a&touch x", "a>x", "a<x", "$HOME", "${recipient}", "$$", "a b",
+            "'a", '"a', "a\\b", "*", "?", "[a]", "~root", "!x", "#x", "%s%n", "{a,b}", "a\tb", "(x)", "../../etc/passwd", "/etc/passwd", "\u00fc", "=x")]
+    got, args = run("", ["${recipient}"], evil)
+    t.same((args, {g[0] for g in got.values()}), (evil, {"sent"}), "addresses of every evil kind are one argument each")
     got, args = run("q", ["${recipient}", "${sender}"], ["two words@d.example"], sender="")
     t.same(args, ['"two words"@d.example', "MAILER-DAEMON"], "flag q, null_sender")
     got, args = run("", ["-f", "${sender}", "--", "${recipient}"], ["a@b.example"], sender="-oQ/tmp@x.example")
