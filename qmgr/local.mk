@@ -23,6 +23,8 @@ EXTRA_DIST += t/unit/queue/test_load.py t/unit/queue/test_cleanup.py t/unit/queu
 pkglibexec_PROGRAMS += qmgr/pickup
 qmgr_pickup_SOURCES = qmgr/pickup.c
 qmgr_pickup_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(IPC_LIBS)
+
+# qmgr and bounce
 pkglibexec_PROGRAMS += qmgr/qmgr
 qmgr_qmgr_SOURCES = qmgr/qmgr.c qmgr/qmgr.h \
 	qmgr/active.c qmgr/agents.c qmgr/control.c qmgr/destination.c qmgr/due.c qmgr/due.h qmgr/finish.c qmgr/handoff.c \
@@ -40,6 +42,8 @@ t_bench_queue_fill_SOURCES = t/bench/queue_fill.c
 t_bench_queue_fill_LDADD = $(QUEUE_LIBS)
 DIRECT_TESTS += t/crash/test_qmgr.py
 EXTRA_DIST += t/crash/stage.py t/crash/test_qmgr.py
+DIRECT_TESTS += t/system/bounce.py
+EXTRA_DIST += t/system/bounce.py
 EXTRA_DIST += t/bench/deferred.py
 .PHONY: bench-deferred
 bench-deferred: qmgr/qmgr t/bench/queue_fill

@@ -55,3 +55,7 @@ FUZZ_TARGETS += t/fuzz/fuzz_submit_edit
 t_fuzz_fuzz_submit_edit_SOURCES = t/fuzz/fuzz_submit_edit.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_submit_edit_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_submit_edit_LDADD = lib/ipc/libipc.a $(BASE_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_deliver
+t_fuzz_fuzz_deliver_SOURCES = t/fuzz/fuzz_deliver.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_deliver_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_deliver_LDADD = lib/ipc/libipc.a $(BASE_LIBS)
