@@ -244,6 +244,7 @@ make_forbidden(struct faults *faults)
 		}
 	}
 	make_match("smtpd_forbidden_commands", &rest, 0, &prepared.forbidden, faults);
+	list_free(&rest);
 }
 
 /* What would let in what it should keep out, if it were ignored. */
