@@ -22,9 +22,14 @@ enum { PASSWD_ROOM = 65536 };
 static struct deliver_status
 status_of(const struct outcome *o)
 {
-	return (struct deliver_status){.action = o->action, .dsn = o->dsn, .text = text_span(&o->text),
-	                               .relay = span_of(service->name), .mta = SPAN_NONE,
-	                               .diagnostic = SPAN_NONE, .tls = SPAN_NONE, .logged = o->logged};
+	return (struct deliver_status){.action = o->action,
+		.dsn = o->dsn,
+		.text = text_span(&o->text),
+		.relay = span_of(service->name),
+		.mta = SPAN_NONE,
+		.diagnostic = SPAN_NONE,
+		.tls = SPAN_NONE,
+		.logged = o->logged};
 }
 
 void
@@ -34,7 +39,8 @@ agent_report(struct delivery *d, struct deliver_rcpt *rcpt, const struct outcome
 	struct fault          why = {0};
 
 	if (deliver_report(d, rcpt, &status, &why) < 0)
-		log_warning("%.*s: cannot report to the queue manager: %s", SPAN_ARGS(d->queue_id), fault_text(&why));
+		log_warning("%.*s: cannot report to the queue manager: %s", SPAN_ARGS(d->queue_id),
+			fault_text(&why));
 }
 
 void
@@ -120,22 +126,26 @@ agent_from_line(struct span sender, struct text *out)
 			external.at[i] = '?';
 	localtime_r(&now, &tm);
 	strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", &tm);
-	text_add_format(out, "From %s  %s\n", sender.len ? text_string(&external) : "MAILER-DAEMON", date);
+	text_add_format(
+		out, "From %s  %s\n", sender.len ? text_string(&external) : "MAILER-DAEMON", date);
 }
 
 static void
-add_header(struct text *out, const char *name, struct span address, const char *before, const char *after)
+add_header(struct text *out, const char *name, struct span address, const char *before,
+	const char *after)
 {
 	autotext struct text external = {0};
 
 	address_external(address, &external);
-	if (span_find_any(text_span(&external), "\r\n") >= 0 || span_has(text_span(&external), '\0'))
-		return;                  /* an address is never more than one line (SECURITY.md, row 12) */
+	if (span_find_any(text_span(&external), "\r\n") >= 0 ||
+		span_has(text_span(&external), '\0'))
+		return; /* an address is never more than one line (SECURITY.md, row 12) */
 	text_add_format(out, "%s: %s%s%s\n", name, before, text_string(&external), after);
 }
 
 void
-agent_headers(unsigned which, struct span sender, struct span original, struct span delivered, struct text *out)
+agent_headers(unsigned which, struct span sender, struct span original, struct span delivered,
+	struct text *out)
 {
 	if (which & HEADER_RETURN_PATH)
 		add_header(out, "Return-Path", sender, "<", ">");
@@ -152,12 +162,15 @@ agent_user_find(struct span name, struct agent_user *user, struct fault *why)
 	struct passwd  entry, *found = NULL;
 	int            error;
 
-	if (name.len == 0 || name.len >= sizeof user->id.name || span_has(name, '\0') || span_has(name, '/'))
+	if (name.len == 0 || name.len >= sizeof user->id.name || span_has(name, '\0') ||
+		span_has(name, '/'))
 		return 1;
 	do
 		error = getpwnam_r(key, &entry, room, PASSWD_ROOM, &found);
 	while (error == EINTR);
-	if (!found && (error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM))
+	if (!found &&
+		(error == 0 || error == ENOENT || error == ESRCH || error == EBADF ||
+			error == EPERM))
 		return 1;
 	if (!found) {
 		errno = error;
@@ -211,7 +224,8 @@ agent_locks_parse(const struct list *words, unsigned *style, struct fault *why)
 			if (span_is_nocase(span_of(words->item[i]), known[k].name))
 				bit = known[k].bit;
 		if (!bit)
-			return fault_set(why, FAULT_INPUT, "mailbox_delivery_lock: unknown lock \"%s\"", words->item[i]);
+			return fault_set(why, FAULT_INPUT,
+				"mailbox_delivery_lock: unknown lock \"%s\"", words->item[i]);
 		*style |= bit;
 	}
 	return 0;

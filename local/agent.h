@@ -12,9 +12,10 @@
 #include "queue/message.h"
 #include "service/privilege.h"
 
-/* `told` starts as the recipient itself; its address may be replaced by the final one (for the log). */
-typedef void agent_deliver(struct delivery *, const struct message_content *, struct deliver_rcpt *told,
-                           struct outcome *);
+/* `told` starts as the recipient itself; its address may be replaced by the final one (for the
+ * log). */
+typedef void agent_deliver(struct delivery *, const struct message_content *,
+	struct deliver_rcpt *told, struct outcome *);
 
 WAITS void agent_serve(int fd, agent_deliver *deliver);
 
@@ -41,7 +42,8 @@ int agent_user_find(struct span name, struct agent_user *, struct fault *);
 
 bool agent_identity_of_uid(uid_t, struct identity *);
 
-/* Who runs what nobody's rights are there for: default_privs; the caller when not started as root. */
+/* Who runs what nobody's rights are there for: default_privs; the caller when not started as root.
+ */
 int agent_default_identity(struct identity *, struct fault *);
 
 /* "fcntl, dotlock" */

@@ -16,8 +16,12 @@
 static int
 set_attribute(struct attributes *a, struct span name, const char *value, struct fault *why)
 {
-	const struct { const char *name; const char **to; } texts[] = {
-		{"user", &a->user}, {"flags", &a->flags}, {"directory", &a->directory}, {"eol", &a->eol},
+	const struct { const char *name; const char **to;
+	} texts[] = {
+		{"user", &a->user},
+		{"flags", &a->flags},
+		{"directory", &a->directory},
+		{"eol", &a->eol},
 		{"null_sender", &a->null_sender},
 	};
 	uint64_t n;
@@ -75,9 +79,14 @@ attributes_identity(const char *user, struct identity *who, struct fault *why)
 }
 
 int
-attributes_parse(int argc, char **argv, const char *known, struct attributes *out, struct fault *why)
+attributes_parse(
+	int argc, char **argv, const char *known, struct attributes *out, struct fault *why)
 {
-	struct attributes a = {.user = "", .flags = "", .directory = "", .eol = "\\n", .null_sender = "MAILER-DAEMON"};
+	struct attributes a = {.user = "",
+		.flags = "",
+		.directory = "",
+		.eol = "\\n",
+		.null_sender = "MAILER-DAEMON"};
 
 	for (int i = 0; i < argc && !a.argv; i++) {
 		struct span rest = span_of(argv[i]), name;
@@ -90,7 +99,8 @@ attributes_parse(int argc, char **argv, const char *known, struct attributes *ou
 		} else if (span_is(name, "chroot")) {
 			return fault_set(why, FAULT_INPUT, "chroot= is not supported");
 		} else if (!is_known(known, name)) {
-			return fault_set(why, FAULT_INPUT, "unknown attribute name: %.*s", SPAN_ARGS(name));
+			return fault_set(
+				why, FAULT_INPUT, "unknown attribute name: %.*s", SPAN_ARGS(name));
 		} else if (set_attribute(&a, name, argv[i] + name.len + 1, why) < 0) {
 			return -1;
 		}

@@ -55,7 +55,10 @@ add_output(struct text *out, const char *before, struct span output)
 	for (size_t i = 0; i < output.len; i++) {
 		unsigned char c = (unsigned char)output.at[i];
 
-		text_add_byte(out, c == '\n' || c == '\r' || c == '\t' ? ' ' : c < 32 || c == 127 ? '?' : (char)c);
+		text_add_byte(out,
+			c == '\n' || c == '\r' || c == '\t' ? ' '
+				: c < 32 || c == 127        ? '?'
+							    : (char)c);
 	}
 }
 
@@ -72,26 +75,31 @@ failed_exit(int status, const char *shown, struct span output, struct outcome *o
 			dsn = exits[i].dsn;
 			text = exits[i].text;
 		}
-	/* A command may say "5.7.1 reason" itself; its exit status decides between now and never. */
-	if (status_parse(output, &said, &rest) && said.class == (status == EX_TEMPFAIL ? 4 : 5) && rest.len) {
-		outcome_set(o, status == EX_TEMPFAIL ? DELIVER_DEFERRED : DELIVER_BOUNCED, status_string(said, own), "%s", "");
+	/* A command may say "5.7.1 reason" itself; its exit status decides between now and never.
+	 */
+	if (status_parse(output, &said, &rest) && said.class == (status == EX_TEMPFAIL ? 4 : 5) &&
+		rest.len) {
+		outcome_set(o, status == EX_TEMPFAIL ? DELIVER_DEFERRED : DELIVER_BOUNCED,
+			status_string(said, own), "%s", "");
 		add_output(&o->text, "", rest);
 		return;
 	}
 	if (text)
 		outcome_set(o, dsn[0] == '4' ? DELIVER_DEFERRED : DELIVER_BOUNCED, dsn, "%s", text);
 	else
-		outcome_set(o, DELIVER_BOUNCED, dsn, "Command died with status %d: \"%s\"", status, shown);
+		outcome_set(o, DELIVER_BOUNCED, dsn, "Command died with status %d: \"%s\"", status,
+			shown);
 	add_output(&o->text, ". Command output: ", output);
 }
 
 void
-command_outcome(int wait_status, bool timed_out, const char *shown, struct span output, const char *done,
-                struct outcome *o)
+command_outcome(int wait_status, bool timed_out, const char *shown, struct span output,
+	const char *done, struct outcome *o)
 {
 	output = span_trim(output);
 	if (timed_out) {
-		outcome_set(o, DELIVER_BOUNCED, "5.3.0", "Command time limit exceeded: \"%s\"", shown);
+		outcome_set(
+			o, DELIVER_BOUNCED, "5.3.0", "Command time limit exceeded: \"%s\"", shown);
 		add_output(&o->text, ". Command output: ", output);
 	} else if (WIFSIGNALED(wait_status)) {
 		outcome_set(o, DELIVER_DEFERRED, "4.3.0", "Command died with signal %d: \"%s\"",
@@ -222,7 +230,8 @@ read_some(struct running *r)
 	ssize_t n = read(r->output, buffer, sizeof buffer);
 
 	if (n > 0 && r->kept.len < OUTPUT_KEPT)
-		text_add(&r->kept, span_first(span_at(buffer, (size_t)n), OUTPUT_KEPT - r->kept.len));
+		text_add(&r->kept,
+			span_first(span_at(buffer, (size_t)n), OUTPUT_KEPT - r->kept.len));
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		auto_close(&r->output);
 		r->output = -1;
@@ -246,7 +255,8 @@ converse(struct running *r, const sigset_t *while_waiting)
 	bool line_start = true;
 
 	for (;;) {
-		struct pollfd   p[2] = {{.fd = r->output, .events = POLLIN}, {.fd = r->input, .events = POLLOUT}};
+		struct pollfd p[2] = {
+			{.fd = r->output, .events = POLLIN}, {.fd = r->input, .events = POLLOUT}};
 		struct timespec t;
 		int             left, n;
 
@@ -295,7 +305,8 @@ start(struct running *r, struct fault *why)
 void
 command_work(struct worker *w, const struct errand *e, struct outcome *o)
 {
-	struct running   r = {.w = w, .e = e, .input = -1, .output = -1, .deadline = clock_after(e->limit_ms)};
+	struct running r = {
+		.w = w, .e = e, .input = -1, .output = -1, .deadline = clock_after(e->limit_ms)};
 	struct sigaction on_child = {.sa_handler = note_child};
 	sigset_t         blocked, before;
 
@@ -323,7 +334,7 @@ command_work(struct worker *w, const struct errand *e, struct outcome *o)
 		kill(r.pid, SIGKILL);
 		waitpid(r.pid, &r.status, 0);
 	}
-	if (r.content_failed)            /* the command saw half a message: its word does not count */
+	if (r.content_failed) /* the command saw half a message: its word does not count */
 		outcome_set(o, DELIVER_DEFERRED, "4.3.0", "%s", fault_text(&r.why));
 	else
 		command_outcome(r.status, r.timed_out, e->shown, text_span(&r.kept), e->done, o);

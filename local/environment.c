@@ -114,9 +114,14 @@ look_up(void *context, struct span name, struct text *value, struct fault *why)
 {
 	struct asked       *a = context;
 	const struct party *p = a->party;
-	const struct { const char *name; struct span value; } known[] = {
-		{"user", p->user}, {"local", p->local}, {"extension", p->extension}, {"domain", p->domain},
-		{"recipient", p->address}, {"recipient_delimiter", span_of(p->delimiter)},
+	const struct { const char *name; struct span value;
+	} known[] = {
+		{"user", p->user},
+		{"local", p->local},
+		{"extension", p->extension},
+		{"domain", p->domain},
+		{"recipient", p->address},
+		{"recipient_delimiter", span_of(p->delimiter)},
 		{"home", span_of(a->user ? a->user->id.home : "")},
 		{"shell", span_of(a->user ? a->user->shell : "")},
 	};
@@ -133,8 +138,8 @@ look_up(void *context, struct span name, struct text *value, struct fault *why)
 }
 
 int
-environment_expand(struct run *r, const struct party *p, const struct agent_user *user, struct span text,
-                   const char *filter, struct text *out, bool *undefined, struct fault *why)
+environment_expand(struct run *r, const struct party *p, const struct agent_user *user,
+	struct span text, const char *filter, struct text *out, bool *undefined, struct fault *why)
 {
 	struct asked    a = {r, p, user, filter, false};
 	struct expander e = {.lookup = look_up, .context = &a};

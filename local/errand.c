@@ -58,14 +58,16 @@ has_been_there(struct worker *w, struct span address, struct fault *why)
 	}
 	worker_unread(w, text_span(&head));
 	while (header_next(text_span(&head), &at, &field))
-		if (span_is_nocase(field.name, "Delivered-To") && names_address(field.value, address))
+		if (span_is_nocase(field.name, "Delivered-To") &&
+			names_address(field.value, address))
 			return 1;
 	return 0;
 }
 
 /* Step 2. */
 
-/* "/home/a/.forward" is opened as ".forward" beneath "/home/a": no link is followed below the home. */
+/* "/home/a/.forward" is opened as ".forward" beneath "/home/a": no link is followed below the home.
+ */
 static int
 open_list(const struct errand *e, const char *path, struct fault *why)
 {
@@ -77,7 +79,8 @@ open_list(const struct errand *e, const char *path, struct fault *why)
 	if (home > 1 && strncmp(path, e->who.home, home) == 0 && path[home] == '/')
 		directory = mem_string(e->who.home);
 	else
-		directory = mem_span(span_first(span_of(path), (size_t)(strrchr(path, '/') - path)));
+		directory =
+			mem_span(span_first(span_of(path), (size_t)(strrchr(path, '/') - path)));
 	rest = path + strlen(directory);
 	while (*rest == '/')
 		rest++;
@@ -98,7 +101,8 @@ check_list(const struct errand *e, int fd, const char *path, struct fault *why)
 	if (!S_ISREG(st.st_mode))
 		return fault_set(why, FAULT_DENIED, "file %s is not a regular file", path);
 	if (st.st_uid != 0 && st.st_uid != e->who.uid && !e->list_is_include)
-		return fault_set(why, FAULT_DENIED, "file %s has bad owner uid %ld", path, (long)st.st_uid);
+		return fault_set(
+			why, FAULT_DENIED, "file %s has bad owner uid %ld", path, (long)st.st_uid);
 	if (st.st_mode & S_IWOTH)
 		return fault_set(why, FAULT_DENIED, "file %s is world writable", path);
 	return 0;
@@ -226,10 +230,13 @@ work(struct worker *w, void *context)
 	if (been == 0 && looked == 0)
 		return;
 	if (been < 0 || looked < 0)
-		outcome_set(&o, DELIVER_DEFERRED, looked < 0 && e->list_is_include ? "4.2.4" : "4.3.0", "%s%s",
-		            looked < 0 && e->list_is_include ? "unable to use :include: file: " : "", fault_text(&why));
+		outcome_set(&o, DELIVER_DEFERRED,
+			looked < 0 && e->list_is_include ? "4.2.4" : "4.3.0", "%s%s",
+			looked < 0 && e->list_is_include ? "unable to use :include: file: " : "",
+			fault_text(&why));
 	else if (been > 0)
-		outcome_set(&o, DELIVER_BOUNCED, "5.4.6", "mail forwarding loop for %.*s", SPAN_ARGS(e->loop_address));
+		outcome_set(&o, DELIVER_BOUNCED, "5.4.6", "mail forwarding loop for %.*s",
+			SPAN_ARGS(e->loop_address));
 	else
 		deliver(w, e, &o);
 	outcome_put(&o, &f);
@@ -260,13 +267,15 @@ hear_member(struct errand_talk *t, struct frame *f, struct fault *why)
 		if (!span_is(name, kinds[i]))
 			continue;
 		if (list->count == t->room) {
-			struct member *more = arena_alloc(t->arena, (t->room = t->room ? t->room * 2 : 4) * sizeof *more);
+			struct member *more = arena_alloc(
+				t->arena, (t->room = t->room ? t->room * 2 : 4) * sizeof *more);
 
 			if (list->count)
 				memcpy(more, list->at, list->count * sizeof *more);
 			list->at = more;
 		}
-		list->at[list->count++] = (struct member){(enum member_kind)i, arena_span(t->arena, value)};
+		list->at[list->count++] =
+			(struct member){(enum member_kind)i, arena_span(t->arena, value)};
 		return 0;
 	}
 	return fault_set(why, FAULT_INPUT, "malformed report");
@@ -292,7 +301,8 @@ hear(void *context, struct frame *f, struct fault *why)
 	if (frame_is(f, "list")) {
 		t->result->has_list = true;
 		if (frame_get_number(f, "faulty", &faulty) && faulty > 0)
-			log_warning("list of %s: %lld members make no sense", t->errand->user, (long long)faulty);
+			log_warning("list of %s: %lld members make no sense", t->errand->user,
+				(long long)faulty);
 		return 0;
 	}
 	if (!frame_is(f, "status"))
@@ -305,8 +315,11 @@ errand_run(const struct errand *e, struct arena *arena, struct errand_result *re
 {
 	struct errand_talk      t = {.errand = e, .arena = arena, .result = result};
 	bool                    needs = e->kind != ERRAND_LOOK || e->loop_address.len;
-	const struct worker_job job = {
-		.who = &e->who, .feed = needs ? e->content : NULL, .work = work, .hear = hear, .context = &t,
+	const struct worker_job job = {.who = &e->who,
+		.feed = needs ? e->content : NULL,
+		.work = work,
+		.hear = hear,
+		.context = &t,
 		.limit_ms = MAILBOX_MS + (e->kind == ERRAND_COMMAND ? e->limit_ms : 0)};
 	struct fault            why = {0};
 

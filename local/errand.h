@@ -39,7 +39,8 @@ struct errand {
 
 	enum errand_kind   kind;
 	const char        *user;                 /* for texts: whose */
-	const char        *directory, *file;     /* MAILDIR: its root and NULL; MBOX: where it lies, and its name in there */
+	const char        *directory;            /* MAILDIR: its root; MBOX: where it lies */
+	const char        *file;                 /* MBOX: its name in there */
 	const char        *shown;                /* path or command in texts */
 	const char        *done;                 /* text of success: "delivered to maildir" */
 	struct span        from_line;            /* "From sender  date" and LF, or empty */
@@ -55,10 +56,9 @@ struct errand {
 	/* COMMAND */
 	const char *const *argv, *const *environment;   /* NULL ended */
 	const char        *work_directory;
-	struct identity    run_as;               /* who's the command: as who; kept for directories */
 	int64_t            limit_ms;
-	bool               quote_from, dots, blank_end, crlf;   /* pipe(8): > . B eol=\r\n */
-	struct span        eol;
+	bool               quote_from, dots, blank_end;   /* pipe(8): > . B */
+	struct span        eol;                  /* instead of LF, or empty */
 };
 
 struct errand_result {
@@ -78,10 +78,10 @@ WAITS void command_work(struct worker *, const struct errand *, struct outcome *
 /* Feeds the content in LF form to `add`, prefix first. */
 struct line_unix;
 WAITS int errand_content(struct worker *, const struct errand *, struct line_unix *,
-                         int (*add)(void *, struct span, struct fault *), void *context, struct fault *);
+	int (*add)(void *, struct span, struct fault *), void *context, struct fault *);
 
 /* status of a command as its exit status says (sysexits.h). */
-void command_outcome(int wait_status, bool timed_out, const char *shown, struct span output, const char *done,
-                     struct outcome *);
+void command_outcome(int wait_status, bool timed_out, const char *shown, struct span output,
+	const char *done, struct outcome *);
 
 #endif

@@ -35,8 +35,8 @@ add_received(struct run *r, struct text *out)
 	autotext struct text date = {0}, delivered = {0};
 
 	date_add_local(clock_wall() / 1000000, &date);
-	text_add_format(out, "Received: by %s (%s)\r\n\tid %.*s; %s\r\n", site.myhostname, site.mail_name,
-	                SPAN_ARGS(r->d->queue_id), text_string(&date));
+	text_add_format(out, "Received: by %s (%s)\r\n\tid %.*s; %s\r\n", site.myhostname,
+		site.mail_name, SPAN_ARGS(r->d->queue_id), text_string(&date));
 	if (!list_has(&local_settings.prepend, "forward"))
 		return;
 	address_external(r->rcpt->address, &delivered);
@@ -65,14 +65,20 @@ write_message(struct run *r, int fd, int64_t at, int64_t *length, struct fault *
 static int
 submit_all(struct run *r, struct submission *s, struct span sender, struct fault *why)
 {
-	struct submit_envelope envelope = {
-		.sender = sender, .envid = r->d->envid, .ret = r->d->ret, .body = r->d->body,
-		.smtputf8 = r->d->smtputf8, .auth = SPAN_NONE, .filter = SPAN_NONE, .redirect = SPAN_NONE,
+	struct submit_envelope envelope = {.sender = sender,
+		.envid = r->d->envid,
+		.ret = r->d->ret,
+		.body = r->d->body,
+		.smtputf8 = r->d->smtputf8,
+		.auth = SPAN_NONE,
+		.filter = SPAN_NONE,
+		.redirect = SPAN_NONE,
 		.verp = SPAN_NONE};
 	int                    fd;
 	int64_t                at;
 
-	if (submit_content(s, &fd, &at, why) < 0 || write_message(r, fd, at, &envelope.length, why) < 0)
+	if (submit_content(s, &fd, &at, why) < 0 ||
+		write_message(r, fd, at, &envelope.length, why) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_forwards; i++) {
 		const struct submit_rcpt rcpt = {
@@ -80,7 +86,8 @@ submit_all(struct run *r, struct submission *s, struct span sender, struct fault
 			.original = r->rcpt->original.len ? r->rcpt->original : r->rcpt->address,
 			.orcpt = r->rcpt->orcpt, .notify = r->rcpt->notify};
 
-		if (span_equal(r->forwards[i].sender, sender) && submit_recipient(s, &rcpt, why) < 0)
+		if (span_equal(r->forwards[i].sender, sender) &&
+			submit_recipient(s, &rcpt, why) < 0)
 			return -1;
 	}
 	if (submit_prepare(s, &envelope, why) < 0)
@@ -92,26 +99,34 @@ submit_all(struct run *r, struct submission *s, struct span sender, struct fault
 static void
 forward_for(struct run *r, struct span sender)
 {
-	const struct submit_origin origin = {
-		.origin = "local", .client_name = SPAN_NONE, .client_address = SPAN_NONE, .client_port = SPAN_NONE,
-		.helo = SPAN_NONE, .protocol = SPAN_NONE, .sasl_method = SPAN_NONE, .sasl_user = SPAN_NONE};
+	const struct submit_origin origin = {.origin = "local",
+		.client_name = SPAN_NONE,
+		.client_address = SPAN_NONE,
+		.client_port = SPAN_NONE,
+		.helo = SPAN_NONE,
+		.protocol = SPAN_NONE,
+		.sasl_method = SPAN_NONE,
+		.sasl_user = SPAN_NONE};
 	struct submission *s = NULL;
 	struct fault       why = {0};
 	const char        *status;
 
 	if (submit_open(&origin, clock_after(SUBMIT_MS), &s, &why) < 0) {
-		run_add(r, r->rcpt->address, DELIVER_DEFERRED, "4.3.0", "unable to forward: %s", fault_text(&why));
+		run_add(r, r->rcpt->address, DELIVER_DEFERRED, "4.3.0", "unable to forward: %s",
+			fault_text(&why));
 		return;
 	}
 	if (submit_all(r, s, sender, &why) == 0) {
-		run_add(r, r->rcpt->address, DELIVER_SENT, "2.0.0", "forwarded as %s", submit_queue_id(s));
+		run_add(r, r->rcpt->address, DELIVER_SENT, "2.0.0", "forwarded as %s",
+			submit_queue_id(s));
 	} else {
 		bool never;
 
 		status = submit_status(s);
 		never = status && status[0] == '5';
 		run_add(r, r->rcpt->address, never ? DELIVER_BOUNCED : DELIVER_DEFERRED,
-		        status && status[0] ? status : "4.3.0", "unable to forward: %s", fault_text(&why));
+			status && status[0] ? status : "4.3.0", "unable to forward: %s",
+			fault_text(&why));
 	}
 	submit_close(s);
 }

@@ -22,18 +22,19 @@ static const char *const asks[] = {"rewrite", "cleanup", "proxymap", NULL};
 static const char *const anywhere[] = {"/", NULL};
 
 static const struct service local = {
-	.name     = "local",
-	.about    = "delivers to users of this machine",
-	.role     = ROLE_ROOT,
-	.model    = SERVE_FORKS,
-	.asks     = asks,
-	.promises = MAY_ACCEPT | MAY_ASK | MAY_READ | MAY_WRITE | MAY_FORK | MAY_EXEC | MAY_BECOME | MAY_NAME,
-	.reads    = anywhere,
-	.writes   = anywhere,
-	.params   = local_params,
-	.tasks    = "1",
-	.prepare  = local_prepare,
-	.serve    = serve,
+	.name = "local",
+	.about = "delivers to users of this machine",
+	.role = ROLE_ROOT,
+	.model = SERVE_FORKS,
+	.asks = asks,
+	.promises = MAY_ACCEPT | MAY_ASK | MAY_READ | MAY_WRITE | MAY_FORK | MAY_EXEC | MAY_BECOME |
+		MAY_NAME,
+	.reads = anywhere,
+	.writes = anywhere,
+	.params = local_params,
+	.tasks = "1",
+	.prepare = local_prepare,
+	.serve = serve,
 };
 
 int

@@ -30,7 +30,8 @@ static int
 deliver_to_maildir(struct worker *w, const struct errand *e, struct maildir *m,
                    struct maildir_delivered *done, struct fault *why)
 {
-	struct maildir_message    message = {.queue_id = e->queue_id, .recipient = e->recipient, .arrived = e->arrived};
+	struct maildir_message message = {
+		.queue_id = e->queue_id, .recipient = e->recipient, .arrived = e->arrived};
 	struct maildir_delivery  *d;
 	struct line_unix          lines;
 
@@ -57,14 +58,17 @@ maildir_work(struct worker *w, const struct errand *e, struct outcome *o)
 	struct fault             why = {0};
 
 	if (e->size_limit && e->content->size + (int64_t)e->prefix.len > e->size_limit) {
-		outcome_set(o, DELIVER_BOUNCED, "5.2.2", "maildir delivery failed: message is larger than the mailbox limit");
+		outcome_set(o, DELIVER_BOUNCED, "5.2.2",
+			"maildir delivery failed: message is larger than the mailbox limit");
 		return;
 	}
 	if (maildir_open(e->directory, MAILDIR_CREATE, &m, &why) < 0 ||
-	    sandbox_close_mailbox(e->directory, &why) < 0 || deliver_to_maildir(w, e, m, &done, &why) < 0) {
+		sandbox_close_mailbox(e->directory, &why) < 0 ||
+		deliver_to_maildir(w, e, m, &done, &why) < 0) {
 		outcome_of_fault(o, &why, doing);
 	} else {
-		outcome_set(o, DELIVER_SENT, "2.0.0", "%s%s", e->done, done.duplicate ? ", possible duplicate" : "");
+		outcome_set(o, DELIVER_SENT, "2.0.0", "%s%s", e->done,
+			done.duplicate ? ", possible duplicate" : "");
 	}
 	text_free(&done.name);
 	maildir_close(m);
@@ -107,7 +111,8 @@ lock_file(const struct mbox *m, struct fault *why)
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
 			return fault_errno(why, "lock");
 		if (i >= m->e->locking.attempts)
-			return fault_set(why, FAULT_TIME, "unable to lock for exclusive access: in use");
+			return fault_set(
+				why, FAULT_TIME, "unable to lock for exclusive access: in use");
 		pause_ms(m->e->locking.delay_ms);
 	}
 	return 0;
@@ -129,13 +134,15 @@ lock_by_dot(struct mbox *m, struct fault *why)
 	autofree char *name = mem_format("%s.lock", m->e->file);
 
 	for (int i = 1;; i++) {
-		autoclose int fd = file_open_beneath(m->directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600, why);
+		autoclose int fd = file_open_beneath(
+			m->directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600, why);
 
 		if (fd >= 0) {
 			m->lock = take(name);
 			return 0;
 		}
-		if ((why->error == EACCES || why->error == EPERM || why->error == EROFS) && m->e->dotlock_may_fail)
+		if ((why->error == EACCES || why->error == EPERM || why->error == EROFS) &&
+			m->e->dotlock_may_fail)
 			return 0;
 		if (why->error != EEXIST || i >= m->e->locking.attempts)
 			return fault_prefix(why, "unable to create lock file %s", name);
@@ -153,10 +160,12 @@ open_mbox(struct mbox *m, struct fault *why)
 	m->fd = file_open_beneath(m->directory, m->e->file, O_RDWR | O_APPEND | O_NONBLOCK, 0, why);
 	if (m->fd < 0 && why->error == ENOENT) {
 		fault_clear(why);
-		m->fd = file_open_beneath(m->directory, m->e->file, O_RDWR | O_APPEND | O_CREAT | O_EXCL, 0600, why);
+		m->fd = file_open_beneath(
+			m->directory, m->e->file, O_RDWR | O_APPEND | O_CREAT | O_EXCL, 0600, why);
 		m->created = m->fd >= 0;
 		if (m->fd < 0 && why->error == EEXIST)      /* somebody else made it just now */
-			m->fd = file_open_beneath(m->directory, m->e->file, O_RDWR | O_APPEND | O_NONBLOCK, 0, why);
+			m->fd = file_open_beneath(
+				m->directory, m->e->file, O_RDWR | O_APPEND | O_NONBLOCK, 0, why);
 	}
 	return m->fd < 0 ? -1 : 0;
 }
@@ -170,12 +179,16 @@ check_mbox(struct mbox *m, struct fault *why)
 		return fault_errno(why, "stat");
 	m->size = st.st_size;
 	if (!S_ISREG(st.st_mode))
-		return fault_set(why, FAULT_DENIED, "destination %s is not a regular file", m->e->shown);
+		return fault_set(
+			why, FAULT_DENIED, "destination %s is not a regular file", m->e->shown);
 	if (st.st_nlink > 1)
-		return fault_set(why, FAULT_DENIED, "destination %s has more than one link", m->e->shown);
+		return fault_set(
+			why, FAULT_DENIED, "destination %s has more than one link", m->e->shown);
 	if (m->e->must_own && st.st_uid != m->e->who.uid)
-		return fault_set(why, FAULT_DENIED, "destination %s is not owned by recipient", m->e->shown);
-	if (m->e->size_limit && st.st_size + m->e->content->size + (int64_t)m->e->prefix.len > m->e->size_limit) {
+		return fault_set(
+			why, FAULT_DENIED, "destination %s is not owned by recipient", m->e->shown);
+	if (m->e->size_limit &&
+		st.st_size + m->e->content->size + (int64_t)m->e->prefix.len > m->e->size_limit) {
 		fault_set(why, FAULT_SYSTEM, "mailbox %s is full", m->e->shown);
 		why->error = EFBIG;
 		return -1;
@@ -195,8 +208,8 @@ append(struct worker *w, struct mbox *m, struct fault *why)
 	struct line_unix lines;
 
 	line_unix_start(&lines, true);
-	if (errand_content(w, m->e, &lines, add_to_mbox, m, why) < 0 || file_write(m->fd, SPAN("\n"), why) < 0 ||
-	    file_sync(m->fd, why) < 0) {
+	if (errand_content(w, m->e, &lines, add_to_mbox, m, why) < 0 ||
+		file_write(m->fd, SPAN("\n"), why) < 0 || file_sync(m->fd, why) < 0) {
 		if (ftruncate(m->fd, m->size) < 0)
 			fault_prefix(why, "cannot cut off a partial message");
 		return -1;
@@ -209,18 +222,22 @@ append(struct worker *w, struct mbox *m, struct fault *why)
 static int
 deliver_to_mbox(struct worker *w, struct mbox *m, struct fault *why)
 {
-	if (open_mbox(m, why) < 0 || sandbox_close_mailbox(m->e->directory, why) < 0 || check_mbox(m, why) < 0)
+	if (open_mbox(m, why) < 0 || sandbox_close_mailbox(m->e->directory, why) < 0 ||
+		check_mbox(m, why) < 0)
 		return -1;
 	if (lock_file(m, why) < 0 || ((m->e->locking.style & LOCK_DOT) && lock_by_dot(m, why) < 0))
 		return -1;
-	return check_mbox(m, why) < 0 || append(w, m, why) < 0 ? -1 : 0;   /* again: its size, under the lock */
+	return check_mbox(m, why) < 0 || append(w, m, why) < 0
+		? -1
+		: 0; /* again: its size, under the lock */
 }
 
 void
 mbox_work(struct worker *w, const struct errand *e, struct outcome *o)
 {
 	struct mbox    m = {.e = e, .directory = -1, .fd = -1};
-	autofree char *doing = mem_format("cannot update mailbox %s for user %s", e->shown, e->user);
+	autofree char *doing =
+		mem_format("cannot update mailbox %s for user %s", e->shown, e->user);
 	struct fault   why = {0};
 
 	if (deliver_to_mbox(w, &m, &why) < 0)

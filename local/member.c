@@ -37,7 +37,7 @@ with_extension(struct run *r, const struct party *p, struct span address)
 		return address;
 	address_split(address, &local, &domain);
 	return span_of(arena_format(r->arena, "%.*s%s%.*s%s%.*s", SPAN_ARGS(local), p->delimiter,
-	                            SPAN_ARGS(p->unmatched), domain.len ? "@" : "", SPAN_ARGS(domain)));
+		SPAN_ARGS(p->unmatched), domain.len ? "@" : "", SPAN_ARGS(domain)));
 }
 
 static bool
@@ -47,10 +47,12 @@ is_bare(struct span address)
 }
 
 static void
-deliver_address(struct run *r, const struct party *from, struct span whole, const struct route *route)
+deliver_address(
+	struct run *r, const struct party *from, struct span whole, const struct route *route)
 {
 	/* With another sender (owner-list) a bounce must go elsewhere: that is another message. */
-	if (span_is(route->transport, service->name) && span_equal_nocase(route->nexthop, r->d->nexthop) && !from->owned)
+	if (span_is(route->transport, service->name) &&
+		span_equal_nocase(route->nexthop, r->d->nexthop) && !from->owned)
 		visit(r, from, route->recipient, false);
 	else if (run_first_time(r, "address", whole, 0))
 		forward_add(r, from->sender, whole);
@@ -58,8 +60,8 @@ deliver_address(struct run *r, const struct party *from, struct span whole, cons
 
 /* All addresses of a list are resolved in one batch: results by the place in the list. */
 static int
-resolve_all(struct run *r, const struct party *from, const struct members *list, struct span **whole,
-            struct route **routes, struct fault *why)
+resolve_all(struct run *r, const struct party *from, const struct members *list,
+	struct span **whole, struct route **routes, struct fault *why)
 {
 	struct span *in = arena_alloc(r->arena, (list->count + 1) * sizeof *in);
 	size_t       n = 0;
@@ -82,7 +84,8 @@ include(struct run *r, const struct party *from, struct span path)
 	struct members list;
 
 	if (!span_starts(path, "/")) {
-		run_add(r, from->address, DELIVER_BOUNCED, "5.2.4", ":include:%.*s uses a relative path", SPAN_ARGS(path));
+		run_add(r, from->address, DELIVER_BOUNCED, "5.2.4",
+			":include:%.*s uses a relative path", SPAN_ARGS(path));
 		return;
 	}
 	if (!run_first_time(r, "include", path, (long)from->rights.uid))
@@ -106,20 +109,24 @@ deliver_member(struct run *r, const struct party *from, const struct member *m, 
 	switch (m->kind) {
 	case MEMBER_ADDRESS:
 		if (is_bare(m->value))
-			visit(r, from, span_of(arena_format(r->arena, "%.*s@%.*s", SPAN_ARGS(m->value),
-			                                    SPAN_ARGS(from->domain))), true);
+			visit(r, from,
+				span_of(arena_format(r->arena, "%.*s@%.*s", SPAN_ARGS(m->value),
+					SPAN_ARGS(from->domain))),
+				true);
 		else
 			deliver_address(r, from, whole, route);
 		break;
 	case MEMBER_COMMAND:
 		if (!list_has(&local_settings.allow_commands, origin))
-			run_add(r, from->address, DELIVER_BOUNCED, "5.7.1", "mail to command is restricted");
+			run_add(r, from->address, DELIVER_BOUNCED, "5.7.1",
+				"mail to command is restricted");
 		else if (run_first_time(r, "command", m->value, (long)from->rights.uid))
 			target_command(r, from, m->value);
 		break;
 	case MEMBER_FILE:
 		if (!list_has(&local_settings.allow_files, origin))
-			run_add(r, from->address, DELIVER_BOUNCED, "5.7.1", "mail to file is restricted");
+			run_add(r, from->address, DELIVER_BOUNCED, "5.7.1",
+				"mail to file is restricted");
 		else if (run_first_time(r, "file", m->value, (long)from->rights.uid))
 			target_file(r, from, m->value);
 		break;
@@ -138,19 +145,21 @@ members_deliver(struct run *r, const struct party *from, const struct members *l
 	size_t        n = 0;
 
 	if (from->level > LEVEL_MAX) {
-		run_add(r, from->address, DELIVER_BOUNCED, "5.4.6", "possible alias database loop for %.*s",
-		        SPAN_ARGS(from->local));
+		run_add(r, from->address, DELIVER_BOUNCED, "5.4.6",
+			"possible alias database loop for %.*s", SPAN_ARGS(from->local));
 		return;
 	}
 	if (resolve_all(r, from, list, &whole, &routes, &why) < 0) {
-		run_add(r, from->address, DELIVER_DEFERRED, "4.3.0", "address resolver failure: %s", fault_text(&why));
+		run_add(r, from->address, DELIVER_DEFERRED, "4.3.0", "address resolver failure: %s",
+			fault_text(&why));
 		return;
 	}
 	for (size_t i = 0; i < list->count; i++) {
 		const struct member *m = &list->at[i];
 		bool                 resolved = m->kind == MEMBER_ADDRESS && !is_bare(m->value);
 
-		deliver_member(r, from, m, resolved ? whole[n] : SPAN_NONE, resolved ? &routes[n] : NULL);
+		deliver_member(
+			r, from, m, resolved ? whole[n] : SPAN_NONE, resolved ? &routes[n] : NULL);
 		n += resolved;
 	}
 }

@@ -7,7 +7,8 @@
 #include "mail/address.h"
 #include "mail/line.h"
 
-/* Off the front of *rest: up to a comma (or a line end) outside of quotes, angles and parentheses. */
+/* Off the front of *rest: up to a comma (or a line end) outside of quotes, angles and parentheses.
+ */
 static struct span
 cut_member(struct span *rest, bool lines)
 {
@@ -139,7 +140,8 @@ add(struct arena *arena, struct members *m, size_t *room, struct span text)
 		return;
 	}
 	if (m->count == *room) {
-		struct member *more = arena_alloc(arena, (*room = *room ? *room * 2 : 4) * sizeof *more);
+		struct member *more =
+			arena_alloc(arena, (*room = *room ? *room * 2 : 4) * sizeof *more);
 
 		if (m->count)
 			memcpy(more, m->at, m->count * sizeof *more);

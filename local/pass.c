@@ -14,10 +14,11 @@
 enum { CONNECT_MS = 30 * 1000 };
 
 static int
-ask(struct run *r, const struct party *p, struct span transport, struct span nexthop, struct outcome *o,
-    struct fault *why)
+ask(struct run *r, const struct party *p, struct span transport, struct span nexthop,
+	struct outcome *o, struct fault *why)
 {
-	autofree char         *path = mem_format("%s/private/%.*s", site.queue_directory, SPAN_ARGS(transport));
+	autofree char *path =
+		mem_format("%s/private/%.*s", site.queue_directory, SPAN_ARGS(transport));
 	autoclose int          sock = -1;
 	autoframe struct frame f = {0};
 	struct deliver_answer  answer;
@@ -40,8 +41,10 @@ ask(struct run *r, const struct party *p, struct span transport, struct span nex
 	if (peer_connect(path, clock_after(CONNECT_MS), &sock, why) < 0 ||
 	    deliver_ask(sock, &d, clock_after(CONNECT_MS), why) < 0)
 		return -1;
-	while ((got = deliver_next(sock, &f, &answer, clock_after(site.daemon_timeout), why)) == 0) {
-		outcome_set(o, answer.status.action, answer.dsn, "%.*s", SPAN_ARGS(answer.status.text));
+	while ((got = deliver_next(sock, &f, &answer, clock_after(site.daemon_timeout), why)) ==
+		0) {
+		outcome_set(
+			o, answer.status.action, answer.dsn, "%.*s", SPAN_ARGS(answer.status.text));
 		o->logged = true;
 		told = true;
 	}
@@ -63,6 +66,7 @@ pass_on(struct run *r, const struct party *p, struct span destination)
 	if (nexthop.len == 0)
 		nexthop = p->domain;
 	if (ask(r, p, transport, nexthop, &o, &why) < 0)
-		outcome_set(&o, DELIVER_DEFERRED, "4.3.0", "transport %.*s: %s", SPAN_ARGS(transport), fault_text(&why));
+		outcome_set(&o, DELIVER_DEFERRED, "4.3.0", "transport %.*s: %s",
+			SPAN_ARGS(transport), fault_text(&why));
 	run_add_outcome(r, p->address, &o);
 }

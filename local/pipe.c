@@ -64,16 +64,16 @@ read_eol(const char *in, struct text *out, struct fault *why)
 static int
 prepare(struct fault *why)
 {
-	if (attributes_parse(service->argc, service->argv, "user flags directory eol null_sender size",
-	                     &config.attributes, why) < 0)
+	if (attributes_parse(service->argc, service->argv,
+		    "user flags directory eol null_sender size", &config.attributes, why) < 0)
 		return -1;
 	for (const char *f = config.attributes.flags; *f; f++)
 		if (!strchr("BDFORXhqu.>", *f))
 			return fault_set(why, FAULT_INPUT, "unknown flag: %c", *f);
 	if (read_eol(config.attributes.eol, &config.eol, why) < 0)
 		return -1;
-	return param_transport_duration(service->main_cf, service->name, "_time_limit", "command_time_limit",
-	                                &config.time_limit, why);
+	return param_transport_duration(service->main_cf, service->name, "_time_limit",
+		"command_time_limit", &config.time_limit, why);
 }
 
 /* Arguments. */
@@ -115,7 +115,8 @@ shape(struct arena *arena, struct span address)
 static struct span
 sender_of(const struct macros *m)
 {
-	return m->d->sender.len ? shape(m->arena, m->d->sender) : span_of(config.attributes.null_sender);
+	return m->d->sender.len ? shape(m->arena, m->d->sender)
+				: span_of(config.attributes.null_sender);
 }
 
 static struct span
@@ -132,23 +133,36 @@ static int
 look_up(void *context, struct span name, struct text *value, struct fault *why)
 {
 	const struct macros *m = context;
-	struct span          recipient = shape(m->arena, m->rcpt->address), local, domain, user, extension;
-	struct span          original = m->rcpt->original.len ? m->rcpt->original : m->rcpt->address;
+	struct span recipient = shape(m->arena, m->rcpt->address), local, domain, user, extension;
+	struct span original = m->rcpt->original.len ? m->rcpt->original : m->rcpt->address;
 
 	address_split(recipient, &local, &domain);
 	user = local;
 	extension = SPAN_NONE;
-	if (!address_split_extension(local, span_of(site.recipient_delimiter), true, &user, &extension))
+	if (!address_split_extension(
+		    local, span_of(site.recipient_delimiter), true, &user, &extension))
 		user = local;
-	const struct { const char *name; struct span value; } known[] = {
-		{"recipient", recipient}, {"mailbox", local}, {"user", user}, {"extension", extension},
-		{"domain", domain}, {"original_recipient", shape(m->arena, original)},
-		{"sender", sender_of(m)}, {"nexthop", lower_host(m->arena, m->d->nexthop)},
-		{"queue_id", m->d->queue_id}, {"envid", m->d->envid},
+	const struct { const char *name; struct span value;
+	} known[] = {
+		{"recipient", recipient},
+		{"mailbox", local},
+		{"user", user},
+		{"extension", extension},
+		{"domain", domain},
+		{"original_recipient", shape(m->arena, original)},
+		{"sender", sender_of(m)},
+		{"nexthop", lower_host(m->arena, m->d->nexthop)},
+		{"queue_id", m->d->queue_id},
+		{"envid", m->d->envid},
 		{"size", span_of(arena_format(m->arena, "%lld", (long long)m->d->size))},
-		{"client_address", m->d->client_address}, {"client_hostname", m->d->client_name},
-		{"client_helo", m->d->helo}, {"client_protocol", m->d->protocol}, {"client_port", SPAN_NONE},
-		{"sasl_username", m->d->sasl_user}, {"sasl_method", SPAN_NONE}, {"sasl_sender", SPAN_NONE},
+		{"client_address", m->d->client_address},
+		{"client_hostname", m->d->client_name},
+		{"client_helo", m->d->helo},
+		{"client_protocol", m->d->protocol},
+		{"client_port", SPAN_NONE},
+		{"sasl_username", m->d->sasl_user},
+		{"sasl_method", SPAN_NONE},
+		{"sasl_sender", SPAN_NONE},
 	};
 
 	for (size_t i = 0; i < COUNT(known); i++)
@@ -162,7 +176,8 @@ look_up(void *context, struct span name, struct text *value, struct fault *why)
 static void
 note_repeated(void *found, struct span name)
 {
-	static const char *const each[] = {"recipient", "mailbox", "user", "extension", "domain", "original_recipient"};
+	static const char *const each[] = {
+		"recipient", "mailbox", "user", "extension", "domain", "original_recipient"};
 
 	for (size_t i = 0; i < COUNT(each); i++)
 		if (span_is(name, each[i]))
@@ -182,14 +197,15 @@ add_argument(struct macros *m, const char *word, const char **argv, size_t *n, s
 	if (span_has(text_span(&out), '\0'))
 		return fault_set(why, FAULT_INPUT, "an argument holds NUL");
 	if (word[0] == '$' && out.len && out.at[0] == '-' && !config.allow_min_user)
-		return fault_set(why, FAULT_DENIED, "an address that starts with \"-\" would be an option");
+		return fault_set(
+			why, FAULT_DENIED, "an address that starts with \"-\" would be an option");
 	argv[(*n)++] = arena_string(m->arena, text_span(&out));
 	return 0;
 }
 
 static int
-make_argv(const struct delivery *d, struct deliver_rcpt *const *rcpts, size_t count, struct arena *arena,
-          const char *const **out, struct fault *why)
+make_argv(const struct delivery *d, struct deliver_rcpt *const *rcpts, size_t count,
+	struct arena *arena, const char *const **out, struct fault *why)
 {
 	const char **argv = arena_alloc(arena, (ARGUMENTS_MAX + 1) * sizeof *argv);
 	size_t       n = 0;
@@ -230,26 +246,38 @@ make_environment(struct arena *arena)
 /* Deliveries. */
 
 static void
-run(const struct delivery *d, const struct message_content *content, struct deliver_rcpt *const *rcpts,
-    size_t count, struct arena *arena, struct outcome *o)
+run(const struct delivery *d, const struct message_content *content,
+	struct deliver_rcpt *const *rcpts, size_t count, struct arena *arena, struct outcome *o)
 {
 	autotext struct text headers = {0}, from = {0};
 	struct errand_result result;
 	struct fault         why = {0};
-	unsigned             which = (has_flag('R') ? HEADER_RETURN_PATH : 0u) | (has_flag('O') ? HEADER_ORIGINAL_TO : 0u) |
+	unsigned             which = (has_flag('R') ? HEADER_RETURN_PATH : 0u) |
+		(has_flag('O') ? HEADER_ORIGINAL_TO : 0u) |
 		(has_flag('D') ? HEADER_DELIVERED_TO : 0u);
-	struct errand        e = {
-		.who = config.attributes.who, .content = content, .kind = ERRAND_COMMAND, .user = config.attributes.user,
+	struct errand e = {.who = config.attributes.who,
+		.content = content,
+		.kind = ERRAND_COMMAND,
+		.user = config.attributes.user,
 		.loop_address = has_flag('D') ? rcpts[0]->address : SPAN_NONE,
-		.shown = config.attributes.argv[0], .done = arena_format(arena, "delivered via %s service", service->name),
-		.environment = make_environment(arena), .limit_ms = config.time_limit, .quote_from = has_flag('>'),
-		.dots = has_flag('.'), .blank_end = has_flag('B'), .eol = text_span(&config.eol),
-		.work_directory = config.attributes.directory[0] ? config.attributes.directory : site.queue_directory,
-		.from_line = SPAN_NONE, .queue_id = d->queue_id, .recipient = rcpts[0]->address};
+		.shown = config.attributes.argv[0],
+		.done = arena_format(arena, "delivered via %s service", service->name),
+		.environment = make_environment(arena),
+		.limit_ms = config.time_limit,
+		.quote_from = has_flag('>'),
+		.dots = has_flag('.'),
+		.blank_end = has_flag('B'),
+		.eol = text_span(&config.eol),
+		.work_directory = config.attributes.directory[0] ? config.attributes.directory
+								 : site.queue_directory,
+		.from_line = SPAN_NONE,
+		.queue_id = d->queue_id,
+		.recipient = rcpts[0]->address};
 
 	if (config.attributes.size && content->size > config.attributes.size) {
-		outcome_set(o, DELIVER_BOUNCED, "5.2.3", "message size %lld exceeds size limit %lld of %s transport",
-		            (long long)content->size, (long long)config.attributes.size, service->name);
+		outcome_set(o, DELIVER_BOUNCED, "5.2.3",
+			"message size %lld exceeds size limit %lld of %s transport",
+			(long long)content->size, (long long)config.attributes.size, service->name);
 		return;
 	}
 	if (make_argv(d, rcpts, count, arena, &e.argv, &why) < 0) {
@@ -309,18 +337,19 @@ static const char *const asks[] = {NULL};
 static const char *const anywhere[] = {"/", NULL};
 
 static const struct service pipe_service = {
-	.name     = "pipe",
-	.about    = "delivers to a command",
-	.role     = ROLE_ROOT,
-	.model    = SERVE_FORKS,
-	.asks     = asks,
-	.promises = MAY_ACCEPT | MAY_ASK | MAY_READ | MAY_WRITE | MAY_FORK | MAY_EXEC | MAY_BECOME | MAY_NAME,
-	.reads    = anywhere,
-	.writes   = anywhere,
-	.params   = params,
-	.tasks    = "1",
-	.prepare  = prepare,
-	.serve    = serve,
+	.name = "pipe",
+	.about = "delivers to a command",
+	.role = ROLE_ROOT,
+	.model = SERVE_FORKS,
+	.asks = asks,
+	.promises = MAY_ACCEPT | MAY_ASK | MAY_READ | MAY_WRITE | MAY_FORK | MAY_EXEC | MAY_BECOME |
+		MAY_NAME,
+	.reads = anywhere,
+	.writes = anywhere,
+	.params = params,
+	.tasks = "1",
+	.prepare = prepare,
+	.serve = serve,
 };
 
 int

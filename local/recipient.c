@@ -35,14 +35,14 @@ name_party(struct run *r, struct party *p)
 	p->user = p->local;
 	p->extension = SPAN_NONE;
 	p->delimiter[0] = 0;
-	if (address_split_extension(p->local, span_of(site.recipient_delimiter), local_settings.owner_special,
-	                            &base, &extension)) {
+	if (address_split_extension(p->local, span_of(site.recipient_delimiter),
+		    local_settings.owner_special, &base, &extension)) {
 		p->delimiter[0] = base.at[base.len];
 		p->user = base;
 		p->extension = extension;
 		if (span_has(extension, '/')) {
-			log_warning("%.*s: address with illegal extension: %.*s", SPAN_ARGS(r->d->queue_id),
-			            SPAN_ARGS(p->local));
+			log_warning("%.*s: address with illegal extension: %.*s",
+				SPAN_ARGS(r->d->queue_id), SPAN_ARGS(p->local));
 			p->extension = SPAN_NONE;
 		}
 	}
@@ -62,7 +62,8 @@ take_rights(struct party *p, const struct table *where, struct fault *why)
 	if (owner == 0 || owner == (uid_t)-1 || !privilege_is_root())
 		return 0;
 	autofree char *number = mem_format("%ld:%ld", (long)owner, (long)owner);
-	return agent_identity_of_uid(owner, &p->rights) ? 0 : identity_find(number, &p->rights, why);
+	return agent_identity_of_uid(owner, &p->rights) ? 0
+							: identity_find(number, &p->rights, why);
 }
 
 /* owner-list, when there is such an alias, becomes the sender of what list expands to. */
@@ -114,7 +115,8 @@ try_alias(struct run *r, const struct party *p, struct span name, bool whole)
 
 	if (got == 1)
 		return false;
-	if (got < 0 || take_rights(&next, where, &why) < 0 || take_owner(r, &next, name, &why) < 0) {
+	if (got < 0 || take_rights(&next, where, &why) < 0 ||
+		take_owner(r, &next, name, &why) < 0) {
 		defer_alias(r, p, &why);
 		return true;
 	}
@@ -124,14 +126,16 @@ try_alias(struct run *r, const struct party *p, struct span name, bool whole)
 		return true;
 	members_parse(r->arena, text_span(&value), MEMBERS_OF_ALIAS, &list);
 	if (list.cut) {
-		run_add(r, p->address, DELIVER_DEFERRED, "4.3.5", "too many members in alias %.*s", SPAN_ARGS(name));
+		run_add(r, p->address, DELIVER_DEFERRED, "4.3.5", "too many members in alias %.*s",
+			SPAN_ARGS(name));
 		return true;
 	}
 	if (list.faulty)
-		log_warning("%.*s: alias %.*s: %zu members make no sense", SPAN_ARGS(r->d->queue_id), SPAN_ARGS(name),
-		            list.faulty);
+		log_warning("%.*s: alias %.*s: %zu members make no sense",
+			SPAN_ARGS(r->d->queue_id), SPAN_ARGS(name), list.faulty);
 	if (list.count == 0) {
-		run_add(r, p->address, DELIVER_DEFERRED, "4.3.5", "bad alias: %.*s", SPAN_ARGS(name));
+		run_add(r, p->address, DELIVER_DEFERRED, "4.3.5", "bad alias: %.*s",
+			SPAN_ARGS(name));
 		return true;
 	}
 	next.origin = PARTY_ALIAS;
@@ -158,8 +162,8 @@ is_alias(struct run *r, const struct party *p)
 
 /* 0 and *value, 1, -1 */
 static int
-by_user(const struct table_list *maps, const struct party *p, const char *otherwise, struct text *value,
-        struct fault *why)
+by_user(const struct table_list *maps, const struct party *p, const char *otherwise,
+	struct text *value, struct fault *why)
 {
 	int got = table_list_count(maps) ? table_list_find(maps, p->user, value, NULL, why) : 1;
 
@@ -172,7 +176,8 @@ by_user(const struct table_list *maps, const struct party *p, const char *otherw
 
 /* True when a transport of that parameter took it. */
 static bool
-is_passed_on(struct run *r, const struct party *p, const struct table_list *maps, const char *otherwise)
+is_passed_on(
+	struct run *r, const struct party *p, const struct table_list *maps, const char *otherwise)
 {
 	autotext struct text destination = {0};
 	struct fault         why = {0};
@@ -181,7 +186,8 @@ is_passed_on(struct run *r, const struct party *p, const struct table_list *maps
 	if (got == 1)
 		return false;
 	if (got < 0)
-		run_add(r, p->address, DELIVER_DEFERRED, "4.3.0", "table lookup failure: %s", fault_text(&why));
+		run_add(r, p->address, DELIVER_DEFERRED, "4.3.0", "table lookup failure: %s",
+			fault_text(&why));
 	else if (target_check_loop(r, p))
 		pass_on(r, p, text_span(&destination));
 	return true;
@@ -199,9 +205,10 @@ deliver_nobody(struct run *r, const struct party *p)
 	if (local_settings.luser_relay[0] && run_first_time(r, "luser", p->local, 0)) {
 		if (!target_check_loop(r, p))
 			return;
-		if (environment_expand(r, p, NULL, span_of(local_settings.luser_relay), local_settings.command_filter,
-		                       &relay, &undefined, &why) < 0) {
-			run_add(r, p->address, DELIVER_DEFERRED, "4.3.5", "luser_relay: %s", fault_text(&why));
+		if (environment_expand(r, p, NULL, span_of(local_settings.luser_relay),
+			    local_settings.command_filter, &relay, &undefined, &why) < 0) {
+			run_add(r, p->address, DELIVER_DEFERRED, "4.3.5", "luser_relay: %s",
+				fault_text(&why));
 			return;
 		}
 		struct party   next = *p;
@@ -219,11 +226,13 @@ deliver_nobody(struct run *r, const struct party *p)
 		run_add(r, p->address, DELIVER_SENT, "2.0.0", "discarded");
 		return;
 	}
-	run_add(r, p->address, DELIVER_BOUNCED, "5.1.1", "unknown user: \"%.*s\"", SPAN_ARGS(p->user));
+	run_add(r, p->address, DELIVER_BOUNCED, "5.1.1", "unknown user: \"%.*s\"",
+		SPAN_ARGS(p->user));
 }
 
 static void
-deliver_forward(struct run *r, const struct party *p, const struct agent_user *user, const struct members *list)
+deliver_forward(struct run *r, const struct party *p, const struct agent_user *user,
+	const struct members *list)
 {
 	struct party next = *p;
 
@@ -250,7 +259,8 @@ deliver_user(struct run *r, const struct party *p)
 		return;
 	}
 	if (got == 1) {
-		if (!is_passed_on(r, p, local_settings.transports, local_settings.mailbox_transport))
+		if (!is_passed_on(
+			    r, p, local_settings.transports, local_settings.mailbox_transport))
 			deliver_nobody(r, p);
 		return;
 	}
@@ -265,12 +275,13 @@ recipient_deliver(struct run *r, struct party *p)
 	name_party(r, p);
 	if (p->level > LEVEL_MAX) {
 		log_warning("possible alias database loop for %.*s", SPAN_ARGS(p->local));
-		run_add(r, p->address, DELIVER_BOUNCED, "5.4.6", "possible alias database loop for %.*s",
-		        SPAN_ARGS(p->local));
+		run_add(r, p->address, DELIVER_BOUNCED, "5.4.6",
+			"possible alias database loop for %.*s", SPAN_ARGS(p->local));
 		return;
 	}
 	if (p->user.len == 0) {
-		run_add(r, p->address, DELIVER_BOUNCED, "5.1.3", "null username in \"%.*s\"", SPAN_ARGS(p->address));
+		run_add(r, p->address, DELIVER_BOUNCED, "5.1.3", "null username in \"%.*s\"",
+			SPAN_ARGS(p->address));
 		return;
 	}
 	if (!is_alias(r, p))

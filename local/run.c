@@ -21,7 +21,8 @@ run_add_outcome(struct run *r, struct span address, struct outcome *given)
 }
 
 void
-run_add(struct run *r, struct span address, enum deliver_action action, const char *dsn, const char *format, ...)
+run_add(struct run *r, struct span address, enum deliver_action action, const char *dsn,
+	const char *format, ...)
 {
 	autotext struct text text = {0};
 	struct outcome       o = {0};
@@ -45,7 +46,8 @@ run_first_time(struct run *r, const char *kind, struct span what, long who)
 		return false;
 	if (strmap_count(r->seen) >= SEEN_MAX) {
 		if (!r->too_much)
-			run_add(r, r->rcpt->address, DELIVER_DEFERRED, "4.3.5", "expands to too many addresses");
+			run_add(r, r->rcpt->address, DELIVER_DEFERRED, "4.3.5",
+				"expands to too many addresses");
 		r->too_much = true;
 		return false;
 	}
@@ -96,8 +98,13 @@ void
 run_recipient(struct delivery *d, const struct message_content *content, struct deliver_rcpt *told,
               struct outcome *out)
 {
-	struct run   r = {.d = d, .rcpt = told, .content = content, .arena = arena_new(), .seen = strmap_new()};
-	struct party party = {.address = told->address, .rights = local_settings.nobody, .sender = d->sender};
+	struct run   r = {.d = d,
+		  .rcpt = told,
+		  .content = content,
+		  .arena = arena_new(),
+		  .seen = strmap_new()};
+	struct party party = {
+		.address = told->address, .rights = local_settings.nobody, .sender = d->sender};
 
 	recipient_deliver(&r, &party);
 	forward_finish(&r);

@@ -20,8 +20,8 @@
 #include "local/settings.h"
 
 enum {
-	LEVEL_MAX = 50,                  /* aliases in aliases, SECURITY.md row 10 */
-	SEEN_MAX = 200000,               /* aliases, addresses, commands and files out of one recipient */
+	LEVEL_MAX = 50,    /* aliases in aliases, SECURITY.md row 10 */
+	SEEN_MAX = 200000, /* aliases, addresses, commands and files out of one recipient */
 };
 
 enum party_origin { PARTY_RECIPIENT, PARTY_ALIAS, PARTY_FORWARD, PARTY_INCLUDE };
@@ -56,11 +56,12 @@ struct run {
 };
 
 /* The delivery of one recipient, as agent_serve asks for it. */
-void run_recipient(struct delivery *, const struct message_content *, struct deliver_rcpt *told, struct outcome *);
+void run_recipient(struct delivery *, const struct message_content *, struct deliver_rcpt *told,
+	struct outcome *);
 
 /* Adds an outcome for an address. */
-void run_add(struct run *, struct span address, enum deliver_action, const char *dsn, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+void run_add(struct run *, struct span address, enum deliver_action, const char *dsn,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
 void run_add_outcome(struct run *, struct span address, struct outcome *given);
 /* True the first time that this is seen (duplicate filter). */
 bool run_first_time(struct run *, const char *kind, struct span what, long who);
@@ -72,11 +73,12 @@ void members_deliver(struct run *, const struct party *, const struct members *)
 void target_file(struct run *, const struct party *, struct span path);
 void target_command(struct run *, const struct party *, struct span command);
 /* .forward and mailbox of a user; true: done; false: there was a .forward, in *list. */
-bool target_user(struct run *, const struct party *, const struct agent_user *, bool look_for_forward,
-                 struct members *list);
+bool target_user(struct run *, const struct party *, const struct agent_user *,
+	bool look_for_forward, struct members *list);
 /* Looks through the header for a loop, once a run. False: it was one, and is told. */
 bool target_check_loop(struct run *, const struct party *);
-bool target_read_include(struct run *, const struct party *, struct span path, struct members *list);
+bool target_read_include(
+	struct run *, const struct party *, struct span path, struct members *list);
 
 /* forward.c: all that was collected, one message for each sender. */
 void forward_add(struct run *, struct span sender, struct span address);
@@ -87,7 +89,7 @@ void pass_on(struct run *, const struct party *, struct span destination);
 
 /* environment.c: what commands may know; and $name in forward_path and the like. */
 const char *const *environment_make(struct run *, const struct party *, const struct agent_user *);
-int environment_expand(struct run *, const struct party *, const struct agent_user *, struct span text,
-                       const char *filter, struct text *out, bool *undefined, struct fault *);
+int                environment_expand(struct run *, const struct party *, const struct agent_user *,
+		       struct span text, const char *filter, struct text *out, bool *undefined, struct fault *);
 
 #endif

@@ -76,8 +76,10 @@ local_prepare(struct fault *why)
 	struct fault trouble = {0};
 
 	sandbox_prepare_mailbox();
-	agent_user_find(SPAN("no such user"), &(struct agent_user){0}, NULL);   /* loads NSS once, not in each child */
-	if (agent_locks_parse(&S.lock_words, &S.locks, why) < 0 || agent_default_identity(&S.nobody, why) < 0)
+	agent_user_find(SPAN("no such user"), &(struct agent_user){0},
+		NULL); /* loads NSS once, not in each child */
+	if (agent_locks_parse(&S.lock_words, &S.locks, why) < 0 ||
+		agent_default_identity(&S.nobody, why) < 0)
 		return -1;
 	if (privilege_is_root() && S.nobody.uid == 0)
 		return fault_set(why, FAULT_DENIED, "default_privs must not be root");
@@ -85,8 +87,10 @@ local_prepare(struct fault *why)
 	if (open_maps(&S.aliases, &S.alias_maps, "alias_maps", &trouble) < 0)
 		log_warning("%s: local mail is deferred", fault_text(&trouble));
 	if (open_maps(&S.commands, &S.mailbox_command_maps, "mailbox_command_maps", why) < 0 ||
-	    open_maps(&S.transports, &S.mailbox_transport_maps, "mailbox_transport_maps", why) < 0 ||
-	    open_maps(&S.fallbacks, &S.fallback_transport_maps, "fallback_transport_maps", why) < 0)
+		open_maps(&S.transports, &S.mailbox_transport_maps, "mailbox_transport_maps", why) <
+			0 ||
+		open_maps(&S.fallbacks, &S.fallback_transport_maps, "fallback_transport_maps",
+			why) < 0)
 		return -1;
 	return 0;
 }

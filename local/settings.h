@@ -10,8 +10,10 @@
 #include "table/table.h"
 
 struct local_settings {
-	struct list alias_maps, propagate, allow_commands, allow_files, prepend, lock_words, export_environment;
-	const char *forward_path, *mailbox_command, *mailbox_transport, *fallback_transport, *luser_relay;
+	struct list alias_maps, propagate, allow_commands, allow_files, prepend, lock_words,
+		export_environment;
+	const char *forward_path, *mailbox_command, *mailbox_transport, *fallback_transport,
+		*luser_relay;
 	const char *home_mailbox, *mail_spool_directory, *command_shell, *command_directory;
 	const char *command_filter, *forward_filter;
 	struct list mailbox_command_maps, mailbox_transport_maps, fallback_transport_maps;

@@ -40,7 +40,8 @@ prepare(struct fault *why)
 
 	if (attributes_parse(service->argc, service->argv, "user", &config.attributes, why) < 0)
 		return -1;
-	config.environment = mem_array(site.export_environment.count + 2, sizeof *config.environment);
+	config.environment =
+		mem_array(site.export_environment.count + 2, sizeof *config.environment);
 	for (size_t i = 0; i < site.export_environment.count; i++) {
 		char *item = site.export_environment.item[i];
 
@@ -50,8 +51,8 @@ prepare(struct fault *why)
 			config.environment[n++] = mem_format("%s=%s", item, getenv(item));
 	}
 	config.environment[n] = mem_string("PATH=/usr/bin:/bin:/usr/sbin:/sbin");
-	return param_transport_duration(service->main_cf, service->name, "_time_limit", "command_time_limit",
-	                                &config.time_limit, why);
+	return param_transport_duration(service->main_cf, service->name, "_time_limit",
+		"command_time_limit", &config.time_limit, why);
 }
 
 static _Noreturn void
@@ -114,9 +115,11 @@ attend(pid_t pid)
 	if (late)
 		log_warning("command %s: time limit exceeded", config.attributes.argv[0]);
 	else if (WIFSIGNALED(status))
-		log_warning("command %s killed by signal %d", config.attributes.argv[0], WTERMSIG(status));
+		log_warning("command %s killed by signal %d", config.attributes.argv[0],
+			WTERMSIG(status));
 	else if (WEXITSTATUS(status))
-		log_warning("command %s exit status %d", config.attributes.argv[0], WEXITSTATUS(status));
+		log_warning("command %s exit status %d", config.attributes.argv[0],
+			WEXITSTATUS(status));
 }
 
 static void

@@ -18,27 +18,36 @@ enum delivered_header { FOR_COMMAND, FOR_FILE, FOR_FORWARD };
 static struct errand
 new_errand(struct run *r, const struct party *p, const struct identity *who)
 {
-	struct errand e = {
-		.who = *who, .content = r->content, .user = arena_string(r->arena, p->user), .kind = ERRAND_LOOK,
+	struct errand e = {.who = *who,
+		.content = r->content,
+		.user = arena_string(r->arena, p->user),
+		.kind = ERRAND_LOOK,
 		.loop_address = r->loop_checked ? SPAN_NONE : r->rcpt->address,
-		.queue_id = r->d->queue_id, .recipient = r->rcpt->address, .arrived = r->d->arrival_us,
-		.size_limit = local_settings.mailbox_size_limit, .limit_ms = local_settings.command_ms,
-		.from_line = SPAN_NONE, .prefix = SPAN_NONE, .eol = SPAN_NONE,
-		.locking = {local_settings.locks, local_settings.lock_attempts, local_settings.lock_delay_ms,
-		            local_settings.stale_ms}};
+		.queue_id = r->d->queue_id,
+		.recipient = r->rcpt->address,
+		.arrived = r->d->arrival_us,
+		.size_limit = local_settings.mailbox_size_limit,
+		.limit_ms = local_settings.command_ms,
+		.from_line = SPAN_NONE,
+		.prefix = SPAN_NONE,
+		.eol = SPAN_NONE,
+		.locking = {local_settings.locks, local_settings.lock_attempts,
+			local_settings.lock_delay_ms, local_settings.stale_ms}};
 
 	return e;
 }
 
 static void
-set_headers(struct run *r, const struct party *p, struct errand *e, bool from_line, const char *delivered)
+set_headers(struct run *r, const struct party *p, struct errand *e, bool from_line,
+	const char *delivered)
 {
 	autotext struct text headers = {0}, line = {0};
 	unsigned             which = HEADER_RETURN_PATH | HEADER_ORIGINAL_TO;
 
 	if (list_has(&local_settings.prepend, delivered))
 		which |= HEADER_DELIVERED_TO;
-	/* Delivered-To is the recipient that the queue knows, not its expansion: loops are found by it */
+	/* Delivered-To is the recipient that the queue knows, not its expansion: loops are found by
+	 * it */
 	agent_headers(which, p->sender, r->rcpt->original, r->rcpt->address, &headers);
 	e->prefix = arena_span(r->arena, text_span(&headers));
 	if (!from_line)
@@ -49,7 +58,8 @@ set_headers(struct run *r, const struct party *p, struct errand *e, bool from_li
 
 /* Runs it, or with sendmail -bv tells what it would do: false when there was a list. */
 static bool
-run_errand(struct run *r, const struct party *p, struct errand *e, const char *would, struct members *list)
+run_errand(struct run *r, const struct party *p, struct errand *e, const char *would,
+	struct members *list)
 {
 	struct errand_result result;
 
@@ -121,13 +131,16 @@ set_file(struct run *r, struct errand *e, const char *path)
 	e->shown = path;
 	if (path[len - 1] == '/') {
 		e->kind = ERRAND_MAILDIR;
-		e->directory = arena_string(r->arena, span_first(span_of(path), len > 1 ? len - 1 : 1));
+		e->directory =
+			arena_string(r->arena, span_first(span_of(path), len > 1 ? len - 1 : 1));
 		e->done = "delivered to maildir";
 		return;
 	}
 	slash = strrchr(path, '/');
 	e->kind = ERRAND_MBOX;
-	e->directory = slash == path ? "/" : arena_string(r->arena, span_first(span_of(path), (size_t)(slash - path)));
+	e->directory = slash == path
+		? "/"
+		: arena_string(r->arena, span_first(span_of(path), (size_t)(slash - path)));
 	e->file = slash + 1;
 }
 
@@ -155,7 +168,9 @@ target_file(struct run *r, const struct party *p, struct span where)
 static const char *const *
 command_argv(struct run *r, const char *command)
 {
-	struct span  rest = span_of(local_settings.command_shell[0] ? local_settings.command_shell : "/bin/sh -c"), word;
+	struct span rest = span_of(local_settings.command_shell[0] ? local_settings.command_shell
+								   : "/bin/sh -c"),
+		    word;
 	const char **argv = arena_alloc(r->arena, 20 * sizeof *argv);
 	size_t       n = 0;
 
@@ -179,8 +194,9 @@ set_command(struct run *r, const struct party *p, const struct agent_user *user,
 	e->environment = environment_make(r, p, user);
 	e->work_directory = site.queue_directory;
 	if (local_settings.command_directory[0] &&
-	    environment_expand(r, p, user, span_of(local_settings.command_directory), local_settings.command_filter,
-	                       &directory, &undefined, &why) == 0 && !undefined && directory.len)
+		environment_expand(r, p, user, span_of(local_settings.command_directory),
+			local_settings.command_filter, &directory, &undefined, &why) == 0 &&
+		!undefined && directory.len)
 		e->work_directory = arena_string(r->arena, text_span(&directory));
 	e->done = arena_format(r->arena, "delivered to command: %s", command);
 	set_headers(r, p, e, true, "command");
@@ -189,7 +205,10 @@ set_command(struct run *r, const struct party *p, const struct agent_user *user,
 static const struct agent_user *
 owner_of_rights(const struct party *p, struct agent_user *room)
 {
-	return p->origin == PARTY_FORWARD && agent_user_find(span_of(p->rights.name), room, NULL) == 0 ? room : NULL;
+	return p->origin == PARTY_FORWARD &&
+			agent_user_find(span_of(p->rights.name), room, NULL) == 0
+		? room
+		: NULL;
 }
 
 void
@@ -200,7 +219,8 @@ target_command(struct run *r, const struct party *p, struct span command)
 	struct members    list;
 
 	set_command(r, p, owner_of_rights(p, &room), &e, arena_string(r->arena, command));
-	run_errand(r, p, &e, arena_format(r->arena, "delivers to command: %.*s", SPAN_ARGS(command)), &list);
+	run_errand(r, p, &e,
+		arena_format(r->arena, "delivers to command: %.*s", SPAN_ARGS(command)), &list);
 }
 
 /* A user's mailbox. */
@@ -217,7 +237,8 @@ forward_paths(struct run *r, const struct party *p, const struct agent_user *use
 		bool                 undefined = false;
 		struct fault         why = {0};
 
-		if (environment_expand(r, p, user, word, local_settings.forward_filter, &path, &undefined, &why) < 0)
+		if (environment_expand(r, p, user, word, local_settings.forward_filter, &path,
+			    &undefined, &why) < 0)
 			log_warning("forward_path: %s", fault_text(&why));
 		else if (!undefined && path.len && path.at[0] == '/')
 			paths[n++] = arena_string(r->arena, text_span(&path));
@@ -234,8 +255,10 @@ set_spool(struct run *r, struct errand *e, const struct party *p)
 {
 	struct stat st;
 
-	set_file(r, e, arena_format(r->arena, "%s/%.*s%s", local_settings.mail_spool_directory, SPAN_ARGS(p->user),
-		span_ends(span_of(local_settings.mail_spool_directory), "/") ? "/" : ""));
+	set_file(r, e,
+		arena_format(r->arena, "%s/%.*s%s", local_settings.mail_spool_directory,
+			SPAN_ARGS(p->user),
+			span_ends(span_of(local_settings.mail_spool_directory), "/") ? "/" : ""));
 	if (e->who.uid == 0 || stat(local_settings.mail_spool_directory, &st) < 0)
 		return;
 	if ((st.st_mode & S_IWGRP) && !(st.st_mode & S_IWOTH) && st.st_uid != e->who.uid) {
@@ -248,7 +271,9 @@ static void
 set_mailbox(struct run *r, const struct party *p, const struct agent_user *user, struct errand *e)
 {
 	if (local_settings.home_mailbox[0])
-		set_file(r, e, arena_format(r->arena, "%s/%s", user->id.home, local_settings.home_mailbox));
+		set_file(r, e,
+			arena_format(
+				r->arena, "%s/%s", user->id.home, local_settings.home_mailbox));
 	else
 		set_spool(r, e, p);
 	set_headers(r, p, e, e->kind == ERRAND_MBOX, "file");
@@ -292,13 +317,14 @@ home_is_there(struct run *r, const struct party *p, const struct agent_user *use
 
 	if (!local_settings.require_home || (stat(user->id.home, &st) == 0 && S_ISDIR(st.st_mode)))
 		return true;
-	run_add(r, p->address, DELIVER_DEFERRED, "4.2.0", "cannot access home directory of %.*s", SPAN_ARGS(p->user));
+	run_add(r, p->address, DELIVER_DEFERRED, "4.2.0", "cannot access home directory of %.*s",
+		SPAN_ARGS(p->user));
 	return false;
 }
 
 bool
-target_user(struct run *r, const struct party *p, const struct agent_user *user, bool look_for_forward,
-            struct members *list)
+target_user(struct run *r, const struct party *p, const struct agent_user *user,
+	bool look_for_forward, struct members *list)
 {
 	autotext struct text value = {0};
 	struct errand        e = new_errand(r, p, &user->id);
@@ -319,7 +345,8 @@ target_user(struct run *r, const struct party *p, const struct agent_user *user,
 	if (got == 1)
 		got = own_command(p, &value, &why);
 	if (got < 0) {
-		run_add(r, p->address, DELIVER_DEFERRED, "4.3.0", "table lookup failure: %s", fault_text(&why));
+		run_add(r, p->address, DELIVER_DEFERRED, "4.3.0", "table lookup failure: %s",
+			fault_text(&why));
 		return true;
 	}
 	if (got == 0)
@@ -328,7 +355,9 @@ target_user(struct run *r, const struct party *p, const struct agent_user *user,
 		set_mailbox(r, p, user, &e);
 	if (e.kind == ERRAND_COMMAND && user->id.uid == 0 && privilege_is_root())
 		e.who = local_settings.nobody;   /* never a command as root */
-	would = e.kind == ERRAND_COMMAND ? arena_format(r->arena, "delivers to command: %s", e.shown)
-	        : e.kind == ERRAND_MAILDIR ? "delivers to maildir" : "delivers to mailbox";
+	would = e.kind == ERRAND_COMMAND
+		? arena_format(r->arena, "delivers to command: %s", e.shown)
+		: e.kind == ERRAND_MAILDIR ? "delivers to maildir"
+					   : "delivers to mailbox";
 	return run_errand(r, p, &e, would, list);
 }

@@ -56,10 +56,13 @@ static int
 prepare(struct fault *why)
 {
 	sandbox_prepare_mailbox();
-	return open_maps(&config.mailboxes, &config.mailbox_maps, "virtual_mailbox_maps", why) < 0 ||
-	       open_maps(&config.uids, &config.uid_maps, "virtual_uid_maps", why) < 0 ||
-	       open_maps(&config.gids, &config.gid_maps, "virtual_gid_maps", why) < 0 ||
-	       agent_locks_parse(&config.lock_words, &config.locks, why) < 0 ? -1 : 0;
+	return open_maps(&config.mailboxes, &config.mailbox_maps, "virtual_mailbox_maps", why) <
+				0 ||
+			open_maps(&config.uids, &config.uid_maps, "virtual_uid_maps", why) < 0 ||
+			open_maps(&config.gids, &config.gid_maps, "virtual_gid_maps", why) < 0 ||
+			agent_locks_parse(&config.lock_words, &config.locks, why) < 0
+		? -1
+		: 0;
 }
 
 /* 0 found, 1 not, -1 */
@@ -79,23 +82,26 @@ find(const struct table_list *maps, struct span address, struct text *value, str
 
 /* A number by a map, or a user or group name's: 0, or an outcome that says why. */
 static int
-find_id(const struct table_list *maps, const char *name, struct span address, int64_t least, int64_t *id,
-        struct outcome *o)
+find_id(const struct table_list *maps, const char *name, struct span address, int64_t least,
+	int64_t *id, struct outcome *o)
 {
 	autotext struct text value = {0};
 	struct fault         why = {0};
 	uint64_t             n;
 	int                  got = find(maps, address, &value, &why);
 
-	if (got == 0 && span_number(text_span(&value), &n) && n < UINT32_MAX && (int64_t)n >= least) {
+	if (got == 0 && span_number(text_span(&value), &n) && n < UINT32_MAX &&
+		(int64_t)n >= least) {
 		*id = (int64_t)n;
 		return 0;
 	}
 	if (got < 0) {
-		outcome_set(o, DELIVER_DEFERRED, "4.3.0", "table lookup failure: %s", fault_text(&why));
+		outcome_set(
+			o, DELIVER_DEFERRED, "4.3.0", "table lookup failure: %s", fault_text(&why));
 		return -1;
 	}
-	log_warning("recipient %.*s: %s %s", SPAN_ARGS(address), got ? "not found in" : "bad value in", name);
+	log_warning("recipient %.*s: %s %s", SPAN_ARGS(address),
+		got ? "not found in" : "bad value in", name);
 	outcome_set(o, DELIVER_DEFERRED, "4.3.5", "mail system configuration error");
 	return -1;
 }
@@ -116,7 +122,8 @@ path_is_sound(struct span path)
 
 /* Fills where and as whom: 0, or an outcome. */
 static int
-find_place(struct arena *arena, struct span address, struct errand *e, const char **path, struct outcome *o)
+find_place(struct arena *arena, struct span address, struct errand *e, const char **path,
+	struct outcome *o)
 {
 	autotext struct text value = {0};
 	struct fault         why = {0};
@@ -124,14 +131,17 @@ find_place(struct arena *arena, struct span address, struct errand *e, const cha
 	int                  got = find(config.mailboxes, address, &value, &why);
 
 	if (got < 0) {
-		outcome_set(o, DELIVER_DEFERRED, "4.3.0", "table lookup failure: %s", fault_text(&why));
+		outcome_set(
+			o, DELIVER_DEFERRED, "4.3.0", "table lookup failure: %s", fault_text(&why));
 		return -1;
 	}
 	if (got == 1) {
-		outcome_set(o, DELIVER_BOUNCED, "5.1.1", "unknown user: \"%.*s\"", SPAN_ARGS(address));
+		outcome_set(
+			o, DELIVER_BOUNCED, "5.1.1", "unknown user: \"%.*s\"", SPAN_ARGS(address));
 		return -1;
 	}
-	*path = arena_format(arena, "%s%s%s", config.base, config.base[0] ? "/" : "", text_string(&value));
+	*path = arena_format(
+		arena, "%s%s%s", config.base, config.base[0] ? "/" : "", text_string(&value));
 	if (!path_is_sound(span_of(*path))) {
 		log_warning("recipient %.*s: bad mailbox path %s", SPAN_ARGS(address), *path);
 		outcome_set(o, DELIVER_DEFERRED, "4.3.5", "mail system configuration error");
@@ -158,37 +168,47 @@ set_target(struct arena *arena, struct errand *e, const char *path)
 		return;
 	}
 	e->kind = ERRAND_MBOX;
-	e->directory = slash == path ? "/" : arena_string(arena, span_first(span_of(path), (size_t)(slash - path)));
+	e->directory = slash == path
+		? "/"
+		: arena_string(arena, span_first(span_of(path), (size_t)(slash - path)));
 	e->file = slash + 1;
 	e->done = "delivered to mailbox";
 	e->must_own = config.strict_ownership;
 }
 
 static void
-deliver(struct delivery *d, const struct message_content *content, struct deliver_rcpt *told, struct outcome *o)
+deliver(struct delivery *d, const struct message_content *content, struct deliver_rcpt *told,
+	struct outcome *o)
 {
 	autoarena struct arena *arena = arena_new();
 	autotext struct text    headers = {0}, from = {0};
 	struct errand_result    result;
 	const char             *path;
-	struct errand           e = {
-		.content = content, .user = arena_string(arena, told->address), .loop_address = told->address,
-		.queue_id = d->queue_id, .recipient = told->address, .arrived = d->arrival_us,
-		.size_limit = config.limit, .from_line = SPAN_NONE, .eol = SPAN_NONE,
-		.locking = {config.locks, config.lock_attempts, config.lock_delay_ms, config.stale_ms}};
+	struct errand           e = {.content = content,
+			  .user = arena_string(arena, told->address),
+			  .loop_address = told->address,
+			  .queue_id = d->queue_id,
+			  .recipient = told->address,
+			  .arrived = d->arrival_us,
+			  .size_limit = config.limit,
+			  .from_line = SPAN_NONE,
+			  .eol = SPAN_NONE,
+			  .locking = {
+				  config.locks, config.lock_attempts, config.lock_delay_ms, config.stale_ms}};
 
 	if (find_place(arena, told->address, &e, &path, o) < 0)
 		return;
 	set_target(arena, &e, path);
-	agent_headers(HEADER_RETURN_PATH | HEADER_ORIGINAL_TO | HEADER_DELIVERED_TO, d->sender, told->original,
-	              told->address, &headers);
+	agent_headers(HEADER_RETURN_PATH | HEADER_ORIGINAL_TO | HEADER_DELIVERED_TO, d->sender,
+		told->original, told->address, &headers);
 	e.prefix = text_span(&headers);
 	if (e.kind == ERRAND_MBOX) {
 		agent_from_line(d->sender, &from);
 		e.from_line = text_span(&from);
 	}
 	if (d->verify_only) {
-		outcome_set(o, DELIVER_SENT, "2.0.0", "delivers to %s", e.kind == ERRAND_MBOX ? "mailbox" : "maildir");
+		outcome_set(o, DELIVER_SENT, "2.0.0", "delivers to %s",
+			e.kind == ERRAND_MBOX ? "mailbox" : "maildir");
 		return;
 	}
 	errand_run(&e, arena, &result);

@@ -73,7 +73,8 @@ tell_fault(struct worker *w, const struct fault *why)
 static _Noreturn void
 be_worker(const struct worker_job *job, int input, int report)
 {
-	struct worker w = {.input = INPUT_FD, .report = REPORT_FD, .left = job->feed ? job->feed->size : 0};
+	struct worker w = {
+		.input = INPUT_FD, .report = REPORT_FD, .left = job->feed ? job->feed->size : 0};
 	struct fault  why = {0};
 	int           high_input, high_report;
 
@@ -82,7 +83,8 @@ be_worker(const struct worker_job *job, int input, int report)
 	/* past the two places first, so that neither overwrites the other */
 	high_input = fcntl(input, F_DUPFD, 10);
 	high_report = fcntl(report, F_DUPFD, 10);
-	if (high_input < 0 || high_report < 0 || dup2(high_input, INPUT_FD) < 0 || dup2(high_report, REPORT_FD) < 0)
+	if (high_input < 0 || high_report < 0 || dup2(high_input, INPUT_FD) < 0 ||
+		dup2(high_report, REPORT_FD) < 0)
 		_exit(1);
 	fcntl(INPUT_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC);
@@ -154,7 +156,8 @@ static int
 attend(struct feeding *f, struct fault *why)
 {
 	for (;;) {
-		struct pollfd p[2] = {{.fd = f->report, .events = POLLIN}, {.fd = f->input, .events = POLLOUT}};
+		struct pollfd p[2] = {
+			{.fd = f->report, .events = POLLIN}, {.fd = f->input, .events = POLLOUT}};
 		int           n = poll(p, 2, clock_left(f->deadline));
 		int           over;
 
@@ -186,7 +189,8 @@ finish(pid_t pid, int result, struct fault *why)
 	if (result < 0)
 		return -1;
 	if (WIFSIGNALED(status))
-		return fault_set(why, FAULT_PEER, "delivery process died with signal %d", WTERMSIG(status));
+		return fault_set(
+			why, FAULT_PEER, "delivery process died with signal %d", WTERMSIG(status));
 	if (WEXITSTATUS(status))
 		return fault_set(why, FAULT_PEER, "delivery process died");
 	return 0;
@@ -195,7 +199,8 @@ finish(pid_t pid, int result, struct fault *why)
 int
 worker_run(const struct worker_job *job, struct fault *why)
 {
-	struct feeding f = {.job = job, .input = -1, .report = -1, .deadline = clock_after(job->limit_ms)};
+	struct feeding f = {
+		.job = job, .input = -1, .report = -1, .deadline = clock_after(job->limit_ms)};
 	int            in[2], out[2], result;
 	pid_t          pid;
 

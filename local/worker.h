@@ -26,7 +26,7 @@ struct worker_job {
 	const struct message_content *feed;       /* NULL: nothing is fed */
 	int64_t                       limit_ms;
 	void (*work)(struct worker *, void *context);                        /* in the child */
-	int  (*hear)(void *context, struct frame *, struct fault *);         /* in the parent, each frame */
+	int (*hear)(void *context, struct frame *, struct fault *); /* in the parent, each frame */
 	void                         *context;
 };
 

@@ -53,7 +53,8 @@ put_batch(struct frame *f, const struct span *in, size_t count)
 
 /* Takes exactly `count` fields "address". */
 static int
-take_addresses(const struct frame *f, size_t count, struct arena *arena, struct span *out, struct fault *why)
+take_addresses(const struct frame *f, size_t count, struct arena *arena, struct span *out,
+	struct fault *why)
 {
 	struct span name, value;
 	size_t      at = 0, n = 0;
@@ -68,8 +69,9 @@ take_addresses(const struct frame *f, size_t count, struct arena *arena, struct 
 
 /* Verbs that give one address for each. */
 static int
-ask_each(const char *verb, const char *field, const char *value, const char *answer, const struct span *in,
-         size_t count, struct arena *arena, struct span *out, struct fault *why)
+ask_each(const char *verb, const char *field, const char *value, const char *answer,
+	const struct span *in, size_t count, struct arena *arena, struct span *out,
+	struct fault *why)
 {
 	while (count) {
 		autoframe struct frame f = {0};
@@ -88,21 +90,22 @@ ask_each(const char *verb, const char *field, const char *value, const char *ans
 }
 
 int
-ask_rewrite(const char *context, const struct span *in, size_t count, struct arena *arena, struct span *out,
-            struct fault *why)
+ask_rewrite(const char *context, const struct span *in, size_t count, struct arena *arena,
+	struct span *out, struct fault *why)
 {
 	return ask_each("rewrite", "context", context, "rewritten", in, count, arena, out, why);
 }
 
 int
-ask_map(const char *kind, const struct span *in, size_t count, struct arena *arena, struct span *out,
-        struct fault *why)
+ask_map(const char *kind, const struct span *in, size_t count, struct arena *arena,
+	struct span *out, struct fault *why)
 {
 	return ask_each("map", "kind", kind, "mapped", in, count, arena, out, why);
 }
 
 static int
-take_routes(const struct frame *f, size_t count, struct arena *arena, struct route *out, struct fault *why)
+take_routes(const struct frame *f, size_t count, struct arena *arena, struct route *out,
+	struct fault *why)
 {
 	struct span   name, value;
 	size_t        at = 0, n = 0;
@@ -121,7 +124,8 @@ take_routes(const struct frame *f, size_t count, struct arena *arena, struct rou
 			r->nexthop = arena_span(arena, value);
 		} else if (span_is(name, "recipient")) {
 			r->recipient = arena_span(arena, value);
-		} else if (span_is(name, "class") && span_number(value, &number) && number <= ROUTE_ERROR) {
+		} else if (span_is(name, "class") && span_number(value, &number) &&
+			number <= ROUTE_ERROR) {
 			r->class = (enum route_class)number;
 		} else if (span_is(name, "error")) {
 			r->is_error = true;
@@ -134,8 +138,8 @@ take_routes(const struct frame *f, size_t count, struct arena *arena, struct rou
 }
 
 int
-ask_resolve(struct span sender, const struct span *in, size_t count, struct arena *arena, struct route *out,
-            struct fault *why)
+ask_resolve(struct span sender, const struct span *in, size_t count, struct arena *arena,
+	struct route *out, struct fault *why)
 {
 	while (count) {
 		autoframe struct frame f = {0};
@@ -154,7 +158,8 @@ ask_resolve(struct span sender, const struct span *in, size_t count, struct aren
 }
 
 int
-ask_expand(struct span address, struct arena *arena, struct span **out, size_t *count, struct fault *why)
+ask_expand(struct span address, struct arena *arena, struct span **out, size_t *count,
+	struct fault *why)
 {
 	struct span *all = NULL, name, value;
 	size_t       n = 0;
@@ -199,7 +204,8 @@ ask_known(struct span sender, struct span address, struct route_known *out, stru
 	frame_put(&f, "address", address);
 	if (call(&f, "known", why) < 0)
 		return -1;
-	if (!frame_get(&f, "table", &table) || !frame_get(&f, "dsn", &dsn) || !frame_get_number(&f, "code", &code))
+	if (!frame_get(&f, "table", &table) || !frame_get(&f, "dsn", &dsn) ||
+		!frame_get_number(&f, "code", &code))
 		return fault_set(why, FAULT_PEER, "rewrite: unexpected answer");
 	*out = (struct route_known){.known = frame_get_flag(&f, "known"), .code = (int)code};
 	snprintf(out->table, sizeof out->table, "%.*s", SPAN_ARGS(table));
@@ -226,8 +232,8 @@ read_request(struct frame *request, const char *first, struct span *value, struc
 		} else if (span_is(name, "address") && *count < BATCH) {
 			addresses[(*count)++] = v;
 		} else {
-			return fault_set(why, FAULT_INPUT, "unexpected field %.*s", (int)(name.len < 40 ? name.len : 40),
-			                 name.at);
+			return fault_set(why, FAULT_INPUT, "unexpected field %.*s",
+				(int)(name.len < 40 ? name.len : 40), name.at);
 		}
 	}
 	return seen ? 0 : fault_set(why, FAULT_INPUT, "field %s is missing", first);

@@ -3,11 +3,20 @@
  * ask_rewrite.h - "what does this address mean, and where does it go?"
  * asks: smtpd cleanup qmgr local, the tools.  answers: rewrite (lib/route).
  *
- *   rewrite  context=local|remote address=.. (repeated)   | rewritten address=.. (as many)
- *   resolve  sender=.. address=.. (repeated)              | resolved { transport nexthop recipient class flags error }*
- *   expand   address=..                                   | expanded address=.. (repeated): virtual aliases, canonical for recipients
- *   map      kind=sender|recipient|header_sender|header_recipient address=.. (repeated) | mapped address=.. (canonical, masquerade)
- *   known    address=..                                   | known yes|no table="local recipient table" ...
+ *   rewrite  context=local|remote address=.. (repeated)
+ *                          | rewritten address=.. (as many)
+ *   resolve  sender=.. address=.. (repeated)
+ *                          | resolved { transport nexthop recipient class [error=DSN] }*
+ *   expand   address=.. from=0
+ *                          | expanded total=.. address=.. (repeated; the rest by from=N)
+ *   map      kind=sender|recipient|header_sender|header_recipient address=.. (repeated)
+ *                          | mapped address=.. (as many)
+ *   known    sender=.. address=..
+ *                          | known known=yes|no table=.. dsn=.. code=..
+ *
+ * expand is all that happens to an envelope recipient: recipient_canonical_maps,
+ * canonical_maps, masquerading (where their classes say so), then virtual_alias_maps.
+ * map is the first three, for one place (canonical(5)).  Who expands does not map before.
  *
  * Addresses are in internal form (unquoted). In batches, with a cache a domain.
  */

@@ -14,10 +14,14 @@
 struct rewrite_server {
 	void *context;
 	void (*rewrite)(void *, bool local, struct span in, struct arena *, struct span *out);
-	int  (*map)(void *, struct span kind, struct span in, struct arena *, struct span *out, struct fault *);
-	int  (*resolve)(void *, struct span sender, struct span address, struct arena *, struct route *, struct fault *);
-	int  (*expand)(void *, struct span address, struct arena *, struct span **out, size_t *count, struct fault *);
-	int  (*known)(void *, struct span sender, struct span address, struct route_known *, struct fault *);
+	int (*map)(void *, struct span kind, struct span in, struct arena *, struct span *out,
+		struct fault *);
+	int (*resolve)(void *, struct span sender, struct span address, struct arena *,
+		struct route *, struct fault *);
+	int (*expand)(void *, struct span address, struct arena *, struct span **out, size_t *count,
+		struct fault *);
+	int (*known)(void *, struct span sender, struct span address, struct route_known *,
+		struct fault *);
 };
 
 /* Serves one connection until it closes. */

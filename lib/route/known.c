@@ -54,7 +54,9 @@ is_user(struct span local, struct fault *why)
 	struct span base, extension;
 	int         yes = find_passwd(local, why);
 
-	if (yes || !address_split_extension(local, span_of(site.recipient_delimiter), true, &base, &extension))
+	if (yes ||
+		!address_split_extension(
+			local, span_of(site.recipient_delimiter), true, &base, &extension))
 		return yes;
 	return find_passwd(base, why);
 }
@@ -127,13 +129,15 @@ is_listed(struct router *r, const struct route *route, struct route_known *out, 
 		table = "virtual mailbox table";
 		out->code = route_settings.virtual_mailbox_code;
 		if (table_list_count(r->virtual_mailbox))
-			yes = is_in(r, r->virtual_mailbox, TABLE_MAILBOX, false, route->recipient, why);
+			yes = is_in(
+				r, r->virtual_mailbox, TABLE_MAILBOX, false, route->recipient, why);
 		break;
 	case ROUTE_RELAY:
 		table = "relay recipient table";
 		out->code = route_settings.relay_code;
 		if (r->has_relay_recipients)
-			yes = is_in(r, r->relay_recipient, TABLE_MAILBOX, false, route->recipient, why);
+			yes = is_in(
+				r, r->relay_recipient, TABLE_MAILBOX, false, route->recipient, why);
 		break;
 	case ROUTE_DEFAULT:
 	case ROUTE_ERROR:

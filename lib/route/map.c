@@ -75,7 +75,8 @@ read_member(const struct router *r, struct arena *arena, struct span asked, stru
 
 	if (member.at[0] == '@' && !span_has(member, ':')) {
 		address_split(asked, &local, &domain);
-		address = span_of(arena_format(arena, "%.*s%.*s", SPAN_ARGS(local), SPAN_ARGS(member)));
+		address = span_of(
+			arena_format(arena, "%.*s%.*s", SPAN_ARGS(local), SPAN_ARGS(member)));
 		extension = SPAN_NONE;          /* the local part has it already */
 	} else if (address_parse(arena, member, ADDRESS_UTF8, &address, why) < 0) {
 		return fault_prefix(why, "address mapping of %.*s", SPAN_ARGS(asked));
@@ -85,11 +86,12 @@ read_member(const struct router *r, struct arena *arena, struct span asked, stru
 }
 
 static int
-read_value(const struct router *r, struct span asked, const struct table_match *match, bool propagate,
-           struct addresses *out, struct fault *why)
+read_value(const struct router *r, struct span asked, const struct table_match *match,
+	bool propagate, struct addresses *out, struct fault *why)
 {
 	struct span rest = arena_span(out->arena, text_span(&match->value)), member, one;
-	struct span extension = propagate ? arena_span(out->arena, text_span(&match->extension)) : SPAN_NONE;
+	struct span extension =
+		propagate ? arena_span(out->arena, text_span(&match->extension)) : SPAN_NONE;
 
 	while (next_member(&rest, &member)) {
 		if (member.len == 0)
@@ -119,8 +121,8 @@ look_up(struct router *r, const struct table_list *tables, struct span asked, bo
 
 /* Looks up again what came out, until it stays the same. */
 static int
-canonical(struct router *r, const struct table_list *tables, struct arena *arena, struct span *address,
-          struct fault *why)
+canonical(struct router *r, const struct table_list *tables, struct arena *arena,
+	struct span *address, struct fault *why)
 {
 	bool propagate = list_has(&route_settings.propagate, "canonical");
 
@@ -159,11 +161,13 @@ masquerade(struct router *r, struct arena *arena, struct span *address, struct f
 		parent = span_from(parent, keep);
 		if (span_equal_nocase(domain, parent))
 			return 0;
-		if (parent.len == 0 || domain.len <= parent.len || domain.at[domain.len - parent.len - 1] != '.' ||
-		    !span_equal_nocase(span_from(domain, domain.len - parent.len), parent))
+		if (parent.len == 0 || domain.len <= parent.len ||
+			domain.at[domain.len - parent.len - 1] != '.' ||
+			!span_equal_nocase(span_from(domain, domain.len - parent.len), parent))
 			continue;
 		if (!keep)
-			*address = span_of(arena_format(arena, "%.*s@%.*s", SPAN_ARGS(local), SPAN_ARGS(parent)));
+			*address = span_of(arena_format(
+				arena, "%.*s@%.*s", SPAN_ARGS(local), SPAN_ARGS(parent)));
 		return 0;
 	}
 	return 0;
@@ -232,8 +236,9 @@ replace(struct addresses *all, size_t i, const struct addresses *found, struct a
 
 	for (size_t k = 0; k < found->count; k++) {
 		if (found->at[k].len > (size_t)route_settings.length_limit)
-			return fault_set(why, FAULT_INPUT, "unreasonable virtual_alias_maps map address length of %.*s",
-			                 SPAN_ARGS(asked));
+			return fault_set(why, FAULT_INPUT,
+				"unreasonable virtual_alias_maps map address length of %.*s",
+				SPAN_ARGS(asked));
 		if (k == 0)
 			all->at[i] = found->at[k];
 		else
@@ -242,8 +247,9 @@ replace(struct addresses *all, size_t i, const struct addresses *found, struct a
 			addresses_add(done, asked);
 	}
 	if (all->count > (size_t)route_settings.expansion_limit)
-		return fault_set(why, FAULT_INPUT, "unreasonable virtual_alias_maps map expansion size for %.*s",
-		                 SPAN_ARGS(asked));
+		return fault_set(why, FAULT_INPUT,
+			"unreasonable virtual_alias_maps map expansion size for %.*s",
+			SPAN_ARGS(asked));
 	return 0;
 }
 
@@ -260,7 +266,8 @@ expand_aliases(struct router *r, struct addresses *all, struct fault *why)
 
 			if (nesting >= route_settings.recursion_limit)
 				return fault_set(why, FAULT_INPUT,
-					"unreasonable virtual_alias_maps map nesting for %.*s", SPAN_ARGS(all->at[i]));
+					"unreasonable virtual_alias_maps map nesting for %.*s",
+					SPAN_ARGS(all->at[i]));
 			got = look_up(r, r->virtual_alias, all->at[i], propagate, &found, why);
 			if (got < 0 || (got == 0 && replace(all, i, &found, &done, why) < 0))
 				return -1;

@@ -44,7 +44,9 @@ lower(struct arena *arena, struct span in)
 static struct span
 without_dot(struct span domain)
 {
-	return domain.len > 1 && domain.at[domain.len - 1] == '.' ? span_first(domain, domain.len - 1) : domain;
+	return domain.len > 1 && domain.at[domain.len - 1] == '.'
+		? span_first(domain, domain.len - 1)
+		: domain;
 }
 
 /* A local part that routes on: a@b, b!a, a%b.  False when it is a plain user. */
@@ -165,8 +167,8 @@ choose_leaving(struct resolving *s, struct span *transport, struct fault *why)
 	*transport = span_of(s->class == ROUTE_RELAY ? route_settings.relay_transport
 	                                             : route_settings.default_transport);
 	if (s->class == ROUTE_DEFAULT)
-		got = find_by_sender(s, s->router->sender_transport, route_settings.empty_transport_key,
-		                     transport, why);
+		got = find_by_sender(s, s->router->sender_transport,
+			route_settings.empty_transport_key, transport, why);
 	if (got < 0)
 		return -1;
 	got = find_by_sender(s, s->router->sender_relayhost, route_settings.empty_relayhost_key,
@@ -207,8 +209,9 @@ choose_by_class(struct resolving *s, struct fault *why)
 	route_destination_split(chosen, &s->transport, &nexthop);
 	if (nexthop.len)
 		s->nexthop = nexthop;
-	return s->transport.len ? 0 : fault_set(why, FAULT_SYSTEM, "empty transport for class of %.*s",
-	                                        SPAN_ARGS(s->domain));
+	return s->transport.len ? 0
+				: fault_set(why, FAULT_SYSTEM, "empty transport for class of %.*s",
+					  SPAN_ARGS(s->domain));
 }
 
 static bool
@@ -222,7 +225,8 @@ is_error_transport(struct span transport)
 static int
 override_by_transport_maps(struct resolving *s, struct span recipient, struct fault *why)
 {
-	struct table_query query = {.order = TABLE_TRANSPORT, .parents_plain = s->router->transport_parents};
+	struct table_query query = {
+		.order = TABLE_TRANSPORT, .parents_plain = s->router->transport_parents};
 	struct table_match match = {0};
 	struct span        transport, nexthop;
 	int                got;
@@ -231,11 +235,13 @@ override_by_transport_maps(struct resolving *s, struct span recipient, struct fa
 		return 0;
 	got = table_list_find_address(s->router->transport, &query, recipient, &match, why);
 	if (got == 0) {
-		route_destination_split(arena_span(s->arena, text_span(&match.value)), &transport, &nexthop);
+		route_destination_split(
+			arena_span(s->arena, text_span(&match.value)), &transport, &nexthop);
 		if (transport.len) {
 			s->transport = transport;
-			s->nexthop = is_error_transport(transport) ? SPAN("Address is undeliverable")
-			                                           : lower(s->arena, s->domain);
+			s->nexthop = is_error_transport(transport)
+				? SPAN("Address is undeliverable")
+				: lower(s->arena, s->domain);
 		}
 		if (nexthop.len)
 			s->nexthop = nexthop;
@@ -249,7 +255,7 @@ static int
 override_by_relocated_maps(struct resolving *s, struct span recipient, struct fault *why)
 {
 	struct table_match match = {0};
-	int                got = router_find_address(s->router, s->router->relocated, recipient, &match, why);
+	int got = router_find_address(s->router, s->router->relocated, recipient, &match, why);
 
 	if (got == 0) {
 		s->transport = SPAN("error");
@@ -269,9 +275,11 @@ finish(const struct resolving *s, struct span recipient, struct route *route)
 	struct span   rest;
 	bool          retry = span_is(s->transport, "retry");
 
-	*route = (struct route){
-		.transport = s->transport, .nexthop = span_first(s->nexthop, NEXTHOP_MAX),
-		.recipient = recipient, .class = s->class, .is_error = is_error_transport(s->transport)};
+	*route = (struct route){.transport = s->transport,
+		.nexthop = span_first(s->nexthop, NEXTHOP_MAX),
+		.recipient = recipient,
+		.class = s->class,
+		.is_error = is_error_transport(s->transport)};
 	if (!route->is_error)
 		return;
 	if (!status_parse(route->nexthop, &status, &rest) || status.class != (retry ? 4 : 5))
@@ -293,9 +301,9 @@ router_resolve(struct router *r, struct span sender, struct span address, struct
 		return -1;
 	fill_empty(&s);
 	check_domain(&s);
-	recipient = s.class == ROUTE_ERROR
-	            ? arena_span(arena, address)
-	            : span_of(arena_format(arena, "%.*s@%.*s", SPAN_ARGS(s.local), SPAN_ARGS(s.domain)));
+	recipient = s.class == ROUTE_ERROR ? arena_span(arena, address)
+					   : span_of(arena_format(arena, "%.*s@%.*s",
+						     SPAN_ARGS(s.local), SPAN_ARGS(s.domain)));
 	if (choose_by_class(&s, why) < 0)
 		return -1;
 	if (s.class != ROUTE_ERROR &&

@@ -43,7 +43,8 @@ without_final_dot(struct span domain)
 }
 
 void
-router_rewrite(const struct router *r, bool is_local, struct span in, struct arena *arena, struct span *out)
+router_rewrite(const struct router *r, bool is_local, struct span in, struct arena *arena,
+	struct span *out)
 {
 	const char *origin = is_local ? site.myorigin : route_settings.remote_header_rewrite_domain;
 	struct span local, domain = SPAN_NONE;
@@ -69,8 +70,8 @@ router_rewrite(const struct router *r, bool is_local, struct span in, struct are
 		*out = arena_span(arena, in);
 		return;
 	}
-	if (site.append_dot_mydomain && origin[0] && domain.at[0] != '[' && !span_has(domain, '.') &&
-	    !span_has(local, '@') && local.len)
+	if (site.append_dot_mydomain && origin[0] && domain.at[0] != '[' &&
+		!span_has(domain, '.') && !span_has(local, '@') && local.len)
 		more = site.mydomain;
 	*out = span_of(arena_format(arena, "%.*s@%.*s%s%s", SPAN_ARGS(local), SPAN_ARGS(domain),
 	                            more[0] ? "." : "", more));

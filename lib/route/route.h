@@ -39,7 +39,8 @@ void router_close(struct router *);                     /* NULL is fine */
  * $myorigin and $mydomain; else remote_header_rewrite_domain, or nothing.
  * "" stays "" (the null address).
  */
-void router_rewrite(const struct router *, bool local, struct span in, struct arena *, struct span *out);
+void router_rewrite(
+	const struct router *, bool local, struct span in, struct arena *, struct span *out);
 
 /* Class, transport and next hop of a recipient. */
 WAITS int router_resolve(struct router *, struct span sender, struct span address, struct arena *,

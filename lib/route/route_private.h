@@ -10,14 +10,16 @@
 #include "route/route.h"
 
 struct route_settings {
-	bool        swap_bangpath, allow_percent_hack, resolve_null_domain, resolve_numeric_domain, allow_min_user;
+	bool swap_bangpath, allow_percent_hack, resolve_null_domain, resolve_numeric_domain,
+		allow_min_user;
 	const char *remote_header_rewrite_domain;
 	const char *local_transport, *virtual_transport, *relay_transport, *default_transport;
 	const char *relayhost, *empty_relayhost_key, *empty_transport_key;
 	struct list transport_maps, sender_transport_maps, sender_relayhost_maps, relocated_maps;
 	struct list canonical_maps, sender_canonical_maps, recipient_canonical_maps;
 	struct list canonical_classes, sender_canonical_classes, recipient_canonical_classes;
-	struct list virtual_alias_maps, virtual_mailbox_maps, relay_recipient_maps, local_recipient_maps;
+	struct list virtual_alias_maps, virtual_mailbox_maps, relay_recipient_maps,
+		local_recipient_maps;
 	struct list masquerade_domains, masquerade_classes, masquerade_exceptions;
 	struct list propagate;
 	int         recursion_limit, expansion_limit, length_limit;
@@ -28,13 +30,14 @@ extern struct route_settings route_settings;
 
 struct router {
 	struct match_tables tables;             /* the match lists borrow it */
-	struct match_list *mydestination, *virtual_alias_domains, *virtual_mailbox_domains, *relay_domains;
+	struct match_list  *mydestination, *virtual_alias_domains, *virtual_mailbox_domains,
+		*relay_domains;
 	struct table_list *transport, *sender_transport, *sender_relayhost, *relocated;
 	struct table_list *canonical, *sender_canonical, *recipient_canonical;
 	struct table_list *virtual_alias, *virtual_mailbox, *relay_recipient, *local_recipient;
 	bool               asks_passwd;          /* local_recipient_maps holds unix:passwd.byname */
 	bool               has_local_recipients, has_relay_recipients;
-	bool               transport_parents;    /* transport_maps in parent_domain_matches_subdomains */
+	bool transport_parents; /* transport_maps in parent_domain_matches_subdomains */
 	struct match_list *masquerade_exceptions;
 	struct class_cache *classes;
 };

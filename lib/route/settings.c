@@ -97,13 +97,14 @@ add_or_fail(struct list *specs, const char *spec)
 
 	if (!t)
 		log_warning("local_recipient_maps: %s", fault_text(&why));
-	list_add(specs, t ? span_of(spec) : SPAN("fail:a table of local_recipient_maps is not there"));
+	list_add(specs,
+		t ? span_of(spec) : SPAN("fail:a table of local_recipient_maps is not there"));
 	table_close(t);
 }
 
 /*
- * unix:passwd.byname (with or without proxy:) is asked by getpwnam_r here, each time: a snapshot would
- * not know new users.  The others are opened as usual.
+ * unix:passwd.byname (with or without proxy:) is asked by getpwnam_r here, each time: a snapshot
+ * would not know new users.  The others are opened as usual.
  */
 static int
 open_local_recipients(struct router *r, void (*watch)(struct table *), struct fault *why)
@@ -114,7 +115,8 @@ open_local_recipients(struct router *r, void (*watch)(struct table *), struct fa
 	for (size_t i = 0; i < route_settings.local_recipient_maps.count; i++) {
 		struct span spec = span_of(route_settings.local_recipient_maps.item[i]);
 
-		if (span_is(spec, "proxy:unix:passwd.byname") || span_is(spec, "unix:passwd.byname"))
+		if (span_is(spec, "proxy:unix:passwd.byname") ||
+			span_is(spec, "unix:passwd.byname"))
 			r->asks_passwd = true;
 		else
 			add_or_fail(&others, route_settings.local_recipient_maps.item[i]);
@@ -131,17 +133,28 @@ static int
 open_all(struct router *r, void (*watch)(struct table *), struct fault *why)
 {
 	const struct route_settings *s = &route_settings;
-	const struct { struct match_list **to; const struct list *from; const char *name; } matches[] = {
+	const struct {
+		struct match_list **to;
+		const struct list  *from;
+		const char         *name;
+	} matches[] = {
 		{&r->mydestination, &site.mydestination, "mydestination"},
 		{&r->virtual_alias_domains, &site.virtual_alias_domains, "virtual_alias_domains"},
-		{&r->virtual_mailbox_domains, &site.virtual_mailbox_domains, "virtual_mailbox_domains"},
+		{&r->virtual_mailbox_domains, &site.virtual_mailbox_domains,
+			"virtual_mailbox_domains"},
 		{&r->relay_domains, &site.relay_domains, "relay_domains"},
 		{&r->masquerade_exceptions, &s->masquerade_exceptions, "masquerade_exceptions"},
 	};
-	const struct { struct table_list **to; const struct list *from; const char *name; } tables[] = {
+	const struct {
+		struct table_list **to;
+		const struct list  *from;
+		const char         *name;
+	} tables[] = {
 		{&r->transport, &s->transport_maps, "transport_maps"},
-		{&r->sender_transport, &s->sender_transport_maps, "sender_dependent_default_transport_maps"},
-		{&r->sender_relayhost, &s->sender_relayhost_maps, "sender_dependent_relayhost_maps"},
+		{&r->sender_transport, &s->sender_transport_maps,
+			"sender_dependent_default_transport_maps"},
+		{&r->sender_relayhost, &s->sender_relayhost_maps,
+			"sender_dependent_relayhost_maps"},
 		{&r->relocated, &s->relocated_maps, "relocated_maps"},
 		{&r->canonical, &s->canonical_maps, "canonical_maps"},
 		{&r->sender_canonical, &s->sender_canonical_maps, "sender_canonical_maps"},
