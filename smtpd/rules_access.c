@@ -393,6 +393,30 @@ check_etrn_access(struct check *c, const struct rule_use *u)
 	return ask_plain(c, u, c->name);
 }
 
+/* By the certificate's SHA-256 fingerprint, whoever signed it: the table vouches for it. */
+enum verdict
+check_ccert_access(struct check *c, const struct rule_use *u)
+{
+	if (strcmp(settings.tls_digest, "sha256") != 0)
+		return refuse_misconfigured(c);
+	return c->s->is_tls ? ask_plain(c, u, span_of(c->s->tls.fingerprint)) : DUNNO;
+}
+
+enum verdict
+permit_tls_clientcerts(struct check *c, const struct rule_use *u)
+{
+	autotext struct text value = {0};
+	struct span          key = span_of(c->s->is_tls ? c->s->tls.fingerprint : "");
+	int                  found = key.len ? table_list_find(prepared.relay_clientcerts, key, &value, NULL, &c->s->why) : 1;
+
+	(void)u;
+	if (found < 0) {
+		log_warning("relay_clientcerts: table lookup problem: %s", fault_text(&c->s->why));
+		return refuse_trouble(c);
+	}
+	return found == 0 ? PERMIT : DUNNO;
+}
+
 /* local_header_rewrite_clients: being in the table is all that counts */
 enum verdict
 check_address_map(struct check *c, const struct rule_use *u)

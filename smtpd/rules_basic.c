@@ -373,6 +373,8 @@ const struct rule rules[] = {
 	{"permit_inet_interfaces", NO_ARGUMENT, permit_inet_interfaces},
 	{"permit_sasl_authenticated", NO_ARGUMENT, permit_sasl_authenticated},
 	{"permit_tls_all_clientcerts", NO_ARGUMENT, permit_tls_all_clientcerts},
+	{"permit_tls_clientcerts", NO_ARGUMENT, permit_tls_clientcerts},
+	{"check_ccert_access", TABLE, check_ccert_access},
 	{"reject_plaintext_session", NO_ARGUMENT, reject_plaintext_session},
 	{"reject_unauth_pipelining", NO_ARGUMENT, reject_unauth_pipelining},
 	{"reject_multi_recipient_bounce", NO_ARGUMENT, reject_multi_recipient_bounce},
@@ -434,8 +436,6 @@ const struct rule rules[] = {
 	{"permit_dnswl_client", WORD, permit_dnswl_client},
 	{"permit_rhswl_client", WORD, permit_rhswl_client},
 	/* known to Postfix, refused at start until they are here */
-	{"permit_tls_clientcerts", NO_ARGUMENT, NULL},
-	{"check_ccert_access", TABLE, NULL},
 	{"permit_mx_backup", NO_ARGUMENT, NULL},
 	{"reject_unverified_sender", NO_ARGUMENT, NULL},
 	{"reject_unverified_recipient", NO_ARGUMENT, NULL},

@@ -69,7 +69,7 @@ WAITS const struct route *recipient_route(struct check *);
 #define JUDGE(name) enum verdict name(struct check *, const struct rule_use *)
 JUDGE(check_client_access); JUDGE(check_helo_access); JUDGE(check_sender_access); JUDGE(check_recipient_access);
 JUDGE(check_reverse_client_access); JUDGE(check_sasl_access); JUDGE(check_address_map); JUDGE(check_etrn_access);
-JUDGE(check_host_access);
+JUDGE(check_host_access); JUDGE(permit_tls_clientcerts); JUDGE(check_ccert_access);
 JUDGE(reject_unknown_client_hostname); JUDGE(reject_unknown_reverse_client_hostname);
 JUDGE(reject_invalid_helo_hostname); JUDGE(reject_non_fqdn_helo_hostname); JUDGE(reject_unknown_helo_hostname);
 JUDGE(reject_unknown_sender_domain); JUDGE(reject_unknown_recipient_domain);

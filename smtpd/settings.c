@@ -80,6 +80,7 @@ const struct param smtpd_params[] = {
 	STRING("smtpd_tls_CAfile", &S.tls_ca_file, "", "authorities for client certificates"),
 	STRING("smtpd_tls_CApath", &S.tls_ca_path, "", "a directory of them, read at start"),
 	BOOLEAN("tls_append_default_CA", &S.tls_default_ca, "no", "the system's authorities too"),
+	STRING("smtpd_tls_fingerprint_digest", &S.tls_digest, "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}", "how fingerprints are made: sha256"),
 	/* taken and without effect: sessions live in tickets, Diffie-Hellman groups are the library's */
 	STRING("smtpd_tls_session_cache_database", NULL, "", "not needed: sessions are resumed by tickets"),
 	DURATION("smtpd_tls_session_cache_timeout", NULL, "3600s", "0s", "", "not needed"),
@@ -116,6 +117,7 @@ const struct param smtpd_params[] = {
 	LIST("smtpd_restriction_classes", &S.classes, "", "parameters that hold lists of rules"),
 	LIST("local_header_rewrite_clients", &S.local_rewrite, "permit_inet_interfaces", "clients whose headers are completed"),
 	LIST("smtpd_sender_login_maps", &S.sender_login_maps, "", "which logins own a sender address"),
+	LIST("relay_clientcerts", &S.relay_clientcerts, "", "fingerprints of client certificates that may relay: permit_tls_clientcerts"),
 	LIST("rbl_reply_maps", &S.rbl_reply_maps, "", "reply templates by DNS list"),
 	LIST("permit_mx_backup_networks", &S.permit_mx_backup_networks, "", "networks of primary MX hosts"),
 	RAW("default_rbl_reply", &S.default_rbl_reply, "$rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?; $rbl_reason}", "the reply of reject_rbl_client and its like"),
@@ -323,6 +325,9 @@ settings_prepare(struct fault *why)
 	make_tables("smtpd_sender_login_maps", &settings.sender_login_maps, &prepared.sender_login, &faults);
 	make_tables("rbl_reply_maps", &settings.rbl_reply_maps, &prepared.rbl_reply, &faults);
 	make_tables("smtpd_discard_ehlo_keyword_address_maps", &settings.discard_ehlo_maps, &prepared.discard_ehlo, &faults);
+	make_tables("relay_clientcerts", &settings.relay_clientcerts, &prepared.relay_clientcerts, &faults);
+	if (settings.relay_clientcerts.count && strcmp(settings.tls_digest, "sha256") != 0)
+		faults_add(&faults, "relay_clientcerts: smtpd_tls_fingerprint_digest must be sha256");
 	prepared.parents_plain = list_has(&site.parent_domain_matches_subdomains, "smtpd_access_maps");
 	make_tls(&faults);
 	make_keywords(&faults);

@@ -41,7 +41,7 @@ struct settings {
 	bool        use_tls, enforce_tls, tls_wrapper, tls_auth_only, tls_received, tls_ask_cert, tls_require_cert;
 	const char *tls_chain, *tls_cert, *tls_key, *tls_ec_cert, *tls_ec_key, *tls_ca_file, *tls_ca_path;
 	const char *tls_protocols, *tls_mandatory_protocols, *tls_ciphers, *tls_mandatory_ciphers;
-	const char *tls_exclude, *tls_mandatory_exclude;
+	const char *tls_exclude, *tls_mandatory_exclude, *tls_digest;
 	bool        tls_default_ca;
 	/* SASL */
 	bool        sasl_enable, sasl_header, broken_sasl;
@@ -51,7 +51,7 @@ struct settings {
 	/* restrictions */
 	struct list client_rules, helo_rules, sender_rules, relay_rules, recipient_rules, data_rules, end_of_data_rules,
 	            etrn_rules, classes, local_rewrite;
-	struct list sender_login_maps, rbl_reply_maps, permit_mx_backup_networks;
+	struct list sender_login_maps, rbl_reply_maps, relay_clientcerts, permit_mx_backup_networks;
 	const char *default_rbl_reply;
 	bool        allow_untrusted_routing;
 	int         reject_code, defer_code, access_reject_code, access_defer_code, relay_code, invalid_hostname_code,
@@ -71,7 +71,7 @@ struct prepared {
 	struct tls_context *tls;                 /* NULL: no TLS is offered */
 	bool                must_tls;
 	struct match_list  *mynetworks, *rate_exceptions, *bare_newline_exclusions, *sasl_exceptions;
-	struct table_list  *sender_login, *rbl_reply, *discard_ehlo;
+	struct table_list  *sender_login, *rbl_reply, *discard_ehlo, *relay_clientcerts;
 	struct rule_list   *client, *helo, *sender, *relay, *recipient, *data, *end_of_data, *etrn, *local_rewrite;
 	unsigned            discard_keywords;    /* enum smtp_keyword */
 	struct match_list  *forbidden;           /* smtpd_forbidden_commands */
