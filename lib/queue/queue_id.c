@@ -18,7 +18,7 @@ put_number(uint64_t value, unsigned base, size_t least, char *to)
 
 	assert(base > 1);
 	while (n < DIGITS_MAX && (value || n < least)) {
-		/* cppcheck-suppress zerodivcond: value is divided, base is not */
+		/* cppcheck-suppress zerodivcond ; value is divided, base is not zero */
 		reversed[n++] = digits[value % base];
 		value /= base;
 	}
