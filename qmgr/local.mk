@@ -26,10 +26,11 @@ qmgr_pickup_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(IPC_LIBS)
 
 # qmgr and bounce
 pkglibexec_PROGRAMS += qmgr/qmgr
-qmgr_qmgr_SOURCES = qmgr/qmgr.c qmgr/qmgr.h \
+QMGR_SOURCES = qmgr/qmgr.c qmgr/qmgr.h \
 	qmgr/active.c qmgr/agents.c qmgr/control.c qmgr/destination.c qmgr/due.c qmgr/due.h qmgr/finish.c qmgr/handoff.c \
 	qmgr/hands.c qmgr/notices.c qmgr/outcome.c qmgr/requeue.c qmgr/retry.c qmgr/retry.h qmgr/scan.c \
 	qmgr/schedule.c qmgr/schedule.h qmgr/schedule_private.h
+qmgr_qmgr_SOURCES = $(QMGR_SOURCES)
 qmgr_qmgr_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) lib/queue/libqueue.a lib/base/libbase.a -lm
 
 pkglibexec_PROGRAMS += qmgr/bounce
@@ -48,3 +49,11 @@ EXTRA_DIST += t/bench/deferred.py
 .PHONY: bench-deferred
 bench-deferred: qmgr/qmgr t/bench/queue_fill
 	top_builddir=$(abs_top_builddir) $(top_srcdir)/t/bench/deferred.py $(or $(N),100000)
+
+# qmgr with named crash points, killed at each
+check_PROGRAMS += t/crash/qmgr_faults
+t_crash_qmgr_faults_SOURCES = $(QMGR_SOURCES) $(lib_queue_sources)
+t_crash_qmgr_faults_CPPFLAGS = $(AM_CPPFLAGS) -DPOSTERN_FAULT_POINTS=1
+t_crash_qmgr_faults_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) -lm
+DIRECT_TESTS += t/crash/qmgr_points.py
+EXTRA_DIST += t/crash/qmgr_points.py
