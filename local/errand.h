@@ -49,6 +49,7 @@ struct errand {
 	/* MAILDIR */
 	struct span        queue_id, recipient;
 	int64_t            arrived;
+	bool               first_try;            /* spares a look through cur/ */
 	/* MBOX */
 	struct mbox_locking locking;
 	bool               must_own;             /* strict_mailbox_ownership */

@@ -30,8 +30,8 @@ static int
 deliver_to_maildir(struct worker *w, const struct errand *e, struct maildir *m,
                    struct maildir_delivered *done, struct fault *why)
 {
-	struct maildir_message message = {
-		.queue_id = e->queue_id, .recipient = e->recipient, .arrived = e->arrived};
+	struct maildir_message   message = {.queue_id = e->queue_id,
+		.recipient = e->recipient, .arrived = e->arrived, .first_try = e->first_try};
 	struct maildir_delivery  *d;
 	struct line_unix          lines;
 
@@ -44,8 +44,6 @@ deliver_to_maildir(struct worker *w, const struct errand *e, struct maildir *m,
 	}
 	if (maildir_delivery_finish(d, &message, done, why) < 0)
 		return -1;
-	if (!done->duplicate)
-		maildir_size_add(m, (int64_t)done->size, 1);
 	return 0;
 }
 

@@ -26,6 +26,7 @@ new_errand(struct run *r, const struct party *p, const struct identity *who)
 		.queue_id = r->d->queue_id,
 		.recipient = r->rcpt->address,
 		.arrived = r->d->arrival_us,
+		.first_try = r->d->first_try,
 		.size_limit = local_settings.mailbox_size_limit,
 		.limit_ms = local_settings.command_ms,
 		.from_line = SPAN_NONE,

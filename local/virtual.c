@@ -190,6 +190,7 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 			  .queue_id = d->queue_id,
 			  .recipient = told->address,
 			  .arrived = d->arrival_us,
+		.first_try = d->first_try,
 			  .size_limit = config.limit,
 			  .from_line = SPAN_NONE,
 			  .eol = SPAN_NONE,

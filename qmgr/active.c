@@ -227,6 +227,7 @@ message_load(struct qmgr *q, struct message *m, enum queue_state from)
 		message_forget(q, m);
 		return;
 	}
+	m->fresh = from == QUEUE_INCOMING;
 	(void)fault_point("qmgr.active", NULL);
 	got = message_open(q, m, &why);
 	if (got == 1) {

@@ -101,6 +101,7 @@ describe(struct flight *f, int content, struct text *client, struct text *verp)
 		.helo = m->helo, .protocol = m->protocol, .size = m->size, .arrival_us = m->arrival_us,
 		.active_us = m->active_us, .handed_us = clock_wall(), .smtputf8 = m->smtputf8,
 		.verify_only = m->verify_only, .trace = m->trace, .wants_8bit = span_is_nocase(m->body, "8BITMIME"),
+		.first_try = m->fresh && !m->tries && !m->killed,
 		.soft_bounce = config.soft_bounce, .pieces = m->pieces, .content = content,
 		.rcpts = make_rcpts(f->entry), .n_rcpts = f->n,
 	};

@@ -89,6 +89,7 @@ struct message {
 	bool              soon;                        /* (L) it was our own fault: try again in seconds */
 	int64_t           tries, killed;
 	bool              warned, expired;
+	bool              fresh;                       /* from incoming/: never handed out before */
 	bool              killed_now;                  /* (L) an agent died over it in this run */
 	bool              withdrawn;                   /* (L) qmgr stops: some recipients were not tried; never finish it */
 	bool              was_deferred;                /* counts against deferred mail's share */

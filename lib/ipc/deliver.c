@@ -46,6 +46,7 @@ static const struct field head_fields[] = {
 	FIELD_FLAG(struct head, d.verify_only, "verify_only", 0),
 	FIELD_FLAG(struct head, d.trace, "trace", 0),
 	FIELD_FLAG(struct head, d.wants_8bit, "wants_8bit", 0),
+	FIELD_FLAG(struct head, d.first_try, "first_try", 0),
 	FIELD_FLAG(struct head, d.soft_bounce, "soft_bounce", 0),
 	FIELD_TEXT(struct head, d.pieces, "pieces", FIELD_NEEDED),
 	FIELD_FD(struct head, d.content, "content", FIELD_NEEDED),
@@ -97,6 +98,8 @@ put_head(struct frame *f, const struct delivery *d)
 		frame_put_flag(f, "trace", true);
 	if (d->wants_8bit)
 		frame_put_flag(f, "wants_8bit", true);
+	if (d->first_try)
+		frame_put_flag(f, "first_try", true);
 	if (d->soft_bounce)
 		frame_put_flag(f, "soft_bounce", true);
 	frame_put(f, "pieces", d->pieces);

@@ -37,6 +37,7 @@ struct delivery {
 	int64_t     arrival_us, active_us, handed_us;   /* delays: a = active - arrival, b = handed - active */
 	bool        smtputf8, verify_only, trace;
 	bool        wants_8bit;
+	bool        first_try;                  /* fresh from incoming/: no agent has had it before */
 	bool        soft_bounce;                /* deliver_report turns bounced into deferred */
 	struct span pieces;
 	int         content;                    /* owned by the conversation */
