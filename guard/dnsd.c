@@ -9,6 +9,7 @@
  */
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -98,6 +99,19 @@ state_word(enum resolver_state state)
 	return words[state];
 }
 
+static int
+compare_preference(const void *a, const void *b)
+{
+	struct span x = text_span(a), y = text_span(b), number;
+	uint64_t    p = 0, q = 0;
+
+	if (span_split(&x, ' ', &number))
+		span_number(number, &p);
+	if (span_split(&y, ' ', &number))
+		span_number(number, &q);
+	return p < q ? -1 : p > q;
+}
+
 static void
 put_answer(struct frame *answer, const struct resolver_answer *got)
 {
@@ -109,7 +123,7 @@ put_answer(struct frame *answer, const struct resolver_answer *got)
 	frame_put_string(answer, "trouble", got->trouble);
 	for (size_t i = 0; i < got->n_records; i++) {
 		if (frame_room(answer) < got->records[i].len + 16)
-			break; /* a thousand MX records: the first are enough */
+			break; /* a thousand MX records: the best are enough */
 		frame_put(answer, "record", text_span(&got->records[i]));
 	}
 }
@@ -159,6 +173,8 @@ do_ask(void *unused, struct frame *request, struct frame *answer, struct fault *
 	if (!(type = dns_type_of(in.type)))
 		return fault_set(why, FAULT_INPUT, "record type %.*s", (int)(in.type.len < 20 ? in.type.len : 20), in.type.at);
 	resolve(in.name, type, clock_after(config.timeout), &got);
+	if (type == DNS_MX && got.n_records)
+		qsort(got.records, got.n_records, sizeof *got.records, compare_preference);
 	put_answer(answer, &got);
 	resolver_answer_free(&got);
 	return 0;

@@ -34,7 +34,7 @@ extern struct client_config {
 	const char *helo_name, *port_name;
 	int64_t     connect_timeout, helo_timeout, mail_timeout, rcpt_timeout, data_init_timeout, data_xfer_timeout,
 	            data_done_timeout, rset_timeout, quit_timeout, starttls_timeout, cache_time, reuse_time;
-	bool        skip_5xx_greeting, skip_quit_response, randomize_addresses, defer_if_no_mx_address, quote_envelope,
+	bool        skip_5xx_greeting, skip_quit_response, randomize_addresses, defer_if_no_mx_address, assume_final,
 	            cache_on_demand, use_tls, enforce_tls, tls_wrappermode, tls_note_offer, sasl_enable,
 	            always_ehlo, never_ehlo, ignore_mx_lookup_error, disable_dns;
 	int         address_preference, mx_address_limit, mx_session_limit, line_length_limit, reuse_count, tls_level,
@@ -61,6 +61,7 @@ struct trouble {
 	char        dsn[16];
 	struct text text;
 	struct text mta, diagnostic;       /* from a server's reply, else empty */
+	char        relay[360];            /* who spoke with us, or "": nobody did */
 };
 void trouble_set(struct trouble *, const char *dsn, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void trouble_free(struct trouble *);
@@ -68,6 +69,7 @@ void trouble_free(struct trouble *);
 struct host {
 	char               name[256];      /* of the server, or the literal */
 	int                preference;
+	bool               best;           /* no server is preferred to it: a loop is for sure there */
 	struct net_address address;
 	char               ip[46];
 	uint16_t           port;
@@ -95,7 +97,7 @@ void hosts_sort(struct host *, size_t count, int address_preference, bool random
 struct reply {
 	int         code;                  /* 0: none came */
 	struct status status;
-	struct text text;                  /* all lines, code first, joined by blanks, one line */
+	struct text text;                  /* all lines as they came, joined by blanks, one line */
 };
 
 struct session {
@@ -107,7 +109,8 @@ struct session {
 	struct arena    *arena;
 	struct reply     reply;            /* the last one */
 	const char      *state;            /* "performing the EHLO handshake": for "lost connection while" */
-	bool             tls, tls_failed, dead, broken_tls;
+	bool             tls, tls_failed, dead;
+	bool             ourselves;        /* it says our own name */
 	char             tls_summary[300];
 	char             key[400];         /* of the cache */
 	int              used;             /* messages before this one */
@@ -115,13 +118,16 @@ struct session {
 };
 
 WAITS enum step session_open(const struct host *, struct span nexthop, bool allow_tls, struct session **, struct trouble *);
+/* The same over a stream that stands already (given); no second try without TLS. */
+WAITS enum step session_begin(struct conn *, const struct host *, struct span nexthop, bool allow_tls, struct session **,
+                              struct trouble *);
 WAITS void session_quit(struct session *);                          /* polite; frees */
 void session_free(struct session *);                                /* at once */
 WAITS int session_send(struct session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* One reply, multi-line and bounded; -1: lost or timed out, the session is dead. */
 WAITS int session_read(struct session *, int64_t timeout, struct fault *);
 void session_lost(struct session *, const struct fault *, struct trouble *);   /* "lost connection with ... while ..." */
-/* "host X said: TEXT (in reply to COMMAND)". */
+/* "host X said: TEXT (in reply to COMMAND)". Only 5xx is for good, whatever else the server may say. */
 enum step session_refused(struct session *, const char *command, struct trouble *);
 
 WAITS enum step session_authenticate(struct session *, struct span nexthop, struct trouble *);   /* auth.c */
@@ -129,7 +135,8 @@ WAITS enum step session_authenticate(struct session *, struct span nexthop, stru
 /* ------------------------------------------------------------ transaction.c */
 
 /* Sends the message to the recipients without a status; reports those whose fate is sealed. `last`: no other
- * server will be tried, so 4xx is reported too. STEP_NEXT: the session is of no more use, trouble says why. */
+ * server will be tried, so 4xx is reported too. STEP_NEXT: the session is of no more use, trouble says why. A
+ * verify_only delivery ends before DATA. */
 WAITS enum step transaction_send(struct session *, struct delivery *, bool last, struct trouble *);
 
 /* ------------------------------------------------------------ cache.c */

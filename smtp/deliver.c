@@ -35,7 +35,7 @@ finish(struct job *j, enum step step)
 {
 	struct deliver_status st = {
 		.action = step == STEP_NEVER ? DELIVER_BOUNCED : DELIVER_DEFERRED, .dsn = j->trouble.dsn,
-		.text = text_span(&j->trouble.text), .relay = SPAN("none"), .mta = text_span(&j->trouble.mta),
+		.text = text_span(&j->trouble.text), .relay = span_of(j->trouble.relay[0] ? j->trouble.relay : "none"), .mta = text_span(&j->trouble.mta),
 		.diagnostic = text_span(&j->trouble.diagnostic),
 	};
 	struct fault why = {0};
@@ -80,10 +80,11 @@ with_new_session(struct job *j, const struct host *h, bool last)
 	struct session *s = NULL;
 	enum step       step = session_open(h, j->d->nexthop, true, &s, &j->trouble);
 
+	if (step == STEP_DONE || j->trouble.relay[0])
+		j->sessions++; /* it spoke, if only to refuse */
 	if (step != STEP_DONE)
 		return step;
 	j->reached = true;
-	j->sessions++;
 	j->d->connected_us = clock_wall();
 	step = transaction_send(s, j->d, last, &j->trouble);
 	s->used++;

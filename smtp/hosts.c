@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "client.h"
 #include "config/site.h"
 #include "ipc/ask_dns.h"
 #include "mail/domain.h"
 
-enum { MX_MAX = 200, ADDRESSES_MAX = 400 };
+enum { MX_MAX = 50, ADDRESSES_MAX = 100, LOOKUP_MS = 60000 };
 
 /* ------------------------------------------------------------ the next hop */
 
@@ -221,38 +222,77 @@ cut_at_ourselves(struct span domain, struct found *f, struct trouble *t)
 	return STEP_NEVER;
 }
 
-static enum step
-add_mx(struct span domain, const struct dns_answer *mx, uint16_t port, struct arena *a, struct found *f, struct trouble *t)
+/* The records as hosts without addresses, best first; a name stands in ->name. False: a null MX (RFC 7505). */
+static bool
+read_mx(const struct dns_answer *mx, struct arena *a, struct host **out, size_t *count)
 {
-	for (size_t i = 0; i < mx->n_records && i < MX_MAX; i++) {
-		struct span    rest = mx->records[i], number, name;
-		uint64_t       preference;
-		enum dns_state state;
-		struct fault   why = {0};
+	struct host *list = arena_alloc(a, (mx->n_records + 1) * sizeof *list);
+	size_t       n = 0;
+
+	for (size_t i = 0; i < mx->n_records; i++) {
+		struct span rest = mx->records[i], number = SPAN_NONE, name;
+		uint64_t    preference;
 
 		span_next(&rest, " ", &number);
 		name = span_trim(rest);
-		if (!span_number(number, &preference))
+		if (!span_number(number, &preference) || name.len == 0 || name.len >= sizeof list->name)
 			continue;
 		if (span_is(name, ".")) {
-			if (mx->n_records > 1)
-				continue;
-			trouble_set(t, "5.1.0", "Domain %.*s does not accept mail (nullMX)", SPAN_ARGS(domain));
-			return STEP_NEVER;
+			if (mx->n_records == 1)
+				return false;
+			continue;
 		}
-		if (add_addresses(name, (int)preference, port, a, f, &state, &why) < 0)
+		snprintf(list[n].name, sizeof list->name, "%.*s", SPAN_ARGS(name));
+		list[n++].preference = (int)preference;
+	}
+	hosts_sort(list, n, 0, client.randomize_addresses, random_number);
+	*out = list;
+	*count = n;
+	return true;
+}
+
+/*
+ * Looks up as many as can be of use: whoever lists a thousand servers gets the best
+ * of them tried, not a thousand questions asked.  Servers of one preference are
+ * looked up together, since we may be among them.
+ */
+static void
+add_mx_addresses(const struct host *mx, size_t count, uint16_t port, struct arena *a, struct found *f)
+{
+	size_t  enough = client.mx_address_limit ? (size_t)client.mx_address_limit : ADDRESSES_MAX;
+	int64_t deadline = clock_after(LOOKUP_MS);
+
+	for (size_t i = 0; i < count && i < MX_MAX; i++) {
+		enum dns_state state;
+		struct fault   why = {0};
+
+		if ((f->count >= enough && mx[i].preference != mx[i - 1].preference) || clock_left(deadline) <= 0)
+			break;
+		if (add_addresses(span_of(mx[i].name), mx[i].preference, port, a, f, &state, &why) < 0)
 			f->trouble = true;
 	}
+}
+
+static enum step
+add_mx(struct span domain, const struct dns_answer *mx, uint16_t port, struct arena *a, struct found *f, struct trouble *t)
+{
+	struct host *list;
+	size_t       count;
+
+	if (!read_mx(mx, a, &list, &count)) {
+		trouble_set(t, "5.1.0", "Domain %.*s does not accept mail (nullMX)", SPAN_ARGS(domain));
+		return STEP_NEVER;
+	}
+	add_mx_addresses(list, count, port, a, f);
 	if (f->count)
 		return STEP_DONE;
 	log_warning("no MX host for %.*s has a valid address record", SPAN_ARGS(domain));
 	if (f->trouble || client.defer_if_no_mx_address) {
-		trouble_set(t, "4.4.3", "Host or domain name not found. Name service error for name=%.*s type=MX: "
-		            "no MX host has a valid address record", SPAN_ARGS(domain));
+		not_found(span_of(count ? list[0].name : ""), "A", DNS_TROUBLE, t);
+		snprintf(t->dsn, sizeof t->dsn, "4.4.4");
 		return STEP_NEXT;
 	}
-	trouble_set(t, "5.4.4", "unable to find an address for the MX hosts of %.*s", SPAN_ARGS(domain));
-	return STEP_NEVER;
+	return not_found(span_of(count ? list[0].name : ""), "A", DNS_NXDOMAIN, t);
 }
 
 static enum step
@@ -300,6 +340,8 @@ hosts_find(const struct destination *d, struct arena *a, struct host **out, size
 	hosts_sort(f.hosts, f.count, client.address_preference, client.randomize_addresses, random_number);
 	if (client.address_preference == 0)
 		take_turns(f.hosts, f.count);
+	for (size_t i = 0; i < f.count; i++)
+		f.hosts[i].best = f.hosts[i].preference == f.hosts[0].preference;
 	*out = f.hosts;
 	*count = f.count;
 	return STEP_DONE;

@@ -10,6 +10,7 @@ static const struct param params[] = {
 	LIST("lmtp_fallback_relay", &client.fallback_relay, "", "where to send what cannot be delivered"),
 	DURATION("lmtp_connect_timeout", &client.connect_timeout, "0s", "0s", "", "time to connect; 0: the system's"),
 	BOOLEAN("lmtp_skip_quit_response", &client.skip_quit_response, "no", "do not wait for the reply to QUIT"),
+	BOOLEAN("lmtp_assume_final", &client.assume_final, "no", "a server without DSN delivers: say so in success notices"),
 	CLIENT_ROWS("lmtp_"),
 	END_OF_PARAMS
 };

@@ -25,7 +25,6 @@
 	NUMBER(p "mx_address_limit", &client.mx_address_limit, "5", "0", "", "addresses to try; 0: all"),            \
 	NUMBER(p "mx_session_limit", &client.mx_session_limit, "2", "0", "", "sessions to try before giving up for now; 0: all"), \
 	BOOLEAN(p "defer_if_no_mx_address_found", &client.defer_if_no_mx_address, "no", "defer when no MX host has an address"), \
-	BOOLEAN(p "quote_rfc821_envelope", &client.quote_envelope, "yes", "quote local parts in MAIL and RCPT"),     \
 	NUMBER(p "line_length_limit", &client.line_length_limit, "998", "0", "", "longer lines are broken; 0: never"), \
 	STRING(p "bind_address", &client.bind_address, "", "IPv4 source address"),                                   \
 	STRING(p "bind_address6", &client.bind_address6, "", "IPv6 source address"),                                 \

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "client.h"
+#include "config/site.h"
 #include "ipc/ask_dial.h"
 
 enum { REPLY_LINE_MAX = 4096, REPLY_LINES = 200, REPLY_KEPT = 1000 };
@@ -49,7 +50,7 @@ keep_line(struct reply *r, struct span line)
 		return;
 	if (r->text.len)
 		text_add_byte(&r->text, ' ');
-	log_escape(span_first(r->text.len ? span_from(line, 4) : line, REPLY_KEPT - r->text.len), &r->text);
+	log_escape(span_first(line, REPLY_KEPT - r->text.len), &r->text);
 }
 
 static int
@@ -61,10 +62,7 @@ read_line(struct session *s, struct smtp_reply_line *l, struct fault *why)
 		return -1;
 	if (smtp_parse_reply_line(line, l, why) < 0)
 		return fault_set(why, FAULT_INPUT, "malformed reply");
-	if (line.len > 3)
-		keep_line(&s->reply, line);
-	else if (s->reply.text.len == 0)
-		text_add(&s->reply.text, line);
+	keep_line(&s->reply, line);
 	return 0;
 }
 
@@ -111,6 +109,12 @@ session_read(struct session *s, int64_t timeout, struct fault *why)
 	return read_reply(s, timeout, why, NULL);
 }
 
+static void
+note_relay(const struct session *s, struct trouble *t)
+{
+	snprintf(t->relay, sizeof t->relay, "%s", s->relay);
+}
+
 void
 session_lost(struct session *s, const struct fault *why, struct trouble *t)
 {
@@ -121,18 +125,39 @@ session_lost(struct session *s, const struct fault *why, struct trouble *t)
 		trouble_set(t, "4.5.0", "protocol error from %s while %s: %s", s->where, s->state, fault_text(why));
 	else
 		trouble_set(t, "4.4.2", "lost connection with %s while %s", s->where, s->state);
+	note_relay(s, t);
+}
+
+/* A reply out of turn, 354 to RCPT say, is trouble for now. */
+static void
+note_reply(const struct session *s, bool never, struct trouble *t)
+{
+	char dsn[STATUS_TEXT_SIZE];
+
+	status_string(status_with_class(s->reply.status, never ? 5 : 4), dsn);
+	snprintf(t->dsn, sizeof t->dsn, "%s", dsn);
+	text_set(&t->mta, span_of(s->host.name));
+	text_set(&t->diagnostic, text_span(&s->reply.text));
+	note_relay(s, t);
 }
 
 enum step
 session_refused(struct session *s, const char *command, struct trouble *t)
 {
-	char dsn[STATUS_TEXT_SIZE];
+	bool never = s->reply.code / 100 == 5;
 
-	trouble_set(t, status_string(s->reply.status, dsn), "host %s said: %s (in reply to %s)", s->where,
-	            text_string(&s->reply.text), command);
-	text_set(&t->mta, span_of(s->host.name));
-	text_set(&t->diagnostic, text_span(&s->reply.text));
-	return s->reply.code / 100 == 5 ? STEP_NEVER : STEP_NEXT;
+	trouble_set(t, "4.0.0", "host %s said: %s (in reply to %s)", s->where, text_string(&s->reply.text), command);
+	note_reply(s, never, t);
+	return never ? STEP_NEVER : STEP_NEXT;
+}
+
+/* Greeting and hello: it is the server that is refused, not the message. */
+static enum step
+unwilling(struct session *s, bool never, struct trouble *t)
+{
+	trouble_set(t, "4.0.0", "host %s refused to talk to me: %s", s->where, text_string(&s->reply.text));
+	note_reply(s, never, t);
+	return never ? STEP_NEVER : STEP_NEXT;
 }
 
 /* ------------------------------------------------------------ connecting */
@@ -190,12 +215,7 @@ greeting(struct session *s, struct trouble *t)
 	}
 	if (s->reply.code / 100 == 2)
 		return STEP_DONE;
-	s->dead = true;
-	trouble_set(t, s->reply.code / 100 == 5 && !client.skip_5xx_greeting ? "5.0.0" : "4.0.0",
-	            "host %s refused to talk to me: %s", s->where, text_string(&s->reply.text));
-	text_set(&t->mta, span_of(s->host.name));
-	text_set(&t->diagnostic, text_span(&s->reply.text));
-	return s->reply.code / 100 == 5 && !client.skip_5xx_greeting ? STEP_NEVER : STEP_NEXT;
+	return unwilling(s, s->reply.code / 100 == 5 && !client.skip_5xx_greeting, t);
 }
 
 /* ------------------------------------------------------------ hello */
@@ -203,8 +223,35 @@ greeting(struct session *s, struct trouble *t)
 static void
 take_keyword(struct session *s, size_t n, struct span text)
 {
+	struct span name = SPAN_NONE;
+
 	if (n > 0)
 		smtp_parse_ehlo_line(s->arena, text, &s->ehlo);
+	else
+		s->ourselves = span_next(&text, " \t", &name) && span_is_nocase(name, site.myhostname);
+}
+
+/* Where neither MX records nor addresses told that it is us (NAT), it does itself. */
+static enum step
+loops(struct session *s, struct span nexthop, struct trouble *t)
+{
+	if (client.lmtp || !s->ourselves || s->host.port != 25)
+		return STEP_DONE;
+	log_warning("host %s greeted me with my own hostname %s", s->where, site.myhostname);
+	trouble_set(t, s->host.best ? "5.4.6" : "4.4.6", "mail for %.*s loops back to myself", SPAN_ARGS(nexthop));
+	note_relay(s, t);
+	return s->host.best ? STEP_NEVER : STEP_NEXT;
+}
+
+static bool
+may_speak_esmtp(struct session *s)
+{
+	struct span rest = text_span(&s->reply.text), word;
+	bool        esmtp = client.always_ehlo;
+
+	while (!esmtp && span_next(&rest, " ", &word))
+		esmtp = span_is_nocase(word, "ESMTP");
+	return client.lmtp || s->tls || (esmtp && !client.never_ehlo);
 }
 
 static enum step
@@ -215,7 +262,7 @@ hello(struct session *s, struct trouble *t)
 
 	s->ehlo = (struct smtp_ehlo){0};
 	s->state = client.lmtp ? "performing the LHLO handshake" : "performing the EHLO handshake";
-	if (!client.never_ehlo || client.lmtp) {
+	if (may_speak_esmtp(s)) {
 		session_send(s, "%s %s", verb, client.helo_name);
 		if (read_reply(s, client.helo_timeout, &why, take_keyword) < 0) {
 			session_lost(s, &why, t);
@@ -226,14 +273,15 @@ hello(struct session *s, struct trouble *t)
 			return STEP_DONE;
 	}
 	if (client.lmtp || s->reply.code == 421)
-		return session_refused(s, "LHLO command", t);
+		return unwilling(s, s->reply.code / 100 == 5, t);
+	s->ehlo = (struct smtp_ehlo){0};
 	s->state = "performing the HELO handshake";
 	session_send(s, "HELO %s", client.helo_name);
 	if (session_read(s, client.helo_timeout, &why) < 0) {
 		session_lost(s, &why, t);
 		return STEP_NEXT;
 	}
-	return s->reply.code / 100 == 2 ? STEP_DONE : session_refused(s, "HELO command", t);
+	return s->reply.code / 100 == 2 ? STEP_DONE : unwilling(s, s->reply.code / 100 == 5, t);
 }
 
 /* ------------------------------------------------------------ TLS */
@@ -277,12 +325,21 @@ note_tls(struct session *s)
 		log_info("%s TLS connection established to %s: %s", trust[facts.trust], s->relay, text_string(&line));
 }
 
+/* RFC 6066, 3: no literals in SNI. */
+static bool
+is_literal(const struct session *s)
+{
+	struct net_address a;
+
+	return s->host.socket || net_address_parse(span_of(s->host.name), 0, &a, NULL) == 0;
+}
+
 static enum step
 handshake(struct session *s, struct span nexthop, struct trouble *t)
 {
 	bool            must = client.tls_level >= TLS_VERIFY;
 	autofree char  *names = must ? match_names(s, nexthop) : NULL;
-	struct tls_wish wish = {.server_name = s->host.socket ? NULL : s->host.name, .match = names, .must_verify = must};
+	struct tls_wish wish = {.server_name = is_literal(s) ? NULL : s->host.name, .match = names, .must_verify = must};
 	struct fault    why = {0};
 
 	s->state = "performing the TLS handshake";
@@ -291,6 +348,7 @@ handshake(struct session *s, struct span nexthop, struct trouble *t)
 		log_info("SSL_connect error to %s: %s", s->relay, fault_text(&why));
 		s->dead = s->tls_failed = true;
 		trouble_set(t, "4.7.5", "Cannot start TLS: handshake failure");
+		note_relay(s, t);
 		return STEP_NEXT;
 	}
 	s->tls = true;
@@ -304,6 +362,7 @@ no_tls_offered(struct session *s, struct trouble *t)
 	if (client.tls_level < TLS_ENCRYPT)
 		return STEP_DONE;
 	trouble_set(t, "4.7.4", "TLS is required, but was not offered by host %s", s->where);
+	note_relay(s, t);
 	return STEP_NEXT;
 }
 
@@ -322,20 +381,26 @@ starttls(struct session *s, struct span nexthop, struct trouble *t)
 		return STEP_NEXT;
 	}
 	if (s->reply.code / 100 != 2) {
-		if (client.tls_level < TLS_ENCRYPT)
+		if (client.tls_level < TLS_ENCRYPT && !s->dead)
 			return STEP_DONE;
+		s->tls_failed = s->dead; /* 421: it hangs up */
 		trouble_set(t, "4.7.4", "TLS is required, but host %s refused to start TLS: %s", s->where,
 		            text_string(&s->reply.text));
+		note_relay(s, t);
 		return STEP_NEXT;
 	}
 	if (conn_pending(s->conn) > 0) { /* injected before the handshake */
 		trouble_set(t, "4.7.5", "host %s sent data before the TLS handshake", s->where);
+		note_relay(s, t);
 		s->dead = s->tls_failed = true;
 		return STEP_NEXT;
 	}
 	enum step step = handshake(s, nexthop, t);
 
-	return step == STEP_DONE ? hello(s, t) : step;
+	if (step == STEP_DONE)
+		step = hello(s, t);
+	s->tls_failed = s->tls_failed || (step != STEP_DONE && s->dead); /* TLS 1.3: it may refuse after our side is done */
+	return step;
 }
 
 static enum step
@@ -346,6 +411,8 @@ introduce(struct session *s, struct span nexthop, bool allow_tls, struct trouble
 	if (client.tls_wrappermode && (step = handshake(s, nexthop, t)) != STEP_DONE)
 		return step;
 	if ((step = greeting(s, t)) != STEP_DONE || (step = hello(s, t)) != STEP_DONE)
+		return step;
+	if ((step = loops(s, nexthop, t)) != STEP_DONE)
 		return step;
 	if (!s->tls && client.tls_level >= TLS_MAY && allow_tls && (step = starttls(s, nexthop, t)) != STEP_DONE)
 		return step;
@@ -373,26 +440,50 @@ new_session(const struct host *h, struct span nexthop)
 	return s;
 }
 
+static enum step
+begin(struct session *s, struct span nexthop, bool allow_tls, struct session **out, bool *tls_failed, struct trouble *t)
+{
+	enum step step = introduce(s, nexthop, allow_tls, t);
+
+	*tls_failed = s->tls_failed;
+	if (step == STEP_DONE)
+		*out = s;
+	else
+		session_quit(s);
+	return step;
+}
+
+enum step
+session_begin(struct conn *c, const struct host *h, struct span nexthop, bool allow_tls, struct session **out,
+              struct trouble *t)
+{
+	struct session *s = new_session(h, nexthop);
+	bool            ignored;
+
+	s->conn = c;
+	return begin(s, nexthop, allow_tls, out, &ignored, t);
+}
+
+/* Opportunistic means: rather in clear than not at all (RFC 7435), but for passwords. */
+static bool
+may_go_without_tls(bool allowed_before)
+{
+	return allowed_before && client.tls_level == TLS_MAY && !client.tls_wrappermode && !client.sasl_enable;
+}
+
 enum step
 session_open(const struct host *h, struct span nexthop, bool allow_tls, struct session **out, struct trouble *t)
 {
 	struct session *s = new_session(h, nexthop);
-	enum step       step = dial(s, t);
 	bool            tls_failed;
+	enum step       step = dial(s, t);
 
-	if (step == STEP_DONE)
-		step = introduce(s, nexthop, allow_tls, t);
-	if (step == STEP_DONE) {
-		*out = s;
-		return STEP_DONE;
-	}
-	tls_failed = s->tls_failed;
-	if (s->conn && !s->dead)
-		session_quit(s);
-	else
+	if (step != STEP_DONE) {
 		session_free(s);
-	/* Opportunistic means: rather in clear than not at all (RFC 7435). */
-	if (tls_failed && allow_tls && client.tls_level == TLS_MAY && !client.tls_wrappermode)
+		return step;
+	}
+	step = begin(s, nexthop, allow_tls, out, &tls_failed, t);
+	if (tls_failed && may_go_without_tls(allow_tls))
 		return session_open(h, nexthop, false, out, t);
 	return step;
 }

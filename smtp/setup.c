@@ -22,7 +22,7 @@ add_own(const struct net_address *a)
 }
 
 static void
-add_interfaces(void)
+add_interfaces(bool loopback_only)
 {
 	struct ifaddrs *all = NULL;
 
@@ -35,7 +35,8 @@ add_interfaces(void)
 			continue;
 		a.len = i->ifa_addr->sa_family == AF_INET ? sizeof a.u.v4 : sizeof a.u.v6;
 		memcpy(&a.u, i->ifa_addr, a.len);
-		add_own(&a);
+		if (!loopback_only || net_is_loopback(&a))
+			add_own(&a);
 	}
 	freeifaddrs(all);
 }
@@ -50,8 +51,10 @@ find_own_addresses(void)
 		for (size_t i = 0; i < lists[l]->count; i++) {
 			struct net_address a;
 
-			if (strcmp(lists[l]->item[i], "all") == 0)
-				add_interfaces();
+			bool loopback_only = strcmp(lists[l]->item[i], "loopback-only") == 0;
+
+			if (loopback_only || strcmp(lists[l]->item[i], "all") == 0)
+				add_interfaces(loopback_only);
 			else if (net_address_parse(span_of(lists[l]->item[i]), 0, &a, NULL) == 0)
 				add_own(&a);
 		}

@@ -2,9 +2,8 @@
 /*
  * transaction.c - one message over one session (RFC 5321, 3.3; RFC 2033 for LMTP)
  *
- * With PIPELINING the envelope and DATA go out at once (RFC 2920): at most
- * PIPELINE_MAX recipients, so that neither side waits for the other with full
- * buffers. A recipient whose fate is sealed is reported at once; one that got
+ * With PIPELINING the envelope and DATA go out together (RFC 2920), in parts of
+ * PIPELINE_BYTES, so that neither side waits for the other with full buffers. A recipient whose fate is sealed is reported at once; one that got
  * a 4xx is left for the next server unless this is the last.
  */
 #include <stdio.h>
@@ -15,7 +14,7 @@
 #include "client.h"
 #include "mail/line.h"
 
-enum { PIPELINE_MAX = 50, CONTENT_PART = 65536 };
+enum { PIPELINE_BYTES = 8000, CONTENT_PART = 65536 };
 
 struct transaction {
 	struct session  *s;
@@ -25,6 +24,7 @@ struct transaction {
 	struct deliver_rcpt **rcpts;   /* who takes part */
 	size_t           n_rcpts, accepted;
 	bool            *ok;           /* RCPT was accepted */
+	int              mail_code;    /* of the reply to MAIL */
 	struct message_content content;
 	bool             after_dot;    /* the message may have arrived */
 };
@@ -38,6 +38,8 @@ report(struct transaction *x, struct deliver_rcpt *r, enum deliver_action action
 	struct deliver_status st = {
 		.action = action, .dsn = dsn, .text = text, .relay = span_of(x->s->relay),
 		.conn_used = x->s->used > 0, .conn_use = x->s->used + 1,
+		/* who speaks DSN says itself how it ends (RFC 3461, 5.2.2) */
+		.report = x->s->ehlo.has & SMTP_HAS_DSN ? "none" : client.assume_final ? "delivered" : "relayed",
 	};
 	struct fault why = {0};
 
@@ -79,10 +81,19 @@ lost(struct transaction *x, const struct fault *why)
 		/* It may have arrived: trying another server now would make that duplicate sure. */
 		log_warning("%.*s: possible duplicate: %s", SPAN_ARGS(x->d->queue_id), text_string(&x->t->text));
 		for (size_t i = 0; i < x->n_rcpts; i++)
-			if (!x->rcpts[i]->reported)
+			if (x->ok[i] && !x->rcpts[i]->reported)
 				report(x, x->rcpts[i], DELIVER_DEFERRED, x->t->dsn, x->t, text_span(&x->t->text));
 	}
 	return STEP_NEXT;
+}
+
+static void
+report_sent(struct transaction *x, struct deliver_rcpt *r)
+{
+	char          dsn[STATUS_TEXT_SIZE];
+	struct status status = x->s->reply.status;
+
+	report(x, r, DELIVER_SENT, status_string(status, dsn), NULL, text_span(&x->s->reply.text));
 }
 
 /* ------------------------------------------------------------ the envelope */
@@ -102,14 +113,28 @@ send_mail(struct transaction *x)
 	session_send(x->s, "%s", text_string(&line));
 }
 
-static void
+/* The type of an ORCPT goes out as it is: an atom (RFC 3461, 4.2), or none of it. */
+static struct span
+clean_orcpt(struct span orcpt)
+{
+	ptrdiff_t end = span_find(orcpt, ';');
+
+	for (ptrdiff_t i = 0; i < end; i++)
+		if (!ascii_alpha(orcpt.at[i]) && !ascii_digit(orcpt.at[i]) && orcpt.at[i] != '-')
+			return SPAN_NONE;
+	return end > 0 ? orcpt : SPAN_NONE;
+}
+
+/* Gives the bytes of the line. */
+static size_t
 send_rcpt(struct transaction *x, const struct deliver_rcpt *r)
 {
 	autotext struct text line = {0};
-	struct smtp_rcpt     p = {.recipient = r->address, .notify = (unsigned)r->notify, .orcpt = r->orcpt};
+	struct smtp_rcpt     p = {.recipient = r->address, .notify = (unsigned)r->notify, .orcpt = clean_orcpt(r->orcpt)};
 
 	smtp_format_rcpt(&p, x->s->ehlo.has & SMTP_OFFER_ALL, &line);
 	session_send(x->s, "%s", text_string(&line));
+	return line.len + 2;
 }
 
 static int
@@ -118,7 +143,12 @@ read_mail(struct transaction *x, enum step *step, struct fault *why)
 	x->s->state = "sending MAIL FROM";
 	if (session_read(x->s, client.mail_timeout, why) < 0)
 		return -1;
-	*step = x->s->reply.code / 100 == 2 ? STEP_DONE : session_refused(x->s, "MAIL FROM command", x->t);
+	x->mail_code = x->s->reply.code;
+	*step = x->mail_code / 100 == 2 ? STEP_DONE : session_refused(x->s, "MAIL FROM command", x->t);
+	/* At once: it may hang up without answers to the rest. But a kept session that is over
+	 * says nothing about the message. */
+	if (*step != STEP_DONE && !(x->s->used > 0 && x->mail_code == 421))
+		all_refused(x, *step, x->t);
 	return 0;
 }
 
@@ -133,7 +163,11 @@ read_rcpt(struct transaction *x, size_t i, bool mail_ok, struct fault *why)
 	if (x->s->reply.code / 100 == 2) {
 		x->ok[i] = mail_ok;
 		x->accepted += mail_ok;
+		if (mail_ok && x->d->verify_only)
+			report_sent(x, x->rcpts[i]);
 	} else if (mail_ok) {
+		if (x->s->reply.code == 552) /* RFC 5321, 4.5.3.1.10: too many recipients, said the old way */
+			x->s->reply.code = 452;
 		enum step step = session_refused(x->s, "RCPT TO command", &t);
 
 		report_trouble(x, x->rcpts[i], step, &t);
@@ -142,19 +176,27 @@ read_rcpt(struct transaction *x, size_t i, bool mail_ok, struct fault *why)
 	return 0;
 }
 
-/* *data: DATA was sent, and its reply is in s->reply. */
+/* Both leave the reply to DATA in s->reply; code 0: it was not sent. */
 static int
 envelope_pipelined(struct transaction *x, enum step *mail, struct fault *why)
 {
+	size_t sent = 0, answered = 0;
+
 	send_mail(x);
-	for (size_t i = 0; i < x->n_rcpts; i++)
-		send_rcpt(x, x->rcpts[i]);
-	session_send(x->s, "DATA");
-	if (read_mail(x, mail, why) < 0)
-		return -1;
-	for (size_t i = 0; i < x->n_rcpts; i++)
-		if (read_rcpt(x, i, *mail == STEP_DONE, why) < 0)
+	do {
+		for (size_t bytes = 0; sent < x->n_rcpts && bytes < PIPELINE_BYTES; sent++)
+			bytes += send_rcpt(x, x->rcpts[sent]);
+		if (sent == x->n_rcpts && !x->d->verify_only)
+			session_send(x->s, "DATA");
+		if (answered == 0 && read_mail(x, mail, why) < 0)
 			return -1;
+		for (; answered < sent; answered++)
+			if (read_rcpt(x, answered, *mail == STEP_DONE, why) < 0)
+				return -1;
+	} while (*mail == STEP_DONE && sent < x->n_rcpts);
+	x->s->reply.code = 0;
+	if (sent < x->n_rcpts || x->d->verify_only)
+		return 0;
 	x->s->state = "sending DATA command";
 	return session_read(x->s, client.data_init_timeout, why);
 }
@@ -171,7 +213,7 @@ envelope_in_steps(struct transaction *x, enum step *mail, struct fault *why)
 			return -1;
 	}
 	x->s->reply.code = 0;
-	if (!x->accepted)
+	if (!x->accepted || x->d->verify_only)
 		return 0;
 	x->s->state = "sending DATA command";
 	session_send(x->s, "DATA");
@@ -211,18 +253,9 @@ send_content(struct transaction *x, bool *unreadable, struct fault *why)
 static int
 send_nothing(struct transaction *x, struct fault *why)
 {
-	x->s->state = "sending end of data -- message may be sent more than once";
+	x->s->state = "sending end of data";
 	conn_write(x->s->conn, SPAN(".\r\n"), NULL);
 	return session_read(x->s, client.data_done_timeout, why);
-}
-
-static void
-report_sent(struct transaction *x, struct deliver_rcpt *r)
-{
-	char          dsn[STATUS_TEXT_SIZE];
-	struct status status = x->s->reply.status;
-
-	report(x, r, DELIVER_SENT, status_string(status, dsn), NULL, text_span(&x->s->reply.text));
 }
 
 /* LMTP gives one reply a recipient (RFC 2033, 4.2), SMTP one for all. */
@@ -270,6 +303,7 @@ send_data(struct transaction *x)
 			return lost(x, &why);
 		x->s->dead = true; /* half a message must not end with a dot */
 		trouble_set(x->t, "4.3.0", "cannot read the message: %s", fault_text(&why));
+		snprintf(x->t->relay, sizeof x->t->relay, "%s", x->s->relay);
 		return STEP_NEXT;
 	}
 	x->after_dot = true;
@@ -299,7 +333,7 @@ fits(struct transaction *x)
 static enum step
 run(struct transaction *x)
 {
-	bool         pipelined = (x->s->ehlo.has & SMTP_HAS_PIPELINING) && x->n_rcpts <= PIPELINE_MAX;
+	bool         pipelined = x->s->ehlo.has & SMTP_HAS_PIPELINING;
 	struct fault why = {0};
 	enum step    mail = STEP_DONE, step = fits(x);
 
@@ -307,16 +341,42 @@ run(struct transaction *x)
 		return all_refused(x, step, x->t);
 	if ((pipelined ? envelope_pipelined(x, &mail, &why) : envelope_in_steps(x, &mail, &why)) < 0)
 		return lost(x, &why);
-	if (mail != STEP_DONE)
-		all_refused(x, mail, x->t);
-	if (x->s->reply.code == 354) {
+	if (mail != STEP_DONE && x->s->used > 0 && x->mail_code == 421)
+		return STEP_NEXT;
+	if (x->s->reply.code / 100 == 3) {
 		if (x->accepted)
 			return send_data(x);
 		return send_nothing(x, &why) < 0 ? lost(x, &why) : STEP_DONE;
 	}
-	if (x->accepted) /* DATA was refused */
+	if (x->accepted && !x->d->verify_only) /* DATA was refused */
 		return all_refused(x, session_refused(x->s, "DATA command", x->t), x->t);
 	return STEP_DONE;
+}
+
+static bool
+is_clean(struct span address)
+{
+	for (size_t i = 0; i < address.len; i++)
+		if ((unsigned char)address.at[i] < ' ' || address.at[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* Whoever has no status yet. Nothing with a control character goes onto the wire,
+ * wherever it came from (SECURITY.md 2, row 5). */
+static void
+take_part(struct transaction *x)
+{
+	for (size_t i = 0; i < x->d->n_rcpts; i++) {
+		struct deliver_rcpt *r = &x->d->rcpts[i];
+
+		if (r->reported)
+			continue;
+		if (is_clean(r->address) && is_clean(x->d->sender))
+			x->rcpts[x->n_rcpts++] = r;
+		else
+			report(x, r, DELIVER_BOUNCED, is_clean(r->address) ? "5.1.7" : "5.1.3", NULL, SPAN("bad address syntax"));
+	}
 }
 
 enum step
@@ -328,15 +388,13 @@ transaction_send(struct session *s, struct delivery *d, bool last, struct troubl
 
 	x.rcpts = mem_array(d->n_rcpts, sizeof *x.rcpts);
 	x.ok = mem_array(d->n_rcpts, sizeof *x.ok);
-	for (size_t i = 0; i < d->n_rcpts; i++)
-		if (!d->rcpts[i].reported)
-			x.rcpts[x.n_rcpts++] = &d->rcpts[i];
+	take_part(&x);
 	x.content.fd = d->content;
 	if (message_pieces_parse(d->pieces, &x.content, &why) < 0) {
 		trouble_set(t, "4.3.0", "queue file: %s", fault_text(&why));
 		step = all_refused(&x, STEP_NEXT, t);
 	} else {
-		step = run(&x);
+		step = x.n_rcpts ? run(&x) : STEP_DONE;
 	}
 	message_content_free(&x.content);
 	free(x.rcpts);

@@ -16,6 +16,7 @@ trouble_set(struct trouble *t, const char *dsn, const char *format, ...)
 	text_clear(&t->text);
 	text_clear(&t->mta);
 	text_clear(&t->diagnostic);
+	t->relay[0] = '\0';
 	va_start(args, format);
 	text_add_args(&t->text, format, args);
 	va_end(args);
