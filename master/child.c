@@ -166,6 +166,15 @@ child_tell_stop(struct process *p)
 	p->told = p->leaving = true;
 }
 
+/* Beyond "stop": a session that only waits, for a client who idles, ends too. */
+void
+child_tell_end(struct process *p)
+{
+	if (!p->told_end)
+		shutdown(p->status, SHUT_WR);
+	p->told_end = true;
+}
+
 static void
 take_record(struct post *post, struct process *p, const char *record, void (*fault)(struct post *, const char *))
 {

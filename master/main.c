@@ -292,6 +292,7 @@ stop_if_due(struct post *post, struct process *p)
 		return;
 	rank_is_manned = true;
 	child_tell_stop(p);
+	child_tell_end(p);
 }
 
 static void

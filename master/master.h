@@ -64,6 +64,7 @@ struct process {
 	int     slot;                     /* whose share of the sessions it has */
 	bool    ready, busy, leaving, old;
 	bool    told;                     /* to stop */
+	bool    told_end;                 /* that the whole system stops */
 	int64_t since;                    /* of being ready, clock_now() */
 	int64_t started;
 };
@@ -127,6 +128,7 @@ struct environment {
 };
 extern struct environment environment;
 int  child_start(struct post *, int slot, bool may_leave, struct fault *);
+void child_tell_end(struct process *);
 void child_tell_stop(struct process *);
 /* One record from a process: false at its end of file. */
 bool child_listen(struct post *, struct process *, void (*fault)(struct post *, const char *));

@@ -108,6 +108,11 @@ sasl_try_step(struct sasl_try *t, struct span input, struct text *output)
 	error = gsasl_step(t->session, input.at, input.len, &out, &len);
 	if (error == GSASL_OK || error == GSASL_NEEDS_MORE)
 		text_set(output, span_at(out ? out : "", len));
+	/* Some clients of LOGIN know only the words that everybody else sends. */
+	if (span_is(text_span(output), "User Name"))
+		text_set(output, SPAN("Username:"));
+	else if (span_is(text_span(output), "Password"))
+		text_set(output, SPAN("Password:"));
 	gsasl_free(out);
 	if (error == GSASL_NEEDS_MORE)
 		return SASL_MORE;

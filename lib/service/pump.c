@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "service/service.h"
 
 enum { PART = 16384, CLIENT_STALLS_MS = 600000 };
 
@@ -79,11 +80,16 @@ void
 pump_run(struct conn *client, int process)
 {
 	for (;;) {
-		struct pollfd p[2] = {{.fd = conn_fd(client), .events = POLLIN}, {.fd = process, .events = POLLIN}};
+		struct pollfd p[3] = {{.fd = conn_fd(client), .events = POLLIN}, {.fd = process, .events = POLLIN},
+		                      {.fd = service_end_fd(), .events = SERVICE_END_EVENT}};
 		bool          ready = conn_pending(client) > 0;
 
-		if (poll(p, 2, ready ? 0 : -1) < 0 && errno != EINTR)
+		if (poll(p, 3, ready ? 0 : -1) < 0 && errno != EINTR)
 			return;
+		if (p[2].revents & (SERVICE_END_EVENT | POLLHUP) && !ready && !p[0].revents && !p[1].revents) {
+			drain_process(client, process); /* it sees an end of file, and says good-bye */
+			return;
+		}
 		if (p[1].revents && from_process(client, process) < 0)
 			return;
 		if ((ready || p[0].revents) && from_client(client, process) < 0) {

@@ -8,7 +8,8 @@
 #include "net/conn.h"
 
 /* `process` is borrowed. When the process closes, what it said is still
- * delivered; when the client goes, the process sees an end of file. */
+ * delivered; when the client goes, or the whole system stops while both are
+ * silent, the process sees an end of file. */
 WAITS void pump_run(struct conn *client, int process);
 
 #endif

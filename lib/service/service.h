@@ -49,6 +49,8 @@
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
 
+#include <poll.h>
+
 #include "base/fault.h"
 #include "base/task.h"
 #include "config/param.h"
@@ -125,6 +127,13 @@ extern const struct service_facts *const service;
 
 bool service_stopping(void);           /* told to stop, or master is gone */
 int  service_stop_fd(void);            /* readable when service_stopping(): for poll() */
+bool service_ending(void);             /* the whole system stops: a session that only waits must end */
+int  service_end_fd(void);             /* for poll(): SERVICE_END_EVENT when service_ending() */
+#ifdef POLLRDHUP
+enum { SERVICE_END_EVENT = POLLRDHUP };
+#else
+enum { SERVICE_END_EVENT = POLLHUP };
+#endif
 struct table;
 void service_watch_table(struct table *);  /* when table_changed(): drain, exit, be replaced */
 int  service_session_count(void);

@@ -2,9 +2,10 @@
 /*
  * status.c - the talk with master on descriptor 3
  *
- * master says one thing only, "stop", and its end of file means the same.  So
+ * master says one thing only, "stop": take no more, finish what you have. So
  * nobody reads the socket: that it is readable is the message, for every
- * thread and every forked child at once.
+ * thread and every forked child at once. Its end of file says more: the whole
+ * system ends (or master is dead), and sessions that only wait end too.
  */
 #include <poll.h>
 #include <stdarg.h>
@@ -40,6 +41,20 @@ bool
 service_stopping(void)
 {
 	return status_told();
+}
+
+bool
+service_ending(void)
+{
+	struct pollfd p = {.fd = STATUS_FD, .events = SERVICE_END_EVENT};
+
+	return poll(&p, 1, 0) > 0 && p.revents & (SERVICE_END_EVENT | POLLHUP);
+}
+
+int
+service_end_fd(void)
+{
+	return STATUS_FD;
 }
 
 int

@@ -161,7 +161,14 @@ def main():
         before = m.socket()
         r = i.run("reload")
         ok(r.returncode == 0 and m.noop()[0] == "OK", "a session lives through reload")
-        m.logout()
+        i.run("stop")
+        ok("killed" not in i.log(), "stop ends a session that idles, without a kill")
+        try:
+            m.noop()
+            ended = False
+        except (imaplib.IMAP4.abort, OSError):
+            ended = True
+        ok(ended, "and the client sees it")
     finally:
         if failed:
             print("# " + i.log().replace("\n", "\n# "))

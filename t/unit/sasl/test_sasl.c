@@ -82,7 +82,9 @@ UNIT_TEST(login_asks_twice)
 	ck_assert_int_eq(sasl_library_open(&l, NULL), 0);
 	ck_assert_int_eq(sasl_try_start(l, "LOGIN", check, NULL, &t, NULL), 0);
 	ck_assert_int_eq(sasl_try_step(t, SPAN(""), &out), SASL_MORE);
+	ck_span(text_span(&out), "Username:");
 	ck_assert_int_eq(sasl_try_step(t, SPAN("tim"), &out), SASL_MORE);
+	ck_span(text_span(&out), "Password:");
 	ck_assert_int_eq(sasl_try_step(t, SPAN("tanstaaftanstaaf"), &out), SASL_YES);
 	ck_assert_str_eq(sasl_try_user(t), "tim");
 	sasl_try_free(t);
