@@ -17,7 +17,12 @@
 #include "ipc/ask_rewrite.h"
 #include "qmgr.h"
 
-enum { RANGE_MAX = 1000, OPEN_FILES_MAX = 1000, AGAIN_LOCKED_US = 2000000, AGAIN_TROUBLE_US = 60000000 };
+enum {
+	RANGE_MAX = 1000,
+	OPEN_FILES_MAX = 1000,
+	AGAIN_LOCKED_US = 2000000,
+	AGAIN_TROUBLE_US = 60000000
+};
 
 /* Memory. */
 
@@ -204,7 +209,8 @@ static int
 move_to_active(struct qmgr *q, struct message *m, enum queue_state from)
 {
 	struct fault why = {0};
-	int          moved = from == QUEUE_ACTIVE ? 0 : queue_move(q->queue, m->id, from, QUEUE_ACTIVE, &why);
+	int moved = from == QUEUE_ACTIVE ? 0
+	                                 : queue_move(q->queue, m->id, from, QUEUE_ACTIVE, &why);
 
 	if (moved < 0) { /* it stays where it is: found again by the next walk, or when due */
 		log_warning("%s", fault_text(&why));
@@ -242,7 +248,8 @@ message_load(struct qmgr *q, struct message *m, enum queue_state from)
 		give_up_loading(q, m, &why);
 		return;
 	}
-	log_info("%s: from=<%.*s>, size=%lld, nrcpt=%lld (queue active)", m->id, SPAN_ARGS(m->sender), (long long)m->size,
+	log_info("%s: from=<%.*s>, size=%lld, nrcpt=%lld (queue active)", m->id,
+	         SPAN_ARGS(m->sender), (long long)m->size,
 	         (long long)queue_file_rcpt_count(m->file));
 	message_go_on(q, m);
 }
@@ -255,7 +262,8 @@ range_size(struct qmgr *q)
 	size_t room;
 
 	qmgr_enter(q);
-	room = (size_t)config.recipient_limit > q->rcpts ? (size_t)config.recipient_limit - q->rcpts : 0;
+	room = (size_t)config.recipient_limit > q->rcpts ? (size_t)config.recipient_limit - q->rcpts
+	                                                 : 0;
 	qmgr_leave(q);
 	if (room > RANGE_MAX)
 		return RANGE_MAX;
@@ -270,7 +278,8 @@ add_rcpt(struct message *m, const struct queue_rcpt *r, size_t limit)
 
 		m->rcpts = mem_grow(m->rcpts, room, sizeof *m->rcpts);
 	}
-	m->rcpts[m->n_rcpts++] = (struct recipient){r->at, r->address, r->original, r->orcpt, r->notify};
+	m->rcpts[m->n_rcpts++] = (struct recipient){r->at, r->address, r->original, r->orcpt,
+	                                            r->notify};
 }
 
 static int
@@ -281,7 +290,8 @@ read_range(struct qmgr *q, struct message *m, struct fault *why)
 	int               got = 0;
 
 	m->range = arena_new();
-	while (m->n_rcpts < limit && (got = queue_file_rcpt(m->file, m->next_at, m->range, &r, why)) > 0) {
+	while (m->n_rcpts < limit &&
+	       (got = queue_file_rcpt(m->file, m->next_at, m->range, &r, why)) > 0) {
 		m->next_at = r.next;
 		if (r.state == RCPT_TODO)
 			add_rcpt(m, &r, limit);
@@ -316,14 +326,15 @@ apply_filter(const struct message *m, struct route *r)
 
 /* "5.1.1 text" of an error transport's next hop. */
 static struct outcome *
-outcome_of_text(struct recipient *r, enum deliver_action action, const char *dsn, const char *fallback, struct span text)
+outcome_of_text(struct recipient *r, enum deliver_action action, const char *dsn,
+                const char *fallback, struct span text)
 {
 	struct span rest = text, first;
 	char        code[16];
 
 	snprintf(code, sizeof code, "%s", dsn[0] ? dsn : fallback);
-	if (!dsn[0] && span_split(&rest, ' ', &first) && first.len >= 5 && first.len < sizeof code &&
-	    first.at[0] == fallback[0] && first.at[1] == '.') {
+	if (!dsn[0] && span_split(&rest, ' ', &first) && first.len >= 5 &&
+	    first.len < sizeof code && first.at[0] == fallback[0] && first.at[1] == '.') {
 		snprintf(code, sizeof code, "%.*s", SPAN_ARGS(first));
 		text = span_trim(rest);
 	}
@@ -336,7 +347,8 @@ is_double_bounce(struct span address)
 {
 	ptrdiff_t at = span_find_last(address, '@');
 
-	return at >= 0 && span_is_nocase(span_first(address, (size_t)at), config.double_bounce_sender);
+	return at >= 0 &&
+	       span_is_nocase(span_first(address, (size_t)at), config.double_bounce_sender);
 }
 
 /* What qmgr decides by itself, or NULL. */
@@ -344,16 +356,19 @@ static struct outcome *
 decide(struct recipient *r, const struct route *route)
 {
 	if (route->class == ROUTE_LOCAL && is_double_bounce(r->address))
-		return outcome_new(r, DELIVER_SENT, "2.0.0", SPAN("undeliverable postmaster notification discarded"));
+		return outcome_new(r, DELIVER_SENT, "2.0.0",
+		                   SPAN("undeliverable postmaster notification discarded"));
 	if (span_is(route->transport, "error"))
 		return outcome_of_text(r, DELIVER_BOUNCED, route->dsn, "5.0.0", route->nexthop);
 	if (span_is(route->transport, "retry"))
 		return outcome_of_text(r, DELIVER_DEFERRED, route->dsn, "4.0.0", route->nexthop);
 	if (span_is(route->transport, "discard"))
-		return outcome_new(r, DELIVER_SENT, "2.0.0", route->nexthop.len ? route->nexthop : SPAN("discarded"));
+		return outcome_new(r, DELIVER_SENT, "2.0.0",
+		                   route->nexthop.len ? route->nexthop : SPAN("discarded"));
 	for (size_t i = 0; i < config.defer_transports.count; i++)
 		if (span_is(route->transport, config.defer_transports.item[i]))
-			return outcome_new(r, DELIVER_DEFERRED, "4.3.2", SPAN("deferred transport"));
+			return outcome_new(r, DELIVER_DEFERRED, "4.3.2",
+			                   SPAN("deferred transport"));
 	return NULL;
 }
 
@@ -434,7 +449,8 @@ assign(struct qmgr *q, struct message *m)
 	log_warning("%s: %s", m->id, fault_text(&why));
 	m->soon = true;
 	for (size_t i = 0; i < m->n_rcpts; i++) {
-		struct outcome *o = outcome_new(&m->rcpts[i], DELIVER_DEFERRED, "4.3.0", SPAN("address resolver failure"));
+		struct outcome *o = outcome_new(&m->rcpts[i], DELIVER_DEFERRED, "4.3.0",
+		                                SPAN("address resolver failure"));
 
 		o->next = list;
 		list = o;

@@ -22,25 +22,33 @@
 struct bounce_config bounce_config;
 
 static const struct param params[] = {
-	LIST("notify_classes", &bounce_config.notify_classes, "resource, software", "what the postmaster is told: bounce, 2bounce, delay, policy, protocol, resource, software"),
-	LIST("internal_mail_filter_classes", &bounce_config.internal_mail_filter_classes, "", "bounce: notices are subject to checks and milters"),
-	STRING("bounce_notice_recipient", &bounce_config.bounce_recipient, "postmaster", "who gets copies of failure notices"),
-	STRING("2bounce_notice_recipient", &bounce_config.double_recipient, "postmaster", "who gets what could not be returned"),
-	STRING("delay_notice_recipient", &bounce_config.delay_recipient, "postmaster", "who gets copies of delay notices"),
+	LIST("notify_classes", &bounce_config.notify_classes, "resource, software",
+             "what the postmaster is told: bounce, 2bounce, delay, policy, protocol, resource, software"),
+	LIST("internal_mail_filter_classes", &bounce_config.internal_mail_filter_classes, "",
+             "bounce: notices are subject to checks and milters"),
+	STRING("bounce_notice_recipient", &bounce_config.bounce_recipient, "postmaster",
+               "who gets copies of failure notices"),
+	STRING("2bounce_notice_recipient", &bounce_config.double_recipient, "postmaster",
+               "who gets what could not be returned"),
+	STRING("delay_notice_recipient", &bounce_config.delay_recipient, "postmaster",
+               "who gets copies of delay notices"),
 	STRING("bounce_template_file", &bounce_config.template_file, "", "not here yet"),
-	BYTES("bounce_size_limit", &bounce_config.size_limit, "50000", "1", "", "largest original that is returned whole"),
+	BYTES("bounce_size_limit", &bounce_config.size_limit, "50000", "1", "",
+              "largest original that is returned whole"),
 	BOOLEAN("enable_threaded_bounces", &bounce_config.threaded, "no", "not here yet"),
-	END_OF_PARAMS
-};
+	END_OF_PARAMS};
 
 static int
 prepare(struct fault *why)
 {
 	if (bounce_config.template_file[0])
-		return fault_set(why, FAULT_INPUT, "bounce_template_file = %s: templates are not supported yet; remove the setting",
-		                 bounce_config.template_file);
+		return fault_set(
+			why, FAULT_INPUT,
+			"bounce_template_file = %s: templates are not supported yet; remove the setting",
+			bounce_config.template_file);
 	if (bounce_config.threaded)
-		log_warning("enable_threaded_bounces is not supported yet: notices have no References: header");
+		log_warning(
+			"enable_threaded_bounces is not supported yet: notices have no References: header");
 	return 0;
 }
 
@@ -59,11 +67,13 @@ is_double_bounce(struct span sender)
 {
 	ptrdiff_t at = span_find_last(sender, '@');
 
-	return span_is_nocase(at < 0 ? sender : span_first(sender, (size_t)at), site.double_bounce_sender);
+	return span_is_nocase(at < 0 ? sender : span_first(sender, (size_t)at),
+	                      site.double_bounce_sender);
 }
 
 static int
-to_postmaster(const struct notice *n, const char *who, bool is_double, const char *what, struct fault *why)
+to_postmaster(const struct notice *n, const char *who, bool is_double, const char *what,
+              struct fault *why)
 {
 	autotext struct text to = {0}, from = {0};
 	struct bounce_mail   m = {.notice = n, .to_postmaster = true, .is_double = is_double};
@@ -92,13 +102,16 @@ static int
 tell_failure(const struct notice *n, char id[BOUNCE_ID_SIZE], struct fault *why)
 {
 	if (is_double_bounce(n->sender)) {
-		log_warning("%.*s: undeliverable postmaster notification discarded", SPAN_ARGS(n->queue_id));
+		log_warning("%.*s: undeliverable postmaster notification discarded",
+		            SPAN_ARGS(n->queue_id));
 		return 0;
 	}
 	if (n->sender.len == 0) {
 		if (list_has(&bounce_config.notify_classes, "2bounce"))
-			return to_postmaster(n, bounce_config.double_recipient, true, "non-delivery", why);
-		log_info("%.*s: from=<>: undeliverable, and there is nobody to tell", SPAN_ARGS(n->queue_id));
+			return to_postmaster(n, bounce_config.double_recipient, true,
+			                     "non-delivery", why);
+		log_info("%.*s: from=<>: undeliverable, and there is nobody to tell",
+		         SPAN_ARGS(n->queue_id));
 		return 0;
 	}
 	if (to_sender(n, "non-delivery", id, why) < 0)
@@ -106,7 +119,8 @@ tell_failure(const struct notice *n, char id[BOUNCE_ID_SIZE], struct fault *why)
 	/* A copy only: that the sender was told is what counts. */
 	if (list_has(&bounce_config.notify_classes, "bounce") &&
 	    to_postmaster(n, bounce_config.bounce_recipient, false, "non-delivery", why) < 0)
-		log_warning("%.*s: copy for the postmaster: %s", SPAN_ARGS(n->queue_id), fault_text(why));
+		log_warning("%.*s: copy for the postmaster: %s", SPAN_ARGS(n->queue_id),
+		            fault_text(why));
 	return 0;
 }
 
@@ -119,7 +133,8 @@ tell_delay(const struct notice *n, char id[BOUNCE_ID_SIZE], struct fault *why)
 		return -1;
 	if (list_has(&bounce_config.notify_classes, "delay") &&
 	    to_postmaster(n, bounce_config.delay_recipient, false, "delay", why) < 0)
-		log_warning("%.*s: copy for the postmaster: %s", SPAN_ARGS(n->queue_id), fault_text(why));
+		log_warning("%.*s: copy for the postmaster: %s", SPAN_ARGS(n->queue_id),
+		            fault_text(why));
 	return 0;
 }
 
@@ -142,7 +157,8 @@ tell(const struct notice *n, char id[BOUNCE_ID_SIZE], struct fault *why)
 static bool
 wait_for_notice(int sock)
 {
-	struct pollfd p[2] = {{.fd = sock, .events = POLLIN}, {.fd = service_stop_fd(), .events = POLLIN}};
+	struct pollfd p[2] = {{.fd = sock, .events = POLLIN},
+	                      {.fd = service_stop_fd(), .events = POLLIN}};
 
 	while (poll(p, COUNT(p), -1) < 0 && errno == EINTR)
 		;
@@ -173,8 +189,10 @@ serve(int fd, const struct listener *listener)
 		told = tell(&n, id, &why);
 		close(n.content);
 		if (told < 0)
-			log_warning("%.*s: notice not sent: %s", SPAN_ARGS(n.queue_id), fault_text(&why));
-		if ((told < 0 ? notify_refuse(sock, fault_text(&why), &why) : notify_done(sock, id, &why)) < 0)
+			log_warning("%.*s: notice not sent: %s", SPAN_ARGS(n.queue_id),
+			            fault_text(&why));
+		if ((told < 0 ? notify_refuse(sock, fault_text(&why), &why)
+		              : notify_done(sock, id, &why)) < 0)
 			return;
 	}
 }

@@ -26,7 +26,8 @@ enum { SUBMIT_MS = 90 * 1000, COPY = 65536 };
 static enum dsn_action
 action_of(struct span name)
 {
-	static const char *const names[] = {"failed", "delayed", "delivered", "relayed", "expanded"};
+	static const char *const names[] = {"failed", "delayed", "delivered", "relayed",
+	                                    "expanded"};
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (span_is(name, names[i]))
@@ -38,9 +39,15 @@ static struct dsn_recipient
 recipient_of(const struct notice *n, const struct notice_rcpt *r)
 {
 	int64_t              now = clock_wall() / 1000000;
-	struct dsn_recipient out = {.recipient = r->address, .original = r->original, .orcpt = r->orcpt,
-		.action = action_of(r->action), .remote_mta = r->mta, .reason = r->text, .last_attempt = now,
-		.diagnostic = r->diagnostic.len ? r->diagnostic : r->text, .diagnostic_is_smtp = r->diagnostic.len > 0};
+	struct dsn_recipient out = {.recipient = r->address,
+	                            .original = r->original,
+	                            .orcpt = r->orcpt,
+	                            .action = action_of(r->action),
+	                            .remote_mta = r->mta,
+	                            .reason = r->text,
+	                            .last_attempt = now,
+	                            .diagnostic = r->diagnostic.len ? r->diagnostic : r->text,
+	                            .diagnostic_is_smtp = r->diagnostic.len > 0};
 
 	if (!status_parse(r->dsn, &out.status, NULL))
 		out.status = STATUS(5, 0, 0);
@@ -50,16 +57,30 @@ recipient_of(const struct notice *n, const struct notice_rcpt *r)
 }
 
 static int
-build(const struct bounce_mail *m, struct span id, struct text *head, struct text *tail, bool *whole, struct fault *why)
+build(const struct bounce_mail *m, struct span id, struct text *head, struct text *tail,
+      bool *whole, struct fault *why)
 {
 	const struct notice            *n = m->notice;
 	autofree struct dsn_recipient *rcpts = mem_array(n->n_rcpts, sizeof *rcpts);
-	struct dsn d = {.host = span_of(site.myhostname), .mail_name = span_of(site.mail_name), .queue_id = n->queue_id,
-		.boundary_seed = id, .sender = n->sender, .to = m->to, .envid = n->envid, .smtputf8 = n->smtputf8,
-		.ret = span_is_nocase(n->ret, "FULL") ? SMTP_RET_FULL : span_is_nocase(n->ret, "HDRS") ? SMTP_RET_HDRS : SMTP_RET_NONE,
-		.arrival = n->arrival_us / 1000000, .now = clock_wall() / 1000000, .original_size = (uint64_t)n->size,
-		.size_limit = (uint64_t)bounce_config.size_limit, .to_postmaster = m->to_postmaster,
-		.double_bounce = m->is_double, .recipients = rcpts, .count = n->n_rcpts};
+	struct dsn d = {.host = span_of(site.myhostname),
+	                .mail_name = span_of(site.mail_name),
+	                .queue_id = n->queue_id,
+	                .boundary_seed = id,
+	                .sender = n->sender,
+	                .to = m->to,
+	                .envid = n->envid,
+	                .smtputf8 = n->smtputf8,
+	                .ret = span_is_nocase(n->ret, "FULL")   ? SMTP_RET_FULL
+	                       : span_is_nocase(n->ret, "HDRS") ? SMTP_RET_HDRS
+	                                                        : SMTP_RET_NONE,
+	                .arrival = n->arrival_us / 1000000,
+	                .now = clock_wall() / 1000000,
+	                .original_size = (uint64_t)n->size,
+	                .size_limit = (uint64_t)bounce_config.size_limit,
+	                .to_postmaster = m->to_postmaster,
+	                .double_bounce = m->is_double,
+	                .recipients = rcpts,
+	                .count = n->n_rcpts};
 
 	for (size_t i = 0; i < n->n_rcpts; i++)
 		rcpts[i] = recipient_of(n, &n->rcpts[i]);
@@ -88,7 +109,8 @@ put_trace(struct writer *w, struct span id, struct fault *why)
 	autotext struct text line = {0};
 	int64_t              now = clock_wall() / 1000000;
 
-	text_add_format(&line, "Received: by %s (%s)\r\n\tid %.*s; ", site.myhostname, site.mail_name, SPAN_ARGS(id));
+	text_add_format(&line, "Received: by %s (%s)\r\n\tid %.*s; ", site.myhostname,
+	                site.mail_name, SPAN_ARGS(id));
 	date_add_local(now, &line);
 	text_add(&line, SPAN("\r\nMessage-Id: "));
 	message_id_make(now, id, span_of(site.myhostname), &line);
@@ -109,7 +131,8 @@ put_original(struct writer *w, const struct notice *n, bool whole, struct fault 
 	got = whole ? 0 : message_header(&original, (size_t)site.header_size_limit, &bytes, why);
 	if (!whole && got == 0)
 		got = put(w, text_span(&bytes), why);
-	while (whole && (got = message_read(&original, &position, COPY, &bytes, why)) == 0 && bytes.len)
+	while (whole && (got = message_read(&original, &position, COPY, &bytes, why)) == 0 &&
+	       bytes.len)
 		if ((got = put(w, text_span(&bytes), why)) < 0)
 			break;
 	message_content_free(&original);
@@ -136,10 +159,12 @@ put_all(const struct bounce_mail *m, struct submission *s, int64_t *length, stru
 static int
 submit(const struct bounce_mail *m, struct submission *s, struct fault *why)
 {
-	struct submit_rcpt     to = {.address = m->to, .notify = NOTIFY_NEVER}; /* RFC 3461, 6.1: a notice of a notice */
+	struct submit_rcpt to = {.address = m->to,
+	                         .notify = NOTIFY_NEVER}; /* RFC 3461, 6.1: a notice of a notice */
 	struct submit_envelope e = {.sender = m->sender, .smtputf8 = m->notice->smtputf8};
 
-	if (put_all(m, s, &e.length, why) < 0 || submit_recipient(s, &to, why) < 0 || submit_prepare(s, &e, why) < 0)
+	if (put_all(m, s, &e.length, why) < 0 || submit_recipient(s, &to, why) < 0 ||
+	    submit_prepare(s, &e, why) < 0)
 		return -1;
 	return submit_commit(s, SPAN_NONE, why);
 }
@@ -147,8 +172,9 @@ submit(const struct bounce_mail *m, struct submission *s, struct fault *why)
 int
 bounce_send(const struct bounce_mail *m, char id[BOUNCE_ID_SIZE], struct fault *why)
 {
-	bool                 filtered = list_has(&bounce_config.internal_mail_filter_classes, "bounce");
-	struct submit_origin origin = {.origin = "bounce", .no_header_body_checks = !filtered, .no_milters = !filtered};
+	bool filtered = list_has(&bounce_config.internal_mail_filter_classes, "bounce");
+	struct submit_origin origin = {
+		.origin = "bounce", .no_header_body_checks = !filtered, .no_milters = !filtered};
 	struct submission   *s = NULL;
 	int                  sent;
 

@@ -97,7 +97,8 @@ goes_to(struct queue_file *f, struct span site)
 			return false;
 		at = r.next;
 		sign = span_find_last(r.address, '@');
-		if (r.state == RCPT_TODO && span_equal_nocase(span_from(r.address, (size_t)(sign + 1)), site))
+		if (r.state == RCPT_TODO &&
+		    span_equal_nocase(span_from(r.address, (size_t)(sign + 1)), site))
 			return true;
 	}
 }
@@ -121,7 +122,8 @@ do_flush_site(void *given, struct frame *request, struct frame *answer, struct f
 	while (queue_scan_next(scan, &one, NULL, why) > 0) {
 		struct queue_file *f = NULL;
 
-		if (queue_file_open(s->q->queue, QUEUE_DEFERRED, one.text, QUEUE_OPEN_READ, &f, why) != 0)
+		if (queue_file_open(s->q->queue, QUEUE_DEFERRED, one.text, QUEUE_OPEN_READ, &f,
+		                    why) != 0)
 			continue;
 		if (goes_to(f, site)) {
 			hurry(s->q, span_of(one.text));
@@ -139,8 +141,12 @@ do_flush_site(void *given, struct frame *request, struct frame *answer, struct f
 static enum wish
 wish_of(struct span what)
 {
-	static const struct { const char *what; enum wish wish; } rows[] = {
-		{"delete", WISH_DELETE}, {"hold", WISH_HOLD}, {"requeue", WISH_REQUEUE}, {"expire", WISH_EXPIRE},
+	static const struct { const char *what; enum wish wish;
+	} rows[] = {
+		{"delete", WISH_DELETE},
+		{"hold", WISH_HOLD},
+		{"requeue", WISH_REQUEUE},
+		{"expire", WISH_EXPIRE},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)
@@ -205,7 +211,8 @@ release(struct qmgr *q, const char *id, struct fault *why)
 
 /* 0 changed, 1 not there or not in that state, -1. */
 static int
-change_file(struct qmgr *q, const char *id, enum queue_state state, enum wish wanted, struct fault *why)
+change_file(struct qmgr *q, const char *id, enum queue_state state, enum wish wanted,
+            struct fault *why)
 {
 	if (state == QUEUE_CORRUPT && wanted != WISH_DELETE)
 		return 1;
@@ -245,7 +252,8 @@ unclaim(struct qmgr *q, struct message *claimed, bool at_once)
 }
 
 static int
-change_one(struct qmgr *q, struct span id, const enum queue_state *only, enum wish wanted, struct fault *why)
+change_one(struct qmgr *q, struct span id, const enum queue_state *only, enum wish wanted,
+           struct fault *why)
 {
 	autofree char   *name = mem_span(id);
 	struct message  *claimed = NULL;
@@ -264,15 +272,18 @@ change_one(struct qmgr *q, struct span id, const enum queue_state *only, enum wi
 }
 
 static int
-change_all(struct qmgr *q, const enum queue_state *only, enum wish wanted, int64_t *count, struct fault *why)
+change_all(struct qmgr *q, const enum queue_state *only, enum wish wanted, int64_t *count,
+           struct fault *why)
 {
-	static const enum queue_state states[] = {QUEUE_INCOMING, QUEUE_ACTIVE, QUEUE_DEFERRED, QUEUE_HOLD};
+	static const enum queue_state states[] = {QUEUE_INCOMING, QUEUE_ACTIVE, QUEUE_DEFERRED,
+	                                          QUEUE_HOLD};
 
 	for (size_t i = 0; i < COUNT(states); i++) {
 		struct queue_scan *scan;
 		struct queue_id    id;
 
-		if ((only && *only != states[i]) || (wanted == WISH_NONE && states[i] != QUEUE_HOLD) ||
+		if ((only && *only != states[i]) ||
+		    (wanted == WISH_NONE && states[i] != QUEUE_HOLD) ||
 		    (wanted == WISH_HOLD && states[i] == QUEUE_HOLD))
 			continue;
 		if (queue_scan_open(q->queue, states[i], &scan, why) < 0)
@@ -301,7 +312,8 @@ do_change(void *given, struct frame *request, struct frame *answer, struct fault
 	if (queue_decode_change(request, &r, why) < 0)
 		return -1;
 	if (!s->may_change) {
-		peer_refuse(answer, "only the superuser and the mail system's owner may change the queue");
+		peer_refuse(answer,
+		            "only the superuser and the mail system's owner may change the queue");
 		return READY;
 	}
 	if (r.queue.len && (!queue_state_find(r.queue, &state) || state == QUEUE_MAILDROP)) {
@@ -311,7 +323,8 @@ do_change(void *given, struct frame *request, struct frame *answer, struct fault
 	if (span_is(r.queue_id, "ALL")) {
 		got = change_all(s->q, r.queue.len ? &state : NULL, wish_of(r.what), &count, why);
 	} else if (queue_id_valid(r.queue_id)) {
-		got = change_one(s->q, r.queue_id, r.queue.len ? &state : NULL, wish_of(r.what), why);
+		got = change_one(s->q, r.queue_id, r.queue.len ? &state : NULL, wish_of(r.what),
+		                 why);
 		count = got == 0;
 	} else {
 		got = fault_set(why, FAULT_INPUT, "not a queue id");
@@ -326,11 +339,16 @@ do_change(void *given, struct frame *request, struct frame *answer, struct fault
 /* Listing. */
 
 static int
-list_file(struct queue_list_writer *w, struct queue_file *f, enum queue_state state, struct fault *why)
+list_file(struct queue_list_writer *w, struct queue_file *f, enum queue_state state,
+          struct fault *why)
 {
 	const struct queue_envelope *e = queue_file_envelope(f);
-	struct queue_listed          m = {.queue = span_of(queue_state_name(state)), .queue_id = span_of(queue_file_id(f)),
-		.sender = e->sender, .arrival_us = e->arrival_us, .size = e->content.size, .expired = queue_file_expired(f)};
+	struct queue_listed m = {.queue = span_of(queue_state_name(state)),
+	                         .queue_id = span_of(queue_file_id(f)),
+	                         .sender = e->sender,
+	                         .arrival_us = e->arrival_us,
+	                         .size = e->content.size,
+	                         .expired = queue_file_expired(f)};
 	int64_t                      next = queue_file_rcpt_first(f);
 
 	if (queue_list_write_message(w, &m, why) < 0)
@@ -376,7 +394,8 @@ list_state(struct qmgr *q, struct queue_list_writer *w, enum queue_state state, 
 static int
 do_list(void *given, struct frame *request, struct frame *answer, struct fault *why)
 {
-	static const enum queue_state states[] = {QUEUE_ACTIVE, QUEUE_INCOMING, QUEUE_DEFERRED, QUEUE_HOLD};
+	static const enum queue_state states[] = {QUEUE_ACTIVE, QUEUE_INCOMING, QUEUE_DEFERRED,
+	                                          QUEUE_HOLD};
 	struct session          *s = given;
 	struct queue_list_writer w = {.sock = s->sock};
 

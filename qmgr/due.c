@@ -32,7 +32,8 @@ push(struct heap *h, struct item it)
 		h->room = h->room ? h->room + h->room / 4 + 1 : 64;
 		h->at = mem_grow(h->at, h->room, sizeof *h->at);
 	}
-	for (place = h->count++; place > 0 && it.second < h->at[(place - 1) / 2].second; place = (place - 1) / 2)
+	for (place = h->count++; place > 0 && it.second < h->at[(place - 1) / 2].second;
+	     place = (place - 1) / 2)
 		h->at[place] = h->at[(place - 1) / 2];
 	h->at[place] = it;
 }
@@ -65,7 +66,9 @@ make(struct span id, int64_t due_us, struct item *it)
 
 	if (id.len >= DUE_ID_SIZE)
 		return false;
-	*it = (struct item){.second = second < 0 ? 0 : second > UINT32_MAX ? UINT32_MAX : (uint32_t)second};
+	*it = (struct item){.second = second < 0            ? 0
+	                              : second > UINT32_MAX ? UINT32_MAX
+	                                                    : (uint32_t)second};
 	memcpy(it->id, id.at, id.len);
 	return true;
 }

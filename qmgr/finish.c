@@ -134,7 +134,8 @@ fulfil(struct qmgr *q, struct message *m, enum wish wish)
 		snprintf(id, sizeof id, "%s", m->id);
 		if (message_requeue(q->queue, QUEUE_ACTIVE, id, &why) < 0)
 			log_warning("%s: requeue: %s", id, fault_text(&why));
-		message_forget(q, m); /* its file is closed now; when it is still there, it goes on */
+		message_forget(q,
+		               m); /* its file is closed now; when it is still there, it goes on */
 		qmgr_enter(q);
 		intake_again_locked(q, id, clock_wall());
 		qmgr_leave(q);
@@ -149,7 +150,9 @@ tell(struct qmgr *q, struct message *m, struct fault *why)
 {
 	if (m->failed && message_notify(q, m, NOTICE_FAILURE, why) < 0)
 		return -1;
-	if (m->succeeded && message_notify(q, m, m->verify_only || m->trace ? NOTICE_VERIFY : NOTICE_SUCCESS, why) < 0)
+	if (m->succeeded &&
+	    message_notify(q, m, m->verify_only || m->trace ? NOTICE_VERIFY : NOTICE_SUCCESS, why) <
+	            0)
 		return -1;
 	return 0;
 }
@@ -168,9 +171,11 @@ warn_sender(struct qmgr *q, struct message *m)
 	struct queue_event e = {.kind = EVENT_WARNED, .when_us = clock_wall()};
 	struct fault       why = {0};
 
-	if (m->warned || m->sender.len == 0 || !retry_warns(&config.retry, m->arrival_us, clock_wall()))
+	if (m->warned || m->sender.len == 0 ||
+	    !retry_warns(&config.retry, m->arrival_us, clock_wall()))
 		return;
-	if (message_notify(q, m, NOTICE_DELAY, &why) < 0 || queue_journal_add(m->file, &e, &why) < 0)
+	if (message_notify(q, m, NOTICE_DELAY, &why) < 0 ||
+	    queue_journal_add(m->file, &e, &why) < 0)
 		log_warning("%s: %s", m->id, fault_text(&why));
 }
 
@@ -199,7 +204,8 @@ message_finish(struct qmgr *q, struct message *m)
 		return;
 	}
 	m->expired |= wish == WISH_EXPIRE;
-	if (m->expired || retry_expired(&config.retry, m->sender.len == 0, m->arrival_us, clock_wall())) {
+	if (m->expired ||
+	    retry_expired(&config.retry, m->sender.len == 0, m->arrival_us, clock_wall())) {
 		if (expire(q, m, &why) == 0) {
 			remove_it(q, m);
 			return;

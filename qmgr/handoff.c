@@ -48,8 +48,11 @@ make_rcpts(const struct entry *e)
 	for (size_t i = 0; i < e->n_rcpts; i++) {
 		const struct recipient *r = e->rcpts[i];
 
-		rcpts[i] = (struct deliver_rcpt){.index = (int64_t)i, .address = r->address, .original = r->original,
-		                                 .orcpt = r->orcpt, .notify = r->notify};
+		rcpts[i] = (struct deliver_rcpt){.index = (int64_t)i,
+		                                 .address = r->address,
+		                                 .original = r->original,
+		                                 .orcpt = r->orcpt,
+		                                 .notify = r->notify};
 	}
 	return rcpts;
 }
@@ -93,17 +96,36 @@ describe(struct flight *f, int content, struct text *client, struct text *verp)
 	const struct message *m = f->m;
 
 	if (m->client_name.len)
-		text_add_format(client, "%.*s[%.*s]", SPAN_ARGS(m->client_name), SPAN_ARGS(m->client_address));
+		text_add_format(client, "%.*s[%.*s]", SPAN_ARGS(m->client_name),
+		                SPAN_ARGS(m->client_address));
 	f->d = (struct delivery){
-		.queue_id = span_of(m->id), .transport = f->transport, .nexthop = entry_nexthop(f->entry),
-		.sender = sender_of(f, verp), .envid = m->envid, .ret = m->ret, .body = m->body, .log_client = text_span(client),
-		.sasl_user = m->sasl_user, .client_name = m->client_name, .client_address = m->client_address,
-		.helo = m->helo, .protocol = m->protocol, .size = m->size, .arrival_us = m->arrival_us,
-		.active_us = m->active_us, .handed_us = clock_wall(), .smtputf8 = m->smtputf8,
-		.verify_only = m->verify_only, .trace = m->trace, .wants_8bit = span_is_nocase(m->body, "8BITMIME"),
+		.queue_id = span_of(m->id),
+		.transport = f->transport,
+		.nexthop = entry_nexthop(f->entry),
+		.sender = sender_of(f, verp),
+		.envid = m->envid,
+		.ret = m->ret,
+		.body = m->body,
+		.log_client = text_span(client),
+		.sasl_user = m->sasl_user,
+		.client_name = m->client_name,
+		.client_address = m->client_address,
+		.helo = m->helo,
+		.protocol = m->protocol,
+		.size = m->size,
+		.arrival_us = m->arrival_us,
+		.active_us = m->active_us,
+		.handed_us = clock_wall(),
+		.smtputf8 = m->smtputf8,
+		.verify_only = m->verify_only,
+		.trace = m->trace,
+		.wants_8bit = span_is_nocase(m->body, "8BITMIME"),
 		.first_try = m->fresh && !m->tries && !m->killed,
-		.soft_bounce = config.soft_bounce, .pieces = m->pieces, .content = content,
-		.rcpts = make_rcpts(f->entry), .n_rcpts = f->n,
+		.soft_bounce = config.soft_bounce,
+		.pieces = m->pieces,
+		.content = content,
+		.rcpts = make_rcpts(f->entry),
+		.n_rcpts = f->n,
 	};
 }
 
@@ -113,7 +135,7 @@ static void
 take_answer(struct flight *f, const struct deliver_answer *a)
 {
 	const struct deliver_status *s = &a->status;
-	struct outcome              *o = outcome_new(f->entry->rcpts[a->index], s->action, s->dsn, s->text);
+	struct outcome *o = outcome_new(f->entry->rcpts[a->index], s->action, s->dsn, s->text);
 
 	text_add(&o->mta, s->mta);
 	text_add(&o->diagnostic, s->diagnostic);
@@ -142,7 +164,8 @@ collect(struct flight *f, int sock)
 	for (;;) {
 		bool all = f->n_answered == f->n;
 
-		got = deliver_next(sock, &frame, &a, clock_after(all ? DONE_MS : config.answer_time), &f->fault);
+		got = deliver_next(sock, &frame, &a,
+		                   clock_after(all ? DONE_MS : config.answer_time), &f->fault);
 		if (got != 0)
 			break;
 		if (a.index >= (int64_t)f->n || f->answered[a.index]) {
@@ -179,8 +202,9 @@ ask_agent(struct flight *f)
 		if (agents_take(f->q, f->transport, &sock, &kept, &f->fault) < 0)
 			return NOBODY_THERE;
 		f->d.handed_us = clock_wall();
-		ending = deliver_ask(sock, &f->d, clock_after(config.answer_time), &f->fault) < 0 ? AGENT_DIED
-		                                                                                : collect(f, sock);
+		ending = deliver_ask(sock, &f->d, clock_after(config.answer_time), &f->fault) < 0
+		                 ? AGENT_DIED
+		                 : collect(f, sock);
 		if (ending == ENDED && f->fault.class == FAULT_NONE)
 			agents_give(f->q, f->transport, take_fd(sock));
 		if (ending != AGENT_DIED || !kept || f->n_answered)
@@ -227,8 +251,8 @@ count_kill(struct flight *f)
 	m->soon = true;
 	m->killed_now = true;
 	qmgr_leave(f->q);
-	log_warning("%s: the agent of transport %.*s ended before it had answered: %s", m->id, SPAN_ARGS(f->transport),
-	            fault_text(&f->fault));
+	log_warning("%s: the agent of transport %.*s ended before it had answered: %s", m->id,
+	            SPAN_ARGS(f->transport), fault_text(&f->fault));
 	if (!counts)
 		return;
 	turn_take(f->q, m);
@@ -238,7 +262,8 @@ count_kill(struct flight *f)
 	turn_give(f->q, m);
 	if (e.number < KILLS_MAX)
 		return;
-	log_warning("%s: agents ended %d times over this message: placed on hold", m->id, (int)e.number);
+	log_warning("%s: agents ended %d times over this message: placed on hold", m->id,
+	            (int)e.number);
 	qmgr_enter(f->q);
 	m->wish = m->wish ? m->wish : WISH_HOLD;
 	qmgr_leave(f->q);
@@ -249,7 +274,9 @@ end_entry(struct flight *f, enum ending ending)
 {
 	struct qmgr         *q = f->q;
 	struct entry        *back = NULL, *rest;
-	enum delivery_result result = ending != ENDED ? DELIVERY_UNKNOWN : f->dead ? DELIVERY_DEAD : DELIVERY_REACHED;
+	enum delivery_result result = ending != ENDED ? DELIVERY_UNKNOWN
+	                              : f->dead       ? DELIVERY_DEAD
+	                                              : DELIVERY_REACHED;
 
 	qmgr_enter(q);
 	if (ending == NOBODY_THERE)
@@ -267,7 +294,11 @@ end_entry(struct flight *f, enum ending ending)
 void
 handoff(struct qmgr *q, struct entry *e)
 {
-	struct flight f = {.q = q, .m = e->job->owner, .entry = e, .transport = entry_transport(e), .n = e->n_rcpts};
+	struct flight f = {.q = q,
+	                   .m = e->job->owner,
+	                   .entry = e,
+	                   .transport = entry_transport(e),
+	                   .n = e->n_rcpts};
 	autofree bool *answered = mem_array(e->n_rcpts, sizeof *answered);
 	struct entry  *back;
 	enum ending    ending;
@@ -278,7 +309,8 @@ handoff(struct qmgr *q, struct entry *e)
 	(void)fault_point("qmgr.answered", NULL);
 	if (ending == NOBODY_THERE) {
 		log_warning("connect to transport private/%.*s: %s", SPAN_ARGS(f.transport),
-		            f.fault.class == FAULT_SYSTEM ? strerror(f.fault.error) : fault_text(&f.fault));
+		            f.fault.class == FAULT_SYSTEM ? strerror(f.fault.error)
+		                                          : fault_text(&f.fault));
 		f.why = (struct suspension){.dsn = "4.3.0", .text = "mail transport unavailable"};
 		defer_rest(&f, "4.3.0", "mail transport unavailable");
 	} else if (ending == AGENT_DIED) {

@@ -22,7 +22,7 @@ struct hand {
 };
 
 struct hands {
-	struct hand *spare;             /* the last one to come is the first to go: its stack is warm */
+	struct hand *spare; /* the last one to come is the first to go: its stack is warm */
 	int          count, n_spare, loading;
 	int64_t      schedule_wake;
 };

@@ -33,11 +33,13 @@ tells_of(enum notice_kind kind, const struct queue_rcpt *r)
 	case NOTICE_VERIFY:
 		return r->state == RCPT_SUCCESS;
 	case NOTICE_DELAY:
-		return r->state == RCPT_TODO && (r->notify == NOTIFY_DEFAULT || (r->notify & NOTIFY_DELAY));
+		return r->state == RCPT_TODO &&
+		       (r->notify == NOTIFY_DEFAULT || (r->notify & NOTIFY_DELAY));
 	case NOTICE_WAITING:
 		return r->state == RCPT_TODO;
 	case NOTICE_EXPIRED:
-		return r->state == RCPT_TODO && (r->notify == NOTIFY_DEFAULT || (r->notify & NOTIFY_FAILURE));
+		return r->state == RCPT_TODO &&
+		       (r->notify == NOTIFY_DEFAULT || (r->notify & NOTIFY_FAILURE));
 	}
 	return false;
 }
@@ -53,14 +55,16 @@ kind_name(enum notice_kind kind)
 static const char *
 action_name(enum notice_kind kind)
 {
-	static const char *const names[] = {"failed", "delivered", "delayed", "failed", "delivered", ""};
+	static const char *const names[] = {"failed", "delivered", "delayed",
+	                                    "failed", "delivered", ""};
 
 	return names[kind];
 }
 
 /* Up to CHUNK recipients from *next on: 0; *next is 0 at the end. */
 static int
-read_rcpts(struct queue_file *f, enum notice_kind kind, int64_t *next, struct batch *b, struct fault *why)
+read_rcpts(struct queue_file *f, enum notice_kind kind, int64_t *next, struct batch *b,
+           struct fault *why)
 {
 	const char *dsn = kind == NOTICE_SUCCESS || kind == NOTICE_VERIFY ? "2.0.0"
 	                : kind == NOTICE_FAILURE ? "5.0.0" : "4.0.0";
@@ -72,9 +76,16 @@ read_rcpts(struct queue_file *f, enum notice_kind kind, int64_t *next, struct ba
 		if (!tells_of(kind, &r))
 			continue;
 		b->at[b->count] = r.at;
-		b->rcpts[b->count++] = (struct notice_rcpt){.address = r.address, .original = r.original, .orcpt = r.orcpt,
-			.notify = r.notify, .action = span_of(action_name(kind)), .dsn = span_of(dsn),
-			.text = kind == NOTICE_WAITING ? SPAN_NONE : SPAN("the reason was lost"), .mta = SPAN_NONE, .diagnostic = SPAN_NONE};
+		b->rcpts[b->count++] = (struct notice_rcpt){
+			.address = r.address,
+			.original = r.original,
+			.orcpt = r.orcpt,
+			.notify = r.notify,
+			.action = span_of(action_name(kind)),
+			.dsn = span_of(dsn),
+			.text = kind == NOTICE_WAITING ? SPAN_NONE : SPAN("the reason was lost"),
+			.mta = SPAN_NONE,
+			.diagnostic = SPAN_NONE};
 	}
 	if (got == 0)
 		*next = 0;
@@ -111,7 +122,8 @@ take_reason(struct batch *b, enum notice_kind kind, const struct queue_event *e)
 	if (kind == NOTICE_VERIFY && e->kind != EVENT_SENT)
 		r->action = e->kind == EVENT_FAILED ? SPAN("failed") : SPAN("delayed");
 	else if (e->kind == EVENT_SENT && e->action.len)
-		r->action = span_is(e->action, "none") ? SPAN("relayed") : arena_span(b->arena, e->action);
+		r->action = span_is(e->action, "none") ? SPAN("relayed")
+		                                       : arena_span(b->arena, e->action);
 }
 
 static int
@@ -133,11 +145,20 @@ read_reasons(struct queue_file *f, enum notice_kind kind, struct batch *b, struc
 static int
 ask(struct message *m, enum notice_kind kind, const struct batch *b, struct fault *why)
 {
-	struct notice n = {.kind = span_of(kind_name(kind)), .queue_id = span_of(m->id), .sender = m->sender,
-	                   .envid = m->envid, .ret = m->ret, .pieces = m->pieces, .arrival_us = m->arrival_us,
-	                   .size = m->size, .smtputf8 = m->smtputf8, .content = m->content, .rcpts = b->rcpts,
-	                   .n_rcpts = b->count,
-	                   .expires_us = retry_expires(&config.retry, m->sender.len == 0, m->arrival_us)};
+	struct notice n = {
+		.kind = span_of(kind_name(kind)),
+		.queue_id = span_of(m->id),
+		.sender = m->sender,
+		.envid = m->envid,
+		.ret = m->ret,
+		.pieces = m->pieces,
+		.arrival_us = m->arrival_us,
+		.size = m->size,
+		.smtputf8 = m->smtputf8,
+		.content = m->content,
+		.rcpts = b->rcpts,
+		.n_rcpts = b->count,
+		.expires_us = retry_expires(&config.retry, m->sender.len == 0, m->arrival_us)};
 	char          id[QUEUE_ID_SIZE];
 
 	return notify_ask(&n, clock_after(NOTIFY_MS), id, sizeof id, why);
@@ -182,7 +203,8 @@ message_notify(struct qmgr *q, struct message *m, enum notice_kind kind, struct 
 
 		if (read_rcpts(m->file, kind, &next, &b, why) < 0)
 			return -1;
-		if (b.count && (read_reasons(m->file, kind, &b, why) < 0 || ask(m, kind, &b, why) < 0))
+		if (b.count &&
+		    (read_reasons(m->file, kind, &b, why) < 0 || ask(m, kind, &b, why) < 0))
 			return -1;
 		(void)fault_point("qmgr.noticed", NULL);
 		if ((b.count || kind == NOTICE_EXPIRED) && mark(m, kind, from, next, why) < 0)
@@ -192,13 +214,14 @@ message_notify(struct qmgr *q, struct message *m, enum notice_kind kind, struct 
 }
 
 int
-rcpts_waiting(struct queue_file *f, int64_t *next, struct arena *arena, struct notice_rcpt **rcpts, size_t *count,
-              struct fault *why)
+rcpts_waiting(struct queue_file *f, int64_t *next, struct arena *arena, struct notice_rcpt **rcpts,
+              size_t *count, struct fault *why)
 {
 	autofree int64_t *at = mem_array(CHUNK, sizeof *at);
 	struct batch      b = {arena, at, arena_alloc(arena, CHUNK * sizeof *b.rcpts), 0};
 
-	if (read_rcpts(f, NOTICE_WAITING, next, &b, why) < 0 || read_reasons(f, NOTICE_WAITING, &b, why) < 0)
+	if (read_rcpts(f, NOTICE_WAITING, next, &b, why) < 0 ||
+	    read_reasons(f, NOTICE_WAITING, &b, why) < 0)
 		return -1;
 	*rcpts = b.rcpts;
 	*count = b.count;

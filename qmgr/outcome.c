@@ -45,12 +45,17 @@ outcome_free(struct outcome *o)
 void
 outcomes_log(struct message *m, const struct outcome *o, const char *relay)
 {
-	struct delivery d = {.queue_id = span_of(m->id), .arrival_us = m->arrival_us, .active_us = m->active_us,
+	struct delivery d = {.queue_id = span_of(m->id),
+	                     .arrival_us = m->arrival_us,
+	                     .active_us = m->active_us,
 	                     .verify_only = m->verify_only};
 
 	for (; o; o = o->next) {
-		struct deliver_rcpt   r = {.address = o->rcpt->address, .original = o->rcpt->original};
-		struct deliver_status s = {.action = o->action, .dsn = o->dsn, .text = text_span(&o->text),
+		struct deliver_rcpt r = {.address = o->rcpt->address,
+		                         .original = o->rcpt->original};
+		struct deliver_status s = {.action = o->action,
+		                           .dsn = o->dsn,
+		                           .text = text_span(&o->text),
 		                           .relay = span_of(relay)};
 
 		deliver_log(&d, &r, &s, NULL);
@@ -72,8 +77,12 @@ state_of(const struct message *m, const struct outcome *o)
 	if (o->action == DELIVER_DEFERRED)
 		return m->verify_only ? RCPT_SUCCESS : RCPT_TODO;
 	if (o->action == DELIVER_BOUNCED)
-		return m->verify_only ? RCPT_SUCCESS : wants_failure(o->rcpt) ? RCPT_FAILED : RCPT_DONE;
-	return report || ((o->rcpt->notify & NOTIFY_SUCCESS) && strcmp(o->report, "none") != 0) ? RCPT_SUCCESS : RCPT_DONE;
+		return m->verify_only           ? RCPT_SUCCESS
+		       : wants_failure(o->rcpt) ? RCPT_FAILED
+		                                : RCPT_DONE;
+	return report || ((o->rcpt->notify & NOTIFY_SUCCESS) && strcmp(o->report, "none") != 0)
+	               ? RCPT_SUCCESS
+	               : RCPT_DONE;
 }
 
 static enum queue_event_kind
@@ -87,8 +96,11 @@ event_of(enum deliver_action action)
 static int
 journal(struct message *m, const struct outcome *o, struct fault *why)
 {
-	struct queue_event e = {.kind = event_of(o->action), .rcpt_at = o->rcpt->at, .when_us = clock_wall(),
-	                        .dsn = span_of(o->dsn), .text = span_first(text_span(&o->text), 2000),
+	struct queue_event e = {.kind = event_of(o->action),
+	                        .rcpt_at = o->rcpt->at,
+	                        .when_us = clock_wall(),
+	                        .dsn = span_of(o->dsn),
+	                        .text = span_first(text_span(&o->text), 2000),
 	                        .mta = span_first(text_span(&o->mta), 300),
 	                        .diagnostic = span_first(text_span(&o->diagnostic), 2000),
 	                        .action = span_of(o->report)};
@@ -108,7 +120,8 @@ record_one(struct message *m, const struct outcome *o, struct tally *t, struct f
 	enum queue_rcpt_state state = state_of(m, o);
 	struct fault          lost = {0};
 
-	/* The reason first: a mark without a reason would make an empty notice. Losing it is not fatal. */
+	/* The reason first: a mark without a reason would make an empty notice. Losing it is not
+	 * fatal. */
 	if (state != RCPT_DONE && journal(m, o, &lost) < 0)
 		log_warning("%s", fault_text(&lost));
 	if (state == RCPT_TODO) {
@@ -124,7 +137,8 @@ record_one(struct message *m, const struct outcome *o, struct tally *t, struct f
 }
 
 static int
-record_all(struct qmgr *q, struct message *m, const struct outcome *list, struct tally *t, struct fault *why)
+record_all(struct qmgr *q, struct message *m, const struct outcome *list, struct tally *t,
+           struct fault *why)
 {
 	int opened;
 
@@ -198,8 +212,10 @@ outcomes_record(struct qmgr *q, struct message *m, struct outcome *list)
 	trouble = list && record_all(q, m, list, &t, &why) < 0;
 	turn_give(q, m);
 	if (trouble)
-		log_error("%s: cannot record what was delivered: %s: delivery of this message is SUSPENDED, "
-		          "to keep its recipients from getting it again and again", m->id, fault_text(&why));
+		log_error(
+			"%s: cannot record what was delivered: %s: delivery of this message is SUSPENDED, "
+			"to keep its recipients from getting it again and again",
+			m->id, fault_text(&why));
 	for (; list; list = next) {
 		next = list->next;
 		outcome_free(list);
@@ -221,7 +237,8 @@ entries_defer(struct qmgr *q, struct entry *e, const struct suspension *why)
 
 		next = e->job_next;
 		for (size_t i = 0; i < e->n_rcpts; i++) {
-			struct outcome *o = outcome_new(e->rcpts[i], DELIVER_DEFERRED, why->dsn, text_span(&text));
+			struct outcome *o = outcome_new(e->rcpts[i], DELIVER_DEFERRED, why->dsn,
+			                                text_span(&text));
 
 			o->next = list;
 			list = o;

@@ -23,28 +23,46 @@
 struct qmgr_config config;
 
 static const struct param params[] = {
-	DURATION("minimal_backoff_time", &config.retry.minimal_backoff, "300s", "1s", "", "shortest time between tries of a message, and the rest of a dead destination"),
-	DURATION("maximal_backoff_time", &config.retry.maximal_backoff, "4000s", "1s", "", "longest time between tries of a message"),
-	DURATION("queue_run_delay", &config.run_delay, "300s", "1s", "", "how often deferred mail is looked at"),
-	DURATION("maximal_queue_lifetime", &config.retry.lifetime, "5d", "0", "90d", "then a message is returned"),
-	DURATION("bounce_queue_lifetime", &config.retry.bounce_lifetime, "5d", "0", "90d", "then a message with null sender is given up"),
-	DURATION("delay_warning_time", &config.retry.warning, "0h", "0", "", "when the sender is told that mail is late; 0: never"),
-	DURATION("transport_retry_time", &config.transport_rest, "60s", "1s", "", "rest of a transport whose agents are not there"),
-	NUMBER("qmgr_message_active_limit", &config.active_limit, "20000", "1", "", "messages in memory"),
-	NUMBER("qmgr_message_recipient_limit", &config.recipient_limit, "20000", "1", "", "recipients in memory"),
-	NUMBER("qmgr_message_recipient_minimum", &config.recipient_minimum, "10", "1", "", "recipients of a message in memory, whatever the limit"),
-	NUMBER("initial_destination_concurrency", &config.initial_concurrency, "5", "1", "", "deliveries at once to a destination, at first"),
+	DURATION("minimal_backoff_time", &config.retry.minimal_backoff, "300s", "1s", "",
+                 "shortest time between tries of a message, and the rest of a dead destination"),
+	DURATION("maximal_backoff_time", &config.retry.maximal_backoff, "4000s", "1s", "",
+                 "longest time between tries of a message"),
+	DURATION("queue_run_delay", &config.run_delay, "300s", "1s", "",
+                 "how often deferred mail is looked at"),
+	DURATION("maximal_queue_lifetime", &config.retry.lifetime, "5d", "0", "90d",
+                 "then a message is returned"),
+	DURATION("bounce_queue_lifetime", &config.retry.bounce_lifetime, "5d", "0", "90d",
+                 "then a message with null sender is given up"),
+	DURATION("delay_warning_time", &config.retry.warning, "0h", "0", "",
+                 "when the sender is told that mail is late; 0: never"),
+	DURATION("transport_retry_time", &config.transport_rest, "60s", "1s", "",
+                 "rest of a transport whose agents are not there"),
+	NUMBER("qmgr_message_active_limit", &config.active_limit, "20000", "1", "",
+               "messages in memory"),
+	NUMBER("qmgr_message_recipient_limit", &config.recipient_limit, "20000", "1", "",
+               "recipients in memory"),
+	NUMBER("qmgr_message_recipient_minimum", &config.recipient_minimum, "10", "1", "",
+               "recipients of a message in memory, whatever the limit"),
+	NUMBER("initial_destination_concurrency", &config.initial_concurrency, "5", "1", "",
+               "deliveries at once to a destination, at first"),
 	LIST("defer_transports", &config.defer_transports, "", "transports that wait for a flush"),
-	NUMBER("default_destination_concurrency_limit", NULL, "20", "0", "", "deliveries at once to a destination; <transport>_ for one"),
-	NUMBER("default_destination_recipient_limit", NULL, "50", "0", "", "recipients of one delivery; <transport>_ for one"),
-	NUMBER("default_destination_concurrency_failed_cohort_limit", NULL, "1", "0", "", "windows of failures that make a destination dead; 0: never"),
-	STRING("default_destination_concurrency_positive_feedback", NULL, "1", "how the window grows with success"),
-	STRING("default_destination_concurrency_negative_feedback", NULL, "1", "how the window shrinks with failure"),
-	DURATION("default_destination_rate_delay", NULL, "0s", "0", "", "between deliveries to a destination"),
-	NUMBER("local_destination_concurrency_limit", NULL, "2", "0", "", "deliveries at once to a local recipient"),
-	NUMBER("local_destination_recipient_limit", NULL, "1", "0", "", "recipients of one local delivery"),
-	END_OF_PARAMS
-};
+	NUMBER("default_destination_concurrency_limit", NULL, "20", "0", "",
+               "deliveries at once to a destination; <transport>_ for one"),
+	NUMBER("default_destination_recipient_limit", NULL, "50", "0", "",
+               "recipients of one delivery; <transport>_ for one"),
+	NUMBER("default_destination_concurrency_failed_cohort_limit", NULL, "1", "0", "",
+               "windows of failures that make a destination dead; 0: never"),
+	STRING("default_destination_concurrency_positive_feedback", NULL, "1",
+               "how the window grows with success"),
+	STRING("default_destination_concurrency_negative_feedback", NULL, "1",
+               "how the window shrinks with failure"),
+	DURATION("default_destination_rate_delay", NULL, "0s", "0", "",
+                 "between deliveries to a destination"),
+	NUMBER("local_destination_concurrency_limit", NULL, "2", "0", "",
+               "deliveries at once to a local recipient"),
+	NUMBER("local_destination_recipient_limit", NULL, "1", "0", "",
+               "recipients of one local delivery"),
+	END_OF_PARAMS};
 
 /* The monitor. */
 
@@ -88,7 +106,8 @@ feedback_of(const char *transport, const char *suffix, const char *fallback, str
 	*f = (struct feedback){1, FEEDBACK_PLAIN};
 	if (param_transport_text(config.main_cf, transport, suffix, fallback, &value, &why) < 0 ||
 	    !feedback_parse(text_span(&value), f))
-		log_warning("%s%s: bad feedback \"%s\": 1 is used", transport, suffix, text_string(&value));
+		log_warning("%s%s: bad feedback \"%s\": 1 is used", transport, suffix,
+		            text_string(&value));
 }
 
 static void
@@ -102,16 +121,18 @@ limits_of(void *context, struct span name, struct transport_limits *l)
 	l->initial = config.initial_concurrency;
 	l->destination_rest = config.retry.minimal_backoff;
 	l->transport_rest = config.transport_rest;
-	l->concurrency_limit = number_of(transport, "_destination_concurrency_limit", "default_destination_concurrency_limit");
-	l->recipient_limit = number_of(transport, "_destination_recipient_limit", "default_destination_recipient_limit");
+	l->concurrency_limit = number_of(transport, "_destination_concurrency_limit",
+	                                 "default_destination_concurrency_limit");
+	l->recipient_limit = number_of(transport, "_destination_recipient_limit",
+	                               "default_destination_recipient_limit");
 	l->cohort_limit = number_of(transport, "_destination_concurrency_failed_cohort_limit",
 	                            "default_destination_concurrency_failed_cohort_limit");
 	feedback_of(transport, "_destination_concurrency_positive_feedback",
 	            "default_destination_concurrency_positive_feedback", &l->positive);
 	feedback_of(transport, "_destination_concurrency_negative_feedback",
 	            "default_destination_concurrency_negative_feedback", &l->negative);
-	if (param_transport_duration(config.main_cf, transport, "_destination_rate_delay", "default_destination_rate_delay",
-	                             &l->rate_delay, &why) < 0)
+	if (param_transport_duration(config.main_cf, transport, "_destination_rate_delay",
+	                             "default_destination_rate_delay", &l->rate_delay, &why) < 0)
 		log_warning("%s", fault_text(&why));
 }
 
@@ -153,7 +174,8 @@ static void
 settle_config(void)
 {
 	if (config.retry.bounce_lifetime > config.retry.lifetime) {
-		log_warning("bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime");
+		log_warning(
+			"bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime");
 		config.retry.bounce_lifetime = config.retry.lifetime;
 	}
 	config.main_cf = service->main_cf;
@@ -161,13 +183,20 @@ settle_config(void)
 	config.double_bounce_sender = site.double_bounce_sender;
 	config.process_limit = site.default_process_limit;
 	config.answer_time = site.daemon_timeout;
-	config.private_directory = service->root ? "/private" : mem_format("%s/private", site.queue_directory);
+	config.private_directory = service->root ? "/private"
+	                                         : mem_format("%s/private", site.queue_directory);
 }
 
 /* Running. */
 
-enum { TICK_MS = 1000, WALK_MS = 10 * 1000, SWEEP_MS = 10 * 1000, REFILL_MS = 3600 * 1000, DRAIN_MS = 100 * 1000,
-       SWEEP_AGE = 36 * 3600 };
+enum {
+	TICK_MS = 1000,
+	WALK_MS = 10 * 1000,
+	SWEEP_MS = 10 * 1000,
+	REFILL_MS = 3600 * 1000,
+	DRAIN_MS = 100 * 1000,
+	SWEEP_AGE = 36 * 3600
+};
 
 struct loop {
 	struct qmgr           *q;
@@ -293,7 +322,9 @@ drain(struct qmgr *q)
 		qmgr_leave(q);
 	} while (busy > 0 && clock_now() < deadline);
 	if (busy > 0)
-		log_warning("%d deliveries did not end in time: what their agents still deliver may be delivered twice", busy);
+		log_warning(
+			"%d deliveries did not end in time: what their agents still deliver may be delivered twice",
+			busy);
 }
 
 static int

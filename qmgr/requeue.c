@@ -16,7 +16,8 @@
 enum { SUBMIT_MS = 300 * 1000, COPY = 65536 };
 
 static int
-copy_content(struct submission *s, const struct message_content *content, int64_t *length, struct fault *why)
+copy_content(struct submission *s, const struct message_content *content, int64_t *length,
+             struct fault *why)
 {
 	autotext struct text bytes = {0};
 	int64_t              position = 0, at;
@@ -53,7 +54,10 @@ copy_rcpts(struct submission *s, struct queue_file *f, int64_t *count, struct fa
 		at = r.next;
 		if (r.state != RCPT_TODO)
 			continue;
-		to = (struct submit_rcpt){.address = r.address, .original = r.original, .orcpt = r.orcpt, .notify = r.notify};
+		to = (struct submit_rcpt){.address = r.address,
+		                          .original = r.original,
+		                          .orcpt = r.orcpt,
+		                          .notify = r.notify};
 		if (submit_recipient(s, &to, why) < 0)
 			return -1;
 		++*count;
@@ -64,9 +68,18 @@ static int
 submit_again(struct submission *s, struct queue_file *f, struct fault *why)
 {
 	const struct queue_envelope *e = queue_file_envelope(f);
-	struct submit_envelope       to = {.sender = e->sender, .envid = e->envid, .ret = e->ret, .body = e->body,
-		.smtputf8 = e->smtputf8, .auth = e->auth, .filter = e->filter, .redirect = e->redirect, .verp = e->verp,
-		.verify_only = e->verify_only, .trace = e->trace, .arrival_us = e->arrival_us};
+	struct submit_envelope to = {.sender = e->sender,
+	                             .envid = e->envid,
+	                             .ret = e->ret,
+	                             .body = e->body,
+	                             .smtputf8 = e->smtputf8,
+	                             .auth = e->auth,
+	                             .filter = e->filter,
+	                             .redirect = e->redirect,
+	                             .verp = e->verp,
+	                             .verify_only = e->verify_only,
+	                             .trace = e->trace,
+	                             .arrival_us = e->arrival_us};
 	int64_t                      count;
 
 	if (copy_content(s, &e->content, &to.length, why) < 0 || copy_rcpts(s, f, &count, why) < 0)
@@ -83,7 +96,8 @@ message_requeue(struct queue *queue, enum queue_state state, const char *id, str
 {
 	struct queue_file   *f = NULL;
 	struct submission   *s = NULL;
-	struct submit_origin origin = {.origin = "qmgr", .no_milters = true, .no_header_body_checks = true};
+	struct submit_origin origin = {
+		.origin = "qmgr", .no_milters = true, .no_header_body_checks = true};
 	int                  got = queue_file_open(queue, state, id, QUEUE_OPEN_READ, &f, why);
 
 	if (got != 0)

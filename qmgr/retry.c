@@ -25,7 +25,8 @@ retry_due(const struct retry_policy *p, int64_t arrival_us, int64_t now_us)
 int64_t
 retry_expires(const struct retry_policy *p, bool null_sender, int64_t arrival_us)
 {
-	int64_t lifetime = null_sender && p->bounce_lifetime < p->lifetime ? p->bounce_lifetime : p->lifetime;
+	int64_t lifetime = null_sender && p->bounce_lifetime < p->lifetime ? p->bounce_lifetime
+	                                                                   : p->lifetime;
 
 	return arrival_us + lifetime * 1000;
 }

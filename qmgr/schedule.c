@@ -151,7 +151,8 @@ entry_new(struct destination *d, struct job *j)
 }
 
 void
-schedule_add(struct schedule *s, struct job *j, struct span transport, struct span nexthop, struct span key, void *rcpt)
+schedule_add(struct schedule *s, struct job *j, struct span transport, struct span nexthop,
+             struct span key, void *rcpt)
 {
 	struct transport   *t = transport_get(s, transport);
 	struct destination *d = destination_get(t, key, nexthop);
@@ -159,7 +160,8 @@ schedule_add(struct schedule *s, struct job *j, struct span transport, struct sp
 
 	if (!e || e->job != j || e->n_rcpts == (size_t)t->limits.recipient_limit) {
 		e = entry_new(d, j);
-		/* In a heap already: only its place may have changed. Else pick finds it when it settles. */
+		/* In a heap already: only its place may have changed. Else pick finds it when it
+		 * settles. */
 		destination_settle(d, d->not_before);
 	}
 	if (e->n_rcpts == e->room) {
@@ -267,7 +269,8 @@ schedule_has_work(const struct schedule *s, int64_t now)
 {
 	for (const struct transport *t = s->list; t; t = t->next)
 		for (int i = 0; i < LANES; i++)
-			if (t->ready[i].count && t->busy < t->limits.process_limit && t->dead.until <= now)
+			if (t->ready[i].count && t->busy < t->limits.process_limit &&
+			    t->dead.until <= now)
 				return true;
 	return false;
 }
@@ -302,7 +305,8 @@ free_if_idle(struct destination *d)
 }
 
 struct entry *
-schedule_finish(struct schedule *s, struct entry *e, enum delivery_result result, const struct suspension *why, int64_t now)
+schedule_finish(struct schedule *s, struct entry *e, enum delivery_result result,
+                const struct suspension *why, int64_t now)
 {
 	struct destination *d = e->destination;
 	struct transport   *t = d->transport;
@@ -327,7 +331,8 @@ schedule_finish(struct schedule *s, struct entry *e, enum delivery_result result
 }
 
 struct entry *
-schedule_transport_dead(struct schedule *s, struct span transport, const struct suspension *why, int64_t now)
+schedule_transport_dead(struct schedule *s, struct span transport, const struct suspension *why,
+                        int64_t now)
 {
 	struct transport *t = transport_get(s, transport);
 	struct entry     *list = NULL;

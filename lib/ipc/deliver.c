@@ -159,12 +159,14 @@ take_rcpts(const struct frame *f, struct delivery *d, size_t count, struct fault
 			return fault_set(why, FAULT_INPUT, "deliver: a bad number");
 		if (begins) {
 			if (d->n_rcpts == count)
-				return fault_set(why, FAULT_INPUT, "deliver: more recipients than told");
+				return fault_set(why, FAULT_INPUT,
+				                 "deliver: more recipients than told");
 			r = &d->rcpts[d->n_rcpts++];
 			r->index = (int64_t)number;
 			continue;
 		}
-		if (!counts && !span_is(name, "address") && !span_is(name, "original") && !span_is(name, "orcpt"))
+		if (!counts && !span_is(name, "address") && !span_is(name, "original") &&
+		    !span_is(name, "orcpt"))
 			continue; /* of the head */
 		if (!r)
 			return fault_set(why, FAULT_INPUT, "deliver: a recipient without index");
@@ -183,9 +185,10 @@ take_rcpts(const struct frame *f, struct delivery *d, size_t count, struct fault
 static void
 keep_spans(struct delivery *d)
 {
-	struct span *all[] = {&d->queue_id, &d->transport, &d->nexthop, &d->sender, &d->envid, &d->ret, &d->body,
-	                      &d->log_client, &d->sasl_user, &d->client_name, &d->client_address, &d->helo,
-	                      &d->protocol, &d->pieces};
+	struct span *all[] = {&d->queue_id,  &d->transport,   &d->nexthop,        &d->sender,
+	                      &d->envid,     &d->ret,         &d->body,           &d->log_client,
+	                      &d->sasl_user, &d->client_name, &d->client_address, &d->helo,
+	                      &d->protocol,  &d->pieces};
 
 	for (size_t i = 0; i < COUNT(all); i++)
 		*all[i] = arena_span(d->arena, all[i]->at ? *all[i] : SPAN_NONE);
@@ -197,7 +200,8 @@ take_head(struct frame *f, struct delivery *d, size_t *count, struct fault *why)
 	struct head h = {.d = {.content = -1, .sock = -1}};
 
 	if (!frame_is(f, "deliver"))
-		return fault_set(why, FAULT_INPUT, "deliver: %.*s out of turn", SPAN_ARGS(span_first(frame_verb(f), 40)));
+		return fault_set(why, FAULT_INPUT, "deliver: %.*s out of turn",
+		                 SPAN_ARGS(span_first(frame_verb(f), 40)));
 	if (frame_decode(f, head_fields, &h, why) < 0) {
 		auto_close(&h.d.content);
 		return -1;
@@ -354,7 +358,8 @@ static int
 take_status(struct frame *f, struct deliver_answer *a, struct fault *why)
 {
 	static const char classes[] = {'2', '4', '5'};
-	struct told       t = {.relay = SPAN_NONE, .mta = SPAN_NONE, .diagnostic = SPAN_NONE, .report = SPAN_NONE};
+	struct told t = {
+		.relay = SPAN_NONE, .mta = SPAN_NONE, .diagnostic = SPAN_NONE, .report = SPAN_NONE};
 	enum deliver_action action = DELIVER_DEFERRED;
 
 	if (frame_decode(f, status_fields, &t, why) < 0 || take_dsn(t.dsn, a, why) < 0 ||
@@ -362,7 +367,8 @@ take_status(struct frame *f, struct deliver_answer *a, struct fault *why)
 		return -1;
 	if (a->dsn[0] != classes[action] || t.text.len > TEXT_MAX || t.diagnostic.len > TEXT_MAX ||
 	    t.relay.len > 1024 || t.mta.len > 1024 || t.index < 0)
-		return fault_set(why, FAULT_INPUT, "status: %s does not go with %s", a->dsn, action_names[action]);
+		return fault_set(why, FAULT_INPUT, "status: %s does not go with %s", a->dsn,
+		                 action_names[action]);
 	a->status.action = action;
 	a->status.text = t.text;
 	a->status.relay = t.relay;
@@ -387,7 +393,8 @@ take_done(struct frame *f, struct deliver_answer *a, struct fault *why)
 }
 
 int
-deliver_next(int sock, struct frame *f, struct deliver_answer *answer, int64_t deadline, struct fault *why)
+deliver_next(int sock, struct frame *f, struct deliver_answer *answer, int64_t deadline,
+             struct fault *why)
 {
 	int got;
 
@@ -476,7 +483,8 @@ deliver_print_status(struct text *out, const struct delivery *d, const struct de
 }
 
 void
-deliver_log(const struct delivery *d, const struct deliver_rcpt *r, const struct deliver_status *s, const char *word)
+deliver_log(const struct delivery *d, const struct deliver_rcpt *r, const struct deliver_status *s,
+            const char *word)
 {
 	autotext struct text line = {0};
 	struct deliver_status shown = *s;
@@ -493,7 +501,8 @@ deliver_log(const struct delivery *d, const struct deliver_rcpt *r, const struct
 /* The agent's answers. */
 
 int
-deliver_report(struct delivery *d, struct deliver_rcpt *r, const struct deliver_status *s, struct fault *why)
+deliver_report(struct delivery *d, struct deliver_rcpt *r, const struct deliver_status *s,
+               struct fault *why)
 {
 	autoframe struct frame f = {0};
 	enum deliver_action    action = s->action;

@@ -41,10 +41,14 @@ static const struct rcpt_field {
 	const char *name;
 	size_t      offset;
 } rcpt_fields[] = {
-	{"address", offsetof(struct notice_rcpt, address)}, {"original", offsetof(struct notice_rcpt, original)},
-	{"orcpt", offsetof(struct notice_rcpt, orcpt)},     {"action", offsetof(struct notice_rcpt, action)},
-	{"dsn", offsetof(struct notice_rcpt, dsn)},         {"text", offsetof(struct notice_rcpt, text)},
-	{"mta", offsetof(struct notice_rcpt, mta)},         {"diagnostic", offsetof(struct notice_rcpt, diagnostic)},
+	{"address", offsetof(struct notice_rcpt, address)},
+	{"original", offsetof(struct notice_rcpt, original)},
+	{"orcpt", offsetof(struct notice_rcpt, orcpt)},
+	{"action", offsetof(struct notice_rcpt, action)},
+	{"dsn", offsetof(struct notice_rcpt, dsn)},
+	{"text", offsetof(struct notice_rcpt, text)},
+	{"mta", offsetof(struct notice_rcpt, mta)},
+	{"diagnostic", offsetof(struct notice_rcpt, diagnostic)},
 };
 
 static struct span *
@@ -115,7 +119,8 @@ notify_send(int sock, const struct notice *n, int64_t deadline, struct fault *wh
 }
 
 static int
-ask_once(int sock, const struct notice *n, int64_t deadline, char *queue_id, size_t size, struct fault *why)
+ask_once(int sock, const struct notice *n, int64_t deadline, char *queue_id, size_t size,
+         struct fault *why)
 {
 	autoframe struct frame f = {0};
 	struct span            value = SPAN_NONE;
@@ -148,13 +153,15 @@ notify_ask(const struct notice *n, int64_t deadline, char *queue_id, size_t size
 			peer_give("bounce", take_fd(sock));
 			return 0;
 		}
-		if (tries == TRIES || clock_left(deadline) == 0 || (why && why->class != FAULT_PEER && why->class != FAULT_SYSTEM))
+		if (tries == TRIES || clock_left(deadline) == 0 ||
+		    (why && why->class != FAULT_PEER && why->class != FAULT_SYSTEM))
 			return -1;
 	}
 }
 
 static int
-take_rcpts(const struct frame *f, struct notice *n, size_t count, struct arena *arena, struct fault *why)
+take_rcpts(const struct frame *f, struct notice *n, size_t count, struct arena *arena,
+           struct fault *why)
 {
 	struct notice_rcpt *r = NULL;
 	struct span         name, value;
@@ -167,7 +174,8 @@ take_rcpts(const struct frame *f, struct notice *n, size_t count, struct arena *
 			continue;
 		if (span_is(name, "address")) {
 			if (n->n_rcpts == count)
-				return fault_set(why, FAULT_INPUT, "notice: more recipients than told");
+				return fault_set(why, FAULT_INPUT,
+				                 "notice: more recipients than told");
 			r = &n->rcpts[n->n_rcpts++];
 			for (size_t k = 0; k < COUNT(rcpt_fields); k++)
 				*rcpt_span(r, k) = SPAN_NONE;
@@ -210,7 +218,8 @@ take_head(struct frame *f, struct notice *n, size_t *count, struct arena *arena,
 }
 
 static int
-receive_rcpts(int sock, struct frame *f, struct notice *n, size_t count, struct arena *arena, struct fault *why)
+receive_rcpts(int sock, struct frame *f, struct notice *n, size_t count, struct arena *arena,
+              struct fault *why)
 {
 	int64_t deadline = clock_after(REQUEST_MS);
 
@@ -232,7 +241,8 @@ receive_rcpts(int sock, struct frame *f, struct notice *n, size_t count, struct 
 }
 
 int
-notify_receive(int sock, struct frame *f, struct notice *into, struct arena *arena, struct fault *why)
+notify_receive(int sock, struct frame *f, struct notice *into, struct arena *arena,
+               struct fault *why)
 {
 	struct notice n = {.content = -1};
 	size_t        count = 0;

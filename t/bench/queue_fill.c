@@ -16,7 +16,8 @@
 #include "base/file.h"
 #include "queue/queue_file.h"
 
-static const char content[] = "Received: by test\r\nFrom: a@example.org\r\nSubject: made up\r\n\r\nhello\r\n";
+static const char content[] =
+	"Received: by test\r\nFrom: a@example.org\r\nSubject: made up\r\n\r\nhello\r\n";
 
 static int64_t
 number_in(const char *name)
@@ -31,7 +32,8 @@ add_rcpt(struct queue_draft *d, struct span pattern, int64_t number, struct faul
 {
 	autotext struct text address = {0};
 	ptrdiff_t            at = span_find_text(pattern, SPAN("%d"));
-	struct queue_rcpt    r = {.original = SPAN_NONE, .orcpt = SPAN_NONE, .notify = (int)number_in("NOTIFY")};
+	struct queue_rcpt r = {
+		.original = SPAN_NONE, .orcpt = SPAN_NONE, .notify = (int)number_in("NOTIFY")};
 
 	text_add(&address, at < 0 ? pattern : span_first(pattern, (size_t)at));
 	if (at >= 0) {
@@ -62,11 +64,12 @@ add_rcpts(struct queue_draft *d, char **rcpts, int count, int64_t number, struct
 }
 
 static int
-make(struct queue *q, enum queue_state state, int64_t due_in, const char *sender, char **rcpts, int count, int64_t number,
-     struct fault *why)
+make(struct queue *q, enum queue_state state, int64_t due_in, const char *sender, char **rcpts,
+     int count, int64_t number, struct fault *why)
 {
 	struct queue_draft   *d;
-	struct queue_envelope e = {.sender = span_of(sender), .arrival_us = clock_wall() - number_in("AGE") * 1000000,
+	struct queue_envelope e = {.sender = span_of(sender),
+	                           .arrival_us = clock_wall() - number_in("AGE") * 1000000,
 	                           .origin = SPAN("test")};
 	struct piece          piece = {QUEUE_CONTENT_AT, sizeof content - 1};
 	char                  id[QUEUE_ID_SIZE];
@@ -102,12 +105,14 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: queue_fill QUEUE STATE COUNT DUE-IN SENDER RECIPIENT...\n");
 		return 64;
 	}
-	if (queue_make(argv[1], (uid_t)-1, (gid_t)-1, &why) < 0 || queue_open(argv[1], &q, &why) < 0) {
+	if (queue_make(argv[1], (uid_t)-1, (gid_t)-1, &why) < 0 ||
+	    queue_open(argv[1], &q, &why) < 0) {
 		fprintf(stderr, "%s\n", fault_text(&why));
 		return 1;
 	}
 	for (int64_t i = 0; i < strtoll(argv[3], NULL, 10); i++)
-		if (make(q, state, strtoll(argv[4], NULL, 10), argv[5], argv + 6, argc - 6, i, &why) < 0) {
+		if (make(q, state, strtoll(argv[4], NULL, 10), argv[5], argv + 6, argc - 6, i,
+		         &why) < 0) {
 			fprintf(stderr, "%s\n", fault_text(&why));
 			return 1;
 		}

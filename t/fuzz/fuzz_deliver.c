@@ -25,7 +25,10 @@ send_frames(int sock, const uint8_t *data, size_t size)
 	for (int i = 0; size >= 2 && i < 32; i++) {
 		size_t          len = (size_t)(data[0] << 8 | data[1]);
 		struct iovec    bytes = {(void *)(data + 2), len};
-		struct msghdr   m = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+		struct msghdr m = {.msg_iov = &bytes,
+		                   .msg_iovlen = 1,
+		                   .msg_control = control,
+		                   .msg_controllen = sizeof control};
 		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 		if (len == 0 || len > size - 2)

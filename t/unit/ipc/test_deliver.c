@@ -21,10 +21,17 @@ static int pair[2];
 static void
 agent(void *unused)
 {
-	static const struct deliver_status sent = {.action = DELIVER_SENT, .dsn = "2.0.0", .text = {"250 ok", 6}, .relay = {"local", 5}};
-	static const struct deliver_status bounced = {.action = DELIVER_BOUNCED, .dsn = "5.1.1", .text = {"unknown user: \"x\"", 17},
-		.diagnostic = {"550 no", 6}, .mta = {"mx.example", 10}};
-	static const struct deliver_status dead = {.action = DELIVER_DEFERRED, .dsn = "4.4.1", .text = {"refused", 7}};
+	static const struct deliver_status sent = {.action = DELIVER_SENT,
+	                                           .dsn = "2.0.0",
+	                                           .text = {"250 ok", 6},
+	                                           .relay = {"local", 5}};
+	static const struct deliver_status bounced = {.action = DELIVER_BOUNCED,
+	                                              .dsn = "5.1.1",
+	                                              .text = {"unknown user: \"x\"", 17},
+	                                              .diagnostic = {"550 no", 6},
+	                                              .mta = {"mx.example", 10}};
+	static const struct deliver_status dead = {
+		.action = DELIVER_DEFERRED, .dsn = "4.4.1", .text = {"refused", 7}};
 	struct delivery d = {.content = -1};
 	struct fault    why = {0};
 
@@ -46,13 +53,21 @@ static void
 ask(bool soft)
 {
 	struct deliver_rcpt *rcpts = mem_array(MANY, sizeof *rcpts);
-	struct delivery      d = {.queue_id = SPAN("4abc"), .nexthop = SPAN("example.org"), .sender = SPAN(""), .size = 10,
-		.pieces = SPAN("0+10"), .rcpts = rcpts, .n_rcpts = MANY, .arrival_us = clock_wall() - 12345678,
-		.soft_bounce = soft, .transport = SPAN("smtp")};
+	struct delivery d = {.queue_id = SPAN("4abc"),
+	                     .nexthop = SPAN("example.org"),
+	                     .sender = SPAN(""),
+	                     .size = 10,
+	                     .pieces = SPAN("0+10"),
+	                     .rcpts = rcpts,
+	                     .n_rcpts = MANY,
+	                     .arrival_us = clock_wall() - 12345678,
+	                     .soft_bounce = soft,
+	                     .transport = SPAN("smtp")};
 	struct fault         why = {0};
 
 	for (int i = 0; i < MANY; i++)
-		rcpts[i] = (struct deliver_rcpt){.index = i, .address = SPAN("somebody@example.org"), .orcpt = SPAN("")};
+		rcpts[i] = (struct deliver_rcpt){
+			.index = i, .address = SPAN("somebody@example.org"), .orcpt = SPAN("")};
 	rcpts[1].original = SPAN("alias@example.org");
 	rcpts[2].notify = 4;
 	d.content = open("/dev/null", O_RDONLY);
@@ -78,7 +93,8 @@ run(bool soft)
 			sent++;
 		} else {
 			ck_assert_int_eq(a.index, 1);
-			ck_assert_int_eq(a.status.action, soft ? DELIVER_DEFERRED : DELIVER_BOUNCED);
+			ck_assert_int_eq(a.status.action,
+			                 soft ? DELIVER_DEFERRED : DELIVER_BOUNCED);
 			ck_assert_str_eq(a.dsn, soft ? "4.1.1" : "5.1.1");
 			ck_span(a.status.diagnostic, "550 no");
 			other++;
@@ -95,9 +111,11 @@ UNIT_TEST(soft_bounce_defers) { run(true); } END_TEST
 
 UNIT_TEST(a_lying_agent_is_refused)
 {
-	static const struct { const char *index, *action, *dsn; } rows[] = {
-		{"0", "sent", "5.0.0"}, {"0", "bounced", "2.0.0"}, {"0", "sent", "2.0"}, {"0", "sent", "2.0.0.0"},
-		{"-1", "sent", "2.0.0"}, {"0", "gone", "2.0.0"}, {"0", "deferred", "4..1"}, {"x", "sent", "2.0.0"},
+	static const struct { const char *index, *action, *dsn;
+	} rows[] = {
+		{"0", "sent", "5.0.0"},    {"0", "bounced", "2.0.0"}, {"0", "sent", "2.0"},
+		{"0", "sent", "2.0.0.0"},  {"-1", "sent", "2.0.0"},   {"0", "gone", "2.0.0"},
+		{"0", "deferred", "4..1"}, {"x", "sent", "2.0.0"},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -112,7 +130,8 @@ UNIT_TEST(a_lying_agent_is_refused)
 		frame_put_string(&f, "dsn", rows[i].dsn);
 		frame_put_string(&f, "text", "x");
 		ck_assert_int_eq(frame_send(p[1], &f, clock_after(1000), NULL), 0);
-		ck_assert_msg(deliver_next(p[0], &got, &a, clock_after(1000), NULL) < 0, "row %zu", i);
+		ck_assert_msg(deliver_next(p[0], &got, &a, clock_after(1000), NULL) < 0, "row %zu",
+		              i);
 		close(p[0]);
 		close(p[1]);
 	}
@@ -121,10 +140,14 @@ END_TEST
 
 UNIT_TEST(delays_are_printed_as_postfix_prints_them)
 {
-	static const struct { int64_t us; const char *text; } rows[] = {
-		{0, "0"}, {-5, "0"}, {4000, "0"}, {5000, "0.01"}, {10000, "0.01"}, {123456, "0.12"}, {100000, "0.1"},
-		{994999, "0.99"}, {996000, "1"}, {1040000, "1"}, {1250000, "1.3"}, {9940000, "9.9"}, {9960000, "10"},
-		{12345678, "12"}, {63495100000, "63495"}, {50000, "0.05"}, {2300000, "2.3"},
+	static const struct { int64_t us; const char *text;
+	} rows[] = {
+		{0, "0"},        {-5, "0"},        {4000, "0"},
+		{5000, "0.01"},  {10000, "0.01"},  {123456, "0.12"},
+		{100000, "0.1"}, {994999, "0.99"}, {996000, "1"},
+		{1040000, "1"},  {1250000, "1.3"}, {9940000, "9.9"},
+		{9960000, "10"}, {12345678, "12"}, {63495100000, "63495"},
+		{50000, "0.05"}, {2300000, "2.3"},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -140,17 +163,24 @@ UNIT_TEST(the_log_line_is_the_one_that_tools_parse)
 {
 	autotext struct text  line = {0};
 	struct delivery       d = {.queue_id = SPAN("4Xy"), .arrival_us = clock_wall() - 1200000};
-	struct deliver_rcpt   r = {.address = SPAN("b@example.org"), .original = SPAN("a@example.org")};
-	struct deliver_status s = {.action = DELIVER_SENT, .dsn = "2.0.0", .text = SPAN("250 2.0.0 Ok"),
-		.relay = SPAN("mx.example.org[192.0.2.1]:25"), .conn_used = true, .conn_use = 2};
+	struct deliver_rcpt r = {.address = SPAN("b@example.org"),
+	                         .original = SPAN("a@example.org")};
+	struct deliver_status s = {.action = DELIVER_SENT,
+	                           .dsn = "2.0.0",
+	                           .text = SPAN("250 2.0.0 Ok"),
+	                           .relay = SPAN("mx.example.org[192.0.2.1]:25"),
+	                           .conn_used = true,
+	                           .conn_use = 2};
 
 	d.active_us = d.arrival_us + 100000;
 	d.handed_us = d.active_us;
 	d.connected_us = d.handed_us + 1000000;
 	deliver_print_status(&line, &d, &r, &s, "sent");
-	ck_assert_str_eq(text_string(&line), "4Xy: to=<b@example.org>, orig_to=<a@example.org>, "
-	                 "relay=mx.example.org[192.0.2.1]:25, conn_use=2, delay=1.2, delays=0.1/0/1/0.1, "
-	                 "dsn=2.0.0, status=sent (250 2.0.0 Ok)");
+	ck_assert_str_eq(
+		text_string(&line),
+		"4Xy: to=<b@example.org>, orig_to=<a@example.org>, "
+		"relay=mx.example.org[192.0.2.1]:25, conn_use=2, delay=1.2, delays=0.1/0/1/0.1, "
+		"dsn=2.0.0, status=sent (250 2.0.0 Ok)");
 }
 END_TEST
 
@@ -177,13 +207,19 @@ UNIT_TEST(a_notice_arrives_whole)
 {
 	autoframe struct frame answer = {0};
 	struct notice_rcpt *rcpts = mem_array(MANY, sizeof *rcpts);
-	struct notice n = {.kind = SPAN("failure"), .queue_id = SPAN("4abc"), .sender = SPAN("a@example.org"), .pieces = SPAN("0+1"),
-		.rcpts = rcpts, .n_rcpts = MANY};
+	struct notice n = {.kind = SPAN("failure"),
+	                   .queue_id = SPAN("4abc"),
+	                   .sender = SPAN("a@example.org"),
+	                   .pieces = SPAN("0+1"),
+	                   .rcpts = rcpts,
+	                   .n_rcpts = MANY};
 	struct fault  why = {0};
 	struct span   id;
 
 	for (int i = 0; i < MANY; i++)
-		rcpts[i] = (struct notice_rcpt){.address = SPAN("b@example.org"), .diagnostic = SPAN("550 no"), .text = SPAN("no")};
+		rcpts[i] = (struct notice_rcpt){.address = SPAN("b@example.org"),
+		                                .diagnostic = SPAN("550 no"),
+		                                .text = SPAN("no")};
 	rcpts[7].notify = 6;
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	ck_assert_int_eq(task_start(bouncer, NULL, &why), 0);
@@ -196,5 +232,6 @@ UNIT_TEST(a_notice_arrives_whole)
 }
 END_TEST
 
-UNIT_MAIN("ipc/deliver", a_request_with_many_recipients_is_answered, soft_bounce_defers, a_lying_agent_is_refused,
-          delays_are_printed_as_postfix_prints_them, the_log_line_is_the_one_that_tools_parse, a_notice_arrives_whole)
+UNIT_MAIN("ipc/deliver", a_request_with_many_recipients_is_answered, soft_bounce_defers,
+          a_lying_agent_is_refused, delays_are_printed_as_postfix_prints_them,
+          the_log_line_is_the_one_that_tools_parse, a_notice_arrives_whole)

@@ -11,9 +11,15 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-static struct transport_limits limits = {.process_limit = 100, .initial = 5, .concurrency_limit = 20, .recipient_limit = 50,
-	.cohort_limit = 1, .positive = {1, FEEDBACK_PLAIN}, .negative = {1, FEEDBACK_PLAIN}, .destination_rest = 300000,
-	.transport_rest = 60000};
+static struct transport_limits limits = {.process_limit = 100,
+                                         .initial = 5,
+                                         .concurrency_limit = 20,
+                                         .recipient_limit = 50,
+                                         .cohort_limit = 1,
+                                         .positive = {1, FEEDBACK_PLAIN},
+                                         .negative = {1, FEEDBACK_PLAIN},
+                                         .destination_rest = 300000,
+                                         .transport_rest = 60000};
 
 static void
 give_limits(void *context, struct span transport, struct transport_limits *l)
@@ -142,7 +148,8 @@ UNIT_TEST(in_a_lane_the_oldest_goes_first)
 
 	for (int i = 49; i >= 0; i--) {
 		job_begin(&j[i], (uint64_t)i, 1, NULL);
-		schedule_add(s, &j[i], SPAN("smtp"), SPAN("a"), i % 2 ? SPAN("a") : SPAN("b"), NULL);
+		schedule_add(s, &j[i], SPAN("smtp"), SPAN("a"), i % 2 ? SPAN("a") : SPAN("b"),
+		             NULL);
 	}
 	for (int i = 0; i < 10; i++)
 		ck_assert_ptr_eq(schedule_pick(s, 0, NULL)->job, &j[i]);
@@ -315,9 +322,11 @@ UNIT_TEST(nothing_is_lost_in_any_order)
 				char name[20];
 
 				snprintf(name, sizeof name, "d%ld.", random() % 40);
-				if (schedule_suspended(s, SPAN("smtp"), span_at(name, strlen(name) + 1), now))
+				if (schedule_suspended(s, SPAN("smtp"),
+				                       span_at(name, strlen(name) + 1), now))
 					continue; /* qmgr's keys hold a NUL */
-				schedule_add(s, &jobs[next], SPAN("smtp"), span_of(name), span_at(name, strlen(name) + 1), NULL);
+				schedule_add(s, &jobs[next], SPAN("smtp"), span_of(name),
+				             span_at(name, strlen(name) + 1), NULL);
 				in++;
 			}
 			next++;
@@ -330,7 +339,9 @@ UNIT_TEST(nothing_is_lost_in_any_order)
 		} else if (n_flight) {
 			int pick = (int)(random() % n_flight);
 
-			e = schedule_finish(s, flight[pick], random() % 3 ? DELIVERY_REACHED : DELIVERY_DEAD, &why, now);
+			e = schedule_finish(s, flight[pick],
+			                    random() % 3 ? DELIVERY_REACHED : DELIVERY_DEAD, &why,
+			                    now);
 			flight[pick] = flight[--n_flight];
 			for (; e; e = e->job_next)
 				out += e->n_rcpts;
@@ -361,16 +372,29 @@ END_TEST
 
 UNIT_TEST(feedback_is_read_as_postconf_writes_it)
 {
-	static const struct { const char *text; bool good; double value; enum feedback_divisor divisor; } rows[] = {
-		{"1", true, 1, FEEDBACK_PLAIN}, {"0.5", true, 0.5, FEEDBACK_PLAIN}, {"1/concurrency", true, 1, FEEDBACK_CONCURRENCY},
-		{"1 / sqrt_concurrency", true, 1, FEEDBACK_SQRT}, {"2", false, 0, 0}, {"-1", false, 0, 0}, {"", false, 0, 0},
-		{"1/x", false, 0, 0}, {"one", false, 0, 0}, {"nan", false, 0, 0},
+	static const struct {
+		const char *text;
+		bool good;
+		double value;
+		enum feedback_divisor divisor;
+	} rows[] = {
+		{"1", true, 1, FEEDBACK_PLAIN},
+		{"0.5", true, 0.5, FEEDBACK_PLAIN},
+		{"1/concurrency", true, 1, FEEDBACK_CONCURRENCY},
+		{"1 / sqrt_concurrency", true, 1, FEEDBACK_SQRT},
+		{"2", false, 0, 0},
+		{"-1", false, 0, 0},
+		{"", false, 0, 0},
+		{"1/x", false, 0, 0},
+		{"one", false, 0, 0},
+		{"nan", false, 0, 0},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct feedback f = {0};
 
-		ck_assert_msg(feedback_parse(span_of(rows[i].text), &f) == rows[i].good, "%s", rows[i].text);
+		ck_assert_msg(feedback_parse(span_of(rows[i].text), &f) == rows[i].good, "%s",
+		              rows[i].text);
 		ck_assert(f.value == rows[i].value && f.divisor == rows[i].divisor);
 	}
 }
@@ -378,14 +402,18 @@ END_TEST
 
 UNIT_TEST(back_off_is_the_age_within_bounds)
 {
-	static const struct retry_policy p = {.minimal_backoff = 300000, .maximal_backoff = 4000000, .lifetime = 432000000,
-		.bounce_lifetime = 86400000, .warning = 14400000};
+	static const struct retry_policy p = {.minimal_backoff = 300000,
+	                                      .maximal_backoff = 4000000,
+	                                      .lifetime = 432000000,
+	                                      .bounce_lifetime = 86400000,
+	                                      .warning = 14400000};
 	const int64_t second = 1000000, now = 2000000 * second;
 
 	ck_assert_int_eq(retry_due(&p, now - 5 * second, now), now + 300 * second);
 	ck_assert_int_eq(retry_due(&p, now - 1000 * second, now), now + 1000 * second);
 	ck_assert_int_eq(retry_due(&p, now - 100000 * second, now), now + 4000 * second);
-	ck_assert_int_eq(retry_due(&p, now + 100000 * second, now), now + 300 * second); /* the clock went back */
+	ck_assert_int_eq(retry_due(&p, now + 100000 * second, now),
+	                 now + 300 * second); /* the clock went back */
 	ck_assert(!retry_expired(&p, false, now - 431999 * second, now));
 	ck_assert(retry_expired(&p, false, now - 432000 * second, now));
 	ck_assert(retry_expired(&p, true, now - 86400 * second, now));
