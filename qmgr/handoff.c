@@ -210,6 +210,7 @@ ask_agent(struct flight *f)
 		if (ending != AGENT_DIED || !kept || f->n_answered)
 			return ending;
 		fault_clear(&f->fault);
+		f->d.first_try = false; /* it may have delivered before it died */
 	}
 }
 
