@@ -27,7 +27,7 @@
 #include "base/log.h"
 #include "config/site.h"
 
-enum { STOP_MS = 40000, LOOK_MS = 50, TELL_FD = 3 };
+enum { STOP_MS = 40000, DYING_MS = 1000, LOOK_MS = 50, TELL_FD = 3 };
 
 static const char *directory;
 static bool        verbose;
@@ -171,10 +171,24 @@ is_configuration_good(void)
 	return false;
 }
 
+static bool
+wait_until_gone(int64_t ms)
+{
+	int64_t until = clock_after(ms);
+
+	while (running()) {
+		if (clock_left(until) == 0)
+			return false;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return true;
+}
+
+/* A master that was killed a moment ago still holds the lock until the kernel has taken it apart. */
 static int
 refuse_running(void)
 {
-	if (!running())
+	if (wait_until_gone(DYING_MS))
 		return 0;
 	log_fatal("the Postfix mail system is already running");
 }
@@ -210,19 +224,6 @@ do_start_fg(void)
 		log_fatal("the configuration has errors: not starting");
 	log_info("starting the Postfix mail system");
 	return become_master("-f", NULL);
-}
-
-static bool
-wait_until_gone(int64_t ms)
-{
-	int64_t until = clock_after(ms);
-
-	while (running()) {
-		if (clock_left(until) == 0)
-			return false;
-		poll(NULL, 0, LOOK_MS);
-	}
-	return true;
 }
 
 static int

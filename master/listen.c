@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 #define SO_SNDBUFFORCE SO_SNDBUF       /* Linux alone lets root exceed the limit */
 #endif
 
-enum { BACKLOG = 1024, LOG_ROOM = 1 << 20 };
+enum { BACKLOG = 1024, LOG_ROOM = 1 << 20, INHERIT_MS = 10000, LOOK_MS = 20 };
 
 static struct endpoint *
 grow(struct post *post)
@@ -186,13 +187,25 @@ open_log(struct endpoint *e, struct fault *why)
 	return 0;
 }
 
+/* Processes of a master that was killed hold the port until their accepting thread has seen it. */
+static int
+listen_inet(struct endpoint *e, struct fault *why)
+{
+	int64_t until = clock_after(environment.inherits ? INHERIT_MS : 0);
+	int     outcome;
+
+	while ((outcome = net_listen(&e->address, BACKLOG, &e->fd, why)) < 0 && errno == EADDRINUSE && clock_left(until) > 0)
+		poll(NULL, 0, LOOK_MS);
+	return outcome;
+}
+
 static int
 open_one(struct endpoint *e, struct fault *why)
 {
 	int outcome;
 
 	if (e->kind == ENDPOINT_INET) {
-		outcome = net_listen(&e->address, BACKLOG, &e->fd, why);
+		outcome = listen_inet(e, why);
 		/* inet_protocols = all on a host without IPv6 */
 		if (outcome < 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) &&
 		    e->address.u.any.sa_family == AF_INET6 && list_has(&site.inet_protocols, "all"))

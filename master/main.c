@@ -658,6 +658,7 @@ static int
 lock_pid_file(struct faults *faults)
 {
 	autofree char *text = mem_format("%ld\n", (long)getpid());
+	struct stat    before;
 
 	self.pid_file = open("pid/master.pid", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (self.pid_file < 0 || flock(self.pid_file, LOCK_EX | LOCK_NB) < 0) {
@@ -665,6 +666,8 @@ lock_pid_file(struct faults *faults)
 		           "%s/pid/master.pid: %s", site.queue_directory, strerror(errno));
 		return -1;
 	}
+	/* One that stopped took the file away: its processes may still leave, and hold our ports. */
+	environment.inherits = fstat(self.pid_file, &before) == 0 && before.st_size > 0;
 	if (ftruncate(self.pid_file, 0) < 0 || pwrite(self.pid_file, text, strlen(text), 0) < 0)
 		faults_add(faults, "write pid/master.pid: %s", strerror(errno));
 	return 0;

@@ -125,6 +125,7 @@ struct environment {
 	const char *config_directory;
 	int         log_fd;
 	bool        foreground;
+	bool        inherits;                     /* the master before was killed */
 };
 extern struct environment environment;
 int  child_start(struct post *, int slot, bool may_leave, struct fault *);

@@ -63,8 +63,7 @@ child(struct launch *l, const struct listener *from, int fd)
 	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (size_t i = 0; i < l->n_listeners; i++)
-		close(l->listener[i].fd);
+	listeners_close(l);
 	l->program->serve(fd, from);
 	_exit(0);
 }
@@ -100,6 +99,7 @@ look_for_reasons_to_leave(struct forks *f)
 	if (!reason)
 		return;
 	f->leaving = true;
+	listeners_close(f->launch);
 	status_send("leaving %s", reason);
 }
 

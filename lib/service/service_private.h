@@ -41,6 +41,7 @@ extern bool (*watch_changed)(void);
 /* One connection off the listener: 0, 1 nothing there, -1 the system is short
  * of something: pause. */
 int  listener_accept(const struct listener *, int *fd);
+void listeners_close(struct launch *);       /* ours only: master keeps its own */
 
 /* service_stop_fd() of a process with threads: readable too when it only wants
  * to be replaced. */

@@ -93,6 +93,16 @@ listener_accept(const struct listener *l, int *fd)
 	return 1; /* another process was quicker, or the client went away */
 }
 
+/* Whoever leaves gives the port back at once, not after its last session: when master was
+ * killed, the next one wants to bind it. */
+void
+listeners_close(struct launch *l)
+{
+	for (size_t i = 0; i < l->n_listeners; i++)
+		if (l->listener[i].fd >= 0)
+			close(take_fd(l->listener[i].fd));
+}
+
 static void
 session_run(void *given)
 {
@@ -136,6 +146,7 @@ begin_leaving(struct loop *o, const char *reason)
 		return;
 	o->leaving = true;
 	close(take_fd(crowd.stop[1]));
+	listeners_close(o->launch);
 	status_send("leaving %s", reason);
 }
 
