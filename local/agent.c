@@ -39,8 +39,8 @@ agent_report(struct delivery *d, struct deliver_rcpt *rcpt, const struct outcome
 	struct fault          why = {0};
 
 	if (deliver_report(d, rcpt, &status, &why) < 0)
-		log_warning("%.*s: cannot report to the queue manager: %s", SPAN_ARGS(d->queue_id),
-			fault_text(&why));
+		log_warning("%.*s: cannot report to the queue manager: %s%s", SPAN_ARGS(d->queue_id), fault_text(&why),
+		            o->action == DELIVER_SENT ? ": possible duplicate" : "");
 }
 
 void

@@ -252,7 +252,7 @@ count_kill(struct flight *f)
 	m->soon = true;
 	m->killed_now = true;
 	qmgr_leave(f->q);
-	log_warning("%s: the agent of transport %.*s ended before it had answered: %s", m->id,
+	log_warning("%s: the agent of transport %.*s ended before it had answered: %s: possible duplicate", m->id,
 	            SPAN_ARGS(f->transport), fault_text(&f->fault));
 	if (!counts)
 		return;

@@ -222,7 +222,11 @@ submit(struct letter *l, struct fault *why)
 	if (submit_prepare(l->submission, &l->envelope, why) < 0)
 		return -1;
 	/* non_smtpd_milters see the pieces here */
-	return submit_commit(l->submission, SPAN_NONE, why);
+	if (submit_commit(l->submission, SPAN_NONE, why) == 0)
+		return 0;
+	if (why->class == FAULT_PEER || why->class == FAULT_TIME) /* it may have been committed */
+		log_warning("maildrop/%s: %s: no answer to the commit: possible duplicate", l->name, submit_queue_id(l->submission));
+	return -1;
 }
 
 /* Refused for good: its sender is told, with what was written so far. */

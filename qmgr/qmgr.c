@@ -8,6 +8,7 @@
 #include "qmgr.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -304,6 +305,24 @@ listen_once(struct loop *o, struct pollfd *p)
 	}
 }
 
+/* Left in active/ by a qmgr whose deliveries had all ended. */
+static const char good_end[] = ".ended-well";
+
+static void
+mark_good_end(struct qmgr *q)
+{
+	autoclose int fd = openat(queue_directory(q->queue, QUEUE_ACTIVE), good_end, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		log_warning("create active/%s: %s", good_end, strerror(errno));
+}
+
+static bool
+take_good_end(struct qmgr *q)
+{
+	return unlinkat(queue_directory(q->queue, QUEUE_ACTIVE), good_end, 0) == 0;
+}
+
 /* Deliveries in flight end; what waits stays in active/ for the next qmgr. */
 static void
 drain(struct qmgr *q)
@@ -321,7 +340,9 @@ drain(struct qmgr *q)
 		busy = hands_busy_locked(q);
 		qmgr_leave(q);
 	} while (busy > 0 && clock_now() < deadline);
-	if (busy > 0)
+	if (busy == 0)
+		mark_good_end(q);
+	else
 		log_warning(
 			"%d deliveries did not end in time: what their agents still deliver may be delivered twice",
 			busy);
@@ -348,7 +369,7 @@ run(const struct listener *listener, size_t count, struct fault *why)
 	}
 	o.q = q;
 	o.is_notice = is_notice;
-	intake_scan_active(q);
+	intake_scan_active(q, take_good_end(q));
 	while (!service_stopping())
 		listen_once(&o, p);
 	drain(q);

@@ -134,7 +134,7 @@ void intake_again_locked(struct qmgr *, const char *id, int64_t when_us);       
 void intake_deferred_locked(struct qmgr *, const char *id, int64_t due_us);
 void intake_flush_locked(struct qmgr *);
 bool intake_flush_one_locked(struct qmgr *, struct span id);
-WAITS void intake_scan_active(struct qmgr *);          /* once, at start */
+WAITS void intake_scan_active(struct qmgr *, bool ended_well);          /* once, at start */
 WAITS void intake_scan_incoming(struct qmgr *);
 bool intake_wants_scan_locked(struct qmgr *);
 void intake_scan_deferred(void *qmgr);                 /* a task's body */

@@ -225,9 +225,10 @@ intake_scan_incoming(struct qmgr *q)
 	qmgr_leave(q);
 }
 
-/* What a crash left in active/: goes on, a little spread so that fresh mail passes. */
+/* What the qmgr before left in active/: goes on, a little spread so that fresh mail passes. Of
+ * what it had handed out when it was killed nobody knows whether it has arrived. */
 void
-intake_scan_active(struct qmgr *q)
+intake_scan_active(struct qmgr *q, bool ended_well)
 {
 	struct queue_scan *scan;
 	struct queue_id    id;
@@ -244,6 +245,8 @@ intake_scan_active(struct qmgr *q)
 		else
 			intake_add_locked(q, span_of(id.text), QUEUE_ACTIVE);
 		qmgr_leave(q);
+		if (!ended_well)
+			log_info("%s: was active when the queue manager before was killed: possible duplicate", id.text);
 	}
 	queue_scan_close(scan);
 	if (got < 0)

@@ -48,7 +48,8 @@ report(struct transaction *x, struct deliver_rcpt *r, enum deliver_action action
 		st.diagnostic = text_span(&t->diagnostic);
 	}
 	if (deliver_report(x->d, r, &st, &why) < 0)
-		log_warning("%.*s: cannot report to qmgr: %s", SPAN_ARGS(x->d->queue_id), fault_text(&why));
+		log_warning("%.*s: cannot report to qmgr: %s%s", SPAN_ARGS(x->d->queue_id), fault_text(&why),
+		            action == DELIVER_SENT ? ": possible duplicate" : "");
 }
 
 static void
