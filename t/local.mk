@@ -54,3 +54,9 @@ talk: all
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) $(top_srcdir)/t/talk/talk $(V) $(top_srcdir)/t/talk/*/$(or $(T),*).talk
 run: all
 	top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/demo.py
+crash: all
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) KILL_LOOP_SECONDS=$(or $(S),60) \
+		python3 $(top_srcdir)/t/crash/kill_loop.py
+
+DIRECT_TESTS += t/crash/kill_loop.py
+EXTRA_DIST += $(DIRECT_TESTS) t/system/sink.py
