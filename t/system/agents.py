@@ -67,6 +67,15 @@ class Site:
                 return
             self.logs.append(line.decode(errors="replace"))
 
+    def logged(self, *words, seconds=20):
+        """A line with all the words: lines come by a thread of their own."""
+        end = time.monotonic() + seconds
+        while not any(all(w in l for w in words) for l in list(self.logs)):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
+
     def start(self, program, name, *words, options=(), paths=None, tracer=(), kind=socket.SOCK_SEQPACKET):
         paths = paths or [f"queue/private/{name}", f"queue/role/root/{name}"]
         listener = socket.socket(socket.AF_UNIX, kind)
