@@ -313,12 +313,8 @@ add_report(const struct dsn *d, struct text *out)
 	text_add(&sender_field, text_span(&queue_field));
 	text_add_string(&queue_field, "-Queue-ID");
 	text_add_string(&sender_field, "-Sender");
-	if (d->envid.len) {
-		autotext struct text envid = {0};
-
-		xtext_encode(d->envid, &envid);
-		add_field(out, "Original-Envelope-Id", NULL, text_span(&envid), false);
-	}
+	if (d->envid.len) /* as it was before xtext (RFC 3461, 6.3; RFC 3464, 2.2.1) */
+		add_field(out, "Original-Envelope-Id", NULL, d->envid, false);
 	add_field(out, "Reporting-MTA", "dns", d->host, d->smtputf8);
 	add_field(out, text_string(&queue_field), NULL, d->queue_id, false);
 	if (d->sender.len)
