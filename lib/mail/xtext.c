@@ -76,7 +76,8 @@ decode(struct span in, bool utf8, struct text *out, struct fault *why)
 				return fault_set(why, FAULT_INPUT, "bad \"+\" in xtext");
 			c = (char)(high * 16 + low);
 			i += 2;
-			if ((unsigned char)c > 127)
+			/* Postfix writes UTF-8 so, against RFC 6533; whether it is UTF-8 is seen below */
+			if ((unsigned char)c > 127 && !utf8)
 				return fault_set(why, FAULT_INPUT, "8-bit character in xtext");
 		} else if (!is_xchar(c) && !(utf8 && (unsigned char)c > 127)) {
 			return fault_set(why, FAULT_INPUT, "character that xtext does not allow");
