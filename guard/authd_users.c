@@ -47,6 +47,7 @@ static struct {
 	const char     *paths[DATABASES_MAX];
 	size_t          n_sources;
 	const char     *pam_service;
+	bool            root;            /* started as root: uids are real */
 } users;
 
 void
@@ -237,6 +238,7 @@ users_prepare(const struct users_settings *s, struct fault *why)
 
 	monitor_init(&users.lock);
 	users.pam_service = s->default_pam_service;
+	users.root = privilege_is_root();
 	if (parse(&s->passdb, true, users.passdb, &users.n_passdb, why) < 0)
 		return fault_prefix(why, "auth_passdb");
 	if (parse(&s->userdb, false, users.userdb, &users.n_userdb, why) < 0)
@@ -388,6 +390,9 @@ resolve_ids(struct span uid, struct span gid, struct user_facts *out, struct fau
 	uid_t                u = geteuid(), ignored;
 	gid_t                g = getegid(), unused;
 
+	/* A private instance serves its own user; otherwise nobody guesses whose a mailbox is. */
+	if (users.root && (!uid.len || !gid.len))
+		return fault_set(why, FAULT_INPUT, "no uid or no gid");
 	if (uid.len && numeric_uid(uid, &u) < 0 && helper_passwd(name, &u, &g, &home, why) != 0)
 		return fault_set(why, FAULT_INPUT, "unknown system user %s", name);
 	if (gid.len && numeric_uid(gid, &g) < 0) {

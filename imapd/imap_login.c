@@ -266,14 +266,16 @@ converse(struct dialogue *d)
 
 		d->c = (struct command){0};
 		arena_reset(d->l->arena);
-		if (!next_command(d, &in))
+		if (!next_command(d, &in)) {
 			d->over = true;
-		else if (in.refused)
+		} else if (in.refused) {
+			grammar_parse(d->l->arena, text_span(&in.text), &d->c, &why); /* for its tag */
 			bad(d, in.refused);
-		else if (grammar_parse(d->l->arena, text_span(&in.text), &d->c, &why) < 0)
+		} else if (grammar_parse(d->l->arena, text_span(&in.text), &d->c, &why) < 0) {
 			bad(d, fault_text(&why));
-		else
+		} else {
 			run(d);
+		}
 		if (in.text.at)
 			mem_wipe(in.text.at, in.text.room);
 		text_free(&in.text);

@@ -44,3 +44,5 @@ imapd_imapd_SOURCES = imapd/main.c
 imapd_imapd_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS)
 imapd_imap_login_SOURCES = imapd/imap_login.c
 imapd_imap_login_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS)
+DIRECT_TESTS += t/talk/mailbox.sh
+EXTRA_DIST += t/talk/mailbox.sh t/talk/imap t/talk/pop3
