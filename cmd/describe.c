@@ -134,9 +134,10 @@ become(const char *path, int answer)
 	_exit(1);
 }
 
-static bool
-ask(const char *path, struct description *d)
+bool
+descriptions_ask(const char *path, struct descriptions *all)
 {
+	struct description   one;
 	autotext struct text out = {0};
 	int                  ends[2], status;
 	pid_t                child;
@@ -154,7 +155,11 @@ ask(const char *path, struct description *d)
 			continue;
 	}
 	close(ends[0]);
-	return description_parse(text_span(&out), d);
+	if (!description_parse(text_span(&out), &one))
+		return false;
+	all->item = mem_grow(all->item, all->count + 1, sizeof *all->item);
+	all->item[all->count++] = one;
+	return true;
 }
 
 static int
@@ -169,19 +174,22 @@ descriptions_read(const char *directory, struct descriptions *all)
 {
 	DIR                 *d = opendir(directory);
 	const struct dirent *entry;
-	struct description   one;
 
 	if (!d)
 		return;
 	while ((entry = readdir(d))) {
 		autofree char *path = mem_format("%s/%s", directory, entry->d_name);
 
-		if (entry->d_name[0] == '.' || !ask(path, &one))
-			continue;
-		all->item = mem_grow(all->item, all->count + 1, sizeof *all->item);
-		all->item[all->count++] = one;
+		if (entry->d_name[0] != '.')
+			descriptions_ask(path, all);
 	}
 	closedir(d);
+	descriptions_sort(all);
+}
+
+void
+descriptions_sort(struct descriptions *all)
+{
 	if (all->count)
 		qsort(all->item, all->count, sizeof *all->item, by_program);
 }

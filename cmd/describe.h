@@ -21,7 +21,11 @@ struct descriptions {
 	size_t              count;
 };
 
-void descriptions_read(const char *directory, struct descriptions *);
+void descriptions_read(const char *directory, struct descriptions *);      /* sorted */
+
+/* One program; false when it says nothing of itself. */
+bool descriptions_ask(const char *path, struct descriptions *);
+void descriptions_sort(struct descriptions *);
 
 /* Pure: false when the text is not a description. Never freed: commands are short. */
 bool description_parse(struct span, struct description *);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 
 # Tables and configuration
-TABLE_COMMAND = cmd/command.c cmd/command.h
+PAGES = cmd/pages.c cmd/pages.h
+KNOWN = cmd/known.c cmd/known.h
+TABLE_COMMAND = cmd/command.c cmd/command.h $(PAGES)
 TABLE_COMMAND_LIBS = lib/table/libtable.a $(LMDB_LIBS) $(PCRE2_LIBS) $(CONFIG_LIBS)
 
 sbin_PROGRAMS += cmd/postmap cmd/postalias
@@ -16,9 +18,9 @@ cmd_tables_LDADD = $(TABLE_COMMAND_LIBS)
 
 # Control
 sbin_PROGRAMS += cmd/postern cmd/postlog
-cmd_postern_SOURCES = cmd/postern.c
+cmd_postern_SOURCES = cmd/postern.c $(KNOWN) $(PAGES)
 cmd_postern_LDADD = $(CONFIG_LIBS)
-cmd_postlog_SOURCES = cmd/postlog.c
+cmd_postlog_SOURCES = cmd/postlog.c $(PAGES)
 cmd_postlog_LDADD = $(CONFIG_LIBS)
 install-exec-hook:
 	cd $(DESTDIR)$(sbindir) && ln -sf postern postfix && ln -sf sendmail mailq && ln -sf sendmail newaliases
@@ -27,7 +29,7 @@ install-exec-hook:
 
 sbin_PROGRAMS += cmd/postconf
 cmd_postconf_SOURCES = cmd/postconf.c cmd/postconf.h cmd/postconf_edit.c cmd/postconf_master.c cmd/postconf_print.c \
-	cmd/describe.c cmd/describe.h
+	cmd/describe.c cmd/describe.h $(KNOWN) $(PAGES)
 cmd_postconf_LDADD = $(TABLE_COMMAND_LIBS)
 
 # Local mail and the queue
@@ -35,17 +37,33 @@ sbin_PROGRAMS += cmd/postdrop
 cmd_postdrop_SOURCES = cmd/postdrop.c cmd/setgid.c cmd/setgid.h $(TABLE_COMMAND)
 cmd_postdrop_LDADD = lib/queue/libqueue.a $(TABLE_COMMAND_LIBS)
 sbin_PROGRAMS += cmd/sendmail
-cmd_sendmail_SOURCES = cmd/sendmail.c cmd/sendmail.h cmd/sendmail_enqueue.c cmd/sendmail_options.c cmd/command.c cmd/command.h
+cmd_sendmail_SOURCES = cmd/sendmail.c cmd/sendmail.h cmd/sendmail_enqueue.c cmd/sendmail_options.c cmd/command.c cmd/command.h $(PAGES)
 cmd_sendmail_LDADD = lib/queue/libqueue.a lib/mail/libmail.a $(IDN2_LIBS) $(CONFIG_LIBS)
 QUEUE_COMMAND_LIBS = lib/queue/libqueue.a lib/ipc/libipc.a $(TABLE_COMMAND_LIBS) $(FLOOR1_LIBS)
 sbin_PROGRAMS += cmd/postqueue cmd/postsuper cmd/postcat
 cmd_postqueue_SOURCES = cmd/postqueue.c cmd/queue_print.c cmd/queue_view.c cmd/queue_view.h cmd/setgid.c cmd/setgid.h $(TABLE_COMMAND)
 cmd_postqueue_LDADD = $(QUEUE_COMMAND_LIBS)
-cmd_postsuper_SOURCES = cmd/postsuper.c cmd/queue_view.c cmd/queue_view.h cmd/command.c cmd/command.h
+cmd_postsuper_SOURCES = cmd/postsuper.c cmd/queue_view.c cmd/queue_view.h cmd/command.c cmd/command.h $(PAGES)
 cmd_postsuper_LDADD = $(QUEUE_COMMAND_LIBS)
-cmd_postcat_SOURCES = cmd/postcat.c cmd/command.c cmd/command.h
+cmd_postcat_SOURCES = cmd/postcat.c cmd/command.c cmd/command.h $(PAGES)
 cmd_postcat_LDADD = $(QUEUE_COMMAND_LIBS)
 DIRECT_TESTS += t/unit/queue/test_commands.py
 EXTRA_DIST += t/unit/queue/test_commands.py
 DIRECT_TESTS += t/system/local_mail.py
 EXTRA_DIST += t/system/local_mail.py
+
+# The manual: written by the programs that it is about, when they are built
+noinst_PROGRAMS += cmd/manual
+cmd_manual_SOURCES = cmd/manual.c cmd/manual.h cmd/manual_roff.c cmd/describe.c cmd/describe.h $(KNOWN) $(PAGES)
+cmd_manual_LDADD = $(CONFIG_LIBS)
+manual/done: cmd/manual $(pkglibexec_PROGRAMS) $(top_srcdir)/conf/master.cf
+	$(AM_V_GEN)rm -rf manual && cmd/manual manual $(top_srcdir)/conf/master.cf \
+		$(pkglibexec_PROGRAMS:%=./%) && : > $@
+all-local: manual/done
+clean-local:
+	rm -rf manual
+.PHONY: installed-programs
+installed-programs:
+	@echo $(sbin_PROGRAMS) $(pkglibexec_PROGRAMS)
+DIRECT_TESTS += t/system/manual.sh
+EXTRA_DIST += t/system/manual.sh

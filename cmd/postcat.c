@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "cmd/command.h"
+#include "cmd/pages.h"
 #include "cmd/queue_view.h"
 #include "config/site.h"
 #include "mail/header.h"
@@ -281,9 +282,7 @@ main(int argc, char **argv)
 			              "-%c is not supported: our queue files have no such records",
 			              letter);
 		default:
-			command_fatal(EX_USAGE, "usage: postcat [-b (body text)] [-c config_dir] "
-			                        "[-e (envelope records)] [-h (header text)] "
-			                        "[-q (access queue)] [-v] [file(s)...]");
+			command_fatal(EX_USAGE, "%s", page_usage("postcat"));
 		}
 	if (show == 0)
 		show = SHOW_ALL;

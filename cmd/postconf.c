@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cmd/known.h"
+#include "cmd/pages.h"
 #include "cmd/postconf.h"
 #include "config/list.h"
 #include "config/site.h"
@@ -48,7 +50,7 @@ print_types(void)
 static _Noreturn void
 usage(void)
 {
-	fprintf(stderr, "usage: postconf [-c config_dir] [-deFfHhMmnoPpvWXx#] [name...]\n");
+	fprintf(stderr, "%s\n", page_usage("postconf"));
 	exit(1);
 }
 
@@ -63,18 +65,6 @@ tell(const struct faults *f, bool fatal)
 		exit(1);
 }
 
-/* What master, the skeleton of programs and the commands read: they do not describe themselves. */
-static const struct param others[] = {
-	NUMBER("max_use", NULL, "100", "1", "",
-	       "sessions that one task serves before its process is replaced"),
-	DURATION("service_throttle_time", NULL, "60s", "1s", "",
-	         "a program that keeps dying is started again after this"),
-	STRING("maillog_file_rotate_suffix", NULL, "%Y%m%d-%H%M%S",
-	       "what `postern logrotate` adds to the name"),
-	STRING("maillog_file_compressor", NULL, "gzip", "what it runs on the old file"),
-	END_OF_PARAMS
-};
-
 static void
 know_programs(struct postconf *p)
 {
@@ -85,7 +75,7 @@ know_programs(struct postconf *p)
 		descriptions_read(DAEMON_DIRECTORY, &p->programs);
 	for (size_t i = 0; i < p->programs.count; i++)
 		main_cf_know(p->cf, p->programs.item[i].params);
-	main_cf_know(p->cf, others);
+	main_cf_know(p->cf, known_params);
 	main_cf_know(p->cf, site_params);      /* computed defaults win over "(computed)" */
 }
 

@@ -6,12 +6,9 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cmd/known.h"
 #include "cmd/postconf.h"
 #include "config/site.h"
-
-static const char *const field_names[8] = {
-	"service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command"
-};
 
 /* Columns as Postfix prints them; -f puts each -o on a line of its own. */
 void
@@ -116,9 +113,9 @@ int
 print_master_fields(const struct postconf *p)
 {
 	for (size_t i = 0; i < p->master->count; i++)
-		for (size_t f = 0; f < COUNT(field_names); f++)
-			if (wants_third(p, p->master->row[i], field_names[f]))
-				print_part(p, p->master->row[i], field_names[f],
+		for (size_t f = 0; f < MASTER_FIELDS; f++)
+			if (wants_third(p, p->master->row[i], known_fields[f].name))
+				print_part(p, p->master->row[i], known_fields[f].name,
 				           p->master->row[i]->field[f]);
 	return 0;
 }

@@ -6,32 +6,13 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cmd/known.h"
 #include "cmd/postconf.h"
 #include "config/catalogue.h"
 #include "config/list.h"
 #include "config/site.h"
 
 enum { LINE_LIMIT = 80 };
-
-/* What master.cf's delivery agents have beside their own (postconf(5), "transport_"). */
-static const struct { const char *suffix, *fallback; } generated[] = {
-	{"_delivery_slot_cost", "$default_delivery_slot_cost"},
-	{"_delivery_slot_discount", "$default_delivery_slot_discount"},
-	{"_delivery_slot_loan", "$default_delivery_slot_loan"},
-	{"_destination_concurrency_failed_cohort_limit", "$default_destination_concurrency_failed_cohort_limit"},
-	{"_destination_concurrency_limit", "$default_destination_concurrency_limit"},
-	{"_destination_concurrency_negative_feedback", "$default_destination_concurrency_negative_feedback"},
-	{"_destination_concurrency_positive_feedback", "$default_destination_concurrency_positive_feedback"},
-	{"_destination_rate_delay", "$default_destination_rate_delay"},
-	{"_destination_recipient_limit", "$default_destination_recipient_limit"},
-	{"_extra_recipient_limit", "$default_extra_recipient_limit"},
-	{"_initial_destination_concurrency", "$initial_destination_concurrency"},
-	{"_minimum_delivery_slots", "$default_minimum_delivery_slots"},
-	{"_recipient_limit", "$default_recipient_limit"},
-	{"_recipient_refill_delay", "$default_recipient_refill_delay"},
-	{"_recipient_refill_limit", "$default_recipient_refill_limit"},
-	{"_transport_rate_delay", "$default_transport_rate_delay"},
-};
 
 static bool
 is_agent(const struct master_row *r)
@@ -62,9 +43,9 @@ generated_default(const struct postconf *p, const char *name)
 		if (strcmp(rest, "_time_limit") == 0 &&
 		    (strcmp(r->command, "pipe") == 0 || strcmp(r->command, "spawn") == 0))
 			return "$command_time_limit";
-		for (size_t g = 0; is_agent(r) && g < COUNT(generated); g++)
-			if (strcmp(rest, generated[g].suffix) == 0)
-				return generated[g].fallback;
+		for (size_t g = 0; is_agent(r) && known_suffixes[g].suffix; g++)
+			if (strcmp(rest, known_suffixes[g].suffix) == 0)
+				return known_suffixes[g].fallback;
 	}
 	return NULL;
 }
@@ -125,9 +106,9 @@ names_collect(const struct postconf *p)
 		for (const struct param *r = p->programs.item[i].params; r->name; r++)
 			collect(all, r->name);
 	for (size_t i = 0; p->master && i < p->master->count; i++)
-		for (size_t g = 0; is_agent(p->master->row[i]) && g < COUNT(generated); g++) {
+		for (size_t g = 0; is_agent(p->master->row[i]) && known_suffixes[g].suffix; g++) {
 			autofree char *one = mem_format("%s%s", p->master->row[i]->service,
-			                                generated[g].suffix);
+			                                known_suffixes[g].suffix);
 
 			collect(all, one);
 		}

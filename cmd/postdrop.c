@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cmd/command.h"
+#include "cmd/pages.h"
 #include "cmd/setgid.h"
 #include "config/site.h"
 #include "queue/maildrop.h"
@@ -127,7 +128,7 @@ main(int argc, char **argv)
 		if (letter == 'c')
 			directory = optarg;
 		else if (letter == '?') {
-			fprintf(stderr, "usage: postdrop [-c config_dir] [-v]\n");
+			fprintf(stderr, "%s\n", page_usage("postdrop"));
 			return EX_USAGE;
 		}
 	setgid_begin("postdrop", directory);

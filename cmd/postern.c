@@ -25,6 +25,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cmd/known.h"
+#include "cmd/pages.h"
 #include "config/site.h"
 
 enum { STOP_MS = 40000, DYING_MS = 1000, LOOK_MS = 50, TELL_FD = 3 };
@@ -357,17 +359,10 @@ static const struct { const char *word; int (*act)(void); } actions[] = {
 	{"flush", do_flush}, {"logrotate", do_logrotate}, {"version", do_version},
 };
 
-static const struct param params[] = {
-	STRING("maillog_file_rotate_suffix", NULL, "%Y%m%d-%H%M%S", "what `postern logrotate` adds to the name"),
-	STRING("maillog_file_compressor", NULL, "gzip", "what it runs on the old file"),
-	END_OF_PARAMS
-};
-
 static int
 usage(void)
 {
-	fprintf(stderr, "usage: postern [-c directory] [-v] start | start-fg | stop | abort | reload | status | "
-	                "check | flush | logrotate | version\n");
+	fprintf(stderr, "%s\n", page_usage("postern"));
 	return 1;
 }
 
@@ -389,7 +384,7 @@ main(int argc, char **argv)
 	directory = main_cf_directory(directory);
 	setenv("MAIL_CONFIG", directory, 1);
 	cf = site_load(directory, &faults);
-	main_cf_know(cf, params);
+	main_cf_know(cf, known_params);
 	log_verbose(verbose);
 	open_log();
 	for (size_t i = 0; i < COUNT(actions); i++)

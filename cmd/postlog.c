@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cmd/pages.h"
 #include "config/site.h"
 
 enum { LINE_LIMIT = 2000 };
@@ -98,7 +99,9 @@ main(int argc, char **argv)
 		case 't': tag = optarg; break;
 		case 'i':
 		case 'v': break;
-		default: return 64;
+		default:
+			fprintf(stderr, "%s\n", page_usage("postlog"));
+			return 64;
 		}
 	site_load(directory, &faults);
 	fd = log_socket();

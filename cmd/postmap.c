@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "cmd/command.h"
+#include "cmd/pages.h"
 #include "config/line.h"
 #include "config/list.h"
 #include "config/site.h"
@@ -34,7 +35,7 @@ struct request {
 static _Noreturn void
 usage(const char *name)
 {
-	fprintf(stderr, "usage: %s [-NbfhimnoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...\n", name);
+	fprintf(stderr, "%s\n", page_usage(name));
 	exit(1);
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "cmd/command.h"
+#include "cmd/pages.h"
 #include "cmd/queue_view.h"
 #include "cmd/setgid.h"
 #include "config/site.h"
@@ -22,8 +23,7 @@ enum wish { NOTHING, FLUSH, FLUSH_ONE, FLUSH_SITE, LIST_TEXT, LIST_JSON };
 static _Noreturn void
 usage(void)
 {
-	command_fatal(EX_USAGE, "usage: postqueue -f | postqueue -i queueid | postqueue -j | "
-	                        "postqueue -p | postqueue -s site");
+	command_fatal(EX_USAGE, "%s", page_usage("postqueue"));
 }
 
 static void

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/command.h"
+#include "cmd/pages.h"
 #include "cmd/queue_view.h"
 #include "config/site.h"
 
@@ -292,12 +293,7 @@ main(int argc, char **argv)
 		case 'S': check = true; break;
 		case 'v': log_verbose(1); break;
 		case '?':
-			command_fatal(EX_USAGE, "usage: postsuper [-c config_dir] [-d queue_id "
-			                        "(delete)] [-e|-f queue_id (expire)] "
-			                        "[-h queue_id (hold)] [-H queue_id (un-hold)] [-p "
-			                        "(purge temporary files)] [-r queue_id (requeue)] "
-			                        "[-s (structure fix)] [-S (redundant structure "
-			                        "fix)] [-v (verbose)] [queue...]");
+			command_fatal(EX_USAGE, "%s", page_usage("postsuper"));
 		default:  wishes[n_wishes++] = (struct wish){find_action(letter), optarg, 0};
 		}
 	take_queues(argv + optind);

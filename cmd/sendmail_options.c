@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cmd/sendmail.h"
 #include "cmd/command.h"
+#include "cmd/pages.h"
 #include "ipc/submit.h"
 
 static const char letters[] = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx";
@@ -168,7 +169,7 @@ take_option(struct sendmail *s, char **argv, int letter)
 	case 'p':
 	case 'x': break; /* taken and ignored, as by Postfix */
 	default:
-		command_fatal(EX_USAGE, "usage: %s [options]", argv[0]);
+		command_fatal(EX_USAGE, "%s", page_usage("sendmail"));
 	}
 }
 

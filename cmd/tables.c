@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/strmap.h"
 #include "cmd/command.h"
+#include "cmd/pages.h"
 #include "config/master_cf.h"
 #include "config/site.h"
 #include "table/built.h"
@@ -109,7 +110,7 @@ main(int argc, char **argv)
 		else if (option == 'v')
 			log_verbose(1);
 		else {
-			fprintf(stderr, "usage: tables [-c config_dir] [-f] [-l fd] [-v]\n");
+			fprintf(stderr, "%s\n", page_usage("tables"));
 			return 1;
 		}
 	}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * known.c - names in the configuration that no program describes
+ */
+#include "cmd/known.h"
+
+const struct param known_params[] = {
+	NUMBER("max_use", NULL, "100", "1", "",
+	       "sessions that one task serves before its process is replaced"),
+	DURATION("service_throttle_time", NULL, "60s", "1s", "",
+	         "a program that keeps dying is started again after this"),
+	STRING("maillog_file_rotate_suffix", NULL, "%Y%m%d-%H%M%S",
+	       "what `postern logrotate` adds to the name"),
+	STRING("maillog_file_compressor", NULL, "gzip", "what it runs on the old file"),
+	END_OF_PARAMS
+};
+
+const struct known_suffix known_suffixes[] = {
+	{"_delivery_slot_cost", "$default_delivery_slot_cost"},
+	{"_delivery_slot_discount", "$default_delivery_slot_discount"},
+	{"_delivery_slot_loan", "$default_delivery_slot_loan"},
+	{"_destination_concurrency_failed_cohort_limit", "$default_destination_concurrency_failed_cohort_limit"},
+	{"_destination_concurrency_limit", "$default_destination_concurrency_limit"},
+	{"_destination_concurrency_negative_feedback", "$default_destination_concurrency_negative_feedback"},
+	{"_destination_concurrency_positive_feedback", "$default_destination_concurrency_positive_feedback"},
+	{"_destination_rate_delay", "$default_destination_rate_delay"},
+	{"_destination_recipient_limit", "$default_destination_recipient_limit"},
+	{"_extra_recipient_limit", "$default_extra_recipient_limit"},
+	{"_initial_destination_concurrency", "$initial_destination_concurrency"},
+	{"_minimum_delivery_slots", "$default_minimum_delivery_slots"},
+	{"_recipient_limit", "$default_recipient_limit"},
+	{"_recipient_refill_delay", "$default_recipient_refill_delay"},
+	{"_recipient_refill_limit", "$default_recipient_refill_limit"},
+	{"_transport_rate_delay", "$default_transport_rate_delay"},
+	{NULL, NULL}
+};
+
+const struct known_field known_fields[MASTER_FIELDS] = {
+	{"service", "", "inet: [host:]port; else the name of a socket below queue_directory"},
+	{"type", "", "inet, unix, unix-dgram, fifo or pass"},
+	{"private", "y", "y: the socket is for the mail system; n: for every user of the machine"},
+	{"unprivileged", "y", "taken as Postfix writes it: as whom a program runs, it says itself"},
+	{"chroot", "n", "the same: where a program is locked in, it says itself"},
+	{"wakeup", "0", "seconds between wake-ups, 0 for none; ? for only once it was used"},
+	{"process_limit", "$default_process_limit", "most sessions at once, 0 for no limit"},
+	{"command", "", "the program in daemon_directory, and its arguments"},
+};

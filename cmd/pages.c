@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * pages.c - what the commands say of themselves: usage messages and manual pages
+ */
+#include "cmd/pages.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#define DIRECTORY_OPTION {"-c config_dir", "read the configuration of this directory"}
+#define VERBOSE_OPTION   {"-v", "tell more"}
+
+const struct page pages[] = {
+	{.name = "postern", .section = "1", .about = "starts, stops and checks the mail system",
+	 .form = {"[-c config_dir] [-v] start | start-fg | stop | abort | reload | status | check | flush | "
+	          "logrotate | version"},
+	 .description = "Whether the system runs is what the lock on pid/master.pid in queue_directory says.",
+	 .option = {DIRECTORY_OPTION, VERBOSE_OPTION,
+	            {"start", "checks the configuration, starts master(8), waits until it is ready"},
+	            {"start-fg", "the same in the foreground, for a supervisor"},
+	            {"stop", "ends transactions, then stops"},
+	            {"abort", "stops at once"},
+	            {"reload", "checks the configuration; new processes take over from the old ones, which finish"},
+	            {"status", "says whether the system runs"},
+	            {"check", "tells all errors and warnings of the configuration, and starts nothing"},
+	            {"flush", "tries all deferred mail now"},
+	            {"logrotate", "renames maillog_file, compresses it, and has a new one opened"},
+	            {"version", "prints the version"}},
+	 .exit = {{"0", "done; status: it runs"}, {"1", "failed, and said why; status: it does not run"}},
+	 .see = "master(8), postconf(1), postern-main.cf(5), master.cf(5)"},
+	{.name = "postfix", .section = "1", .same = "postern"},
+	{.name = "postconf", .section = "1", .about = "shows and changes the configuration",
+	 .form = {"[-dfhHnovx] [-c config_dir] [-o name=value] [name ...]",
+	          "[-c config_dir] [-e] name=value ...", "-X name ...", "-# name ...",
+	          "-M [-f] [service[/type] ...]", "-F [service/type/field ...]", "-P [service/type[/name] ...]",
+	          "-m | -l | -a | -A", "-W"},
+	 .description = "Names and defaults come from the programs themselves, and from the catalogue of "
+	                "Postfix's names. Files are replaced whole; comments stay.",
+	 .option = {DIRECTORY_OPTION,
+	            {"-d", "defaults, not what is set"},
+	            {"-n", "only what the file sets"},
+	            {"-x", "values with $name expanded"},
+	            {"-h", "values without names"},
+	            {"-H", "names without values"},
+	            {"-f", "fold long lines"},
+	            {"-o name=value", "as if the file said so"},
+	            {"-e", "set; the default when an operand has a ="},
+	            {"-X", "remove"},
+	            {"-#", "comment out"},
+	            {"-M", "lines of master.cf; -Me, -MX and -M# change them"},
+	            {"-F", "fields of master.cf; -Fe changes them"},
+	            {"-P", "-o options of lines of master.cf (-Pe, -PX change them); without an operand: which "
+	                   "program may do what, and ask whom"},
+	            {"-m", "types of lookup tables"},
+	            {"-l", "kinds of mailbox locks"},
+	            {"-a", "SASL servers"},
+	            {"-A", "SASL clients"},
+	            {"-W", "only warnings: what is set and not honoured"},
+	            VERBOSE_OPTION},
+	 .exit = {{"0", "done"}, {"1", "failed; with -W: ignoring a parameter would open the server or lose mail"}},
+	 .see = "postern-main.cf(5), master.cf(5)"},
+	{.name = "postmap", .section = "1", .about = "builds, asks and changes lookup tables",
+	 .form = {"[-NbfhimnoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file..."},
+	 .description = "Tables of the types hash, btree and lmdb are built in data_directory; the text stays "
+	                "where it is, and a foreign .db file is never touched. postalias reads the syntax of "
+	                "alias files. master(8) rebuilds a table by itself when its text has changed.",
+	 .option = {DIRECTORY_OPTION,
+	            {"-q key", "print the value of the key; - reads keys from standard input"},
+	            {"-d key", "remove the key; - reads keys from standard input"},
+	            {"-s", "print all of the table"},
+	            {"-i", "add what standard input says"},
+	            {"-r", "with -i: replace what is there"},
+	            {"-f", "do not fold keys to lower case"},
+	            {"-w", "no warning about a key that comes twice"},
+	            {"-p", "do not give the table the mode of its text"},
+	            {"-h, -m", "with -q -: keys are the header fields of a message"},
+	            {"-b", "with -q -: keys are the body lines of a message"},
+	            {"-n, -N, -o, -u, -U", "taken for Postfix's sake, without effect"},
+	            VERBOSE_OPTION},
+	 .exit = {{"0", "done; found"}, {"1", "failed, or -q or -d found nothing"}},
+	 .see = "postconf(1), tables(8), proxymap(8)"},
+	{.name = "postalias", .section = "1", .same = "postmap"},
+	{.name = "postlog", .section = "1", .about = "puts a script's line into the mail log",
+	 .form = {"[-iv] [-c config_dir] [-p priority] [-t tag] [text...]"},
+	 .description = "Without text each line of standard input is logged.",
+	 .option = {DIRECTORY_OPTION,
+	            {"-p priority", "info (the default), warn, error, fatal or panic, or syslog's words for them"},
+	            {"-t tag", "what the line begins with; syslog_name/postlog without it"},
+	            {"-i, -v", "taken, without effect"}},
+	 .exit = {{"0", "done"}, {"64", "wrong usage"}},
+	 .see = "postlogd(8)"},
+	{.name = "postqueue", .section = "1", .about = "shows and flushes the queue, for every user",
+	 .form = {"-f", "-i queueid", "-j", "-p", "-s site"},
+	 .description = "Set-gid to setgid_group, so that it may ask qmgr(8); authorized_mailq_users and "
+	                "authorized_flush_users say who else may. While the system is down root sees the "
+	                "directories themselves.",
+	 .option = {DIRECTORY_OPTION,
+	            {"-p", "the queue, as mailq shows it"},
+	            {"-j", "the queue as JSON, one message a line"},
+	            {"-f", "try all mail now"},
+	            {"-i queueid", "try this message now"},
+	            {"-s site", "try the mail for this domain now"},
+	            VERBOSE_OPTION},
+	 .exit = {{"0", "done"}, {"64", "wrong usage"}, {"other", "as in sysexits.h"}},
+	 .see = "postsuper(1), postcat(1), qmgr(8)"},
+	{.name = "postsuper", .section = "1",
+	 .about = "changes the queue: deletes, holds, releases, requeues, expires",
+	 .form = {"[-c config_dir] [-d queue_id (delete)] [-e|-f queue_id (expire)] [-h queue_id (hold)] "
+	          "[-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id (requeue)] "
+	          "[-s (structure fix)] [-S (redundant structure fix)] [-v (verbose)] [queue...]"},
+	 .description = "While the system runs qmgr(8) is asked; else the directories are changed under the "
+	                "lock of the mail system, so that it cannot start meanwhile. A queue_id of - reads "
+	                "ids from standard input; ALL names all messages of the queues that are named.",
+	 .option = {DIRECTORY_OPTION,
+	            {"-d queue_id", "delete"},
+	            {"-h queue_id", "hold: no delivery until it is released"},
+	            {"-H queue_id", "release from hold"},
+	            {"-r queue_id", "requeue: a new id, and cleanup once more on the original bytes"},
+	            {"-e queue_id", "expire: return to the sender at the next try"},
+	            {"-f queue_id", "the same, for held messages too"},
+	            {"-p, -s, -S", "mend the directories: temporary files that nobody owns go"},
+	            VERBOSE_OPTION},
+	 .exit = {{"0", "done"}, {"64", "wrong usage"}, {"other", "as in sysexits.h"}},
+	 .see = "postqueue(1), postcat(1), qmgr(8)"},
+	{.name = "postcat", .section = "1", .about = "shows a queue file: envelope, header, body",
+	 .form = {"[-b (body text)] [-c config_dir] [-e (envelope records)] [-h (header text)] "
+	          "[-q (access queue)] [-v] [file(s)...]"},
+	 .description = "",
+	 .option = {DIRECTORY_OPTION,
+	            {"-e", "only the envelope"},
+	            {"-h", "only the header"},
+	            {"-b", "only the body"},
+	            {"-q", "operands are queue ids, not files"},
+	            VERBOSE_OPTION},
+	 .exit = {{"0", "done"}, {"64", "wrong usage"}, {"other", "as in sysexits.h"}},
+	 .see = "postqueue(1), postsuper(1)"},
+	{.name = "postdrop", .section = "1", .about = "puts a message from a local user into the queue",
+	 .form = {"[-c config_dir] [-v]"},
+	 .description = "Set-gid to setgid_group, which may write maildrop/; sendmail(1) calls it. Exit 0 means "
+	                "that the message is on stable storage; the system need not run. "
+	                "authorized_submit_users says who may.",
+	 .option = {DIRECTORY_OPTION, {"-r, -v", "taken, without effect"}},
+	 .exit = {{"0", "taken"}, {"64", "wrong usage"}, {"other", "not taken: as in sysexits.h"}},
+	 .see = "sendmail(1), pickup(8)"},
+	{.name = "sendmail", .section = "1", .about = "Sendmail's command, for all the programs that call it",
+	 .form = {"[options] [recipient ...]"},
+	 .description = "Reads a message from standard input and gives it to postdrop(1). Called as mailq it "
+	                "lists the queue, as newaliases it rebuilds alias_database.",
+	 .option = {{"-f sender, -r sender", "the envelope's sender"},
+	            {"-F name", "the full name in a From: field that is missing"},
+	            {"-t", "recipients are those of To:, Cc: and Bcc:"},
+	            {"-i, -oi", "a line with one dot does not end the message"},
+	            {"-N conditions", "never, or success, failure, delay with commas: which notices are wanted"},
+	            {"-R part", "full or hdrs: what a notice returns"},
+	            {"-V id", "the envelope id in notices"},
+	            {"-XV, -XVxy", "variable envelope return paths, with these delimiters"},
+	            {"-B type", "7bit or 8bitmime"},
+	            {"-O smtputf8=yes", "the envelope needs SMTPUTF8"},
+	            {"-C config_dir", "read the configuration of this directory"},
+	            {"-bd, -bl", "a daemon: starts the mail system"},
+	            {"-bs", "SMTP on standard input and output"},
+	            {"-bp", "lists the queue"},
+	            {"-bi, -I", "rebuilds alias_database; -oAfile names others"},
+	            {"-bv", "mails a report of what would become of the message, and delivers nothing"},
+	            {"-q, -qIid, -qRsite", "tries deferred mail now"},
+	            {"-v", "mails a report of the delivery; twice: tells more"},
+	            {"-A -G -L -U -c -e -h -m -n -p -x", "taken and ignored, as by Postfix"}},
+	 .exit = {{"0", "the message is on stable storage"}, {"other", "it is not: as in sysexits.h"}},
+	 .see = "postdrop(1), postqueue(1), postalias(1)"},
+	{.name = "mailq", .section = "1", .same = "sendmail"},
+	{.name = "newaliases", .section = "1", .same = "sendmail"},
+	{.name = "master", .section = "8", .about = "starts the programs, hands them their sockets, watches them",
+	 .form = {"[-c config_dir] [-f | -t | -w descriptor]"},
+	 .description = "Started by postern(1). It parses nothing that comes from the network and opens no "
+	                "lookup table. TERM and INT stop, transactions end first; QUIT stops at once; HUP "
+	                "reloads; USR1 restarts the logger so that it opens a new file.",
+	 .option = {DIRECTORY_OPTION,
+	            {"-f, -d", "stay in the foreground"},
+	            {"-t", "tell all errors of the configuration, start nothing"},
+	            {"-w descriptor", "where to say \"ready\", or what is wrong"},
+	            VERBOSE_OPTION},
+	 .exit = {{"0", "stopped as asked; -t: no error"}, {"1", "failed, and said why"}},
+	 .see = "postern(1), master.cf(5)"},
+	{.name = "tables", .section = "8", .about = "builds every stale table that the configuration names",
+	 .form = {"[-c config_dir] [-f] [-l fd] [-v]"},
+	 .description = "A short-lived child of master(8), as root, since sasl_passwd and its like are readable "
+	                "by root alone. Bad text keeps the old table, and is logged with file and line.",
+	 .option = {DIRECTORY_OPTION, {"-f", "all tables, not only stale ones"},
+	            {"-l fd", "the descriptor of the log"}, VERBOSE_OPTION},
+	 .exit = {{"0", "done"}, {"1", "a table could not be built"}},
+	 .see = "postmap(1), master(8)"},
+	{.name = "smtpd-standalone", .section = "8", .about = "SMTP on standard input, for sendmail -bs",
+	 .form = {""},
+	 .description = "Runs with the caller's rights and no other, asks no other program, and gives each "
+	                "message to postdrop(1). Called by smtpd -S, which sendmail(1) calls.",
+	 .exit = {{"0", "the session has ended"}, {"other", "as in sysexits.h"}},
+	 .see = "smtpd(8), sendmail(1)"},
+	{.name = NULL}
+};
+
+const struct page *
+page_find(const char *name)
+{
+	for (const struct page *p = pages; p->name; p++)
+		if (strcmp(p->name, name) == 0)
+			return p->same ? page_find(p->same) : p;
+	return NULL;
+}
+
+char *
+page_usage(const char *name)
+{
+	const struct page *p = page_find(name);
+	struct text        out = {0};
+
+	text_add_string(&out, "usage: ");
+	for (size_t i = 0; p && i < PAGE_FORMS && p->form[i]; i++)
+		text_add_format(&out, "%s%s %s", i ? " | " : "", name, p->form[i]);
+	return out.at;
+}
