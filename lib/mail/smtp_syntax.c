@@ -182,6 +182,12 @@ take_orcpt(struct reading *r, struct span value, struct fault *why)
 	    !is_address_type(type))
 		return wrong(why, "501 5.5.4 Bad ORCPT parameter syntax");
 	utf8 = span_is_nocase(type, "utf-8");
+	/* Postfix writes UTF-8 as rfc822;j+C3+B6rg@..., where RFC 6533, 3 has utf-8;j\x{F6}rg@... */
+	if (!utf8 && span_is_nocase(type, "rfc822") && span_is_ascii(value) && xtext_decode(value, &address, NULL) < 0) {
+		utf8 = true;
+		type = SPAN("utf-8");
+	}
+	text_clear(&address);
 	if ((utf8 ? xtext_utf8_decode(value, &address, NULL)
 	          : xtext_decode(value, &address, NULL)) < 0 ||
 	    address.len == 0 || address.len > ORCPT_LIMIT)

@@ -107,6 +107,8 @@ UNIT_TEST(rcpt_parameters)
 		{"TO:<a@b.example> ORCPT=utf-8;j\\x{F6}@z.example", "a@b.example", 0, "utf-8;j\xc3\xb6@z.example", NULL},
 		{"TO:<a@b.example> ORCPT=utf-8;j\xc3\xb6@z.example", "a@b.example", 0, "utf-8;j\xc3\xb6@z.example", NULL},
 		{"TO:<a@b.example> ORCPT=utf-8;j+C3+B6@z.example", "a@b.example", 0, "utf-8;j\xc3\xb6@z.example", NULL},   /* Postfix */
+		{"TO:<a@b.example> ORCPT=rfc822;j+C3+B6@z.example", "a@b.example", 0, "utf-8;j\xc3\xb6@z.example", NULL},
+		{"TO:<a@b.example> ORCPT=rfc822;j+C3@z.example", NULL, 0, NULL, "501 5.5.4 Bad ORCPT parameter syntax"},
 		{"TO:<a@b.example> ORCPT=utf-8;j+C3@z.example", NULL, 0, NULL, "501 5.5.4 Bad ORCPT parameter syntax"},
 		{"TO:<a@b.example> ORCPT=rfc822;j\xc3\xb6@z.example", NULL, 0, NULL, "501 5.5.4 Bad ORCPT parameter syntax"},
 		{"TO:<a@b.example> ORCPT=rfc822;a+0D+0Ab", NULL, 0, NULL, "501 5.5.4 Bad ORCPT parameter syntax"},
