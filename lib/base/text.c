@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FORMAT_GUESS = 60 }; /* most formatted pieces are shorter: one pass */
+
 char *
 text_room(struct text *t, size_t more)
 {
@@ -52,13 +54,16 @@ void
 text_add_args(struct text *t, const char *format, va_list args)
 {
 	va_list again;
+	char   *end = text_room(t, FORMAT_GUESS);
+	size_t  room = t->room - t->len;
 	int     len;
 
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, again);
+	len = vsnprintf(end, room, format, again);
 	va_end(again);
 	assert(len >= 0);
-	vsnprintf(text_room(t, (size_t)len), (size_t)len + 1, format, args);
+	if ((size_t)len >= room)
+		vsnprintf(text_room(t, (size_t)len), (size_t)len + 1, format, args);
 	t->len += (size_t)len;
 }
 

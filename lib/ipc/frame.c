@@ -21,20 +21,27 @@ close_fds(struct frame *f)
 	f->owns_fds = false;
 }
 
+/* Passwords travel too. Only what was used is wiped: a record's room is mostly untouched pages. */
+static void
+forget(struct frame *f)
+{
+	close_fds(f);
+	if (f->bytes.len)
+		mem_wipe(f->bytes.at, f->bytes.len);
+	text_clear(&f->bytes);
+}
+
 void
 frame_clear(struct frame *f)
 {
-	close_fds(f);
-	if (f->bytes.at)
-		mem_wipe(f->bytes.at, f->bytes.room); /* passwords travel too */
+	forget(f);
 	text_free(&f->bytes);
 }
 
 void
 frame_start(struct frame *f, const char *verb)
 {
-	close_fds(f);
-	text_clear(&f->bytes);
+	forget(f);
 	text_add(&f->bytes, span_at(verb, strlen(verb) + 1));
 }
 
@@ -182,16 +189,28 @@ check_form(struct frame *f, struct fault *why)
 	return 0;
 }
 
+/* For the largest record and its NUL, not doubled up: an allocation of 128 KiB would be mapped and unmapped each time. */
+static void
+make_room(struct frame *f)
+{
+	forget(f);
+	if (f->bytes.room > FRAME_MAX)
+		return;
+	text_free(&f->bytes);
+	f->bytes.at = mem_grow(NULL, FRAME_MAX + 1, 1);
+	f->bytes.room = FRAME_MAX + 1;
+}
+
 int
 frame_receive(int sock, struct frame *f, int64_t deadline, struct fault *why)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FRAME_FDS)];
 
-	frame_clear(f);
+	make_room(f);
 	if (deadline != INT64_MAX && task_wait_fd(sock, POLLIN, deadline, why) < 0)
 		return -1;
 	for (;;) {
-		struct iovec  bytes = {text_room(&f->bytes, FRAME_MAX), FRAME_MAX};
+		struct iovec  bytes = {f->bytes.at, FRAME_MAX};
 		struct msghdr m = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control,
 		                   .msg_controllen = sizeof control};
 		ssize_t n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);

@@ -506,6 +506,7 @@ void
 sandbox_tune_memory(void)
 {
 	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_TRIM_THRESHOLD, 1 << 20); /* buffers come and go with every line: not to the kernel and back */
 }
 
 void
