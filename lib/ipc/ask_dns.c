@@ -9,9 +9,11 @@
  */
 #include "ipc/ask_dns.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "ipc/memo.h"
 #include "ipc/peer.h"
 
 /* dnsd has a deadline of its own, which is shorter: this one is for its death. */
@@ -77,6 +79,18 @@ ask_dns(struct span name, const char *type, struct arena *a, struct dns_answer *
 	return ask(&f, a, out, why);
 }
 
+static bool
+is_literal(struct span host)
+{
+	unsigned char bytes[16];
+	char          text[INET6_ADDRSTRLEN];
+
+	if (host.len >= sizeof text || span_has(host, '\0'))
+		return false;
+	copy(text, sizeof text, host);
+	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
 int
 ask_addresses(struct span host, struct arena *a, struct dns_address **out, size_t *count,
               enum dns_state *state, struct fault *why)
@@ -85,6 +99,14 @@ ask_addresses(struct span host, struct arena *a, struct dns_address **out, size_
 	struct dns_answer      got;
 	struct dns_address    *list;
 
+	if (is_literal(host)) { /* a literal answers for itself */
+		list = arena_alloc(a, sizeof *list);
+		copy(list->ip, sizeof list->ip, host);
+		*out = list;
+		*count = 1;
+		*state = DNS_FOUND;
+		return 0;
+	}
 	frame_start(&f, "addresses");
 	frame_put(&f, "name", host);
 	if (ask(&f, a, &got, why) < 0)
@@ -108,7 +130,7 @@ ask_client_name(const char *ip, char *name, size_t size, char *reverse_name, siz
 
 	frame_start(&f, "client");
 	frame_put_string(&f, "ip", ip);
-	if (peer_call("dnsd", &f, clock_after(ASK_MS), why) < 0)
+	if (memo_call("dnsd", "client", &f, clock_after(ASK_MS), why) < 0)
 		return -1;
 	snprintf(name, size, "unknown");
 	snprintf(reverse_name, reverse_size, "unknown");

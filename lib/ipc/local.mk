@@ -20,6 +20,8 @@ lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/frame.h \
 	lib/ipc/login.c \
 	lib/ipc/login.h \
+	lib/ipc/memo.c \
+	lib/ipc/memo.h \
 	lib/ipc/notify.c \
 	lib/ipc/notify.h \
 	lib/ipc/peer.c \
@@ -43,6 +45,10 @@ UNIT_TESTS += t/unit/ipc/test_deliver
 t_unit_ipc_test_deliver_SOURCES = t/unit/ipc/test_deliver.c
 t_unit_ipc_test_deliver_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_ipc_test_deliver_LDADD = lib/ipc/libipc.a $(BASE_LIBS) $(CHECK_LIBS)
+UNIT_TESTS += t/unit/ipc/test_memo
+t_unit_ipc_test_memo_SOURCES = t/unit/ipc/test_memo.c
+t_unit_ipc_test_memo_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_ipc_test_memo_LDADD = lib/ipc/libipc.a $(BASE_LIBS) $(CHECK_LIBS)
 FUZZ_TARGETS += t/fuzz/fuzz_frame
 t_fuzz_fuzz_frame_SOURCES = t/fuzz/fuzz_frame.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_frame_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
