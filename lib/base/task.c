@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { STACK_SIZE = 256 * 1024 };
+enum { STACK_SIZE = 256 * 1024, SPARE_MAX = 16 };
 
 void
 monitor_init(struct monitor *m)
@@ -60,41 +60,95 @@ monitor_wake(struct monitor *m)
 	pthread_cond_broadcast(&m->changed);
 }
 
-struct start {
-	void (*run)(void *);
-	void *argument;
+/*
+ * A thread whose task is over waits for the next one for a while: to make a
+ * thread and to end it costs more than many a session.  The one that came
+ * last goes first, since its stack is warm.
+ */
+struct thread {
+	pthread_cond_t called;
+	struct thread *next;
+	void         (*run)(void *);
+	void          *argument;
 };
+
+static struct {
+	struct monitor lock;
+	struct thread *spare;
+	int            n_spare;
+} pool = {.lock = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
+
+static bool
+give_to_spare(void (*run)(void *), void *argument)
+{
+	struct thread *t;
+
+	monitor_enter(&pool.lock);
+	t = pool.spare;
+	if (t) {
+		pool.spare = t->next;
+		pool.n_spare--;
+		t->run = run;
+		t->argument = argument;
+		pthread_cond_signal(&t->called);
+	}
+	monitor_leave(&pool.lock);
+	return t != NULL;
+}
+
+/* False when there are enough spare threads without this one. */
+static bool
+wait_for_task(struct thread *t)
+{
+	monitor_enter(&pool.lock);
+	t->run = NULL;
+	if (pool.n_spare < SPARE_MAX) {
+		t->next = pool.spare;
+		pool.spare = t;
+		pool.n_spare++;
+		while (!t->run)
+			pthread_cond_wait(&t->called, &pool.lock.mutex);
+	}
+	monitor_leave(&pool.lock);
+	return t->run != NULL;
+}
 
 static void *
 begin(void *given)
 {
-	struct start s = *(struct start *)given;
+	struct thread *t = given;
 
-	free(given);
-	s.run(s.argument);
+	do
+		t->run(t->argument);
+	while (wait_for_task(t));
+	pthread_cond_destroy(&t->called);
+	free(t);
 	return NULL;
 }
 
 int
 task_start(void (*run)(void *), void *argument, struct fault *why)
 {
-	struct start  *s = mem_alloc(sizeof *s);
+	struct thread *t;
 	pthread_attr_t attributes;
 	pthread_t      thread;
 	sigset_t       all, before;
 	int            error;
 
-	*s = (struct start){run, argument};
+	if (give_to_spare(run, argument))
+		return 0;
+	t = mem_alloc(sizeof *t);
+	*t = (struct thread){.called = PTHREAD_COND_INITIALIZER, .run = run, .argument = argument};
 	sigfillset(&all);
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&thread, &attributes, begin, s);
+	error = pthread_create(&thread, &attributes, begin, t);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	if (error) {
-		free(s);
+		free(t);
 		errno = error;
 		return fault_errno(why, "start a task");
 	}

@@ -36,7 +36,7 @@ bool monitor_wait(struct monitor *, int64_t deadline);
 void monitor_wake(struct monitor *);          /* all that wait */
 
 /* Starts run(argument) in a detached task: 256 KiB of stack and a guard page,
- * all signals blocked. */
+ * all signals blocked. The thread of a task that is over may serve the next. */
 int task_start(void (*run)(void *), void *argument, struct fault *);
 
 /* Waits until fd is ready for `events` of poll(2) or the deadline: 0 ready,
