@@ -341,7 +341,7 @@ fill(struct conn *c, struct fault *why)
 		return -1;
 	text_drop(&c->in, c->in_start);
 	c->in_start = 0;
-	if (c->in.len == 0 && !conn_input_waits(c)) { /* idle: hold no buffers */
+	if (c->in.len == 0 && (!c->ssl || !conn_input_waits(c))) { /* idle: hold no buffers */
 		text_free(&c->in);
 		text_free(&c->out);
 		if (!c->ssl && wait_for(c, c->in_fd, POLLIN, why) < 0)
