@@ -3,18 +3,22 @@
 """mta.py - Postern and Postfix, alternately, on the same disk with the same durability
 
     mta.py [--messages 2000] [--rounds 3] [--sessions 10] [--sizes 1024,10240]
-           [--to sink,maildir] [--flushes]
+           [--to sink,maildir] [--flushes] [--distinct] [--before BUILD]
 
 Both get the same work from Postfix's smtp-source over SESSIONS connections: mail
 that is relayed to smtp-sink, or delivered to a virtual Maildir.  The clock runs
 until the last message is out of the queue.  CPU is that of all processes of
 the mail system, user and system, ended ones included.  Prints medians and
 ratios.  --flushes counts fsync and fdatasync with strace in a run of its own.
+--distinct gives each message a recipient of its own, so that nobody gains by
+remembering the last one.  --before takes another build of Postern in, to
+compare with what it was.
 Needs root (Postfix does) and Debian's postfix package.
 """
 import argparse, glob, os, pwd, shutil, signal, statistics, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+import instance
 from instance import Instance, free_port, wait_for
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -65,9 +69,9 @@ default_process_limit = 100
 
 
 class Postern:
-    name = "Postern"
-
-    def __init__(self, sink):
+    def __init__(self, sink, name="Postern", build=instance.BUILD):
+        self.name = name
+        instance.BUILD = build
         self.i = Instance()
         self.port = free_port()
         self.base = self.i.dir
@@ -143,10 +147,13 @@ def waiting(mta):
     return count
 
 
+distinct = []
+
+
 def work(mta, to, size, messages, sessions):
     address = f"u@{'sink' if to == 'sink' else 'box'}.example.net"
     subprocess.run(["smtp-source", "-s", str(sessions), "-m", str(messages), "-l", str(size), "-f", "a@example.org",
-                    "-t", address, f"inet:127.0.0.1:{mta.port}"], check=True, capture_output=True, timeout=600)
+                    *distinct, "-t", address, f"inet:127.0.0.1:{mta.port}"], check=True, capture_output=True, timeout=600)
     accepted = time.monotonic()
     if not wait_for(lambda: waiting(mta) == 0, 300):
         sys.exit(f"{mta.name}: {waiting(mta)} messages stay in the queue: {mta.base}")
@@ -182,13 +189,18 @@ def main():
     a.add_argument("--sizes", default="1024,10240")
     a.add_argument("--to", default="sink,maildir")
     a.add_argument("--flushes", action="store_true")
+    a.add_argument("--distinct", action="store_true")
+    a.add_argument("--before", metavar="BUILD")
     a = a.parse_args()
+    distinct.extend(["-N"] if a.distinct else [])
     if os.getuid() or not shutil.which("smtp-source") or not shutil.which("postfix"):
         sys.exit("mta.py: needs root and the postfix package")
     sink_port = free_port()
     sink = subprocess.Popen(["smtp-sink", "-u", "nobody", "-c", f"127.0.0.1:{sink_port}", "1000"],
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     mtas = [Postern(sink_port), Postfix(sink_port)]
+    if a.before:
+        mtas.insert(0, Postern(sink_port, "before", a.before))
     try:
         for m in mtas:
             m.start()
