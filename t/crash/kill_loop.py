@@ -55,8 +55,10 @@ class Load:
                     c = smtplib.SMTP("127.0.0.1", self.port, timeout=60)
                 number, rcpts, text = self.new(r)
                 refused = c.sendmail("sender@v.example", rcpts, text.replace("\n", "\r\n"))
-                if refused:
-                    self.odd.append(refused)
+                for rcpt, (code, text) in refused.items():
+                    self.sent_to[number].discard(rcpt.split("@")[1])
+                    if code >= 500:
+                        self.odd.append((rcpt, code, text))
                 self.acked.add(number)
             except smtplib.SMTPResponseException as e:
                 if e.smtp_code < 500:
