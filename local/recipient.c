@@ -120,8 +120,10 @@ try_alias(struct run *r, const struct party *p, struct span name, bool whole)
 		defer_alias(r, p, &why);
 		return true;
 	}
-	if (!run_first_time(r, "alias", name, 0))
+	if (!run_first_time(r, "alias", name, 0)) {
+		r->circled = true;
 		return true;
+	}
 	if (!target_check_loop(r, p))
 		return true;
 	members_parse(r->arena, text_span(&value), MEMBERS_OF_ALIAS, &list);

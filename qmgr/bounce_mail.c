@@ -159,8 +159,8 @@ put_all(const struct bounce_mail *m, struct submission *s, int64_t *length, stru
 static int
 submit(const struct bounce_mail *m, struct submission *s, struct fault *why)
 {
-	struct submit_rcpt to = {.address = m->to,
-	                         .notify = NOTIFY_NEVER}; /* RFC 3461, 6.1: a notice of a notice */
+	/* Not NOTIFY_NEVER: when it cannot be delivered, we want to be asked again and tell the postmaster. */
+	struct submit_rcpt     to = {.address = m->to};
 	struct submit_envelope e = {.sender = m->sender, .smtputf8 = m->notice->smtputf8};
 
 	if (put_all(m, s, &e.length, why) < 0 || submit_recipient(s, &to, why) < 0 ||
