@@ -8,3 +8,13 @@ smtp_smtp_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(TABLE_LIBS)
 smtp_lmtp_LDADD = $(smtp_smtp_LDADD)
 DIRECT_TESTS += t/system/relay_dialogue.py t/system/relay_dns.py t/system/relay_postfix.py
 EXTRA_DIST += t/system/fake_smtp.py t/system/relay_dialogue.py t/system/relay_dns.py t/system/relay_postfix.py
+
+SMTP_PARTS_LIBS = $(SERVICE_LIBS) lib/queue/libqueue.a $(TABLE_LIBS)
+UNIT_TESTS += t/unit/smtp/test_hosts
+t_unit_smtp_test_hosts_SOURCES = t/unit/smtp/test_hosts.c t/unit/unit.h $(SMTP_CLIENT)
+t_unit_smtp_test_hosts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_smtp_test_hosts_LDADD = $(SMTP_PARTS_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_smtp_client
+t_fuzz_fuzz_smtp_client_SOURCES = t/fuzz/fuzz_smtp_client.c $(SMTP_CLIENT) $(FUZZ_DRIVER)
+t_fuzz_fuzz_smtp_client_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_smtp_client_LDADD = $(SMTP_PARTS_LIBS)
