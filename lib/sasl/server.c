@@ -22,6 +22,7 @@ struct sasl_try {
 	sasl_check    *check;
 	void          *argument;
 	bool           trouble;
+	bool           login;          /* LOGIN, and nothing was said yet */
 	char           user[SASL_USER_MAX + 1];
 };
 
@@ -91,6 +92,7 @@ sasl_try_start(struct sasl_library *l, const char *mechanism, sasl_check *check,
 		free(t);
 		return fault_set(why, FAULT_SYSTEM, "GNU SASL: %s", gsasl_strerror(error));
 	}
+	t->login = strcmp(mechanism, "LOGIN") == 0;
 	gsasl_session_hook_set(t->session, t);
 	*out = t;
 	return 0;
@@ -105,6 +107,10 @@ sasl_try_step(struct sasl_try *t, struct span input, struct text *output)
 
 	if (input.len > SASL_INPUT_MAX)
 		return SASL_NO;
+	/* An initial response to LOGIN is the name; GNU SASL would drop it, and take the password for one. */
+	if (t->login && input.len && gsasl_step(t->session, "", 0, &out, &len) == GSASL_NEEDS_MORE)
+		gsasl_free(take(out));
+	t->login = false;
 	error = gsasl_step(t->session, input.at, input.len, &out, &len);
 	if (error == GSASL_OK || error == GSASL_NEEDS_MORE)
 		text_set(output, span_at(out ? out : "", len));

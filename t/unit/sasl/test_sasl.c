@@ -88,6 +88,12 @@ UNIT_TEST(login_asks_twice)
 	ck_assert_int_eq(sasl_try_step(t, SPAN("tanstaaftanstaaf"), &out), SASL_YES);
 	ck_assert_str_eq(sasl_try_user(t), "tim");
 	sasl_try_free(t);
+	ck_assert_int_eq(sasl_try_start(l, "LOGIN", check, NULL, &t, NULL), 0);
+	ck_assert_int_eq(sasl_try_step(t, SPAN("tim"), &out), SASL_MORE); /* an initial response */
+	ck_span(text_span(&out), "Password:");
+	ck_assert_int_eq(sasl_try_step(t, SPAN("tanstaaftanstaaf"), &out), SASL_YES);
+	ck_assert_str_eq(sasl_try_user(t), "tim");
+	sasl_try_free(t);
 	text_free(&out);
 }
 END_TEST
