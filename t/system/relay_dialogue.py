@@ -13,9 +13,8 @@ from fake_smtp import *
 
 t = Tap()
 port = free_port()
-SHORT = " ".join(f"-o {{p}}_{n}_timeout=2s" for n in ("mail", "rcpt", "data_init", "data_xfer", "data_done", "starttls", "quit", "connect"))
-SMTP = "smtp " + SHORT.format(p="smtp") + " -o smtp_helo_timeout=2s"
-LMTP = "lmtp " + SHORT.format(p="lmtp") + " -o lmtp_lhlo_timeout=2s"
+SHORT = " ".join(f"-o smtp_{n}_timeout=2s" for n in ("helo", "mail", "rcpt", "data_init", "data_xfer", "data_done", "starttls", "quit", "connect"))
+PATIENT, IMPATIENT = "pme", "qnf"       # the same but for the timeouts
 MASTER = f"""
 127.0.0.1:{port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
@@ -24,16 +23,19 @@ qmgr unix n - n 300 1 qmgr
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
-p unix - - n - - {SMTP}
-m unix - - n - - {SMTP} -o smtp_tls_security_level=may
-e unix - - n - - {SMTP} -o smtp_tls_security_level=encrypt
-w unix - - n - - {SMTP} -o smtp_tls_security_level=encrypt -o smtp_tls_wrappermode=yes
-v unix - - n - - {SMTP} -o smtp_tls_security_level=secure -o smtp_tls_secure_cert_match=fake.example.net -o smtp_tls_CAfile=CERT
-h unix - - n - - {SMTP} -o smtp_never_send_ehlo=yes
-g unix - - n - - {SMTP} -o smtp_skip_5xx_greeting=no
-a unix - - n - - {SMTP} -o smtp_sasl_auth_enable=yes -o smtp_sasl_password_maps=static:user:secret -o smtp_sasl_security_options=noanonymous
-l unix - - n - - {LMTP}
-u unix - - n - - {LMTP}
+p unix - - n - - smtp
+m unix - - n - - smtp -o smtp_tls_security_level=may
+e unix - - n - - smtp -o smtp_tls_security_level=encrypt
+q unix - - n - - smtp {SHORT}
+n unix - - n - - smtp {SHORT} -o smtp_tls_security_level=may
+f unix - - n - - smtp {SHORT} -o smtp_tls_security_level=encrypt
+w unix - - n - - smtp -o smtp_tls_security_level=encrypt -o smtp_tls_wrappermode=yes
+v unix - - n - - smtp -o smtp_tls_security_level=secure -o smtp_tls_secure_cert_match=fake.example.net -o smtp_tls_CAfile=CERT
+h unix - - n - - smtp -o smtp_never_send_ehlo=yes
+g unix - - n - - smtp -o smtp_skip_5xx_greeting=no
+a unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o smtp_sasl_password_maps=static:user:secret -o smtp_sasl_security_options=noanonymous
+l unix - - n - - lmtp
+u unix - - n - - lmtp
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
 """
@@ -69,6 +71,8 @@ def lines(rcpt):
 
 def case(name, transport, script, status, dsn, text, count=1, check=None, options=(), rcpt_options=(), sender="", body=BODY, **more):
     f = server(script, **more)
+    if "stall" in script.values() or "stall" in name or "silence" in name:
+        transport = IMPATIENT[PATIENT.index(transport)]
     rcpts = [f"r{n}@{transport}{f.port}.example.net" for n in range(count)]
     submit(rcpts, sender, body, options, rcpt_options)
     cases.append((name, rcpts, f, status, dsn, text, check))
@@ -276,6 +280,21 @@ def reuse():
          f.commands())
 
 
+def success_notices():
+    """RFC 3461, 5.2: who passes mail to a server without DSN says "relayed"; one with DSN will say itself."""
+    for keywords, action in (((), b"Action: relayed"), (("DSN",), None)):
+        f, sink = server(keywords=keywords), server()
+        rcpt = f"r0@p{f.port}.example.net"
+        submit([rcpt], f"s@p{sink.port}.example.net", rcpt_options=("NOTIFY=SUCCESS",))
+        queue_id = re.search(r"(\S+): to=", (wait_for(lambda: lines(rcpt)) or [""])[0])
+        wait_for(lambda: queue_id and f"{queue_id.group(1)}: removed" in i.log())
+        if action:
+            t.ok(wait_for(lambda: sink.messages) and action in sink.messages[0], "a success notice for a server without DSN", i.log()[-1500:])
+        else:
+            t.ok(not sink.messages and " NOTIFY=SUCCESS" in " ".join(f.commands()) and "sender delivery status notification" not in
+                 "".join(l for l in i.log().splitlines() if queue_id.group(1) in l), "none for one with DSN", f.commands())
+
+
 def probes(i):
     f = server({"RCPT": lambda s, a: "550 5.1.1 nobody" if "nobody" in a else "250 2.1.5 fine"})
     p = f.port
@@ -300,6 +319,7 @@ with Instance(master=MASTER) as i:
             part(i)
             finish_cases()
         reuse()
+        success_notices()
         f, r = probes(i)
         t.ok(wait_for(lambda: len(re.findall(r"status=(?:un)?deliverable", i.log())) == 2) and not f.messages and "DATA" not in f.commands(),
              "sendmail -bv asks, and sends nothing", r, f.commands(), i.log()[-1500:])
