@@ -178,6 +178,17 @@ def trouble():
              check=lambda f: len(f.sessions) == 2 and not f.sessions[1].tls)
         case(f"{how} at STARTTLS, level encrypt: never in clear", "e", {"STARTTLS": how}, "deferred", "4.5.0" if how == "garbage" else "4.4.2",
              "sending STARTTLS", keywords=("STARTTLS",), check=lambda f: not f.messages and "MAIL" not in " ".join(f.commands()))
+        case(f"{how} at AUTH", "a", {"AUTH": how}, "deferred", "4.5.0" if how == "garbage" else "4.4.2", "performing the SASL handshake",
+             keywords=("AUTH PLAIN",)) if how != "stall" else None
+
+        def at_handshake(session, argument, how=how):
+            session.send("220 2.0.0 go on")
+            session.file.readline(20)              # the hello of TLS has begun
+            return how
+        case(f"{how} amid the TLS handshake, level may: in clear", "m", {"STARTTLS": at_handshake}, "sent", "2.0.0", "queued as FAKE", keywords=("STARTTLS",),
+             check=lambda f: len(f.sessions) == 2 and not f.sessions[1].tls)
+        case(f"{how} amid the TLS handshake, level encrypt: never in clear", "e", {"STARTTLS": at_handshake}, "deferred", "4.7.5", "Cannot start TLS: handshake failure",
+             keywords=("STARTTLS",), check=lambda f: not f.messages and "MAIL" not in " ".join(f.commands()))
     pieces = 9000000
 
     def cut(how):
@@ -189,6 +200,8 @@ def trouble():
     big = "Subject: big\r\n\r\n" + "0123456789\r\n" * (pieces // 12)
     for how, words in (("close", "lost connection"), ("reset", "lost connection"), ("stall", "timed out")):
         case(f"{how} amid the content", "p", {"DATA": cut(how)}, "deferred", "4.4.2", f"{words}.* while sending message body", body=big)
+    finish_cases()
+    t.ok(len(re.findall(r"warning: \S+: possible duplicate: ", i.log())) == 4, "what was lost after the dot may be a duplicate, and is logged as one")
     refused = free_port()
     rcpt = f"r@p{refused}.example.net"
     submit([rcpt])

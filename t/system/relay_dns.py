@@ -138,11 +138,15 @@ zone = {
     "self" + E: {MX: ["10 mail" + E, "20 mx1" + E]},
     "mail" + E: {A: ["127.0.0.1"]},
     "fallback" + E: {MX: ["10 down" + E]},
+    **{f"to{n}" + E: {MX: [f"10 first{n}" + E, "20 mx1" + E]} for n in range(5)},
+    **{f"first{n}" + E: {A: [f"127.0.0.{20 + n}"]} for n in range(5)},
     "nomx" + E: {A: ["127.0.0.2"], MX: ["10 mx2" + E]},
 }
 ns = NameServer(zone)
 servers = {ip: FakeServer(address=ip, port=mail_port) for ip in ("127.0.0.2", "127.0.0.3", "127.0.0.4")}
 sick = [FakeServer({"GREETING": "421 4.3.2 busy"}, address=f"127.0.0.{10 + n}", port=mail_port) for n in range(1, 4)]
+firsts = [FakeServer(script, address=f"127.0.0.{20 + n}", port=mail_port) for n, script in enumerate((
+    {"RCPT": "450 4.2.1 busy"}, {"RCPT": "550 5.1.1 unknown"}, {"DOT": "close"}, {"DOT": "452 4.3.1 full"}, {"MAIL": "close"}))]
 
 
 def submit(domain):
@@ -175,6 +179,12 @@ cases = [
     ("many", "relay=mx1.example.net[127.0.0.2]:{m}", "2.0.0", "sent", "250", "a thousand MX: the best"),
     ("limit", "relay=sick2.example.net[127.0.0.12]:{m}", "4.3.2", "deferred", "refused to talk to me: 421 4.3.2 busy", "smtp_mx_session_limit: two sessions"),
     ("self", "relay=none", "5.4.6", "bounced", r"\(mail for self\.example\.net loops back to myself\)$", "we are the best MX ourselves"),
+    ("to0", "relay=mx1.example.net[127.0.0.2]:{m}", "2.0.0", "sent", "250", "RCPT 4xx at the first: the second"),
+    ("to1", "relay=first1.example.net[127.0.0.21]:{m}", "5.1.1", "bounced", "550 5.1.1", "RCPT 5xx at the first: no second"),
+    ("to2", "relay=first2.example.net[127.0.0.22]:{m}", "4.4.2", "deferred", "message may be sent more than once",
+     "lost after the dot at the first: no second, it would be a duplicate"),
+    ("to3", "relay=mx1.example.net[127.0.0.2]:{m}", "2.0.0", "sent", "250", "4xx after the dot at the first: the second"),
+    ("to4", "relay=mx1.example.net[127.0.0.2]:{m}", "2.0.0", "sent", "250", "the first hangs up at MAIL: the second"),
     ("fallback", "relay=127.0.0.4[127.0.0.4]:{m}", "2.0.0", "sent", "250", "smtp_fallback_relay when nobody can be reached"),
     ("nomx", "relay=nomx.example.net[127.0.0.2]:{m}", "2.0.0", "sent", "250", "disable_dns_lookups: the host, not its MX"),
     ("[127.0.0.3]", "relay=127.0.0.3[127.0.0.3]:{m}", "2.0.0", "sent", "250", "an address literal"),
