@@ -138,16 +138,28 @@ reject_multi_recipient_bounce(struct check *c, const struct rule_use *u)
 
 /* ---- whereto ---- */
 
+/* Where it would really go: cleanup rewrites first, so that "bob%there" is bob@there. */
+static int
+resolve(struct check *c, struct span sender, struct span address, struct route *route)
+{
+	struct arena *arena = c->s->t.arena;
+	struct span   meant = SPAN_NONE;
+
+	if ((address.len && ask_rewrite("local", &address, 1, arena, &meant, &c->s->why) < 0) ||
+	    ask_resolve(sender, &meant, 1, arena, route, &c->s->why) < 0) {
+		log_warning("problem talking to service rewrite: %s", fault_text(&c->s->why));
+		return -1;
+	}
+	return 0;
+}
+
 const struct route *
 recipient_route(struct check *c)
 {
 	struct transaction *t = &c->s->t;
 
-	if (!t->recipient_resolved &&
-	    ask_resolve(t->mail.sender, &t->recipient, 1, t->arena, &t->recipient_route, &c->s->why) < 0) {
-		log_warning("problem talking to service rewrite: %s", fault_text(&c->s->why));
+	if (!t->recipient_resolved && resolve(c, t->mail.sender, t->recipient, &t->recipient_route) < 0)
 		return NULL;
-	}
 	t->recipient_resolved = true;
 	return &t->recipient_route;
 }
@@ -157,11 +169,8 @@ sender_route(struct check *c)
 {
 	struct transaction *t = &c->s->t;
 
-	if (!t->sender_resolved &&
-	    ask_resolve(SPAN_NONE, &t->mail.sender, 1, t->arena, &t->sender_route, &c->s->why) < 0) {
-		log_warning("problem talking to service rewrite: %s", fault_text(&c->s->why));
+	if (!t->sender_resolved && resolve(c, SPAN_NONE, t->mail.sender, &t->sender_route) < 0)
 		return NULL;
-	}
 	t->sender_resolved = true;
 	return &t->sender_route;
 }
@@ -184,8 +193,6 @@ is_ours(struct check *c)
 
 	if (!r)
 		return -1;
-	if (span_find(c->s->t.recipient, '@') < 0)
-		return 1;
 	if (r->class == ROUTE_DEFAULT || r->class == ROUTE_ERROR)
 		return 0;
 	return settings.allow_untrusted_routing || !routes_by_sender(r);
