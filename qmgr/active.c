@@ -491,7 +491,7 @@ is_over(struct qmgr *q, struct message *m)
 	bool over;
 
 	qmgr_enter(q);
-	over = m->suspended || m->wish || m->next_at == 0;
+	over = m->wish || m->next_at == 0;
 	qmgr_leave(q);
 	return over;
 }
@@ -506,6 +506,21 @@ is_withdrawn(struct qmgr *q, struct message *m)
 	withdrawn = m->withdrawn || (q->stopping && m->next_at != 0 && !m->wish);
 	qmgr_leave(q);
 	return withdrawn;
+}
+
+/*
+ * It stays in active/, untouched until the next start. Even to open it again would be wrong:
+ * were that what fails, the message would be tried again, to recipients who have it.
+ */
+static bool
+is_suspended(struct qmgr *q, struct message *m)
+{
+	bool suspended;
+
+	qmgr_enter(q);
+	suspended = m->suspended;
+	qmgr_leave(q);
+	return suspended;
 }
 
 static int
@@ -525,7 +540,7 @@ message_go_on(struct qmgr *q, struct message *m)
 		struct outcome *list;
 
 		free_range(q, m);
-		if (is_withdrawn(q, m)) {
+		if (is_withdrawn(q, m) || is_suspended(q, m)) {
 			message_forget(q, m);
 			return;
 		}

@@ -185,10 +185,6 @@ message_finish(struct qmgr *q, struct message *m)
 	struct fault why = {0};
 	enum wish    wish = wish_of(q, m);
 
-	if (m->suspended) {
-		message_forget(q, m); /* it stays in active/, untouched until the next start */
-		return;
-	}
 	if (wish && wish != WISH_EXPIRE) {
 		fulfil(q, m, wish);
 		return;

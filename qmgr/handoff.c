@@ -179,6 +179,10 @@ collect(struct flight *f, int sock)
 	}
 	if (got < 0)
 		return f->n_answered == f->n ? ENDED : AGENT_DIED;
+	if (f->n_answered < f->n) {
+		fault_set(&f->fault, FAULT_INPUT, "done, without an answer for each recipient");
+		return AGENT_DIED;
+	}
 	f->dead = a.destination_dead;
 	snprintf(f->why.dsn, sizeof f->why.dsn, "%s", a.dsn);
 	snprintf(f->why.text, sizeof f->why.text, "%.*s", SPAN_ARGS(a.status.text));

@@ -52,8 +52,8 @@ copy_rcpts(struct submission *s, struct queue_file *f, int64_t *count, struct fa
 		if (got <= 0)
 			return got;
 		at = r.next;
-		if (r.state != RCPT_TODO)
-			continue;
+		if (r.state != RCPT_TODO && r.state != RCPT_FAILED)
+			continue; /* who failed, and nobody was told yet, is tried anew */
 		to = (struct submit_rcpt){.address = r.address,
 		                          .original = r.original,
 		                          .orcpt = r.orcpt,

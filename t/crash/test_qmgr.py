@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """test_qmgr.py - the queue manager with played agents: it carries, tries again, tells, and survives kill -9"""
-import os, sys, threading, time
+import os, socket, struct, sys, tempfile, threading, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from stage import Stage, Tap, agent, become_nobody, receive, resolver, send, wait_for
 
@@ -27,9 +27,10 @@ class World:
     """Remembers what was delivered and what was told."""
     def __init__(self, stage):
         self.stage, self.delivered, self.notices, self.batches = stage, [], [], []
-        self.bounce_works = True
+        self.bounce_works, self.submitted = True, []
         stage.play("role/mail/rewrite", resolver(route))
         stage.play("role/mail/bounce", self.bounce)
+        stage.play("role/mail/cleanup", self.cleanup)
         stage.play("private/smtp", agent(self.deliver))
         stage.play("private/local", agent(self.deliver))
 
@@ -38,6 +39,8 @@ class World:
             self.batches.append((d.id, [r["address"] for r in d.rcpts]))
         if d.nexthop == "crash.example":
             return False
+        if d.nexthop == "early.example":
+            return d.done()
         if d.nexthop == "dead.example":
             for r in d.rcpts:
                 d.status(r, "deferred", "4.4.1", "connect to dead.example[192.0.2.1]:25: Connection refused", relay="none")
@@ -54,6 +57,23 @@ class World:
                     self.delivered.append((d.id, r["address"]))
                 d.status(r, "sent", relay="local")
         d.done()
+
+    def cleanup(self, sock):
+        rcpts = []
+        while (f := receive(sock)) is not None:
+            if f.verb == "open":
+                send(sock, "opened", ("queue_id", "4again"))
+            elif f.verb == "content":
+                with tempfile.TemporaryFile() as file:
+                    words = b"content\0" + b"".join(n + b"\0" + struct.pack(">I", len(v)) + v for n, v in ((b"at", b"512"), (b"file", b"0")))
+                    socket.send_fds(sock, [words], [file.fileno()])
+            elif f.verb == "rcpt":
+                rcpts.append(f.get("address"))
+            elif f.verb == "prepare":
+                send(sock, "prepared", ("pieces", "512+1"), ("size", 1), ("end", 513))
+            elif f.verb == "commit":
+                self.submitted.append(rcpts)
+                send(sock, "committed")
 
     def bounce(self, sock):
         while (f := receive(sock)) is not None:
@@ -171,6 +191,19 @@ with Stage() as s:
     n = len(w.batches)
     s.ask("flush")
     tap.ok(wait_for(lambda: empty(s)) and w.notices[-1][1] == stuck and len(w.batches) == n, "and only the telling is tried again")
+    w.bounce_works = False
+    (again,) = s.fill("incoming", 1, "bad4@example.net", "late4@example.net", "fine4@example.net")
+    s.notice(again)
+    wait_for(lambda: s.ids("deferred") == [again])
+    tap.ok(s.ask("change", ("what", "requeue"), ("queue_id", again))[-1].get("count") == "1" and empty(s), "requeue")
+    tap.ok(w.submitted == [["bad4@example.net", "late4@example.net"]],
+           "is for all who are not done: so is he whose failure nobody was told")
+    w.bounce_works = True
+    (early,) = s.fill("incoming", 1, "x@early.example")
+    s.notice(early)
+    tap.ok(wait_for(lambda: s.ids("deferred") == [early]) and s.logged("done, without an answer for each recipient"),
+           "an agent that says done too early delays its message, and no more")
+    s.ask("change", ("what", "delete"), ("queue_id", "ALL"))
     with open(f"{s.queue}/incoming/4bQZZZ1234zK5", "w") as f:
         f.write("garbage")
     s.notice("4bQZZZ1234zK5")
