@@ -141,6 +141,21 @@ socket_type(enum endpoint_kind kind)
 	return kind == ENDPOINT_DATAGRAM ? SOCK_DGRAM : kind == ENDPOINT_STREAM ? SOCK_STREAM : SOCK_SEQPACKET;
 }
 
+/*
+ * Mode 0666: the directory says who may.  By the umask, since chmod of a name in a directory
+ * that mail_owner may write would follow the link that he had put there in between.
+ */
+static int
+bind_for_all(int fd, const struct sockaddr_un *at)
+{
+	mode_t before = umask(0111);
+	int    outcome = bind(fd, (const struct sockaddr *)at, sizeof *at), error = errno;
+
+	umask(before);
+	errno = error;
+	return outcome;
+}
+
 static int
 open_unix(struct endpoint *e, struct fault *why)
 {
@@ -158,10 +173,8 @@ open_unix(struct endpoint *e, struct fault *why)
 	fd = socket(AF_UNIX, socket_type(e->kind) | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fault_errno(why, "socket");
-	if (bind(fd, (struct sockaddr *)&at, sizeof at) < 0)
+	if (bind_for_all(fd, &at) < 0)
 		return fault_errno(why, "bind %s", e->path);
-	if (chmod(e->path, 0666) < 0) /* the directory says who may */
-		return fault_errno(why, "chmod %s", e->path);
 	if (e->kind != ENDPOINT_DATAGRAM && listen(fd, BACKLOG) < 0)
 		return fault_errno(why, "listen on %s", e->path);
 	e->fd = take_fd(fd);

@@ -85,6 +85,7 @@ with Instance(master=master) as i:
     r = run("postqueue", "-p")
     t.ok(r.returncode == 69 and "mail system is down" in r.stderr if root else r.returncode == 0, "the queue, shown to a user", r)
     t.ok(i.start().returncode == 0, "start")
+    t.ok(os.stat(f"{i.dir}/queue/public/pickup").st_mode & 0o777 == 0o666, "sockets are for whom their directory lets in")
     t.ok(wait_for(lambda: len(glob.glob(i.dir + "/boxes/u/new/*")) == 1), "and delivered when it runs", i.log())
     for k in range(5):
         r = run("sendmail", "-t", text=f"To: u@example.net\nSubject: {k}\n\nhello\n")
