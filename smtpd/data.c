@@ -70,6 +70,7 @@ content_open(struct session *s)
 
 	if (c->open)
 		return 0;
+	submit_deadline(s->t.submission, clock_after(site.ipc_timeout));
 	if (submit_content(s->t.submission, &c->fd, &c->start, &s->why) < 0) {
 		log_warning("%s: %s", session_queue_id(s), fault_text(&s->why));
 		return -1;
@@ -198,6 +199,7 @@ finish(struct session *s)
 	if (s->t.hold)
 		submit_edit_hold(&edits);
 	envelope = envelope_of(s);
+	submit_deadline(s->t.submission, clock_after(site.ipc_timeout));
 	if (submit_prepare(s->t.submission, &envelope, &s->why) < 0 ||
 	    submit_commit(s->t.submission, text_span(&edits), &s->why) < 0)
 		return refuse_by_status(s);

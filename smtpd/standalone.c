@@ -68,6 +68,12 @@ submit_queue_id(const struct submission *s)
 	return "maildrop";
 }
 
+void
+submit_deadline(struct submission *s, int64_t deadline)
+{
+	(void)s, (void)deadline;
+}
+
 const char *
 submit_status(const struct submission *s)
 {

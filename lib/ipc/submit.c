@@ -239,6 +239,13 @@ submit_queue_id(const struct submission *s)
 	return s->queue_id;
 }
 
+void
+submit_deadline(struct submission *s, int64_t deadline)
+{
+	assert(s->magic == SUBMIT_MAGIC);
+	s->deadline = deadline;
+}
+
 const char *
 submit_status(const struct submission *s)
 {

@@ -62,6 +62,8 @@ struct submission;
 
 WAITS int submit_open(const struct submit_origin *, int64_t deadline, struct submission **, struct fault *);
 const char *submit_queue_id(const struct submission *);
+/* For what is asked from now on: a client may take hours over its content. */
+void submit_deadline(struct submission *, int64_t deadline);
 WAITS int submit_content(struct submission *, int *fd, int64_t *at, struct fault *);   /* fd owned by the submission */
 WAITS int submit_recipient(struct submission *, const struct submit_rcpt *, struct fault *);
 WAITS int submit_prepare(struct submission *, const struct submit_envelope *, struct fault *);
