@@ -47,6 +47,7 @@ prepare(struct fault *why)
 	struct users_settings s = {auth_config.passdb, auth_config.userdb, auth_config.pam_service};
 
 	launched_as = getuid();
+	log_rename("dovecot"); /* the tag under which log readers look for "auth: ..." */
 	if (sasl_library_open(&auth_sasl, why) < 0)
 		return -1;
 	for (size_t i = 0; i < auth_config.mechanisms.count; i++) {
