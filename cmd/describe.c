@@ -75,7 +75,8 @@ add_fact(struct description *d, struct span line)
 		}
 }
 
-bool
+/* Pure: false when the text is not a description. */
+static bool
 description_parse(struct span in, struct description *d)
 {
 	struct span line;

@@ -4,6 +4,7 @@
  *
  * Every ELF program of a directory is run with that one argument (no shell), its answer is
  * taken when it begins with "@program"; lib/service/describe.c has the grammar.
+ * Nothing here is freed: commands are short.
  */
 #ifndef CMD_DESCRIBE_H
 #define CMD_DESCRIBE_H
@@ -26,8 +27,5 @@ void descriptions_read(const char *directory, struct descriptions *);      /* so
 /* One program; false when it says nothing of itself. */
 bool descriptions_ask(const char *path, struct descriptions *);
 void descriptions_sort(struct descriptions *);
-
-/* Pure: false when the text is not a description. Never freed: commands are short. */
-bool description_parse(struct span, struct description *);
 
 #endif

@@ -20,13 +20,7 @@ struct postconf {
 	int                 n_words;
 };
 
-/* names.c: every name that there is, sorted; ends with NULL. */
-char **names_collect(const struct postconf *);
-bool   names_known(void *postconf, const char *name);
-
-/* print.c: "name = value" by the options; words are put apart by one blank, folded by -f. */
-void print_words(const struct postconf *, const char *text);
-int  print_parameter(const struct postconf *, const char *name);      /* -1: unknown */
+/* postconf_print.c: "name = value" by the options */
 int  print_parameters(const struct postconf *);
 int  print_warnings(const struct postconf *);        /* -W: 1 when there was an error */
 

@@ -64,7 +64,7 @@ is_class(const struct postconf *p, const char *name)
 	return yes;
 }
 
-bool
+static bool
 names_known(void *context, const char *name)
 {
 	const struct postconf *p = context;
@@ -87,7 +87,8 @@ by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-char **
+/* Every name that there is, sorted; ends with NULL. */
+static char **
 names_collect(const struct postconf *p)
 {
 	struct strmap              *all = strmap_new();
@@ -123,7 +124,8 @@ names_collect(const struct postconf *p)
 	return names;
 }
 
-void
+/* Words are put apart by one blank, folded by -f. */
+static void
 print_words(const struct postconf *p, const char *text)
 {
 	struct span rest = span_of(text), word;
@@ -152,7 +154,7 @@ raw_value(const struct postconf *p, const char *name)
 	return value ? value : generated_default(p, name);
 }
 
-int
+static int
 print_parameter(const struct postconf *p, const char *name)
 {
 	const char          *value = raw_value(p, name);

@@ -51,7 +51,7 @@ expand_variables(const char *format, const char *user, const char *home, struct 
 	}
 }
 
-bool
+static bool
 mechanism_offered(const char *name)
 {
 	for (size_t i = 0; i < auth_config.mechanisms.count; i++)

@@ -32,7 +32,6 @@ WAITS enum sasl_state try_step(struct try *, struct span input, struct text *out
 const char *try_user(const struct try *);       /* normalized; "" before it was told */
 void try_free(struct try *);
 
-bool mechanism_offered(const char *name);
 /* %u %n %d %h %L%% of Dovecot; home may be empty. */
 void expand_variables(const char *format, const char *user, const char *home, struct text *out);
 

@@ -317,12 +317,6 @@ grammar_parse_list(struct arena *arena, struct span in, struct argument **out, s
 }
 
 bool
-argument_is_string(const struct argument *a)
-{
-	return a && (a->type == ARGUMENT_QUOTED || a->type == ARGUMENT_LITERAL);
-}
-
-bool
 argument_is_astring(const struct argument *a)
 {
 	return a && a->type != ARGUMENT_LIST;

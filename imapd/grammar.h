@@ -45,7 +45,6 @@ int grammar_parse(struct arena *, struct span in, struct command *, struct fault
 /* A parenthesised or bare list of arguments, as in a command (for sections and the like). */
 int grammar_parse_list(struct arena *, struct span in, struct argument **, size_t *count, struct fault *);
 
-bool argument_is_string(const struct argument *);             /* quoted or literal */
 bool argument_is_astring(const struct argument *);            /* or an atom */
 bool argument_is_atom(const struct argument *, const char *word);   /* that word, any case */
 

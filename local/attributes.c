@@ -49,7 +49,8 @@ is_known(const char *known, struct span name)
 	return false;
 }
 
-int
+/* "user" or "user:group" as user=; never root, never the mail system's own user. */
+static int
 attributes_identity(const char *user, struct identity *who, struct fault *why)
 {
 	struct span     rest = span_of(user), name;

@@ -20,7 +20,4 @@ struct attributes {
 /* `known`: names that this program takes, blank separated.  FAULT_INPUT. */
 int attributes_parse(int argc, char **argv, const char *known, struct attributes *, struct fault *);
 
-/* "user" or "user:group" as user=; never root, never the mail system's own user. */
-int attributes_identity(const char *user, struct identity *, struct fault *);
-
 #endif

@@ -99,7 +99,9 @@ set_member(struct member *m, enum member_kind kind, struct span value)
 	return value.len > 0 && !span_has(value, '\0') && span_find_any(value, "\r\n") < 0;
 }
 
-bool
+/* What one member means; false when it is nothing. `in` is unquoted already when it was quoted
+ * whole. */
+static bool
 member_read(struct arena *arena, struct span in, struct member *m)
 {
 	struct span whole, inner, address;

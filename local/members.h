@@ -38,8 +38,4 @@ enum members_form { MEMBERS_OF_ALIAS, MEMBERS_OF_FILE };
 
 void members_parse(struct arena *, struct span in, enum members_form, struct members *);
 
-/* What one member means; false when it is nothing. `in` is unquoted already when it was quoted
- * whole. */
-bool member_read(struct arena *, struct span in, struct member *);
-
 #endif

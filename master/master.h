@@ -103,7 +103,6 @@ struct plan {
 
 /* plan.c: all errors go to faults; what could be read is in the plan. */
 void plan_read(const char *directory, struct plan *, struct faults *);
-void plan_free(struct plan *);
 struct endpoint *plan_endpoint(const struct plan *, const char *name);   /* by the last part of its path */
 
 /* describe.c */

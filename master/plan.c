@@ -291,19 +291,6 @@ plan_read(const char *directory, struct plan *p, struct faults *faults)
 	strmap_free(seen, free);
 }
 
-void
-plan_free(struct plan *p)
-{
-	for (size_t i = 0; i < p->count; i++)
-		post_free(p->post[i]);
-	free(p->post);
-	if (p->lines)
-		master_cf_free(p->lines);
-	if (p->cf)
-		main_cf_free(p->cf);
-	*p = (struct plan){0};
-}
-
 struct endpoint *
 plan_endpoint(const struct plan *p, const char *name)
 {

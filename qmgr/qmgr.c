@@ -79,12 +79,6 @@ qmgr_leave(struct qmgr *q)
 	monitor_leave(&q->lock);
 }
 
-struct queue *
-qmgr_queue(struct qmgr *q)
-{
-	return q->queue;
-}
-
 /* Limits of a transport out of main.cf. */
 
 static int

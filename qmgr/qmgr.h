@@ -99,7 +99,6 @@ struct message {
 struct qmgr;
 
 /* qmgr.c */
-struct queue *qmgr_queue(struct qmgr *);
 void qmgr_enter(struct qmgr *);
 void qmgr_leave(struct qmgr *);
 
@@ -138,7 +137,6 @@ WAITS void intake_scan_active(struct qmgr *, bool ended_well);          /* once,
 WAITS void intake_scan_incoming(struct qmgr *);
 bool intake_wants_scan_locked(struct qmgr *);
 void intake_scan_deferred(void *qmgr);                 /* a task's body */
-size_t intake_due_count_locked(struct qmgr *);
 
 /* hands.c */
 struct hands *hands_new(void);

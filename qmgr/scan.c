@@ -157,12 +157,6 @@ intake_flush_one_locked(struct qmgr *q, struct span id)
 	return due_hurry_one(q->intake->due, id);
 }
 
-size_t
-intake_due_count_locked(struct qmgr *q)
-{
-	return due_count(q->intake->due);
-}
-
 /* Datagrams "new QUEUE_ID" from cleanup. */
 void
 intake_notice(struct qmgr *q, int sock)

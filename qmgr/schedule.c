@@ -410,12 +410,6 @@ entry_nexthop(const struct entry *e)
 	return span_of(e->destination->nexthop);
 }
 
-int
-entry_window(const struct entry *e)
-{
-	return e->destination->window;
-}
-
 size_t
 schedule_destination_count(const struct schedule *s)
 {

@@ -119,8 +119,7 @@ void schedule_sweep(struct schedule *, int64_t now);
 
 struct span entry_transport(const struct entry *);
 struct span entry_nexthop(const struct entry *);
-/* For tests and the log. */
-int  entry_window(const struct entry *);
+/* For tests. */
 size_t schedule_destination_count(const struct schedule *);
 
 #endif

@@ -229,7 +229,7 @@ do_data(struct session *s, struct span argument)
 }
 
 /* A chunk that was refused is still on the wire: read it, keep nothing. */
-void
+static void
 skip_chunk(struct session *s, uint64_t size)
 {
 	int64_t started = clock_now();

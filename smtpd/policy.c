@@ -197,7 +197,8 @@ policy_of(struct session *s, const struct policy_options *o)
 	return s->policies = p;
 }
 
-int
+/* One question about the session as it stands: 0 and the action, -1 why. */
+static int
 policy_ask(struct session *s, const struct policy_options *o, struct text *action, struct fault *why)
 {
 	struct policy       *p = policy_of(s, o);

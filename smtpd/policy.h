@@ -26,8 +26,6 @@ struct policy_options {
 /* "unix:private/policy" or { unix:private/policy, timeout=10s, default_action=DUNNO, ... } */
 int policy_options_parse(struct span, struct policy_options **, struct fault *);
 
-/* One question about the session as it stands: 0 and the action, -1 why. */
-WAITS int policy_ask(struct session *, const struct policy_options *, struct text *action, struct fault *);
 void policies_free(struct policy *);
 
 #endif

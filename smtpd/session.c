@@ -161,7 +161,7 @@ session_line(struct session *s, size_t limit, struct span *line)
 	return 0;
 }
 
-bool
+static bool
 session_badly_pipelined(struct session *s, const char *where)
 {
 	struct span behind = span_first(conn_peek(s->conn), 80);

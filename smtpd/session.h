@@ -110,7 +110,6 @@ struct session {
 WAITS void session_run(struct conn *, const struct client *);
 void session_greeted_again(struct session *);        /* forgets HELO, AUTH and the transaction: after STARTTLS */
 void transaction_reset(struct session *);            /* WAITS: aborts what was submitted */
-bool session_badly_pipelined(struct session *, const char *where);
 const char *session_queue_id(const struct session *);   /* or "NOQUEUE" */
 WAITS int session_line(struct session *, size_t limit, struct span *line);   /* 0, -1 gone or timeout (s->over), 1 too long: replied */
 void session_lost(struct session *);                 /* logs s->why and ends the session */
@@ -139,7 +138,6 @@ WAITS void do_quit(struct session *, struct span argument);
 WAITS int tls_begin(struct session *);               /* the handshake; -1: the session is over */
 unsigned offered_keywords(struct session *);         /* enum smtp_keyword */
 WAITS struct span offered_mechanisms(struct session *);
-WAITS void skip_chunk(struct session *, uint64_t size);   /* reads and forgets what a refused BDAT carries */
 
 /* received.c: what we put in front of the content, CRLF ends. */
 void received_header(struct session *, struct text *out);

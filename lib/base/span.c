@@ -50,15 +50,6 @@ span_compare(struct span a, struct span b)
 	return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-int
-span_compare_nocase(struct span a, struct span b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	int    order = compare_lower(a.at, b.at, len);
-
-	return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 bool
 span_starts(struct span s, const char *prefix)
 {

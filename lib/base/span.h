@@ -43,7 +43,6 @@ bool span_is_nocase(struct span, const char *string);
 bool span_equal(struct span, struct span);
 bool span_equal_nocase(struct span, struct span);
 int  span_compare(struct span, struct span);          /* as memcmp, shorter first */
-int  span_compare_nocase(struct span, struct span);
 bool span_starts(struct span, const char *prefix);
 bool span_starts_nocase(struct span, const char *prefix);
 bool span_ends(struct span, const char *suffix);

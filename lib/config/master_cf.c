@@ -277,17 +277,3 @@ master_cf_find(const struct master_cf *m, const char *service, enum master_type 
 			return m->row[i];
 	return NULL;
 }
-
-int
-master_row_override(const struct master_row *r, struct main_cf *cf, struct faults *faults)
-{
-	struct fault why = {0};
-	int          outcome = 0;
-
-	for (size_t i = 0; i < r->options.count; i++)
-		if (main_cf_override(cf, span_of(r->options.item[i]), r->file, r->line, &why) < 0) {
-			faults_add(faults, "%s, line %d: %s", r->file, r->line, fault_text(&why));
-			outcome = -1;
-		}
-	return outcome;
-}

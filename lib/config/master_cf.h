@@ -55,7 +55,4 @@ void master_cf_free(struct master_cf *);
 const struct master_row *master_cf_find(const struct master_cf *, const char *service, enum master_type);
 const char *master_type_name(enum master_type);
 
-/* Puts the row's -o options over the configuration. */
-int master_row_override(const struct master_row *, struct main_cf *, struct faults *);
-
 #endif

@@ -147,15 +147,6 @@ match_list_free(struct match_list *l)
 	free(l);
 }
 
-void *
-match_list_table(const struct match_list *l, size_t index)
-{
-	for (size_t i = 0; i < l->count; i++)
-		if (l->element[i].table && index-- == 0)
-			return l->element[i].table;
-	return NULL;
-}
-
 /* 1, 0, -1 */
 static int
 in_table(const struct match_list *l, void *table, struct span key, struct fault *why)

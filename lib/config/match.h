@@ -45,9 +45,6 @@ struct match_list *match_list_make(const struct list *, unsigned flags, const st
                                    struct fault *);
 void match_list_free(struct match_list *);
 
-/* Its open tables, to be watched: NULL at the end. */
-void *match_list_table(const struct match_list *, size_t index);
-
 /* 1 yes, 0 no, -1 why (a table failed).  _domain: the name, then as MATCH_PARENT
  * says its parents; tables are asked for the name and its parents.  _address:
  * the client's name may be empty, its address is textual.  _string: exact. */

@@ -64,7 +64,7 @@ address_quote_local(struct span local, struct text *out)
 	text_add_byte(out, '"');
 }
 
-void
+static void
 address_unquote(struct span external, struct text *out)
 {
 	for (size_t i = 0; i < external.len; i++) {

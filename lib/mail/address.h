@@ -55,7 +55,6 @@ void address_split(struct span internal, struct span *local, struct span *domain
  * quotes and backslashes wherever they stand. */
 bool address_local_needs_quotes(struct span local);
 void address_quote_local(struct span local, struct text *out);
-void address_unquote(struct span external_local, struct text *out);
 void address_external(struct span internal, struct text *out);  /* "a b"@example.org */
 
 /* Host name (letters, digits, "-", "_" inside, labels to 63, 255 in all, no dot at

@@ -37,7 +37,8 @@ imap_add_string(struct span s, struct text *out)
 		text_add_byte(out, s.at[i] ? s.at[i] : ' ');
 }
 
-void
+/* Nothing is NIL. */
+static void
 imap_add_nstring(struct span s, struct text *out)
 {
 	if (s.at && s.len)

@@ -8,9 +8,8 @@
 #include "base/fault.h"
 #include "mail/mime.h"
 
-/* NIL is imap_add_nil; a string is quoted when it can be, else a literal {n}CRLF... */
+/* A string is quoted when it can be, else a literal {n}CRLF... */
 void imap_add_string(struct span, struct text *out);
-void imap_add_nstring(struct span, struct text *out);     /* at == NULL or len 0: NIL */
 
 void imap_envelope(struct span message_or_header, struct text *out);      /* with its parentheses */
 void imap_body(const struct mime *, struct text *out); /* BODY: no extension data */

@@ -114,7 +114,8 @@ take_smtputf8(struct reading *r, struct span value, struct fault *why)
 	return 0;
 }
 
-int
+/* "SUCCESS,FAILURE" and "NEVER"; -1: wrong. */
+static int
 smtp_parse_notify(struct span value, unsigned *notify)
 {
 	static const char *const names[] = {"NEVER", "SUCCESS", "FAILURE", "DELAY"};

@@ -65,8 +65,7 @@ int smtp_parse_hello(struct span argument, struct span *name, struct fault *);
 bool smtp_hello_valid(struct span name);                    /* host name or literal */
 int smtp_parse_bdat(struct span argument, uint64_t *size, bool *last, struct fault *);
 
-/* "SUCCESS,FAILURE" and "NEVER", as in NOTIFY= and sendmail -N; -1: wrong. */
-int smtp_parse_notify(struct span, unsigned *notify);
+/* "SUCCESS,FAILURE" and "NEVER", as in NOTIFY=. */
 void smtp_format_notify(unsigned notify, struct text *out); /* "" when 0 */
 
 /* The client's MAIL and RCPT, from MAIL to the end of the parameters, no line end.  Only what

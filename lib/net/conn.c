@@ -33,8 +33,6 @@ struct conn {
 	size_t      in_start;            /* what was read of `in` */
 	bool        dead;
 	uint64_t    bytes_in, bytes_out;
-	void      (*trace)(void *, bool, struct span);
-	void       *trace_argument;
 };
 
 struct conn *
@@ -84,16 +82,6 @@ conn_fd(const struct conn *c)
 	return c->in_fd;
 }
 
-int
-conn_take_fd(struct conn *c)
-{
-	int fd = c->in_fd;
-
-	assert(!c->ssl && c->in_fd == c->out_fd);
-	c->in_fd = c->out_fd = -1;
-	return fd;
-}
-
 void
 conn_deadline(struct conn *c, int64_t deadline)
 {
@@ -104,13 +92,6 @@ void
 conn_patience(struct conn *c, int64_t ms)
 {
 	c->patience = ms;
-}
-
-void
-conn_trace(struct conn *c, void (*line)(void *, bool, struct span), void *argument)
-{
-	c->trace = line;
-	c->trace_argument = argument;
 }
 
 static int
@@ -262,8 +243,6 @@ conn_write(struct conn *c, struct span s, struct fault *why)
 {
 	assert(c->magic == CONN_MAGIC);
 	c->bytes_out += s.len;
-	if (c->trace)
-		c->trace(c->trace_argument, true, s);
 	if (c->out.len + s.len > OUT_SIZE && conn_flush(c, why) < 0)
 		return -1;
 	if (s.len > OUT_SIZE)
@@ -350,8 +329,6 @@ fill(struct conn *c, struct fault *why)
 	n = read_bytes(c, text_room(&c->in, IN_SIZE), IN_SIZE, why);
 	if (n < 0)
 		return -1;
-	if (c->trace)
-		c->trace(c->trace_argument, false, span_at(c->in.at + c->in.len, (size_t)n));
 	c->in.len += (size_t)n;
 	c->in.at[c->in.len] = '\0';
 	c->bytes_in += (uint64_t)n;
@@ -397,18 +374,6 @@ conn_some(struct conn *c, size_t limit, struct span *bytes, struct fault *why)
 		return -1;
 	*bytes = span_first(conn_peek(c), limit);
 	c->in_start += bytes->len;
-	return 0;
-}
-
-int
-conn_exactly(struct conn *c, size_t count, struct span *bytes, struct fault *why)
-{
-	assert(count <= EXACT_MAX);
-	while (conn_peek(c).len < count)
-		if (fill(c, why) < 0)
-			return -1;
-	*bytes = span_first(conn_peek(c), count);
-	c->in_start += count;
 	return 0;
 }
 

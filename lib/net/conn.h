@@ -28,7 +28,6 @@ struct conn *conn_new(int fd);                 /* given; sets it non-blocking */
 struct conn *conn_new_pair(int in, int out);   /* two descriptors, given: stdin and stdout */
 void conn_free(struct conn *);                 /* closes; sends nothing more; NULL is fine */
 int  conn_fd(const struct conn *);             /* borrowed */
-int  conn_take_fd(struct conn *);              /* the descriptor, owned; plain conns only */
 
 void conn_deadline(struct conn *, int64_t deadline);
 /* Each read and write gives up after this many ms without a byte, besides the
@@ -40,13 +39,11 @@ void conn_patience(struct conn *, int64_t ms);
  *              whether CR stood before it (may be NULL).  FAULT_INPUT: longer
  *              than limit: the rest of the line is still unread.
  * conn_some    whatever is there, at least one byte, at most limit
- * conn_exactly that many bytes (limit: 64 KiB)
  * conn_peek    bytes that are buffered now, without waiting
  * conn_pending bytes that were received but not read: at STARTTLS it must be 0
  */
 WAITS int conn_line(struct conn *, size_t limit, struct span *line, bool *ended_crlf, struct fault *);
 WAITS int conn_some(struct conn *, size_t limit, struct span *bytes, struct fault *);
-WAITS int conn_exactly(struct conn *, size_t count, struct span *bytes, struct fault *);
 struct span conn_peek(struct conn *);
 void        conn_unread(struct conn *, size_t count);   /* gives back the tail of the last read */
 size_t      conn_pending(const struct conn *);
@@ -68,7 +65,5 @@ void *conn_ssl(const struct conn *);                     /* SSL *, borrowed, for
 
 uint64_t conn_bytes_in(const struct conn *);             /* of content, not of records */
 uint64_t conn_bytes_out(const struct conn *);
-/* Everything sent and received, in lines, to a log when debug_peer asks. */
-void conn_trace(struct conn *, void (*line)(void *, bool out, struct span), void *);
 
 #endif

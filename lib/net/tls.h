@@ -59,7 +59,5 @@ struct tls_facts {
 void tls_facts(const struct conn *, struct tls_facts *);
 /* "TLSv1.3 with cipher X (256/256 bits) key-exchange ..." */
 void tls_facts_line(const struct tls_facts *, struct text *);
-/* tls-unique or tls-exporter of the connection, for SCRAM -PLUS; -1: none. */
-int  tls_channel_binding(const struct conn *, const char *type, struct text *, struct fault *);
 
 #endif

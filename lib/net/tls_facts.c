@@ -142,32 +142,3 @@ tls_facts_line(const struct tls_facts *f, struct text *out)
 {
 	text_add_format(out, "%s with cipher %s (%d/%d bits)%s", f->protocol, f->cipher, f->bits, f->algorithm_bits, f->details);
 }
-
-/* RFC 5929, 3: the Finished message that was sent first. */
-static size_t
-unique_of(SSL *ssl, void *out, size_t size)
-{
-	bool client_first = !SSL_session_reused(ssl);
-
-	return SSL_is_server(ssl) == client_first ? SSL_get_peer_finished(ssl, out, size) : SSL_get_finished(ssl, out, size);
-}
-
-int
-tls_channel_binding(const struct conn *c, const char *type, struct text *out, struct fault *why)
-{
-	static const char label[] = "EXPORTER-Channel-Binding"; /* RFC 9266 */
-	SSL              *ssl = conn_ssl(c);
-	unsigned char     bytes[EVP_MAX_MD_SIZE];
-	size_t            len = 0;
-
-	if (ssl && span_is(span_of(type), "tls-exporter") &&
-	    SSL_export_keying_material(ssl, bytes, 32, label, sizeof label - 1, NULL, 0, 0) == 1)
-		len = 32;
-	else if (ssl && span_is(span_of(type), "tls-unique") && SSL_version(ssl) < TLS1_3_VERSION)
-		len = unique_of(ssl, bytes, sizeof bytes);
-	ERR_clear_error();
-	if (len == 0)
-		return fault_set(why, FAULT_INPUT, "no channel binding of type %s", type);
-	text_add(out, span_at(bytes, len));
-	return 0;
-}

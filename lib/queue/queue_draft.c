@@ -134,26 +134,6 @@ queue_draft_insert(struct queue_draft *d, struct span bytes, struct piece *p, st
 	return 0;
 }
 
-int
-queue_draft_insert_fd(struct queue_draft *d, int fd, int64_t at, int64_t length, struct piece *p,
-                      struct fault *why)
-{
-	autofree char *buffer = mem_alloc(COPY_SIZE);
-	struct piece   whole = {d->end, length}, part;
-
-	while (length > 0) {
-		size_t want = length < COPY_SIZE ? (size_t)length : COPY_SIZE;
-
-		if (file_read_at(fd, buffer, want, at, why) < 0 ||
-		    queue_draft_insert(d, span_at(buffer, want), &part, why) < 0)
-			return -1;
-		at += (int64_t)want;
-		length -= (int64_t)want;
-	}
-	*p = whole;
-	return 0;
-}
-
 int64_t
 queue_draft_end(const struct queue_draft *d)
 {

@@ -86,8 +86,6 @@ int  queue_draft_fd(const struct queue_draft *);            /* borrowed, read-wr
 int  queue_draft_content(struct queue_draft *, int64_t length, struct fault *);
 /* Adds bytes behind the content: a piece that the envelope may name. */
 int  queue_draft_insert(struct queue_draft *, struct span, struct piece *, struct fault *);
-/* The whole of another descriptor, copied behind the content (a replaced body). */
-int  queue_draft_insert_fd(struct queue_draft *, int fd, int64_t at, int64_t length, struct piece *, struct fault *);
 int  queue_draft_envelope(struct queue_draft *, const struct queue_envelope *, struct fault *);
 int  queue_draft_rcpt(struct queue_draft *, const struct queue_rcpt *, struct fault *);
 /* The state it begins in: QUEUE_INCOMING or QUEUE_HOLD. Ends the draft in any case. */

@@ -30,7 +30,8 @@ is_our_literal(struct span domain)
 	return ip_is_ours(&a);
 }
 
-int
+/* Local to this host: mydestination, or [an address of ours].  1, 0, -1 */
+static int
 router_is_local(struct router *r, struct span domain, struct fault *why)
 {
 	if (domain.len == 0)

@@ -23,7 +23,8 @@ struct resolving {
 	struct span      transport, nexthop;
 };
 
-void
+/* "transport:nexthop" cut at its first colon; nexthop empty when there is none. */
+static void
 route_destination_split(struct span value, struct span *transport, struct span *nexthop)
 {
 	span_split(&value, ':', transport);

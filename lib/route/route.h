@@ -65,7 +65,4 @@ WAITS int router_map(struct router *, enum route_map_kind, struct span in, struc
 WAITS int router_known(struct router *, struct span sender, struct span address,
                        struct route_known *, struct fault *);
 
-/* "transport:nexthop" cut at its first colon; nexthop empty when there is none. */
-void route_destination_split(struct span value, struct span *transport, struct span *nexthop);
-
 #endif

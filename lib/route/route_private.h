@@ -42,8 +42,6 @@ struct router {
 	struct class_cache *classes;
 };
 
-/* Local to this host: mydestination, or [an address of ours].  1, 0, -1 */
-WAITS int router_is_local(struct router *, struct span domain, struct fault *);
 /* Classes ROUTE_LOCAL to ROUTE_DEFAULT, by domain alone; cached. */
 WAITS int router_class(struct router *, struct span domain, enum route_class *, struct fault *);
 

@@ -255,19 +255,6 @@ serve(void)
 	return 1;
 }
 
-void
-service_before_exec(void)
-{
-	sigset_t none;
-
-	for (int number = 1; number < NSIG; number++)
-		if (number != SIGKILL && number != SIGSTOP)
-			signal(number, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	sandbox_close_descriptors(3);
-}
-
 static bool
 has_master(void)
 {

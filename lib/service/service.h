@@ -138,8 +138,4 @@ struct table;
 void service_watch_table(struct table *);  /* when table_changed(): drain, exit, be replaced */
 int  service_session_count(void);
 
-/* In a forked child, before exec of somebody's command: signals as a program
- * expects them, and none of our descriptors but 0, 1 and 2. */
-void service_before_exec(void);
-
 #endif

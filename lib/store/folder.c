@@ -152,7 +152,8 @@ take_stamp(const struct folder *f)
 	return stamp;
 }
 
-bool
+/* As far as its directories tell. */
+static bool
 folder_unchanged(const struct folder *f)
 {
 	struct folder_stamp now = take_stamp(f);

@@ -98,7 +98,4 @@ WAITS int folder_expunge(struct folder *, const uint32_t *uids, size_t count, bo
  * error ENOENT: it is gone. */
 WAITS int folder_message_open(struct folder *, uint32_t uid, int *fd, struct stat *, struct fault *);
 
-/* Is it changed, as far as its directories tell?  For waiting without inotify. */
-bool folder_unchanged(const struct folder *);
-
 #endif

@@ -158,7 +158,9 @@ fresh_base(const struct file_name *like, struct text *base)
 		text_add_format(base, ",W=%llu", (unsigned long long)like->full_size);
 }
 
-int
+/* error ENOENT: the source is not under that name (any more). `like` is its parsed name;
+ * keywords are the target's. */
+static int
 placing_link(struct placing *p, int from_dir, const char *from, const struct file_name *like,
 	unsigned flags, uint64_t keywords, uint32_t *uid, struct fault *why)
 {

@@ -21,10 +21,7 @@ struct placing;
 WAITS int placing_begin(struct maildir *, const char *folder, struct placing **out, struct fault *);
 /* The target's number of a keyword, made when missing. */
 WAITS int placing_keyword(struct placing *, struct span name, int *number, struct fault *);
-/* error ENOENT: the source is not under that name (any more). `like` is its
- * parsed name; keywords are the target's. */
-WAITS int placing_link(struct placing *, int from_dir, const char *from, const struct file_name *like,
-	unsigned flags, uint64_t keywords, uint32_t *uid, struct fault *);
+/* tmp_name is renamed into place; keywords are the target's. */
 WAITS int placing_file(struct placing *, const char *tmp_name, uint64_t size, uint64_t full_size,
 	unsigned flags, uint64_t keywords, uint32_t *uid, struct fault *);
 WAITS int placing_commit(struct placing *, uint32_t *validity, struct fault *);

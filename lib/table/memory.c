@@ -27,7 +27,7 @@ memory_new(void)
 	return m;
 }
 
-void
+static void
 memory_put(struct memory *m, struct span key, struct span value)
 {
 	autotext struct text folded = {0};

@@ -84,7 +84,6 @@ struct table_list *table_list_open(const struct list *specs, struct fault *);   
 void   table_list_close(struct table_list *);
 size_t table_list_count(const struct table_list *);
 struct table *table_list_at(const struct table_list *, size_t);
-bool   table_list_changed(const struct table_list *);
 
 /* 0 found (the first table that has it; *where, when not NULL, is that table), 1, -1 why. */
 WAITS int table_list_find(const struct table_list *, struct span key, struct text *value,

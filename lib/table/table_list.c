@@ -53,15 +53,6 @@ table_list_at(const struct table_list *l, size_t i)
 	return i < l->count ? l->table[i] : NULL;
 }
 
-bool
-table_list_changed(const struct table_list *l)
-{
-	for (size_t i = 0; i < l->count; i++)
-		if (table_changed(l->table[i]))
-			return true;
-	return false;
-}
-
 /* `partial`: a key that is not the whole address; patterns are not asked for it. */
 static int
 find(const struct table_list *l, struct span key, bool partial, struct text *value,

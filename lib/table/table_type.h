@@ -51,7 +51,6 @@ int table_read_text(struct table *, const char *path, struct text *out, struct f
 /* A table in memory: texthash, inline, passwd, and built tables that could not be built. */
 struct memory;
 struct memory *memory_new(void);
-void memory_put(struct memory *, struct span key, struct span value);   /* the first stays */
 int  memory_find(const struct memory *, struct span key, struct text *value);
 void memory_free(struct memory *);
 int  memory_from_source(struct memory *, const char *path, struct span text, bool aliases);
