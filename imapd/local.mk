@@ -37,7 +37,6 @@ t_fuzz_fuzz_imap_SOURCES = t/fuzz/fuzz_imap.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_imap_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_fuzz_fuzz_imap_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_imap_LDADD = $(IMAPD_LIBS)
-EXTRA_DIST += t/fuzz/corpus/imap
 
 pkglibexec_PROGRAMS += imapd/imapd imapd/imap-login
 imapd_imapd_SOURCES = imapd/main.c

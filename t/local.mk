@@ -13,7 +13,7 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_DRIVER = $(LOG_DRIVER)
 AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
 	export top_srcdir top_builddir;
-FUZZ_CORPUS = $(top_srcdir)/t/fuzz/corpus
+FUZZ_CORPUS = $(top_srcdir)/t/fuzz/corpus t/bench/mta.py
 if FUZZING
 FUZZ_DRIVER =
 LIBFUZZER = -fsanitize=fuzzer
@@ -22,7 +22,7 @@ FUZZ_DRIVER = t/fuzz/driver.c
 LIBFUZZER =
 endif
 EXTRA_DIST += t/fuzz/driver.c t/fuzz/fuzz.h
-EXTRA_DIST += t/layers t/demo.py
+EXTRA_DIST += t/layers t/demo.py t/fuzz/corpus
 
 .PHONY: asan tsan lint layers privileges run help fuzz crash bench talk
 help:
@@ -52,6 +52,8 @@ fuzz:
 		t/fuzz/fuzz_$(P) -max_total_time=$(or $(S),60) corpus/$(P) $(abs_top_srcdir)/t/fuzz/corpus/$(P)
 talk: all
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) $(top_srcdir)/t/talk/talk $(V) $(top_srcdir)/t/talk/*/$(or $(T),*).talk
+bench: all
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/bench/mta.py $(B)
 run: all
 	top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/demo.py
 crash: all

@@ -38,7 +38,6 @@ FUZZ_TARGETS += t/fuzz/fuzz_filename
 t_fuzz_fuzz_filename_SOURCES = t/fuzz/fuzz_filename.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_filename_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_filename_LDADD = lib/store/libstore.a $(BASE_LIBS)
-EXTRA_DIST += t/fuzz/corpus/filename
 
 UNIT_TESTS += t/unit/store/test_folder
 t_unit_store_test_folder_SOURCES = t/unit/store/test_folder.c t/unit/unit.h
@@ -50,4 +49,3 @@ FUZZ_TARGETS += t/fuzz/fuzz_uidlist
 t_fuzz_fuzz_uidlist_SOURCES = t/fuzz/fuzz_uidlist.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_uidlist_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_uidlist_LDADD = lib/store/libstore.a $(BASE_LIBS)
-EXTRA_DIST += t/fuzz/corpus/uidlist
