@@ -3,10 +3,9 @@
 """relay_postfix.py - Postfix relays to us and we relay to Postfix, both ways with TLS; Dovecot's LMTP takes our mail
 
 Postfix and Dovecot are private instances: configuration, queue, data and ports of their own, started and
-stopped by their own commands.  What was sent must come out the same to the byte.  With
-`readers` the log of the run is read by other people's programs (log_readers.py).
+stopped by their own commands.  What was sent must come out the same to the byte.
 """
-import glob, grp, os, pwd, re, shutil, smtplib, socket, ssl, subprocess, sys
+import glob, os, re, shutil, signal, smtplib, socket, ssl, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import *
@@ -132,7 +131,7 @@ transport_maps = inline:{{ours.example.net=smtp:[127.0.0.1]:{relay_to}}}
 
 
 class Dovecot:
-    def __init__(self, top, user, uid, gid):
+    def __init__(self, top, uid, gid):
         self.dir, self.missing = f"{top}/dovecot", None
         if not ROOT:
             self.missing = "a private Dovecot needs root"
@@ -293,6 +292,7 @@ def by_tools(t, i, boxes):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # whoever ends us ends Postfix and Dovecot too
     t = Tap()
     uid, gid = (5000, 5000) if ROOT else (os.getuid(), os.getgid())
     with Instance(master=POSTERN_MASTER) as i:
@@ -300,7 +300,7 @@ def main():
         boxes = f"{i.dir}/boxes"
         os.mkdir(boxes)
         os.chmod(boxes, 0o777)
-        p, d = Postfix(i.dir, ports["us"], uid, gid), Dovecot(i.dir, "vmail", uid, gid)
+        p, d = Postfix(i.dir, ports["us"], uid, gid), Dovecot(i.dir, uid, gid)
         with open(f"{i.dir}/etc/boxes", "w") as f:
             f.write(table_of_boxes("ours.example.net"))
         i.configure(f"""mydestination =
