@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -300,7 +301,10 @@ remove_file(const char *name)
 		log_warning("%s", fault_text(&why)); /* it will be sent again */
 }
 
-/* -1: cleanup is away, or the disk is full: the others will fare no better now. */
+/*
+ * -1: cleanup takes nothing (it is away, or the disk is full): the others will fare no better
+ * now. A message that it will not take just now stands in nobody's way.
+ */
 static int
 pick_up(const char *name, int fd, uid_t uid)
 {
@@ -321,8 +325,11 @@ pick_up(const char *name, int fd, uid_t uid)
 		else
 			log_warning("maildrop/%s: cannot tell its sender: %s", name,
 			            fault_text(&more));
-	} else
+		done = 0;
+	} else {
 		log_warning("maildrop/%s: %s: will try again", name, fault_text(&why));
+		done = l.submission ? 0 : -1;
+	}
 	letter_end(&l);
 	return done;
 }
@@ -339,7 +346,9 @@ look_at(const char *name)
 			log_warning("maildrop/%s: %s", name, strerror(errno));
 		return 0;
 	}
-	if (fstat(fd, &st) < 0)
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return 0; /* the pickup before us is at it, and ends when it is done */
+	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
 		return 0;
 	if (!maildrop_is_ready(&st)) {
 		if (!S_ISREG(st.st_mode) || st.st_nlink != 1)

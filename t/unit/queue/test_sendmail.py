@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """test_sendmail.py - sendmail, postdrop and pickup: from a command line into the queue"""
-import os, resource, signal, struct, subprocess, sys
+import fcntl, os, resource, signal, struct, subprocess, sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from programs import *
 
 tap = Tap()
-h = House("command_directory = %s/cmd\ndaemon_directory = %s\nmessage_size_limit = 20000\nhopcount_limit = 5" %
+h = House("command_directory = %s/cmd\ndaemon_directory = %s\nmessage_size_limit = 20000\nhopcount_limit = 5\nvirtual_alias_maps = pcre:{{/^(x*)loop@example.org$$/ $${1}xloop@example.org}}" %
           (os.path.abspath(BUILD), os.path.abspath(BUILD)))
 SENDMAIL = os.path.abspath(BUILD) + "/cmd/sendmail"
 POSTDROP = os.path.abspath(BUILD) + "/cmd/postdrop"
@@ -219,6 +219,25 @@ sendmail("-i", "u@example.net", text=text)
 h.wait(lambda: len(h.messages("incoming")) == 3)
 bodies = [read_message(h.queue + "/incoming/" + f)[2] for f in h.messages("incoming")]
 tap.ok(any(b.endswith(text.split(b"\n\n", 1)[1].replace(b"\n", b"\r\n")) for b in bodies), "bytes arrive as they were")
+
+# --- one that another pickup is at, and one that cannot be taken now, stand in nobody's way ---
+h.stop("pickup")
+count = len(h.messages("incoming"))
+for to in ("loop@example.org", "busy@example.net", "u@example.net", "loop@example.org", "v@example.net"):
+    sendmail(to)
+held = [f for f in drops() if b"busy@" in open(h.queue + "/maildrop/" + f, "rb").read()]
+lock = open(h.queue + "/maildrop/" + held[0])
+fcntl.flock(lock, fcntl.LOCK_EX)
+h.start("pickup", "public/pickup")
+tap.ok(h.wait(lambda: len(h.messages("incoming")) == count + 2 and len(drops()) == 3), "what cannot be taken now delays no other message", (drops(), h.log[-8:]))
+tap.ok(held[0] in drops(), "what another pickup is at is left to it")
+lock.close()
+for f in drops():
+    if f != held[0]:
+        os.unlink(h.queue + "/maildrop/" + f)
+h.stop("pickup")
+h.start("pickup", "public/pickup")
+tap.ok(h.wait(lambda: not drops() and len(h.messages("incoming")) == count + 3), "until that is gone", drops())
 
 # --- cleanup away: it stays, and nothing is lost ---
 h.stop("cleanup")
