@@ -60,14 +60,24 @@ mechanism_offered(const char *name)
 	return false;
 }
 
+/* %n and %d are directories in many a mail_location. */
+static bool
+is_dots(struct span part)
+{
+	return part.len == 0 || span_is(part, ".") || span_is(part, "..");
+}
+
 /* A name that could be a path, or split a log line, is nobody's. */
 static bool
 plausible(const char *user)
 {
+	const char *at = strchr(user, '@');
+
 	for (const char *p = user; *p; p++)
 		if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '/' || *p == '\\')
 			return false;
-	return *user && strcmp(user, ".") != 0 && strcmp(user, "..") != 0 && strlen(user) <= SASL_USER_MAX;
+	return !is_dots(span_first(span_of(user), strcspn(user, "@"))) &&
+	       !is_dots(span_from(span_of(user), at ? (size_t)(at - user) + 1 : 0)) && strlen(user) <= SASL_USER_MAX;
 }
 
 static int

@@ -50,6 +50,10 @@ become(const struct login_session *in, struct mailbox_session *out, struct fault
 
 	if (ask_auth_redeem(in->ticket, &out->user, why) < 0)
 		return -1;
+	/* authd says so (first_valid_uid), but a mailbox is never root's business */
+	if (privilege_is_root() && (out->user.uid == 0 || out->user.gid == 0))
+		return fault_set(why, FAULT_DENIED, "refusing to serve a mailbox with uid %ld, gid %ld",
+		                 (long)out->user.uid, (long)out->user.gid);
 	who.uid = out->user.uid;
 	who.gid = out->user.gid;
 	return user_become(&who, why) < 0 ? -1 : confine(&out->user, why);
