@@ -158,6 +158,7 @@ main(int argc, char **argv)
 	}
 	keep_three_descriptors();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* ignored by the caller, it would hide how postdrop ended */
 	log_open("postfix/sendmail", -1);
 	log_also_stderr(true);
 	s.mode = mode_of_name(command_name(argv[0]));

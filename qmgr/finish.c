@@ -14,7 +14,7 @@
 #include "ipc/submit.h"
 #include "qmgr.h"
 
-enum { SOON_US = 5 * 1000000, TROUBLE_US = 60 * 1000000 };
+enum { SOON_US = 5 * 1000000, TROUBLE_US = 60 * 1000000, SLOWER_MAX = 100 };
 
 static void
 stay_active(struct qmgr *q, struct message *m)
@@ -41,15 +41,16 @@ remove_it(struct qmgr *q, struct message *m)
 }
 
 /*
- * Our own troubles are over in seconds, remote ones in minutes. What lost its
- * agent is spread out, so that a message that kills agents does not meet the
- * same bystanders again.
+ * Our own troubles are over in seconds, remote ones in minutes; ours that are not are
+ * tried less often each time (a notice that cleanup never takes). What lost its agent
+ * is spread out, so that a message that kills agents does not meet the same
+ * bystanders again.
  */
 static int64_t
 next_try(const struct message *m, int64_t now)
 {
 	int64_t due = retry_due(&config.retry, m->arrival_us, now);
-	int64_t soon = now + SOON_US * (m->killed + 1);
+	int64_t soon = now + SOON_US * (m->killed + 1 + (m->tries < SLOWER_MAX ? m->tries : SLOWER_MAX));
 
 	if (m->killed_now)
 		soon += random() % (2 * SOON_US * (m->killed + 1));

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "qmgr.h"
 
-enum { FRESH_MAX = 8192, SHARE = 4 };
+enum { FRESH_MAX = 8192, SHARE = 4, CLAIMED_US = 2000000 };
 
 struct fresh {
 	char             id[QUEUE_ID_SIZE];
@@ -85,11 +85,15 @@ take_due(struct qmgr *q, struct due *d, char id[QUEUE_ID_SIZE])
 {
 	char due[DUE_ID_SIZE];
 
-	while (due_take(d, clock_wall(), due))
+	while (due_take(d, clock_wall(), due)) {
 		if (!strmap_get(q->messages, span_of(due))) {
 			snprintf(id, QUEUE_ID_SIZE, "%s", due);
 			return true;
 		}
+		/* somebody has it just now (a control command, perhaps); nothing else looks into active/ */
+		if (d == q->intake->again)
+			due_add(d, span_of(due), clock_wall() + CLAIMED_US);
+	}
 	return false;
 }
 

@@ -342,6 +342,11 @@ handshake(struct session *s, struct span nexthop, struct trouble *t)
 	struct tls_wish wish = {.server_name = is_literal(s) ? NULL : s->host.name, .match = names, .must_verify = must};
 	struct fault    why = {0};
 
+	if (must && !names[0]) { /* without a name any certificate of any authority would do */
+		trouble_set(t, "4.7.5", "Server certificate not verified: no name to look for in it");
+		s->dead = true;
+		return STEP_NEXT;
+	}
 	s->state = "performing the TLS handshake";
 	conn_deadline(s->conn, clock_after(client.starttls_timeout));
 	if (conn_start_tls(s->conn, client.tls_level >= TLS_ENCRYPT ? client.tls_must : client.tls_may, &wish, &why) < 0) {

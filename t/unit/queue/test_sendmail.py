@@ -82,6 +82,9 @@ tap.ok(fields(r, "S") == [""] and sorted(fields(r, "A")) == sorted(["notify=10",
 status, err, _ = sendmail("-XV", "-bv", "u")
 tap.ok(sorted(fields(only(), "A")) == ["verify=yes", "verp=+="], "-XV and -bv")
 
+status, err, _ = sendmail("u@example.net", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+tap.ok(status == 0 and only(), "a caller that ignores its children hears the truth", (status, err))
+
 # --- hostile environments for postdrop ---
 good = b"".join(k + struct.pack(">I", len(v)) + v for k, v in [(b"V", b"1"), (b"S", b"joe"), (b"R", b"u@example.net"), (b"D", b"x\n"), (b"E", b"")])
 
