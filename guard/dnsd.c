@@ -287,7 +287,7 @@ do_addresses(void *unused, struct frame *request, struct frame *answer, struct f
 
 struct client {
 	const char *ip;
-	char        reason[200];
+	char        reason[400];
 	bool        temporary, verified;
 	char        reverse[256];
 };
