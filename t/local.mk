@@ -13,7 +13,9 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_DRIVER = $(LOG_DRIVER)
 AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
 	export top_srcdir top_builddir;
-FUZZ_CORPUS = $(top_srcdir)/t/fuzz/corpus t/bench/mta.py
+FUZZ_CORPUS = $(top_srcdir)/t/fuzz/corpus t/bench/mta.py \
+	t/portable/unistd.h t/portable/sys/capsicum.h t/portable/sys/procctl.h
+DIRECT_TESTS += t/system/portable.sh
 if FUZZING
 FUZZ_DRIVER =
 LIBFUZZER = -fsanitize=fuzzer

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -180,7 +179,7 @@ random_number(void)
 {
 	uint32_t n = 0;
 
-	if (getrandom(&n, sizeof n, 0) != sizeof n)
+	if (getentropy(&n, sizeof n) < 0)
 		n = (uint32_t)getpid();
 	return n;
 }

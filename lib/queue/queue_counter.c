@@ -14,7 +14,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,7 +30,7 @@ random_start(void)
 {
 	uint32_t n = 0;
 
-	if (getrandom(&n, sizeof n, 0) != sizeof n)
+	if (getentropy(&n, sizeof n) < 0)
 		n = (uint32_t)clock_wall();
 	return (uint64_t)n + 1;
 }

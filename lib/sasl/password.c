@@ -92,25 +92,28 @@ check_digest(struct span stored, struct span password, const char *name, struct 
 	return same(span_at(out, n), span_first(text_span(&raw), len));
 }
 
+#ifdef HAVE_ARGON2
 static int
 check_argon2(struct span stored, struct span password, const char *unused, struct fault *why)
 {
-#ifdef HAVE_ARGON2
 	autofree char *encoded = mem_span(stored);
-	int            error = span_starts(stored, "$argon2id$") ? argon2id_verify(encoded, password.at, password.len)
-	                                                         : argon2i_verify(encoded, password.at, password.len);
+	int            error = span_starts(stored, "$argon2id$")
+	                           ? argon2id_verify(encoded, password.at, password.len)
+	                           : argon2i_verify(encoded, password.at, password.len);
 
 	(void)unused;
 	if (error == ARGON2_OK || error == ARGON2_VERIFY_MISMATCH)
 		return error == ARGON2_OK;
 	return fault_set(why, FAULT_INPUT, "argon2: %s", argon2_error_message(error));
-#else
-	(void)stored;
-	(void)password;
-	(void)unused;
-	return fault_set(why, FAULT_INPUT, "argon2 is not built in");
-#endif
 }
+#else
+static int
+check_argon2(struct span stored, struct span password, const char *unused, struct fault *why)
+{
+	(void)stored, (void)password, (void)unused;
+	return fault_set(why, FAULT_INPUT, "argon2 is not built in");
+}
+#endif
 
 static const struct scheme {
 	const char *name;

@@ -5,6 +5,7 @@
  * Programs with MAY_EXEC get none of it, since their children would inherit the
  * veil (DESIGN.md 2).  Not yet run on OpenBSD.
  */
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -18,12 +19,13 @@ static const struct { unsigned promises; const char *words; } words[] = {
 	{MAY_BECOME, "id proc rpath wpath cpath fattr flock unveil"}, {MAY_NAME, "getpw rpath dns"},
 };
 
+/* What is not there needs no right. */
 static int
 unveil_all(const char *const *paths, const char *rights, struct fault *why)
 {
 	for (; paths && *paths; paths++)
-		if (unveil(*paths, rights) < 0)
-			fault_errno(why, "unveil %s", *paths); /* what is not there needs no right */
+		if (unveil(*paths, rights) < 0 && errno != ENOENT)
+			return fault_errno(why, "unveil %s", *paths);
 	return 0;
 }
 
@@ -35,9 +37,10 @@ sandbox_close(const struct sandbox *s, struct fault *why)
 	if (s->promises & MAY_EXEC)
 		return 0;
 	if (s->promises & (MAY_READ | MAY_WRITE | MAY_NAME) && !(s->promises & MAY_BECOME)) {
-		unveil_all(s->reads, "r", why);
-		if (s->promises & MAY_WRITE)
-			unveil_all(s->writes, "rwc", why);
+		if (unveil_all(s->reads, "r", why) < 0)
+			return -1;
+		if (s->promises & MAY_WRITE && unveil_all(s->writes, "rwc", why) < 0)
+			return -1;
 		if (s->promises & MAY_NAME && unveil("/etc", "r") < 0)
 			return fault_errno(why, "unveil /etc");
 		if (unveil(NULL, NULL) < 0)
