@@ -5,6 +5,7 @@
  * Nothing exists before commit: whatever goes wrong, and when the client goes
  * away, the draft is removed.  After a refusal only abort is left.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +76,10 @@ refuse(struct session *s, struct frame *answer, const struct fault *why)
 		submit_refuse(answer, m->status, "%s", fault_text(why));
 	} else {
 		log_warning("%s: %s", m->id.text[0] ? m->id.text : "NOQUEUE", fault_text(why));
-		submit_refuse(answer, "4.3.0", "queue file write error");
+		if (why->class == FAULT_SYSTEM && (why->error == ENOSPC || why->error == EDQUOT))
+			submit_refuse(answer, "4.3.1", "Insufficient system storage");
+		else
+			submit_refuse(answer, "4.3.0", "queue file write error");
 	}
 	queue_draft_abandon(m->draft);
 	m->draft = NULL;

@@ -5,6 +5,8 @@
  * The message begins at cleanup with the first accepted recipient: its queue
  * id is what logs and policy servers know it by.
  */
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/site.h"
@@ -170,6 +172,8 @@ do_rcpt(struct session *s, struct span argument)
 	if (open_message(s) < 0 || submit_one(s, &rcpt, rcpt.recipient) < 0 || submit_copies(s) < 0) {
 		s->t.recipient = SPAN_NONE;
 		s->t.refused++;
+		if (s->why.class == FAULT_SYSTEM && s->why.error == ENOSPC)
+			return reply(s, "452 4.3.1 Insufficient system storage");
 		return reply(s, "451 4.3.0 Error: queue file write error");
 	}
 	if (s->t.accepted++ == 0)

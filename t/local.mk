@@ -62,5 +62,5 @@ crash: all
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) KILL_LOOP_SECONDS=$(or $(S),60) \
 		python3 $(top_srcdir)/t/crash/kill_loop.py
 
-DIRECT_TESTS += t/crash/kill_loop.py t/system/content.py t/system/bounces.py
+DIRECT_TESTS += t/crash/kill_loop.py t/system/content.py t/system/bounces.py t/system/clients.py t/system/disk_full.py
 EXTRA_DIST += $(DIRECT_TESTS) t/system/sink.py t/system/whole.py

@@ -9,8 +9,10 @@
 #include "ipc/submit.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -189,8 +191,10 @@ ask(struct submission *s, struct frame *f, const char *verb, struct fault *why)
 	frame_get(f, "reason", &reason);
 	if (frame_get(f, "status", &status) && status.len < sizeof s->status)
 		snprintf(s->status, sizeof s->status, "%.*s", SPAN_ARGS(status));
-	return fault_set(why, s->status[0] == '5' ? FAULT_DENIED : FAULT_SYSTEM, "%.*s",
-	                 SPAN_ARGS(reason));
+	fault_set(why, s->status[0] == '5' ? FAULT_DENIED : FAULT_SYSTEM, "%.*s", SPAN_ARGS(reason));
+	if (why && strcmp(s->status, "4.3.1") == 0)
+		why->error = ENOSPC;
+	return -1;
 }
 
 static void

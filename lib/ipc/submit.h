@@ -60,6 +60,7 @@ struct submit_envelope {
 
 struct submission;
 
+/* A refusal for want of room (4.3.1) is FAULT_SYSTEM with error ENOSPC. */
 WAITS int submit_open(const struct submit_origin *, int64_t deadline, struct submission **, struct fault *);
 const char *submit_queue_id(const struct submission *);
 /* For what is asked from now on: a client may take hours over its content. */
