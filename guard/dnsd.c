@@ -252,7 +252,9 @@ find_addresses(struct span name, struct resolver_answer *out)
 		add_record(out, name);
 		return;
 	}
-	if (from_hosts(name, out) || !list_has(&config.host_lookup, "dns"))
+	/* "native" alone is the system's way, and that ends at DNS, too: "no such host" would
+	 * return mail to its sender */
+	if (from_hosts(name, out))
 		return;
 	if (protocol_on("ipv6"))
 		resolve(name, DNS_AAAA, deadline, out);

@@ -266,8 +266,12 @@ add_mx_addresses(const struct host *mx, size_t count, uint16_t port, struct aren
 		enum dns_state state;
 		struct fault   why = {0};
 
-		if ((f->count >= enough && mx[i].preference != mx[i - 1].preference) || clock_left(deadline) <= 0)
+		if (f->count >= enough && mx[i].preference != mx[i - 1].preference)
 			break;
+		if (clock_left(deadline) <= 0) {
+			f->trouble = true; /* who was not asked about may well exist */
+			break;
+		}
 		if (add_addresses(span_of(mx[i].name), mx[i].preference, port, a, f, &state, &why) < 0)
 			f->trouble = true;
 	}

@@ -10,6 +10,7 @@
 #define FROM_LINE "From "
 
 enum { AFTER_CRLF, AFTER_LF, IN_LINE };
+enum { HELD_MAX = 1000 };       /* CRs that may yet belong to a line end */
 
 void
 line_decoder_start(struct line_decoder *d, enum bare_newline mode)
@@ -75,6 +76,8 @@ line_decode(struct line_decoder *d, struct span in, struct text *out)
 		size_t run;
 
 		if (c == '\r') {
+			if (d->pending_cr == HELD_MAX) /* no line end: memory must not grow with them */
+				decoder_stray_cr(d, out);
 			d->pending_cr++;
 			at++;
 			continue;

@@ -210,6 +210,12 @@ with Instance(master=MASTER) as i:
         t.ok(not sick[2].sessions, "the third sick server was left alone")
         bad = [l for l in i.log().splitlines() if re.search(r"panic|Assertion|killed by signal|exit status", l)]
         t.ok(not bad, "no program died", *bad[:10])
+with Instance(master=MASTER) as i:        # native is the hosts file, and then DNS
+    i.configure(MAIN.replace("=loop ", "=loop: ") + f"dnsd_servers = 127.0.0.1@{ns.port}\nsmtp_host_lookup = native\n", MASTER)
+    if t.ok(i.start().returncode == 0, "start with smtp_host_lookup = native", i.log()):
+        submit("one" + E)
+        got = wait_for(lambda: outcome("one" + E), 25)
+        t.ok(got and "status=sent" in got, "a name that is not in the hosts file is no reason to return mail", got, i.log()[-1500:])
 with Instance(master=MASTER) as i:        # a forwarder that is not there at all
     i.configure(MAIN.replace("=loop ", "=loop: ") + f"dnsd_servers = 127.0.0.1@{free_port()}\n", MASTER)
     if t.ok(i.start().returncode == 0, "start with a dead forwarder", i.log()):

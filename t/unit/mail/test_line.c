@@ -150,6 +150,26 @@ UNIT_TEST(unix_at_every_cut)
 }
 END_TEST
 
+/* A flood of CR is content like any other: it shows up in the output, where limits are, bit by bit. */
+UNIT_TEST(returns_without_end)
+{
+	static char          flood[10000];
+	struct line_decoder  d;
+	autotext struct text out = {0};
+
+	memset(flood, '\r', sizeof flood);
+	line_decoder_start(&d, BARE_NEWLINE_NORMALIZE);
+	for (size_t i = 1; i <= 100; i++) {
+		ck_assert_uint_eq(line_decode(&d, span_at(flood, sizeof flood), &out), sizeof flood);
+		ck_assert_uint_le(i * sizeof flood - out.len, 1000);
+	}
+	line_decode(&d, SPAN("\n.\r\n"), &out);
+	ck_assert(!d.over);
+	line_decode(&d, SPAN("\r\n.\r\n"), &out);
+	ck_assert(d.over);
+}
+END_TEST
+
 UNIT_TEST(sizes_and_lines)
 {
 	struct span rest = SPAN("a\r\nb\nc"), line;
@@ -167,4 +187,5 @@ UNIT_TEST(sizes_and_lines)
 }
 END_TEST
 
-UNIT_MAIN("mail/line", data_at_every_cut, modes_and_counts, wire_at_every_cut, unix_at_every_cut, sizes_and_lines)
+UNIT_MAIN("mail/line", data_at_every_cut, modes_and_counts, wire_at_every_cut, unix_at_every_cut, returns_without_end,
+          sizes_and_lines)
