@@ -13,9 +13,7 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_DRIVER = $(LOG_DRIVER)
 AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
 	export top_srcdir top_builddir;
-FUZZ_CORPUS = $(top_srcdir)/t/fuzz/corpus t/bench/mta.py \
-	t/portable/unistd.h t/portable/sys/capsicum.h t/portable/sys/procctl.h
-DIRECT_TESTS += t/system/portable.sh
+FUZZ_CORPUS = $(top_srcdir)/t/fuzz/corpus
 if FUZZING
 FUZZ_DRIVER =
 LIBFUZZER = -fsanitize=fuzzer
@@ -24,7 +22,9 @@ FUZZ_DRIVER = t/fuzz/driver.c
 LIBFUZZER =
 endif
 EXTRA_DIST += t/fuzz/driver.c t/fuzz/fuzz.h
-EXTRA_DIST += t/layers t/demo.py t/fuzz/corpus
+EXTRA_DIST += t/layers t/demo.py t/fuzz/corpus t/bench/mta.py \
+	t/portable/unistd.h t/portable/sys/capsicum.h t/portable/sys/procctl.h
+DIRECT_TESTS += t/system/portable.sh
 
 .PHONY: asan tsan lint layers privileges run help fuzz crash bench talk
 help:
