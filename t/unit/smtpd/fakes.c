@@ -144,6 +144,12 @@ submit_prepare(struct submission *s, const struct submit_envelope *e, struct fau
 	return 0;
 }
 
+void
+submit_deadline(struct submission *s, int64_t deadline)
+{
+	(void)s, (void)deadline;
+}
+
 int
 submit_commit(struct submission *s, struct span edits, struct fault *why)
 {
@@ -211,6 +217,18 @@ domain_of(struct span address)
 	ptrdiff_t at = span_find_last(address, '@');
 
 	return at < 0 ? SPAN_NONE : span_from(address, (size_t)at + 1);
+}
+
+int
+ask_rewrite(const char *context, const struct span *in, size_t count, struct arena *a, struct span *out,
+            struct fault *why)
+{
+	(void)context;
+	if (fails("rewrite"))
+		return fault_set(why, FAULT_TIME, "no rewrite");
+	for (size_t i = 0; i < count; i++)
+		out[i] = arena_span(a, in[i]);
+	return 0;
 }
 
 int
