@@ -300,7 +300,7 @@ listen_once(struct loop *o, struct pollfd *p)
 }
 
 /* Left in active/ by a qmgr whose deliveries had all ended. */
-static const char good_end[] = ".ended-well";
+static const char good_end[] = "../ids/qmgr-ended-well"; /* beside active/: scripts count files there */
 
 static void
 mark_good_end(struct qmgr *q)
