@@ -61,9 +61,9 @@ bool        table_is_spec(struct span);
 const char *table_type_at(size_t index);
 
 /*
- * How proxy: is asked.  lib/service gives ask_table_find (lib/ipc/ask_table.h)
- * before the tables are opened, to programs that may not read files.  Where
- * nobody did (commands, rewrite, proxymap), proxy:x opens x itself.
+ * How proxy: is asked: a program that may not read files gives ask_table_find
+ * (lib/ipc/ask_table.h) before it opens tables.  Where nobody did (commands, rewrite,
+ * proxymap, and so far every other program), proxy:x opens x itself.
  */
 typedef int table_proxy_ask(const char *spec, struct span key, struct text *value, struct fault *);
 void table_use_proxy(table_proxy_ask *);
