@@ -42,7 +42,9 @@ def installed(name):
 
 
 def command(*words, home, stdin=None):
-    return subprocess.run(words, capture_output=True, timeout=120, input=stdin, env=dict(os.environ, HOME=home, TERM="vt100"))
+    # in a session of its own: what a client does to its terminal and process group must not meet the test
+    return subprocess.run(words, capture_output=True, timeout=120, input=stdin or b"", start_new_session=True,
+                          env=dict(os.environ, HOME=home, TERM="vt100"))
 
 
 def curl(home):
@@ -112,7 +114,7 @@ def mutt(home, i):
                 f"set folder=imaps://127.0.0.1:{PORT['imaps']}/ ssl_verify_host=no certificate_file={home}/certs\n"
                 "unset wait_key ssl_verify_dates ssl_usesystemcerts\nset quit=yes delete=yes\n"
                 "push \"<first-entry><flag-message><copy-message>=Saved<enter>yy<quit>\"\n")
-    shown = command("script", "-qc", f"timeout 60 mutt -n -F {home}/muttrc", "/dev/null", home=home)
+    shown = command("script", "-qc", f"timeout --foreground -k 5 60 mutt -n -F {home}/muttrc", "/dev/null", home=home)
     m = login()
     r = m.select("Saved")
     good = r[0] == "OK" and r[1] == [b"1"] and b"message" in m.fetch("1", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1][0][1]
