@@ -180,7 +180,13 @@ check_link(const char *source, const struct stat *target, struct fault *why)
 {
 	struct stat link;
 
-	if (lstat(source, &link) == 0 && S_ISLNK(link.st_mode) && link.st_uid != 0 &&
+	if (lstat(source, &link) < 0)
+		return fault_errno(why, "%s", source);
+	/* or the link that was opened is a file by now */
+	if (!S_ISLNK(link.st_mode) &&
+	    (link.st_ino != target->st_ino || link.st_dev != target->st_dev))
+		return fault_set(why, FAULT_TIME, "%s: exchanged while it was opened", source);
+	if (S_ISLNK(link.st_mode) && link.st_uid != 0 &&
 	    link.st_uid != geteuid() && link.st_uid != target->st_uid)
 		return fault_set(why, FAULT_DENIED, "%s: a link of uid %ld to a file of uid %ld",
 		                 source,

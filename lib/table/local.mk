@@ -23,3 +23,6 @@ FUZZ_TARGETS += t/fuzz/fuzz_table
 t_fuzz_fuzz_table_SOURCES = t/fuzz/fuzz_table.c t/fuzz/fuzz.h $(FUZZ_DRIVER)
 t_fuzz_fuzz_table_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_table_LDADD = lib/table/libtable.a $(LMDB_LIBS) $(PCRE2_LIBS) $(CONFIG_LIBS)
+
+DIRECT_TESTS += t/system/tables_race.py
+EXTRA_DIST += t/system/tables_race.py
