@@ -14,7 +14,7 @@
 #include "table/table.h"
 #include "cleanup_tables.h"
 
-enum { BATCH = 100 };
+enum { BATCH = 100, EXPANDED_MAX = 1000000 };
 
 static bool
 is_duplicate(struct message *m, const struct queue_rcpt *r)
@@ -38,8 +38,11 @@ add_unique(struct message *m, const struct queue_rcpt *r, struct fault *why)
 {
 	if (r->address.len > QUEUE_ADDRESS_MAX)
 		return message_refuse(m, "5.1.3", why, "address too long");
-	if (!is_duplicate(m, r))
-		message_add_rcpt(m, r);
+	if (is_duplicate(m, r))
+		return 0;
+	if (m->n_rcpts >= EXPANDED_MAX) /* 100,000 of pickup, a thousand of each alias: memory has an end */
+		return message_refuse(m, "5.5.3", why, "too many recipients");
+	message_add_rcpt(m, r);
 	return 0;
 }
 
