@@ -206,27 +206,6 @@ prepare(struct message *m, const struct submit_envelope *e, struct fault *why)
 }
 
 static int
-do_prepare(void *conversation, struct frame *f, struct frame *answer, struct fault *why)
-{
-	struct session        *s = conversation;
-	struct submit_envelope e;
-	struct message_content c = {0};
-	autotext struct text   pieces = {0};
-
-	if (submit_decode_prepare(f, &e, why) < 0)
-		return -1;
-	if (prepare(&s->m, &e, why) < 0 || message_pieces(&s->m, &c, why) < 0)
-		return refuse(s, answer, why);
-	message_pieces_print(&c, &pieces);
-	frame_start(answer, "prepared");
-	frame_put(answer, "pieces", text_span(&pieces));
-	frame_put_number(answer, "size", c.size);
-	frame_put_number(answer, "end", queue_draft_end(s->m.draft));
-	message_content_free(&c);
-	return PREPARED;
-}
-
-static int
 do_edit(void *conversation, struct frame *f, struct frame *answer, struct fault *why)
 {
 	struct session *s = conversation;
@@ -301,11 +280,8 @@ commit(struct message *m, struct fault *why)
 }
 
 static int
-do_commit(void *conversation, struct frame *f, struct frame *answer, struct fault *why)
+finish(struct session *s, struct frame *answer, struct fault *why)
 {
-	struct session *s = conversation;
-
-	(void)f;
 	s->m.status[0] = '\0';
 	if (commit(&s->m, why) < 0)
 		return refuse(s, answer, why);
@@ -313,6 +289,38 @@ do_commit(void *conversation, struct frame *f, struct frame *answer, struct faul
 	frame_start(answer, "committed");
 	message_end(&s->m);
 	return IDLE;
+}
+
+static int
+do_prepare(void *conversation, struct frame *f, struct frame *answer, struct fault *why)
+{
+	struct session        *s = conversation;
+	struct submit_envelope e;
+	struct message_content c = {0};
+	autotext struct text   pieces = {0};
+
+	if (submit_decode_prepare(f, &e, why) < 0)
+		return -1;
+	if (prepare(&s->m, &e, why) < 0)
+		return refuse(s, answer, why);
+	if (e.commit)
+		return finish(s, answer, why);
+	if (message_pieces(&s->m, &c, why) < 0)
+		return refuse(s, answer, why);
+	message_pieces_print(&c, &pieces);
+	frame_start(answer, "prepared");
+	frame_put(answer, "pieces", text_span(&pieces));
+	frame_put_number(answer, "size", c.size);
+	frame_put_number(answer, "end", queue_draft_end(s->m.draft));
+	message_content_free(&c);
+	return PREPARED;
+}
+
+static int
+do_commit(void *conversation, struct frame *f, struct frame *answer, struct fault *why)
+{
+	(void)f;
+	return finish(conversation, answer, why);
 }
 
 static int

@@ -200,6 +200,7 @@ finish(struct session *s)
 		submit_edit_hold(&edits);
 	envelope = envelope_of(s);
 	submit_deadline(s->t.submission, clock_after(site.ipc_timeout));
+	envelope.commit = edits.len == 0;
 	if (submit_prepare(s->t.submission, &envelope, &s->why) < 0 ||
 	    submit_commit(s->t.submission, text_span(&edits), &s->why) < 0)
 		return refuse_by_status(s);

@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "ipc/peer.h"
 
-enum { SUBMIT_MAGIC = 0x5375626d, EDITS_A_FRAME = 32768, STATUS_SIZE = 16, END_MS = 10 * 1000 };
+enum { SUBMIT_MAGIC = 0x5375626d, EDITS_A_FRAME = 32768, STATUS_SIZE = 16, END_MS = 10 * 1000, RCPTS_WAIT = 20 };
 
 struct submission {
 	unsigned    magic;
@@ -29,6 +29,8 @@ struct submission {
 	int         fd;
 	int64_t     end;
 	struct text pieces;
+	struct frame rcpts[RCPTS_WAIT]; /* not sent yet */
+	size_t      n_rcpts;
 	bool        over;               /* committed, or aborted by the server */
 };
 
@@ -65,6 +67,7 @@ static const struct field envelope_fields[] = {
 	FIELD_FLAG(struct submit_envelope, trace, "trace", 0),
 	FIELD_NUMBER(struct submit_envelope, arrival_us, "arrival_us", 0),
 	FIELD_TEXT(struct submit_envelope, full_name, "full_name", 0),
+	FIELD_FLAG(struct submit_envelope, commit, "commit", 0),
 	FIELD_END
 };
 
@@ -169,6 +172,17 @@ submit_refuse(struct frame *answer, const char *status, const char *format, ...)
 
 /* ---- the client ---- */
 
+/* In one go with what is asked next: cleanup wakes up once for all of them. */
+static int
+send_rcpts(struct submission *s, struct fault *why)
+{
+	for (size_t i = 0; i < s->n_rcpts; i++)
+		if (frame_send(s->sock, &s->rcpts[i], s->deadline, why) < 0)
+			return fault_prefix(why, "%s", service_name);
+	s->n_rcpts = 0;
+	return 0;
+}
+
 /* Sends and awaits `verb`; "refused" and a lost connection set the status. */
 static int
 ask(struct submission *s, struct frame *f, const char *verb, struct fault *why)
@@ -177,6 +191,8 @@ ask(struct submission *s, struct frame *f, const char *verb, struct fault *why)
 	int         got;
 
 	snprintf(s->status, sizeof s->status, "4.3.0");
+	if (send_rcpts(s, why) < 0)
+		return -1;
 	if (frame_send(s->sock, f, s->deadline, why) < 0)
 		return fault_prefix(why, "%s", service_name);
 	got = frame_receive(s->sock, f, s->deadline, why);
@@ -205,6 +221,8 @@ submission_free(struct submission *s)
 	if (s->sock >= 0)
 		close(s->sock);
 	text_free(&s->pieces);
+	for (size_t i = 0; i < RCPTS_WAIT; i++)
+		frame_clear(&s->rcpts[i]);
 	s->magic = 0;
 	free(s);
 }
@@ -277,13 +295,14 @@ submit_content(struct submission *s, int *fd, int64_t *at, struct fault *why)
 int
 submit_recipient(struct submission *s, const struct submit_rcpt *r, struct fault *why)
 {
-	autoframe struct frame f = {0};
+	struct frame *f;
 
 	assert(s->magic == SUBMIT_MAGIC);
-	frame_start(&f, "rcpt");
-	put_fields(&f, rcpt_fields, r);
-	if (frame_send(s->sock, &f, s->deadline, why) < 0)
-		return fault_prefix(why, "%s", service_name);
+	if (s->n_rcpts == RCPTS_WAIT && send_rcpts(s, why) < 0)
+		return -1;
+	f = &s->rcpts[s->n_rcpts++];
+	frame_start(f, "rcpt");
+	put_fields(f, rcpt_fields, r);
 	return 0;
 }
 
@@ -296,8 +315,11 @@ submit_prepare(struct submission *s, const struct submit_envelope *e, struct fau
 	assert(s->magic == SUBMIT_MAGIC);
 	frame_start(&f, "prepare");
 	put_fields(&f, envelope_fields, e);
-	if (ask(s, &f, "prepared", why) < 0)
+	if (ask(s, &f, e->commit ? "committed" : "prepared", why) < 0)
 		return -1;
+	s->over = e->commit;
+	if (s->over)
+		return 0;
 	if (!frame_get(&f, "pieces", &pieces) || !frame_get_number(&f, "end", &s->end))
 		return fault_set(why, FAULT_PEER, "%s: malformed answer", service_name);
 	text_set(&s->pieces, pieces);
@@ -346,7 +368,9 @@ submit_commit(struct submission *s, struct span edits, struct fault *why)
 {
 	autoframe struct frame f = {0};
 
-	assert(s->magic == SUBMIT_MAGIC && !s->over);
+	assert(s->magic == SUBMIT_MAGIC && (!s->over || !edits.len));
+	if (s->over) /* by prepare */
+		return 0;
 	if (send_edits(s, edits, why) < 0)
 		return -1;
 	frame_start(&f, "commit");
@@ -366,6 +390,7 @@ submit_close(struct submission *s)
 	assert(s->magic == SUBMIT_MAGIC);
 	if (!s->over) {
 		s->deadline = clock_after(END_MS);
+		s->n_rcpts = 0;
 		frame_start(&f, "abort");
 		s->over = ask(s, &f, "aborted", NULL) == 0;
 	}

@@ -9,6 +9,7 @@
  *         descriptor from offset `at` on, its own Received: first ...
  *   rcpt     address=.. original=.. orcpt=.. notify=..     (no answer)
  *   prepare  sender=.. length=.. ...             | prepared pieces=512+1200,3000+80 size=... end=...
+ *            [commit=yes: nobody stands between]  |   or at once: committed
  *     ... milters see those pieces; a replaced body is written into the descriptor from
  *         `end` on, and named by an edit ...
  *   edit     edits=..                                             (no answer; repeated)
@@ -56,6 +57,7 @@ struct submit_envelope {
 	bool        trace;              /* sendmail -v: deliver and report */
 	int64_t     arrival_us;         /* 0: now */
 	struct span full_name;          /* for a From: that is missing (sendmail -F) */
+	bool        commit;             /* no milter and no edit will come: submit_prepare commits, too */
 };
 
 struct submission;
@@ -66,11 +68,13 @@ const char *submit_queue_id(const struct submission *);
 /* For what is asked from now on: a client may take hours over its content. */
 void submit_deadline(struct submission *, int64_t deadline);
 WAITS int submit_content(struct submission *, int *fd, int64_t *at, struct fault *);   /* fd owned by the submission */
+/* Recipients are sent with the next question: what goes wrong with them is heard there. */
 WAITS int submit_recipient(struct submission *, const struct submit_rcpt *, struct fault *);
 WAITS int submit_prepare(struct submission *, const struct submit_envelope *, struct fault *);
 struct span submit_pieces(const struct submission *);    /* after prepare */
 int64_t submit_end(const struct submission *);           /* after prepare: where a new body may be written */
-/* `edits`: what the submit_edit_* functions below have built; SPAN_NONE for none. */
+/* `edits`: what the submit_edit_* functions below have built; SPAN_NONE for none. After a prepare that has
+ * committed there is nothing left to do: 0. */
 WAITS int submit_commit(struct submission *, struct span edits, struct fault *);
 /* After a failure: what to tell the client, "4.3.0" and the reason in the fault. */
 const char *submit_status(const struct submission *);
