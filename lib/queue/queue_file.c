@@ -184,6 +184,7 @@ queue_file_open(struct queue *q, enum queue_state s, const char *id, int flags,
 	if (queue_file_read(fd, id, out, why) < 0)
 		return -1;
 	(*out)->q = q;
+	(*out)->state = s;
 	(*out)->writable = flags & QUEUE_OPEN_WRITE;
 	fd = -1;
 	return 0;
@@ -240,11 +241,12 @@ queue_file_content(struct queue_file *f, int *out, struct fault *why)
 	if (fstat(f->fd, &ours) < 0)
 		return fault_errno(why, "stat %s", f->head.id);
 	for (int tries = 0; tries < 2; tries++)
-		for (int s = QUEUE_INCOMING; f->q && s < QUEUE_STATES; s++) {
-			autoclose int fd = openat(f->q->dirs[s], f->head.id,
+		for (int i = 0; f->q && i < QUEUE_STATES; i++) {
+			int           s = (int)(f->state + (unsigned)i) % QUEUE_STATES; /* where it was first */
+			autoclose int fd = s == QUEUE_MAILDROP ? -1 : openat(f->q->dirs[s], f->head.id,
 			                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-			if (fd < 0 && errno != ENOENT)
+			if (fd < 0 && s != QUEUE_MAILDROP && errno != ENOENT)
 				return fault_errno(why, "open %s", f->head.id);
 			if (fd >= 0 && fstat(fd, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
 			    ours.st_dev == theirs.st_dev) {

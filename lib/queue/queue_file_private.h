@@ -14,6 +14,7 @@ struct queue_file {
 	struct queue         *q;            /* NULL: read from a bare descriptor */
 	int                   fd;
 	bool                  writable, expired;
+	enum queue_state      state;            /* where it was opened */
 	struct queue_head     head;
 	struct text           attributes;   /* the envelope's spans point here */
 	struct queue_envelope envelope;
