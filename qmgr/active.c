@@ -427,7 +427,8 @@ assign_routes(struct qmgr *q, struct message *m, struct route *routes)
 			list = o;
 		}
 	}
-	hands_wake_locked(q);
+	if (list) /* else this hand goes on with what it has added, without a wait between */
+		hands_wake_locked(q);
 	qmgr_leave(q);
 	return list;
 }

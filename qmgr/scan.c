@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "qmgr.h"
 
-enum { FRESH_MAX = 8192, SHARE = 4, CLAIMED_US = 2000000 };
+enum { FRESH_MAX = 8192, SHARE = 4, NOTICES_MAX = 64, CLAIMED_US = 2000000 };
 
 struct fresh {
 	char             id[QUEUE_ID_SIZE];
@@ -161,24 +161,25 @@ intake_flush_one_locked(struct qmgr *q, struct span id)
 	return due_hurry_one(q->intake->due, id);
 }
 
-/* Datagrams "new QUEUE_ID" from cleanup. */
+/* Datagrams "new QUEUE_ID" from cleanup; what does not fit is looked at the next time. */
 void
 intake_notice(struct qmgr *q, int sock)
 {
-	char    bytes[128];
-	ssize_t n;
+	struct notice { char bytes[64]; struct span id; } got[NOTICES_MAX];
+	size_t        count = 0;
+	ssize_t       n;
 
-	qmgr_enter(q);
-	for (int i = 0; i < 256; i++) { /* then look at the rest again */
-		struct span line;
+	while (count < NOTICES_MAX && (n = recv(sock, got[count].bytes, sizeof got->bytes, MSG_DONTWAIT)) >= 0) {
+		struct span line = span_at(got[count].bytes, (size_t)n);
 
-		n = recv(sock, bytes, sizeof bytes, MSG_DONTWAIT);
-		if (n < 0)
-			break;
-		line = span_at(bytes, (size_t)n);
-		if (span_starts(line, "new ") && queue_id_valid(span_from(line, 4)))
-			intake_add_locked(q, span_from(line, 4), QUEUE_INCOMING);
+		got[count].id = span_from(line, 4);
+		count += span_starts(line, "new ") && queue_id_valid(got[count].id);
 	}
+	if (!count)
+		return;
+	qmgr_enter(q);
+	for (size_t i = 0; i < count; i++)
+		intake_add_locked(q, got[i].id, QUEUE_INCOMING);
 	hands_wake_locked(q);
 	qmgr_leave(q);
 }
