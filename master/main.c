@@ -27,36 +27,18 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "config/site.h"
-#include "master/master.h"
+#include "master/posts.h"
 
 extern char **environ;
 
 enum {
 	START_MS = 60000,       /* for all posts to be ready */
-	STOP_MS = 15000,        /* for transactions to end */
-	REST_MS = 2000,         /* after that, for those who were asked */
-	QUICK_MS = 1000,        /* who dies sooner after "ready" counts as a failed start */
-	FAST_RESTARTS = 5, WARN_MS = 60000, DESCRIPTORS = 16384
+	DESCRIPTORS = 16384
 };
 
-static struct {
-	struct plan plan;
-	int         signals[2];
-	int         tell;                /* to postern; -1 */
-	int         pid_file;
-	bool        starting, stopping, failed, aborting;
-	enum rank   stop_rank;
-	int64_t     deadline;            /* of start, or of stop */
-	int64_t     throttle_ms;
-	/* processes of plans before: they finish what they do */
-	struct post **old;
-	size_t        n_old;
-} self = {.tell = -1, .pid_file = -1};
+struct supervisor self = {.tell = -1, .pid_file = -1};
 
-static void
-tell_starter(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void
+void
 tell_starter(const char *format, ...)
 {
 	autotext struct text line = {0};
@@ -104,247 +86,6 @@ catch_signals(void)
 	for (size_t i = 0; i < COUNT(caught); i++)
 		sigaction(caught[i], &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-/* ---- processes ---- */
-
-static size_t
-available(const struct post *post, size_t *busy)
-{
-	size_t n = 0;
-
-	*busy = 0;
-	for (size_t i = 0; i < post->n_processes; i++)
-		if (!post->process[i].leaving) {
-			n++;
-			*busy += post->process[i].ready && post->process[i].busy;
-		}
-	return n;
-}
-
-static int
-free_slot(const struct post *post)
-{
-	for (int slot = 0;; slot++) {
-		bool taken = false;
-
-		for (size_t i = 0; i < post->n_processes; i++)
-			taken |= post->process[i].slot == slot && !post->process[i].leaving;
-		if (!taken)
-			return slot;
-	}
-}
-
-static void
-on_fault(struct post *post, const char *text)
-{
-	if (self.starting)
-		tell_starter("E error: %sservice %s: %s", post->place, post->name, text);
-}
-
-static void
-start_failed(struct post *post, const char *reason)
-{
-	int64_t wait = post->failures < 2 ? 100 : 500 * post->failures;
-
-	post->failures++;
-	if (self.starting && !(post->job->flags & JOB_LAZY)) {
-		self.failed = post->settled = true;
-		tell_starter("E error: %sservice %s: %s", post->place, post->name, reason);
-	}
-	if (post->failures >= FAST_RESTARTS) {
-		log_warning("%s: bad command startup -- throttling", post->program);
-		wait = self.throttle_ms;
-	}
-	post->retry_at = clock_after(wait);
-}
-
-static void
-start_process(struct post *post)
-{
-	struct fault why = {0};
-	size_t       busy, n = available(post, &busy);
-
-	post->retry_at = 0;
-	post->asked = false;
-	if (child_start(post, free_slot(post), n > 0, &why) < 0) {
-		log_warning("%s", fault_text(&why));
-		start_failed(post, fault_text(&why));
-	}
-}
-
-/* Two queue managers would deliver twice. */
-static bool
-must_wait_for_old(const struct post *post)
-{
-	bool waits = post->job->flags & JOB_ALONE && post->n_processes > 0;
-
-	for (size_t i = 0; i < self.n_old && post->job->flags & JOB_ALONE; i++)
-		waits |= self.old[i]->n_processes > 0 && strcmp(self.old[i]->name, post->name) == 0 &&
-		         self.old[i]->type == post->type;
-	return waits;
-}
-
-/* Nobody has asked it yet. */
-static bool
-is_dormant(const struct post *post)
-{
-	return post->job->flags & JOB_LAZY && post->n_processes == 0 && !post->asked;
-}
-
-/* Enough processes for what is asked, within the limit. */
-static void
-man(struct post *post)
-{
-	size_t busy, n = available(post, &busy);
-
-	if (self.stopping || (post->retry_at && clock_now() < post->retry_at))
-		return;
-	if (is_dormant(post)) {
-		post->settled = true;
-		return;
-	}
-	if (n == 0 || (busy == n && n < (size_t)post->processes)) {
-		if (!must_wait_for_old(post))
-			start_process(post);
-		return;
-	}
-	if (busy == n && clock_now() >= post->warned_at && !(post->job->flags & JOB_GUARD)) {
-		post->warned_at = clock_after(WARN_MS);
-		log_warning("service \"%s\" (%s) has reached its process limit \"%d\": new clients may "
-		            "experience noticeable delays", post->name, post->command, post->sessions);
-		log_warning("to avoid this condition, increase the process count in master.cf or "
-		            "reduce the service time per client");
-	}
-}
-
-static void
-describe_end(const struct post *post, pid_t pid, int status)
-{
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-		log_error("process %s pid %ld made a system call that its sandbox forbids", post->program, (long)pid);
-	if (WIFSIGNALED(status) && !self.aborting)
-		log_warning("process %s pid %ld killed by signal %d", post->program, (long)pid, WTERMSIG(status));
-	else if (WIFEXITED(status) && WEXITSTATUS(status))
-		log_warning("process %s pid %ld exit status %d", post->program, (long)pid, WEXITSTATUS(status));
-}
-
-static void
-process_ended(struct post *post, size_t at, int status)
-{
-	struct process p = post->process[at];
-	bool           well = WIFEXITED(status) && WEXITSTATUS(status) == 0 && (p.ready || p.told);
-
-	child_listen(post, &post->process[at], on_fault);
-	describe_end(post, p.pid, status);
-	close(p.status);
-	post->process[at] = post->process[--post->n_processes];
-	if (self.stopping || p.old)
-		return;
-	if (!p.ready || (!well && clock_now() - p.since < QUICK_MS))
-		start_failed(post, p.ready ? "ended at once" : "did not start");
-	else
-		post->failures = 0;
-}
-
-static bool
-find_ended(struct post **posts, size_t count, pid_t pid, int status)
-{
-	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; k < posts[i]->n_processes; k++)
-			if (posts[i]->process[k].pid == pid) {
-				process_ended(posts[i], k, status);
-				return true;
-			}
-	return false;
-}
-
-static void
-reap(void)
-{
-	int   status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!find_ended(self.plan.post, self.plan.count, pid, status))
-			find_ended(self.old, self.n_old, pid, status);
-}
-
-static void
-for_processes(void (*act)(struct post *, struct process *))
-{
-	for (size_t i = 0; i < self.plan.count; i++)
-		for (size_t k = 0; k < self.plan.post[i]->n_processes; k++)
-			act(self.plan.post[i], &self.plan.post[i]->process[k]);
-	for (size_t i = 0; i < self.n_old; i++)
-		for (size_t k = 0; k < self.old[i]->n_processes; k++)
-			act(self.old[i], &self.old[i]->process[k]);
-}
-
-/* ---- stopping ---- */
-
-static bool rank_is_manned;
-
-static void
-stop_if_due(struct post *post, struct process *p)
-{
-	if (post->job->rank > self.stop_rank)
-		return;
-	rank_is_manned = true;
-	child_tell_stop(p);
-	child_tell_end(p);
-}
-
-static void
-kill_process(struct post *post, struct process *p)
-{
-	if (self.aborting || post->job->rank <= self.stop_rank)
-		kill(p->pid, SIGKILL);
-}
-
-static void
-begin_stop(void)
-{
-	if (self.stopping)
-		return;
-	self.stopping = true;
-	self.stop_rank = RANK_EDGE;
-	self.deadline = clock_after(STOP_MS);
-}
-
-/* True when nobody is left. */
-static bool
-go_on_stopping(void)
-{
-	for (;;) {
-		rank_is_manned = false;
-		for_processes(stop_if_due);
-		if (rank_is_manned)
-			break;
-		if (self.stop_rank + 1 == RANKS)
-			return true;
-		self.stop_rank++;
-	}
-	if (clock_now() >= self.deadline) {
-		if (!self.aborting)
-			log_warning("processes that did not end in time are killed");
-		for_processes(kill_process);
-		self.deadline = clock_after(REST_MS);
-	}
-	return false;
-}
-
-/* ---- configuration ---- */
-
-static void
-add_old(struct post *post)
-{
-	for (size_t k = 0; k < post->n_processes; k++) {
-		post->process[k].old = true;
-		child_tell_stop(&post->process[k]);
-	}
-	self.old = mem_grow(self.old, self.n_old + 1, sizeof *self.old);
-	self.old[self.n_old++] = post;
 }
 
 static void
@@ -431,7 +172,7 @@ reload(void)
 	read_configuration(&fresh, &faults);
 	if (strcmp(queue, site.queue_directory) != 0) {
 		log_error("queue_directory has changed: stop and start instead; now stopping");
-		begin_stop();
+		posts_begin_stop();
 		return;
 	}
 	settle_in(&fresh, &before, &faults);
@@ -439,7 +180,7 @@ reload(void)
 	faults_free(&faults);
 	self.plan = fresh;
 	for (size_t i = 0; i < before.count; i++)
-		add_old(before.post[i]);
+		post_retire(before.post[i]);
 	log_info("reload -- version %s, configuration %s", site.mail_version, environment.config_directory);
 }
 
@@ -467,7 +208,7 @@ take_signals(void)
 		default:
 			if (!self.stopping)
 				log_info("terminating on signal %d", byte[i]);
-			begin_stop();
+			posts_begin_stop();
 			if (self.aborting)
 				self.deadline = 0;
 		}
@@ -492,7 +233,7 @@ wake_up(struct post *post)
 static int64_t
 look_after(struct post *post, int64_t next)
 {
-	man(post);
+	post_man(post);
 	if (post->retry_at && post->retry_at < next)
 		next = post->retry_at;
 	if (post->wakeup && !post->wakeup_if_used) {
@@ -519,7 +260,7 @@ finish_start(void)
 		}
 	if (self.failed) {
 		self.aborting = true;
-		begin_stop();
+		posts_begin_stop();
 		self.deadline = 0;
 		return;
 	}
@@ -543,14 +284,14 @@ add_polled(struct post *post, struct process *p)
 static void
 listen_to(struct post *post, struct process *p)
 {
-	child_listen(post, p, on_fault); /* its end is told by SIGCHLD */
+	child_listen(post, p, post_fault); /* its end is told by SIGCHLD */
 }
 
 /* The sockets of those who sleep until they are asked; a throttled one is not listened to. */
 static void
 add_dormant(struct post *post)
 {
-	if (self.stopping || !is_dormant(post) || (post->retry_at && clock_now() < post->retry_at))
+	if (self.stopping || !post_is_dormant(post) || (post->retry_at && clock_now() < post->retry_at))
 		return;
 	for (size_t i = 0; i < post->n_endpoints; i++) {
 		polled = mem_grow(polled, n_polled + 1, sizeof *polled);
@@ -576,7 +317,7 @@ wait_for_something(int64_t until)
 	for (size_t i = 0; i < self.plan.count; i++)
 		add_dormant(self.plan.post[i]);
 	dormant = n_polled;
-	for_processes(add_polled);
+	posts_each(add_polled);
 	polled = mem_grow(polled, n_polled + 1, sizeof *polled);
 	polled[n_polled++] = (struct pollfd){.fd = self.signals[0], .events = POLLIN};
 	if (poll(polled, n_polled, clock_left(until)) <= 0)
@@ -609,11 +350,11 @@ supervise(void)
 		int64_t next = CLOCK_NEVER;
 
 		take_signals();
-		for_processes(listen_to);
-		reap();
+		posts_each(listen_to);
+		posts_reap();
 		forget_old();
 		if (self.stopping) {
-			if (go_on_stopping())
+			if (posts_go_on_stopping())
 				return;
 			next = self.deadline;
 		} else {
