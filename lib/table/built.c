@@ -175,8 +175,8 @@ mode_for(const struct stat *s, const struct built_options *o)
 
 /* Root builds tables whose texts others own (a list manager's aliases): a link
  * of theirs must not lead root to somebody else's file. */
-static int
-check_link(const char *source, const struct stat *target, struct fault *why)
+int
+built_check_link(const char *source, const struct stat *target, struct fault *why)
 {
 	struct stat link;
 
@@ -191,8 +191,6 @@ check_link(const char *source, const struct stat *target, struct fault *why)
 		return fault_set(why, FAULT_DENIED, "%s: a link of uid %ld to a file of uid %ld",
 		                 source,
 		                 (long)link.st_uid, (long)target->st_uid);
-	if (!S_ISREG(target->st_mode))
-		return fault_set(why, FAULT_INPUT, "%s: not a regular file", source);
 	return 0;
 }
 
@@ -205,8 +203,10 @@ read_source(const char *source, struct stat *s, struct text *in, struct fault *w
 		return fault_errno(why, "open %s", source);
 	if (fstat(fd, s) < 0)
 		return fault_errno(why, "fstat %s", source);
-	if (check_link(source, s, why) < 0)
+	if (built_check_link(source, s, why) < 0)
 		return -1;
+	if (!S_ISREG(s->st_mode))
+		return fault_set(why, FAULT_INPUT, "%s: not a regular file", source);
 	if (file_read_fd(fd, TABLE_TEXT_MAX, in, why) < 0)
 		return fault_prefix(why, "%s", source);
 	return 0;

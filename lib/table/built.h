@@ -37,6 +37,9 @@ char *built_path(const char *source);                /* owned */
 enum built_state built_check(const char *source);
 uid_t built_owner(const char *source);               /* of the text, at the time of building; -1 */
 
+/* `target` is what was opened as `source`: -1 when a link of another user led there. */
+struct stat;
+int built_check_link(const char *source, const struct stat *target, struct fault *);
 /* Builds from the text; bad lines are logged with file and line. */
 int built_make(const char *source, const struct built_options *, struct fault *);
 

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "config/site.h"
+#include "table/built.h"
 #include "table/table_type.h"
 
 enum { TABLE_MAGIC = 0x7ab1e };
@@ -178,11 +179,16 @@ table_hold(struct table *t, int fd, struct fault *why)
 int
 table_read_text(struct table *t, const char *path, struct text *out, struct fault *why)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat s;
 
 	if (fd < 0)
 		return fault_errno(why, "open %s", path);
 	if (table_hold(t, fd, why) < 0)
+		return -1;
+	if (fstat(fd, &s) < 0)
+		return fault_errno(why, "fstat %s", path);
+	if (geteuid() == 0 && built_check_link(path, &s, why) < 0)
 		return -1;
 	return file_read_fd(fd, TABLE_TEXT_MAX, out, why);
 }

@@ -45,4 +45,9 @@ with Instance(main="", master="") as i:
     os.waitpid(child, 0)
     t.ok(built > 10, "the table is built whenever its text stands still", built)
     t.ok(told == 0, "what a link showed for a moment is never in it", told)
+    os.symlink(secret, f"{home}/link")
+    os.lchown(f"{home}/link", 65534, 65534)
+    for kind in ("hash", "texthash"):
+        r = subprocess.run([f"{i.dir}/sbin/postmap", "-c", f"{i.dir}/etc", "-q", "root:", f"{kind}:{home}/link"], capture_output=True, text=True)
+        t.ok(r.returncode and "a link of uid 65534 to a file of uid 0" in r.stderr and not r.stdout, f"{kind}: nor does root read it in place", r)
 t.end()
