@@ -6,6 +6,9 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "config/site.h"
@@ -63,4 +66,19 @@ command_fatal(int status, const char *format, ...)
 	va_end(args);
 	say_fatal("%s", text_string(&t));
 	exit(status);
+}
+
+int
+command_log_socket(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	autofree char     *path = mem_format("%s/public/postlog", site.queue_directory);
+	autoclose int      fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof to.sun_path)
+		return -1;
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+		return -1;
+	return take_fd(fd);
 }

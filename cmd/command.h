@@ -17,6 +17,10 @@ struct main_cf *command_begin(const char *name, const char *directory, bool stri
 const char *command_name(const char *argv0);
 
 /* "NAME: fatal: ..." and exit with a status of sysexits.h. */
-_Noreturn void command_fatal(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void command_fatal(int status, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* A socket to postlogd, owned; -1 when it does not listen. After site_load. */
+int command_log_socket(void);
 
 #endif

@@ -18,9 +18,9 @@ cmd_tables_LDADD = $(TABLE_COMMAND_LIBS)
 
 # Control
 sbin_PROGRAMS += cmd/postern cmd/postlog
-cmd_postern_SOURCES = cmd/postern.c $(KNOWN) $(PAGES)
+cmd_postern_SOURCES = cmd/postern.c cmd/command.c cmd/command.h $(KNOWN) $(PAGES)
 cmd_postern_LDADD = $(CONFIG_LIBS)
-cmd_postlog_SOURCES = cmd/postlog.c $(PAGES)
+cmd_postlog_SOURCES = cmd/postlog.c cmd/command.c cmd/command.h $(PAGES)
 cmd_postlog_LDADD = $(CONFIG_LIBS)
 install-exec-hook:
 	cd $(DESTDIR)$(sbindir) && ln -sf postern postfix && ln -sf sendmail mailq && ln -sf sendmail newaliases

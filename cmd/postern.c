@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +23,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cmd/command.h"
 #include "cmd/known.h"
 #include "cmd/pages.h"
 #include "config/site.h"
@@ -35,27 +34,11 @@ static const char *directory;
 static bool        verbose;
 static struct main_cf *cf;
 
-/* A socket to postlogd, when it listens. */
-static int
-log_socket(void)
-{
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	autofree char     *path = mem_format("%s/public/postlog", site.queue_directory);
-	autoclose int      fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (strlen(path) >= sizeof to.sun_path)
-		return -1;
-	memcpy(to.sun_path, path, strlen(path) + 1);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
-		return -1;
-	return take_fd(fd);
-}
-
 static void
 open_log(void)
 {
 	autofree char *tag = site_log_name("postfix-script");
-	int            fd = log_socket();
+	int            fd = command_log_socket();
 
 	log_open(tag, fd);
 	if (fd >= 0)

@@ -7,11 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cmd/command.h"
 #include "cmd/pages.h"
 #include "config/site.h"
 
@@ -35,21 +34,6 @@ find_level(const char *word, enum log_level *out)
 			return 0;
 		}
 	return -1;
-}
-
-static int
-log_socket(void)
-{
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	autofree char     *path = mem_format("%s/public/postlog", site.queue_directory);
-	autoclose int      fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (strlen(path) >= sizeof to.sun_path)
-		return -1;
-	memcpy(to.sun_path, path, strlen(path) + 1);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
-		return -1;
-	return take_fd(fd);
 }
 
 static void
@@ -104,7 +88,7 @@ main(int argc, char **argv)
 			return 64;
 		}
 	site_load(directory, &faults);
-	fd = log_socket();
+	fd = command_log_socket();
 	log_open(tag ? tag : site_log_name("postlog"), fd);
 	if (fd >= 0 && isatty(STDERR_FILENO))
 		log_also_stderr(true);
