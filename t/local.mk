@@ -22,7 +22,7 @@ FUZZ_DRIVER = t/fuzz/driver.c
 LIBFUZZER =
 endif
 EXTRA_DIST += t/fuzz/driver.c t/fuzz/fuzz.h
-EXTRA_DIST += t/layers t/demo.py t/fuzz/corpus t/bench/mta.py \
+EXTRA_DIST += t/layers t/demo.py t/fuzz/corpus t/bench/mta.py t/bench/README \
 	t/portable/unistd.h t/portable/sys/capsicum.h t/portable/sys/procctl.h
 DIRECT_TESTS += t/system/portable.sh
 
@@ -55,7 +55,7 @@ fuzz:
 talk: all
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) $(top_srcdir)/t/talk/talk $(V) $(top_srcdir)/t/talk/*/$(or $(T),*).talk
 bench: all
-	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/bench/mta.py $(B)
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/bench/mta.py t/bench/README $(B)
 run: all
 	top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/demo.py
 crash: all
