@@ -55,7 +55,7 @@ fuzz:
 talk: all
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) $(top_srcdir)/t/talk/talk $(V) $(top_srcdir)/t/talk/*/$(or $(T),*).talk
 bench: all
-	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/bench/mta.py t/bench/README $(B)
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/bench/mta.py $(B)
 run: all
 	top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/demo.py
 crash: all
