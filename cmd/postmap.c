@@ -8,7 +8,6 @@
  * and lmdb: are built (lib/table/built.h says where); -q asks a table of any type.
  * Exit status: 0; 1 when -q or -d found nothing, or something failed.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

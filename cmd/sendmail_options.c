@@ -2,7 +2,6 @@
 /*
  * sendmail_options.c - Sendmail's options as Postfix takes them (sendmail(1))
  */
-#include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
 

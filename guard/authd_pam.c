@@ -5,7 +5,6 @@
 #include "authd_pam.h"
 
 #include <security/pam_appl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"

@@ -10,7 +10,6 @@
  * database.  Anything else is refused: a program that was taken over cannot use
  * the dialer to look around.
  */
-#include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>

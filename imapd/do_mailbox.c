@@ -2,7 +2,6 @@
 /*
  * do_mailbox.c - CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE
  */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "imap_config.h"

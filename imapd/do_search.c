@@ -5,7 +5,6 @@
  * Strings match without case, after header values and text parts were decoded
  * to UTF-8 (RFC 2047, RFC 2045).
  */
-#include <errno.h>
 
 #include "base/clock.h"
 #include "content.h"

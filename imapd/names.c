@@ -4,7 +4,6 @@
  */
 #include "names.h"
 
-#include <stdlib.h>
 
 #include "imap_config.h"
 #include "mail/imap_body.h"

@@ -5,7 +5,6 @@
 #include "local/attributes.h"
 
 #include <grp.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/mem.h"

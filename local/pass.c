@@ -4,7 +4,6 @@
  *
  * local then speaks qmgr's side of ipc/deliver.h.  That agent writes the log line.
  */
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "config/site.h"

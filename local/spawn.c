@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

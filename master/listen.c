@@ -4,7 +4,6 @@
  * them on, and keeps them so that nobody is refused while a program restarts
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>

@@ -2,7 +2,6 @@
 /*
  * posts.c - processes come and go: a post is manned, deserted, retired
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

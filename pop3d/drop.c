@@ -6,7 +6,6 @@
  * clients know already, O the order they know (formats: compatible with what
  * Dovecot and its importers write).
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>

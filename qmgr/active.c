@@ -6,7 +6,6 @@
  * million costs what one to a thousand does. Its file is locked while open;
  * when very many messages wait, files are closed and opened again when needed.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -5,7 +5,6 @@
  * A connection occupies a session of the agent, so that an idle one is kept
  * for a few seconds only, and taken before a new one is made.
  */
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -5,8 +5,6 @@
  * The content stays as received.  A field that changes becomes an item of our
  * own in place of the received one; the message is then pieces of both.
  */
-#include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"

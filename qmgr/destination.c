@@ -5,7 +5,6 @@
  * Feedback and its numbers are postconf(5)'s: initial_destination_concurrency,
  * *_destination_concurrency_positive_feedback and its kin.
  */
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 

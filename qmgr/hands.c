@@ -7,7 +7,6 @@
  * another hand if there is more to do. So there are as many as are useful, and
  * on a quiet machine one hand carries a message from incoming/ to its end.
  */
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -5,7 +5,6 @@
  * Recipients come from the envelope by their state, reasons from the journal:
  * the last event of each. A reason that a crash tore off is made up for.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"

@@ -8,9 +8,7 @@
  * one in four goes to what is due, and deferred mail never takes more than half of
  * the active limit: neither can shut the other out.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"

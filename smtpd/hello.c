@@ -2,7 +2,6 @@
 /*
  * hello.c - HELO and EHLO, and the verbs that carry nothing
  */
-#include <stdio.h>
 
 #include "base/log.h"
 #include "config/site.h"

@@ -6,7 +6,6 @@
  * only this session's task waits.
  */
 #include <poll.h>
-#include <stdlib.h>
 
 #include "base/log.h"
 #include "config/site.h"

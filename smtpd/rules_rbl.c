@@ -5,7 +5,6 @@
  * "zone", "zone=127.0.0.2" or "zone=127.0.0.[2..11;13]": what its A record must
  * be.  A list that does not answer refuses nobody.
  */
-#include <stdlib.h>
 
 #include "base/log.h"
 #include "config/site.h"

@@ -10,7 +10,6 @@
 #include "session.h"
 
 #include <assert.h>
-#include <poll.h>
 #include <stdlib.h>
 
 #include "base/clock.h"

@@ -9,7 +9,6 @@
  * CRLF of it before the session sees it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -4,7 +4,6 @@
  */
 #include "base/strmap.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>

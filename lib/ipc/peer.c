@@ -4,7 +4,6 @@
  */
 #include "ipc/peer.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

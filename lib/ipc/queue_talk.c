@@ -4,7 +4,6 @@
  */
 #include "ipc/queue_talk.h"
 
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -7,7 +7,6 @@
  */
 #include "mail/dsn.h"
 
-#include <stdio.h>
 
 #include "mail/charset.h"
 #include "mail/date.h"

@@ -2,7 +2,6 @@
 /*
  * header_write.c - header fields that nobody can inject into (SECURITY.md 2, 12)
  */
-#include <stdio.h>
 
 #include "mail/charset.h"
 #include "mail/encoded_word.h"

@@ -4,7 +4,6 @@
  */
 #include "mail/smtp_syntax.h"
 
-#include <stdio.h>
 
 #include "mail/charset.h"
 #include "mail/xtext.h"

@@ -7,7 +7,6 @@
  * may follow one another, of different algorithms, cut into files anywhere.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>

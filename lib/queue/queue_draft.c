@@ -6,7 +6,6 @@
  * draft is then abandoned, and the client hears "not now".
  */
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

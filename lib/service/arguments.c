@@ -3,7 +3,6 @@
  * arguments.c - the command line by which master starts a program
  */
 #include <getopt.h>
-#include <stdlib.h>
 #include <stdio.h>
 #include <unistd.h>
 

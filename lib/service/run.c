@@ -3,7 +3,6 @@
  * run.c - the skeleton of every program that master starts; service.h tells
  * the order of what happens here
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

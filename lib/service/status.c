@@ -9,7 +9,6 @@
  */
 #include <poll.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "service/service_private.h"

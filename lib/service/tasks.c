@@ -6,7 +6,6 @@
  * waits stays in the listen queue where another process may take it, and tells
  * master, who then starts one.
  */
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

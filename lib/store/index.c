@@ -8,7 +8,6 @@
  */
 #include "store/index.h"
 
-#include <errno.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,6 @@
  */
 #include "store/publish.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 int

@@ -4,7 +4,6 @@
  */
 #include "table/built.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <lmdb.h>

@@ -6,7 +6,6 @@
  * not reads the text into memory, so that no command depends on the order in
  * which things were started.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
