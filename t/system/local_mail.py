@@ -23,7 +23,7 @@ master = open(f"{top}/conf/master.cf").read().replace("\nsmtp        inet", f"\n
 
 def built_in():
     """The directory that the programs were built with."""
-    return re.search(rb"(/[\w/.-]*/etc/postern)\0", open(os.path.realpath(i.dir + "/sbin/postdrop"), "rb").read()).group(1).decode()
+    return re.search(rb"((?:/[\w.-]+)*/etc/postern)\0", open(os.path.realpath(i.dir + "/sbin/postdrop"), "rb").read()).group(1).decode()
 
 
 with Instance(master=master) as i:
@@ -48,7 +48,9 @@ with Instance(master=master) as i:
         while not os.path.isdir(parent):
             parent = os.path.dirname(parent)
         subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-        subprocess.run(["mount", "-t", "tmpfs", "none", parent], check=True)
+        subprocess.run(["cp", "-a", parent, i.dir + "/parent"], check=True)      # /etc, perhaps: all else in it stays
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "none", parent], check=True)
+        subprocess.run(["cp", "-a", i.dir + "/parent/.", parent], check=True)
         os.makedirs(place, exist_ok=True)
     os.symlink("sendmail", i.dir + "/sbin/mailq")
 
