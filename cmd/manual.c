@@ -212,7 +212,7 @@ static const char main_cf_syntax[] =
 	"commas and blanks. A time has one of the letters s m h d w, or the default's unit; a size may "
 	"have k, M or G.";
 static const char main_cf_honest[] =
-	"Only what is honoured stands here. A parameter of Postfix that has no effect yet is a warning at "
+	"Only what is honoured stands here, and what is accepted since it is \"not needed\". A parameter of Postfix that has no effect yet is a warning at "
 	"start, and an error where ignoring it would open the server or lose mail: postconf -W tells.";
 
 static void
