@@ -76,7 +76,7 @@ do_pam(const struct frame *f, struct frame *answer)
 	pid_t        pid;
 
 	fault_set(&why, FAULT_SYSTEM, "cannot run PAM");
-	if (pipe(pipe_fd) == 0 && (pid = fork()) >= 0) {
+	if (pipe2(pipe_fd, O_CLOEXEC) == 0 && (pid = fork()) >= 0) {
 		if (pid == 0) {
 			autofree char *service = mem_span(field(f, "service")), *user = mem_span(field(f, "user")),
 			              *password = mem_span(field(f, "password")), *peer = mem_span(field(f, "peer"));

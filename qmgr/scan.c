@@ -270,6 +270,9 @@ intake_scan_deferred(void *given)
 	due_refill_begin(q->intake->due);
 	qmgr_leave(q);
 	while (!stopping && (got = queue_scan_next(scan, &id, &due, &why)) > 0) {
+		/* No message waits longer than it may live: a clock was wrong when that was written. */
+		if (due > clock_wall() + config.retry.lifetime * 1000 + config.retry.maximal_backoff * 1000)
+			due = clock_wall();
 		qmgr_enter(q);
 		due_refill(q->intake->due, span_of(id.text), due);
 		stopping = q->stopping;

@@ -239,6 +239,12 @@ with Stage(FAST) as s:
     tap.ok(wait_for(lambda: s.ids("hold") == [killer], 60), "a message that kills agents three times goes to hold")
     tap.ok(len([b for b in w.batches if b[0] == killer]) <= 6, "after few tries")
 
+with Stage() as s:  # a clock that was wrong
+    w = World(s)
+    s.fill("deferred", 1, "good@example.net", due=10 * 365 * 86400)
+    s.start()
+    tap.ok(wait_for(lambda: empty(s)), "a due time years ahead is treated as now")
+
 with Stage() as s:  # stopping while deliveries are in flight, and another qmgr beside it
     w = World(s)
 
