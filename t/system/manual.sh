@@ -7,7 +7,7 @@ report() { # STATUS TITLE
 	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
 }
 
-programs=$(${MAKE:-make} -s --no-print-directory installed-programs)
+programs=$(unset MAKEFLAGS MFLAGS MAKELEVEL; ${MAKE:-make} -s --no-print-directory installed-programs)
 missing=
 for program in $programs; do
 	name=${program##*/}
