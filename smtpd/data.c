@@ -321,6 +321,16 @@ end_chunks(struct session *s)
 }
 
 void
+refuse_bdat(struct session *s, struct span argument)
+{
+	uint64_t size;
+	bool     last;
+
+	if (smtp_parse_bdat(argument, &size, &last, &s->why) == 0)
+		skip_chunk(s, size);
+}
+
+void
 do_bdat(struct session *s, struct span argument)
 {
 	uint64_t size;

@@ -247,23 +247,38 @@ refuse_data_without_recipients(struct session *s)
 		reply(s, "503 5.5.1 Error: need RCPT command");
 }
 
-static void
-run_verb(struct session *s, const struct verb *v, struct span argument)
+/* Few verbs before TLS where it is a must, and only QUIT for a client that was refused. */
+static bool
+is_shut_out(struct session *s, const struct verb *v)
 {
 	if (prepared.must_tls && !s->is_tls && !(v->flags & BEFORE_TLS))
 		reply(s, "530 5.7.0 Must issue a STARTTLS command first");
 	else if (s->denied && v->handle != do_quit)
 		reply(s, "503 5.7.0 Error: access denied for %s", s->client.label);
-	else if ((v->flags & LAST) && session_badly_pipelined(s, v->name))
-		return;
-	else if (s->stage < v->from)
-		reply(s, "%s", v->too_early);
-	else if (s->stage > v->until)
-		reply(s, "%s", s->stage == IN_CHUNKS && v->handle == do_mail ? "503 5.5.1 Error: MAIL after BDAT" : v->too_late);
-	else if (v->handle == do_data && s->stage < HAVE_RECIPIENT)
-		refuse_data_without_recipients(s);
 	else
+		return false;
+	return true;
+}
+
+static void
+run_verb(struct session *s, const struct verb *v, struct span argument)
+{
+	bool shut_out = is_shut_out(s, v);
+
+	if (shut_out) {
+		if (v->handle == do_bdat) /* its chunk is no command (RFC 3030, 2) */
+			refuse_bdat(s, argument);
+	} else if ((v->flags & LAST) && session_badly_pipelined(s, v->name)) {
+		return;
+	} else if (s->stage < v->from) {
+		reply(s, "%s", v->too_early);
+	} else if (s->stage > v->until) {
+		reply(s, "%s", s->stage == IN_CHUNKS && v->handle == do_mail ? "503 5.5.1 Error: MAIL after BDAT" : v->too_late);
+	} else if (v->handle == do_data && s->stage < HAVE_RECIPIENT) {
+		refuse_data_without_recipients(s);
+	} else {
 		v->handle(s, argument);
+	}
 	if ((v->flags & JUNK) && s->junk++ > settings.junk_command_limit)
 		s->errors++;
 }

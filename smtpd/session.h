@@ -128,6 +128,7 @@ WAITS void do_mail(struct session *, struct span argument);
 WAITS void do_rcpt(struct session *, struct span argument);
 WAITS void do_data(struct session *, struct span argument);
 WAITS void do_bdat(struct session *, struct span argument);
+WAITS void refuse_bdat(struct session *, struct span argument);   /* was replied to: reads the chunk, keeps nothing */
 WAITS void do_rset(struct session *, struct span argument);
 WAITS void do_noop(struct session *, struct span argument);
 WAITS void do_vrfy(struct session *, struct span argument);
