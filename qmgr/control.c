@@ -201,12 +201,13 @@ set_expired(struct qmgr *q, enum queue_state state, const char *id, struct fault
 	return got;
 }
 
+/* What an administrator was told is done holds across a power cut too. */
 static int
-release(struct qmgr *q, const char *id, struct fault *why)
+move_durably(struct qmgr *q, const char *id, enum queue_state from, enum queue_state to, struct fault *why)
 {
-	int moved = queue_move(q->queue, id, QUEUE_HOLD, QUEUE_INCOMING, why);
+	int moved = queue_move(q->queue, id, from, to, why);
 
-	return moved == 0 ? queue_sync(q->queue, QUEUE_INCOMING, why) : moved;
+	return moved == 0 ? queue_sync(q->queue, to, why) : moved;
 }
 
 /* 0 changed, 1 not there or not in that state, -1. */
@@ -220,7 +221,7 @@ change_file(struct qmgr *q, const char *id, enum queue_state state, enum wish wa
 	case WISH_DELETE:
 		return queue_remove(q->queue, state, id, why);
 	case WISH_HOLD:
-		return state == QUEUE_HOLD ? 1 : queue_move(q->queue, id, state, QUEUE_HOLD, why);
+		return state == QUEUE_HOLD ? 1 : move_durably(q, id, state, QUEUE_HOLD, why);
 	case WISH_REQUEUE:
 		return message_requeue(q->queue, state, id, why);
 	case WISH_EXPIRE:
@@ -228,7 +229,7 @@ change_file(struct qmgr *q, const char *id, enum queue_state state, enum wish wa
 	case WISH_NONE:
 		break;
 	}
-	return state == QUEUE_HOLD ? release(q, id, why) : 1;
+	return state == QUEUE_HOLD ? move_durably(q, id, QUEUE_HOLD, QUEUE_INCOMING, why) : 1;
 }
 
 /* A claimed message may still wait for its time: nobody else has it on a list now. */
