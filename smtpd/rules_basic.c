@@ -240,12 +240,16 @@ permit_auth_destination(struct check *c, const struct rule_use *u)
 /* ---- is there such an address? ---- */
 
 static enum verdict
-refuse_unlisted(struct check *c, struct span address, const char *dsn)
+refuse_unlisted(struct check *c, const struct route *r, struct span given, const char *dsn)
 {
 	struct route_known known = {0};
+	struct span        address;
 
 	if (list_has(&settings.receive_override, "no_unknown_recipient_checks"))
 		return DUNNO;
+	if (!r)
+		return refuse_trouble(c);
+	address = r->recipient.len ? r->recipient : given; /* as cleanup will rewrite it: user@shorthost too */
 	if (ask_known(c->s->t.mail.sender, address, &known, &c->s->why) < 0) {
 		log_warning("problem talking to service rewrite: %s", fault_text(&c->s->why));
 		return refuse_trouble(c);
@@ -267,7 +271,7 @@ reject_unlisted_recipient(struct check *asked, const struct rule_use *u)
 	if (c.s->t.recipient.len == 0)
 		return DUNNO;
 	c.s->t.recipient_checked = true;
-	return refuse_unlisted(&c, c.s->t.recipient, "5.1.1");
+	return refuse_unlisted(&c, recipient_route(&c), c.s->t.recipient, "5.1.1");
 }
 
 enum verdict
@@ -277,7 +281,7 @@ reject_unlisted_sender(struct check *asked, const struct rule_use *u)
 
 	(void)u;
 	c.s->t.sender_checked = true;
-	return c.s->t.mail.sender.len ? refuse_unlisted(&c, c.s->t.mail.sender, "5.1.0") : DUNNO;
+	return c.s->t.mail.sender.len ? refuse_unlisted(&c, sender_route(&c), c.s->t.mail.sender, "5.1.0") : DUNNO;
 }
 
 /* ---- whose address? ---- */
