@@ -24,3 +24,8 @@ UNIT_TESTS += t/unit/base/test_base
 t_unit_base_test_base_SOURCES = t/unit/base/test_base.c t/unit/unit.h
 t_unit_base_test_base_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_base_test_base_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += t/unit/base/test_task
+t_unit_base_test_task_SOURCES = t/unit/base/test_task.c t/unit/unit.h
+t_unit_base_test_task_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_base_test_task_LDADD = $(BASE_LIBS) $(CHECK_LIBS)

@@ -8,13 +8,16 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { STACK_SIZE = 256 * 1024, SPARE_MAX = 16 };
+enum { STACK_SIZE = 256 * 1024, STACK_WIPED = STACK_SIZE * 3 / 4, SPARE_MAX = 16 };
 
 void
 monitor_init(struct monitor *m)
@@ -113,14 +116,40 @@ wait_for_task(struct thread *t)
 	return t->run != NULL;
 }
 
+/*
+ * What a finished session left on the stack is not for the next one (DESIGN.md 3).
+ * Whole pages go back to the kernel, which also frees what a deep session
+ * touched; what lies between them and the caller is written over.  A quarter of
+ * the stack is left out, because glibc keeps a thread's own variables at its top.
+ */
+static __attribute__((noinline)) void
+wipe_page(void)
+{
+	unsigned char page[4096];
+
+	mem_wipe(page, sizeof page);
+}
+
+static __attribute__((noinline)) void
+wipe_stack(void)
+{
+	unsigned char page[4096];
+	uintptr_t     size = (uintptr_t) sysconf(_SC_PAGESIZE), end = (uintptr_t) page / size * size;
+
+	mem_wipe(page, sizeof page);
+	wipe_page();
+	madvise((void *) (end - STACK_WIPED), STACK_WIPED, MADV_DONTNEED);
+}
+
 static void *
 begin(void *given)
 {
 	struct thread *t = given;
 
-	do
+	do {
 		t->run(t->argument);
-	while (wait_for_task(t));
+		wipe_stack();
+	} while (wait_for_task(t));
 	pthread_cond_destroy(&t->called);
 	free(t);
 	return NULL;
