@@ -17,7 +17,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { STACK_SIZE = 256 * 1024, STACK_WIPED = STACK_SIZE * 3 / 4, SPARE_MAX = 16 };
+#ifndef TASK_STACK_KIB /* configure says more for the sanitizers, whose thread-local data lie on it */
+#define TASK_STACK_KIB 256
+#endif
+enum { STACK_SIZE = TASK_STACK_KIB * 1024, SPARE_MAX = 16 };
 
 void
 monitor_init(struct monitor *m)
@@ -66,20 +69,69 @@ monitor_wake(struct monitor *m)
 /*
  * A thread whose task is over waits for the next one for a while: to make a
  * thread and to end it costs more than many a session.  The one that came
- * last goes first, since its stack is warm.
+ * last goes first, since its stack is warm.  Stacks are our own mappings, so that
+ * what a session left on one can be wiped; whoever makes the next thread joins
+ * those that ended and takes their stacks down.
  */
 struct thread {
 	pthread_cond_t called;
+	pthread_t      id;
 	struct thread *next;
 	void         (*run)(void *);
 	void          *argument;
+	unsigned char *stack; /* STACK_SIZE above a page that nobody may touch */
 };
 
 static struct {
 	struct monitor lock;
-	struct thread *spare;
+	struct thread *spare, *ended;
 	int            n_spare;
 } pool = {.lock = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
+
+static uintptr_t
+page_size(void)
+{
+	return (uintptr_t) sysconf(_SC_PAGESIZE);
+}
+
+static struct thread *
+thread_new(void (*run)(void *), void *argument)
+{
+	struct thread *t = mem_alloc(sizeof *t);
+	size_t         guard = page_size();
+	unsigned char *at = mmap(NULL, guard + STACK_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+	*t = (struct thread){.called = PTHREAD_COND_INITIALIZER, .run = run, .argument = argument};
+	if (at != MAP_FAILED && mprotect(at + guard, STACK_SIZE, PROT_READ | PROT_WRITE) == 0)
+		t->stack = at + guard;
+	return t;
+}
+
+static void
+thread_free(struct thread *t)
+{
+	if (t->stack)
+		munmap(t->stack - page_size(), page_size() + STACK_SIZE);
+	pthread_cond_destroy(&t->called);
+	free(t);
+}
+
+/* Those on the list have nothing left to do but to return: joining them is short. */
+static void
+bury_ended(void)
+{
+	struct thread *t, *next;
+
+	monitor_enter(&pool.lock);
+	t = pool.ended;
+	pool.ended = NULL;
+	monitor_leave(&pool.lock);
+	for (; t; t = next) {
+		next = t->next;
+		pthread_join(t->id, NULL);
+		thread_free(t);
+	}
+}
 
 static bool
 give_to_spare(void (*run)(void *), void *argument)
@@ -99,10 +151,12 @@ give_to_spare(void (*run)(void *), void *argument)
 	return t != NULL;
 }
 
-/* False when there are enough spare threads without this one. */
+/* False when there are enough spare threads without this one: it ends. */
 static bool
 wait_for_task(struct thread *t)
 {
+	bool called;
+
 	monitor_enter(&pool.lock);
 	t->run = NULL;
 	if (pool.n_spare < SPARE_MAX) {
@@ -111,16 +165,19 @@ wait_for_task(struct thread *t)
 		pool.n_spare++;
 		while (!t->run)
 			pthread_cond_wait(&t->called, &pool.lock.mutex);
+	} else {
+		t->next = pool.ended;
+		pool.ended = t;
 	}
+	called = t->run != NULL;
 	monitor_leave(&pool.lock);
-	return t->run != NULL;
+	return called;
 }
 
 /*
  * What a finished session left on the stack is not for the next one (DESIGN.md 3).
  * Whole pages go back to the kernel, which also frees what a deep session
- * touched; what lies between them and the caller is written over.  A quarter of
- * the stack is left out, because glibc keeps a thread's own variables at its top.
+ * touched; what lies between them and the caller is written over.
  */
 static __attribute__((noinline)) void
 wipe_page(void)
@@ -131,14 +188,15 @@ wipe_page(void)
 }
 
 static __attribute__((noinline)) void
-wipe_stack(void)
+wipe_stack(unsigned char *stack)
 {
 	unsigned char page[4096];
-	uintptr_t     size = (uintptr_t) sysconf(_SC_PAGESIZE), end = (uintptr_t) page / size * size;
+	uintptr_t     low = (uintptr_t) stack, end = (uintptr_t) page / page_size() * page_size();
 
 	mem_wipe(page, sizeof page);
 	wipe_page();
-	madvise((void *) (end - STACK_WIPED), STACK_WIPED, MADV_DONTNEED);
+	if (end > low)
+		madvise(stack, end - low, MADV_DONTNEED);
 }
 
 static void *
@@ -146,38 +204,49 @@ begin(void *given)
 {
 	struct thread *t = given;
 
+	t->id = pthread_self();
 	do {
 		t->run(t->argument);
-		wipe_stack();
+		wipe_stack(t->stack);
 	} while (wait_for_task(t));
-	pthread_cond_destroy(&t->called);
-	free(t);
 	return NULL;
+}
+
+static int
+thread_start(struct thread *t)
+{
+	pthread_attr_t attributes;
+	sigset_t       all, before;
+	pthread_t      id;
+	int            error;
+
+	if (!t->stack)
+		return ENOMEM;
+	sigfillset(&all);
+	pthread_attr_init(&attributes);
+	error = pthread_attr_setstack(&attributes, t->stack, STACK_SIZE);
+	if (!error) {
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+		error = pthread_create(&id, &attributes, begin, t);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	}
+	pthread_attr_destroy(&attributes);
+	return error;
 }
 
 int
 task_start(void (*run)(void *), void *argument, struct fault *why)
 {
 	struct thread *t;
-	pthread_attr_t attributes;
-	pthread_t      thread;
-	sigset_t       all, before;
 	int            error;
 
 	if (give_to_spare(run, argument))
 		return 0;
-	t = mem_alloc(sizeof *t);
-	*t = (struct thread){.called = PTHREAD_COND_INITIALIZER, .run = run, .argument = argument};
-	sigfillset(&all);
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&thread, &attributes, begin, t);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
+	bury_ended();
+	t = thread_new(run, argument);
+	error = thread_start(t);
 	if (error) {
-		free(t);
+		thread_free(t);
 		errno = error;
 		return fault_errno(why, "start a task");
 	}
