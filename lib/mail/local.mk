@@ -8,6 +8,7 @@ lib_mail_libmail_a_SOURCES = \
 	lib/mail/dsn.c lib/mail/dsn.h \
 	lib/mail/imap_body.c lib/mail/imap_body.h lib/mail/imap_section.c \
 	lib/mail/mime.c lib/mail/mime.h lib/mail/mime_value.c \
+	lib/mail/mime_stream.c lib/mail/mime_stream.h \
 	lib/mail/encoded_word.c lib/mail/encoded_word.h \
 	lib/mail/header.c lib/mail/header.h lib/mail/header_write.c \
 	lib/mail/line.c lib/mail/line.h \
@@ -26,6 +27,7 @@ UNIT_TESTS += \
 	t/unit/mail/test_imap_body \
 	t/unit/mail/test_line \
 	t/unit/mail/test_mime \
+	t/unit/mail/test_mime_stream \
 	t/unit/mail/test_smtp_syntax
 DIRECT_TESTS += t/unit/mail/test_mime_python.sh
 check_PROGRAMS += t/unit/mail/mime_tree
@@ -64,6 +66,7 @@ FUZZ_TARGETS += \
 	t/fuzz/fuzz_header \
 	t/fuzz/fuzz_line \
 	t/fuzz/fuzz_mime \
+	t/fuzz/fuzz_mime_stream \
 	t/fuzz/fuzz_netaddr \
 	t/fuzz/fuzz_smtp_syntax
 t_fuzz_fuzz_address_SOURCES = t/fuzz/fuzz_address.c $(FUZZ_DRIVER)
@@ -90,3 +93,9 @@ t_fuzz_fuzz_netaddr_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_smtp_syntax_SOURCES = t/fuzz/fuzz_smtp_syntax.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_smtp_syntax_LDADD = $(MAIL_LIBS)
 t_fuzz_fuzz_smtp_syntax_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_unit_mail_test_mime_stream_SOURCES = t/unit/mail/test_mime_stream.c t/unit/unit.h
+t_unit_mail_test_mime_stream_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_mime_stream_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_fuzz_fuzz_mime_stream_SOURCES = t/fuzz/fuzz_mime_stream.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_mime_stream_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_mime_stream_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
