@@ -41,5 +41,5 @@ guard_dialer_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)
 pkglibexec_PROGRAMS += guard/proxymap
 guard_proxymap_SOURCES = guard/proxymap.c
 guard_proxymap_LDADD = $(SERVICE_LIBS) $(TABLE_LIBS)
-DIRECT_TESTS += t/system/proxymap.py
-EXTRA_DIST += t/system/proxymap.py
+DIRECT_TESTS += t/system/proxymap.py t/system/proxied.py
+EXTRA_DIST += t/system/proxymap.py t/system/proxied.py

@@ -2,8 +2,8 @@
 /*
  * proxymap.c - reads lookup tables for those who may not (lib/ipc/ask_table.h)
  *
- * Only tables that the configuration names with proxy: in front may be asked, in
- * proxy_read_maps or anywhere else; all are opened at start.  unix:passwd.byname
+ * Only tables that proxy_read_maps names with proxy: in front may be asked (by its default:
+ * those of the usual parameters of main.cf); all are opened at start.  unix:passwd.byname
  * is asked of the system each time.  Writing (proxy_write_maps) does not exist here.
  */
 #include <stdlib.h>
@@ -49,18 +49,11 @@ approve(void *context, struct span word)
 static int
 prepare(struct fault *why)
 {
-	static const char *const names[] = {"proxy_read_maps", NULL};
-	struct faults            faults = {0};
-	struct master_cf        *m;
-
 	(void)why;
 	approved = strmap_new();
 	refused = strmap_new();
 	table_ask_names(true);
-	m = master_cf_read(service->config_directory, service->main_cf, &faults);
-	table_mentions(service->main_cf, m, names, approve, NULL);
-	master_cf_free(m);
-	faults_free(&faults);      /* master tells them */
+	table_mentions_of(service->main_cf, "proxy_read_maps", approve, NULL);
 	return 0;
 }
 
@@ -75,7 +68,10 @@ find(void *context, struct span spec, struct span key, struct text *value, struc
 		return table_find(t, key, value, why);
 	if (reason)
 		return fault_set(why, FAULT_SYSTEM, "%s", reason);
-	return fault_set(why, FAULT_DENIED, "the configuration names no table proxy:%.*s",
+	log_warning("request for unapproved table: \"%.*s\"", SPAN_ARGS(span_first(spec, 200)));
+	log_warning("to approve this table for read-only access, list proxy:%.*s in main.cf:proxy_read_maps",
+	            SPAN_ARGS(span_first(spec, 200)));
+	return fault_set(why, FAULT_DENIED, "proxymap service is not configured for table \"%.*s\"",
 	                 SPAN_ARGS(span_first(spec, 200)));
 }
 

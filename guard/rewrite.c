@@ -4,7 +4,8 @@
  *
  * Asked by smtpd, cleanup, qmgr, local and the tools (ipc/ask_rewrite.h); the
  * answers are lib/route's.  When a table changes the process drains and is
- * replaced, so that an edit of transport_maps disturbs nobody.
+ * replaced, so that an edit of transport_maps disturbs nobody.  It is of proxymap's role:
+ * it opens proxy:x as x itself.
  */
 #include "ipc/ask_rewrite_server.h"
 #include "route/route.h"
@@ -67,7 +68,6 @@ serve(int fd, const struct listener *listener)
 	close(fd);
 }
 
-static const char *const asks[] = {"proxymap", NULL};
 static const char *const reads[] = {"/etc", NULL};
 
 static const struct service rewrite = {
@@ -75,8 +75,7 @@ static const struct service rewrite = {
 	.about    = "rewrites and resolves addresses",
 	.role     = ROLE_MAP,
 	.model    = SERVE_TASKS,
-	.asks     = asks,
-	.promises = MAY_ACCEPT | MAY_ASK | MAY_NAME,
+	.promises = MAY_ACCEPT | MAY_NAME,
 	.reads    = reads,
 	.params   = route_params,
 	.tasks    = "1000",

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "config/site.h"
+#include "ipc/ask_table.h"
 #include "local/agent.h"
 #include "service/sandbox.h"
 #include "service/service.h"
@@ -86,8 +87,11 @@ local_prepare(struct fault *why)
 	/* Without aliases mail waits; it is not bounced and not delivered past them. */
 	if (open_maps(&S.aliases, &S.alias_maps, "alias_maps", &trouble) < 0)
 		log_warning("%s: local mail is deferred", fault_text(&trouble));
-	if (open_maps(&S.commands, &S.mailbox_command_maps, "mailbox_command_maps", why) < 0 ||
-		open_maps(&S.transports, &S.mailbox_transport_maps, "mailbox_transport_maps", why) <
+	if (open_maps(&S.commands, &S.mailbox_command_maps, "mailbox_command_maps", why) < 0)
+		return -1;
+	/* What names a command is read here, by root: proxymap only says where mail goes (postconf(5), alias_maps). */
+	table_use_proxy(ask_table_find);
+	if (open_maps(&S.transports, &S.mailbox_transport_maps, "mailbox_transport_maps", why) <
 			0 ||
 		open_maps(&S.fallbacks, &S.fallback_transport_maps, "fallback_transport_maps",
 			why) < 0)

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "config/param.h"
+#include "ipc/ask_table.h"
 #include "local/agent.h"
 #include "local/errand.h"
 #include "mail/address.h"
@@ -56,10 +57,13 @@ static int
 prepare(struct fault *why)
 {
 	sandbox_prepare_mailbox();
+	/* As whom mail is delivered is read here, by root: proxymap only says where it goes. */
+	if (open_maps(&config.uids, &config.uid_maps, "virtual_uid_maps", why) < 0 ||
+		open_maps(&config.gids, &config.gid_maps, "virtual_gid_maps", why) < 0)
+		return -1;
+	table_use_proxy(ask_table_find);
 	return open_maps(&config.mailboxes, &config.mailbox_maps, "virtual_mailbox_maps", why) <
 				0 ||
-			open_maps(&config.uids, &config.uid_maps, "virtual_uid_maps", why) < 0 ||
-			open_maps(&config.gids, &config.gid_maps, "virtual_gid_maps", why) < 0 ||
 			agent_locks_parse(&config.lock_words, &config.locks, why) < 0
 		? -1
 		: 0;

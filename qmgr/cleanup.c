@@ -13,8 +13,10 @@
 #include "base/log.h"
 #include "cleanup.h"
 #include "config/site.h"
+#include "ipc/ask_table.h"
 #include "ipc/queue_talk.h"
 #include "service/service.h"
+#include "table/table.h"
 
 struct cleanup_config cleanup_config;
 struct queue         *cleanup_queue;
@@ -68,6 +70,7 @@ cleanup_notice(const char *queue_id)
 static int
 prepare(struct fault *why)
 {
+	table_use_proxy(ask_table_find);
 	if (queue_open(site.queue_directory, &cleanup_queue, why) < 0)
 		return -1;
 	return cleanup_checks_open(why);

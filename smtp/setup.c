@@ -9,6 +9,7 @@
 
 #include "client.h"
 #include "config/site.h"
+#include "ipc/ask_table.h"
 #include "service/service.h"
 #include "table/table.h"
 
@@ -92,6 +93,7 @@ client_prepare(struct fault *why)
 {
 	uint16_t port;
 
+	table_use_proxy(ask_table_find);
 	if (net_port(span_of(client.port_name), &port, why) < 0)
 		return -1;
 	client.port = port;

@@ -9,9 +9,11 @@
 
 #include "base/mem.h"
 #include "config/site.h"
+#include "ipc/ask_table.h"
 #include "service/service.h"
 #include "session.h"
 #include "settings.h"
+#include "table/table.h"
 
 static const char *const asks[] = {"cleanup", "rewrite", "dnsd", "authd", "proxymap", "anvil", "dialer", NULL};
 
@@ -25,6 +27,14 @@ serve(int fd, const struct listener *listener)
 	session_run(conn_new(fd), &client);
 }
 
+/* Tables, certificates, restrictions. */
+static int
+prepare(struct fault *why)
+{
+	table_use_proxy(ask_table_find);
+	return settings_prepare(why);
+}
+
 static const struct service smtpd = {
 	.name     = "smtpd",
 	.about    = "receives mail by SMTP",
@@ -34,7 +44,7 @@ static const struct service smtpd = {
 	.promises = MAY_ACCEPT | MAY_ASK,      /* no files, no exec, no sockets of its own making */
 	.params   = smtpd_params,
 	.tasks    = "100",
-	.prepare  = settings_prepare,          /* tables, certificates, restrictions */
+	.prepare  = prepare,
 	.serve    = serve,                     /* one call is one session */
 };
 

@@ -5,7 +5,6 @@
 #include "ipc/ask_table.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "ipc/peer.h"
 
 int
@@ -55,8 +54,6 @@ do_find(void *conversation, struct frame *request, struct frame *answer, struct 
 		return -1;
 	got = a->find(a->context, ask.table, ask.key, &value, &failed);
 	if (got < 0 && failed.class == FAULT_DENIED) {
-		log_warning("request for unapproved table: \"%.*s\"",
-		            SPAN_ARGS(span_first(ask.table, 200)));
 		peer_refuse(answer, "%s", fault_text(&failed));
 		return 0;
 	}

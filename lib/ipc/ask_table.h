@@ -7,7 +7,8 @@
  *         | found value=..  |  missing  |  failed reason=..  |  refused reason=.. (not in proxy_read_maps)
  *
  * The spec is what stands behind "proxy:".  Keys and values fit into one frame.
- * ask_table_find is a table_proxy_ask of lib/table, for table_use_proxy(): no program gives it yet.
+ * ask_table_find is a table_proxy_ask of lib/table: smtpd, cleanup, smtp, lmtp, local and virtual give it to
+ * table_use_proxy().
  */
 #ifndef IPC_ASK_TABLE_H
 #define IPC_ASK_TABLE_H

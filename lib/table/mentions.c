@@ -41,6 +41,16 @@ search_text(const struct search *s, struct span value)
 }
 
 void
+table_mentions_of(const struct main_cf *cf, const char *name, void (*each)(void *, struct span), void *context)
+{
+	const struct search  s = {cf, each, context};
+	autotext struct text value = {0};
+
+	if (main_cf_get(cf, name, &value, NULL) == 0)
+		search_words(&s, text_span(&value), 0);
+}
+
+void
 table_mentions(const struct main_cf *cf, const struct master_cf *m, const char *const *names,
                void (*each)(void *, struct span), void *context)
 {
@@ -57,10 +67,6 @@ table_mentions(const struct main_cf *cf, const struct master_cf *m, const char *
 			span_split(&rest, '=', &name);
 			search_text(&s, rest);
 		}
-	for (; names && *names; names++) {
-		autotext struct text value = {0};
-
-		if (main_cf_get(cf, *names, &value, NULL) == 0)
-			search_words(&s, text_span(&value), 0);
-	}
+	for (; names && *names; names++)
+		table_mentions_of(cf, *names, each, context);
 }

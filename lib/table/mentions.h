@@ -15,4 +15,7 @@
 void table_mentions(const struct main_cf *, const struct master_cf *, const char *const *names,
                     void (*each)(void *context, struct span word), void *context);
 
+/* The words of one parameter alone. */
+void table_mentions_of(const struct main_cf *, const char *name, void (*each)(void *context, struct span word), void *context);
+
 #endif

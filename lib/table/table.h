@@ -63,7 +63,7 @@ const char *table_type_at(size_t index);
 /*
  * How proxy: is asked: a program that may not read files gives ask_table_find
  * (lib/ipc/ask_table.h) before it opens tables.  Where nobody did (commands, rewrite,
- * proxymap, and so far every other program), proxy:x opens x itself.
+ * proxymap, what names uids and commands in local and virtual), proxy:x opens x itself.
  */
 typedef int table_proxy_ask(const char *spec, struct span key, struct text *value, struct fault *);
 void table_use_proxy(table_proxy_ask *);

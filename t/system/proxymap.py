@@ -13,8 +13,8 @@ os.makedirs(d + "/queue")
 owner = "map_owner = nobody\n" if os.getuid() == 0 else ""
 with open(d + "/main.cf", "w") as f:
     f.write(f"data_directory = {d}/data\nqueue_directory = {d}/queue\n{owner}"
-            f"virtual_alias_maps = proxy:hash:{d}/v\nlocal_recipient_maps = proxy:unix:passwd.byname\n"
-            f"mine = proxy:regexp:{d}/none\n")
+            f"virtual_alias_maps = proxy:hash:{d}/v\nrelay_recipient_maps = proxy:regexp:{d}/none\n"
+            f"mine = proxy:texthash:{d}/v\n")
 open(d + "/master.cf", "w").close()
 with open(d + "/v", "w") as f:
     f.write("a@b c\n")
@@ -60,7 +60,8 @@ try:
     for table, key, verb, holds in (
             (f"hash:{d}/v", "A@b", b"found", b"c"), (f"hash:{d}/v", "x", b"missing", b""),
             ("unix:passwd.byname", "root", b"found", b"root:x:0:0:"), ("unix:passwd.byname", "no such", b"missing", b""),
-            ("hash:/etc/shadow", "x", b"refused", b"names no table"), (f"regexp:{d}/none", "x", b"failed", b"No such file")):
+            ("hash:/etc/shadow", "x", b"refused", b"not configured for table"),
+            (f"texthash:{d}/v", "a@b", b"refused", b"not configured for table"), (f"regexp:{d}/none", "x", b"failed", b"No such file")):
         client.send(frame(b"find", table=table, key=key))
         answer = client.recv(70000)
         ok(answer.startswith(verb + b"\0") and holds in answer, f"{table.split('/')[0]} {key}: {verb.decode()}")
