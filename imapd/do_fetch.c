@@ -289,9 +289,9 @@ fetch_message(struct fetching *f, size_t position)
 static int
 set_seen(struct imap_session *s, const size_t *positions, size_t count, bool *changed)
 {
-	static const struct flag_change seen = {FLAGS_ADD, MESSAGE_SEEN, 0};
-	uint32_t                       *uids = arena_alloc(s->arena, (count + 1) * sizeof *uids);
-	size_t                          n = 0;
+	struct flag_change seen = {.kind = FLAGS_ADD, .flags = MESSAGE_SEEN};
+	uint32_t          *uids = arena_alloc(s->arena, (count + 1) * sizeof *uids);
+	size_t             n = 0;
 
 	for (size_t i = 0; i < count; i++)
 		if (!(s->view.at[positions[i]].flags & MESSAGE_SEEN))

@@ -63,6 +63,7 @@ reopen_if_removed(struct folder *f, struct fault *why)
 		*fds[i] = -1;
 	}
 	f->scanned = false;
+	f->looked_to = 0;
 	return open_directories(f, why);
 }
 
@@ -176,7 +177,7 @@ misses_any(const struct folder *f, const struct scan *s)
 	for (size_t i = 0; i < f->count; i++)
 		if (!scan_find(s, message_base(&f->messages[i])))
 			return true;
-	for (size_t i = 0; !f->scanned && i < f->list.count; i++)
+	for (size_t i = f->list.count; i-- > 0 && f->list.records[i].uid > f->looked_to;)
 		if (!scan_find(s, f->list.records[i].base))
 			return true;
 	return false;
@@ -197,7 +198,7 @@ needs_uid(const struct folder *f, const struct scan_entry *e)
 static bool
 is_all_known(const struct folder *f, const struct scan *s)
 {
-	if (f->list.validity == 0 || f->list.broken || f->list.foreign)
+	if (f->list.validity == 0 || f->list.broken || f->list.foreign || !f->list.guid[0])
 		return false;
 	for (size_t i = 0; i < s->count; i++)
 		if (needs_uid(f, &s->at[i]))
@@ -386,6 +387,7 @@ adopt(struct folder *f, struct scan *s)
 			continue; /* it could get no new UID now: a later sync will */
 		fill_message(&new[count], r->uid, e);
 		new[count].recent = known ? old[at].recent : new[count].in_new;
+		new[count].modseq = known ? old[at].modseq : 0;
 		if (!known || new[count].flags != old[at].flags
 			|| new[count].keywords != old[at].keywords)
 			changed = true;
@@ -461,10 +463,13 @@ bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 		return deleted(why); /* the UIDs that the client knows are void */
 	f->validity = f->list.validity;
 	adopt(f, s);
+	f->looked_to = f->list.next - 1;
 	f->stamp = stamp;
 	f->scanned = true;
 	if (!f->read_only)
 		move_new(f);
+	if (f->record)
+		f->record(f);
 	return 0;
 }
 
@@ -482,6 +487,18 @@ sync_folder(struct folder *f, bool held, struct fault *why)
 	result = bring_up_to_date(f, &s, held, why);
 	scan_free(&s);
 	return result;
+}
+
+struct span
+folder_guid(const struct folder *f, const struct message *m)
+{
+	ptrdiff_t   at = uidlist_find(&f->list, message_base(m));
+	struct span fields = at < 0 ? SPAN_NONE : f->list.records[at].fields, field;
+
+	while (span_next(&fields, " ", &field))
+		if (field.at[0] == 'G' && field.len > 1)
+			return span_from(field, 1);
+	return message_base(m);
 }
 
 int

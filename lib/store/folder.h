@@ -34,6 +34,7 @@ struct message {
 	bool     in_new;
 	uint16_t base_len;
 	uint64_t keywords;          /* bit n: keyword n of folder->keywords */
+	uint64_t modseq;            /* 0: not known (history.h) */
 	char    *name;              /* file name in new/ or cur/; owned by the folder */
 };
 
@@ -53,6 +54,11 @@ struct folder {
 	uint64_t        generation; /* grows with every change of messages */
 	struct folder_stamp stamp;
 	bool            scanned;
+	uint32_t        looked_to;  /* every record up to this UID was looked for in the directories */
+	uint64_t        modseq;     /* HIGHESTMODSEQ of this snapshot; 0: none (history.h) */
+	struct index   *index;      /* borrowed; NULL: no history */
+	/* Set by history_open: called when the snapshot may differ from what is recorded. */
+	void          (*record)(struct folder *);
 };
 
 enum folder_options { FOLDER_READ_ONLY = 1 };
@@ -78,6 +84,12 @@ struct flag_change {
 	enum flag_change_kind kind;
 	unsigned              flags;
 	uint64_t              keywords;
+	/* Only messages that did not change since (RFC 7162, 3.1.3): the others' UIDs are put
+	 * into modified[], which has room for all. */
+	bool                  conditional;
+	uint64_t              unchanged_since;
+	uint32_t             *modified;
+	size_t                modified_count;
 };
 
 /* The number of a keyword; made when asked to (durably): else -1 without fault
@@ -87,12 +99,15 @@ WAITS int folder_keyword(struct folder *, struct span name, bool make, int *numb
 /* Changes flags; messages that are gone are passed over.  `durable` false (the
  * \Seen that FETCH sets) spares the flush. */
 WAITS int folder_store(struct folder *, const uint32_t *uids, size_t count,
-	const struct flag_change *, bool durable, struct fault *);
+	struct flag_change *, bool durable, struct fault *);
 
 /* Removes the messages among `uids` (NULL: all) that have \Deleted, or all of
  * them with `any_flags` (the second half of a move).  They leave the snapshot. */
 WAITS int folder_expunge(struct folder *, const uint32_t *uids, size_t count, bool any_flags,
 	struct fault *);
+
+/* What makes the message the same wherever it is copied: uidlist's G field or its base name. */
+struct span folder_guid(const struct folder *, const struct message *);
 
 /* The file of a message, open for reading; found again when it was renamed.
  * error ENOENT: it is gone. */

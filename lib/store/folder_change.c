@@ -89,10 +89,11 @@ rename_flags(struct folder *f, struct message *m, unsigned flags, uint64_t keywo
 }
 
 static int
-store_pass(struct folder *f, const uint32_t *uids, size_t count, const struct flag_change *c,
-	struct dotlock *lock, bool *again, struct fault *why)
+store_pass(struct folder *f, const uint32_t *uids, size_t count, struct flag_change *c,
+	struct dotlock *lock, bool second, bool *again, struct fault *why)
 {
 	*again = false;
+	c->modified_count = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct message *m = folder_find(f, uids[i]);
 		unsigned        flags;
@@ -102,6 +103,11 @@ store_pass(struct folder *f, const uint32_t *uids, size_t count, const struct fl
 		if (!m)
 			continue;
 		changed_flags(m, c, &flags, &keywords);
+		if (c->conditional && m->modseq > c->unchanged_since
+			&& !(second && flags == m->flags && keywords == m->keywords)) {
+			c->modified[c->modified_count++] = uids[i]; /* not by the pass before */
+			continue;
+		}
 		result = rename_flags(f, m, flags, keywords, why);
 		if (result < 0)
 			return -1;
@@ -112,7 +118,7 @@ store_pass(struct folder *f, const uint32_t *uids, size_t count, const struct fl
 }
 
 int
-folder_store(struct folder *f, const uint32_t *uids, size_t count, const struct flag_change *c,
+folder_store(struct folder *f, const uint32_t *uids, size_t count, struct flag_change *c,
 	bool durable, struct fault *why)
 {
 	struct dotlock lock = {0};
@@ -123,11 +129,13 @@ folder_store(struct folder *f, const uint32_t *uids, size_t count, const struct 
 	if (folder_lock(f, &lock, why) < 0)
 		return -1;
 	for (int i = 0; result == 0 && again && i < TRIES; i++) {
-		if (i > 0)
+		if (c->conditional || i > 0)
 			result = folder_sync_held(f, why);
 		if (result == 0)
-			result = store_pass(f, uids, count, c, &lock, &again, why);
+			result = store_pass(f, uids, count, c, &lock, i > 0, &again, why);
 	}
+	if (f->record && f->generation != before)
+		f->record(f);
 	dotlock_release(&lock);
 	if (result < 0)
 		return -1;
@@ -217,9 +225,13 @@ folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 {
 	struct dotlock lock = {0};
 	struct removal r = {0};
+	uint64_t       before;
 	int            result;
 
-	if (folder_sync(f, why) < 0 || folder_lock(f, &lock, why) < 0)
+	if (folder_sync(f, why) < 0)
+		return -1;
+	before = f->generation;
+	if (folder_lock(f, &lock, why) < 0)
 		return -1;
 	result = expunge_locked(f, uids, count, any_flags, &r, why);
 	for (int i = 1; result == 0 && r.missed && i < TRIES; i++) {
@@ -228,6 +240,8 @@ folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 		if (result == 0)
 			result = expunge_locked(f, uids, count, any_flags, &r, why);
 	}
+	if (f->record && f->generation != before)
+		f->record(f);
 	dotlock_release(&lock);
 	if (r.from_cur && file_sync(f->cur_dir, result == 0 ? why : NULL) < 0)
 		result = -1;

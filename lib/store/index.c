@@ -8,7 +8,6 @@
  */
 #include "store/index.h"
 
-#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,14 +15,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/index_private.h"
 
 enum { MAP_SIZE = 1 << 30, PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256 };
-
-struct index {
-	MDB_env *env;
-	MDB_dbi  dbi;
-	bool     opened;
-};
 
 struct pending {
 	struct text key, value;
@@ -32,7 +26,7 @@ struct pending {
 struct index_batch {
 	struct index   *index;
 	MDB_txn        *txn;
-	char            prefix[96];
+	char            prefix[INDEX_PREFIX];
 	struct pending *pending;
 	size_t          count, bytes;
 };
@@ -112,8 +106,8 @@ index_close(struct index *x)
 	free(x);
 }
 
-static int
-begin_transaction(struct index *x, unsigned flags, MDB_txn **txn)
+int
+index_transaction(struct index *x, unsigned flags, MDB_txn **txn)
 {
 	int code = mdb_txn_begin(x->env, NULL, flags, txn);
 
@@ -127,19 +121,24 @@ begin_transaction(struct index *x, unsigned flags, MDB_txn **txn)
 	return code;
 }
 
+void
+index_prefix(const struct folder *f, char out[INDEX_PREFIX])
+{
+	snprintf(out, INDEX_PREFIX, "%s/%u", f->list.guid[0] ? f->list.guid : f->name, f->list.validity);
+}
+
 struct index_batch *
 index_begin(struct index *x, const struct folder *f)
 {
 	struct index_batch *b;
 	MDB_txn            *txn;
 
-	if (!x || begin_transaction(x, MDB_RDONLY, &txn) != 0)
+	if (!x || index_transaction(x, MDB_RDONLY, &txn) != 0)
 		return NULL;
 	b = mem_alloc(sizeof *b);
 	b->index = x;
 	b->txn = txn;
-	snprintf(b->prefix, sizeof b->prefix, "%s/%u", f->list.guid[0] ? f->list.guid : f->name,
-		f->list.validity);
+	index_prefix(f, b->prefix);
 	return b;
 }
 
@@ -247,7 +246,7 @@ static int
 write_pending(struct index_batch *b)
 {
 	MDB_txn *txn;
-	int      code = begin_transaction(b->index, 0, &txn);
+	int      code = index_transaction(b->index, 0, &txn);
 
 	if (code != 0)
 		return code;
@@ -270,7 +269,7 @@ empty_index(struct index *x)
 {
 	MDB_txn *txn;
 
-	if (begin_transaction(x, 0, &txn) != 0)
+	if (index_transaction(x, 0, &txn) != 0)
 		return;
 	if (mdb_drop(txn, x->dbi, 0) == 0)
 		mdb_txn_commit(txn);

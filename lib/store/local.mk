@@ -7,7 +7,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/filename.c lib/store/filename.h \
 	lib/store/folder.c lib/store/folder.h \
 	lib/store/folder_change.c lib/store/folder_private.h \
-	lib/store/index.c lib/store/index.h \
+	lib/store/history.c lib/store/history.h \
+	lib/store/index.c lib/store/index.h lib/store/index_private.h \
 	lib/store/keywords.c lib/store/keywords.h \
 	lib/store/location.c lib/store/location.h \
 	lib/store/maildir.c lib/store/maildir.h \
@@ -49,3 +50,8 @@ FUZZ_TARGETS += t/fuzz/fuzz_uidlist
 t_fuzz_fuzz_uidlist_SOURCES = t/fuzz/fuzz_uidlist.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_uidlist_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_uidlist_LDADD = lib/store/libstore.a $(BASE_LIBS)
+
+UNIT_TESTS += t/unit/store/test_history
+t_unit_store_test_history_SOURCES = t/unit/store/test_history.c t/unit/unit.h
+t_unit_store_test_history_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_store_test_history_LDADD = lib/store/libstore.a $(LMDB_LIBS) $(BASE_LIBS) $(CHECK_LIBS)

@@ -158,11 +158,23 @@ fresh_base(const struct file_name *like, struct text *base)
 		text_add_format(base, ",W=%llu", (unsigned long long)like->full_size);
 }
 
+/* A copy under another base says in its G field what it is a copy of (maildir.md, 10). */
+static int
+add_record(struct placing *p, struct span base, struct span guid, uint32_t *uid, struct fault *why)
+{
+	if (uidlist_add(&p->list, base, uid, why) < 0)
+		return -1;
+	if (!span_equal(base, guid) && !span_has(guid, ' ') && !span_has(guid, '\n'))
+		p->list.records[p->list.count - 1].fields = span_of(arena_format(p->list.arena, "G%.*s",
+			SPAN_ARGS(guid)));
+	return 0;
+}
+
 /* error ENOENT: the source is not under that name (any more). `like` is its parsed name;
  * keywords are the target's. */
 static int
 placing_link(struct placing *p, int from_dir, const char *from, const struct file_name *like,
-	unsigned flags, uint64_t keywords, uint32_t *uid, struct fault *why)
+	struct span guid, unsigned flags, uint64_t keywords, uint32_t *uid, struct fault *why)
 {
 	autotext struct text name = {0}, base = {0};
 	struct file_name     there = *like;
@@ -183,7 +195,7 @@ placing_link(struct placing *p, int from_dir, const char *from, const struct fil
 	add_placed(p, &name, plain);
 	if (like->has_size)
 		p->bytes += (int64_t)like->size;
-	return uidlist_add(&p->list, there.base, uid, why);
+	return add_record(p, there.base, guid, uid, why);
 }
 
 int
@@ -272,7 +284,7 @@ copy_pass(struct folder *f, const uint32_t *uids, size_t count, struct placing *
 		file_name_parse(span_of(m->name), &parsed);
 		if (translate_keywords(f, p, m->keywords, &keywords, why) < 0
 			|| placing_link(p, m->in_new ? f->new_dir : f->cur_dir, m->name, &parsed,
-				m->flags, keywords, &uid, why) < 0)
+				folder_guid(f, m), m->flags, keywords, &uid, why) < 0)
 			return -1;
 		out->from[out->count] = uids[i];
 		out->to[out->count++] = uid;

@@ -278,7 +278,8 @@ UNIT_TEST(flags_of_two_sessions)
 {
 	struct maildir    *m = fresh();
 	struct folder     *f, *g;
-	struct flag_change seen = {FLAGS_ADD, MESSAGE_SEEN, 0}, flagged = {FLAGS_ADD, MESSAGE_FLAGGED, 0};
+	struct flag_change seen = {.kind = FLAGS_ADD, .flags = MESSAGE_SEEN};
+	struct flag_change flagged = {.kind = FLAGS_ADD, .flags = MESSAGE_FLAGGED};
 	uint32_t           one = 1;
 	int                n;
 
@@ -296,7 +297,7 @@ UNIT_TEST(flags_of_two_sessions)
 		ck_assert_int_eq(folder_keyword(f, span_of(name), true, &n, &why), 0);
 		ck_assert_int_eq(n, i);
 	}
-	struct flag_change last = {FLAGS_ADD, 0, (uint64_t)1 << 29 | 1 << 25};
+	struct flag_change last = {.kind = FLAGS_ADD, .keywords = (uint64_t)1 << 29 | 1 << 25};
 
 	ck_assert_int_eq(folder_store(f, &one, 1, &last, true, &why), 0);
 	ck_file("cur/1.a:2,FPSz,x+29", "a\n");

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_history.c - mod-sequences, expunged UIDs, dates of saving (RFC 7162, RFC 8514)
+ */
+#include "../unit.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/history.h"
+#include "store/place.h"
+
+static char            root[64];
+static struct fault    why;
+static struct maildir *m;
+static struct index   *x;
+
+static void
+run(const char *command)
+{
+	ck_assert_msg(system(command) == 0, "%s", command);
+}
+
+static void
+start(void)
+{
+	strcpy(root, "/tmp/test_history_XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	ck_assert_msg(maildir_open(root, MAILDIR_CREATE, &m, &why) == 0, "%s", fault_text(&why));
+	x = index_open(root, NULL);
+	ck_assert_ptr_nonnull(x);
+}
+
+static void
+stop(void)
+{
+	autofree char *command = mem_format("rm -rf %s", root);
+
+	index_close(x);
+	maildir_close(m);
+	run(command);
+}
+
+static void
+add(const char *name)
+{
+	autofree char *path = mem_format("%s/cur/%s:2,", root, name);
+	FILE          *f = fopen(path, "w");
+
+	fputs("Subject: x\n\n", f);
+	fclose(f);
+}
+
+static struct folder *
+open_folder(void)
+{
+	struct folder *f;
+
+	ck_assert_msg(history_open(m, x, "", 0, &f, &why) == 0, "%s", fault_text(&why));
+	return f;
+}
+
+static void
+flag(struct folder *f, uint32_t uid, unsigned flags)
+{
+	struct flag_change c = {.kind = FLAGS_ADD, .flags = flags};
+
+	ck_assert_msg(folder_store(f, &uid, 1, &c, true, &why) == 0, "%s", fault_text(&why));
+}
+
+static void
+sync_folder(struct folder *f)
+{
+	ck_assert_msg(folder_sync(f, &why) == 0, "%s", fault_text(&why));
+}
+
+UNIT_TEST(a_change_raises_the_modseq_of_its_message_alone)
+/* RFC 7162, 3.1 */
+{
+	struct folder *f, *g;
+	uint64_t       one, two, highest;
+
+	start();
+	add("1.a");
+	add("2.b");
+	f = open_folder();
+	g = open_folder();
+	one = folder_find(f, 1)->modseq;
+	two = folder_find(f, 2)->modseq;
+	highest = f->modseq;
+	ck_assert(highest > 0 && one <= highest && two <= highest && g->modseq == highest);
+	flag(f, 2, MESSAGE_SEEN);
+	ck_assert(f->modseq > highest && folder_find(f, 2)->modseq == f->modseq);
+	ck_assert(folder_find(f, 1)->modseq == one);
+	sync_folder(g);
+	ck_assert(g->modseq == f->modseq && folder_find(g, 2)->modseq == f->modseq);
+	flag(f, 2, MESSAGE_SEEN); /* nothing changes */
+	ck_assert(f->modseq == g->modseq);
+	folder_close(f);
+	folder_close(g);
+	f = open_folder();
+	ck_assert(folder_find(f, 1)->modseq == one && folder_find(f, 2)->modseq == f->modseq);
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(what_others_do_to_files_is_history_too)
+{
+	struct folder       *f;
+	autofree char       *move = NULL, *drop = NULL;
+	uint64_t             before, flagged;
+	struct history_range *gone;
+	size_t               count;
+
+	start();
+	for (int i = 1; i < 6; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "%d.x", i);
+		add(name);
+	}
+	f = open_folder();
+	before = f->modseq;
+	folder_close(f);
+	move = mem_format("mv %s/cur/2.x:2, %s/cur/2.x:2,F", root, root);
+	drop = mem_format("rm %s/cur/3.x:2, %s/cur/4.x:2, %s/cur/5.x:2,", root, root, root);
+	run(move);
+	f = open_folder();
+	flagged = f->modseq;
+	ck_assert(flagged > before && folder_find(f, 2)->modseq == flagged && folder_find(f, 1)->modseq <= before);
+	run(drop);
+	sync_folder(f);
+	ck_assert(f->modseq > flagged);
+	ck_assert(history_vanished(f, before, &gone, &count));
+	ck_assert_uint_eq(count, 1);
+	ck_assert(gone[0].first == 3 && gone[0].last == 5);
+	free(gone);
+	ck_assert(history_vanished(f, f->modseq, &gone, &count) && count == 0);
+	ck_assert(!history_vanished(f, 1, &gone, &count)); /* before all history */
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(a_lost_index_never_takes_the_highest_back)
+{
+	autofree char *lose = NULL, *future = NULL;
+	struct folder *f;
+	uint64_t       highest;
+
+	start();
+	add("1.a");
+	f = open_folder();
+	flag(f, 1, MESSAGE_SEEN);
+	highest = f->modseq;
+	folder_close(f);
+	index_close(x);
+	lose = mem_format("rm %s/postern.index*", root);
+	run(lose);
+	x = index_open(root, NULL);
+	f = open_folder();
+	ck_assert(f->modseq > highest && folder_find(f, 1)->modseq > highest);
+	highest = f->modseq;
+	folder_close(f);
+	/* the clock was set back by a day since */
+	index_close(x);
+	run(lose);
+	future = mem_format("touch -d '+1 day' %s/cur %s/new", root, root);
+	run(future);
+	x = index_open(root, NULL);
+	f = open_folder();
+	ck_assert(f->modseq > highest + ((uint64_t)86000 << 20));
+	highest = f->modseq;
+	folder_close(f);
+	index_close(x);
+	run(lose);
+	free(future);
+	future = mem_format("touch %s/cur %s/new", root, root);
+	run(future);
+	x = index_open(root, NULL);
+	f = open_folder();
+	ck_assert(f->modseq > highest); /* by the file that says how far ahead */
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(only_unchanged_messages_are_stored_to)
+/* RFC 7162, 3.1.3 */
+{
+	struct folder     *f, *g;
+	uint32_t           uids[2] = {1, 2}, modified[2];
+	struct flag_change c = {.kind = FLAGS_ADD, .flags = MESSAGE_FLAGGED, .conditional = true,
+		.modified = modified};
+
+	start();
+	add("1.a");
+	add("2.b");
+	f = open_folder();
+	g = open_folder();
+	c.unchanged_since = f->modseq;
+	flag(g, 2, MESSAGE_SEEN); /* f has not seen that yet */
+	ck_assert(folder_store(f, uids, 2, &c, true, &why) == 0);
+	ck_assert_uint_eq(c.modified_count, 1);
+	ck_assert_uint_eq(modified[0], 2);
+	ck_assert_uint_eq(folder_find(f, 1)->flags, MESSAGE_FLAGGED);
+	ck_assert_uint_eq(folder_find(f, 2)->flags, MESSAGE_SEEN);
+	folder_close(f);
+	folder_close(g);
+	stop();
+}
+
+UNIT_TEST(the_date_of_saving_stays_when_flags_change)
+/* RFC 8514 */
+{
+	struct folder *f;
+	int64_t        saved, again;
+
+	start();
+	add("1.a");
+	f = open_folder();
+	ck_assert(history_saved(f, 1, &saved));
+	flag(f, 1, MESSAGE_SEEN);
+	ck_assert(history_saved(f, 1, &again) && again == saved);
+	ck_assert(!history_saved(f, 7, &again));
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(expunges_are_forgotten_by_and_by)
+{
+	struct folder        *f;
+	uint64_t              before;
+	struct history_range *gone;
+	size_t                count;
+	const int             n = HISTORY_EXPUNGES + 100;
+
+	start();
+	for (int i = 1; i <= n; i++) {
+		char name[24];
+
+		snprintf(name, sizeof name, "%d.x", 1000 + i);
+		add(name);
+	}
+	f = open_folder();
+	before = f->modseq;
+	ck_assert_uint_eq(f->count, (size_t)n);
+	for (uint32_t uid = 1; uid <= (uint32_t)n; uid += 1) {
+		if (uid == (uint32_t)n / 2) {
+			ck_assert(history_vanished(f, before, &gone, &count));
+			ck_assert_uint_eq(count, (size_t)n / 2 - 1);
+			free(gone);
+		}
+		ck_assert(folder_expunge(f, &uid, 1, true, &why) == 0);
+	}
+	ck_assert(!history_vanished(f, before, &gone, &count));
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(chunks_are_read_only_whole_and_in_order)
+{
+	struct history_entry in[2] = {{1, 2, 3, 4, 5}, {9, 31, UINT64_MAX, 1ull << 60, 7}}, out[2];
+	autotext struct text text = {0};
+	size_t               count;
+
+	history_encode(in, 2, &text);
+	ck_assert(history_decode(text_span(&text), out, 2, &count) && count == 2);
+	ck_assert(out[1].keywords == UINT64_MAX && out[1].modseq == 1ull << 60 && out[1].saved == 7);
+	ck_assert(!history_decode(text_span(&text), out, 1, &count));
+	ck_assert(!history_decode(span_first(text_span(&text), 30), out, 2, &count));
+	in[1].uid = 1;
+	text_clear(&text);
+	history_encode(in, 2, &text);
+	ck_assert(!history_decode(text_span(&text), out, 2, &count));
+}
+
+UNIT_MAIN("lib/store history", a_change_raises_the_modseq_of_its_message_alone,
+	what_others_do_to_files_is_history_too, a_lost_index_never_takes_the_highest_back,
+	only_unchanged_messages_are_stored_to, the_date_of_saving_stays_when_flags_change,
+	expunges_are_forgotten_by_and_by, chunks_are_read_only_whole_and_in_order)
