@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/fault_point.h"
 #include "base/log.h"
-#include "ipc/ask_rewrite.h"
 #include "qmgr.h"
 
 enum {
@@ -68,6 +67,7 @@ message_forget(struct qmgr *q, struct message *m)
 	strmap_remove(q->messages, span_of(m->id));
 	q->n_active--;
 	q->n_deferred_active -= m->was_deferred;
+	monitor_wake(&q->lock); /* for wishes that wait until it is theirs */
 	if (intake_wake_locked(q) <= clock_wall())
 		hands_wake_locked(q);
 	qmgr_leave(q);
@@ -306,158 +306,6 @@ read_range(struct qmgr *q, struct message *m, struct fault *why)
 	return got < 0 ? -1 : 0;
 }
 
-/* Assigning. */
-
-/* content_filter and FILTER: "transport:nexthop"; without next hop the recipient's domain. */
-static void
-apply_filter(const struct message *m, struct route *r)
-{
-	struct span rest = m->filter, transport;
-	ptrdiff_t   at = span_find_last(r->recipient, '@');
-
-	if (!m->filter.len)
-		return;
-	span_split(&rest, ':', &transport);
-	r->transport = transport;
-	r->nexthop = rest.len ? rest : span_from(r->recipient, (size_t)(at + 1));
-	r->is_error = false;
-}
-
-/* "5.1.1 text" of an error transport's next hop. */
-static struct outcome *
-outcome_of_text(struct recipient *r, enum deliver_action action, const char *dsn,
-                const char *fallback, struct span text)
-{
-	struct span rest = text, first;
-	char        code[16];
-
-	snprintf(code, sizeof code, "%s", dsn[0] ? dsn : fallback);
-	if (!dsn[0] && span_split(&rest, ' ', &first) && first.len >= 5 &&
-	    first.len < sizeof code && first.at[0] == fallback[0] && first.at[1] == '.') {
-		snprintf(code, sizeof code, "%.*s", SPAN_ARGS(first));
-		text = span_trim(rest);
-	}
-	code[0] = fallback[0];
-	return outcome_new(r, action, code, text);
-}
-
-static bool
-is_double_bounce(struct span address)
-{
-	ptrdiff_t at = span_find_last(address, '@');
-
-	return at >= 0 &&
-	       span_is_nocase(span_first(address, (size_t)at), config.double_bounce_sender);
-}
-
-/* What qmgr decides by itself, or NULL. */
-static struct outcome *
-decide(struct recipient *r, const struct route *route)
-{
-	if (route->class == ROUTE_LOCAL && is_double_bounce(r->address))
-		return outcome_new(r, DELIVER_SENT, "2.0.0",
-		                   SPAN("undeliverable postmaster notification discarded"));
-	if (span_is(route->transport, "error"))
-		return outcome_of_text(r, DELIVER_BOUNCED, route->dsn, "5.0.0", route->nexthop);
-	if (span_is(route->transport, "retry"))
-		return outcome_of_text(r, DELIVER_DEFERRED, route->dsn, "4.0.0", route->nexthop);
-	if (span_is(route->transport, "discard"))
-		return outcome_new(r, DELIVER_SENT, "2.0.0",
-		                   route->nexthop.len ? route->nexthop : SPAN("discarded"));
-	for (size_t i = 0; i < config.defer_transports.count; i++)
-		if (span_is(route->transport, config.defer_transports.item[i]))
-			return outcome_new(r, DELIVER_DEFERRED, "4.3.2",
-			                   SPAN("deferred transport"));
-	return NULL;
-}
-
-static struct outcome *
-outcome_suspended(struct recipient *r, const struct suspension *s)
-{
-	autotext struct text text = {0};
-
-	text_add_format(&text, "delivery temporarily suspended: %s", s->text);
-	return outcome_new(r, DELIVER_DEFERRED, s->dsn, text_span(&text));
-}
-
-static struct outcome *
-assign_one_locked(struct qmgr *q, struct message *m, struct recipient *r, const struct route *route)
-{
-	autotext struct text     key = {0};
-	const struct suspension *s;
-
-	text_add(&key, route->nexthop);
-	text_add_byte(&key, '\0');
-	if (m->verp.len || schedule_recipient_limit(q->schedule, route->transport) == 1)
-		text_add(&key, r->address); /* concurrency is per recipient then, as in Postfix */
-	text_lower(&key);
-	s = schedule_suspended(q->schedule, route->transport, text_span(&key), clock_now());
-	if (s)
-		return outcome_suspended(r, s);
-	schedule_add(q->schedule, &m->job, route->transport, route->nexthop, text_span(&key), r);
-	return NULL;
-}
-
-static struct outcome *
-assign_routes(struct qmgr *q, struct message *m, struct route *routes)
-{
-	struct outcome *list = NULL, *o;
-
-	qmgr_enter(q);
-	if (!m->in_job) {
-		job_begin(&m->job, q->next_job++, queue_file_rcpt_count(m->file), m);
-		m->in_job = true;
-	}
-	for (size_t i = 0; i < m->n_rcpts; i++) {
-		struct recipient *r = &m->rcpts[i];
-
-		if (m->wish) {
-			m->left--; /* it is being withdrawn */
-			continue;
-		}
-		if (routes[i].recipient.len)
-			r->address = arena_span(m->range, routes[i].recipient);
-		apply_filter(m, &routes[i]);
-		o = decide(r, &routes[i]);
-		if (!o)
-			o = assign_one_locked(q, m, r, &routes[i]);
-		if (o) {
-			o->next = list;
-			list = o;
-		}
-	}
-	if (list) /* else this hand goes on with what it has added, without a wait between */
-		hands_wake_locked(q);
-	qmgr_leave(q);
-	return list;
-}
-
-/* Outcomes for those that need no agent. */
-static struct outcome *
-assign(struct qmgr *q, struct message *m)
-{
-	autoarena struct arena *arena = arena_new();
-	autofree struct span   *in = mem_array(m->n_rcpts, sizeof *in);
-	autofree struct route  *routes = mem_array(m->n_rcpts, sizeof *routes);
-	struct outcome         *list = NULL;
-	struct fault            why = {0};
-
-	for (size_t i = 0; i < m->n_rcpts; i++)
-		in[i] = m->rcpts[i].address;
-	if (ask_resolve(m->sender, in, m->n_rcpts, arena, routes, &why) == 0)
-		return assign_routes(q, m, routes);
-	log_warning("%s: %s", m->id, fault_text(&why));
-	m->soon = true;
-	for (size_t i = 0; i < m->n_rcpts; i++) {
-		struct outcome *o = outcome_new(&m->rcpts[i], DELIVER_DEFERRED, "4.3.0",
-		                                SPAN("address resolver failure"));
-
-		o->next = list;
-		list = o;
-	}
-	return list;
-}
-
 static bool
 give_up_hold_of(struct qmgr *q, struct message *m)
 {
@@ -508,10 +356,6 @@ is_withdrawn(struct qmgr *q, struct message *m)
 	return withdrawn;
 }
 
-/*
- * It stays in active/, untouched until the next start. Even to open it again would be wrong:
- * were that what fails, the message would be tried again, to recipients who have it.
- */
 static bool
 is_suspended(struct qmgr *q, struct message *m)
 {
@@ -521,6 +365,26 @@ is_suspended(struct qmgr *q, struct message *m)
 	suspended = m->suspended;
 	qmgr_leave(q);
 	return suspended;
+}
+
+/*
+ * Marks could not be made: tried again, it would go to recipients who have it. On hold it stays untouched until
+ * somebody looks, across restarts too. Where even that fails it stays in active/, and in the table, so that nobody loads it.
+ */
+static void
+put_aside(struct qmgr *q, struct message *m)
+{
+	struct fault why = {0};
+	int          moved;
+
+	close_file(q, m);
+	moved = queue_move(q->queue, m->id, QUEUE_ACTIVE, QUEUE_HOLD, &why);
+	if (moved == 0 && queue_sync(q->queue, QUEUE_HOLD, &why) == 0)
+		log_warning("%s: placed on hold", m->id);
+	if (moved >= 0)
+		message_forget(q, m);
+	else
+		log_error("%s: %s: it rests in active/ until the queue manager is started again", m->id, fault_text(&why));
 }
 
 static int
@@ -540,8 +404,12 @@ message_go_on(struct qmgr *q, struct message *m)
 		struct outcome *list;
 
 		free_range(q, m);
-		if (is_withdrawn(q, m) || is_suspended(q, m)) {
+		if (is_withdrawn(q, m)) {
 			message_forget(q, m);
+			return;
+		}
+		if (is_suspended(q, m)) {
+			put_aside(q, m);
 			return;
 		}
 		if (open_again(q, m, &why) < 0) {
@@ -556,7 +424,7 @@ message_go_on(struct qmgr *q, struct message *m)
 			give_up_loading(q, m, &why);
 			return;
 		}
-		list = m->n_rcpts ? assign(q, m) : NULL;
+		list = m->n_rcpts ? message_assign(q, m) : NULL;
 		outcomes_log(m, list, "none");
 		spare_file(q, m);
 		outcomes_record(q, m, list);

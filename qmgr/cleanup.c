@@ -92,7 +92,9 @@ serve(int sock, const struct listener *listener)
 }
 
 static const char *const asks[] = {"rewrite", "proxymap", "dialer", NULL};
-static const char *const reads[] = {"$queue_directory/incoming", "$queue_directory/hold", NULL};
+/* active, deferred and corrupt: is the message that pickup brings there already? */
+static const char *const reads[] = {"$queue_directory/incoming", "$queue_directory/hold", "$queue_directory/active",
+                                    "$queue_directory/deferred", "$queue_directory/corrupt", NULL};
 static const char *const writes[] = {"$queue_directory/incoming", "$queue_directory/hold",
                                      "$queue_directory/ids", NULL};
 

@@ -55,6 +55,7 @@ struct message {
 	struct arena          *arena;
 	struct queue_id        id;
 	struct queue_draft    *draft;
+	bool                   has_file;        /* the client was given the draft's descriptor */
 	struct submit_origin   origin;          /* spans in the arena */
 	struct submit_envelope envelope;
 	struct queue_rcpt     *rcpts;           /* owned; as submitted, then (after prepare) as resolved */

@@ -100,13 +100,34 @@ check_space(struct session *s, struct fault *why)
 	return 0;
 }
 
+/* pickup's: maildrop names what is in it, and a message of that name exists once. */
+static int
+claim(struct session *s, struct frame *answer, struct fault *why)
+{
+	struct span id = s->m.origin.queue_id;
+	int         got;
+
+	if (!queue_id_valid(id) || strcmp(s->m.origin.origin, "pickup") != 0)
+		return fault_set(why, FAULT_INPUT, "no queue id to wish for");
+	memcpy(s->m.id.text, id.at, id.len);
+	s->m.id.text[id.len] = '\0';
+	got = check_space(s, why) < 0 ? -1 : queue_draft_claim(cleanup_queue, &s->m.id, &s->m.draft, why);
+	if (got < 0)
+		return refuse(s, answer, why);
+	frame_start(answer, "opened");
+	frame_put_string(answer, "queue_id", s->m.id.text);
+	if (got == 1)
+		frame_put_flag(answer, "already", true);
+	return got == 1 ? FAILED : OPEN;
+}
+
 static int
 do_open(void *conversation, struct frame *f, struct frame *answer, struct fault *why)
 {
 	struct session      *s = conversation;
 	struct submit_origin o;
 	struct span         *spans[] = {&o.client_name, &o.client_address, &o.client_port, &o.helo,
-	                                &o.protocol, &o.sasl_method, &o.sasl_user};
+	                                &o.protocol, &o.sasl_method, &o.sasl_user, &o.queue_id};
 
 	if (submit_decode_open(f, &o, why) < 0)
 		return -1;
@@ -115,6 +136,8 @@ do_open(void *conversation, struct frame *f, struct frame *answer, struct fault 
 		*spans[i] = arena_span(s->m.arena, *spans[i]);
 	s->m.origin = o;
 	s->m.hold = o.hold;
+	if (s->m.origin.queue_id.len)
+		return claim(s, answer, why);
 	if (check_space(s, why) < 0 || queue_new_id(cleanup_queue, clock_wall(), &s->m.id, why) < 0)
 		return refuse(s, answer, why);
 	frame_start(answer, "opened");
@@ -128,8 +151,9 @@ do_content(void *conversation, struct frame *f, struct frame *answer, struct fau
 	struct session *s = conversation;
 
 	(void)f;
-	if (queue_draft_open(cleanup_queue, &s->m.id, &s->m.draft, why) < 0)
+	if (!s->m.draft && queue_draft_open(cleanup_queue, &s->m.id, &s->m.draft, why) < 0)
 		return refuse(s, answer, why);
+	s->m.has_file = true;
 	frame_start(answer, "content");
 	frame_put_number(answer, "at", QUEUE_CONTENT_AT);
 	frame_put_fd(answer, "file", queue_draft_fd(s->m.draft));
@@ -169,7 +193,7 @@ do_rcpt(void *conversation, struct frame *f, struct frame *answer, struct fault 
 	                                      .original = r.original.len ? r.original : r.address,
 	                                      .orcpt = r.orcpt,
 	                                      .notify = (int)r.notify});
-	return s->m.draft ? HAVE_FILE : OPEN;
+	return s->m.has_file ? HAVE_FILE : OPEN;
 }
 
 static void

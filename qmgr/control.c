@@ -155,26 +155,50 @@ wish_of(struct span what)
 	return WISH_NONE; /* release */
 }
 
-/* True when the message is active, and took the wish. */
-static bool
+enum { BUSY_MS = 150 * 1000 };
+
+enum wished { WISHED, CLAIMED, BUSY };
+
+/* Who is being loaded, finished, or changed by somebody else will be at rest, or in flight, soon. */
+static struct message *
+wait_until_free_locked(struct qmgr *q, const char *id, bool *busy)
+{
+	int64_t         deadline = clock_after(BUSY_MS);
+	struct message *m;
+
+	*busy = false;
+	while ((m = strmap_get(q->messages, span_of(id))) != NULL && (!m->in_job || m->finishing))
+		if (!monitor_wait(&q->lock, deadline)) {
+			*busy = true;
+			return m;
+		}
+	return m;
+}
+
+/* WISHED: it is active, and does it when nothing of it is in flight. CLAIMED: it rests, and is ours. */
+static enum wished
 wish(struct qmgr *q, const char *id, enum wish wanted, struct message **claimed)
 {
 	struct message *m;
 	struct entry   *list = NULL, *next;
-	bool            last = false;
+	bool            last = false, busy;
 
 	qmgr_enter(q);
-	m = strmap_get(q->messages, span_of(id));
+	m = wait_until_free_locked(q, id, &busy);
+	if (busy) {
+		qmgr_leave(q);
+		return BUSY;
+	}
 	if (!m) {
 		*claimed = message_new(id);
 		strmap_put(q->messages, span_of(id), *claimed);
 		q->n_active++;
 		qmgr_leave(q);
-		return false;
+		return CLAIMED;
 	}
 	if (wanted && (!m->wish || wanted == WISH_DELETE))
 		m->wish = wanted;
-	if (m->in_job && m->wish)
+	if (m->wish)
 		list = schedule_drop(q->schedule, &m->job);
 	for (; list; list = next) {
 		next = list->job_next;
@@ -185,7 +209,7 @@ wish(struct qmgr *q, const char *id, enum wish wanted, struct message **claimed)
 	qmgr_leave(q);
 	if (last)
 		message_go_on(q, m);
-	return true;
+	return WISHED;
 }
 
 static int
@@ -263,8 +287,11 @@ change_one(struct qmgr *q, struct span id, const enum queue_state *only, enum wi
 
 	if (only && (queue_where(q->queue, name, &state, why) != 0 || state != *only))
 		return 1;
-	if (wish(q, name, wanted, &claimed))
-		return wanted == WISH_NONE;
+	switch (wish(q, name, wanted, &claimed)) {
+	case WISHED:  return wanted == WISH_NONE;
+	case BUSY:    return fault_set(why, FAULT_TIME, "it is busy: try again");
+	case CLAIMED: break;
+	}
 	got = queue_where(q->queue, name, &state, why);
 	if (got == 0)
 		got = only && state != *only ? 1 : change_file(q, name, state, wanted, why);

@@ -162,6 +162,15 @@ due_refill(struct due *d, struct span id, int64_t due_us)
 		push(&d->next, it);
 }
 
+/* It was cut short: what is there stays. */
+void
+due_refill_cancel(struct due *d)
+{
+	free(take(d->next.at));
+	d->next = (struct heap){0};
+	d->refilling = false;
+}
+
 void
 due_refill_end(struct due *d)
 {

@@ -31,5 +31,6 @@ bool   due_hurry_one(struct due *, struct span id);
 void   due_refill_begin(struct due *);
 void   due_refill(struct due *, struct span id, int64_t due_us);
 void   due_refill_end(struct due *);
+void   due_refill_cancel(struct due *);
 
 #endif

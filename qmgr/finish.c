@@ -68,18 +68,18 @@ forgive(struct message *m)
 		(void)queue_journal_add(m->file, &e, NULL);
 }
 
+/* From here on a wish waits for the message to come to rest. */
 static enum wish
-wish_of(struct qmgr *q, struct message *m)
+begin_finish(struct qmgr *q, struct message *m)
 {
 	enum wish wish;
 
 	qmgr_enter(q);
+	m->finishing = true;
 	wish = m->wish;
 	qmgr_leave(q);
 	return wish;
 }
-
-static void fulfil(struct qmgr *, struct message *, enum wish);
 
 static void
 defer(struct qmgr *q, struct message *m)
@@ -91,10 +91,6 @@ defer(struct qmgr *q, struct message *m)
 	if (queue_journal_add(m->file, &e, &why) < 0)
 		log_warning("%s", fault_text(&why));
 	forgive(m);
-	if (wish_of(q, m) == WISH_DELETE || wish_of(q, m) == WISH_HOLD) {
-		fulfil(q, m, wish_of(q, m)); /* it came while the sender was told */
-		return;
-	}
 	if (queue_set_due(q->queue, QUEUE_ACTIVE, m->id, due, &why) < 0 ||
 	    queue_move(q->queue, m->id, QUEUE_ACTIVE, QUEUE_DEFERRED, &why) < 0) {
 		log_warning("%s", fault_text(&why));
@@ -184,7 +180,7 @@ void
 message_finish(struct qmgr *q, struct message *m)
 {
 	struct fault why = {0};
-	enum wish    wish = wish_of(q, m);
+	enum wish    wish = begin_finish(q, m);
 
 	if (wish && wish != WISH_EXPIRE) {
 		fulfil(q, m, wish);

@@ -201,20 +201,22 @@ ask_agent(struct flight *f)
 	describe(f, content, &client, &verp);
 	for (;;) {
 		autoclose int sock = -1;
-		bool          kept;
+		bool          kept, asked;
 
 		if (agents_take(f->q, f->transport, &sock, &kept, &f->fault) < 0)
 			return NOBODY_THERE;
 		f->d.handed_us = clock_wall();
-		ending = deliver_ask(sock, &f->d, clock_after(config.answer_time), &f->fault) < 0
-		                 ? AGENT_DIED
-		                 : collect(f, sock);
+		asked = deliver_ask(sock, &f->d, clock_after(config.answer_time), &f->fault) == 0;
+		ending = asked ? collect(f, sock) : AGENT_DIED;
 		if (ending == ENDED && f->fault.class == FAULT_NONE)
 			agents_give(f->q, f->transport, take_fd(sock));
 		if (ending != AGENT_DIED || !kept || f->n_answered)
 			return ending;
+		if (asked) /* it may have delivered before it died */
+			log_warning("%s: the agent of transport %.*s ended before it had answered: %s: asking another: possible duplicate",
+			            f->m->id, SPAN_ARGS(f->transport), fault_text(&f->fault));
 		fault_clear(&f->fault);
-		f->d.first_try = false; /* it may have delivered before it died */
+		f->d.first_try = false;
 	}
 }
 

@@ -27,8 +27,8 @@ qmgr_pickup_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(IPC_LIBS)
 # qmgr and bounce
 pkglibexec_PROGRAMS += qmgr/qmgr
 QMGR_SOURCES = qmgr/qmgr.c qmgr/qmgr.h \
-	qmgr/active.c qmgr/agents.c qmgr/control.c qmgr/destination.c qmgr/due.c qmgr/due.h qmgr/finish.c qmgr/handoff.c \
-	qmgr/hands.c qmgr/notices.c qmgr/outcome.c qmgr/requeue.c qmgr/retry.c qmgr/retry.h qmgr/scan.c \
+	qmgr/active.c qmgr/agents.c qmgr/assign.c qmgr/control.c qmgr/destination.c qmgr/due.c qmgr/due.h qmgr/finish.c qmgr/handoff.c \
+	qmgr/hands.c qmgr/notices.c qmgr/outcome.c qmgr/past.c qmgr/requeue.c qmgr/retry.c qmgr/retry.h qmgr/scan.c \
 	qmgr/schedule.c qmgr/schedule.h qmgr/schedule_private.h
 qmgr_qmgr_SOURCES = $(QMGR_SOURCES)
 qmgr_qmgr_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) lib/queue/libqueue.a lib/base/libbase.a -lm

@@ -3,8 +3,9 @@
  * pickup.c - takes mail of local users out of maildrop/ and submits it
  *
  * Any local user may have written those files (queue/maildrop.h).  A file is
- * removed after cleanup has committed its message: a crash in between repeats
- * the message, and never loses it.  What cleanup refuses for good goes back to
+ * removed after cleanup has committed its message, under the file's own name:
+ * after a crash in between cleanup says that there is such a message already, and when
+ * it was delivered by then, qmgr has removed the file.  What cleanup refuses for good goes back to
  * its sender; what is not a message at all goes to corrupt/, with a warning.
  */
 #include <errno.h>
@@ -36,10 +37,12 @@ enum {
 	SCAN_MS = 60 * 1000,
 	SUBMIT_MS = 300 * 1000,
 	ORPHAN_SECONDS = 36 * 3600,
+	AGAIN_MS = 5 * 1000,
 	NOTICE_MS = 100 * 1000
 };
 
 static struct queue *queue;
+static bool          again;     /* something could not be done now: look sooner */
 
 static struct config {
 	const char *cleanup_service_name;
@@ -182,10 +185,11 @@ copy_content(struct letter *l, int got, char type, struct span value, struct fau
 /* ---- submitting ---- */
 
 static struct submit_origin
-origin(void)
+origin(const char *name)
 {
 	return (struct submit_origin){
 	        .origin = "pickup",
+	        .queue_id = span_of(name),
 	        .local_client = true,
 	        .client_name = SPAN("localhost"),
 	        .client_address = SPAN("127.0.0.1"),
@@ -197,16 +201,34 @@ origin(void)
 	};
 }
 
+/* 1: the message is in the queue, or was finished, after a pickup before us brought it. */
+static int
+open_submission(struct letter *l, struct fault *why)
+{
+	struct submit_origin o = origin(l->name);
+	struct stat          st;
+
+	if (submit_open(&o, clock_after(SUBMIT_MS), &l->submission, why) < 0)
+		return -1;
+	if (fstat(l->in.fd, &st) < 0)
+		return fault_errno(why, "stat");
+	return submit_already(l->submission) || st.st_nlink == 0;
+}
+
 static int
 submit(struct letter *l, struct fault *why)
 {
-	struct submit_origin o = origin();
 	char                 type = 0;
 	struct span          value = SPAN_NONE;
-	int                  got = read_envelope(l, &type, &value, why);
+	int                  got = read_envelope(l, &type, &value, why), got_it;
 
-	if (got < 0 || submit_open(&o, clock_after(SUBMIT_MS), &l->submission, why) < 0)
+	if (got < 0)
 		return -1;
+	got_it = open_submission(l, why);
+	if (got_it == 1)
+		log_info("%s: from maildrop: is in the queue already", l->name);
+	if (got_it != 0)
+		return got_it < 0 ? -1 : 0;
 	log_info("%s: uid=%ld from=<%.*s>", submit_queue_id(l->submission), (long)l->uid,
 	         SPAN_ARGS(l->envelope.sender));
 	if (submit_content(l->submission, &l->fd, &l->at, why) < 0)
@@ -226,7 +248,7 @@ submit(struct letter *l, struct fault *why)
 	if (submit_commit(l->submission, SPAN_NONE, why) == 0)
 		return 0;
 	if (why->class == FAULT_PEER || why->class == FAULT_TIME) /* it may have been committed */
-		log_warning("maildrop/%s: %s: no answer to the commit: possible duplicate", l->name, submit_queue_id(l->submission));
+		log_info("%s: no answer to the commit: will ask whether it is in the queue", l->name);
 	return -1;
 }
 
@@ -298,7 +320,7 @@ remove_file(const char *name)
 
 	(void)fault_point("pickup.committed", NULL);
 	if (queue_remove(queue, QUEUE_MAILDROP, name, &why) < 0)
-		log_warning("%s", fault_text(&why)); /* it will be sent again */
+		log_warning("%s", fault_text(&why)); /* next time cleanup says that it is in the queue */
 }
 
 /*
@@ -328,6 +350,7 @@ pick_up(const char *name, int fd, uid_t uid)
 		done = 0;
 	} else {
 		log_warning("maildrop/%s: %s: will try again", name, fault_text(&why));
+		again = true;
 		done = l.submission ? 0 : -1;
 	}
 	letter_end(&l);
@@ -420,9 +443,10 @@ run(const struct listener *listeners, size_t count, struct fault *why)
 	}
 	p[count] = (struct pollfd){.fd = service_stop_fd(), .events = POLLIN};
 	while (!service_stopping()) {
+		again = false;
 		if (scan(why) < 0)
 			log_warning("%s", fault_text(why));
-		if (poll(p, count + 1, SCAN_MS) < 0 && errno != EINTR)
+		if (poll(p, count + 1, again ? AGAIN_MS : SCAN_MS) < 0 && errno != EINTR)
 			break;
 		for (size_t i = 0; i < count; i++)
 			take_wishes(listeners[i].fd);

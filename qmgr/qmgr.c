@@ -8,7 +8,7 @@
 #include "qmgr.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/master_cf.h"
 #include "config/site.h"
 #include "service/service.h"
 
@@ -105,6 +106,17 @@ feedback_of(const char *transport, const char *suffix, const char *fallback, str
 		            text_string(&value));
 }
 
+/* As many agents as master will start; it says 0 where there is no limit. */
+static int
+process_limit_of(const char *transport)
+{
+	const struct master_row *row = master_cf_find(config.master_cf, transport, MASTER_UNIX);
+
+	if (!row || row->maxproc == MASTER_DEFAULT)
+		return config.process_limit;
+	return row->maxproc > 0 ? row->maxproc : INT_MAX;
+}
+
 static void
 limits_of(void *context, struct span name, struct transport_limits *l)
 {
@@ -112,7 +124,7 @@ limits_of(void *context, struct span name, struct transport_limits *l)
 	struct fault   why = {0};
 
 	(void)context;
-	l->process_limit = config.process_limit;
+	l->process_limit = process_limit_of(transport);
 	l->initial = config.initial_concurrency;
 	l->destination_rest = config.retry.minimal_backoff;
 	l->transport_rest = config.transport_rest;
@@ -152,6 +164,18 @@ qmgr_new(struct fault *why)
 	return q;
 }
 
+/* What is wrong with it is master's to say. */
+static int
+read_services(struct fault *why)
+{
+	struct faults faults = {0};
+
+	(void)why;
+	config.master_cf = master_cf_read(service->config_directory, service->main_cf, &faults);
+	faults_free(&faults);
+	return 0;
+}
+
 /* Before the sandbox: a descriptor for each message and each delivery. */
 static int
 prepare(struct fault *why)
@@ -162,7 +186,7 @@ prepare(struct fault *why)
 		return fault_errno(why, "getrlimit");
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
-	return 0;
+	return read_services(why);
 }
 
 static void
@@ -189,6 +213,7 @@ enum {
 	WALK_MS = 10 * 1000,
 	SWEEP_MS = 10 * 1000,
 	REFILL_MS = 3600 * 1000,
+	ACTIVE_MS = 30 * 1000,
 	DRAIN_MS = 100 * 1000,
 	SWEEP_AGE = 36 * 3600
 };
@@ -198,7 +223,8 @@ struct loop {
 	const struct listener *listener;
 	size_t                 count;
 	bool                  *is_notice;
-	int64_t                next_walk, next_sweep, next_refill;
+	int64_t                next_walk, next_sweep, next_refill, next_active;
+	int                    run;            /* run_begin's */
 };
 
 static void
@@ -245,6 +271,10 @@ do_walks(struct loop *o)
 	if (wants || now >= o->next_walk) {
 		o->next_walk = now + WALK_MS;
 		intake_scan_incoming(q);
+	}
+	if (now >= o->next_active) { /* what a qmgr before us, draining, let go of after we had looked */
+		o->next_active = now + REFILL_MS;
+		intake_scan_active(q, false, true);
 	}
 	if (now >= o->next_refill) {
 		o->next_refill = now + REFILL_MS;
@@ -299,28 +329,11 @@ listen_once(struct loop *o, struct pollfd *p)
 	}
 }
 
-/* Left in active/ by a qmgr whose deliveries had all ended. */
-static const char good_end[] = "../ids/qmgr-ended-well"; /* beside active/: scripts count files there */
-
-static void
-mark_good_end(struct qmgr *q)
-{
-	autoclose int fd = openat(queue_directory(q->queue, QUEUE_ACTIVE), good_end, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0)
-		log_warning("create active/%s: %s", good_end, strerror(errno));
-}
-
-static bool
-take_good_end(struct qmgr *q)
-{
-	return unlinkat(queue_directory(q->queue, QUEUE_ACTIVE), good_end, 0) == 0;
-}
-
 /* Deliveries in flight end; what waits stays in active/ for the next qmgr. */
 static void
-drain(struct qmgr *q)
+drain(struct loop *o)
 {
+	struct qmgr *q = o->q;
 	int64_t deadline = clock_after(DRAIN_MS);
 	int     busy;
 
@@ -335,7 +348,7 @@ drain(struct qmgr *q)
 		qmgr_leave(q);
 	} while (busy > 0 && clock_now() < deadline);
 	if (busy == 0)
-		mark_good_end(q);
+		run_ended_well(o->run);
 	else
 		log_warning(
 			"%d deliveries did not end in time: what their agents still deliver may be delivered twice",
@@ -346,6 +359,7 @@ static int
 run(const struct listener *listener, size_t count, struct fault *why)
 {
 	struct qmgr          *q;
+	bool                  ended_well;
 	struct loop           o = {.listener = listener, .count = count};
 	autofree struct pollfd *p = mem_array(count + 1, sizeof *p);
 	autofree bool        *is_notice = mem_array(count, sizeof *is_notice);
@@ -363,10 +377,15 @@ run(const struct listener *listener, size_t count, struct fault *why)
 	}
 	o.q = q;
 	o.is_notice = is_notice;
-	intake_scan_active(q, take_good_end(q));
+	o.run = run_begin(q->queue, &ended_well, why);
+	if (o.run < 0)
+		return -1;
+	o.next_active = clock_after(ACTIVE_MS);
+	intake_scan_active(q, true, ended_well);
 	while (!service_stopping())
 		listen_once(&o, p);
-	drain(q);
+	drain(&o);
+	close(o.run);
 	return 0;
 }
 

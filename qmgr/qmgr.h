@@ -5,7 +5,8 @@
  * A message's way through the files:
  *
  *   scan.c      learns of it: notices, walks over incoming/ active/ deferred/, due times
- *   active.c    moves it to active/, reads a range of its recipients, asks where they go
+ *   active.c    moves it to active/, reads a range of its recipients
+ *   assign.c    asks where they go
  *   schedule.c  says what goes next (pure)
  *   hands.c     the tasks that do all this, no more of them than there is work
  *   handoff.c   gives an entry to a delivery agent and collects the answers
@@ -41,7 +42,8 @@ struct qmgr_config {
 	const char         *double_bounce_sender;      /* local part */
 	const char         *private_directory;
 	bool                soft_bounce;
-	const struct main_cf *main_cf;
+	const struct main_cf   *main_cf;
+	const struct master_cf *master_cf;
 };
 extern struct qmgr_config config;                      /* read-only once the first task runs */
 
@@ -94,6 +96,7 @@ struct message {
 	bool              withdrawn;                   /* (L) qmgr stops: some recipients were not tried; never finish it */
 	bool              was_deferred;                /* counts against deferred mail's share */
 	enum wish         wish;                        /* (L) */
+	bool              finishing;                   /* (L) too late for wishes: they wait until it is forgotten */
 };
 
 struct qmgr;
@@ -133,10 +136,14 @@ void intake_again_locked(struct qmgr *, const char *id, int64_t when_us);       
 void intake_deferred_locked(struct qmgr *, const char *id, int64_t due_us);
 void intake_flush_locked(struct qmgr *);
 bool intake_flush_one_locked(struct qmgr *, struct span id);
-WAITS void intake_scan_active(struct qmgr *, bool ended_well);          /* once, at start */
+WAITS void intake_scan_active(struct qmgr *, bool at_start, bool ended_well);
 WAITS void intake_scan_incoming(struct qmgr *);
 bool intake_wants_scan_locked(struct qmgr *);
 void intake_scan_deferred(void *qmgr);                 /* a task's body */
+
+/* past.c */
+int  run_begin(struct queue *, bool *ended_well, struct fault *);      /* a descriptor for run_ended_well */
+void run_ended_well(int fd);
 
 /* hands.c */
 struct hands *hands_new(void);
@@ -153,6 +160,9 @@ void turn_give(struct qmgr *, struct message *);
 void messages_withdraw(struct qmgr *);                 /* qmgr stops: lets go of what only waits */
 void message_forget(struct qmgr *, struct message *);  /* out of memory; the file stays as it is */
 struct message *message_new(const char *id);
+
+/* assign.c: outcomes for those that need no agent; the others are in the schedule */
+WAITS struct outcome *message_assign(struct qmgr *, struct message *);
 
 /* handoff.c, agents.c */
 WAITS void handoff(struct qmgr *, struct entry *);

@@ -26,6 +26,7 @@ struct intake {
 	struct fresh ring[FRESH_MAX];
 	size_t       head, count;
 	struct due  *due, *again;
+	bool         refilling;          /* intake_scan_deferred is at it */
 	bool         rescan;             /* incoming/ holds more than the ring took */
 	unsigned     turn;
 };
@@ -222,10 +223,13 @@ intake_scan_incoming(struct qmgr *q)
 	qmgr_leave(q);
 }
 
-/* What the qmgr before left in active/: goes on, a little spread so that fresh mail passes. Of
- * what it had handed out when it was killed nobody knows whether it has arrived. */
+/*
+ * What the qmgr before left in active/ goes on. Of what it had handed out when it was killed (or is still
+ * delivering, while it drains) nobody knows whether it has arrived. Later on: what such a one has
+ * let go of since.
+ */
 void
-intake_scan_active(struct qmgr *q, bool ended_well)
+intake_scan_active(struct qmgr *q, bool at_start, bool ended_well)
 {
 	struct queue_scan *scan;
 	struct queue_id    id;
@@ -236,18 +240,49 @@ intake_scan_active(struct qmgr *q, bool ended_well)
 	if (queue_scan_open(q->queue, QUEUE_ACTIVE, &scan, &why) < 0)
 		log_fatal("%s", fault_text(&why));
 	while ((got = queue_scan_next(scan, &id, NULL, &why)) > 0) {
+		bool known;
+
 		qmgr_enter(q);
-		if (strlen(id.text) < DUE_ID_SIZE)
+		known = strmap_get(q->messages, span_of(id.text)) != NULL;
+		if (!known && strlen(id.text) < DUE_ID_SIZE)
 			intake_again_locked(q, id.text, now);
-		else
+		else if (!known)
 			intake_add_locked(q, span_of(id.text), QUEUE_ACTIVE);
 		qmgr_leave(q);
-		if (!ended_well)
+		if (at_start && !ended_well)
 			log_info("%s: was active when the queue manager before was killed: possible duplicate", id.text);
 	}
 	queue_scan_close(scan);
 	if (got < 0)
 		log_fatal("%s", fault_text(&why));
+}
+
+/* Over a very deep queue a walk may take longer than the time to the next. */
+static bool
+begin_refill(struct qmgr *q)
+{
+	bool ours;
+
+	qmgr_enter(q);
+	ours = !q->intake->refilling;
+	if (ours)
+		due_refill_begin(q->intake->due);
+	q->intake->refilling = true;
+	qmgr_leave(q);
+	return ours;
+}
+
+static void
+end_refill(struct qmgr *q, bool whole)
+{
+	qmgr_enter(q);
+	if (whole)
+		due_refill_end(q->intake->due);
+	else
+		due_refill_cancel(q->intake->due);
+	q->intake->refilling = false;
+	hands_wake_locked(q);
+	qmgr_leave(q);
 }
 
 /* Every due time, afresh: at start, and now and then for what others put there. */
@@ -262,13 +297,13 @@ intake_scan_deferred(void *given)
 	int64_t            due;
 	int                got = 0;
 
+	if (!begin_refill(q))
+		return;
 	if (queue_scan_open(q->queue, QUEUE_DEFERRED, &scan, &why) < 0) {
 		log_warning("%s", fault_text(&why));
+		end_refill(q, false);
 		return;
 	}
-	qmgr_enter(q);
-	due_refill_begin(q->intake->due);
-	qmgr_leave(q);
 	while (!stopping && (got = queue_scan_next(scan, &id, &due, &why)) > 0) {
 		/* No message waits longer than it may live: a clock was wrong when that was written. */
 		if (due > clock_wall() + config.retry.lifetime * 1000 + config.retry.maximal_backoff * 1000)
@@ -281,9 +316,5 @@ intake_scan_deferred(void *given)
 	queue_scan_close(scan);
 	if (got < 0)
 		log_warning("%s", fault_text(&why));
-	qmgr_enter(q);
-	if (got == 0)
-		due_refill_end(q->intake->due);
-	hands_wake_locked(q);
-	qmgr_leave(q);
+	end_refill(q, got == 0);
 }

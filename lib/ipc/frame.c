@@ -319,7 +319,7 @@ frame_take_fd(struct frame *f, const char *name)
 }
 
 static int
-decode_one(struct frame *f, const struct field *field, struct span value, void *into, struct fault *why)
+decode_one(struct frame *f, const struct field *field, struct span value, bool twice, void *into, struct fault *why)
 {
 	void *to = (char *)into + field->offset;
 
@@ -337,6 +337,8 @@ decode_one(struct frame *f, const struct field *field, struct span value, void *
 		*(bool *)to = span_is(value, "yes");
 		return 0;
 	case FIELD_IS_FD:
+		if (twice)
+			return fault_set(why, FAULT_INPUT, "field %s comes twice", field->name);
 		if ((*(int *)to = take_index(f, value)) >= 0)
 			return 0;
 		break;
@@ -350,6 +352,7 @@ int
 frame_decode(struct frame *f, const struct field *fields, void *into, struct fault *why)
 {
 	struct span name, value, unused;
+	bool        fd_seen = false;    /* no conversation has two in a frame; one too many would stay open */
 	size_t      at = 0;
 
 	while (frame_next(f, &at, &name, &value)) {
@@ -359,8 +362,9 @@ frame_decode(struct frame *f, const struct field *fields, void *into, struct fau
 			field++;
 		if (!field->name)
 			return fault_set(why, FAULT_INPUT, "unknown field %.*s", (int)(name.len < 40 ? name.len : 40), name.at);
-		if (decode_one(f, field, value, into, why) < 0)
+		if (decode_one(f, field, value, field->kind == FIELD_IS_FD && fd_seen, into, why) < 0)
 			return -1;
+		fd_seen |= field->kind == FIELD_IS_FD;
 	}
 	for (const struct field *field = fields; field->name; field++)
 		if (field->needed && !frame_get(f, field->name, &unused))

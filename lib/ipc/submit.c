@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -31,6 +32,7 @@ struct submission {
 	struct text pieces;
 	struct frame rcpts[RCPTS_WAIT]; /* not sent yet */
 	size_t      n_rcpts;
+	bool        already;
 	bool        over;               /* committed, or aborted by the server */
 };
 
@@ -93,6 +95,7 @@ static const struct field open_fields[] = {
 	FIELD_FLAG(struct open_request, o.no_header_body_checks, "no_header_body_checks", 0),
 	FIELD_FLAG(struct open_request, o.no_milters, "no_milters", 0),
 	FIELD_FLAG(struct open_request, o.hold, "hold", 0),
+	FIELD_TEXT(struct open_request, o.queue_id, "queue_id", 0),
 	FIELD_END
 };
 
@@ -177,8 +180,10 @@ static int
 send_rcpts(struct submission *s, struct fault *why)
 {
 	for (size_t i = 0; i < s->n_rcpts; i++)
-		if (frame_send(s->sock, &s->rcpts[i], s->deadline, why) < 0)
+		if (frame_send(s->sock, &s->rcpts[i], s->deadline, why) < 0) {
+			shutdown(s->sock, SHUT_RDWR); /* the client was told no: nothing of this may be committed later */
 			return fault_prefix(why, "%s", service_name);
+		}
 	s->n_rcpts = 0;
 	return 0;
 }
@@ -246,6 +251,7 @@ submit_open(const struct submit_origin *o, int64_t deadline, struct submission *
 		    ask(s, &f, "opened", why) == 0 && frame_get(&f, "queue_id", &id) &&
 		    id.len < sizeof s->queue_id) {
 			memcpy(s->queue_id, id.at, id.len);
+			s->already = frame_get_flag(&f, "already");
 			*out = s;
 			return 0;
 		}
@@ -253,6 +259,12 @@ submit_open(const struct submit_origin *o, int64_t deadline, struct submission *
 		if (tries > 2 || clock_left(deadline) == 0 || (why && why->class != FAULT_PEER))
 			return -1;
 	}
+}
+
+bool
+submit_already(const struct submission *s)
+{
+	return s->already;
 }
 
 const char *

@@ -3,7 +3,8 @@
  * submit.h - "take this message into the queue"
  * asks: smtpd pickup bounce local.  answers: cleanup.  (DESIGN.md 4, 1-3)
  *
- *   open     origin=smtpd client_name=... ...    | opened queue_id=4XyZ...
+ *   open     origin=smtpd client_name=... ...    | opened queue_id=4XyZ... [already=yes]
+ *            [queue_id=..: this one, please; already: such a message is in the queue, nothing is to do but abort]
  *   content                                      | content at=512 file=<descriptor>
  *     ... the client writes the message in wire form (CRLF, unstuffed) into the
  *         descriptor from offset `at` on, its own Received: first ...
@@ -32,6 +33,7 @@ struct submit_origin {
 	bool        local_client;       /* local_header_rewrite_clients: headers are rewritten and completed */
 	bool        no_address_mapping, no_header_body_checks, no_milters;  /* receive_override_options, notices */
 	bool        hold;
+	struct span queue_id;           /* pickup's: the name in maildrop, so that nothing is queued twice; empty: a new one */
 };
 
 enum submit_notify { NOTIFY_DEFAULT = 0, NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
@@ -64,6 +66,7 @@ struct submission;
 
 /* A refusal for want of room (4.3.1) is FAULT_SYSTEM with error ENOSPC. */
 WAITS int submit_open(const struct submit_origin *, int64_t deadline, struct submission **, struct fault *);
+bool submit_already(const struct submission *);          /* the queue id that was wished for is in the queue already */
 const char *submit_queue_id(const struct submission *);
 /* For what is asked from now on: a client may take hours over its content. */
 void submit_deadline(struct submission *, int64_t deadline);

@@ -16,6 +16,9 @@
 
 enum { RECORD_HEAD = 5 };
 
+/* Beyond what queue_new_id will ever count to: the name becomes the message's queue id. */
+#define MAILDROP_COUNTER (UINT64_C(1) << 40)
+
 void
 maildrop_put(struct text *out, char type, struct span value)
 {
@@ -187,7 +190,7 @@ int
 maildrop_create(int dir, struct maildrop_file *f, struct fault *why)
 {
 	for (int tries = 0; tries < 100; tries++) {
-		queue_id_make(clock_wall(), random_number(), &f->id);
+		queue_id_make(clock_wall(), MAILDROP_COUNTER + random_number(), &f->id);
 		f->dir = dir;
 		f->fd = openat(dir, f->id.text, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		               0600);

@@ -17,7 +17,8 @@
  * In this order, A and R mixed.  On the wire: type, length (4, big-endian), bytes.
  * Addresses are in external form and hold no control characters.
  *
- * A file in maildrop has the shape of a queue id for a name.  It is mode 0600 while
+ * A file in maildrop has the queue id for a name that its message will have, so that it is queued
+ * once, however often pickup has to try (queue_draft_claim, queue_remove).  It is mode 0600 while
  * it is written, and 0444 when it is complete, in a directory that only the
  * mail owner can list.  It gets its final name at once, since postdrop may not read the
  * directory and so not flush it: the flush of a new file covers its name

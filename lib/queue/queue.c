@@ -171,10 +171,27 @@ queue_sync(struct queue *q, enum queue_state s, struct fault *why)
 	return error ? fault_errno(why, "fsync %s", state_names[s]) : 0;
 }
 
+/*
+ * What pickup has submitted keeps the name that it has in maildrop. Had pickup no time to
+ * remove it there, then we do, and first: else it would be submitted anew when nothing tells of it any more.
+ */
+static int
+forget_source(struct queue *q, const char *id, struct fault *why)
+{
+	if (q->dirs[QUEUE_MAILDROP] < 0 || unlinkat(q->dirs[QUEUE_MAILDROP], id, 0) < 0)
+		return q->dirs[QUEUE_MAILDROP] < 0 || errno == ENOENT ? 0 : fault_errno(why, "remove maildrop/%s", id);
+	if (fsync(q->dirs[QUEUE_MAILDROP]) < 0)
+		return fault_errno(why, "fsync maildrop");
+	(void)fault_point("queue.remove.source", NULL);
+	return 0;
+}
+
 int
 queue_remove(struct queue *q, enum queue_state s, const char *id, struct fault *why)
 {
 	if (fault_point("queue.remove.before", why) < 0)
+		return -1;
+	if (s != QUEUE_MAILDROP && forget_source(q, id, why) < 0)
 		return -1;
 	if (unlinkat(q->dirs[s], id, 0) < 0)
 		return errno == ENOENT ? 1 : fault_errno(why, "remove %s/%s", state_names[s], id);

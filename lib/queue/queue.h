@@ -60,7 +60,8 @@ WAITS int queue_new_id(struct queue *, int64_t time_us, struct queue_id *, struc
 WAITS int queue_move(struct queue *, const char *id, enum queue_state from, enum queue_state to, struct fault *);
 WAITS int queue_sync(struct queue *, enum queue_state, struct fault *);
 
-/* 0; 1 not there. It may come back after a power cut, with all recipients done. */
+/* 0; 1 not there. It may come back after a power cut, with all recipients done. A file of that name
+ * in maildrop goes first: it is the same message. */
 WAITS int queue_remove(struct queue *, enum queue_state, const char *id, struct fault *);
 
 /* To corrupt/, durably, with a warning that names the reason. */

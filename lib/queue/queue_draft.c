@@ -61,25 +61,80 @@ create_file(struct queue_draft *d, struct fault *why)
 	return 0;
 }
 
+/* Opens "ID.part" whoever made it, and locks it: 0; 1 it was renamed meanwhile; -1. */
+static int
+take_over(struct queue_draft *d, struct fault *why)
+{
+	int         dir = d->q->dirs[QUEUE_INCOMING];
+	struct stat ours, named;
+
+	d->fd = openat(dir, d->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (d->fd < 0)
+		return fault_errno(why, "create incoming/%s", d->name);
+	if (flock(d->fd, LOCK_EX | LOCK_NB) < 0) {
+		close(take_fd(d->fd));
+		return fault_set(why, FAULT_TIME, "incoming/%s is being written", d->name);
+	}
+	if (fstat(d->fd, &ours) < 0)
+		return fault_errno(why, "stat incoming/%s", d->name);
+	if (fstatat(dir, d->name, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == ours.st_ino &&
+	    named.st_dev == ours.st_dev && S_ISREG(ours.st_mode))
+		return ftruncate(d->fd, 0) < 0 ? fault_errno(why, "truncate incoming/%s", d->name) : 0;
+	flock(d->fd, LOCK_UN);
+	close(take_fd(d->fd));
+	return 1;
+}
+
+static struct queue_draft *
+draft_new(struct queue *q, const struct queue_id *id)
+{
+	struct queue_draft *d = mem_alloc(sizeof *d);
+
+	*d = (struct queue_draft){.magic = DRAFT_MAGIC, .q = q, .fd = -1, .end = QUEUE_CONTENT_AT};
+	d->head.created_us = clock_wall();
+	memcpy(d->head.id, id->text, strlen(id->text) + 1);
+	memcpy(d->name, id->text, strlen(id->text));
+	memcpy(d->name + strlen(id->text), ".part", 6);
+	return d;
+}
+
+/* First the draft's name, then the look: who committed before us has renamed it by then. */
+int
+queue_draft_claim(struct queue *q, const struct queue_id *id, struct queue_draft **out, struct fault *why)
+{
+	struct queue_draft *d = draft_new(q, id);
+	enum queue_state    unused;
+	int                 got;
+
+	for (int tries = 0; (got = take_over(d, why)) == 1 && tries < 100; tries++)
+		;
+	if (got != 0) {
+		draft_free(d);
+		return got == 1 ? fault_set(why, FAULT_TIME, "incoming/%s does not stay", id->text) : -1;
+	}
+	(void)fault_point("queue.draft.claimed", NULL);
+	got = queue_where(q, id->text, &unused, why);
+	if (got == 1) {
+		*out = d;
+		return 0;
+	}
+	queue_draft_abandon(d);
+	return got == 0 ? 1 : -1;
+}
+
 int
 queue_draft_open(struct queue *q, const struct queue_id *given, struct queue_draft **out,
                  struct fault *why)
 {
-	struct queue_draft *d = mem_alloc(sizeof *d);
+	struct queue_draft *d;
 	struct queue_id     id;
 
-	*d = (struct queue_draft){.magic = DRAFT_MAGIC, .q = q, .fd = -1, .end = QUEUE_CONTENT_AT};
-	d->head.created_us = clock_wall();
 	if (given)
 		id = *given;
 	if (fault_point("queue.draft.before", why) < 0 ||
-	    (!given && queue_new_id(q, d->head.created_us, &id, why) < 0)) {
-		draft_free(d);
+	    (!given && queue_new_id(q, clock_wall(), &id, why) < 0))
 		return -1;
-	}
-	memcpy(d->head.id, id.text, strlen(id.text) + 1);
-	memcpy(d->name, id.text, strlen(id.text));
-	memcpy(d->name + strlen(id.text), ".part", 6);
+	d = draft_new(q, &id);
 	if (create_file(d, why) < 0) {
 		draft_free(d);
 		return -1;

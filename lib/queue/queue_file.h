@@ -77,6 +77,13 @@ struct queue_draft;
 
 /* id: one of queue_new_id, used once; NULL takes a new one. */
 int  queue_draft_open(struct queue *, const struct queue_id *, struct queue_draft **, struct fault *);
+/*
+ * A draft under a name from outside (a file of maildrop keeps its name for life, so that it is queued once
+ * whatever is killed): 0; 1 such a message is in the queue already; -1: FAULT_TIME another writer is at it.
+ * With 0 nobody else can commit that id any more. Who finds then that the maildrop file is gone
+ * knows that the message was finished meanwhile (queue_remove), and abandons the draft.
+ */
+int  queue_draft_claim(struct queue *, const struct queue_id *, struct queue_draft **, struct fault *);
 int64_t queue_draft_end(const struct queue_draft *);        /* behind what is written so far */
 /* The writer has put `length` bytes behind the end (a replaced body): they are a piece now. */
 int  queue_draft_extend(struct queue_draft *, int64_t length, struct piece *, struct fault *);

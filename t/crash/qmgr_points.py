@@ -68,6 +68,8 @@ def one(how, number):
         reached = died or len(lines) >= number
         s.kill()
         s.start()
+        if s.ids("hold"):
+            s.ask("change", ("what", "release"), ("queue_id", "ALL"))
         s.ask("flush")
         over = wait_for(lambda: not s.ids("incoming") and not s.ids("active") and not s.ids("deferred"), 15)
         wrong = []

@@ -343,6 +343,50 @@ UNIT_TEST(drafts_are_invisible_and_swept)
 }
 END_TEST
 
+/* What pickup brings keeps its name: whoever is killed, it is queued once. */
+UNIT_TEST(a_name_is_claimed_once)
+{
+	struct queue       *q = fresh();
+	struct queue_id     id;
+	struct queue_draft *one, *two;
+	struct fault        why = {0};
+	int                 fd;
+
+	queue_id_make(1795181160123456, 7, &id);
+	ck_assert_int_eq(queue_draft_claim(q, &id, &one, NULL), 0);
+	ck_assert(queue_draft_claim(q, &id, &two, &why) < 0 && why.class == FAULT_TIME);
+	fault_clear(&why);
+	queue_draft_abandon(one);
+	fd = openat(queue_directory(q, QUEUE_INCOMING), "4gHb2X1Qzkz9.part", O_CREAT | O_WRONLY, 0600);
+	ck_assert(fd >= 0 && write(fd, "half", 4) == 4 && close(fd) == 0);
+	memcpy(id.text, "4gHb2X1Qzkz9", 13); /* its writer is dead: taken over, empty */
+	ck_assert_int_eq(queue_draft_claim(q, &id, &one, NULL), 0);
+	ck_assert_int_lt(queue_draft_content(one, 1, NULL), 0);
+	queue_draft_abandon(one);
+	for (enum queue_state s = QUEUE_INCOMING; s <= QUEUE_CORRUPT; s++) {
+		write_message(q, 1, QUEUE_INCOMING, &id);
+		ck_assert_int_eq(queue_move(q, id.text, QUEUE_INCOMING, s, NULL), 0);
+		ck_assert_int_eq(queue_draft_claim(q, &id, &one, NULL), 1);
+	}
+	gone(q);
+}
+END_TEST
+
+UNIT_TEST(a_finished_message_takes_its_maildrop_file_along)
+{
+	struct queue   *q = fresh();
+	struct queue_id id;
+	int             fd, dir = queue_directory(q, QUEUE_MAILDROP);
+
+	write_message(q, 1, QUEUE_INCOMING, &id);
+	fd = openat(dir, id.text, O_CREAT | O_WRONLY, 0444);
+	ck_assert(fd >= 0 && close(fd) == 0);
+	ck_assert_int_eq(queue_remove(q, QUEUE_INCOMING, id.text, NULL), 0);
+	ck_assert_int_lt(faccessat(dir, id.text, F_OK, 0), 0);
+	gone(q);
+}
+END_TEST
+
 UNIT_TEST(pieces_are_bounded)
 {
 	static const char *const bad[] = {
@@ -362,4 +406,5 @@ END_TEST
 UNIT_MAIN("queue/queue", ids_have_the_known_shape, numbers_survive_a_restart,
           a_message_is_written_and_read, a_file_is_open_for_writing_once, damage_is_found,
           another_name_or_kind_is_refused, the_journal_may_lose_its_tail,
-          drafts_are_invisible_and_swept, pieces_are_bounded)
+          drafts_are_invisible_and_swept, a_name_is_claimed_once,
+          a_finished_message_takes_its_maildrop_file_along, pieces_are_bounded)

@@ -223,6 +223,48 @@ h.wait(lambda: len(h.messages("incoming")) == 3)
 bodies = [read_message(h.queue + "/incoming/" + f)[2] for f in h.messages("incoming")]
 tap.ok(any(b.endswith(text.split(b"\n\n", 1)[1].replace(b"\n", b"\r\n")) for b in bodies), "bytes arrive as they were")
 
+# --- killed between commit and removal: queued once ---
+h.stop("pickup")
+tap.ok(sendmail("once@example.net")[0] == 0 and len(drops()) == 1, "dropped while pickup is away")
+(once,) = drops()
+bytes_ = open(h.queue + "/maildrop/" + once, "rb").read()
+
+
+def put_back():
+    with open(h.queue + "/maildrop/" + once, "wb") as f:
+        f.write(bytes_)
+        os.fchmod(f.fileno(), 0o444)
+        if os.getuid() == 0:
+            os.fchown(f.fileno(), NOBODY, NOBODY)
+
+
+h.start("pickup", "public/pickup")
+tap.ok(h.wait(lambda: not drops() and once in h.messages("incoming")), "the message keeps the name that it had in maildrop", (once, h.messages("incoming")))
+count = len(h.messages("incoming"))
+for where in ("incoming", "active", "deferred", "hold", "corrupt"):
+    h.stop("pickup")
+    if where != "incoming":
+        os.rename(h.queue + "/incoming/" + once, h.queue + "/" + where + "/" + once)
+    put_back()
+    h.start("pickup", "public/pickup")
+    tap.ok(h.wait(lambda: not drops()) and len(h.messages("incoming")) == count - (where != "incoming"), "as it is in %s/, it is not queued again" % where,
+           (drops(), h.log[-3:]))
+    if where != "incoming":
+        os.rename(h.queue + "/" + where + "/" + once, h.queue + "/incoming/" + once)
+tap.ok(sum(once + ": from maildrop: is in the queue already" in l for l in h.log) == 5, "and the log says so")
+h.stop("pickup")
+os.rename(h.queue + "/incoming/" + once, h.queue + "/incoming/" + once + ".part")
+writer = open(h.queue + "/incoming/" + once + ".part", "r+")
+fcntl.flock(writer, fcntl.LOCK_EX)
+put_back()
+h.start("pickup", "public/pickup")
+tap.ok(h.wait(lambda: any("is being written: will try again" in l or "not taken" in l or "4.3.0" in l or "will try again" in l for l in h.log[-3:])) and drops() == [once],
+       "while the cleanup before still writes it, it waits", h.log[-3:])
+writer.close()
+h.stop("pickup")
+h.start("pickup", "public/pickup")
+tap.ok(h.wait(lambda: not drops() and once in h.messages("incoming")), "and takes over what a dead one left", (drops(), h.log[-3:]))
+
 # --- one that another pickup is at, and one that cannot be taken now, stand in nobody's way ---
 h.stop("pickup")
 count = len(h.messages("incoming"))
