@@ -46,9 +46,15 @@ EXTRA_DIST += t/crash/stage.py t/crash/test_qmgr.py
 DIRECT_TESTS += t/system/bounce.py
 EXTRA_DIST += t/system/bounce.py
 EXTRA_DIST += t/bench/deferred.py
+DIRECT_TESTS += t/bench/sites.py
+EXTRA_DIST += t/bench/sites.py
 .PHONY: bench-deferred
 bench-deferred: qmgr/qmgr t/bench/queue_fill
 	top_builddir=$(abs_top_builddir) $(top_srcdir)/t/bench/deferred.py $(or $(N),100000)
+
+.PHONY: bench-sites
+bench-sites: qmgr/qmgr t/bench/queue_fill
+	top_builddir=$(abs_top_builddir) $(top_srcdir)/t/bench/sites.py $(or $(N),100000)
 
 # qmgr with named crash points, killed at each
 check_PROGRAMS += t/crash/qmgr_faults

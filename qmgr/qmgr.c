@@ -45,7 +45,7 @@ static const struct param params[] = {
                "recipients in memory"),
 	NUMBER("qmgr_message_recipient_minimum", &config.recipient_minimum, "10", "1", "",
                "recipients of a message in memory, whatever the limit"),
-	NUMBER("initial_destination_concurrency", &config.initial_concurrency, "5", "1", "",
+	NUMBER("initial_destination_concurrency", NULL, "5", "1", "",
                "deliveries at once to a destination, at first"),
 	LIST("defer_transports", &config.defer_transports, "", "transports that wait for a flush"),
 	NUMBER("default_destination_concurrency_limit", NULL, "20", "0", "",
@@ -60,6 +60,8 @@ static const struct param params[] = {
                "how the window shrinks with failure"),
 	DURATION("default_destination_rate_delay", NULL, "0s", "0", "",
                  "between deliveries to a destination"),
+	DURATION("default_transport_rate_delay", NULL, "0s", "0", "",
+                 "between deliveries by a transport, one at a time; <transport>_ for one"),
 	NUMBER("local_destination_concurrency_limit", NULL, "2", "0", "",
                "deliveries at once to a local recipient"),
 	NUMBER("local_destination_recipient_limit", NULL, "1", "0", "",
@@ -117,15 +119,25 @@ process_limit_of(const char *transport)
 	return row->maxproc > 0 ? row->maxproc : INT_MAX;
 }
 
+static int64_t
+duration_of(const char *transport, const char *suffix, const char *fallback)
+{
+	struct fault why = {0};
+	int64_t      ms = 0;
+
+	if (param_transport_duration(config.main_cf, transport, suffix, fallback, &ms, &why) < 0)
+		log_warning("%s", fault_text(&why));
+	return ms;
+}
+
 static void
 limits_of(void *context, struct span name, struct transport_limits *l)
 {
 	autofree char *transport = mem_span(name);
-	struct fault   why = {0};
 
 	(void)context;
 	l->process_limit = process_limit_of(transport);
-	l->initial = config.initial_concurrency;
+	l->initial = number_of(transport, "_initial_destination_concurrency", "initial_destination_concurrency");
 	l->destination_rest = config.retry.minimal_backoff;
 	l->transport_rest = config.transport_rest;
 	l->concurrency_limit = number_of(transport, "_destination_concurrency_limit",
@@ -138,9 +150,8 @@ limits_of(void *context, struct span name, struct transport_limits *l)
 	            "default_destination_concurrency_positive_feedback", &l->positive);
 	feedback_of(transport, "_destination_concurrency_negative_feedback",
 	            "default_destination_concurrency_negative_feedback", &l->negative);
-	if (param_transport_duration(config.main_cf, transport, "_destination_rate_delay",
-	                             "default_destination_rate_delay", &l->rate_delay, &why) < 0)
-		log_warning("%s", fault_text(&why));
+	l->rate_delay = duration_of(transport, "_destination_rate_delay", "default_destination_rate_delay");
+	l->transport_rate_delay = duration_of(transport, "_transport_rate_delay", "default_transport_rate_delay");
 }
 
 /* Starting. */

@@ -37,7 +37,7 @@
 struct qmgr_config {
 	struct retry_policy retry;
 	int64_t             run_delay, transport_rest, answer_time;
-	int                 active_limit, recipient_limit, recipient_minimum, process_limit, initial_concurrency;
+	int                 active_limit, recipient_limit, recipient_minimum, process_limit;
 	struct list         defer_transports;
 	const char         *double_bounce_sender;      /* local part */
 	const char         *private_directory;

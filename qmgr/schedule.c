@@ -38,6 +38,8 @@ transport_get(struct schedule *s, struct span name)
 	s->limits(s->context, name, &t->limits);
 	if (t->limits.recipient_limit < 1 || t->limits.recipient_limit > ENTRY_RCPTS_MAX)
 		t->limits.recipient_limit = ENTRY_RCPTS_MAX;
+	if (t->limits.transport_rate_delay)
+		t->limits.process_limit = 1;
 	if (t->limits.initial < 1)
 		t->limits.initial = 1;
 	t->next = s->list;
@@ -204,7 +206,7 @@ lane_is_ready(struct transport *t, int lane, int64_t now)
 static struct entry *
 transport_pick(struct transport *t, int64_t now)
 {
-	if (t->busy >= t->limits.process_limit || t->dead.until > now)
+	if (t->busy >= t->limits.process_limit || t->dead.until > now || t->not_before > now)
 		return NULL;
 	for (int i = 1; i <= LANES; i++) {
 		int lane = (t->turn + i) % LANES;
@@ -217,6 +219,15 @@ transport_pick(struct transport *t, int64_t now)
 	return NULL;
 }
 
+static bool
+transport_waits(const struct transport *t)
+{
+	for (int i = 0; i < LANES; i++)
+		if (t->ready[i].count)
+			return true;
+	return false;
+}
+
 /* Puts destinations whose rate delay is over back into the heaps; the next end otherwise. */
 static int64_t
 wake_delayed(struct schedule *s, int64_t now)
@@ -227,6 +238,8 @@ wake_delayed(struct schedule *s, int64_t now)
 		struct span key;
 		void       *value;
 
+		if (t->not_before > now && t->not_before < next && transport_waits(t))
+			next = t->not_before;
 		if (!t->limits.rate_delay)
 			continue;
 		for (size_t at = 0; strmap_next(t->destinations, &at, &key, &value);) {
@@ -270,7 +283,7 @@ schedule_has_work(const struct schedule *s, int64_t now)
 	for (const struct transport *t = s->list; t; t = t->next)
 		for (int i = 0; i < LANES; i++)
 			if (t->ready[i].count && t->busy < t->limits.process_limit &&
-			    t->dead.until <= now)
+			    t->dead.until <= now && t->not_before <= now)
 				return true;
 	return false;
 }
@@ -320,6 +333,8 @@ schedule_finish(struct schedule *s, struct entry *e, enum delivery_result result
 	t->busy--;
 	if (t->limits.rate_delay)
 		d->not_before = now + t->limits.rate_delay;
+	if (t->limits.transport_rate_delay)
+		t->not_before = now + t->limits.transport_rate_delay;
 	if (result == DELIVERY_DEAD && destination_failed(d)) {
 		suspension_set(&d->dead, why, now + t->limits.destination_rest);
 		back = give_back(d, NULL);

@@ -47,7 +47,8 @@ struct transport_limits {
 	int             recipient_limit;                  /* 0: ENTRY_RCPTS_MAX */
 	int             cohort_limit;                     /* 0: never dead */
 	struct feedback positive, negative;
-	int64_t         rate_delay;                       /* ms between deliveries to a destination */
+	int64_t         rate_delay;                       /* ms between deliveries to a destination, one at a time */
+	int64_t         transport_rate_delay;             /* ms between deliveries of all, one at a time */
 	int64_t         destination_rest, transport_rest; /* ms that a dead one rests */
 };
 

@@ -37,6 +37,7 @@ struct transport {
 	struct strmap          *destinations;   /* by key */
 	struct ready            ready[LANES];
 	int                     busy, turn;     /* turn: the lane that was served last */
+	int64_t                 not_before;     /* transport_rate_delay */
 	struct suspension       dead;
 	struct transport       *next;
 };

@@ -6,6 +6,7 @@
  *
  * Prints the ids. "%d" in a recipient is the message's number, and "N*address"
  * stands for N recipients, with "%d" their number. STATE is incoming, deferred or hold.
+ * With SITES=n in the environment the number is that modulo n.
  * With AGE=seconds in the environment the messages are that old; NOTIFY=bits.
  */
 #include <stdio.h>
@@ -73,6 +74,7 @@ make(struct queue *q, enum queue_state state, int64_t due_in, const char *sender
 	                           .origin = SPAN("test")};
 	struct piece          piece = {QUEUE_CONTENT_AT, sizeof content - 1};
 	char                  id[QUEUE_ID_SIZE];
+	int64_t               sites = number_in("SITES");
 
 	if (queue_draft_open(q, NULL, &d, why) < 0)
 		return -1;
@@ -80,7 +82,7 @@ make(struct queue *q, enum queue_state state, int64_t due_in, const char *sender
 	e.content = (struct message_content){.pieces = &piece, .n_pieces = 1, .size = piece.len};
 	if (file_write_at(queue_draft_fd(d), span_of(content), QUEUE_CONTENT_AT, why) < 0 ||
 	    queue_draft_content(d, piece.len, why) < 0 || queue_draft_envelope(d, &e, why) < 0 ||
-	    add_rcpts(d, rcpts, count, number, why) < 0) {
+	    add_rcpts(d, rcpts, count, sites > 0 ? number % sites : number, why) < 0) {
 		queue_draft_abandon(d);
 		return -1;
 	}

@@ -85,6 +85,33 @@ UNIT_TEST(recipients_are_grouped_by_the_limit)
 }
 END_TEST
 
+/* postconf(5), default_transport_rate_delay: one delivery, then the delay, whatever the destination. */
+UNIT_TEST(a_transport_waits_between_deliveries)
+{
+	struct schedule *s;
+	struct job       j;
+	struct entry    *e;
+	int64_t          wake;
+
+	limits.transport_rate_delay = 1000;
+	s = start();
+	job_begin(&j, 1, 2, NULL);
+	add(s, &j, "slow", "a.example", 1);
+	add(s, &j, "slow", "b.example", 1);
+	limits.transport_rate_delay = 0;
+	ck_assert_ptr_nonnull(e = schedule_pick(s, 0, NULL));
+	ck_assert_ptr_null(schedule_pick(s, 0, NULL)); /* one at a time */
+	schedule_finish(s, e, DELIVERY_REACHED, NULL, 100);
+	ck_assert(!schedule_has_work(s, 1099));
+	ck_assert_ptr_null(schedule_pick(s, 1099, &wake));
+	ck_assert_int_eq(wake, 1100);
+	ck_assert_ptr_nonnull(e = schedule_pick(s, 1100, NULL));
+	schedule_finish(s, e, DELIVERY_REACHED, NULL, 1100);
+	ck_assert_ptr_null(schedule_pick(s, 5000, NULL));
+	schedule_free(s);
+}
+END_TEST
+
 UNIT_TEST(a_small_message_overtakes_a_big_one)
 {
 	struct schedule *s;
@@ -466,7 +493,7 @@ UNIT_TEST(due_times_can_be_hurried_and_refilled)
 }
 END_TEST
 
-UNIT_MAIN("qmgr/schedule", recipients_are_grouped_by_the_limit, a_small_message_overtakes_a_big_one,
+UNIT_MAIN("qmgr/schedule", recipients_are_grouped_by_the_limit, a_transport_waits_between_deliveries, a_small_message_overtakes_a_big_one,
           a_flood_of_small_ones_does_not_starve_a_big_one, in_a_lane_the_oldest_goes_first,
           the_window_grows_with_success_up_to_the_limit, a_cohort_of_failures_kills_a_destination,
           a_dead_transport_gives_everything_back_until_it_has_rested, flushing_revives_the_dead,
