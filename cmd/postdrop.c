@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -24,6 +25,16 @@
 #include "queue/maildrop.h"
 
 enum { ENVELOPE_MAX = 64 << 20 };
+
+static void
+poke_fifo(const char *path)
+{
+	autoclose int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	struct stat   s;
+
+	if (fd >= 0 && fstat(fd, &s) == 0 && S_ISFIFO(s.st_mode))
+		(void)!write(fd, "W", 1);
+}
 
 /* Tells pickup; when it does not run, the message is found when it does. */
 static void
@@ -39,6 +50,8 @@ poke(const char *path, int type)
 		(void)!send(fd, "W", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else if (errno == EPROTOTYPE && type == SOCK_SEQPACKET)
 		poke(path, SOCK_STREAM);
+	else if (errno == ECONNREFUSED)
+		poke_fifo(path);
 }
 
 static _Noreturn void

@@ -33,13 +33,20 @@ say(struct words *w, char *owned)
 }
 
 /* Sessions are shared out so that all processes together have exactly the limit. */
-static int
-share(const struct post *post, int slot)
+int
+child_share(const struct post *post, int slot)
 {
 	int all = post->sessions / post->processes, rest = post->sessions % post->processes;
 
 	return post->processes == 1 ? (post->tasks < post->sessions ? post->tasks : post->sessions)
 	                            : all + (slot < rest);
+}
+
+/* The FIFO is master's. */
+static bool
+is_given(const struct endpoint *e)
+{
+	return e->fd >= 0 && e->kind != ENDPOINT_FIFO;
 }
 
 static char *
@@ -48,13 +55,13 @@ listener_names(const struct post *post)
 	struct text names = {0};
 
 	for (size_t i = 0; i < post->n_endpoints; i++)
-		if (post->endpoint[i].fd >= 0)
+		if (is_given(&post->endpoint[i]))
 			text_add_format(&names, "%s%s", names.len ? "," : "", post->endpoint[i].label);
 	return names.at ? names.at : mem_string("");
 }
 
 static char **
-command_line(const struct post *post, int slot, bool may_leave)
+command_line(const struct post *post, int quota, bool may_leave)
 {
 	struct words w = {0};
 
@@ -68,9 +75,9 @@ command_line(const struct post *post, int slot, bool may_leave)
 	say(&w, mem_string("-s"));
 	say(&w, listener_names(post));
 	say(&w, mem_string("-m"));
-	say(&w, mem_format("%d", post->sessions));
+	say(&w, mem_format("%d", strcmp(post->is.model, "forks") == 0 ? quota : post->sessions));
 	say(&w, mem_string("-k"));
-	say(&w, mem_format("%d", share(post, slot)));
+	say(&w, mem_format("%d", quota));
 	if (may_leave)
 		say(&w, mem_string("-i"));
 	for (int i = 0; i < post->verbose; i++)
@@ -94,7 +101,7 @@ place_descriptors(const struct post *post, int status)
 	from[n++] = fcntl(status, F_DUPFD, HIGH);
 	from[n++] = fcntl(environment.log_fd >= 0 ? environment.log_fd : null, F_DUPFD, HIGH);
 	for (size_t i = 0; i < post->n_endpoints && n < HIGH; i++)
-		if (post->endpoint[i].fd >= 0)
+		if (is_given(&post->endpoint[i]))
 			from[n++] = fcntl(post->endpoint[i].fd, F_DUPFD, HIGH);
 	dup2(null, 0);
 	if (!environment.foreground) {
@@ -131,10 +138,10 @@ become(const struct post *post, char **arguments, int status)
 }
 
 int
-child_start(struct post *post, int slot, bool may_leave, struct fault *why)
+child_start(struct post *post, int slot, int quota, bool may_leave, struct fault *why)
 {
 	int    ends[2];
-	char **arguments = command_line(post, slot, may_leave);
+	char **arguments = command_line(post, quota, may_leave);
 	pid_t  pid = -1;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
@@ -152,7 +159,7 @@ child_start(struct post *post, int slot, bool may_leave, struct fault *why)
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	post->process = mem_grow(post->process, post->n_processes + 1, sizeof *post->process);
 	post->process[post->n_processes++] = (struct process){
-		.pid = pid, .status = ends[0], .slot = slot, .started = clock_now()
+		.pid = pid, .status = ends[0], .slot = slot, .quota = quota, .started = clock_now()
 	};
 	return 0;
 }
@@ -186,6 +193,8 @@ take_record(struct post *post, struct process *p, const char *record, void (*fau
 		p->busy = false;
 	else if (strncmp(record, "leaving", 7) == 0)
 		p->leaving = true;
+	else if (strncmp(record, "left ", 5) == 0)
+		p->quota = (int)strtol(record + 5, NULL, 10);
 	else if (strncmp(record, "fault ", 6) == 0)
 		fault(post, record + 6);
 }

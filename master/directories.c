@@ -191,6 +191,13 @@ remove_others(const struct plan *p, const char *role)
 		closedir(d);
 }
 
+/* Beside a FIFO its conversations are at NAME.talk; in a role's root that is NAME. */
+static struct span
+bare_name(struct span name)
+{
+	return span_ends(name, ".talk") ? span_first(name, name.len - strlen(".talk")) : name;
+}
+
 int
 directories_link(const struct plan *p, struct faults *faults)
 {
@@ -203,9 +210,10 @@ directories_link(const struct plan *p, struct faults *faults)
 		for (size_t i = 0; i < p->count; i++)
 			for (size_t k = 0; k < p->post[i]->n_endpoints; k++) {
 				const struct endpoint *e = &p->post[i]->endpoint[k];
-				const char            *name = e->path ? strrchr(e->path, '/') + 1 : NULL;
+				const char            *last = e->path ? strrchr(e->path, '/') + 1 : NULL;
+				autofree char         *name = last ? mem_span(bare_name(span_of(last))) : NULL;
 
-				if (name && e->fd >= 0 && role_asks(p, roles[r].name, name))
+				if (name && e->fd >= 0 && e->kind != ENDPOINT_FIFO && role_asks(p, roles[r].name, name))
 					link_one(roles[r].name, name, e->path, faults);
 			}
 	}

@@ -4,6 +4,7 @@
  * them on, and keeps them so that nobody is refused while a program restarts
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -180,6 +181,26 @@ open_unix(struct endpoint *e, struct fault *why)
 	return 0;
 }
 
+/* Open for both, so that it never ends: whoever may enter the directory may write. */
+static int
+open_fifo(struct endpoint *e, struct fault *why)
+{
+	mode_t before;
+	int    made, error;
+
+	if (unlink(e->path) < 0 && errno != ENOENT)
+		return fault_errno(why, "remove old %s", e->path);
+	before = umask(0);
+	made = mkfifo(e->path, 0622);
+	error = errno;
+	umask(before);
+	errno = error;
+	if (made < 0)
+		return fault_errno(why, "create FIFO %s", e->path);
+	e->fd = open(e->path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	return e->fd < 0 ? fault_errno(why, "open FIFO %s", e->path) : 0;
+}
+
 /*
  * Everybody's log goes through one pair of record sockets rather than datagrams to
  * a name: a datagram socket holds ten lines only (net.unix.max_dgram_qlen), this
@@ -216,7 +237,9 @@ open_one(struct endpoint *e, struct fault *why)
 {
 	int outcome;
 
-	if (e->kind == ENDPOINT_INET) {
+	if (e->kind == ENDPOINT_FIFO) {
+		outcome = open_fifo(e, why);
+	} else if (e->kind == ENDPOINT_INET) {
 		outcome = listen_inet(e, why);
 		/* inet_protocols = all on a host without IPv6 */
 		if (outcome < 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) &&

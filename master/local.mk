@@ -3,7 +3,7 @@ pkglibexec_PROGRAMS += master/master
 master_master_SOURCES = \
 	master/check.c master/child.c master/describe.c master/directories.c \
 	master/jobs.c master/listen.c master/main.c master/master.h master/plan.c \
-	master/posts.c master/posts.h
+	master/posts.c master/posts.h master/wake.c
 master_master_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)
 
 # A service of the tests, in the place of smtpd, and of forks in that of pop3-login

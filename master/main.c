@@ -216,31 +216,19 @@ take_signals(void)
 
 /* ---- the loop ---- */
 
-static void
-wake_up(struct post *post)
-{
-	for (size_t i = 0; i < post->n_endpoints; i++) {
-		const struct endpoint *e = &post->endpoint[i];
-		struct fault           why = {0};
-		autoclose int          fd = -1;
-
-		if (e->kind == ENDPOINT_STREAM && net_dial_unix(e->path, clock_after(0), &fd, &why) == 0)
-			(void)!write(fd, "W", 1);
-	}
-	post->next_wakeup = clock_after((int64_t)post->wakeup * 1000);
-}
-
 static int64_t
 look_after(struct post *post, int64_t next)
 {
 	post_man(post);
 	if (post->retry_at && post->retry_at < next)
 		next = post->retry_at;
-	if (post->wakeup && !post->wakeup_if_used) {
+	if (post->wakeup && (!post->wakeup_if_used || post->n_processes)) {
 		if (!post->next_wakeup)
 			post->next_wakeup = clock_after((int64_t)post->wakeup * 1000);
-		if (clock_now() >= post->next_wakeup)
-			wake_up(post);
+		if (clock_now() >= post->next_wakeup) {
+			post_wake(post);
+			post->next_wakeup = clock_after((int64_t)post->wakeup * 1000);
+		}
 		if (post->next_wakeup < next)
 			next = post->next_wakeup;
 	}
@@ -287,13 +275,20 @@ listen_to(struct post *post, struct process *p)
 	child_listen(post, p, post_fault); /* its end is told by SIGCHLD */
 }
 
-/* The sockets of those who sleep until they are asked; a throttled one is not listened to. */
+/* FIFOs, and the sockets of those who sleep until they are asked; a throttled one is not listened to. */
 static void
 add_dormant(struct post *post)
 {
+	for (size_t i = 0; i < post->n_endpoints && !self.stopping; i++)
+		if (post->endpoint[i].kind == ENDPOINT_FIFO) {
+			polled = mem_grow(polled, n_polled + 1, sizeof *polled);
+			polled[n_polled++] = (struct pollfd){.fd = post->endpoint[i].fd, .events = POLLIN};
+		}
 	if (self.stopping || !post_is_dormant(post) || (post->retry_at && clock_now() < post->retry_at))
 		return;
 	for (size_t i = 0; i < post->n_endpoints; i++) {
+		if (post->endpoint[i].kind == ENDPOINT_FIFO)
+			continue;
 		polled = mem_grow(polled, n_polled + 1, sizeof *polled);
 		polled[n_polled++] = (struct pollfd){.fd = post->endpoint[i].fd, .events = POLLIN};
 	}
@@ -304,8 +299,12 @@ wake_dormant(struct post *post, const struct pollfd *p, size_t n)
 {
 	for (size_t i = 0; i < post->n_endpoints; i++)
 		for (size_t k = 0; k < n; k++)
-			if (p[k].revents && p[k].fd >= 0 && p[k].fd == post->endpoint[i].fd)
-				post->asked = true;
+			if (p[k].revents && p[k].fd >= 0 && p[k].fd == post->endpoint[i].fd) {
+				if (post->endpoint[i].kind == ENDPOINT_FIFO)
+					post_take_triggers(post);
+				else
+					post->asked = true;
+			}
 }
 
 static void

@@ -39,7 +39,8 @@ const struct job *job_find(const char *command);      /* NULL: not one of ours *
 
 enum endpoint_kind {
 	ENDPOINT_INET, ENDPOINT_RECORDS, ENDPOINT_STREAM, ENDPOINT_DATAGRAM,
-	ENDPOINT_LOG                      /* our end of everybody's log socket */
+	ENDPOINT_LOG,                     /* our end of everybody's log socket */
+	ENDPOINT_FIFO                     /* master reads it itself: a byte there wakes the post (wake.c) */
 };
 
 struct endpoint {
@@ -62,6 +63,7 @@ struct process {
 	pid_t   pid;
 	int     status;                   /* socket to it */
 	int     slot;                     /* whose share of the sessions it has */
+	int     quota;                    /* sessions that it may have; when it leaves: those that it still has */
 	bool    ready, busy, leaving, old;
 	bool    told;                     /* to stop */
 	bool    told_end;                 /* that the whole system stops */
@@ -119,6 +121,10 @@ void endpoint_add(struct post *, enum endpoint_kind, const char *path, bool yiel
 void endpoints_open(struct plan *, struct plan *before, struct faults *);
 void endpoints_close(struct plan *);            /* those still open; sockets in the file system go too */
 
+/* wake.c */
+void post_wake(struct post *);                  /* a trigger to each of its sockets, of any kind */
+void post_take_triggers(struct post *);         /* what came to its FIFO */
+
 /* child.c */
 struct environment {
 	const char *config_directory;
@@ -127,7 +133,8 @@ struct environment {
 	bool        inherits;                     /* the master before was killed */
 };
 extern struct environment environment;
-int  child_start(struct post *, int slot, bool may_leave, struct fault *);
+int  child_share(const struct post *, int slot);     /* sessions of the process in that slot */
+int  child_start(struct post *, int slot, int quota, bool may_leave, struct fault *);
 void child_tell_end(struct process *);
 void child_tell_stop(struct process *);
 /* One record from a process: false at its end of file. */

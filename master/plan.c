@@ -64,8 +64,16 @@ add_line_endpoint(struct post *post, bool private)
 {
 	autofree char *path = mem_format("%s/%s", private ? "private" : "public", post->name);
 
+	if (post->type == MASTER_FIFO) {
+		autofree char *talk = mem_format("%s.talk", path);
+
+		/* Triggers are taken from the FIFO; our own programs converse beside it (ipc/peer.h). */
+		endpoint_add(post, ENDPOINT_FIFO, path, false);
+		endpoint_add(post, ENDPOINT_RECORDS, talk, false);
+		return;
+	}
 	endpoint_add(post, post->type == MASTER_UNIX_DGRAM ? ENDPOINT_DATAGRAM
-	             : post->job->flags & JOB_STREAM ? ENDPOINT_STREAM : ENDPOINT_RECORDS, path, false);
+	             : post->type == MASTER_PASS || post->job->flags & JOB_STREAM ? ENDPOINT_STREAM : ENDPOINT_RECORDS, path, false);
 }
 
 /* defer and trace are bounce here: one program notices everybody; nobody writes tables by proxy. */

@@ -70,15 +70,49 @@ start_failed(struct post *post, const char *reason)
 	post->retry_at = clock_after(wait);
 }
 
+static int
+held_by(const struct post *post)
+{
+	int sessions = 0;
+
+	for (size_t i = 0; i < post->n_processes; i++)
+		sessions += post->process[i].quota;
+	return sessions;
+}
+
+static bool
+is_before(const struct post *old, const struct post *post)
+{
+	return old->type == post->type && strcmp(old->name, post->name) == 0;
+}
+
+/*
+ * Sessions within maxproc that nobody has: processes that leave, those of a configuration
+ * before too, keep what they serve.  Guards have no limit of sessions.
+ */
+static int
+room(const struct post *post)
+{
+	int left = post->sessions - held_by(post);
+
+	if (post->job->flags & JOB_GUARD)
+		return post->sessions;
+	for (size_t i = 0; i < self.n_old; i++)
+		if (is_before(self.old[i], post))
+			left -= held_by(self.old[i]);
+	return left;
+}
+
 static void
 start_process(struct post *post)
 {
 	struct fault why = {0};
 	size_t       busy, n = available(post, &busy);
+	int          slot = free_slot(post), quota = child_share(post, slot), left = room(post);
 
 	post->retry_at = 0;
 	post->asked = false;
-	if (child_start(post, free_slot(post), n > 0, &why) < 0) {
+	if (child_start(post, slot, quota < left ? quota : left, n > 0, &why) < 0) {
 		log_warning("%s", fault_text(&why));
 		start_failed(post, fault_text(&why));
 	}
@@ -91,9 +125,18 @@ must_wait_for_old(const struct post *post)
 	bool waits = post->job->flags & JOB_ALONE && post->n_processes > 0;
 
 	for (size_t i = 0; i < self.n_old && post->job->flags & JOB_ALONE; i++)
-		waits |= self.old[i]->n_processes > 0 && strcmp(self.old[i]->name, post->name) == 0 &&
-		         self.old[i]->type == post->type;
+		waits |= self.old[i]->n_processes > 0 && is_before(self.old[i], post);
 	return waits;
+}
+
+/* One began while others had to end first: it has less than its share. */
+static bool
+is_short(const struct post *post)
+{
+	for (size_t i = 0; i < post->n_processes; i++)
+		if (!post->process[i].leaving && post->process[i].quota < child_share(post, post->process[i].slot))
+			return true;
+	return false;
 }
 
 /* Nobody has asked it yet. */
@@ -115,12 +158,12 @@ post_man(struct post *post)
 		post->settled = true;
 		return;
 	}
-	if (n == 0 || (busy == n && n < (size_t)post->processes)) {
+	if ((n == 0 || busy == n) && room(post) > 0 && (n < (size_t)post->processes || is_short(post))) {
 		if (!must_wait_for_old(post))
 			start_process(post);
 		return;
 	}
-	if (busy == n && clock_now() >= post->warned_at && !(post->job->flags & JOB_GUARD)) {
+	if (n && busy == n && clock_now() >= post->warned_at && !(post->job->flags & JOB_GUARD)) {
 		post->warned_at = clock_after(WARN_MS);
 		log_warning("service \"%s\" (%s) has reached its process limit \"%d\": new clients may "
 		            "experience noticeable delays", post->name, post->command, post->sessions);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -82,10 +83,29 @@ connect_once(const char *path, int *sock, struct fault *why)
 	return 0;
 }
 
+/* A service that master.cf has as a FIFO is talked to beside it. */
+static int
+connect_or_beside(const char *path, int *sock, struct fault *why)
+{
+	autofree char *beside = NULL;
+	struct stat    s;
+	int            error;
+
+	if (connect_once(path, sock, why) == 0)
+		return 0;
+	error = errno;
+	if (error != ECONNREFUSED || stat(path, &s) < 0 || !S_ISFIFO(s.st_mode)) {
+		errno = error;
+		return -1;
+	}
+	beside = mem_format("%s.talk", path);
+	return connect_once(beside, sock, why);
+}
+
 int
 peer_connect(const char *path, int64_t deadline, int *sock, struct fault *why)
 {
-	while (connect_once(path, sock, why) < 0) {
+	while (connect_or_beside(path, sock, why) < 0) {
 		bool away = errno == ECONNREFUSED || errno == ENOENT || errno == EAGAIN;
 
 		if (!away || clock_left(deadline) == 0)

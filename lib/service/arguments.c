@@ -51,7 +51,7 @@ take_option(int letter, struct launch *l, struct fault *why)
 	case 'd': l->describe = true; return 0;
 	case 'C': l->check = true; return 0;
 	case 'P': l->probe = l->check = true; return 0;
-	case 't':
+	case 't': service_type = optarg; return 0;
 	case 'u': return 0;
 	default:  return fault_set(why, FAULT_INPUT, "unknown option: this program is started by master");
 	}

@@ -24,6 +24,7 @@ struct forks {
 	int            children;
 	int64_t        served, paused_until;
 	bool           leaving, told_busy;
+	int            told_left;            /* sessions that master knows of, when leaving */
 };
 
 static int children_now;
@@ -64,7 +65,10 @@ child(struct launch *l, const struct listener *from, int fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	listeners_close(l);
-	l->program->serve(fd, from);
+	if (pass_is_used())
+		fd = pass_receive(fd);
+	if (fd >= 0)
+		l->program->serve(fd, from);
 	_exit(0);
 }
 
@@ -99,6 +103,7 @@ look_for_reasons_to_leave(struct forks *f)
 	if (!reason)
 		return;
 	f->leaving = true;
+	f->told_left = -1;
 	listeners_close(f->launch);
 	status_send("leaving %s", reason);
 }
@@ -122,6 +127,8 @@ turn(struct forks *f, struct pollfd *p, const sigset_t *while_waiting)
 
 	reap(f);
 	look_for_reasons_to_leave(f);
+	if (f->leaving && f->children != f->told_left)
+		status_send("left %d", f->told_left = f->children);
 	if (f->leaving && f->children == 0)
 		return false;
 	full = f->children >= l->facts.sessions;

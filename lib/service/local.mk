@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/service/libservice.a
 lib_service_libservice_a_SOURCES = \
-	lib/service/arguments.c lib/service/describe.c lib/service/forks.c \
+	lib/service/arguments.c lib/service/describe.c lib/service/forks.c lib/service/pass.c \
 	lib/service/privilege.c lib/service/privilege.h \
 	lib/service/probe.c lib/service/probe.h \
 	lib/service/run.c lib/service/sandbox.h lib/service/sandbox_private.h \

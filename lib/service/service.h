@@ -44,7 +44,8 @@
  *
  * Status to master: one record each: "ready", "busy N" / "idle N" when the
  * number of sessions reaches or leaves the limit, "leaving WHY" when no new
- * session will be taken, "fault TEXT" before an exit at start. Told by master: "stop" (finish sessions, then exit).
+ * session will be taken, then "left N" for each change in the number of those that are
+ * served, "fault TEXT" before an exit at start. Told by master: "stop" (finish sessions, then exit).
  */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H

@@ -29,6 +29,11 @@ void describe_print(const struct service *);
 void status_send(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool status_told(void);              /* "stop", or master is gone */
 
+/* pass.c: -t, and the client that a connection to a service of type "pass" carries (-1: none). */
+extern const char *service_type;
+bool pass_is_used(void);
+WAITS int pass_receive(int carrier);
+
 /* The models. */
 void tasks_prepare(struct launch *);
 WAITS void tasks_serve(struct launch *);

@@ -34,6 +34,7 @@ struct loop {
 	struct launch *launch;
 	int64_t        served, idle_since, paused_until;
 	bool           leaving, told_busy;
+	int            told_left;            /* sessions that master knows of, when leaving */
 };
 
 struct session {
@@ -108,7 +109,10 @@ session_run(void *given)
 	struct session s = *(struct session *)given;
 
 	free(given);
-	s.program->serve(s.fd, s.listener);
+	if (pass_is_used())
+		s.fd = pass_receive(s.fd);
+	if (s.fd >= 0)
+		s.program->serve(s.fd, s.listener);
 	crowd_add(-1);
 }
 
@@ -144,6 +148,7 @@ begin_leaving(struct loop *o, const char *reason)
 	if (o->leaving)
 		return;
 	o->leaving = true;
+	o->told_left = -1;
 	close(take_fd(crowd.stop[1]));
 	listeners_close(o->launch);
 	status_send("leaving %s", reason);
@@ -228,6 +233,8 @@ turn(struct loop *o, struct pollfd *p, size_t n_listeners)
 	count = crowd_count();
 	full = count >= o->launch->facts.tasks;
 	report_fullness(o, full, count);
+	if (o->leaving && count != o->told_left)
+		status_send("left %d", o->told_left = count);
 	if (o->leaving && count == 0)
 		return false;
 	closed = full || o->leaving || o->paused_until > clock_now();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """master.py - start, stop, reload, restart, limits, errors: master with a test service in smtpd's place"""
-import os, pwd, signal, socket, sys, threading
+import os, pwd, re, signal, socket, stat, sys, threading
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import *
 
@@ -241,8 +241,64 @@ def test_foreground():
         t.ok("postfix/smtpd[" in out and "echo begins" in out, "the log went to its standard output", out, err)
 
 
+def test_reload_limit():
+    a = free_port()
+    for options, title in (("-o smtpd_tasks=1", "processes"), ("", "tasks")):
+        with Instance(master=line(a, options, 2), programs=ECHO, only=ONLY) as i:
+            i.start()
+            one, two = Line(a), Line(a)
+            t.ok(one.ask("x") == "x" and two.ask("x") == "x", f"maxproc 2, {title}: two at once")
+            old = one.ask("pid")
+            i.run("reload")
+            t.ok(wait_for(lambda: "reload -- version" in i.log()), "reload")
+            three = Line(a)
+            t.ok(waits(three), "old and new sessions together: never three")
+            one.close()
+            t.ok(three.f.readline() == "hello\n" and three.ask("pid") != old, "one ends, a new process takes the next")
+            four = Line(a)
+            t.ok(waits(four), "and not one more")
+            two.close()
+            t.ok(four.f.readline() == "hello\n", "until the last old one ends")
+            three.close(), four.close()
+            one, two = Line(a), Line(a)
+            t.ok(one.ask("x") == "x" and two.ask("x") == "x", "then two again")
+            one.close(), two.close()
+
+
+def test_types():
+    """fifo, pass, and wakeup for every type"""
+    a = free_port()
+    master = f"127.0.0.1:{a} inet n - n 1 - smtpd\nu unix n - n 1 - smtpd\nf fifo n - n - - smtpd\np pass - - n - - smtpd\n" \
+             "q unix n - n 1? - smtpd\n"
+    with Instance(master=master, programs=ECHO, only=ONLY) as i:
+        r = i.start()
+        t.ok(r.returncode == 0, "start", r)
+        fifo = f"{i.dir}/queue/public/f"
+        t.ok(stat.S_ISFIFO(os.stat(fifo).st_mode), "a fifo line makes a FIFO")
+        t.ok(wait_for(lambda: i.log().count("echo begins") >= 3), "wakeup reaches inet and unix", i.log())
+        with open(fifo, "wb") as f:
+            f.write(b"W")
+        t.ok(wait_for(lambda: len(set(re.findall(r"/smtpd\[(\d+)\]: echo begins", i.log()))) >= 4), "a byte in the FIFO is a trigger", i.log())
+        ours, theirs = socket.socketpair()
+        carrier = socket.socket(socket.AF_UNIX)
+        carrier.connect(f"{i.dir}/queue/private/p")
+        socket.send_fds(carrier, [b"\0"], [theirs.fileno()])
+        carrier.close(), theirs.close()
+        ours.settimeout(20)
+        ours.sendall(b"by pass\n")
+        t.ok(ours.recv(100) == b"by pass\n", "pass: the client comes as a descriptor")
+        ours.close()
+        carrier = socket.socket(socket.AF_UNIX)
+        carrier.connect(f"{i.dir}/queue/private/p")
+        carrier.send(b"x")
+        carrier.close()
+        t.ok(wait_for(lambda: "a connection without a client in it" in i.log()), "a carrier without one is told", i.log())
+
+
 test_life()
 test_reload()
+test_reload_limit()
+test_types()
 test_errors()
 test_lazy()
 test_two()

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * pass.c - services of type "pass": a client comes as a descriptor over a Unix socket
+ *
+ * Who has looked at the client first (postscreen) connects to the service's stream socket, sends one
+ * byte with the client's connection beside it, and hangs up.
+ */
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "service/service_private.h"
+
+enum { PASS_MS = 10000 };
+
+const char *service_type = "";
+
+bool
+pass_is_used(void)
+{
+	return strcmp(service_type, "pass") == 0;
+}
+
+/* Closes the carrier. -1: nothing came. */
+int
+pass_receive(int carrier)
+{
+	char          byte;
+	struct iovec  bytes = {&byte, 1};
+	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control;
+	struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control.room,
+	                         .msg_controllen = sizeof control.room};
+	struct pollfd p = {.fd = carrier, .events = POLLIN};
+	int           fd = -1;
+
+	memset(&control, 0, sizeof control);
+	if (poll(&p, 1, PASS_MS) > 0 && recvmsg(carrier, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) > 0) {
+		struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+		if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fd))
+			memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	}
+	close(carrier);
+	if (fd < 0)
+		log_warning("a connection without a client in it");
+	return fd;
+}
