@@ -38,7 +38,7 @@ if command -v groff >/dev/null; then
 	complaints=$(cd manual && for page in man?/*; do groff -man -Tutf8 -ww -z "$page" 2>&1; done)
 else
 	complaints=$(for page in manual/man?/*; do
-		sed -n '/^\.so man[158]\//q; 2{/^\.TH /!p;}; /^\.[^A-Zbfnns\\]/p' "$page"
+		sed -n '/^\.so man[158]\//q; 2{/^\.TH /!p;}; /^\.[^A-Zabfns\\]/p' "$page"
 	done)
 fi
 [ -z "$complaints" ]
