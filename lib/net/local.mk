@@ -3,6 +3,7 @@ noinst_LIBRARIES += lib/net/libnet.a
 lib_net_libnet_a_SOURCES = \
 	lib/net/address.c lib/net/address.h \
 	lib/net/conn.c lib/net/conn.h \
+	lib/net/proxy_protocol.c lib/net/proxy_protocol.h \
 	lib/net/send_file.h \
 	lib/net/tls.c lib/net/tls.h lib/net/tls_internal.h \
 	lib/net/tls_facts.c lib/net/tls_keys.c lib/net/tls_words.c
@@ -17,3 +18,12 @@ UNIT_TESTS += t/unit/net/test_tls
 t_unit_net_test_tls_SOURCES = t/unit/net/test_tls.c t/unit/unit.h
 t_unit_net_test_tls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_net_test_tls_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += t/unit/net/test_proxy_protocol
+t_unit_net_test_proxy_protocol_SOURCES = t/unit/net/test_proxy_protocol.c t/unit/unit.h
+t_unit_net_test_proxy_protocol_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_net_test_proxy_protocol_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_proxy_protocol
+t_fuzz_fuzz_proxy_protocol_SOURCES = t/fuzz/fuzz_proxy_protocol.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_proxy_protocol_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_proxy_protocol_LDADD = $(NET_LIBS)
