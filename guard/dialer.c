@@ -30,13 +30,14 @@ enum { TABLE_MAX = 16 << 20, DIAL_MS = 30000 };
 
 static struct config {
 	struct list endpoints, transport_maps;
-	const char *sasl_path;
+	const char *sasl_path, *proxy_filter;
 } config;
 
 static const struct param params[] = {
 	LIST("dialer_endpoints", &config.endpoints, "", "endpoints that may be dialed beside those which the configuration names"),
 	LIST("transport_maps", &config.transport_maps, "", "tables whose texts may name endpoints"),
 	STRING("smtpd_sasl_path", &config.sasl_path, "smtpd", "the socket of an outside SASL server"),
+	STRING("smtpd_proxy_filter", &config.proxy_filter, "", "the filter before the queue"),
 	END_OF_PARAMS
 };
 
@@ -81,6 +82,17 @@ name_main(struct main_cf *cf)
 }
 
 static void
+name_filter(struct span host)
+{
+	autotext struct text endpoint = {0};
+
+	if (span_trim(host).len == 0)
+		return;
+	endpoint_of_host(span_trim(host), &endpoint);
+	name_one(text_span(&endpoint));
+}
+
+static void
 name_master(const struct main_cf *cf)
 {
 	struct faults     faults = {0};
@@ -94,6 +106,8 @@ name_master(const struct main_cf *cf)
 			span_split(&option, '=', &name);
 			if (main_cf_expand(cf, option, &value, NULL) == 0)
 				name_words(text_span(&value));
+			if (span_is(span_trim(name), "smtpd_proxy_filter"))
+				name_filter(text_span(&value));
 			if (span_is(span_trim(name), "smtpd_sasl_path") && value.len && !span_find_any(text_span(&value), ":"))
 				name_one(text_span(&value));
 		}
@@ -121,6 +135,7 @@ prepare(struct fault *why)
 	name_main(service->main_cf);
 	name_master(service->main_cf);
 	name_tables();
+	name_filter(span_of(config.proxy_filter));
 	for (size_t i = 0; i < config.endpoints.count; i++)
 		name_words(span_of(config.endpoints.item[i]));
 	if (*config.sasl_path && !strchr(config.sasl_path, ':')) {

@@ -41,11 +41,11 @@ client_of_socket(int fd, struct client *c)
 	print_end(&local, c->server_address, sizeof c->server_address, c->server_port, sizeof c->server_port);
 }
 
-static bool
-listed(const struct match_list *l, const struct client *c)
+bool
+client_listed(const struct match_list *l, const struct client *c)
 {
 	struct fault why = {0};
-	int          found = l ? match_address(l, span_of(c->name), span_of(c->address), &why) : 0;
+	int          found = l && !c->broken ? match_address(l, span_of(c->name), span_of(c->address), &why) : 0;
 
 	if (found < 0)
 		log_warning("%s: table lookup problem: %s", c->label, fault_text(&why));
@@ -97,10 +97,10 @@ client_know(struct client *c)
 	else
 		snprintf(c->label, sizeof c->label, "%s[%s]", c->name, c->address);
 	mask(c);
-	c->in_mynetworks = listed(prepared.mynetworks, c);
-	c->no_limits = listed(prepared.rate_exceptions, c);
-	c->bare_newline_ok = listed(prepared.bare_newline_exclusions, c);
-	c->no_auth = listed(prepared.sasl_exceptions, c);
+	c->in_mynetworks = client_listed(prepared.mynetworks, c);
+	c->no_limits = client_listed(prepared.rate_exceptions, c);
+	c->bare_newline_ok = client_listed(prepared.bare_newline_exclusions, c);
+	c->no_auth = client_listed(prepared.sasl_exceptions, c);
 	/* permit_inet_interfaces: who comes from the address that he came to is ourselves */
 	c->own = strcmp(c->address, c->server_address) == 0 || span_starts(span_of(c->address), "127.") ||
 	         strcmp(c->address, "::1") == 0;

@@ -26,9 +26,12 @@ struct client {
 	bool bare_newline_ok;      /* smtpd_forbid_bare_newline_exclusions */
 	bool no_auth;              /* smtpd_sasl_exceptions_networks */
 	bool counted;              /* anvil knows of the connection */
+	bool broken;               /* the load balancer did not say who it is: to be hung up on */
 };
 
 WAITS void client_of_socket(int fd, struct client *);          /* addresses */
+struct match_list;
+WAITS bool client_listed(const struct match_list *, const struct client *);   /* a table that fails is logged, and no */
 WAITS void client_know(struct client *);                       /* names and lists, from the addresses */
 
 /* True when the client is beyond the limit (0: none); logs it as Postfix does. */

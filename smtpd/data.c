@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "config/site.h"
+#include "proxy_filter.h"
 #include "rules.h"
 #include "session.h"
 #include "settings.h"
@@ -30,10 +31,26 @@ bare_mode(const struct session *s)
 	return s->client.bare_newline_ok ? BARE_NEWLINE_NO : modes[settings.bare_newline];
 }
 
-static void
-write_out(struct content *c, struct fault *why)
+/* Straight on to the filter; with speed_adjust into a draft like all other mail. */
+static bool
+goes_to_filter(const struct session *s)
 {
-	struct span bytes = text_span(&c->buffer);
+	return s->t.filter_talk && !s->t.submission;
+}
+
+static void
+write_out(struct session *s, struct fault *why)
+{
+	struct content *c = &s->t.content;
+	struct span     bytes = text_span(&c->buffer);
+
+	if (goes_to_filter(s)) {
+		if (!c->too_big)
+			proxy_filter_write(s, bytes);
+		c->at += (int64_t)bytes.len;
+		text_clear(&c->buffer);
+		return;
+	}
 
 	if (!c->failed && !c->no_space && !c->too_big && bytes.len) {
 		if (file_write_at(c->fd, bytes, (off_t)c->at, why) < 0) {
@@ -57,12 +74,22 @@ content_flush(struct session *s)
 	}
 	if (site.message_size_limit > 0 && c->at + (int64_t)c->buffer.len - c->start > site.message_size_limit)
 		c->too_big = true;
-	write_out(c, &why);
+	write_out(s, &why);
 	if (why.reason[0])
 		log_warning("%s: write queue file: %s", session_queue_id(s), fault_text(&why));
 }
 
-/* 0, or -1: said so. */
+/* Between two filters no trace of us is wanted: the first client's is told by XFORWARD. */
+static void
+add_trace(struct session *s, struct text *out)
+{
+	if (s->t.filter_talk && s->forward.known)
+		text_add(out, text_span(&s->t.prepend));
+	else
+		received_header(s, out);
+}
+
+/* 0, or -1: session.why, or session.refusal when a filter said it. */
 static int
 content_open(struct session *s)
 {
@@ -70,6 +97,15 @@ content_open(struct session *s)
 
 	if (c->open)
 		return 0;
+	if (s->t.filter_talk && !proxy_filter_spools()) {
+		if (proxy_filter_data(s) < 0)
+			return -1;
+		c->open = true;
+		add_trace(s, &c->buffer);
+		return 0;
+	}
+	if (s->t.filter_talk && open_message(s) < 0)
+		return -1;
 	submit_deadline(s->t.submission, clock_after(site.ipc_timeout));
 	if (submit_content(s->t.submission, &c->fd, &c->start, &s->why) < 0) {
 		log_warning("%s: %s", session_queue_id(s), fault_text(&s->why));
@@ -77,7 +113,7 @@ content_open(struct session *s)
 	}
 	c->open = true;
 	c->at = c->start;
-	received_header(s, &c->buffer);
+	add_trace(s, &c->buffer);
 	return 0;
 }
 
@@ -152,6 +188,15 @@ refuse_by_status(struct session *s)
 	}
 }
 
+static void
+refuse_opening(struct session *s)
+{
+	if (s->t.filter_talk && !s->t.submission)
+		reply_text(s, text_span(&s->refusal));
+	else
+		refuse_by_status(s);
+}
+
 static struct submit_envelope
 envelope_of(struct session *s)
 {
@@ -161,7 +206,7 @@ envelope_of(struct session *s)
 	return (struct submit_envelope){
 		.sender = t->mail.sender, .length = t->content.at - t->content.start, .envid = t->mail.envid,
 		.ret = span_of(rets[t->mail.ret]), .body = span_of(bodies[t->mail.body]), .smtputf8 = t->mail.smtputf8,
-		.auth = t->mail.auth, .filter = t->filter.len ? t->filter : span_of(settings.content_filter),
+		.auth = t->mail.auth, .verp = t->verp, .filter = t->filter.len ? t->filter : span_of(settings.content_filter),
 		.redirect = t->redirect,
 	};
 }
@@ -196,6 +241,14 @@ finish(struct session *s)
 	memcpy(id, session_queue_id(s), strnlen(session_queue_id(s), sizeof id - 1));
 	if (s->t.discard)
 		return reply(s, "250 2.0.0 Ok: queued as %s", id);
+	if (s->t.filter_talk) {
+		bool accepted = proxy_filter_finish(s) == 0;
+
+		reply_text(s, text_span(&s->refusal));
+		if (accepted)
+			s->errors = s->junk = 0;
+		return;
+	}
 	if (s->t.hold)
 		submit_edit_hold(&edits);
 	envelope = envelope_of(s);
@@ -219,7 +272,7 @@ do_data(struct session *s, struct span argument)
 	if (rules_at_data(s) == REJECT)
 		return reply_text(s, text_span(&s->refusal));
 	if (content_open(s) < 0)
-		return refuse_by_status(s);
+		return refuse_opening(s);
 	reply(s, "354 End data with <CR><LF>.<CR><LF>");
 	line_decoder_start(&d, bare_mode(s));
 	if (receive_data(s, &d) < 0)
@@ -298,7 +351,7 @@ may_take_chunk(struct session *s)
 		return -1;
 	}
 	if (content_open(s) < 0) {
-		refuse_by_status(s);
+		refuse_opening(s);
 		return -1;
 	}
 	line_encoder_start(&s->t.chunks, false, 0);

@@ -54,8 +54,8 @@ do_helo(struct session *s, struct span argument)
 		reply(s, "250 %s", site.myhostname);
 }
 
-static unsigned
-discarded(struct session *s)
+unsigned
+hidden_keywords(struct session *s)
 {
 	autotext struct text value = {0};
 	struct span          rest, word;
@@ -85,7 +85,7 @@ offered_keywords(struct session *s)
 		bits |= SMTP_HAS_STARTTLS;
 	if (settings.sasl_enable && !s->client.no_auth && (s->is_tls || !settings.tls_auth_only))
 		bits |= SMTP_HAS_AUTH;
-	return bits & ~discarded(s);
+	return bits & ~hidden_keywords(s);
 }
 
 static void
@@ -141,6 +141,9 @@ do_ehlo(struct session *s, struct span argument)
 		add_line(&out, "STARTTLS");
 	if (has & SMTP_HAS_AUTH)
 		add_auth(s, &out);
+	if (s->may_xverp)
+		add_line(&out, "XVERP");
+	xclient_add_offer(s, &out);
 	for (size_t i = 0; i < COUNT(rest); i++)
 		if (has & rest[i].bit)
 			add_line(&out, rest[i].line);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/site.h"
+#include "proxy_filter.h"
 #include "rules.h"
 #include "session.h"
 #include "settings.h"
@@ -43,20 +44,56 @@ refuse_syntax(struct session *s, const char *command, struct span argument)
 	reply(s, "%s", fault_text(&s->why));
 }
 
+/* XVERP, XVERP=+= (VERP_README): out of the parameters, which RFC 5321 does not know it in. 0, -1: said why. */
+static int
+take_xverp(struct session *s, struct span *argument, struct span *verp)
+{
+	struct span rest = *argument, word;
+	char       *out = arena_alloc(s->t.arena, argument->len + 1);
+	size_t      len = 0;
+
+	*verp = SPAN_NONE;
+	while (span_next(&rest, " \t", &word)) {
+		bool bare = span_is_nocase(word, "XVERP");
+
+		if (word.at == argument->at || !(bare || span_starts_nocase(word, "XVERP="))) {
+			if (len)
+				out[len++] = ' ';
+			memcpy(out + len, word.at, word.len);
+			len += word.len;
+			continue;
+		}
+		*verp = bare ? span_of(settings.verp_delimiters) : arena_span(s->t.arena, span_from(word, 6));
+		if (verp->len != 2 || !strchr(settings.verp_filter, verp->at[0]) || !strchr(settings.verp_filter, verp->at[1])) {
+			reply(s, "501 5.5.4 Error: Bad XVERP delimiters");
+			return -1;
+		}
+	}
+	if (verp->len)
+		*argument = span_at(out, len);
+	return 0;
+}
+
 void
 do_mail(struct session *s, struct span argument)
 {
 	struct smtp_mail mail = {0};
+	struct span      verp = SPAN_NONE;
 
 	if (settings.helo_required && s->stage == CONNECTED)
 		return reply(s, "503 5.5.1 Error: send HELO/EHLO first");
 	transaction_reset(s);
 	s->messages++;
+	if (s->may_xverp && span_find_text(argument, SPAN("XVERP")) >= 0 && take_xverp(s, &argument, &verp) < 0)
+		return;
 	if (smtp_parse_mail(s->t.arena, argument, grammar(s), &mail, &s->why) < 0)
 		return refuse_syntax(s, "MAIL", argument);
 	if (client_exceeds(&s->client, "mail", "Message delivery request rate", settings.message_rate_limit))
 		return reply(s, "450 4.7.1 Error: too much mail from %s", s->client.address);
+	if (verp.len && mail.sender.len == 0)
+		return reply(s, "503 5.5.4 Error: XVERP requires non-null sender");
 	s->t.mail = mail;
+	s->t.verp = verp;
 	s->t.has_sender = true;
 	if (site.message_size_limit > 0 && mail.size > (uint64_t)site.message_size_limit) {
 		log_event(s, "reject", SPAN("552 5.3.4 Message size exceeds fixed limit"));
@@ -89,10 +126,14 @@ log_client(struct session *s)
 		text_add_format(&line, ", sasl_username=%s", s->sasl_user);
 	if (s->sasl_user[0] && s->t.mail.auth.len)
 		text_add_format(&line, ", sasl_sender=%.*s", SPAN_ARGS(s->t.mail.auth));
+	if (s->forward.known && s->forward.ident[0])
+		text_add_format(&line, ", orig_queue_id=%s", s->forward.ident);
+	if (s->forward.known)
+		text_add_format(&line, ", orig_client=%s[%s]", s->forward.name, s->forward.address);
 	log_info("%s", text_string(&line));
 }
 
-static int
+int
 open_message(struct session *s)
 {
 	struct submit_origin origin = {
@@ -109,11 +150,19 @@ open_message(struct session *s)
 
 	if (s->t.submission)
 		return 0;
+	if (s->forward.known) {         /* XFORWARD: filters and logs behind us shall know the first client */
+		origin.client_name = span_of(s->forward.name);
+		origin.client_address = span_of(s->forward.address);
+		origin.client_port = span_of(s->forward.port);
+		origin.helo = span_of(s->forward.helo);
+		origin.protocol = span_of(s->forward.protocol);
+	}
 	if (submit_open(&origin, clock_after(site.ipc_timeout), &s->t.submission, &s->why) < 0) {
 		log_warning("%s: open a message: %s", s->client.label, fault_text(&s->why));
 		return -1;
 	}
-	log_client(s);
+	if (!settings.proxy_filter[0])
+		log_client(s);
 	return 0;
 }
 
@@ -147,6 +196,23 @@ too_many_recipients(struct session *s)
 	return true;
 }
 
+/* smtpd_proxy_filter: 0, or -1: said why. */
+static int
+take_for_filter(struct session *s, const struct smtp_rcpt *rcpt)
+{
+	bool first = !s->t.filter_talk;
+
+	if (proxy_filter_rcpt(s, rcpt) < 0) {
+		s->t.refused++;
+		reply_text(s, text_span(&s->refusal));
+		s->t.recipient = SPAN_NONE;
+		return -1;
+	}
+	if (first)
+		log_client(s);
+	return 0;
+}
+
 void
 do_rcpt(struct session *s, struct span argument)
 {
@@ -165,11 +231,15 @@ do_rcpt(struct session *s, struct span argument)
 	s->t.recipient_resolved = s->t.recipient_checked = false;
 	verdict = rules_at_rcpt(s);
 	if (verdict == REJECT) {
-		s->t.recipient = SPAN_NONE;
 		s->t.refused++;
-		return reply_text(s, text_span(&s->refusal));
+		reply_text(s, text_span(&s->refusal));
+		s->t.recipient = SPAN_NONE;
+		return;
 	}
-	if (open_message(s) < 0 || submit_one(s, &rcpt, rcpt.recipient) < 0 || submit_copies(s) < 0) {
+	if (settings.proxy_filter[0]) {
+		if (take_for_filter(s, &rcpt) < 0)
+			return;
+	} else if (open_message(s) < 0 || submit_one(s, &rcpt, rcpt.recipient) < 0 || submit_copies(s) < 0) {
 		s->t.recipient = SPAN_NONE;
 		s->t.refused++;
 		if (s->why.class == FAULT_SYSTEM && s->why.error == ENOSPC)

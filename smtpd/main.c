@@ -24,6 +24,8 @@ serve(int fd, const struct listener *listener)
 
 	(void)listener;
 	client_of_socket(fd, &client);
+	if (settings.upstream_protocol)
+		client_behind_proxy(fd, &client);
 	session_run(conn_new(fd), &client);
 }
 

@@ -42,19 +42,9 @@ add_tls(const struct session *s, struct text *out)
 		text_add_string(out, "\t(No client certificate requested)\r\n");
 }
 
-void
-received_header(struct session *s, struct text *out)
+static void
+add_end(const struct session *s, struct text *out)
 {
-	text_add(out, text_span(&s->t.prepend));
-	text_add_format(out, "Received: from %s (%s [%s%s])\r\n", s->helo[0] ? s->helo : s->client.name, s->client.name,
-	                s->client.ipv6 ? "IPv6:" : "", s->client.address);
-	if (s->is_tls && settings.tls_received)
-		add_tls(s, out);
-	if (s->sasl_user[0] && settings.sasl_header)
-		text_add_format(out, "\t(Authenticated sender: %s)\r\n", s->sasl_user);
-	text_add_format(out, "\tby %s (%s) with ", site.myhostname, site.mail_name);
-	add_protocol(s, out);
-	text_add_format(out, " id %s", session_queue_id(s));
 	if (s->t.accepted == 1) {
 		text_add_string(out, "\r\n\tfor <");
 		address_external(s->t.first, out);
@@ -63,4 +53,31 @@ received_header(struct session *s, struct text *out)
 	text_add_string(out, "; ");
 	date_add_local(clock_wall() / 1000000, out);
 	text_add_string(out, "\r\n");
+}
+
+/* smtpd_hide_client_session: where a user of ours sits is nobody's business (RFC 5321, 7.6) */
+static void
+hidden_header(struct session *s, struct text *out)
+{
+	text_add_format(out, "Received: by %s (%s) id %s", site.myhostname, site.mail_name, session_queue_id(s));
+	add_end(s, out);
+}
+
+void
+received_header(struct session *s, struct text *out)
+{
+	text_add(out, text_span(&s->t.prepend));
+	if (settings.hide_client)
+		return hidden_header(s, out);
+	text_add_format(out, "Received: from %s (%s [%s%s])\r\n", s->helo[0] ? s->helo : s->client.name, s->client.name,
+	                s->client.ipv6 ? "IPv6:" : "", s->client.address);
+	if (s->is_tls && settings.tls_received)
+		add_tls(s, out);
+	if (s->sasl_user[0] && settings.sasl_header)
+		text_add_format(out, "\t(Authenticated sender: %s)\r\n", s->sasl_user);
+	text_add_format(out, "\tby %s (%s) with ", site.myhostname, site.mail_name);
+	add_protocol(s, out);
+	if (s->t.submission && !s->t.filter_talk) /* a filter's message has none of ours */
+		text_add_format(out, " id %s", session_queue_id(s));
+	add_end(s, out);
 }

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "config/site.h"
+#include "footer.h"
 #include "session.h"
 #include "settings.h"
 
@@ -26,8 +27,11 @@ count_error(struct session *s)
 void
 reply_text(struct session *s, struct span text)
 {
-	struct fault why = {0};
+	struct fault         why = {0};
+	autotext struct text dressed = {0};
 
+	if (footer_dress(s, text, &dressed))
+		text = text_span(&dressed);
 	s->code = text.len >= 3 ? (text.at[0] - '0') * 100 + (text.at[1] - '0') * 10 + (text.at[2] - '0') : 0;
 	if (s->code >= 400)
 		count_error(s);

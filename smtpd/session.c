@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "policy.h"
+#include "proxy_filter.h"
 #include "rules.h"
 #include "service/service.h"
 #include "settings.h"
@@ -43,6 +44,8 @@ static const struct verb {
 	{"VRFY", "4.1.1.6", CONNECTED, IN_CHUNKS, do_vrfy, LAST | JUNK, NULL, NULL},
 	{"ETRN", "RFC 1985", CONNECTED, GREETED, do_etrn, JUNK, NULL, "503 5.5.1 Error: MAIL transaction in progress"},
 	{"HELP", "4.1.1.8", CONNECTED, IN_CHUNKS, do_help, JUNK | BEFORE_TLS, NULL, NULL},
+	{"XCLIENT", "XCLIENT_README", CONNECTED, GREETED, do_xclient, LAST | BEFORE_TLS, NULL, "503 5.5.1 Error: MAIL transaction in progress"},
+	{"XFORWARD", "XFORWARD_README", CONNECTED, GREETED, do_xforward, 0, NULL, "503 5.5.1 Error: MAIL transaction in progress"},
 	{"QUIT", "4.1.1.10", CONNECTED, IN_CHUNKS, do_quit, BEFORE_TLS, NULL, NULL},
 };
 #define UNKNOWN_VERB COUNT(verbs)
@@ -57,7 +60,10 @@ session_queue_id(const struct session *s)
 void
 transaction_reset(struct session *s)
 {
+	proxy_filter_close(s->t.filter_talk);
 	submit_close(s->t.submission);
+	if (s->stage > GREETED)         /* what a filter told of the client was about this message */
+		s->forward = (struct forwarded){0};
 	text_free(&s->t.content.buffer);
 	text_free(&s->t.prepend);
 	text_free(&s->t.bcc);
@@ -283,12 +289,32 @@ run_verb(struct session *s, const struct verb *v, struct span argument)
 		s->errors++;
 }
 
+/* smtpd_command_filter: a table for what some clients say wrong */
+static struct span
+filtered(struct session *s, struct span line)
+{
+	autotext struct text other = {0};
+	int                  found;
+
+	if (!prepared.command_filter || table_list_count(prepared.command_filter) == 0)
+		return line;
+	found = table_list_find(prepared.command_filter, line, &other, NULL, &s->why);
+	if (found < 0)
+		log_warning("smtpd_command_filter: table lookup problem: %s", fault_text(&s->why));
+	if (found != 0)
+		return line;
+	log_info("%s: replacing client command \"%.*s\" with \"%s\"", s->client.label, SPAN_ARGS(span_first(line, 200)),
+	         text_string(&other));
+	return arena_span(s->arena, text_span(&other));
+}
+
 static void
 command(struct session *s, struct span line)
 {
 	struct span verb, argument;
 	size_t      at;
 
+	line = filtered(s, line);
 	smtp_split_command(line, &verb, &argument);
 	if (not_smtp(s, line, verb))
 		return;
@@ -350,11 +376,28 @@ converse(struct session *s)
 	}
 }
 
+void
+session_greet(struct session *s)
+{
+	free(take(s->denied));
+	if (!settings.delay_reject && rules_at_connect(s) == REJECT) {
+		s->denied = mem_span(text_span(&s->refusal));
+		reply_text(s, text_span(&s->refusal));
+		return;
+	}
+	reply(s, "220 %s", settings.banner);
+}
+
 /* The greeting, or the refusal that stands in its place. */
 static void
 greet(struct session *s)
 {
-	const char *too_many = client_count(&s->client);
+	const char *too_many = s->client.broken ? NULL : client_count(&s->client);
+
+	if (s->client.broken) {
+		reply(s, "421 4.3.0 %s Server local error", site.myhostname);
+		return;
+	}
 
 	if (too_many) {
 		reply(s, "421 4.7.0 %s Error: %s from %s", site.myhostname, too_many, s->client.address);
@@ -364,12 +407,7 @@ greet(struct session *s)
 		return;
 	if (session_badly_pipelined(s, "CONNECT"))
 		return;
-	if (!settings.delay_reject && rules_at_connect(s) == REJECT) {
-		s->denied = mem_span(text_span(&s->refusal));
-		reply_text(s, text_span(&s->refusal));
-		return;
-	}
-	reply(s, "220 %s", settings.banner);
+	session_greet(s);
 }
 
 static void
@@ -431,6 +469,10 @@ session_run(struct conn *conn, const struct client *client)
 	conn_deadline(conn, clock_after(settings.timeout));
 	client_know(&s->client);
 	log_info("connect from %s", s->client.label);
+	s->may_xclient = client_listed(prepared.xclient_hosts, &s->client);
+	s->may_xforward = client_listed(prepared.xforward_hosts, &s->client);
+	s->may_xverp = client_listed(prepared.verp_clients, &s->client);
+	s->client.no_limits |= s->may_xclient;
 	greet(s);
 	converse(s);
 	conn_deadline(conn, clock_after(10000));

@@ -8,6 +8,9 @@
  *   mail.c      MAIL RCPT: the envelope
  *   data.c      DATA BDAT: the content, and the promise of 250
  *   starttls.c  auth.c
+ *   xclient.c   what others say about the client
+ *   proxy_filter.c  a filter before the queue
+ *   footer.c    what is added to refusals
  *   rules*.c    restrictions: may he?
  *
  * Nothing here is shared with another session.  Strings of the session are
@@ -25,6 +28,9 @@
 #include "mail/smtp_syntax.h"
 #include "net/conn.h"
 #include "net/tls.h"
+#include "xclient.h"
+
+struct proxy_filter;
 
 /* RFC 5321, 4.1.4; IN_CHUNKS: a BDAT was taken, and LAST is to come (RFC 3030, 2). */
 enum stage { CONNECTED, GREETED, HAVE_SENDER, HAVE_RECIPIENT, IN_CHUNKS };
@@ -56,6 +62,9 @@ struct transaction {
 	struct span        first;           /* the first accepted */
 	int                accepted, refused, overshoot;
 	struct submission *submission;
+	struct proxy_filter *filter_talk;   /* smtpd_proxy_filter: instead of the submission, or (speed_adjust) behind it */
+	struct span        etrn;            /* the domain of ETRN, while its rules are asked */
+	struct span        verp;            /* XVERP: two delimiters */
 	struct content     content;
 	struct line_encoder chunks;
 	/* by restrictions */
@@ -88,6 +97,8 @@ struct session {
 	char               helo[256];       /* harmless; "" before HELO */
 	char               protocol[8];     /* SMTP ESMTP */
 	const char        *where;           /* CONNECT, the verb, END-OF-MESSAGE */
+	struct forwarded   forward;         /* XFORWARD, for one message */
+	bool               may_xclient, may_xforward, may_xverp;
 	struct tls_facts   tls;
 	bool               is_tls;
 	char               sasl_method[32], sasl_user[256];
@@ -108,6 +119,7 @@ struct session {
 
 /* A whole session: both are given. */
 WAITS void session_run(struct conn *, const struct client *);
+WAITS void session_greet(struct session *);          /* 220, or what stands in its place */
 void session_greeted_again(struct session *);        /* forgets HELO, AUTH and the transaction: after STARTTLS */
 void transaction_reset(struct session *);            /* WAITS: aborts what was submitted */
 const char *session_queue_id(const struct session *);   /* or "NOQUEUE" */
@@ -136,8 +148,10 @@ WAITS void do_etrn(struct session *, struct span argument);
 WAITS void do_help(struct session *, struct span argument);
 WAITS void do_quit(struct session *, struct span argument);
 
+WAITS int open_message(struct session *);            /* at cleanup; -1: logged */
 WAITS int tls_begin(struct session *);               /* the handshake; -1: the session is over */
 unsigned offered_keywords(struct session *);         /* enum smtp_keyword */
+unsigned hidden_keywords(struct session *);          /* smtpd_discard_ehlo_keywords, and by address */
 WAITS struct span offered_mechanisms(struct session *);
 
 /* received.c: what we put in front of the content, CRLF ends. */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "ipc/submit.h"
 #include "config/site.h"
+#include "footer.h"
 #include "mail/line.h"
 #include "mail/smtp_syntax.h"
 #include "rules.h"
@@ -62,6 +63,24 @@ const struct param smtpd_params[] = {
 	NUMBER("smtpd_forbid_bare_newline_reject_code", &S.bare_newline_code, "550", "400", "599", "the reply code for a bare LF"),
 	LIST("smtpd_forbid_bare_newline_exclusions", &S.bare_newline_exclusions, "$mynetworks", "clients that may send a bare LF"),
 	BOOLEAN("smtpd_forbid_unauth_pipelining", &S.forbid_unauth_pipelining, "yes", "hang up when a client talks out of turn"),
+	LIST("smtpd_command_filter", &S.command_filter, "", "tables that replace a client's command line"),
+	LIST("smtpd_reject_filter_maps", &S.reject_filter_maps, "", "tables that replace a reply that says no"),
+	RAW("smtpd_reject_footer", &S.reject_footer, "", "lines behind a reply that says no"),
+	LIST("smtpd_reject_footer_maps", &S.reject_footer_maps, "", "the same by the reply"),
+	RAW("smtpd_expansion_filter", &S.expansion_filter, "\\t\\40!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~", "bytes of clients that may stand in such lines; others become _"),
+	BOOLEAN("smtpd_hide_client_session", &S.hide_client, "no", "Received: tells nothing of the client"),
+	LIST("smtpd_authorized_xclient_hosts", &S.xclient_hosts, "", "who may say XCLIENT"),
+	LIST("smtpd_authorized_xforward_hosts", &S.xforward_hosts, "", "who may say XFORWARD"),
+	LIST("smtpd_authorized_verp_clients", &S.verp_clients, "$authorized_verp_clients", "who may ask for VERP with XVERP"),
+	LIST("authorized_verp_clients", NULL, "$mynetworks", "the older name of smtpd_authorized_verp_clients"),
+	STRING("default_verp_delimiters", &S.verp_delimiters, "+=", "the two characters of VERP addresses"),
+	RAW("verp_delimiter_filter", &S.verp_filter, "-=+", "characters that XVERP may name"),
+	CHOICE("smtpd_upstream_proxy_protocol", &S.upstream_protocol, "", " haproxy", "a load balancer's header comes first and names the client"),
+	DURATION("smtpd_upstream_proxy_timeout", &S.upstream_timeout, "5s", "1s", "", "time for that header"),
+	STRING("smtpd_proxy_filter", &S.proxy_filter, "", "host:port or unix:path of a filter that mail goes through before the queue"),
+	STRING("smtpd_proxy_ehlo", &S.proxy_ehlo, "$myhostname", "our name to that filter"),
+	DURATION("smtpd_proxy_timeout", &S.proxy_timeout, "100s", "1s", "", "time for each answer of that filter"),
+	LIST("smtpd_proxy_options", &S.proxy_options, "", "speed_adjust: collect the message first"),
 	LIST("receive_override_options", &S.receive_override, "", "what is left out: no_unknown_recipient_checks no_address_mappings no_header_body_checks no_milters"),
 	CHOICE("smtpd_tls_security_level", &S.tls_level, "", " none may encrypt", "whether STARTTLS is offered, or required"),
 	BOOLEAN("smtpd_use_tls", &S.use_tls, "no", "offer STARTTLS; see smtpd_tls_security_level"),
@@ -251,16 +270,11 @@ make_forbidden(struct faults *faults)
 
 /* What would let in what it should keep out, if it were ignored. */
 static void
-refuse_missing(struct faults *faults)
+refuse_bad(struct faults *faults)
 {
-	static const char *const names[] = {"smtpd_upstream_proxy_protocol", "smtpd_proxy_filter", "smtpd_command_filter"};
-
-	for (size_t i = 0; i < COUNT(names); i++) {
-		const struct setting *s = main_cf_setting(service->main_cf, names[i]);
-
-		if (s && s->value[0])
-			faults_add(faults, "%s%s: this version does not have it", main_cf_place(service->main_cf, names[i]), names[i]);
-	}
+	for (size_t i = 0; i < settings.proxy_options.count; i++)
+		if (strcmp(settings.proxy_options.item[i], "speed_adjust") != 0)
+			faults_add(faults, "smtpd_proxy_options: \"%s\" is none of: speed_adjust", settings.proxy_options.item[i]);
 	if (strcmp(settings.tempfail_action, "defer_if_permit") != 0 && strcmp(settings.tempfail_action, "defer") != 0)
 		faults_add(faults, "reject_tempfail_action: \"%s\" is none of: defer_if_permit defer", settings.tempfail_action);
 }
@@ -306,6 +320,12 @@ make_rules(struct faults *faults)
 		           "defer_if_permit or check_relay_domains");
 }
 
+static unsigned
+parents(const char *feature)
+{
+	return list_has(&site.parent_domain_matches_subdomains, feature) ? MATCH_PARENT : 0;
+}
+
 int
 settings_prepare(struct fault *why)
 {
@@ -322,6 +342,16 @@ settings_prepare(struct fault *why)
 	make_match("smtpd_forbid_bare_newline_exclusions", &settings.bare_newline_exclusions, MATCH_PARENT,
 	           &prepared.bare_newline_exclusions, &faults);
 	make_match("smtpd_sasl_exceptions_networks", &settings.sasl_exceptions, MATCH_PARENT, &prepared.sasl_exceptions, &faults);
+	make_match("smtpd_authorized_xclient_hosts", &settings.xclient_hosts, parents("smtpd_authorized_xclient_hosts"),
+	           &prepared.xclient_hosts, &faults);
+	make_match("smtpd_authorized_xforward_hosts", &settings.xforward_hosts, parents("smtpd_authorized_xforward_hosts"),
+	           &prepared.xforward_hosts, &faults);
+	make_match("smtpd_authorized_verp_clients", &settings.verp_clients, parents("smtpd_authorized_verp_clients"),
+	           &prepared.verp_clients, &faults);
+	make_tables("smtpd_command_filter", &settings.command_filter, &prepared.command_filter, &faults);
+	make_tables("smtpd_reject_filter_maps", &settings.reject_filter_maps, &prepared.reject_filter, &faults);
+	make_tables("smtpd_reject_footer_maps", &settings.reject_footer_maps, &prepared.reject_footer, &faults);
+	footer_prepare();
 	make_tables("smtpd_sender_login_maps", &settings.sender_login_maps, &prepared.sender_login, &faults);
 	make_tables("rbl_reply_maps", &settings.rbl_reply_maps, &prepared.rbl_reply, &faults);
 	make_tables("smtpd_discard_ehlo_keyword_address_maps", &settings.discard_ehlo_maps, &prepared.discard_ehlo, &faults);
@@ -333,7 +363,7 @@ settings_prepare(struct fault *why)
 	make_keywords(&faults);
 	make_sasl(&faults);
 	make_forbidden(&faults);
-	refuse_missing(&faults);
+	refuse_bad(&faults);
 	make_rules(&faults);
 	faults_log(&faults);
 	outcome = faults_first(&faults, why);

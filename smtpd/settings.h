@@ -35,6 +35,15 @@ struct settings {
 	int         bare_newline, bare_newline_code;
 	struct list bare_newline_exclusions;
 	bool        forbid_unauth_pipelining;
+	struct list command_filter, reject_filter_maps, reject_footer_maps;
+	const char *reject_footer, *expansion_filter;
+	bool        hide_client;
+	/* what others say about the client, and filters before the queue */
+	struct list xclient_hosts, xforward_hosts, verp_clients;
+	int         upstream_protocol;
+	int64_t     upstream_timeout, proxy_timeout;
+	const char *proxy_filter, *proxy_ehlo, *verp_delimiters, *verp_filter;
+	struct list proxy_options;
 	struct list receive_override;
 	/* TLS */
 	int         tls_level, tls_loglevel;
@@ -71,6 +80,8 @@ struct prepared {
 	struct tls_context *tls;                 /* NULL: no TLS is offered */
 	bool                must_tls;
 	struct match_list  *mynetworks, *rate_exceptions, *bare_newline_exclusions, *sasl_exceptions;
+	struct match_list  *xclient_hosts, *xforward_hosts, *verp_clients;
+	struct table_list  *command_filter, *reject_filter, *reject_footer;
 	struct table_list  *sender_login, *rbl_reply, *discard_ehlo, *relay_clientcerts;
 	struct rule_list   *client, *helo, *sender, *relay, *recipient, *data, *end_of_data, *etrn, *local_rewrite;
 	unsigned            discard_keywords;    /* enum smtp_keyword */

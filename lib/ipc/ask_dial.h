@@ -22,4 +22,7 @@ WAITS int ask_dial(struct span endpoint, int64_t deadline, int *fd, struct fault
 /* One way to write an endpoint: "unix:path" or "inet:host:port" in lower case; pure. */
 int endpoint_normal(struct span, struct text *out, struct fault *);
 
+/* smtpd_proxy_filter's "host:port" and "port" as an endpoint; what is one already stays. */
+void endpoint_of_host(struct span, struct text *out);
+
 #endif

@@ -3,7 +3,7 @@ noinst_LIBRARIES += lib/ipc/libipc.a
 lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/ask_auth.c \
 	lib/ipc/ask_auth.h \
-	lib/ipc/ask_dial.c \
+	lib/ipc/ask_dial.c lib/ipc/endpoint.c \
 	lib/ipc/ask_dial.h \
 	lib/ipc/ask_dns.c \
 	lib/ipc/ask_dns.h \
