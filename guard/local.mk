@@ -43,3 +43,14 @@ guard_proxymap_SOURCES = guard/proxymap.c
 guard_proxymap_LDADD = $(SERVICE_LIBS) $(TABLE_LIBS)
 DIRECT_TESTS += t/system/proxymap.py t/system/proxied.py
 EXTRA_DIST += t/system/proxymap.py t/system/proxied.py
+
+pkglibexec_PROGRAMS += guard/verify
+guard_verify_SOURCES = guard/verify.c guard/verify.h guard/verify_probe.c guard/verify_record.c
+guard_verify_LDADD = $(SERVICE_LIBS) $(TABLE_LIBS)
+UNIT_TESTS += t/unit/guard/test_verify
+t_unit_guard_test_verify_SOURCES = t/unit/guard/test_verify.c guard/verify_record.c
+t_unit_guard_test_verify_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
+t_unit_guard_test_verify_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_guard_test_verify_LDADD = $(TABLE_LIBS) $(CHECK_LIBS)
+DIRECT_TESTS += t/system/verify.py
+EXTRA_DIST += t/system/verify.py

@@ -39,6 +39,13 @@ do_resolve(void *r, struct span sender, struct span address, struct arena *arena
 }
 
 static int
+do_resolve_probe(void *r, struct span sender, struct span address, struct arena *arena, struct route *route,
+                 struct fault *why)
+{
+	return router_resolve_probe(r, sender, address, arena, route, why);
+}
+
+static int
 do_expand(void *r, struct span address, struct arena *arena, struct span **out, size_t *count,
           struct fault *why)
 {
@@ -61,7 +68,7 @@ prepare(struct fault *why)
 static void
 serve(int fd, const struct listener *listener)
 {
-	const struct rewrite_server server = {router, do_rewrite, do_map, do_resolve, do_expand, do_known};
+	const struct rewrite_server server = {router, do_rewrite, do_map, do_resolve, do_resolve_probe, do_expand, do_known};
 
 	(void)listener;
 	rewrite_serve(fd, &server);

@@ -32,6 +32,7 @@ static const struct job jobs[] = {
 	{"dnsd",            "dnsd",       NULL,    RANK_GUARD,  JOB_GUARD},
 	{"authd",           "authd",      NULL,    RANK_GUARD,  JOB_GUARD},
 	{"dialer",          "dialer",     NULL,    RANK_GUARD,  JOB_GUARD},
+	{"verify",          "verify",     NULL,    RANK_GUARD,  JOB_GUARD | JOB_ALONE},
 	{"postlogd",        "postlogd",   NULL,    RANK_LOG,    JOB_GUARD},
 	/* qmgr does these itself */
 	{"error",   NULL, NULL, RANK_AGENT, JOB_NOTHING},
@@ -44,7 +45,6 @@ static const struct job jobs[] = {
 	{"tlsproxy", NULL, NULL, RANK_GUARD, JOB_NOTHING},
 	{"flush",    NULL, NULL, RANK_GUARD, JOB_NOTHING},
 	{"showq",    NULL, NULL, RANK_GUARD, JOB_NOTHING},
-	{"verify",   NULL, NULL, RANK_GUARD, JOB_NOTHING},
 };
 
 const struct job *

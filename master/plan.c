@@ -134,6 +134,7 @@ add_own(struct plan *p)
 		{"dnsd", "dnsd", MASTER_UNIX, true},
 		{"authd", "authd", MASTER_UNIX, true},
 		{"dialer", "dialer", MASTER_UNIX, true},
+		{"verify", "verify", MASTER_UNIX, true},
 		{"imap", "imapd", MASTER_UNIX, true},
 		{"pop3", "pop3d", MASTER_UNIX, true},
 	};

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fault_point.h"
 #include "base/log.h"
+#include "ipc/ask_verify.h"
 #include "qmgr.h"
 
 enum {
@@ -154,6 +155,7 @@ keep_envelope(struct message *m)
 	m->smtputf8 = e->smtputf8;
 	m->verify_only = e->verify_only;
 	m->trace = e->trace;
+	m->probe = e->verify_only && span_is(e->origin, VERIFY_ORIGIN);
 	m->expired = queue_file_expired(m->file);
 	m->next_at = queue_file_rcpt_first(m->file);
 }

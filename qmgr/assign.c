@@ -148,7 +148,7 @@ message_assign(struct qmgr *q, struct message *m)
 
 	for (size_t i = 0; i < m->n_rcpts; i++)
 		in[i] = m->rcpts[i].address;
-	if (ask_resolve(m->sender, in, m->n_rcpts, arena, routes, &why) == 0)
+	if ((m->probe ? ask_resolve_probe : ask_resolve)(m->sender, in, m->n_rcpts, arena, routes, &why) == 0)
 		return assign_routes(q, m, routes);
 	log_warning("%s: %s", m->id, fault_text(&why));
 	m->soon = true;

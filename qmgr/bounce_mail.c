@@ -27,7 +27,7 @@ static enum dsn_action
 action_of(struct span name)
 {
 	static const char *const names[] = {"failed", "delayed", "delivered", "relayed",
-	                                    "expanded"};
+	                                    "expanded", "deliverable", "undeliverable"};
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (span_is(name, names[i]))
@@ -79,6 +79,7 @@ build(const struct bounce_mail *m, struct span id, struct text *head, struct tex
 	                .size_limit = (uint64_t)bounce_config.size_limit,
 	                .to_postmaster = m->to_postmaster,
 	                .double_bounce = m->is_double,
+	                .report = span_is(n->kind, "verify"),
 	                .recipients = rcpts,
 	                .count = n->n_rcpts};
 

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "config/site.h"
 #include "ipc/ask_rewrite.h"
+#include "ipc/ask_verify.h"
 #include "mail/address.h"
 #include "table/table.h"
 #include "cleanup_tables.h"
@@ -143,7 +144,8 @@ add_copies(struct message *m, struct fault *why)
 {
 	size_t resolved = m->n_rcpts;
 
-	if (m->origin.no_address_mapping || strcmp(m->origin.origin, "bounce") == 0)
+	if (m->origin.no_address_mapping || strcmp(m->origin.origin, "bounce") == 0 ||
+	    strcmp(m->origin.origin, VERIFY_ORIGIN) == 0)
 		return 0;
 	if (cleanup_config.always_bcc[0] &&
 	    add_copy(m, span_of(cleanup_config.always_bcc), why) < 0)

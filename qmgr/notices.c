@@ -141,6 +141,15 @@ read_reasons(struct queue_file *f, enum notice_kind kind, struct batch *b, struc
 	}
 }
 
+/* sendmail -bv: nothing was sent. */
+static void
+tell_what_would_be(const struct batch *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		b->rcpts[i].action = span_is(b->rcpts[i].action, "failed") || span_is(b->rcpts[i].action, "delayed")
+		                             ? SPAN("undeliverable") : SPAN("deliverable");
+}
+
 static int
 ask(struct message *m, enum notice_kind kind, const struct batch *b, struct fault *why)
 {
@@ -160,6 +169,8 @@ ask(struct message *m, enum notice_kind kind, const struct batch *b, struct faul
 		.expires_us = retry_expires(&config.retry, m->sender.len == 0, m->arrival_us)};
 	char          id[QUEUE_ID_SIZE];
 
+	if (m->verify_only)
+		tell_what_would_be(b);
 	return notify_ask(&n, clock_after(NOTIFY_MS), id, sizeof id, why);
 }
 

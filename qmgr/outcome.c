@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fault_point.h"
 #include "base/log.h"
+#include "ipc/ask_verify.h"
 #include "ipc/submit.h"
 #include "qmgr.h"
 
@@ -74,6 +75,8 @@ state_of(const struct message *m, const struct outcome *o)
 {
 	bool report = m->verify_only || m->trace;
 
+	if (m->probe)
+		return RCPT_DONE;
 	if (o->action == DELIVER_DEFERRED)
 		return m->verify_only ? RCPT_SUCCESS : RCPT_TODO;
 	if (o->action == DELIVER_BOUNCED)
@@ -190,6 +193,21 @@ settle(struct qmgr *q, struct message *m, const struct tally *t, bool trouble)
 	return last;
 }
 
+/* Lost when verify is away: then it is asked again, and probes again. */
+static void
+tell_verify(const struct outcome *o)
+{
+	static const enum verify_state states[] = {VERIFY_OK, VERIFY_DEFER, VERIFY_BOUNCE};
+	struct fault                   why = {0};
+
+	for (; o; o = o->next) {
+		struct span asked = o->rcpt->original.len ? o->rcpt->original : o->rcpt->address;
+
+		if (ask_verify_update(asked, states[o->action], text_span(&o->text), &why) < 0)
+			log_warning("address verification result for <%.*s>: %s", SPAN_ARGS(asked), fault_text(&why));
+	}
+}
+
 void
 outcomes_record(struct qmgr *q, struct message *m, struct outcome *list)
 {
@@ -200,6 +218,8 @@ outcomes_record(struct qmgr *q, struct message *m, struct outcome *list)
 
 	if (!list)
 		return;
+	if (m->probe)
+		tell_verify(list);
 	while (end->next)
 		end = end->next;
 	qmgr_enter(q);

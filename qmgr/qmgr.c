@@ -400,7 +400,7 @@ run(const struct listener *listener, size_t count, struct fault *why)
 	return 0;
 }
 
-static const char *const asks[] = {"rewrite", "bounce", "cleanup", NULL};
+static const char *const asks[] = {"rewrite", "bounce", "cleanup", "verify", NULL};
 static const char *const files[] = {"$queue_directory", NULL};
 
 static const struct service qmgr = {

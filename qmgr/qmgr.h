@@ -71,6 +71,7 @@ struct message {
 	struct span       client_name, client_address, helo, protocol, sasl_user;
 	int64_t           size, arrival_us, active_us;
 	bool              smtputf8, verify_only, trace;
+	bool              probe;                       /* verify asks whether the address exists: tell it, and nobody else */
 
 	struct queue_file *file;                       /* whose turn it is may use it; NULL: closed for a while */
 	int               content;                     /* read-only, as the file */

@@ -4,7 +4,7 @@ SMTPD_SOURCES = \
 	smtpd/auth.c smtpd/client.c smtpd/client.h smtpd/data.c smtpd/hello.c smtpd/mail.c \
 	smtpd/policy.c smtpd/policy.h smtpd/received.c smtpd/reply.c \
 	smtpd/rules.c smtpd/rules.h smtpd/rules_internal.h smtpd/rules_access.c smtpd/rules_basic.c \
-	smtpd/rules_names.c smtpd/rules_rbl.c \
+	smtpd/rules_names.c smtpd/rules_rbl.c smtpd/rules_verify.c \
 	smtpd/sasl.c smtpd/sasl.h smtpd/sasl_dovecot.c \
 	smtpd/session.c smtpd/session.h smtpd/settings.c smtpd/settings.h smtpd/starttls.c
 noinst_LIBRARIES += smtpd/libsmtpd.a

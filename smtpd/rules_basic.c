@@ -271,6 +271,8 @@ reject_unlisted_recipient(struct check *asked, const struct rule_use *u)
 	if (c.s->t.recipient.len == 0)
 		return DUNNO;
 	c.s->t.recipient_checked = true;
+	if (is_verify_sender(c.s->t.recipient))
+		return DUNNO; /* of our own probes: others look whether it exists, too */
 	return refuse_unlisted(&c, recipient_route(&c), c.s->t.recipient, "5.1.1");
 }
 
@@ -446,10 +448,10 @@ const struct rule rules[] = {
 	{"reject_rhsbl_recipient", WORD, reject_rhsbl_recipient},
 	{"permit_dnswl_client", WORD, permit_dnswl_client},
 	{"permit_rhswl_client", WORD, permit_rhswl_client},
+	{"reject_unverified_sender", NO_ARGUMENT, reject_unverified_sender},
+	{"reject_unverified_recipient", NO_ARGUMENT, reject_unverified_recipient},
 	/* known to Postfix, refused at start until they are here */
 	{"permit_mx_backup", NO_ARGUMENT, NULL},
-	{"reject_unverified_sender", NO_ARGUMENT, NULL},
-	{"reject_unverified_recipient", NO_ARGUMENT, NULL},
 	{"reject_unknown_forward_client_hostname", NO_ARGUMENT, NULL},
 	{NULL, NO_ARGUMENT, NULL},
 };

@@ -77,6 +77,8 @@ JUDGE(reject_non_fqdn_sender); JUDGE(reject_non_fqdn_recipient);
 JUDGE(reject_rbl_client); JUDGE(reject_rhsbl_client); JUDGE(reject_rhsbl_reverse_client); JUDGE(reject_rhsbl_helo);
 JUDGE(reject_rhsbl_sender); JUDGE(reject_rhsbl_recipient); JUDGE(permit_dnswl_client); JUDGE(permit_rhswl_client);
 JUDGE(check_policy_service);
+JUDGE(reject_unverified_recipient); JUDGE(reject_unverified_sender);
+bool is_verify_sender(struct span address);    /* of our own probes */
 JUDGE(reject_unlisted_recipient); JUDGE(reject_unlisted_sender);
 JUDGE(reject_unauth_destination); JUDGE(defer_unauth_destination); JUDGE(permit_auth_destination);
 JUDGE(reject_sender_login_mismatch); JUDGE(reject_authenticated_sender_login_mismatch);

@@ -67,6 +67,10 @@ struct settings {
 	            unknown_hostname_code, non_fqdn_code, unknown_client_code, unknown_address_code, rbl_code,
 	            plaintext_code, multi_bounce_code;
 	const char *tempfail_action;
+	const char *verify_sender, *unverified_recipient_reason, *unverified_sender_reason;
+	int64_t     verify_sender_ttl, verify_poll_delay;
+	int         verify_polls, unverified_recipient_reject, unverified_recipient_defer, unverified_sender_reject,
+	            unverified_sender_defer, unverified_recipient_tempfail, unverified_sender_tempfail;
 	const char *policy_default, *policy_context;
 	int64_t     policy_timeout, policy_retry_delay;
 	int         policy_tries;

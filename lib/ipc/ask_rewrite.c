@@ -138,15 +138,15 @@ take_routes(const struct frame *f, size_t count, struct arena *arena, struct rou
 	return n == count ? 0 : fault_set(why, FAULT_PEER, "rewrite: answer too short");
 }
 
-int
-ask_resolve(struct span sender, const struct span *in, size_t count, struct arena *arena,
+static int
+resolve_by(const char *verb, struct span sender, const struct span *in, size_t count, struct arena *arena,
 	struct route *out, struct fault *why)
 {
 	while (count) {
 		autoframe struct frame f = {0};
 		size_t                 n;
 
-		frame_start(&f, "resolve");
+		frame_start(&f, verb);
 		frame_put(&f, "sender", sender);
 		n = put_batch(&f, in, count);
 		if (call(&f, "resolved", why) < 0 || take_routes(&f, n, arena, out, why) < 0)
@@ -156,6 +156,20 @@ ask_resolve(struct span sender, const struct span *in, size_t count, struct aren
 		count -= n;
 	}
 	return 0;
+}
+
+int
+ask_resolve(struct span sender, const struct span *in, size_t count, struct arena *arena,
+	struct route *out, struct fault *why)
+{
+	return resolve_by("resolve", sender, in, count, arena, out, why);
+}
+
+int
+ask_resolve_probe(struct span sender, const struct span *in, size_t count, struct arena *arena,
+	struct route *out, struct fault *why)
+{
+	return resolve_by("resolve_probe", sender, in, count, arena, out, why);
 }
 
 int
@@ -304,7 +318,8 @@ answer_resolve(void *context, struct frame *request, struct frame *answer, struc
 	for (size_t i = 0; i < count; i++) {
 		struct route r;
 
-		if (s->resolve(s->context, sender, in[i], arena, &r, &fault) < 0)
+		if ((frame_is(request, "resolve_probe") ? s->resolve_probe : s->resolve)(s->context, sender, in[i], arena,
+			&r, &fault) < 0)
 			return refuse(answer, &fault);
 		frame_put(answer, "transport", r.transport);
 		frame_put(answer, "nexthop", r.nexthop);
@@ -384,6 +399,7 @@ rewrite_serve(int sock, const struct rewrite_server *server)
 	static const struct peer_verb verbs[] = {
 		{"rewrite", 0, 0, answer_rewrite},
 		{"resolve", 0, 0, answer_resolve},
+		{"resolve_probe", 0, 0, answer_resolve},
 		{"expand", 0, 0, answer_expand},
 		{"map", 0, 0, answer_map},
 		{"known", 0, 0, answer_known},

@@ -7,6 +7,7 @@
  *                          | rewritten address=.. (as many)
  *   resolve  sender=.. address=.. (repeated)
  *                          | resolved { transport nexthop recipient class [error=DSN] }*
+ *   resolve_probe            the same, for address probes (address_verify_*)
  *   expand   address=.. from=0
  *                          | expanded total=.. address=.. (repeated; the rest by from=N)
  *   map      kind=sender|recipient|header_sender|header_recipient address=.. (repeated)
@@ -45,6 +46,7 @@ struct route_known {                /* reject_unlisted_recipient */
 /* context: "local" (append $myorigin, $mydomain) or "remote". Counts up to 1,000; out[i] answers in[i]. */
 WAITS int ask_rewrite(const char *context, const struct span *in, size_t count, struct arena *, struct span *out, struct fault *);
 WAITS int ask_resolve(struct span sender, const struct span *in, size_t count, struct arena *, struct route *out, struct fault *);
+WAITS int ask_resolve_probe(struct span sender, const struct span *in, size_t count, struct arena *, struct route *out, struct fault *);
 WAITS int ask_expand(struct span address, struct arena *, struct span **out, size_t *count, struct fault *);
 WAITS int ask_map(const char *kind, const struct span *in, size_t count, struct arena *, struct span *out, struct fault *);
 WAITS int ask_known(struct span sender, struct span address, struct route_known *, struct fault *);

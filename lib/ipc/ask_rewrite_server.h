@@ -2,7 +2,7 @@
 /*
  * ask_rewrite_server.h - the answerer's end of ask_rewrite.h, for guard/rewrite.c
  *
- * lib/ipc knows nothing of routing: the program gives the five functions.  A
+ * lib/ipc knows nothing of routing: the program gives the six functions.  A
  * fault of theirs becomes "refused", which the asker sees as "not now"
  * (but for expand's FAULT_INPUT, which stays one).
  */
@@ -17,6 +17,8 @@ struct rewrite_server {
 	int (*map)(void *, struct span kind, struct span in, struct arena *, struct span *out,
 		struct fault *);
 	int (*resolve)(void *, struct span sender, struct span address, struct arena *,
+		struct route *, struct fault *);
+	int (*resolve_probe)(void *, struct span sender, struct span address, struct arena *,
 		struct route *, struct fault *);
 	int (*expand)(void *, struct span address, struct arena *, struct span **out, size_t *count,
 		struct fault *);

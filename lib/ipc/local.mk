@@ -14,6 +14,8 @@ lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/ask_rewrite_server.h \
 	lib/ipc/ask_table.c \
 	lib/ipc/ask_table.h \
+	lib/ipc/ask_verify.c \
+	lib/ipc/ask_verify.h \
 	lib/ipc/deliver.c \
 	lib/ipc/deliver.h \
 	lib/ipc/frame.c \

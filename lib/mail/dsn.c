@@ -17,7 +17,7 @@
 #define LINE_LIMIT   76
 #define HARD_LIMIT   900     /* a word without blanks is broken here (RFC 5321, 4.5.3.1.6) */
 
-enum kind { FAILURE, DELAY, SUCCESS };
+enum kind { FAILURE, DELAY, SUCCESS, REPORT };
 
 static const struct {
 	const char *subject, *copy_subject, *content;
@@ -28,11 +28,13 @@ static const struct {
 	           "Delayed Message"},
 	[SUCCESS] = {"Successful Mail Delivery Report", "Postmaster Copy: Mail Delivery Report",
 	             "Delivered Message"},
+	[REPORT] = {"Mail Delivery Status Report", "Postmaster Copy: Mail Delivery Report", "Message"},
 };
 
 static const char *const actions[] = {
 	[DSN_FAILED] = "failed", [DSN_DELAYED] = "delayed", [DSN_DELIVERED] = "delivered",
 	[DSN_RELAYED] = "relayed", [DSN_EXPANDED] = "expanded",
+	[DSN_DELIVERABLE] = "deliverable", [DSN_UNDELIVERABLE] = "undeliverable",
 };
 
 static enum kind
@@ -40,6 +42,8 @@ kind_of(const struct dsn *d)
 {
 	enum kind kind = SUCCESS;
 
+	if (d->report)
+		return REPORT;
 	for (size_t i = 0; i < d->count; i++) {
 		if (d->recipients[i].action == DSN_FAILED)
 			return FAILURE;
@@ -203,6 +207,10 @@ open_part(const struct dsn *d, const char *description, const char *type, struct
 	                type);
 }
 
+static const char report_explanation[] =
+	"Enclosed is the mail delivery report that you requested: what became of your\r\n"
+	"message, or what would have become of it, for each recipient.\r\n";
+
 /* What a person reads first. */
 static const char failure_explanation[] =
 	"Your message could not be delivered to the recipients named below, and will\r\n"
@@ -230,7 +238,7 @@ add_explanation(const struct dsn *d, enum kind kind, struct text *out)
 {
 	static const char *const explanations[] = {
 		[FAILURE] = failure_explanation, [DELAY] = delay_explanation,
-		[SUCCESS] = success_explanation,
+		[SUCCESS] = success_explanation, [REPORT] = report_explanation,
 	};
 
 	text_add_format(out, "This is the mail system at host %.*s.\r\n\r\n", SPAN_ARGS(d->host));

@@ -21,7 +21,9 @@
 #include "mail/smtp_syntax.h"
 #include "mail/status.h"
 
-enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED, DSN_EXPANDED };
+enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED, DSN_EXPANDED,
+	DSN_DELIVERABLE, DSN_UNDELIVERABLE      /* Postfix's own, of sendmail -bv: nothing was sent */
+};
 
 struct dsn_recipient {
 	struct span     recipient;           /* internal form: where it was going in the end */
@@ -54,6 +56,7 @@ struct dsn {
 	uint64_t       size_limit; /* bounce_size_limit: larger originals give their header alone */
 	bool           to_postmaster; /* a copy for the postmaster: header alone, other subject */
 	bool           double_bounce;
+	bool           report;        /* asked for by sendmail -bv or -v, whatever the outcome */
 	struct span    transcript;           /* of a session, for the postmaster, or empty */
 	const struct dsn_recipient *recipients;
 	size_t         count;

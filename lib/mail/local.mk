@@ -17,6 +17,7 @@ lib_mail_libmail_a_SOURCES = \
 	lib/mail/quoted_printable.c lib/mail/quoted_printable.h \
 	lib/mail/smtp_client.c lib/mail/smtp_syntax.c lib/mail/smtp_syntax.h \
 	lib/mail/status.c lib/mail/status.h \
+	lib/mail/verify_sender.c lib/mail/verify_sender.h \
 	lib/mail/xtext.c lib/mail/xtext.h
 
 UNIT_TESTS += \

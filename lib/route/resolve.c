@@ -16,6 +16,8 @@ enum { ROUTES_MAX = 50, NEXTHOP_MAX = 2000 };
 /* One resolution: spans are borrowed from the request, the settings or the arena. */
 struct resolving {
 	struct router   *router;
+	const struct route_choices *by;
+	const struct route_tables  *tables;
 	struct arena    *arena;
 	struct span      sender;
 	struct span      local, domain;      /* what was found to be meant */
@@ -165,17 +167,17 @@ choose_leaving(struct resolving *s, struct span *transport, struct fault *why)
 {
 	int got = 1;
 
-	*transport = span_of(s->class == ROUTE_RELAY ? route_settings.relay_transport
-	                                             : route_settings.default_transport);
+	*transport = span_of(s->class == ROUTE_RELAY ? s->by->relay_transport
+	                                             : s->by->default_transport);
 	if (s->class == ROUTE_DEFAULT)
-		got = find_by_sender(s, s->router->sender_transport,
+		got = find_by_sender(s, s->tables->sender_transport,
 			route_settings.empty_transport_key, transport, why);
 	if (got < 0)
 		return -1;
-	got = find_by_sender(s, s->router->sender_relayhost, route_settings.empty_relayhost_key,
+	got = find_by_sender(s, s->tables->sender_relayhost, route_settings.empty_relayhost_key,
 	                     &s->nexthop, why);
-	if (got == 1 && route_settings.relayhost[0])
-		s->nexthop = span_of(route_settings.relayhost);
+	if (got == 1 && s->by->relayhost[0])
+		s->nexthop = span_of(s->by->relayhost);
 	return got < 0 ? -1 : 0;
 }
 
@@ -187,7 +189,7 @@ choose_by_class(struct resolving *s, struct fault *why)
 	s->nexthop = lower(s->arena, s->domain);
 	switch (s->class) {
 	case ROUTE_LOCAL:
-		chosen = span_of(route_settings.local_transport);
+		chosen = span_of(s->by->local_transport);
 		break;
 	case ROUTE_VIRTUAL_ALIAS:
 		s->transport = SPAN("error");
@@ -195,7 +197,7 @@ choose_by_class(struct resolving *s, struct fault *why)
 			site.show_user_unknown_table_name ? " in virtual alias table" : ""));
 		return 0;
 	case ROUTE_VIRTUAL_MAILBOX:
-		chosen = span_of(route_settings.virtual_transport);
+		chosen = span_of(s->by->virtual_transport);
 		break;
 	case ROUTE_RELAY:
 	case ROUTE_DEFAULT:
@@ -232,9 +234,9 @@ override_by_transport_maps(struct resolving *s, struct span recipient, struct fa
 	struct span        transport, nexthop;
 	int                got;
 
-	if (table_list_count(s->router->transport) == 0 || s->class == ROUTE_VIRTUAL_ALIAS)
+	if (table_list_count(s->tables->transport) == 0 || s->class == ROUTE_VIRTUAL_ALIAS)
 		return 0;
-	got = table_list_find_address(s->router->transport, &query, recipient, &match, why);
+	got = table_list_find_address(s->tables->transport, &query, recipient, &match, why);
 	if (got == 0) {
 		route_destination_split(
 			arena_span(s->arena, text_span(&match.value)), &transport, &nexthop);
@@ -291,11 +293,11 @@ finish(const struct resolving *s, struct span recipient, struct route *route)
 	status_string(status, route->dsn);
 }
 
-int
-router_resolve(struct router *r, struct span sender, struct span address, struct arena *arena,
-               struct route *route, struct fault *why)
+static int
+resolve(struct resolving start, struct span address, struct route *route, struct fault *why)
 {
-	struct resolving s = {.router = r, .arena = arena, .sender = sender};
+	struct resolving s = start;
+	struct arena    *arena = s.arena;
 	struct span      recipient;
 
 	if (take_apart(&s, address, why) < 0)
@@ -313,4 +315,20 @@ router_resolve(struct router *r, struct span sender, struct span address, struct
 		return -1;
 	finish(&s, recipient, route);
 	return 0;
+}
+
+int
+router_resolve(struct router *r, struct span sender, struct span address, struct arena *arena,
+               struct route *route, struct fault *why)
+{
+	return resolve((struct resolving){.router = r, .by = &route_settings.mail, .tables = &r->mail,
+	                                  .arena = arena, .sender = sender}, address, route, why);
+}
+
+int
+router_resolve_probe(struct router *r, struct span sender, struct span address, struct arena *arena,
+                     struct route *route, struct fault *why)
+{
+	return resolve((struct resolving){.router = r, .by = &route_settings.probe, .tables = &r->probe,
+	                                  .arena = arena, .sender = sender}, address, route, why);
 }

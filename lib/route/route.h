@@ -46,6 +46,10 @@ void router_rewrite(
 WAITS int router_resolve(struct router *, struct span sender, struct span address, struct arena *,
                          struct route *, struct fault *);
 
+/* The same for an address probe: address_verify_*_transport and its kin. */
+WAITS int router_resolve_probe(struct router *, struct span sender, struct span address, struct arena *,
+                               struct route *, struct fault *);
+
 /*
  * A recipient of an envelope: recipient_canonical_maps, canonical_maps and masquerading (when
  * their classes hold envelope_recipient), then virtual_alias_maps until nothing changes.

@@ -9,13 +9,19 @@
 #include "route/class_cache.h"
 #include "route/route.h"
 
+/* Where mail goes by class; probes of addresses have a set of their own (address_verify_*). */
+struct route_choices {
+	const char *local_transport, *virtual_transport, *relay_transport, *default_transport, *relayhost;
+	struct list transport_maps, sender_transport_maps, sender_relayhost_maps;
+};
+
 struct route_settings {
 	bool swap_bangpath, allow_percent_hack, resolve_null_domain, resolve_numeric_domain,
 		allow_min_user;
 	const char *remote_header_rewrite_domain;
-	const char *local_transport, *virtual_transport, *relay_transport, *default_transport;
-	const char *relayhost, *empty_relayhost_key, *empty_transport_key;
-	struct list transport_maps, sender_transport_maps, sender_relayhost_maps, relocated_maps;
+	struct route_choices mail, probe;
+	const char *empty_relayhost_key, *empty_transport_key;
+	struct list relocated_maps;
 	struct list canonical_maps, sender_canonical_maps, recipient_canonical_maps;
 	struct list canonical_classes, sender_canonical_classes, recipient_canonical_classes;
 	struct list virtual_alias_maps, virtual_mailbox_maps, relay_recipient_maps,
@@ -28,11 +34,14 @@ struct route_settings {
 
 extern struct route_settings route_settings;
 
+struct route_tables { struct table_list *transport, *sender_transport, *sender_relayhost; };
+
 struct router {
 	struct match_tables tables;             /* the match lists borrow it */
 	struct match_list  *mydestination, *virtual_alias_domains, *virtual_mailbox_domains,
 		*relay_domains;
-	struct table_list *transport, *sender_transport, *sender_relayhost, *relocated;
+	struct route_tables mail, probe;
+	struct table_list *relocated;
 	struct table_list *canonical, *sender_canonical, *recipient_canonical;
 	struct table_list *virtual_alias, *virtual_mailbox, *relay_recipient, *local_recipient;
 	bool               asks_passwd;          /* local_recipient_maps holds unix:passwd.byname */

@@ -3,6 +3,7 @@ noinst_LIBRARIES += lib/table/libtable.a
 lib_table_libtable_a_SOURCES = \
 	lib/table/built.c lib/table/built.h \
 	lib/table/built_file.c lib/table/built_file.h \
+	lib/table/cache.c lib/table/cache.h \
 	lib/table/cidr.c \
 	lib/table/hash.c \
 	lib/table/memory.c \

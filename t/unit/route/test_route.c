@@ -370,7 +370,7 @@ static int listening;
 static void
 answer_one(void *unused)
 {
-	const struct rewrite_server server = {NULL, fake_rewrite, fake_map, fake_resolve, fake_expand, fake_known};
+	const struct rewrite_server server = {NULL, fake_rewrite, fake_map, fake_resolve, fake_resolve, fake_expand, fake_known};
 	int                         fd = accept(listening, NULL, NULL);
 
 	(void)unused;
