@@ -2,13 +2,13 @@
 /*
  * tables.c - builds every stale table that the configuration names
  *
- *   tables [-c dir] [-f] [-l fd] [-v]
+ *   tables [-c dir] [-f] [-l fd] [-p] [-v]
  *
  * A short-lived child of master, as root, since sasl_passwd and its like are readable by
  * root alone.  It looks through all values of main.cf and master.cf for hash: btree: and
  * lmdb:, and builds what is missing or older than its text (-f: all).  -l is the descriptor
  * of the log's datagram socket.  Bad text keeps the old table and is logged with file and
- * line.  Exit status 1 when a table could not be built.
+ * line; -p prints the texts, one a line, for master to look at.  Exit status 1 when a table could not be built.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@
 struct search {
 	struct main_cf *cf;
 	struct strmap  *seen;      /* spec */
-	bool            force, failed;
+	bool            force, failed, print;
 };
 
 static const char *const types[] = {"hash:", "btree:", "lmdb:"};
@@ -56,6 +56,8 @@ refresh(struct search *s, struct span found)
 
 	if (strmap_put(s->seen, found, s))
 		return;
+	if (s->print)
+		printf("%s\n", source);
 	if (access(source, F_OK) < 0) {
 		log_debug("%s: there is no text", spec);      /* a cache, or told when it is opened */
 		return;
@@ -100,13 +102,15 @@ main(int argc, char **argv)
 	struct faults     faults = {0};
 	int               option, log_fd = -1;
 
-	while ((option = getopt(argc, argv, "c:fl:v")) > 0) {
+	while ((option = getopt(argc, argv, "c:fl:pv")) > 0) {
 		if (option == 'c')
 			directory = optarg;
 		else if (option == 'l')
 			log_fd = descriptor_of(optarg);
 		else if (option == 'f')
 			s.force = true;
+		else if (option == 'p')
+			s.print = true;
 		else if (option == 'v')
 			log_verbose(1);
 		else {

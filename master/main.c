@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "master/posts.h"
+#include "master/texts.h"
 
 extern char **environ;
 
@@ -89,26 +90,6 @@ catch_signals(void)
 }
 
 static void
-run_tables(struct faults *faults)
-{
-	autofree char *path = mem_format("%s/tables", site.daemon_directory);
-	int            status = 0;
-	pid_t          pid;
-
-	if (access(path, X_OK) < 0)
-		return;
-	if ((pid = fork()) == 0) {
-		execl(path, "tables", "-c", environment.config_directory, (char *)NULL);
-		_exit(127);
-	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
-		faults_warn(faults, "%s ended with status %d: some tables could not be built", path,
-		            WIFEXITED(status) ? WEXITSTATUS(status) : -1);
-}
-
-static void
 settle_in(struct plan *p, struct plan *before, struct faults *faults)
 {
 	if (users_check(p, faults) < 0 || directories_make(p, faults) < 0)
@@ -117,7 +98,7 @@ settle_in(struct plan *p, struct plan *before, struct faults *faults)
 	if (faults->errors == 0)
 		directories_link(p, faults);
 	if (faults->errors == 0)
-		run_tables(faults);
+		texts_build(faults);
 }
 
 static void
@@ -359,6 +340,7 @@ supervise(void)
 		} else {
 			for (size_t i = 0; i < self.plan.count; i++)
 				next = look_after(self.plan.post[i], next);
+			next = texts_look(next);
 			if (self.starting) {
 				next = self.deadline < next ? self.deadline : next;
 				finish_start();

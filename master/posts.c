@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "master/posts.h"
+#include "master/texts.h"
 
 enum {
 	STOP_MS = 15000,        /* for transactions to end */
@@ -220,7 +221,7 @@ posts_reap(void)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!find_ended(self.plan.post, self.plan.count, pid, status))
+		if (!texts_reap(pid, status) && !find_ended(self.plan.post, self.plan.count, pid, status))
 			find_ended(self.old, self.n_old, pid, status);
 }
 
