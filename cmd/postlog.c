@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -36,6 +37,29 @@ find_level(const char *word, enum log_level *out)
 	return -1;
 }
 
+/* The system logger itself, under this tag; NULL: postlogd, or standard error. */
+static const char *to_logger;
+
+static void
+tell_logger(enum log_level level, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+
+static void
+tell_logger(enum log_level level, const char *format, va_list args)
+{
+	static const struct { int priority; const char *prefix; } as[] = {
+		[LOG_LEVEL_DEBUG] = {LOG_INFO, ""}, [LOG_LEVEL_INFO] = {LOG_INFO, ""},
+		[LOG_LEVEL_WARNING] = {LOG_WARNING, "warning: "}, [LOG_LEVEL_ERROR] = {LOG_ERR, "error: "},
+		[LOG_LEVEL_FATAL] = {LOG_CRIT, "fatal: "}, [LOG_LEVEL_PANIC] = {LOG_CRIT, "panic: "},
+	};
+	autotext struct text line = {0};
+
+	text_add_args(&line, format, args);
+	openlog(to_logger, LOG_PID, LOG_MAIL);
+	syslog(as[level].priority, "%s%s", as[level].prefix, text_string(&line));
+	if (isatty(STDERR_FILENO) || level >= LOG_LEVEL_WARNING)
+		fprintf(stderr, "%s: %s%s\n", to_logger, as[level].prefix, text_string(&line));
+}
+
 static void
 say(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -45,7 +69,10 @@ say(enum log_level level, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	log_at(level, format, args);
+	if (to_logger)
+		tell_logger(level, format, args);
+	else
+		log_at(level, format, args);
 	va_end(args);
 }
 
@@ -90,6 +117,8 @@ main(int argc, char **argv)
 	site_load(directory, &faults);
 	fd = command_log_socket();
 	log_open(tag ? tag : site_log_name("postlog"), fd);
+	if (fd < 0 && !*site.maillog_file)
+		to_logger = tag ? tag : site_log_name("postlog");      /* the system does not run */
 	if (fd >= 0 && isatty(STDERR_FILENO))
 		log_also_stderr(true);
 	for (int i = optind; i < argc; i++)

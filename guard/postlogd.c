@@ -6,7 +6,9 @@
  * The file gets "Nov 20 13:37:00 host NAME[PID]: text", as Postfix writes it.
  * The system logger gets the same by its datagram socket, which stays open in
  * the role's root: syslog(3) loses lines without an error once its connection
- * is gone (FACTS.md 2).  When neither takes a line it is dropped: mail goes on.
+ * is gone (FACTS.md 2).  When the logger was restarted its name is out of our reach: the
+ * line goes back to the end of the queue and we leave; the next postlogd connects before its
+ * root changes.  Meanwhile lines wait in the log socket; what that cannot hold is dropped: mail goes on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
@@ -25,22 +28,23 @@
 #include "config/site.h"
 #include "service/service.h"
 
-enum { RECORD_MAX = 8192, BATCH = 64 * 1024, RECONNECT_MS = 1000 };
+enum { LOG_FD = 4, RECORD_MAX = 8192, BATCH = 64 * 1024, RECONNECT_MS = 3000 };
 
 static struct config {
-	struct list prefixes;
+	struct list prefixes, loggers;
 	int         permissions;
 } config;
 
 static const struct param params[] = {
 	LIST("maillog_file_prefixes", &config.prefixes, "/var, /dev/stdout", "where maillog_file may be"),
 	CHOICE("maillog_file_permissions", &config.permissions, "0600", "0600 0640 0644", "mode of a new log file"),
+	LIST("postlogd_syslog_sockets", &config.loggers, "/dev/log, /var/run/log", "where the system logger listens: the first that answers"),
 	END_OF_PARAMS
 };
 
 static struct {
 	int         file;               /* -1: the system logger */
-	int         syslog;             /* its socket; -1 */
+	int         syslog;             /* its socket; -1: it does not answer */
 	int         facility;
 	int64_t     retry_at;
 	char        host[256];
@@ -82,32 +86,44 @@ static int
 open_file(const char *path, struct fault *why)
 {
 	static const mode_t modes[] = {0600, 0640, 0644};
+	mode_t              before;
 
 	if (!is_below_prefix(path))
 		return fault_set(why, FAULT_DENIED, "maillog_file %s is not below any of maillog_file_prefixes", path);
 	if (strcmp(path, "/dev/stdout") == 0)
 		sink.file = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 100);
-	else
+	else {
+		before = umask(0);
 		sink.file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, modes[config.permissions]);
+		umask(before);
+	}
 	if (sink.file < 0)
 		return fault_errno(why, "open maillog_file %s", path);
 	return 0;
 }
 
-/* The traditional address; a chroot keeps the connection, and a new one is tried
- * at the same name, which is there only outside one. */
+static int
+connect_one(const char *path)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	int                fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof to.sun_path)
+		path = "";
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 static void
 connect_syslog(void)
 {
-	struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
-
-	if (clock_now() < sink.retry_at)
-		return;
+	for (size_t i = 0; i < config.loggers.count && sink.syslog < 0; i++)
+		sink.syslog = connect_one(config.loggers.item[i]);
 	sink.retry_at = clock_after(RECONNECT_MS);
-	if (sink.syslog < 0)
-		sink.syslog = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (sink.syslog >= 0)
-		(void)!connect(sink.syslog, (struct sockaddr *)&to, sizeof to);
 }
 
 static int
@@ -162,10 +178,9 @@ to_syslog(int priority, const char *time_text, struct span line)
 	text_add_format(&record, "<%d>%s %.*s", (priority & LOG_PRIMASK) | sink.facility, time_text, SPAN_ARGS(line));
 	if (send(sink.syslog, record.at, record.len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 		return;
-	if (errno == EAGAIN || errno == ENOBUFS)
+	if (errno == EAGAIN || errno == ENOBUFS || errno == EMSGSIZE)
 		return; /* dropped: mail does not wait for a logger */
-	connect_syslog();
-	(void)!send(sink.syslog, record.at, record.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(take_fd(sink.syslog));
 }
 
 static void
@@ -197,12 +212,21 @@ take_record(struct span record)
 	log_escape(rest, &line);
 	stamp(when, time_text, sizeof time_text);
 	if (sink.file < 0) {
-		to_syslog(priority, time_text, text_span(&line));
+		if (sink.syslog >= 0)
+			to_syslog(priority, time_text, text_span(&line));
+		if (sink.syslog < 0)
+			(void)!send(LOG_FD, record.at, record.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		return;
 	}
 	text_add_format(&sink.batch, "%s %s %.*s\n", time_text, sink.host, SPAN_ARGS(text_span(&line)));
 	if (sink.batch.len >= BATCH)
 		flush_batch();
+}
+
+static bool
+has_sink(void)
+{
+	return sink.file >= 0 || sink.syslog >= 0;
 }
 
 /* All that waits now. */
@@ -212,7 +236,7 @@ drain(int fd, char *room)
 	bool    any = false;
 	ssize_t n;
 
-	while ((n = recv(fd, room, RECORD_MAX, MSG_DONTWAIT)) > 0) {
+	while (has_sink() && (n = recv(fd, room, RECORD_MAX, MSG_DONTWAIT)) > 0) {
 		take_record(span_at(room, (size_t)n));
 		any = true;
 	}
@@ -229,11 +253,13 @@ run(const struct listener *listeners, size_t count, struct fault *why)
 	(void)why;
 	do {
 		for (size_t i = 0; i < count; i++)
-			p[i] = (struct pollfd){.fd = listeners[i].fd, .events = POLLIN};
+			p[i] = (struct pollfd){.fd = has_sink() ? listeners[i].fd : -1, .events = POLLIN};
 		p[count] = (struct pollfd){.fd = service_stop_fd(), .events = POLLIN};
 		if (!stopping)
-			poll(p, (nfds_t)count + 1, -1);
+			poll(p, (nfds_t)count + 1, has_sink() ? -1 : clock_left(sink.retry_at));
 		stopping = service_stopping();
+		if (!has_sink() && clock_left(sink.retry_at) == 0)
+			return 0; /* the next one finds the logger, or waits as we did */
 		any = false;
 		for (size_t i = 0; i < count; i++)
 			any |= drain(listeners[i].fd, room);

@@ -38,6 +38,8 @@ child_share(const struct post *post, int slot)
 {
 	int all = post->sessions / post->processes, rest = post->sessions % post->processes;
 
+	if (strcmp(post->is.model, "forks") == 0)
+		return post->sessions;
 	return post->processes == 1 ? (post->tasks < post->sessions ? post->tasks : post->sessions)
 	                            : all + (slot < rest);
 }

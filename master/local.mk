@@ -11,7 +11,7 @@ check_PROGRAMS += t/system/echo
 t_system_echo_SOURCES = t/system/echo.c
 t_system_echo_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)
 
-EXTRA_DIST += t/privileges t/system/instance.py
-DIRECT_TESTS += t/system/tables_change.py t/system/first_mail.py t/system/master.py t/system/guards.py t/system/privileges.py
+EXTRA_DIST += t/privileges t/system/instance.py t/system/syslog.py
+DIRECT_TESTS += t/system/tables_change.py t/system/first_mail.py t/system/master.py t/system/guards.py t/system/privileges.py t/system/syslog.py
 privileges: $(pkglibexec_PROGRAMS)
 	@sh $(top_srcdir)/t/privileges $(filter-out master/master cmd/tables,$(pkglibexec_PROGRAMS))

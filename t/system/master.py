@@ -213,6 +213,12 @@ def test_lazy():
              f"127.0.0.1:{b} inet n n n - - spawn user=no-such-user argv=/bin/cat\n"
     with Instance(master=master, only=ONLY + ("spawn",)) as i:
         r = i.start()
+        lines = [Line(a) for n in range(3)]
+        t.ok([l.ask("hello") for l in lines] == ["hello"] * 3, "a program that forks serves many at once")
+        for l in lines:
+            l.close()
+        i.run("abort")
+        r = i.start()
         t.ok(r.returncode == 0, "a command of a user that is not there does not stop the start", r)
         t.ok("no-such-user" in i.run("check").stderr, "check warns of it")
         t.ok(not i.named("spawn"), "spawn is not started before it is asked")
