@@ -19,13 +19,25 @@ static struct {
 } cache;
 
 void
-cache_key(const struct host *h, struct span nexthop, char *key, size_t size)
+cache_key(const struct host *h, const struct session_wish *w, char *key, size_t size)
 {
-	/* What was proved about a peer was proved for this next hop. */
-	bool particular = client.sasl_enable || client.tls_level >= TLS_VERIFY;
+	/* What was proved about a peer was proved for this next hop; who logged in, for this sender. */
+	bool particular = client.sasl_enable || client.tls_level >= TLS_FINGERPRINT || client.tls_policy.names.count ||
+	                  client.tls_per_site.names.count;
+	bool personal = client.sasl_enable && client.sender_auth;
 
-	snprintf(key, size, "%s[%s]:%u/%.*s", h->name, h->socket ? h->socket : h->ip, h->port,
-	         particular ? (int)(nexthop.len < 200 ? nexthop.len : 200) : 0, nexthop.at);
+	snprintf(key, size, "%s[%s]:%u/%.*s/%.*s", h->name, h->socket ? h->socket : h->ip, h->port,
+	         particular ? (int)(w->nexthop.len < 200 ? w->nexthop.len : 200) : 0, w->nexthop.at,
+	         personal ? (int)(w->sender.len < 320 ? w->sender.len : 320) : 0, w->sender.at);
+}
+
+bool
+cache_wanted(struct span nexthop)
+{
+	for (size_t i = 0; i < client.cache_destinations.count; i++)
+		if (span_is_nocase(nexthop, client.cache_destinations.item[i]))
+			return true;
+	return client.cache_on_demand;
 }
 
 static struct session *
@@ -58,7 +70,7 @@ cache_take(const char *key)
 static bool
 may_keep(const struct session *s)
 {
-	return client.cache_on_demand && !s->dead && clock_now() - s->born < client.reuse_time &&
+	return s->keep && !s->policy.no_reuse && !s->dead && clock_now() - s->born < client.reuse_time &&
 	       (client.reuse_count == 0 || s->used < client.reuse_count);
 }
 
@@ -113,5 +125,5 @@ int
 cache_start(struct fault *why)
 {
 	monitor_init(&cache.lock);
-	return client.cache_on_demand ? task_start(close_stale, NULL, why) : 0;
+	return client.cache_on_demand || client.cache_destinations.count ? task_start(close_stale, NULL, why) : 0;
 }

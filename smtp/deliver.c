@@ -18,6 +18,7 @@ struct job {
 	int              sessions;         /* opened, for smtp_mx_session_limit */
 	bool             reached;          /* some server spoke with us */
 	bool             final;            /* no other next hop will be tried */
+	struct span      nexthop;          /* the one that is tried: a fallback relay too */
 	struct trouble   trouble;          /* the last one */
 };
 
@@ -44,7 +45,7 @@ finish(struct job *j, enum step step)
 		trouble_set(&j->trouble, "4.3.0", "no server took the message");
 		st.text = text_span(&j->trouble.text);
 	}
-	if (deliver_report_rest(j->d, &st, &why) < 0)
+	if (filtered_report_rest(j->d, &st, &why) < 0)
 		log_warning("%.*s: cannot report to qmgr: %s", SPAN_ARGS(j->d->queue_id), fault_text(&why));
 }
 
@@ -52,11 +53,11 @@ finish(struct job *j, enum step step)
 static enum step
 with_kept_session(struct job *j, const struct host *h, bool last, bool *used)
 {
-	char            key[400];
+	char            key[800];
 	struct session *s;
 	enum step       step;
 
-	cache_key(h, j->d->nexthop, key, sizeof key);
+	cache_key(h, &(struct session_wish){j->nexthop, j->d->sender, true}, key, sizeof key);
 	s = cache_take(key);
 	*used = s != NULL;
 	if (!s)
@@ -78,7 +79,7 @@ static enum step
 with_new_session(struct job *j, const struct host *h, bool last)
 {
 	struct session *s = NULL;
-	enum step       step = session_open(h, j->d->nexthop, true, &s, &j->trouble);
+	enum step       step = session_open(h, &(struct session_wish){j->nexthop, j->d->sender, true}, &s, &j->trouble);
 
 	if (step == STEP_DONE || j->trouble.relay[0])
 		j->sessions++; /* it spoke, if only to refuse */
@@ -129,6 +130,7 @@ try_nexthop(struct job *j, struct span nexthop)
 	struct fault       why = {0};
 	enum step          step;
 
+	j->nexthop = nexthop;
 	if (destination_parse(nexthop, j->arena, &d, &why) < 0) {
 		trouble_set(&j->trouble, "4.3.5", "%s", fault_text(&why));
 		return STEP_NEXT;

@@ -33,7 +33,7 @@ take_port(struct span *host, uint16_t *port, struct fault *why)
 int
 destination_parse(struct span nexthop, struct arena *a, struct destination *out, struct fault *why)
 {
-	struct destination d = {.port = (uint16_t)client.port};
+	struct destination d = {.port = (uint16_t)client.port, .service = SPAN_NONE};
 	ptrdiff_t          end;
 
 	if (client.lmtp && span_starts(nexthop, "unix:")) {
@@ -58,6 +58,8 @@ destination_parse(struct span nexthop, struct arena *a, struct destination *out,
 		d.domain = nexthop;
 		if (take_port(&d.domain, &d.port, why) < 0)
 			return -1;
+		if (d.domain.len < nexthop.len)
+			d.service = span_from(nexthop, d.domain.len + 1);
 	}
 	if (d.domain.len == 0)
 		return fault_set(why, FAULT_INPUT, "empty next hop");
@@ -132,7 +134,19 @@ struct found {
 	struct host *hosts;
 	size_t       count;
 	bool         trouble;         /* some lookup may work later */
+	bool         secure;          /* what named these hosts was validated, or is the configuration */
 };
+
+/* smtp_cname_overrides_servername: an alias is known by the name that it stands for. */
+static struct span
+server_name(struct span name, struct arena *a)
+{
+	struct dns_answer got;
+
+	if (!client.cname_overrides || ask_dns(name, "A", a, &got, NULL) < 0 || !got.canonical[0])
+		return name;
+	return span_of(arena_string(a, span_of(got.canonical)));
+}
 
 static int
 add_addresses(struct span name, int preference, uint16_t port, struct arena *a, struct found *f, enum dns_state *state,
@@ -145,11 +159,15 @@ add_addresses(struct span name, int preference, uint16_t port, struct arena *a, 
 		return -1;
 	if (*state == DNS_TROUBLE)
 		f->trouble = true;
+	if (count)
+		name = server_name(name, a);
 	for (size_t i = 0; i < count && f->count < ADDRESSES_MAX; i++) {
 		struct host *h = &f->hosts[f->count];
 
-		if (net_address_parse(span_of(list[i].ip), port, &h->address, NULL) < 0)
+		if (net_address_parse(span_of(list[i].ip), port, &h->address, NULL) < 0 ||
+		    !dns_record_counts(name, is_v6(h) ? "AAAA" : "A", span_of(list[i].ip), 0))
 			continue;
+		h->secure = f->secure;
 		snprintf(h->name, sizeof h->name, "%.*s", SPAN_ARGS(name));
 		snprintf(h->ip, sizeof h->ip, "%s", list[i].ip);
 		h->preference = preference;
@@ -224,7 +242,7 @@ cut_at_ourselves(struct span domain, struct found *f, struct trouble *t)
 
 /* The records as hosts without addresses, best first; a name stands in ->name. False: a null MX (RFC 7505). */
 static bool
-read_mx(const struct dns_answer *mx, struct arena *a, struct host **out, size_t *count)
+read_mx(struct span domain, const struct dns_answer *mx, struct arena *a, struct host **out, size_t *count)
 {
 	struct host *list = arena_alloc(a, (mx->n_records + 1) * sizeof *list);
 	size_t       n = 0;
@@ -233,6 +251,8 @@ read_mx(const struct dns_answer *mx, struct arena *a, struct host **out, size_t 
 		struct span rest = mx->records[i], number = SPAN_NONE, name;
 		uint64_t    preference;
 
+		if (!dns_record_counts(domain, "MX", rest, mx->ttl))
+			continue;
 		span_next(&rest, " ", &number);
 		name = span_trim(rest);
 		if (!span_number(number, &preference) || name.len == 0 || name.len >= sizeof list->name)
@@ -283,7 +303,7 @@ add_mx(struct span domain, const struct dns_answer *mx, uint16_t port, struct ar
 	struct host *list;
 	size_t       count;
 
-	if (!read_mx(mx, a, &list, &count)) {
+	if (!read_mx(domain, mx, a, &list, &count)) {
 		trouble_set(t, "5.1.0", "Domain %.*s does not accept mail (nullMX)", SPAN_ARGS(domain));
 		return STEP_NEVER;
 	}
@@ -313,6 +333,7 @@ by_mx(struct span domain, uint16_t port, struct arena *a, struct found *f, struc
 		trouble_set(t, "4.3.0", "%s", fault_text(&why));
 		return STEP_NEXT;
 	}
+	f->secure = mx.secure;
 	if (mx.state == DNS_FOUND)
 		return add_mx(domain, &mx, port, a, f, t);
 	if (mx.state == DNS_TROUBLE && !client.ignore_mx_lookup_error)
@@ -322,10 +343,107 @@ by_mx(struct span domain, uint16_t port, struct arena *a, struct found *f, struc
 	return host_only(domain, port, a, f, t);
 }
 
+/* ------------------------------------------------------------ SRV */
+
+struct srv {
+	unsigned    priority, weight, port;
+	struct span target;
+};
+
+static bool
+parse_srv(struct span line, struct srv *out)
+{
+	uint64_t    number[3];
+	struct span word;
+
+	for (size_t i = 0; i < 3; i++)
+		if (!span_next(&line, " ", &word) || !span_number(word, &number[i]) || number[i] > 65535)
+			return false;
+	*out = (struct srv){(unsigned)number[0], (unsigned)number[1], (unsigned)number[2], span_trim(line)};
+	return out->target.len && out->target.len < 256 && out->port && !span_is(out->target, ".");
+}
+
+/* RFC 2782: by priority; inside one by chance, heavier ones sooner. */
+static void
+order_srv(struct srv *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t sum = 0, at;
+		size_t   best = i, first = i;
+
+		for (size_t k = i + 1; k < count; k++)
+			if (list[k].priority < list[first].priority)
+				first = k;
+		for (size_t k = i; k < count; k++)
+			sum += list[k].priority == list[first].priority ? list[k].weight : 0;
+		at = random_number() % (sum + 1);
+		best = first;
+		for (size_t k = i; k < count; k++) {
+			if (list[k].priority != list[first].priority)
+				continue;
+			best = k;
+			if (list[k].weight >= at)
+				break;
+			at -= list[k].weight;
+		}
+		struct srv chosen = list[best];
+
+		list[best] = list[i];
+		list[i] = chosen;
+	}
+}
+
+/* STEP_DONE with f->count 0: there is no such record, and something else may be tried. */
+static enum step
+by_srv(const struct destination *d, struct arena *a, struct found *f, struct trouble *t)
+{
+	struct span       name = span_of(arena_format(a, "_%.*s._tcp.%.*s", SPAN_ARGS(d->service), SPAN_ARGS(d->domain)));
+	struct dns_answer got;
+	struct fault      why = {0};
+	struct srv       *list;
+	size_t            n = 0;
+
+	if (ask_dns(name, "SRV", a, &got, &why) < 0 || got.state == DNS_TROUBLE) {
+		if (client.srv_ignore_error && client.srv_fallback)
+			return STEP_DONE;
+		return not_found(name, "SRV", DNS_TROUBLE, t);
+	}
+	f->secure = got.secure;
+	list = arena_alloc(a, (got.n_records + 1) * sizeof *list);
+	for (size_t i = 0; i < got.n_records && n < MX_MAX; i++)
+		if (dns_record_counts(name, "SRV", got.records[i], got.ttl) && parse_srv(got.records[i], &list[n]))
+			n++;
+	if (got.n_records && !n) { /* "." says that there is no such service here */
+		trouble_set(t, "5.1.0", "Service %.*s is not available at %.*s", SPAN_ARGS(d->service), SPAN_ARGS(d->domain));
+		return STEP_NEVER;
+	}
+	order_srv(list, n);
+	for (size_t i = 0; i < n; i++) {
+		enum dns_state state;
+
+		if (add_addresses(list[i].target, (int)i, (uint16_t)list[i].port, a, f, &state, &why) < 0)
+			f->trouble = true;
+	}
+	if (f->count == 0 && n)
+		return not_found(list[0].target, "A", f->trouble ? DNS_TROUBLE : DNS_NXDOMAIN, t);
+	if (n == 0 && !client.srv_fallback)
+		return not_found(name, "SRV", got.state, t);
+	return STEP_DONE;
+}
+
+static bool
+uses_srv(const struct destination *d)
+{
+	for (size_t i = 0; i < client.srv_services.count && d->service.len; i++)
+		if (span_is_nocase(d->service, client.srv_services.item[i]))
+			return true;
+	return false;
+}
+
 enum step
 hosts_find(const struct destination *d, struct arena *a, struct host **out, size_t *count, struct trouble *t)
 {
-	struct found f = {.hosts = arena_alloc(a, (ADDRESSES_MAX + 1) * sizeof *f.hosts)};
+	struct found f = {.hosts = arena_alloc(a, (ADDRESSES_MAX + 1) * sizeof *f.hosts), .secure = true};
 	enum step    step = STEP_DONE;
 
 	if (d->socket) {
@@ -335,14 +453,17 @@ hosts_find(const struct destination *d, struct arena *a, struct host **out, size
 	} else if (d->bracketed || client.lmtp || client.disable_dns) {
 		step = host_only(d->domain, d->port, a, &f, t);
 	} else {
-		step = by_mx(d->domain, d->port, a, &f, t);
+		if (uses_srv(d))
+			step = by_srv(d, a, &f, t);
+		if (step == STEP_DONE && f.count == 0)
+			step = by_mx(d->domain, d->port, a, &f, t);
 		if (step == STEP_DONE && d->port == 25)
 			step = cut_at_ourselves(d->domain, &f, t);
 	}
 	if (step != STEP_DONE)
 		return step;
 	hosts_sort(f.hosts, f.count, client.address_preference, client.randomize_addresses, random_number);
-	if (client.address_preference == 0)
+	if (client.address_preference == 0 && client.balance)
 		take_turns(f.hosts, f.count);
 	for (size_t i = 0; i < f.count; i++)
 		f.hosts[i].best = f.hosts[i].preference == f.hosts[0].preference;

@@ -11,6 +11,9 @@ static const struct param params[] = {
 	DURATION("lmtp_connect_timeout", &client.connect_timeout, "0s", "0s", "", "time to connect; 0: the system's"),
 	BOOLEAN("lmtp_skip_quit_response", &client.skip_quit_response, "no", "do not wait for the reply to QUIT"),
 	BOOLEAN("lmtp_assume_final", &client.assume_final, "no", "a server without DSN delivers: say so in success notices"),
+	LIST("lmtp_discard_lhlo_keywords", &client.discard_keywords, "", "LHLO keywords of servers to ignore"),
+	LIST("lmtp_discard_lhlo_keyword_address_maps", &client.discard_maps.names, "", "tables: server address to LHLO keywords to ignore"),
+	COMMON_ROWS,
 	CLIENT_ROWS("lmtp_"),
 	END_OF_PARAMS
 };

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-SMTP_CLIENT = smtp/auth.c smtp/cache.c smtp/client.h smtp/deliver.c smtp/hosts.c smtp/rows.h smtp/session.c \
-	smtp/setup.c smtp/transaction.c smtp/trouble.c
+SMTP_CLIENT = smtp/auth.c smtp/cache.c smtp/checks.c smtp/client.h smtp/content.c smtp/dane.c smtp/deliver.c \
+	smtp/filters.c smtp/generic.c smtp/hosts.c smtp/policy.c smtp/rows.h smtp/session.c smtp/setup.c smtp/xforward.c smtp/transaction.c smtp/trouble.c
 pkglibexec_PROGRAMS += smtp/smtp smtp/lmtp
 smtp_smtp_SOURCES = smtp/main.c $(SMTP_CLIENT)
 smtp_lmtp_SOURCES = smtp/lmtp.c $(SMTP_CLIENT)

@@ -14,6 +14,12 @@ static const struct param params[] = {
 	LIST("smtp_fallback_relay", &client.fallback_relay, "$fallback_relay", "where to send what cannot be delivered"),
 	DURATION("smtp_connect_timeout", &client.connect_timeout, "30s", "0s", "", "time to connect; 0: the system's"),
 	BOOLEAN("smtp_skip_quit_response", &client.skip_quit_response, "yes", "do not wait for the reply to QUIT"),
+	LIST("smtp_discard_ehlo_keywords", &client.discard_keywords, "", "EHLO keywords of servers to ignore"),
+	LIST("smtp_discard_ehlo_keyword_address_maps", &client.discard_maps.names, "", "tables: server address to EHLO keywords to ignore"),
+	LIST("use_srv_lookup", &client.srv_services, "", "services whose next hops are found by SRV records"),
+	BOOLEAN("allow_srv_lookup_fallback", &client.srv_fallback, "no", "without SRV records: MX, or the host"),
+	BOOLEAN("ignore_srv_lookup_error", &client.srv_ignore_error, "no", "the same when the SRV lookup fails"),
+	COMMON_ROWS,
 	CLIENT_ROWS("smtp_"),
 	END_OF_PARAMS
 };

@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "client.h"
 #include "config/site.h"
 #include "ipc/ask_dial.h"
+#include "table/table.h"
 
 enum { REPLY_LINE_MAX = 4096, REPLY_LINES = 200, REPLY_KEPT = 1000 };
 
@@ -60,9 +62,15 @@ read_line(struct session *s, struct smtp_reply_line *l, struct fault *why)
 
 	if (conn_line(s->conn, REPLY_LINE_MAX, &line, NULL, why) < 0)
 		return -1;
+	autotext struct text other = {0};
+
+	if (filter_reply(line, &other))
+		line = span_trim(text_span(&other));
 	if (smtp_parse_reply_line(line, l, why) < 0)
 		return fault_set(why, FAULT_INPUT, "malformed reply");
 	keep_line(&s->reply, line);
+	if (other.len)
+		l->text = arena_span(s->arena, l->text); /* the filter's words go when we leave */
 	return 0;
 }
 
@@ -196,6 +204,11 @@ dial(struct session *s, struct trouble *t)
 	} else {
 		got = bind_source(&s->host, &source, &use_source, &why) < 0 ? -1
 		      : net_dial(&s->host.address, use_source ? &source : NULL, clock_after(limit), &fd, &why);
+		if (got < 0 && why.class == FAULT_SYSTEM && use_source) {
+			log_warning("%s: %s%s", s->relay, fault_text(&why), client.bind_enforce ? "" : "; any source address will do");
+			if (!client.bind_enforce)
+				got = net_dial(&s->host.address, NULL, clock_after(limit), &fd, &why);
+		}
 	}
 	if (got < 0)
 		return no_connection(s, &why, t);
@@ -268,7 +281,7 @@ hello(struct session *s, struct trouble *t)
 			session_lost(s, &why, t);
 			return STEP_NEXT;
 		}
-		s->ehlo.has &= ~client.discarded;
+		s->ehlo.has &= ~s->kept_discards;
 		if (s->reply.code / 100 == 2)
 			return STEP_DONE;
 	}
@@ -286,31 +299,6 @@ hello(struct session *s, struct trouble *t)
 
 /* ------------------------------------------------------------ TLS */
 
-/* The names that the certificate must have, for verify and secure. */
-static char *
-match_names(struct session *s, struct span nexthop)
-{
-	struct text t = {0};
-	struct span rest = span_of(client.tls_level == TLS_SECURE ? client.tls_secure_match : client.tls_verify_match), word;
-
-	if (nexthop.len && nexthop.at[0] == '[')
-		nexthop = span_from(nexthop, 1);
-	nexthop = span_first(nexthop, span_find_any(nexthop, "]:") < 0 ? nexthop.len : (size_t)span_find_any(nexthop, "]:"));
-	while (span_next(&rest, ", \t:", &word)) {
-		if (t.len)
-			text_add_byte(&t, ',');
-		if (span_is(word, "hostname"))
-			text_add_string(&t, s->host.name);
-		else if (span_is(word, "nexthop"))
-			text_add(&t, nexthop);
-		else if (span_is(word, "dot-nexthop"))
-			text_add_format(&t, ".%.*s", SPAN_ARGS(nexthop));
-		else
-			text_add(&t, word);
-	}
-	return t.at ? t.at : mem_string("");
-}
-
 static void
 note_tls(struct session *s)
 {
@@ -320,36 +308,69 @@ note_tls(struct session *s)
 
 	tls_facts(s->conn, &facts);
 	tls_facts_line(&facts, &line);
+	s->trust = (int)facts.trust;
 	snprintf(s->tls_summary, sizeof s->tls_summary, "%s", text_string(&line));
 	if (client.tls_loglevel > 0)
 		log_info("%s TLS connection established to %s: %s", trust[facts.trust], s->relay, text_string(&line));
 }
 
-/* RFC 6066, 3: no literals in SNI. */
-static bool
-is_literal(const struct session *s)
+/* Sessions are resumed only with the same peer for the same wish (Postfix's rule too). */
+static const char *
+session_key(const struct session *s, struct span nexthop)
 {
-	struct net_address a;
+	const struct tls_policy *p = &s->policy;
+	autotext struct text     records = {0};
 
-	return s->host.socket || net_address_parse(span_of(s->host.name), 0, &a, NULL) == 0;
+	for (size_t i = 0; i < p->n_tlsa; i++) {
+		text_add_format(&records, "%d%d%d", p->tlsa[i].usage, p->tlsa[i].selector, p->tlsa[i].type);
+		hex_encode(span_first(p->tlsa[i].data, 200), &records);
+	}
+	return arena_format(s->arena, "%s %d %.*s sni=%s match=%s protocols=%s ciphers=%s!%s dane=%s %s", s->relay, (int)p->level,
+	                    SPAN_ARGS(nexthop), p->server_name ? p->server_name : "", p->match ? p->match : "",
+	                    p->protocols ? p->protocols : "", p->ciphers ? p->ciphers : "", p->exclude ? p->exclude : "",
+	                    p->dane_base ? p->dane_base : "", text_string(&records));
+}
+
+/* What the level demands of the certificate. The handshake is over, and nothing was said yet. */
+static enum step
+verify(struct session *s, struct trouble *t)
+{
+	struct tls_facts facts;
+	bool             chain = s->policy.level != TLS_FINGERPRINT;
+
+	if (s->policy.level < TLS_FINGERPRINT || s->trust == TLS_VERIFIED)
+		return STEP_DONE;
+	tls_facts(s->conn, &facts);
+	log_info("certificate verification failed for %s: %s", s->relay,
+	         chain && facts.verify_error[0] ? facts.verify_error : "it is not the one that was asked for");
+	trouble_set(t, "4.7.5", chain && s->trust < TLS_TRUSTED ? "Server certificate not trusted" : "Server certificate not verified");
+	note_relay(s, t);
+	s->dead = true;
+	return STEP_NEXT;
 }
 
 static enum step
 handshake(struct session *s, struct span nexthop, struct trouble *t)
 {
-	bool            must = client.tls_level >= TLS_VERIFY;
-	autofree char  *names = must ? match_names(s, nexthop) : NULL;
-	struct tls_wish wish = {.server_name = is_literal(s) ? NULL : s->host.name, .match = names, .must_verify = must};
-	struct fault    why = {0};
+	const struct tls_policy *p = &s->policy;
+	bool                     names = p->level >= TLS_VERIFY || p->dane_base;
+	/* usage 2: the TLSA base domain or the next hop (RFC 7672, 3.2.2) */
+	struct tls_wish          wish = {
+		.server_name = p->server_name, .match = names ? p->match : NULL, .protocols = p->protocols, .ciphers = p->ciphers,
+		.exclude_ciphers = p->exclude, .tlsa = p->tlsa, .n_tlsa = p->n_tlsa, .dane_base = p->dane_base,
+		.fingerprints = p->level == TLS_FINGERPRINT ? p->match : NULL, .digest = client.tls_fingerprint_digest,
+		.session_key = client.tls_session_time > 0 ? session_key(s, nexthop) : NULL,
+	};
+	struct fault             why = {0};
 
-	if (must && !names[0]) { /* without a name any certificate of any authority would do */
+	if (p->level >= TLS_VERIFY && !*p->match) { /* without a name any certificate of any authority would do */
 		trouble_set(t, "4.7.5", "Server certificate not verified: no name to look for in it");
 		s->dead = true;
 		return STEP_NEXT;
 	}
 	s->state = "performing the TLS handshake";
 	conn_deadline(s->conn, clock_after(client.starttls_timeout));
-	if (conn_start_tls(s->conn, client.tls_level >= TLS_ENCRYPT ? client.tls_must : client.tls_may, &wish, &why) < 0) {
+	if (conn_start_tls(s->conn, p->level >= TLS_ENCRYPT ? client.tls_must : client.tls_may, &wish, &why) < 0) {
 		log_info("SSL_connect error to %s: %s", s->relay, fault_text(&why));
 		s->dead = s->tls_failed = true;
 		trouble_set(t, "4.7.5", "Cannot start TLS: handshake failure");
@@ -358,13 +379,13 @@ handshake(struct session *s, struct span nexthop, struct trouble *t)
 	}
 	s->tls = true;
 	note_tls(s);
-	return STEP_DONE;
+	return verify(s, t);
 }
 
 static enum step
 no_tls_offered(struct session *s, struct trouble *t)
 {
-	if (client.tls_level < TLS_ENCRYPT)
+	if (s->policy.level < TLS_ENCRYPT)
 		return STEP_DONE;
 	trouble_set(t, "4.7.4", "TLS is required, but was not offered by host %s", s->where);
 	note_relay(s, t);
@@ -386,7 +407,7 @@ starttls(struct session *s, struct span nexthop, struct trouble *t)
 		return STEP_NEXT;
 	}
 	if (s->reply.code / 100 != 2) {
-		if (client.tls_level < TLS_ENCRYPT && !s->dead)
+		if (s->policy.level < TLS_ENCRYPT && !s->dead)
 			return STEP_DONE;
 		s->tls_failed = s->dead; /* 421: it hangs up */
 		trouble_set(t, "4.7.4", "TLS is required, but host %s refused to start TLS: %s", s->where,
@@ -404,30 +425,59 @@ starttls(struct session *s, struct span nexthop, struct trouble *t)
 
 	if (step == STEP_DONE)
 		step = hello(s, t);
+	if (step == STEP_DONE && client.tls_block_early && conn_bytes_wait(s->conn)) {
+		trouble_set(t, "4.7.0", "host %s sent replies before their commands, after STARTTLS", s->where);
+		note_relay(s, t);
+		s->dead = true;
+		return STEP_NEXT;
+	}
 	s->tls_failed = s->tls_failed || (step != STEP_DONE && s->dead); /* TLS 1.3: it may refuse after our side is done */
 	return step;
 }
 
 static enum step
-introduce(struct session *s, struct span nexthop, bool allow_tls, struct trouble *t)
+introduce(struct session *s, const struct session_wish *w, struct trouble *t)
 {
 	enum step step;
 
-	if (client.tls_wrappermode && (step = handshake(s, nexthop, t)) != STEP_DONE)
+	if (client.tls_wrappermode && (step = handshake(s, w->nexthop, t)) != STEP_DONE)
 		return step;
 	if ((step = greeting(s, t)) != STEP_DONE || (step = hello(s, t)) != STEP_DONE)
 		return step;
-	if ((step = loops(s, nexthop, t)) != STEP_DONE)
+	if ((step = loops(s, w->nexthop, t)) != STEP_DONE)
 		return step;
-	if (!s->tls && client.tls_level >= TLS_MAY && allow_tls && (step = starttls(s, nexthop, t)) != STEP_DONE)
+	if (!s->tls && s->policy.level >= TLS_MAY && w->allow_tls && (step = starttls(s, w->nexthop, t)) != STEP_DONE)
 		return step;
 	if (!s->tls && client.tls_note_offer && (s->ehlo.has & SMTP_HAS_STARTTLS))
 		log_info("Host offered STARTTLS: [%s]", s->host.name);
-	return client.sasl_enable ? session_authenticate(s, nexthop, t) : STEP_DONE;
+	return client.sasl_enable ? session_authenticate(s, w, t) : STEP_DONE;
+}
+
+/* smtp_discard_ehlo_keywords, or what the table says of this address. */
+static unsigned
+discards(const struct session *s)
+{
+	autotext struct text value = {0};
+	struct fault         why = {0};
+	struct span          rest, word;
+	unsigned             found = 0;
+	int                  got;
+
+	if (!client.discard_maps.tables || table_list_count(client.discard_maps.tables) == 0 || s->host.socket)
+		return client.discarded;
+	got = table_list_find(client.discard_maps.tables, span_of(s->host.ip), &value, NULL, &why);
+	if (got < 0)
+		log_warning("%s_discard_ehlo_keyword_address_maps: %s", client_prefix(), fault_text(&why));
+	if (got != 0)
+		return client.discarded;
+	rest = text_span(&value);
+	while (span_next(&rest, ", \t", &word))
+		found |= smtp_keyword_of(word);
+	return found;
 }
 
 static struct session *
-new_session(const struct host *h, struct span nexthop)
+new_session(const struct host *h, const struct session_wish *w)
 {
 	struct session *s = mem_alloc(sizeof *s);
 
@@ -441,16 +491,20 @@ new_session(const struct host *h, struct span nexthop)
 		snprintf(s->where, sizeof s->where, "%s[%s]", h->name, h->ip);
 		snprintf(s->relay, sizeof s->relay, "%s[%s]:%u", h->name, h->ip, h->port);
 	}
-	cache_key(h, nexthop, s->key, sizeof s->key);
+	cache_key(h, w, s->key, sizeof s->key);
+	s->keep = cache_wanted(w->nexthop);
+	s->kept_discards = discards(s);
 	return s;
 }
 
 static enum step
-begin(struct session *s, struct span nexthop, bool allow_tls, struct session **out, bool *tls_failed, struct trouble *t)
+begin(struct session *s, const struct session_wish *w, struct session **out, bool *tls_failed, enum tls_level *level,
+      struct trouble *t)
 {
-	enum step step = introduce(s, nexthop, allow_tls, t);
+	enum step step = introduce(s, w, t);
 
 	*tls_failed = s->tls_failed;
+	*level = s->policy.level;
 	if (step == STEP_DONE)
 		*out = s;
 	else
@@ -459,38 +513,44 @@ begin(struct session *s, struct span nexthop, bool allow_tls, struct session **o
 }
 
 enum step
-session_begin(struct conn *c, const struct host *h, struct span nexthop, bool allow_tls, struct session **out,
-              struct trouble *t)
+session_begin(struct conn *c, const struct host *h, const struct session_wish *w, struct session **out, struct trouble *t)
 {
-	struct session *s = new_session(h, nexthop);
+	struct session *s = new_session(h, w);
+	enum tls_level  level;
 	bool            ignored;
 
 	s->conn = c;
-	return begin(s, nexthop, allow_tls, out, &ignored, t);
+	s->policy.level = (enum tls_level)client.tls_level;
+	return begin(s, w, out, &ignored, &level, t);
 }
 
 /* Opportunistic means: rather in clear than not at all (RFC 7435), but for passwords. */
 static bool
-may_go_without_tls(bool allowed_before)
+may_go_without_tls(const struct session_wish *w, enum tls_level level)
 {
-	return allowed_before && client.tls_level == TLS_MAY && !client.tls_wrappermode && !client.sasl_enable;
+	return w->allow_tls && level == TLS_MAY && !client.tls_wrappermode && !client.sasl_enable;
 }
 
 enum step
-session_open(const struct host *h, struct span nexthop, bool allow_tls, struct session **out, struct trouble *t)
+session_open(const struct host *h, const struct session_wish *w, struct session **out, struct trouble *t)
 {
-	struct session *s = new_session(h, nexthop);
-	bool            tls_failed;
-	enum step       step = dial(s, t);
+	struct session     *s = new_session(h, w);
+	struct session_wish clear = *w;
+	enum tls_level      level;
+	bool                tls_failed;
+	enum step           step = policy_find(h, w->nexthop, s->arena, &s->policy, t);
 
+	if (step == STEP_DONE)
+		step = dial(s, t);
 	if (step != STEP_DONE) {
 		session_free(s);
 		return step;
 	}
-	step = begin(s, nexthop, allow_tls, out, &tls_failed, t);
-	if (tls_failed && may_go_without_tls(allow_tls))
-		return session_open(h, nexthop, false, out, t);
-	return step;
+	step = begin(s, w, out, &tls_failed, &level, t);
+	if (!tls_failed || !may_go_without_tls(w, level))
+		return step;
+	clear.allow_tls = false;
+	return session_open(h, &clear, out, t);
 }
 
 void

@@ -12,9 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "client.h"
-#include "mail/line.h"
 
-enum { PIPELINE_BYTES = 8000, CONTENT_PART = 65536 };
+enum { PIPELINE_BYTES = 8000 };
 
 struct transaction {
 	struct session  *s;
@@ -26,6 +25,8 @@ struct transaction {
 	bool            *ok;           /* RCPT was accepted */
 	int              mail_code;    /* of the reply to MAIL */
 	struct message_content content;
+	struct content  *out;          /* as this server gets it; NULL with verify_only */
+	struct arena    *arena;
 	bool             after_dot;    /* the message may have arrived */
 };
 
@@ -47,7 +48,7 @@ report(struct transaction *x, struct deliver_rcpt *r, enum deliver_action action
 		st.mta = text_span(&t->mta);
 		st.diagnostic = text_span(&t->diagnostic);
 	}
-	if (deliver_report(x->d, r, &st, &why) < 0)
+	if (filtered_report(x->d, r, &st, &why) < 0)
 		log_warning("%.*s: cannot report to qmgr: %s%s", SPAN_ARGS(x->d->queue_id), fault_text(&why),
 		            action == DELIVER_SENT ? ": possible duplicate" : "");
 }
@@ -99,14 +100,25 @@ report_sent(struct transaction *x, struct deliver_rcpt *r)
 
 /* ------------------------------------------------------------ the envelope */
 
+/* smtp_generic_maps; what cannot be looked up goes nowhere: see take_part. */
+static struct span
+generic(struct transaction *x, struct span address)
+{
+	struct span  other;
+	struct fault why = {0};
+
+	return generic_address(address, x->arena, &other, &why) == 0 ? other : address;
+}
+
 static void
 send_mail(struct transaction *x)
 {
 	struct delivery     *d = x->d;
 	autotext struct text line = {0};
 	struct smtp_mail     m = {
-		.sender = d->sender, .size = (uint64_t)x->content.size, .envid = d->envid, .smtputf8 = d->smtputf8,
-		.body = d->wants_8bit || span_is(d->body, "8BITMIME") ? SMTP_BODY_8BITMIME : SMTP_BODY_NONE,
+		.sender = generic(x, d->sender), .size = (uint64_t)x->content.size, .envid = d->envid, .smtputf8 = d->smtputf8,
+		.body = x->out && content_is_8bit(x->out) ? SMTP_BODY_8BITMIME : SMTP_BODY_NONE,
+		.auth = client.dummy_auth ? SPAN("<>") : SPAN_NONE,
 		.ret = span_is(d->ret, "FULL") ? SMTP_RET_FULL : span_is(d->ret, "HDRS") ? SMTP_RET_HDRS : SMTP_RET_NONE,
 	};
 
@@ -131,7 +143,7 @@ static size_t
 send_rcpt(struct transaction *x, const struct deliver_rcpt *r)
 {
 	autotext struct text line = {0};
-	struct smtp_rcpt     p = {.recipient = r->address, .notify = (unsigned)r->notify, .orcpt = clean_orcpt(r->orcpt)};
+	struct smtp_rcpt     p = {.recipient = generic(x, r->address), .notify = (unsigned)r->notify, .orcpt = clean_orcpt(r->orcpt)};
 
 	smtp_format_rcpt(&p, x->s->ehlo.has & SMTP_OFFER_ALL, &line);
 	session_send(x->s, "%s", text_string(&line));
@@ -177,6 +189,13 @@ read_rcpt(struct transaction *x, size_t i, bool mail_ok, struct fault *why)
 	return 0;
 }
 
+/* Not for a probe, and not where BDAT takes its place (RFC 3030, 2). */
+static bool
+sends_data(const struct transaction *x)
+{
+	return x->out && !content_by_bdat(x->out);
+}
+
 /* Both leave the reply to DATA in s->reply; code 0: it was not sent. */
 static int
 envelope_pipelined(struct transaction *x, enum step *mail, struct fault *why)
@@ -187,7 +206,7 @@ envelope_pipelined(struct transaction *x, enum step *mail, struct fault *why)
 	do {
 		for (size_t bytes = 0; sent < x->n_rcpts && bytes < PIPELINE_BYTES; sent++)
 			bytes += send_rcpt(x, x->rcpts[sent]);
-		if (sent == x->n_rcpts && !x->d->verify_only)
+		if (sent == x->n_rcpts && sends_data(x))
 			session_send(x->s, "DATA");
 		if (answered == 0 && read_mail(x, mail, why) < 0)
 			return -1;
@@ -196,7 +215,7 @@ envelope_pipelined(struct transaction *x, enum step *mail, struct fault *why)
 				return -1;
 	} while (*mail == STEP_DONE && sent < x->n_rcpts);
 	x->s->reply.code = 0;
-	if (sent < x->n_rcpts || x->d->verify_only)
+	if (sent < x->n_rcpts || !sends_data(x))
 		return 0;
 	x->s->state = "sending DATA command";
 	return session_read(x->s, client.data_init_timeout, why);
@@ -214,7 +233,7 @@ envelope_in_steps(struct transaction *x, enum step *mail, struct fault *why)
 			return -1;
 	}
 	x->s->reply.code = 0;
-	if (!x->accepted || x->d->verify_only)
+	if (!x->accepted || !sends_data(x))
 		return 0;
 	x->s->state = "sending DATA command";
 	session_send(x->s, "DATA");
@@ -222,33 +241,6 @@ envelope_in_steps(struct transaction *x, enum step *mail, struct fault *why)
 }
 
 /* ------------------------------------------------------------ the content */
-
-static int
-send_content(struct transaction *x, bool *unreadable, struct fault *why)
-{
-	struct line_encoder  e;
-	autotext struct text part = {0}, wire = {0};
-	int64_t              position = 0;
-
-	x->s->state = "sending message body";
-	line_encoder_start(&e, true, (size_t)client.line_length_limit);
-	for (;;) {
-		if (message_read(&x->content, &position, CONTENT_PART, &part, why) < 0) {
-			*unreadable = true;
-			return -1;
-		}
-		text_clear(&wire);
-		if (part.len == 0)
-			break;
-		line_encode(&e, text_span(&part), &wire);
-		conn_deadline(x->s->conn, clock_after(client.data_xfer_timeout));
-		if (conn_write(x->s->conn, text_span(&wire), why) < 0)
-			return -1;
-	}
-	line_encode_end(&e, &wire);
-	conn_deadline(x->s->conn, clock_after(client.data_xfer_timeout));
-	return conn_write(x->s->conn, text_span(&wire), why) < 0 ? -1 : conn_flush(x->s->conn, why);
-}
 
 /* Nobody is left but the server said 354: an empty message to nobody. */
 static int
@@ -297,9 +289,9 @@ static enum step
 send_data(struct transaction *x)
 {
 	struct fault why = {0};
-	bool         unreadable = false;
+	bool         unreadable = false, refused = false;
 
-	if (send_content(x, &unreadable, &why) < 0) {
+	if (content_send(x->out, x->s, &unreadable, &refused, &why) < 0) {
 		if (!unreadable)
 			return lost(x, &why);
 		x->s->dead = true; /* half a message must not end with a dot */
@@ -307,6 +299,8 @@ send_data(struct transaction *x)
 		snprintf(x->t->relay, sizeof x->t->relay, "%s", x->s->relay);
 		return STEP_NEXT;
 	}
+	if (refused)
+		return all_refused(x, session_refused(x->s, "BDAT command", x->t), x->t);
 	x->after_dot = true;
 	return read_verdicts(x);
 }
@@ -340,6 +334,8 @@ run(struct transaction *x)
 
 	if (step != STEP_DONE)
 		return all_refused(x, step, x->t);
+	if (session_xforward(x->s, x->d, &why) < 0)
+		return lost(x, &why);
 	if ((pipelined ? envelope_pipelined(x, &mail, &why) : envelope_in_steps(x, &mail, &why)) < 0)
 		return lost(x, &why);
 	if (mail != STEP_DONE && x->s->used > 0 && x->mail_code == 421)
@@ -349,6 +345,8 @@ run(struct transaction *x)
 			return send_data(x);
 		return send_nothing(x, &why) < 0 ? lost(x, &why) : STEP_DONE;
 	}
+	if (x->accepted && x->out && content_by_bdat(x->out))
+		return send_data(x);
 	if (x->accepted && !x->d->verify_only) /* DATA was refused */
 		return all_refused(x, session_refused(x->s, "DATA command", x->t), x->t);
 	return STEP_DONE;
@@ -373,7 +371,7 @@ take_part(struct transaction *x)
 
 		if (r->reported)
 			continue;
-		if (is_clean(r->address) && is_clean(x->d->sender))
+		if (is_clean(generic(x, r->address)) && is_clean(generic(x, x->d->sender)))
 			x->rcpts[x->n_rcpts++] = r;
 		else
 			report(x, r, DELIVER_BOUNCED, is_clean(r->address) ? "5.1.7" : "5.1.3", NULL, SPAN("bad address syntax"));
@@ -387,6 +385,7 @@ transaction_send(struct session *s, struct delivery *d, bool last, struct troubl
 	struct fault       why = {0};
 	enum step          step;
 
+	x.arena = arena_new();
 	x.rcpts = mem_array(d->n_rcpts, sizeof *x.rcpts);
 	x.ok = mem_array(d->n_rcpts, sizeof *x.ok);
 	take_part(&x);
@@ -394,9 +393,14 @@ transaction_send(struct session *s, struct delivery *d, bool last, struct troubl
 	if (message_pieces_parse(d->pieces, &x.content, &why) < 0) {
 		trouble_set(t, "4.3.0", "queue file: %s", fault_text(&why));
 		step = all_refused(&x, STEP_NEXT, t);
+	} else if (!d->verify_only && content_open(s, d, &x.content, &x.out, &why) < 0) {
+		trouble_set(t, "4.3.0", "cannot read the message: %s", fault_text(&why));
+		step = all_refused(&x, STEP_NEXT, t);
 	} else {
 		step = x.n_rcpts ? run(&x) : STEP_DONE;
 	}
+	content_close(x.out);
+	arena_free(x.arena);
 	message_content_free(&x.content);
 	free(x.rcpts);
 	free(x.ok);

@@ -136,6 +136,32 @@ set_client_certificates(SSL_CTX *ctx, const struct tls_settings *s)
 		SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(s->ca_file));
 }
 
+/* Which digests of TLSA records count, the best first (RFC 7671, 9). */
+static int
+set_dane(SSL_CTX *ctx, const char *words, struct fault *why)
+{
+	struct span    rest = span_of(words ? words : "sha512 sha256"), word;
+	const EVP_MD  *digest[3] = {NULL};
+	uint8_t        rank[3] = {0}, next = 2;
+
+	if (SSL_CTX_dane_enable(ctx) != 1)
+		return tls_fault(why, FAULT_SYSTEM, "DANE");
+	SSL_CTX_dane_set_flags(ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+	while (span_next(&rest, " ,\t", &word)) {
+		int type = span_is_nocase(word, "sha256") || span_is_nocase(word, "sha256=1") ? 1
+		           : span_is_nocase(word, "sha512") || span_is_nocase(word, "sha512=2") ? 2 : 0;
+
+		if (!type)
+			return fault_set(why, FAULT_INPUT, "tls_dane_digests: \"%.*s\" is not sha256 or sha512", SPAN_ARGS(word));
+		digest[type] = type == 1 ? EVP_sha256() : EVP_sha512();
+		rank[type] = next ? next-- : 0;
+	}
+	for (uint8_t type = 1; type <= 2; type++)
+		if (SSL_CTX_dane_mtype_set(ctx, digest[type], type, rank[type]) != 1)
+			return tls_fault(why, FAULT_SYSTEM, "DANE");
+	return 0;
+}
+
 static int
 fill_context(struct tls_context *t, const struct tls_settings *s, struct fault *why)
 {
@@ -149,7 +175,13 @@ fill_context(struct tls_context *t, const struct tls_settings *s, struct fault *
 		return fault_set(why, FAULT_INPUT, "a TLS server needs a certificate");
 	if (t->server)
 		set_client_certificates(t->ctx, s);
+	else if (set_dane(t->ctx, s->dane_digests, why) < 0)
+		return -1;
+	if (s->verify_depth > 0)
+		SSL_CTX_set_verify_depth(t->ctx, s->verify_depth);
 	set_cache(t->ctx, s, t->server);
+	if (!t->server && s->session_ms > 0)
+		tls_cache_enable(t->ctx, s->session_ms);
 	set_alpn(t, s->alpn);
 	return 0;
 }
@@ -183,33 +215,6 @@ tls_client(const struct tls_settings *s, struct tls_context **out, struct fault 
 	return make_context(s, false, out, why);
 }
 
-/* ".example.com" takes any name below it, as SSL_add1_host does. */
-static int
-set_match(SSL *ssl, const char *names, struct fault *why)
-{
-	struct span rest = span_of(names ? names : ""), piece;
-
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	while (span_next(&rest, ", :\t", &piece)) {
-		autofree char *name = mem_span(piece);
-
-		if (SSL_add1_host(ssl, name) != 1)
-			return tls_fault(why, FAULT_INPUT, "certificate name");
-	}
-	return 0;
-}
-
-static int
-apply_wish(SSL *ssl, const struct tls_wish *wish, struct fault *why)
-{
-	if (!wish)
-		return 0;
-	if (wish->server_name && *wish->server_name && SSL_set_tlsext_host_name(ssl, wish->server_name) != 1)
-		return tls_fault(why, FAULT_INPUT, "SNI");
-	SSL_set_verify(ssl, wish->must_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-	return set_match(ssl, wish->match, why);
-}
-
 SSL *
 tls_session(struct tls_context *t, const struct tls_wish *wish, struct fault *why)
 {
@@ -222,7 +227,7 @@ tls_session(struct tls_context *t, const struct tls_wish *wish, struct fault *wh
 		tls_fault(why, FAULT_SYSTEM, "TLS");
 		return NULL;
 	}
-	if (!t->server && apply_wish(ssl, wish, why) < 0) {
+	if (!t->server && wish && tls_apply_wish(ssl, wish, why) < 0) {
 		SSL_free(ssl);
 		return NULL;
 	}

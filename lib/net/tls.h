@@ -9,6 +9,8 @@
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
+#include <stdint.h>
+
 #include "base/fault.h"
 #include "base/text.h"
 
@@ -30,6 +32,9 @@ struct tls_settings {
 	                                offer only others (ALPACA); NULL: none */
 	int         session_cache;   /* entries; 0: none. Tickets are on unless no_tickets */
 	bool        no_tickets;
+	int         verify_depth;    /* of chains; 0: OpenSSL's */
+	const char *dane_digests;    /* a client: "sha512 sha256", the most trusted first; NULL: both */
+	int64_t     session_ms;      /* a client: how long a session may be resumed; 0: never */
 };
 
 /* A zeroed struct is a valid client; a server needs a certificate. Strings may be NULL or "".
@@ -38,11 +43,24 @@ int  tls_server(const struct tls_settings *, struct tls_context **, struct fault
 int  tls_client(const struct tls_settings *, struct tls_context **, struct fault *);
 void tls_free(struct tls_context *);
 
-/* What a client wants to see. */
+/* A TLSA record (RFC 6698, 2.1); data is borrowed. A trust anchor is usage 2, selector 0 or 1, type 0. */
+struct tls_tlsa {
+	uint8_t     usage, selector, type;
+	struct span data;
+};
+
+/* What a client wants to see. Borrowed for the call only. */
 struct tls_wish {
 	const char *server_name;     /* SNI, or NULL */
 	const char *match;           /* names, comma separated, that the certificate must have; NULL: do not check names */
-	bool        must_verify;     /* a certificate that does not verify ends the handshake */
+	bool        must_verify;     /* a certificate that does not verify ends the handshake; else see tls_facts */
+	const char *protocols, *ciphers, *exclude_ciphers;   /* instead of the context's; NULL: as they are */
+	const char *fingerprints;    /* "AA:BB.., CC:.." of certificate or public key, by `digest`: instead of a chain */
+	const char *digest;          /* "sha256"; NULL is that */
+	const struct tls_tlsa *tlsa; /* the only authorities that count, if there are any (SSL_dane_*) */
+	size_t      n_tlsa;
+	const char *dane_base;       /* TLSA base domain, checked with usage 2; NULL: `match` alone is */
+	const char *session_key;     /* sessions of the same key may be resumed: it names peer and wish; NULL: none */
 };
 
 enum tls_trust { TLS_ANONYMOUS, TLS_UNTRUSTED, TLS_TRUSTED, TLS_VERIFIED };
@@ -55,9 +73,20 @@ struct tls_facts {
 	char details[160];           /* " key-exchange X25519 server-signature ..." or "" */
 	char peer_name[256], issuer_name[256], fingerprint[128];   /* certificate; "" without */
 	bool resumed;
+	char verify_error[120];      /* why the chain did not verify, or "" */
 };
 void tls_facts(const struct conn *, struct tls_facts *);
 /* "TLSv1.3 with cipher X (256/256 bits) key-exchange ..." */
 void tls_facts_line(const struct tls_facts *, struct text *);
+
+/* True when OpenSSL can use the record; others count as not there. Pure. */
+bool tls_tlsa_usable(const struct tls_tlsa *);
+
+/* The certificates and public keys of a PEM file as trust anchors, added to the array; data is owned by
+ * the caller (free). -1 also when there is none. */
+int tls_read_anchors(const char *path, struct tls_tlsa **, size_t *count, struct fault *);
+
+/* "sha256" and its like: is it known? */
+bool tls_digest_known(const char *name);
 
 #endif

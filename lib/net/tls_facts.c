@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/objects.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 
 #include "base/base64.h"
@@ -106,16 +107,6 @@ tell_certificate(X509 *cert, struct tls_facts *f)
 		at += (size_t)snprintf(f->fingerprint + at, sizeof f->fingerprint - at, "%s%02X", i ? ":" : "", digest[i]);
 }
 
-static enum tls_trust
-trust_of(SSL *ssl)
-{
-	if (!SSL_get0_peer_certificate(ssl))
-		return TLS_ANONYMOUS;
-	if (SSL_get_verify_result(ssl) != X509_V_OK)
-		return TLS_UNTRUSTED;
-	return !SSL_is_server(ssl) && SSL_get0_peername(ssl) ? TLS_VERIFIED : TLS_TRUSTED;
-}
-
 void
 tls_facts(const struct conn *c, struct tls_facts *out)
 {
@@ -127,7 +118,10 @@ tls_facts(const struct conn *c, struct tls_facts *out)
 		snprintf(f.protocol, sizeof f.protocol, "%s", SSL_get_version(ssl));
 		snprintf(f.cipher, sizeof f.cipher, "%s", cipher ? SSL_CIPHER_get_name(cipher) : "(NONE)");
 		f.bits = cipher ? SSL_CIPHER_get_bits(cipher, &f.algorithm_bits) : 0;
-		f.trust = trust_of(ssl);
+		f.trust = tls_trust_of(ssl);
+		if (SSL_get_verify_result(ssl) != X509_V_OK)
+			snprintf(f.verify_error, sizeof f.verify_error, "%s",
+			         X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
 		f.resumed = SSL_session_reused(ssl) == 1;
 		tell_details(ssl, &f);
 		if (SSL_get0_peer_certificate(ssl))

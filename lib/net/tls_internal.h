@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 
 #include "base/fault.h"
+#include "net/tls.h"
 
 struct tls_context;
 struct tls_settings;
@@ -17,6 +18,14 @@ struct text;
 SSL *tls_session(struct tls_context *, const struct tls_wish *, struct fault *);   /* owned; NULL and why */
 /* The oldest error of the library, in words. */
 int tls_fault(struct fault *, enum fault_class, const char *what);
+
+/* tls_wish.c: a client's wish applied to its session, and how far it came true. */
+int  tls_apply_wish(SSL *, const struct tls_wish *, struct fault *);
+enum tls_trust tls_trust_of(SSL *);
+
+/* tls_cache.c: sessions of clients that may be resumed. A monitor. */
+void tls_cache_enable(SSL_CTX *, int64_t ms);
+void tls_cache_use(SSL *, const char *key);      /* sets one, if there is one, and keeps those to come */
 
 /* tls_keys.c: certificates with their keys, and authorities, into the context. */
 int tls_load_keys(SSL_CTX *, const struct tls_settings *, struct fault *);

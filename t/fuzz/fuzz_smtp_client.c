@@ -40,6 +40,10 @@ set_up(void)
 	client.always_ehlo = client.skip_5xx_greeting = client.skip_quit_response = true;
 	client.line_length_limit = 998;
 	client.tls_level = TLS_NONE;
+	client.mime_nesting_limit = 20;
+	client.min_data_rate = 500;
+	client.data_xfer_timeout = client.xforward_timeout = 1000;
+	client.auth_cache_name = client.password_delimiter = "";
 	site.myhostname = "client.example.net";
 	content_fd = memfd_create("content", MFD_CLOEXEC);
 	if (content_fd < 0 || write(content_fd, content, sizeof content - 1) != sizeof content - 1)
@@ -95,7 +99,7 @@ deliver(int server, struct delivery *d, bool last, bool *accepted)
 	struct session *s = NULL;
 	struct trouble  t = {0};
 
-	if (session_begin(conn_new(server), &h, d->nexthop, true, &s, &t) == STEP_DONE) {
+	if (session_begin(conn_new(server), &h, &(struct session_wish){d->nexthop, d->sender, true}, &s, &t) == STEP_DONE) {
 		enum step step = transaction_send(s, d, last, &t);
 
 		assert(step == STEP_DONE || t.text.len > 0);
