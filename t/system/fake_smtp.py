@@ -3,7 +3,8 @@
 
     with FakeServer({"RCPT": "550 5.1.1 no"}) as f:  f.port, f.sessions[0].commands, f.messages
 
-The script names a step (GREETING EHLO HELO LHLO STARTTLS MAIL RCPT DATA DOT RSET QUIT) and what is done there: a reply, a
+The script names a step (GREETING EHLO HELO LHLO STARTTLS MAIL RCPT DATA DOT BDAT RSET QUIT;
+BDAT: a chunk that is not the last, which is DOT) and what is done there: a reply, a
 list of replies (one a time, the last again and again), or a function(session, argument) that gives a
 reply.  "close", "reset", "stall" and "garbage" do that instead of an answer; None sends nothing and goes on.
 `keywords` is the EHLO reply.  Whatever is not named is answered as a good server does.
@@ -12,7 +13,7 @@ import os, socket, ssl, struct, threading
 
 GOOD = {"GREETING": "220 fake.example.net ESMTP", "HELO": "250 fake.example.net", "MAIL": "250 2.1.0 Ok", "RCPT": "250 2.1.5 Ok",
         "DATA": "354 go on", "DOT": "250 2.0.0 Ok: queued as FAKE", "RSET": "250 2.0.0 Ok", "QUIT": "221 2.0.0 Bye",
-        "STARTTLS": "220 2.0.0 go on", "AUTH": "235 2.7.0 ok"}
+        "STARTTLS": "220 2.0.0 go on", "AUTH": "235 2.7.0 ok", "BDAT": "250 2.0.0 Ok", "XFORWARD": "250 2.0.0 Ok"}
 GARBAGE = bytes(range(1, 256)) * 40 + b"\r\n"
 
 
@@ -80,6 +81,19 @@ class Session:
             self.act("DOT", r)
         self.rcpts = []
 
+    def bdat(self, argument):
+        words = argument.split()
+        self.chunks = getattr(self, "chunks", b"") + self.file.read(int(words[0]))
+        if len(words) == 1:
+            self.act("BDAT", argument)
+            return
+        self.content, self.chunks = self.chunks, b""
+        with self.server.lock:
+            self.server.messages.append(self.content)
+        for r in (self.rcpts if self.server.lmtp else [""]):
+            self.act("DOT", r)
+        self.rcpts = []
+
     def one(self, line):
         verb, _, argument = line.partition(" ")
         verb = verb.upper()
@@ -97,6 +111,8 @@ class Session:
                 self.rcpts.append(argument)
         elif verb == "DATA":
             self.data(argument)
+        elif verb == "BDAT":
+            self.bdat(argument)
         elif verb == "QUIT":
             self.act(verb)
             raise Over
