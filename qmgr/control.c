@@ -7,16 +7,19 @@
  * message is claimed (entered into the table, so that nobody loads it) while
  * its file is changed.
  */
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/site.h"
 #include "ipc/notify.h"
 #include "ipc/peer.h"
 #include "ipc/queue_talk.h"
 #include "qmgr.h"
+#include "service/service.h"
 
 enum { READY };
 
@@ -66,10 +69,10 @@ static int
 do_flush_one(void *given, struct frame *request, struct frame *answer, struct fault *why)
 {
 	struct session  *s = given;
-	struct span      id = SPAN_NONE, site;
+	struct span      id = SPAN_NONE, domain;
 	enum queue_state state;
 
-	if (queue_decode_flush(request, &id, &site, why) < 0)
+	if (queue_decode_flush(request, &id, &domain, why) < 0)
 		return -1;
 	if (!queue_id_valid(id)) {
 		peer_refuse(answer, "not a queue id");
@@ -84,7 +87,7 @@ do_flush_one(void *given, struct frame *request, struct frame *answer, struct fa
 }
 
 static bool
-goes_to(struct queue_file *f, struct span site)
+goes_to(struct queue_file *f, struct span domain)
 {
 	int64_t at = queue_file_rcpt_first(f);
 
@@ -98,7 +101,7 @@ goes_to(struct queue_file *f, struct span site)
 		at = r.next;
 		sign = span_find_last(r.address, '@');
 		if (r.state == RCPT_TODO &&
-		    span_equal_nocase(span_from(r.address, (size_t)(sign + 1)), site))
+		    span_equal_nocase(span_from(r.address, (size_t)(sign + 1)), domain))
 			return true;
 	}
 }
@@ -107,12 +110,12 @@ static int
 do_flush_site(void *given, struct frame *request, struct frame *answer, struct fault *why)
 {
 	struct session    *s = given;
-	struct span        id, site = SPAN_NONE;
+	struct span        id, domain = SPAN_NONE;
 	struct queue_scan *scan;
 	struct queue_id    one;
 	int64_t            count = 0;
 
-	if (queue_decode_flush(request, &id, &site, why) < 0)
+	if (queue_decode_flush(request, &id, &domain, why) < 0)
 		return -1;
 	if (queue_scan_open(s->q->queue, QUEUE_DEFERRED, &scan, why) < 0) {
 		peer_refuse(answer, "%s", fault_text(why));
@@ -125,7 +128,7 @@ do_flush_site(void *given, struct frame *request, struct frame *answer, struct f
 		if (queue_file_open(s->q->queue, QUEUE_DEFERRED, one.text, QUEUE_OPEN_READ, &f,
 		                    why) != 0)
 			continue;
-		if (goes_to(f, site)) {
+		if (goes_to(f, domain)) {
 			hurry(s->q, span_of(one.text));
 			count++;
 		}
@@ -446,6 +449,22 @@ static const struct peer_verb verbs[] = {
 	{NULL, 0, 0, NULL}
 };
 
+/* smtpd's, for ETRN: whoever takes over a program on the network learns nothing of the queue. */
+static const struct peer_verb net_verbs[] = {
+	{"flush_site", READY, READY, do_flush_site},
+	{NULL, 0, 0, NULL}
+};
+static uid_t net_uid = (uid_t)-1;
+
+void
+control_prepare(void)
+{
+	const struct passwd *owner = service->root ? getpwnam(site.net_owner) : NULL;
+
+	if (owner)
+		net_uid = owner->pw_uid;
+}
+
 void
 control_serve(void *given)
 {
@@ -457,7 +476,7 @@ control_serve(void *given)
 	free(given);
 	if (peer_uid(s.sock, &uid, &why) == 0) {
 		s.may_change = uid == 0 || uid == geteuid();
-		peer_serve(s.sock, verbs, &s);
+		peer_serve(s.sock, uid == net_uid && !s.may_change ? net_verbs : verbs, &s);
 	} else {
 		log_warning("%s", fault_text(&why));
 	}

@@ -197,6 +197,7 @@ prepare(struct fault *why)
 		return fault_errno(why, "getrlimit");
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
+	control_prepare();
 	return read_services(why);
 }
 

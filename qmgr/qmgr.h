@@ -195,5 +195,6 @@ WAITS int message_requeue(struct queue *, enum queue_state, const char *id, stru
 /* control.c: a task's body; owns what it is given. */
 struct control { struct qmgr *qmgr; int sock; };
 WAITS void control_serve(void *control);
+void control_prepare(void);                            /* at start: who net_owner is */
 
 #endif

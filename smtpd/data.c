@@ -121,14 +121,14 @@ content_open(struct session *s)
 static void
 content_deadline(struct session *s, int64_t started)
 {
-	int64_t total = settings.timeout;
+	int64_t total = s->limits->timeout;
 
-	if (settings.per_request_deadline)
+	if (s->limits->per_request_deadline)
 		total += (int64_t)(s->t.content.received * 1000 / (uint64_t)settings.min_data_rate);
 	else
 		total = site.daemon_timeout;
 	conn_deadline(s->conn, started + total);
-	conn_patience(s->conn, settings.timeout);
+	conn_patience(s->conn, s->limits->timeout);
 }
 
 /* 0 at the end of data; -1 the client is gone. */

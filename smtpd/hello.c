@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "config/site.h"
+#include "ipc/queue_talk.h"
 #include "rules.h"
 #include "sasl.h"
 #include "session.h"
@@ -203,18 +204,44 @@ do_vrfy(struct session *s, struct span argument)
 	reply(s, "252 2.0.0 %.*s", SPAN_ARGS(span_first(argument, 400)));
 }
 
-/* RFC 1985: no site has asked for fast flush here (fast_flush_domains is not served). */
+/* RFC 1985: mail for the domain is tried at once, where fast_flush_domains allows it (ETRN_README). */
+static void
+flush_site(struct session *s, struct span domain)
+{
+	int listed = match_domain(prepared.fast_flush, domain, &s->why);
+
+	if (listed < 0)
+		log_warning("fast_flush_domains: table lookup problem: %s", fault_text(&s->why));
+	else if (listed == 0)
+		return reply(s, "459 <%.*s>: service unavailable", SPAN_ARGS(domain));
+	if (listed < 0 || queue_flush_site(domain, &s->why) < 0) {
+		log_warning("%s: ETRN: %s", s->client.label, fault_text(&s->why));
+		return reply(s, "458 Unable to queue messages");
+	}
+	reply(s, "250 Queuing started");
+}
+
 void
 do_etrn(struct session *s, struct span argument)
 {
-	if (argument.len == 0)
+	struct span  domain = span_trim(argument);
+	enum verdict verdict;
+
+	if (settings.helo_required && s->stage == CONNECTED)
+		return reply(s, "503 Error: send HELO/EHLO first");
+	if (domain.len && (domain.at[0] == '@' || domain.at[0] == '#'))
+		domain = span_from(domain, 1);
+	if (domain.len == 0)
 		return reply(s, "500 Syntax: ETRN domain");
-	if (!smtp_hello_valid(span_trim(argument)))
+	if (domain.len > 255 || !smtp_hello_valid(domain))
 		return reply(s, "501 Error: invalid parameter syntax");
 	s->t.recipient = SPAN_NONE;
-	if (rules_at_etrn(s) == REJECT)
+	s->t.etrn = domain = arena_span(s->t.arena, domain);
+	verdict = rules_at_etrn(s);
+	s->t.etrn = SPAN_NONE;
+	if (verdict == REJECT)
 		return reply_text(s, text_span(&s->refusal));
-	reply(s, "459 <%.*s>: service unavailable", SPAN_ARGS(span_first(argument, 255)));
+	flush_site(s, domain);
 }
 
 void

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 SMTPD_SOURCES = \
+	smtpd/dns.c smtpd/dns.h smtpd/rules_backup.c smtpd/stress.c smtpd/stress.h \
 	smtpd/footer.c smtpd/footer.h smtpd/proxy_filter.c smtpd/proxy_filter.h smtpd/xclient.c smtpd/xclient.h \
 	smtpd/auth.c smtpd/client.c smtpd/client.h smtpd/data.c smtpd/hello.c smtpd/mail.c \
 	smtpd/policy.c smtpd/policy.h smtpd/received.c smtpd/reply.c \

@@ -15,7 +15,7 @@
 #include "settings.h"
 #include "table/table.h"
 
-static const char *const asks[] = {"cleanup", "rewrite", "dnsd", "authd", "proxymap", "anvil", "dialer", "verify", NULL};
+static const char *const asks[] = {"cleanup", "rewrite", "dnsd", "authd", "proxymap", "anvil", "dialer", "verify", "qmgr", NULL};
 
 static void
 serve(int fd, const struct listener *listener)

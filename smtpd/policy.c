@@ -22,7 +22,8 @@ struct policy {
 	struct policy              *next;
 	const struct policy_options *options;
 	struct conn                *conn;
-	unsigned                    questions;
+	int                         questions;
+	int64_t                     born, used;
 };
 
 /* ---- options ---- */
@@ -34,13 +35,19 @@ set_option(struct policy_options *o, struct span name, struct span value, struct
 		return param_parse_duration(value, SPAN("1s"), &o->timeout, why);
 	if (span_is(name, "retry_delay"))
 		return param_parse_duration(value, SPAN("1s"), &o->retry_delay, why);
+	if (span_is(name, "max_idle"))
+		return param_parse_duration(value, SPAN("1s"), &o->max_idle, why);
+	if (span_is(name, "max_ttl"))
+		return param_parse_duration(value, SPAN("1s"), &o->max_ttl, why);
+	if (span_is(name, "request_limit"))
+		return param_parse_number(value, &o->request_limit, why);
 	if (span_is(name, "try_limit"))
 		return param_parse_number(value, &o->tries, why);
 	if (span_is(name, "default_action"))
 		o->default_action = mem_span(value);
 	else if (span_is(name, "policy_context"))
 		o->context = mem_span(value);
-	else if (!span_is(name, "max_idle") && !span_is(name, "max_ttl") && !span_is(name, "request_limit"))
+	else
 		return fault_set(why, FAULT_INPUT, "unknown policy service attribute \"%.*s\"", SPAN_ARGS(name));
 	return 0;
 }
@@ -73,6 +80,7 @@ policy_options_parse(struct span text, struct policy_options **out, struct fault
 	struct span            inside;
 
 	*out = o;
+	o->max_idle = o->max_ttl = o->request_limit = -1;
 	if (list_group(text, &inside))
 		return parse_group(o, inside, why);
 	o->endpoint = mem_span(text);
@@ -135,8 +143,8 @@ build_question(struct session *s, const struct policy_options *o, const char *in
 	add(t, "queue_id", s->t.submission ? span_of(session_queue_id(s)) : SPAN_NONE);
 	add(t, "instance", span_of(instance));
 	add_number(t, "size", (long long)size_known(s));
-	add(t, "etrn_domain", SPAN_NONE);
-	add(t, "stress", SPAN_NONE);
+	add(t, "etrn_domain", s->t.etrn);
+	add(t, "stress", span_of(s->limits->stressed ? "yes" : ""));
 	add(t, "sasl_method", span_of(s->sasl_method));
 	add(t, "sasl_username", span_of(s->sasl_user));
 	add(t, "sasl_sender", s->sasl_user[0] ? s->t.mail.auth : SPAN_NONE);
@@ -166,6 +174,19 @@ read_answer(struct conn *conn, struct text *action, struct fault *why)
 	return fault_set(why, FAULT_INPUT, "an answer without end");
 }
 
+/* smtpd_policy_service_max_idle, _max_ttl, _request_limit: a connection that has served its time is not asked again. */
+static void
+retire(struct policy *p)
+{
+	const struct policy_options *o = p->options;
+	int64_t max_idle = o->max_idle < 0 ? settings.policy_max_idle : o->max_idle;
+	int64_t max_ttl = o->max_ttl < 0 ? settings.policy_max_ttl : o->max_ttl, now = clock_now();
+	int     limit = o->request_limit < 0 ? settings.policy_request_limit : o->request_limit;
+
+	if (p->conn && (now - p->used > max_idle || now - p->born > max_ttl || (limit && p->questions >= limit)))
+		conn_free(take(p->conn));
+}
+
 static int
 ask_once(struct policy *p, struct span question, int64_t deadline, struct text *action, struct fault *why)
 {
@@ -175,10 +196,15 @@ ask_once(struct policy *p, struct span question, int64_t deadline, struct text *
 		if (ask_dial(span_of(p->options->endpoint), deadline, &fd, why) < 0)
 			return -1;
 		p->conn = conn_new(fd);
+		p->born = clock_now();
+		p->questions = 0;
 	}
 	conn_deadline(p->conn, deadline);
-	if (conn_write(p->conn, question, why) == 0 && conn_flush(p->conn, why) == 0 && read_answer(p->conn, action, why) == 0)
+	if (conn_write(p->conn, question, why) == 0 && conn_flush(p->conn, why) == 0 && read_answer(p->conn, action, why) == 0) {
+		p->used = clock_now();
+		p->questions++;
 		return 0;
+	}
 	conn_free(take(p->conn));
 	return -1;
 }
@@ -210,6 +236,7 @@ policy_ask(struct session *s, const struct policy_options *o, struct text *actio
 	/* the same for all questions about one message (greylisters count on that) */
 	snprintf(instance, sizeof instance, "%lx.%llx.%u.0", (long)getpid(), (long long)s->born_us, s->messages);
 	build_question(s, o, instance, &question);
+	retire(p);
 	for (int i = 0; i < tries; i++) {
 		bool kept = p->conn != NULL;
 

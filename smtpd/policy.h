@@ -19,7 +19,8 @@ struct policy;
 struct policy_options {
 	char   *endpoint;             /* "inet:127.0.0.1:10023", "unix:private/policy" */
 	int64_t timeout, retry_delay; /* ms; 0: the parameter's */
-	int     tries;
+	int64_t max_idle, max_ttl;    /* ms of a kept connection; -1: the parameter's */
+	int     tries, request_limit;
 	char   *default_action, *context;
 };
 

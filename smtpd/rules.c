@@ -216,7 +216,7 @@ static bool
 guards(const struct rule_list *l, int depth)
 {
 	static const char *const stops[] = {"reject", "reject_unauth_destination", "defer", "defer_unauth_destination",
-	                                    "defer_if_permit"};
+	                                    "defer_if_permit", "check_relay_domains"};
 
 	for (size_t i = 0; l && i < l->count; i++) {
 		for (size_t k = 0; k < COUNT(stops); k++)
@@ -332,7 +332,7 @@ check_of(struct session *s, enum about about)
 	case ABOUT_RECIPIENT: c.name = s->t.recipient; break;
 	case ABOUT_DATA: c.name = SPAN("DATA"); break;
 	case ABOUT_END_OF_DATA: c.name = SPAN("END-OF-MESSAGE"); break;
-	default: c.name = SPAN("ETRN"); break;
+	default: c.name = s->t.etrn; break;
 	}
 	return c;
 }
@@ -345,6 +345,18 @@ check_about(const struct check *c, enum about about)
 	other.warn = c->warn;
 	other.depth = c->depth;
 	return other;
+}
+
+void
+log_permit(struct check *c, struct span action)
+{
+	autotext struct text what = {0};
+	struct fault         why = {0};
+
+	if (!prepared.log_permit || match_string(prepared.log_permit, action, &why) <= 0)
+		return;
+	text_add_format(&what, "action=%.*s for %s=%.*s", SPAN_ARGS(action), c->class, SPAN_ARGS(c->name));
+	log_event(c->s, "permit", text_span(&what));
 }
 
 enum verdict
@@ -362,6 +374,8 @@ run_list(struct check *c, const struct rule_list *l)
 		}
 		v = use->rule->judge(c, use);
 		c->warn = warned;
+		if (v == PERMIT && !use->tables && !use->list && !use->policy)
+			log_permit(c, span_of(use->rule->name));
 		if (v != DUNNO)
 			return v;
 	}
@@ -392,9 +406,11 @@ run_text(struct check *c, struct span text)
 			use.argument = argument = mem_span(next);
 		if (use.list)
 			v = judge_class(c, &use);
-		else if (r && r->judge && (r->argument == NO_ARGUMENT || use.argument))
+		else if (r && r->judge && (r->argument == NO_ARGUMENT || use.argument)) {
 			v = r->judge(c, &use);
-		else {
+			if (v == PERMIT)
+				log_permit(c, word);
+		} else {
 			log_warning("unknown smtpd restriction: \"%.*s\"", SPAN_ARGS(span_first(word, 100)));
 			v = refuse_misconfigured(c);
 		}

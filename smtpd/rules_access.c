@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "ipc/ask_dns.h"
+#include "dns.h"
 #include "mail/netaddr.h"
 #include "mail/status.h"
 #include "rules_internal.h"
@@ -85,9 +85,20 @@ act_defer_if_reject(struct check *c, struct span text)
 	return DUNNO;
 }
 
+/* A filter before the queue has the message, and knows no such wish. */
+static bool
+is_out_of_reach(const char *action)
+{
+	if (settings.proxy_filter[0])
+		log_warning("access table: with smtpd_proxy_filter specified, action %s is unavailable", action);
+	return settings.proxy_filter[0];
+}
+
 static enum verdict
 act_hold(struct check *c, struct span text)
 {
+	if (is_out_of_reach("HOLD"))
+		return DUNNO;
 	log_action(c, "hold", text, "triggers HOLD action");
 	c->s->t.hold = true;
 	return DUNNO;
@@ -130,6 +141,8 @@ act_redirect(struct check *c, struct span text)
 		log_warning("access table: bad REDIRECT address: %.*s", SPAN_ARGS(text));
 		return refuse_misconfigured(c);
 	}
+	if (is_out_of_reach("REDIRECT"))
+		return DUNNO;
 	log_action(c, "redirect", SPAN_NONE, "triggers REDIRECT action");
 	c->s->t.redirect = address;
 	return DUNNO;
@@ -144,6 +157,8 @@ act_bcc(struct check *c, struct span text)
 		log_warning("access table: bad BCC address: %.*s", SPAN_ARGS(text));
 		return refuse_misconfigured(c);
 	}
+	if (is_out_of_reach("BCC"))
+		return DUNNO;
 	log_action(c, "bcc", SPAN_NONE, "triggers BCC action");
 	text_add(&c->s->t.bcc, address);
 	text_add_byte(&c->s->t.bcc, '\n');
@@ -157,6 +172,8 @@ act_filter(struct check *c, struct span text)
 		log_warning("access table: FILTER needs transport:destination: %.*s", SPAN_ARGS(text));
 		return refuse_misconfigured(c);
 	}
+	if (is_out_of_reach("FILTER"))
+		return DUNNO;
 	log_action(c, "filter", SPAN_NONE, "triggers FILTER action");
 	c->s->t.filter = arena_span(c->s->t.arena, text);
 	return DUNNO;
@@ -186,7 +203,8 @@ act_dunno(struct check *c, struct span text)
 static enum verdict
 act_ok(struct check *c, struct span text)
 {
-	(void)c, (void)text;
+	(void)text;
+	log_permit(c, SPAN("OK"));
 	return PERMIT;
 }
 
@@ -253,7 +271,7 @@ access_result(struct check *c, struct span value, const char *source)
 	if (is_code(value))
 		return act_code(c, value);
 	if (all_digits(value))
-		return PERMIT;
+		return act_ok(c, value);
 	if (!span_next(&rest, " \t", &word)) {
 		log_warning("%s: an empty result", source);
 		return DUNNO;
@@ -388,9 +406,13 @@ check_sasl_access(struct check *c, const struct rule_use *u)
 }
 
 enum verdict
-check_etrn_access(struct check *c, const struct rule_use *u)
+check_etrn_access(struct check *asked, const struct rule_use *u)
 {
-	return ask_plain(c, u, c->name);
+	struct check c = check_about(asked, ABOUT_ETRN);
+	enum verdict v = DUNNO;
+
+	ask(&c, u, TABLE_DOMAIN, c.s->t.etrn, &v);
+	return v;
 }
 
 /* By the certificate's SHA-256 fingerprint, whoever signed it: the table vouches for it. */
@@ -450,7 +472,7 @@ ask_addresses_of(struct check *c, const struct rule_use *u, struct span host)
 
 	if (ask(c, u, TABLE_DOMAIN, host, &v) && v != DUNNO)
 		return v;
-	if (ask_addresses(host, c->s->t.arena, &at, &count, &state, &c->s->why) < 0)
+	if (dns_addresses(host, c->s->t.arena, &at, &count, &state, &c->s->why) < 0)
 		return DUNNO;
 	for (size_t i = 0; i < count; i++)
 		if (ask(c, u, TABLE_IP, span_of(at[i].ip), &v) && v != DUNNO)
@@ -467,7 +489,7 @@ ask_servers_of(struct check *c, const struct rule_use *u, struct span domain, co
 	while (domain.len) {
 		ptrdiff_t dot;
 
-		if (ask_dns(domain, type, c->s->t.arena, &answer, &c->s->why) < 0 || answer.state == DNS_TROUBLE)
+		if (dns_records(domain, type, c->s->t.arena, &answer, &c->s->why) < 0 || answer.state == DNS_TROUBLE)
 			return DUNNO;
 		if (answer.state == DNS_FOUND || strcmp(type, "NS") != 0)
 			break;

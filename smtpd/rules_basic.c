@@ -450,8 +450,10 @@ const struct rule rules[] = {
 	{"permit_rhswl_client", WORD, permit_rhswl_client},
 	{"reject_unverified_sender", NO_ARGUMENT, reject_unverified_sender},
 	{"reject_unverified_recipient", NO_ARGUMENT, reject_unverified_recipient},
-	/* known to Postfix, refused at start until they are here */
-	{"permit_mx_backup", NO_ARGUMENT, NULL},
-	{"reject_unknown_forward_client_hostname", NO_ARGUMENT, NULL},
+	{"permit_mx_backup", NO_ARGUMENT, permit_mx_backup},
+	{"reject_unknown_forward_client_hostname", NO_ARGUMENT, reject_unknown_forward_client_hostname},
+	{"reject_maps_rbl", NO_ARGUMENT, reject_maps_rbl},
+	{"check_relay_domains", NO_ARGUMENT, check_relay_domains},
+	{"permit_naked_ip_address", NO_ARGUMENT, permit_naked_ip_address},
 	{NULL, NO_ARGUMENT, NULL},
 };

@@ -55,6 +55,8 @@ enum verdict defer_if_permit(struct check *, int code, const char *dsn, const ch
 enum verdict refuse_trouble(struct check *);         /* 451 4.3.0 Temporary lookup failure */
 enum verdict refuse_misconfigured(struct check *);   /* 451 4.3.5 Server configuration error */
 
+/* smtpd_log_access_permit_actions: what `action` has permitted. */
+void log_permit(struct check *, struct span action);
 WAITS enum verdict run_list(struct check *, const struct rule_list *);
 /* A list as text, from a table or a policy server: rules without tables, and classes. */
 WAITS enum verdict run_text(struct check *, struct span);
@@ -79,6 +81,8 @@ JUDGE(reject_rhsbl_sender); JUDGE(reject_rhsbl_recipient); JUDGE(permit_dnswl_cl
 JUDGE(check_policy_service);
 JUDGE(reject_unverified_recipient); JUDGE(reject_unverified_sender);
 bool is_verify_sender(struct span address);    /* of our own probes */
+JUDGE(permit_mx_backup); JUDGE(check_relay_domains); JUDGE(permit_naked_ip_address); JUDGE(reject_maps_rbl);
+JUDGE(reject_unknown_forward_client_hostname);
 JUDGE(reject_unlisted_recipient); JUDGE(reject_unlisted_sender);
 JUDGE(reject_unauth_destination); JUDGE(defer_unauth_destination); JUDGE(permit_auth_destination);
 JUDGE(reject_sender_login_mismatch); JUDGE(reject_authenticated_sender_login_mismatch);

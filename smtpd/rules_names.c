@@ -5,7 +5,7 @@
  * A lookup that fails for now refuses nothing by itself: what would have been
  * refused is deferred in case all else permits (reject_tempfail_action).
  */
-#include "ipc/ask_dns.h"
+#include "dns.h"
 #include "mail/netaddr.h"
 #include "rules_internal.h"
 
@@ -78,7 +78,7 @@ takes_mail(struct check *c, struct span name)
 	size_t              count = 0;
 	enum dns_state      state = DNS_NONE;
 
-	if (ask_dns(name, "MX", c->s->t.arena, &answer, &c->s->why) < 0 || answer.state == DNS_TROUBLE)
+	if (dns_records(name, "MX", c->s->t.arena, &answer, &c->s->why) < 0 || answer.state == DNS_TROUBLE)
 		return -1;
 	if (answer.state == DNS_NXDOMAIN)
 		return 0;
@@ -86,15 +86,15 @@ takes_mail(struct check *c, struct span name)
 		return 2;
 	if (answer.state == DNS_FOUND)
 		return 1;
-	if (ask_addresses(name, c->s->t.arena, &at, &count, &state, &c->s->why) < 0 || state == DNS_TROUBLE)
+	if (dns_addresses(name, c->s->t.arena, &at, &count, &state, &c->s->why) < 0 || state == DNS_TROUBLE)
 		return -1;
 	return count > 0;
 }
 
 static enum verdict
-lookup_trouble(struct check *c, const char *dsn, const char *reason)
+lookup_trouble(struct check *c, const char *action, const char *dsn, const char *reason)
 {
-	if (strcmp(settings.tempfail_action, "defer") == 0)
+	if (strcmp(action, "defer") == 0)
 		return refuse_it(c, 450, dsn, reason);
 	return defer_if_permit(c, 450, dsn, "<%.*s>: %s rejected: %s", SPAN_ARGS(c->name), c->class, reason);
 }
@@ -112,7 +112,7 @@ reject_unknown_helo_hostname(struct check *asked, const struct rule_use *u)
 		return reject_invalid_helo_hostname(asked, u);
 	known = takes_mail(&c, c.name);
 	if (known < 0)
-		return lookup_trouble(&c, "4.7.1", "Host not found");
+		return lookup_trouble(&c, settings.helo_tempfail, "4.7.1", "Host not found");
 	return known ? DUNNO : refuse_it(&c, settings.unknown_hostname_code, "4.7.1", "Host not found");
 }
 
@@ -165,7 +165,7 @@ unknown_domain(struct check *c, const struct route *r, const char *dsn, const ch
 		return DUNNO;
 	known = takes_mail(c, domain);
 	if (known < 0)
-		return lookup_trouble(c, dsn, "Domain not found");
+		return lookup_trouble(c, settings.address_tempfail, dsn, "Domain not found");
 	if (known == 2)
 		return refuse(c, null_mx_code, null_mx_dsn, "<%.*s>: %s rejected: Domain %.*s does not accept mail (nullMX)",
 		              SPAN_ARGS(c->name), c->class, SPAN_ARGS(domain));

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "config/site.h"
-#include "ipc/ask_dns.h"
+#include "dns.h"
 #include "mail/netaddr.h"
 #include "rules_internal.h"
 
@@ -70,13 +70,13 @@ listed(struct check *c, struct span what, const char *argument, struct span *rea
 
 	span_split(&pattern, '=', &zone);
 	name = arena_format(c->s->t.arena, "%.*s.%.*s", SPAN_ARGS(what), SPAN_ARGS(zone));
-	if (ask_dns(span_of(name), "A", c->s->t.arena, &answer, &c->s->why) < 0 || answer.state == DNS_TROUBLE) {
+	if (dns_records(span_of(name), "A", c->s->t.arena, &answer, &c->s->why) < 0 || answer.state == DNS_TROUBLE) {
 		log_warning("%s: RBL lookup error: %s", name, answer.trouble[0] ? answer.trouble : "Host not found, try again");
 		return 0;
 	}
 	for (size_t i = 0; answer.state == DNS_FOUND && i < answer.n_records; i++)
 		found |= answer_matches(pattern, answer.records[i]);
-	if (found && ask_dns(span_of(name), "TXT", c->s->t.arena, &text, &c->s->why) == 0 && text.state == DNS_FOUND &&
+	if (found && dns_records(span_of(name), "TXT", c->s->t.arena, &text, &c->s->why) == 0 && text.state == DNS_FOUND &&
 	    text.n_records)
 		*reason = text.records[0];
 	return found;

@@ -149,7 +149,7 @@ session_line(struct session *s, size_t limit, struct span *line)
 {
 	bool crlf;
 
-	conn_deadline(s->conn, clock_after(settings.timeout));
+	conn_deadline(s->conn, clock_after(s->limits->timeout));
 	conn_patience(s->conn, 0);
 	if (conn_line(s->conn, limit, line, &crlf, &s->why) < 0) {
 		if (s->why.class != FAULT_INPUT || skip_line(s) < 0) {
@@ -285,7 +285,7 @@ run_verb(struct session *s, const struct verb *v, struct span argument)
 	} else {
 		v->handle(s, argument);
 	}
-	if ((v->flags & JUNK) && s->junk++ > settings.junk_command_limit)
+	if ((v->flags & JUNK) && s->junk++ > s->limits->junk_command_limit)
 		s->errors++;
 }
 
@@ -356,7 +356,7 @@ converse(struct session *s)
 		struct span line;
 		int         got;
 
-		if (s->errors >= settings.hard_error_limit) {
+		if (s->errors >= s->limits->hard_error_limit) {
 			s->errorless = true;
 			reply(s, "421 4.7.0 %s Error: too many errors", site.myhostname);
 			log_info("too many errors after %s from %s", s->where, s->client.label);
@@ -401,6 +401,10 @@ greet(struct session *s)
 
 	if (too_many) {
 		reply(s, "421 4.7.0 %s Error: %s from %s", site.myhostname, too_many, s->client.address);
+		return;
+	}
+	if (settings.tls_wrapper && tls_too_often(s)) {
+		s->over = true;         /* nothing can be said in clear here */
 		return;
 	}
 	if (settings.tls_wrapper && tls_begin(s) < 0)
@@ -465,8 +469,9 @@ session_run(struct conn *conn, const struct client *client)
 	s->arena = arena_new();
 	s->t.arena = arena_new();
 	s->where = "CONNECT";
+	s->limits = limits_now();
 	memcpy(s->protocol, "SMTP", 5);
-	conn_deadline(conn, clock_after(settings.timeout));
+	conn_deadline(conn, clock_after(s->limits->timeout));
 	client_know(&s->client);
 	log_info("connect from %s", s->client.label);
 	s->may_xclient = client_listed(prepared.xclient_hosts, &s->client);

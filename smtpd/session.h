@@ -28,6 +28,7 @@
 #include "mail/smtp_syntax.h"
 #include "net/conn.h"
 #include "net/tls.h"
+#include "stress.h"
 #include "xclient.h"
 
 struct proxy_filter;
@@ -92,6 +93,7 @@ struct session {
 	bool               over;            /* hang up after the reply */
 	bool               quit, gone;
 	bool               esmtp;
+	const struct limits *limits;        /* borrowed: calm, or under stress */
 	int64_t            born_us;
 	unsigned           messages;        /* MAIL commands */
 	char               helo[256];       /* harmless; "" before HELO */
@@ -149,6 +151,7 @@ WAITS void do_help(struct session *, struct span argument);
 WAITS void do_quit(struct session *, struct span argument);
 
 WAITS int open_message(struct session *);            /* at cleanup; -1: logged */
+WAITS bool tls_too_often(struct session *);          /* smtpd_client_new_tls_session_rate_limit */
 WAITS int tls_begin(struct session *);               /* the handshake; -1: the session is over */
 unsigned offered_keywords(struct session *);         /* enum smtp_keyword */
 unsigned hidden_keywords(struct session *);          /* smtpd_discard_ehlo_keywords, and by address */

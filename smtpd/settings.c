@@ -14,6 +14,7 @@
 #include "mail/smtp_syntax.h"
 #include "rules.h"
 #include "service/service.h"
+#include "stress.h"
 
 struct settings settings;
 struct prepared prepared;
@@ -132,6 +133,9 @@ const struct param smtpd_params[] = {
 	LIST("smtpd_recipient_restrictions", &S.recipient_rules, "", "rules about RCPT TO"),
 	LIST("smtpd_data_restrictions", &S.data_rules, "", "rules at DATA"),
 	LIST("smtpd_end_of_data_restrictions", &S.end_of_data_rules, "", "rules at the end of content"),
+	LIST("fast_flush_domains", &S.fast_flush, "$relay_domains", "domains whose mail ETRN makes to be tried at once"),
+	DURATION("fast_flush_purge_time", NULL, "7d", "0s", "", "not needed: the queue itself is asked"),
+	DURATION("fast_flush_refresh_time", NULL, "12h", "0s", "", "not needed: the queue itself is asked"),
 	LIST("smtpd_etrn_restrictions", &S.etrn_rules, "", "rules about ETRN"),
 	LIST("smtpd_restriction_classes", &S.classes, "", "parameters that hold lists of rules"),
 	LIST("local_header_rewrite_clients", &S.local_rewrite, "permit_inet_interfaces", "clients whose headers are completed"),
@@ -171,6 +175,16 @@ const struct param smtpd_params[] = {
 	STRING("smtpd_policy_service_policy_context", &S.policy_context, "", "told to policy servers"),
 	DURATION("smtpd_policy_service_timeout", &S.policy_timeout, "100s", "1s", "", "time for a policy server"),
 	DURATION("smtpd_policy_service_retry_delay", &S.policy_retry_delay, "1s", "1s", "", "between tries"),
+	STRING("unknown_address_tempfail_action", &S.address_tempfail, "$reject_tempfail_action", "when reject_unknown_sender_domain or reject_unknown_recipient_domain cannot look up"),
+	STRING("unknown_helo_hostname_tempfail_action", &S.helo_tempfail, "$reject_tempfail_action", "when reject_unknown_helo_hostname cannot look up"),
+	LIST("maps_rbl_domains", &S.maps_rbl_domains, "", "DNS lists of reject_maps_rbl; see reject_rbl_client"),
+	LIST("smtpd_log_access_permit_actions", &S.log_permit, "", "rules and table results that permit and are logged"),
+	LIST("smtpd_dns_reply_filter", &S.dns_reply_filter, "", "tables of DNS records to be ignored by rules"),
+	STRING("stress", &S.stress, "", "yes: as for sessions that begin when all places are taken"),
+	NUMBER("smtpd_history_flush_threshold", NULL, "100", "1", "", "not needed: a session keeps no history"),
+	DURATION("smtpd_policy_service_max_idle", &S.policy_max_idle, "300s", "1s", "", "idle time after which a connection is not used again"),
+	DURATION("smtpd_policy_service_max_ttl", &S.policy_max_ttl, "1000s", "1s", "", "age after which a connection is not used again"),
+	NUMBER("smtpd_policy_service_request_limit", &S.policy_request_limit, "0", "0", "", "questions over one connection; 0: no limit"),
 	NUMBER("smtpd_policy_service_try_limit", &S.policy_tries, "2", "1", "", "tries before the default action"),
 	END_OF_PARAMS
 };
@@ -280,6 +294,13 @@ make_forbidden(struct faults *faults)
 	list_free(&rest);
 }
 
+static void
+check_tempfail(const char *name, const char *value, struct faults *faults)
+{
+	if (strcmp(value, "defer_if_permit") != 0 && strcmp(value, "defer") != 0)
+		faults_add(faults, "%s: \"%s\" is none of: defer_if_permit defer", name, value);
+}
+
 /* What would let in what it should keep out, if it were ignored. */
 static void
 refuse_bad(struct faults *faults)
@@ -287,8 +308,9 @@ refuse_bad(struct faults *faults)
 	for (size_t i = 0; i < settings.proxy_options.count; i++)
 		if (strcmp(settings.proxy_options.item[i], "speed_adjust") != 0)
 			faults_add(faults, "smtpd_proxy_options: \"%s\" is none of: speed_adjust", settings.proxy_options.item[i]);
-	if (strcmp(settings.tempfail_action, "defer_if_permit") != 0 && strcmp(settings.tempfail_action, "defer") != 0)
-		faults_add(faults, "reject_tempfail_action: \"%s\" is none of: defer_if_permit defer", settings.tempfail_action);
+	check_tempfail("reject_tempfail_action", settings.tempfail_action, faults);
+	check_tempfail("unknown_address_tempfail_action", settings.address_tempfail, faults);
+	check_tempfail("unknown_helo_hostname_tempfail_action", settings.helo_tempfail, faults);
 }
 
 static void
@@ -360,6 +382,12 @@ settings_prepare(struct fault *why)
 	           &prepared.xforward_hosts, &faults);
 	make_match("smtpd_authorized_verp_clients", &settings.verp_clients, parents("smtpd_authorized_verp_clients"),
 	           &prepared.verp_clients, &faults);
+	make_match("fast_flush_domains", &settings.fast_flush, parents("fast_flush_domains"), &prepared.fast_flush, &faults);
+	make_match("permit_mx_backup_networks", &settings.permit_mx_backup_networks, parents("permit_mx_backup_networks"),
+	           &prepared.mx_backup_networks, &faults);
+	make_match("smtpd_log_access_permit_actions", &settings.log_permit, 0, &prepared.log_permit, &faults);
+	make_tables("smtpd_dns_reply_filter", &settings.dns_reply_filter, &prepared.dns_filter, &faults);
+	stress_prepare(&faults);
 	make_tables("smtpd_command_filter", &settings.command_filter, &prepared.command_filter, &faults);
 	make_tables("smtpd_reject_filter_maps", &settings.reject_filter_maps, &prepared.reject_filter, &faults);
 	make_tables("smtpd_reject_footer_maps", &settings.reject_footer_maps, &prepared.reject_footer, &faults);

@@ -66,14 +66,17 @@ struct settings {
 	int         reject_code, defer_code, access_reject_code, access_defer_code, relay_code, invalid_hostname_code,
 	            unknown_hostname_code, non_fqdn_code, unknown_client_code, unknown_address_code, rbl_code,
 	            plaintext_code, multi_bounce_code;
-	const char *tempfail_action;
 	const char *verify_sender, *unverified_recipient_reason, *unverified_sender_reason;
 	int64_t     verify_sender_ttl, verify_poll_delay;
 	int         verify_polls, unverified_recipient_reject, unverified_recipient_defer, unverified_sender_reject,
 	            unverified_sender_defer, unverified_recipient_tempfail, unverified_sender_tempfail;
+	const char *tempfail_action, *address_tempfail, *helo_tempfail;
+	struct list maps_rbl_domains, log_permit, dns_reply_filter;
+	const char *stress;
+	struct list fast_flush;
 	const char *policy_default, *policy_context;
-	int64_t     policy_timeout, policy_retry_delay;
-	int         policy_tries;
+	int64_t     policy_timeout, policy_retry_delay, policy_max_idle, policy_max_ttl;
+	int         policy_tries, policy_request_limit;
 };
 
 extern struct settings settings;
@@ -85,6 +88,8 @@ struct prepared {
 	bool                must_tls;
 	struct match_list  *mynetworks, *rate_exceptions, *bare_newline_exclusions, *sasl_exceptions;
 	struct match_list  *xclient_hosts, *xforward_hosts, *verp_clients;
+	struct match_list  *fast_flush, *mx_backup_networks, *log_permit;
+	struct table_list  *dns_filter;
 	struct table_list  *command_filter, *reject_filter, *reject_footer;
 	struct table_list  *sender_login, *rbl_reply, *discard_ehlo, *relay_clientcerts;
 	struct rule_list   *client, *helo, *sender, *relay, *recipient, *data, *end_of_data, *etrn, *local_rewrite;

@@ -35,6 +35,12 @@ service_watch_table(struct table *t)
 	(void)t;
 }
 
+int
+service_session_count(void)
+{
+	return 0;
+}
+
 /* ---- a message, kept in a file without a name until postdrop takes it ---- */
 
 struct submission {

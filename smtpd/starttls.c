@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/site.h"
 #include "session.h"
 #include "settings.h"
 
@@ -31,14 +32,16 @@ log_failure(struct session *s)
 	log_info("SSL_accept error from %s: %s", s->client.label, strstr(reason, "library problem") ? "-1" : reason);
 }
 
+bool
+tls_too_often(struct session *s)
+{
+	return client_exceeds(&s->client, "newtls", "New TLS session rate", settings.newtls_rate_limit);
+}
+
 int
 tls_begin(struct session *s)
 {
-	if (client_exceeds(&s->client, "newtls", "New TLS session rate", settings.newtls_rate_limit)) {
-		s->over = true;
-		return -1;
-	}
-	conn_deadline(s->conn, clock_after(settings.starttls_timeout));
+	conn_deadline(s->conn, clock_after(s->limits->starttls_timeout));
 	if (conn_accept_tls(s->conn, prepared.tls, &s->why) < 0) {
 		log_failure(s);
 		s->gone = s->over = true;
@@ -48,7 +51,7 @@ tls_begin(struct session *s)
 	s->is_tls = true;
 	tls_facts(s->conn, &s->tls);
 	log_handshake(s);
-	conn_deadline(s->conn, clock_after(settings.timeout));
+	conn_deadline(s->conn, clock_after(s->limits->timeout));
 	session_greeted_again(s);
 	return 0;
 }
@@ -69,6 +72,8 @@ do_starttls(struct session *s, struct span argument)
 		s->over = true;
 		return;
 	}
+	if (tls_too_often(s))
+		return reply(s, "421 4.7.0 %s Error: too many new TLS sessions from %s", site.myhostname, s->client.address);
 	reply(s, "220 2.0.0 Ready to start TLS");
 	if (!s->gone)
 		tls_begin(s);

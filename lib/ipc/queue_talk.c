@@ -70,6 +70,18 @@ queue_flush(const char *directory, struct span queue_id, struct span site, struc
 }
 
 int
+queue_flush_site(struct span site, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "flush_site");
+	frame_put(&f, "site", site);
+	if (peer_call("qmgr", &f, clock_after(ANSWER_MS), why) < 0)
+		return -1;
+	return frame_is(&f, "done") ? 0 : fault_set(why, FAULT_PEER, "unexpected answer of qmgr");
+}
+
+int
 queue_change(const char *directory, const char *what, struct span queue_id, struct span queue,
              int64_t *count, struct fault *why)
 {

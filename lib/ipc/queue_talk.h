@@ -11,7 +11,7 @@
  *
  *   flush                               | done
  *   flush_one queue_id=..               | done
- *   flush_site site=..                  | done          (ETRN, postqueue -s)
+ *   flush_site site=..                  | done          (ETRN, postqueue -s: all that net_owner may ask)
  *   change    what=delete|hold|release|requeue|expire queue_id=..|ALL [queue=..]   | done count=..
  *   list                                | { message queue=.. queue_id=.. arrival_us=.. size=.. sender=.. [expired=yes]
  *                                       |   { rcpts { address=.. reason=.. }* }* }* | done count=..
@@ -27,6 +27,8 @@
 /* sock: a connected datagram socket. Never waits; loss is fine. */
 void queue_notice(int sock, struct span queue_id);
 WAITS int queue_flush(const char *public_directory, struct span queue_id_or_none, struct span site_or_none, struct fault *);
+/* ETRN: from a role's directory, where only this may be asked. */
+WAITS int queue_flush_site(struct span site, struct fault *);
 WAITS int queue_change(const char *public_directory, const char *what, struct span queue_id, struct span queue, int64_t *count, struct fault *);
 
 

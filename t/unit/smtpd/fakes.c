@@ -36,6 +36,12 @@ service_watch_table(struct table *t)
 }
 
 int
+service_session_count(void)
+{
+	return 0;
+}
+
+int
 fakes_configure(const char *main_cf, bool may_fail)
 {
 	static const struct param *const tables[] = {site_params, smtpd_params, NULL};

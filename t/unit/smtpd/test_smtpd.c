@@ -473,7 +473,6 @@ UNIT_TEST(bad_configuration)
 		"smtpd_recipient_restrictions = permit_mynetwork\n", "smtpd_recipient_restrictions = check_sender_access\n",
 		"smtpd_recipient_restrictions = check_sender_access nonsense:/x\n", "smtpd_relay_restrictions = permit\n",
 		"smtpd_tls_security_level = encrypt\n", "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /nonexistent\n",
-		"smtpd_recipient_restrictions = reject_unknown_forward_client_hostname, reject\n", "smtpd_restriction_classes = a\n",
 		"smtpd_recipient_restrictions = check_policy_service { unix:x, bogus=1 }\n", "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = x\n",
 	};
 
