@@ -18,7 +18,7 @@ enum { HEADER_FIRST = 65536, MAP_FROM = 1 << 20, SEND_PIECE = 65536 };
 void
 content_start(struct content *c, struct imap_session *s, uint32_t uid, struct arena *arena)
 {
-	*c = (struct content){.session = s, .uid = uid, .arena = arena, .fd = -1};
+	*c = (struct content){.session = s, .folder = s->folder, .uid = uid, .arena = arena, .fd = -1};
 }
 
 void
@@ -39,7 +39,7 @@ content_open(struct content *c, struct fault *why)
 {
 	if (c->opened)
 		return 0;
-	if (folder_message_open(c->session->folder, c->uid, &c->fd, &c->st, why) < 0)
+	if (folder_message_open(c->folder, c->uid, &c->fd, &c->st, why) < 0)
 		return -1;
 	c->opened = true;
 	return 0;
@@ -136,6 +136,49 @@ content_header_mime(struct content *c, struct mime **out, struct fault *why)
 	}
 	*out = c->header_mime;
 	return 0;
+}
+
+int
+content_size(struct imap_session *s, struct folder *f, uint32_t uid, bool full, struct arena *arena,
+	uint64_t *size)
+{
+	const struct message *m = folder_find(f, uid);
+	struct file_name      name;
+	struct content        c;
+	struct span           all;
+	int                   result = 0;
+
+	if (!m)
+		return -1;
+	file_name_parse(span_of(m->name), &name);
+	if (full ? name.has_full_size : name.has_size) {
+		*size = full ? name.full_size : name.size;
+		return 0;
+	}
+	content_start(&c, s, uid, arena);
+	c.folder = f;
+	if (full && (result = content_all(&c, &all, NULL)) == 0)
+		*size = line_crlf_size(all);
+	else if (!full && (result = content_open(&c, NULL)) == 0)
+		*size = (uint64_t)c.st.st_size;
+	content_end(&c);
+	return result;
+}
+
+void
+content_send_binary(struct imap_session *session, struct span in, uint64_t start, uint64_t count)
+{
+	in = span_from(in, start < in.len ? (size_t)start : in.len);
+	in = span_first(in, count < in.len ? (size_t)count : in.len);
+	text_add_format(&session->out, "%s{%zu}\r\n", span_has(in, '\0') ? "~" : "", in.len);
+	imap_flush_out(session);
+	while (in.len && !session->over) {
+		struct span piece = span_first(in, SEND_PIECE);
+
+		conn_deadline(session->conn, clock_after(imap_config.timeout));
+		imap_send(session, piece);
+		in = span_from(in, piece.len);
+	}
 }
 
 struct sender {

@@ -42,16 +42,39 @@ do_id(struct imap_session *s)
 	imap_finish(s, "OK ID completed.");
 }
 
-/* RFC 5161: nothing that can be enabled is announced yet; unknown names are ignored. */
+/* RFC 5161: what is unknown is ignored; what was on already is not told again. */
 void
 do_enable(struct imap_session *s)
 {
+	struct manner *m = &s->manner;
+	const struct {
+		const char *name;
+		bool       *on, *too;          /* `too`: what it brings along */
+	} known[] = {
+		{"CONDSTORE", &m->condstore, NULL},
+		{"QRESYNC", &m->qresync, &m->condstore},       /* RFC 7162, 3.2.3 */
+		{"IMAP4rev2", &m->rev2, NULL},
+		{"UTF8=ACCEPT", &m->utf8, NULL},
+		{"UIDONLY", &m->uidonly, NULL},
+	};
+
 	for (const struct argument *a = s->command.arguments; a; a = a->next)
 		if (a->type != ARGUMENT_ATOM) {
 			imap_bad_arguments(s);
 			return;
 		}
-	imap_say(s, "* ENABLED");
+	text_add_string(&s->out, "* ENABLED");
+	for (const struct argument *a = s->command.arguments; a; a = a->next)
+		for (size_t i = 0; i < COUNT(known); i++) {
+			if (!argument_is_atom(a, known[i].name))
+				continue;
+			if (!*known[i].on)
+				text_add_format(&s->out, " %s", known[i].name);
+			*known[i].on = true;
+			if (known[i].too)
+				*known[i].too = true;
+		}
+	imap_say(s, "%s", "");
 	imap_finish(s, "OK Enabled.");
 }
 

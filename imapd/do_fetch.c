@@ -6,13 +6,14 @@
 
 #include "base/clock.h"
 #include "content.h"
+#include "preview.h"
 #include "fetch_items.h"
 #include "imap_config.h"
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/line.h"
 #include "session.h"
-#include "store/index.h"
+#include "store/history.h"
 
 struct fetching {
 	struct imap_session *session;
@@ -20,6 +21,11 @@ struct fetching {
 	struct arena        *arena;          /* of one message */
 	struct index_batch  *batch;          /* NULL: no cache */
 	bool                 missing;        /* a message was gone */
+	bool                 unknown_encoding;   /* BINARY of what nobody can decode (RFC 3516, 4.3) */
+	bool                 changed_since, vanished;
+	uint64_t             since;
+	bool                 partial;        /* RFC 9394 */
+	int64_t              from, to;
 };
 
 /* What is known of a message without its file, from its name or the cache. */
@@ -172,6 +178,100 @@ fetch_section(struct fetching *f, struct facts *facts, const struct fetch_item *
 	return 0;
 }
 
+static bool
+can_decode(struct span encoding)
+{
+	static const char *const known[] = {"", "7bit", "8bit", "binary", "base64", "quoted-printable"};
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (span_is_nocase(encoding, known[i]))
+			return true;
+	return false;
+}
+
+/* Line ends of what was not encoded are ours (LF): told with CRLF, as BODY[] tells them. */
+static void
+add_crlf(struct span in, struct text *out)
+{
+	for (size_t i = 0; i < in.len; i++) {
+		if (in.at[i] == '\n' && (i == 0 || in.at[i - 1] != '\r'))
+			text_add_byte(out, '\r');
+		text_add_byte(out, in.at[i]);
+	}
+}
+
+/* BINARY[part] and BINARY.SIZE[part] */
+static int
+fetch_binary(struct fetching *f, struct facts *facts, const struct fetch_item *item, struct fault *why)
+{
+	struct text            *out = &f->session->out;
+	autotext struct text    bytes = {0}, told = {0};
+	struct mime            *mime;
+	const struct mime_part *p;
+	struct span             encoding;
+
+	if (content_mime(&facts->content, &mime, why) < 0)
+		return -1;
+	p = imap_section_part(mime, &item->section);
+	encoding = p && item->section.depth ? p->encoding : SPAN_NONE;
+	text_add(out, item->label);
+	text_add_byte(out, ' ');
+	if (p && !can_decode(encoding))
+		f->unknown_encoding = true;
+	if (!p || !can_decode(encoding)) {
+		text_add_string(out, item->kind == FETCH_BINARY ? "NIL" : "0");
+		return 0;
+	}
+	if (span_is_nocase(encoding, "base64")) {
+		mime_decode_body(mime, p, &told);
+	} else {
+		if (item->section.depth == 0)
+			text_add(&bytes, mime->message);
+		else
+			mime_decode_body(mime, p, &bytes);
+		add_crlf(text_span(&bytes), &told);
+	}
+	if (item->kind == FETCH_BINARY_SIZE) {
+		text_add_format(out, "%zu", told.len);
+		return 0;
+	}
+	content_send_binary(f->session, text_span(&told), item->partial ? item->start : 0,
+		item->partial ? item->count : UINT64_MAX);
+	f->session->counts.bodies++;
+	f->session->counts.body_bytes += told.len;
+	return 0;
+}
+
+static int
+fetch_preview(struct fetching *f, struct facts *facts, struct fault *why)
+{
+	autotext struct text preview = {0};
+	struct mime         *mime;
+
+	if (content_mime(&facts->content, &mime, why) < 0)
+		return -1;
+	preview_make(mime, &preview);
+	text_add_string(&f->session->out, "PREVIEW ");
+	imap_add_string(text_span(&preview), &f->session->out);
+	return 0;
+}
+
+static void
+fetch_save_date(struct fetching *f, uint32_t uid)
+{
+	struct text *out = &f->session->out;
+	int64_t      saved;
+
+	text_add_string(out, "SAVEDATE ");
+	if (!history_saved(f->session->folder, uid, &saved)) {
+		text_add_string(out, "NIL");
+		return;
+	}
+	text_add_byte(out, '"');
+	date_add_imap(date_local(saved), out);
+	text_add_byte(out, '"');
+}
+
 static int
 fetch_item(struct fetching *f, struct facts *facts, const struct fetch_item *item, size_t position,
 	struct fault *why)
@@ -181,6 +281,7 @@ fetch_item(struct fetching *f, struct facts *facts, const struct fetch_item *ite
 	struct text               *out = &s->out;
 	int64_t                    date;
 	uint64_t                   size;
+	char                       id[33];
 
 	switch (item->kind) {
 	case FETCH_UID:
@@ -210,6 +311,24 @@ fetch_item(struct fetching *f, struct facts *facts, const struct fetch_item *ite
 		return find_described(f, facts, item->kind, out, why);
 	case FETCH_SECTION:
 		return fetch_section(f, facts, item, why);
+	case FETCH_MODSEQ:
+		text_add_format(out, "MODSEQ (%llu)", (unsigned long long)v->modseq);
+		return 0;
+	case FETCH_EMAILID:
+		object_id_of(folder_guid(s->folder, facts->message), id);
+		text_add_format(out, "EMAILID (%s)", id);
+		return 0;
+	case FETCH_THREADID: /* RFC 8474, 5.2: a server that has none says NIL */
+		text_add_string(out, "THREADID NIL");
+		return 0;
+	case FETCH_SAVEDATE:
+		fetch_save_date(f, v->uid);
+		return 0;
+	case FETCH_PREVIEW:
+		return fetch_preview(f, facts, why);
+	case FETCH_BINARY:
+	case FETCH_BINARY_SIZE:
+		return fetch_binary(f, facts, item, why);
 	}
 	return 0;
 }
@@ -227,6 +346,16 @@ is_at_hand(struct fetching *f, struct facts *facts, struct fault *why)
 		switch (f->items.at[i].kind) {
 		case FETCH_UID:
 		case FETCH_FLAGS:
+		case FETCH_MODSEQ:
+		case FETCH_EMAILID:
+		case FETCH_THREADID:
+		case FETCH_SAVEDATE:
+			continue;
+		case FETCH_PREVIEW:
+		case FETCH_BINARY:
+		case FETCH_BINARY_SIZE:
+			if (content_all(&facts->content, &all, why) < 0)
+				return false;
 			continue;
 		case FETCH_INTERNALDATE:
 			if (find_date(f, facts, &date, why) < 0)
@@ -272,10 +401,23 @@ fetch_message(struct fetching *f, size_t position)
 		return why.error == ENOENT ? 0 : -1;
 	}
 	facts.message = folder_find(s->folder, s->view.at[position].uid); /* a sync may have moved it */
-	text_add_format(&s->out, "* %zu FETCH (", position + 1);
+	if (!facts.message) {
+		content_end(&facts.content);
+		f->missing = true;
+		return 0;
+	}
+	if (s->manner.uidonly)
+		view_open_fetch(&s->view, position, false, &s->out);
+	else
+		text_add_format(&s->out, "* %zu FETCH (", position + 1);
+	bool first = true;
+
 	for (size_t i = 0; result == 0 && i < f->items.count; i++) {
-		if (i)
+		if (s->manner.uidonly && f->items.at[i].kind == FETCH_UID)
+			continue; /* RFC 9586, 3.3: it stands in front */
+		if (!first)
 			text_add_byte(&s->out, ' ');
+		first = false;
 		result = fetch_item(f, &facts, &f->items.at[i], position, &s->why);
 	}
 	imap_say(s, ")");
@@ -304,42 +446,143 @@ set_seen(struct imap_session *s, const size_t *positions, size_t count, bool *ch
 	for (size_t i = 0; i < n; i++) {
 		struct message *m = folder_find(s->folder, uids[i]);
 
-		if (m) /* told by this FETCH */
-			s->view.at[view_position(&s->view, uids[i])].flags |= m->flags & MESSAGE_SEEN;
+		if (m) { /* told by this FETCH */
+			struct view_message *v = &s->view.at[view_position(&s->view, uids[i])];
+
+			v->flags |= m->flags & MESSAGE_SEEN;
+			v->modseq = m->modseq;
+		}
 	}
 	return 0;
+}
+
+static bool
+parse_partial(struct span range, struct fetching *f)
+{
+	struct span first;
+	bool        negative = span_starts(range, "-");
+	uint64_t    a, b;
+
+	if (!span_split(&range, ':', &first) || span_starts(range, "-") != negative
+		|| !span_number(span_from(first, negative), &a) || !span_number(span_from(range, negative), &b)
+		|| a == 0 || b == 0 || a > UINT32_MAX || b > UINT32_MAX)
+		return false;
+	f->partial = true;
+	f->from = negative ? -(int64_t)a : (int64_t)a;
+	f->to = negative ? -(int64_t)b : (int64_t)b;
+	return true;
+}
+
+/* "(CHANGEDSINCE n [VANISHED] [PARTIAL a:b])" */
+static bool
+parse_modifiers(struct imap_session *s, const struct argument *list, struct fetching *f)
+{
+	if (!list)
+		return true;
+	if (list->next || list->type != ARGUMENT_LIST || list->count == 0)
+		return false;
+	for (const struct argument *a = list->children; a; a = a->next) {
+		if (argument_is_atom(a, "CHANGEDSINCE") && a->next && a->next->type == ARGUMENT_ATOM
+			&& span_number(a->next->text, &f->since) && f->since <= INT64_MAX) {
+			f->changed_since = true;
+			a = a->next;
+		} else if (argument_is_atom(a, "VANISHED") && s->command.uid && s->manner.qresync) {
+			f->vanished = true;
+		} else if (argument_is_atom(a, "PARTIAL") && s->command.uid && a->next
+			&& a->next->type == ARGUMENT_ATOM && parse_partial(a->next->text, f)) {
+			a = a->next;
+		} else {
+			return false;
+		}
+	}
+	return f->changed_since || !f->vanished; /* RFC 7162, 3.2.6 */
+}
+
+static void
+add_item(struct fetch_items *items, enum fetch_item_kind kind, const char *label)
+{
+	for (size_t i = 0; i < items->count; i++)
+		if (items->at[i].kind == kind)
+			return;
+	items->at[items->count++] = (struct fetch_item){.kind = kind, .label = span_of(label)};
 }
 
 static int
 parse_fetch(struct imap_session *s, struct fetching *f, size_t **positions, size_t *count)
 {
-	const struct argument *set = s->command.arguments;
-	struct sequence        sequence;
+	const struct argument *set = s->command.arguments, *rest = set->next;
 
-	if (set->type != ARGUMENT_ATOM || !sequence_parse(s->arena, set->text, &sequence)
-		|| view_choose(&s->view, &sequence, s->command.uid, positions, count, s->arena) < 0) {
-		imap_finish(s, "BAD Invalid messageset.");
+	if (imap_choose(s, set, positions, count) < 0)
 		return -1;
-	}
-	if (fetch_items_parse(s->arena, set->next, &f->items, &s->why) < 0) {
+	if (fetch_items_parse(s->arena, &rest, &f->items, &s->why) < 0) {
 		imap_finish(s, "BAD %s.", fault_text(&s->why));
 		return -1;
 	}
-	if (s->command.uid && !f->items.has_uid) { /* RFC 3501, 6.4.8 */
+	if (!parse_modifiers(s, rest, f)) {
+		imap_bad_arguments(s);
+		return -1;
+	}
+	if ((s->command.uid || s->manner.qresync) && !f->items.has_uid) { /* RFC 3501, 6.4.8 */
 		memmove(f->items.at + 1, f->items.at, f->items.count * sizeof *f->items.at);
 		f->items.at[0] = (struct fetch_item){.kind = FETCH_UID, .label = SPAN("UID")};
 		f->items.count++;
 	}
+	if (f->changed_since)
+		add_item(&f->items, FETCH_MODSEQ, "MODSEQ");
+	if (f->changed_since || f->items.has_modseq)
+		imap_use_modseq(s);
 	return 0;
 }
 
+/* Leaves only what changed since, and of that the page that is asked for. */
 static void
-add_flags_item(struct fetch_items *items)
+narrow(struct imap_session *s, const struct fetching *f, size_t **positions, size_t *count)
 {
-	if (!items->has_flags)
-		items->at[items->count++] = (struct fetch_item){.kind = FETCH_FLAGS,
-			.label = SPAN("FLAGS")};
-	items->has_flags = true;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *count; i++)
+		if (!f->changed_since || s->view.at[(*positions)[i]].modseq > f->since)
+			(*positions)[kept++] = (*positions)[i];
+	*count = kept;
+	if (f->partial)
+		imap_page(f->from, f->to, positions, count);
+}
+
+void
+imap_page(int64_t from, int64_t to, size_t **positions, size_t *count)
+{
+	int64_t n = (int64_t)*count, a = from > 0 ? from : n + 1 + from, b = to > 0 ? to : n + 1 + to;
+	int64_t low = a < b ? a : b, high = a < b ? b : a;
+
+	if (low < 1)
+		low = 1;
+	if (high > n)
+		high = n;
+	*positions += low <= high ? low - 1 : 0;
+	*count = low <= high ? (size_t)(high - low + 1) : 0;
+}
+
+/* RFC 7162, 3.2.6: before the FETCHes. */
+static void
+tell_vanished(struct imap_session *s, const struct fetching *f)
+{
+	struct sequence known;
+
+	if (f->vanished && imap_parse_set(s, s->command.arguments, true, &known))
+		imap_tell_vanished(s, f->since, &known);
+}
+
+static void
+finish_fetch(struct imap_session *s, const struct fetching *f, int result)
+{
+	if (result < 0)
+		imap_finish_fault(s, "Fetch failed");
+	else if (f->unknown_encoding)
+		imap_finish_synced(s, "NO [UNKNOWN-CTE] A part has an encoding that is not known.");
+	else if (f->missing && !s->command.uid)
+		imap_finish_synced(s, "NO [EXPUNGEISSUED] Some of the requested messages no longer exist.");
+	else
+		imap_finish_synced(s, "OK Fetch completed.");
 }
 
 void
@@ -352,12 +595,16 @@ do_fetch(struct imap_session *s)
 
 	if (parse_fetch(s, &f, &positions, &count) < 0)
 		return;
+	tell_vanished(s, &f);
+	narrow(s, &f, &positions, &count);
 	if (f.items.sets_seen && !s->folder->read_only && set_seen(s, positions, count, &seen) < 0) {
 		imap_finish_fault(s, "Fetch failed");
 		return;
 	}
 	if (seen)
-		add_flags_item(&f.items);
+		add_item(&f.items, FETCH_FLAGS, "FLAGS");
+	if (s->manner.condstore && (f.items.has_flags || seen)) /* RFC 7162, 3.1 */
+		add_item(&f.items, FETCH_MODSEQ, "MODSEQ");
 	f.arena = arena_new();
 	f.batch = index_begin(s->index, s->folder);
 	for (size_t i = 0; result == 0 && i < count && !s->over; i++) {
@@ -366,10 +613,5 @@ do_fetch(struct imap_session *s)
 	}
 	index_end(f.batch);
 	arena_free(f.arena);
-	if (result < 0)
-		imap_finish_fault(s, "Fetch failed");
-	else if (f.missing && !s->command.uid)
-		imap_finish_synced(s, "NO [EXPUNGEISSUED] Some of the requested messages no longer exist.");
-	else
-		imap_finish_synced(s, "OK Fetch completed.");
+	finish_fetch(s, &f, result);
 }

@@ -1,315 +1,100 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * do_search.c - SEARCH and UID SEARCH (RFC 3501, 6.4.4)
- *
- * Strings match without case, after header values and text parts were decoded
- * to UTF-8 (RFC 2047, RFC 2045).
+ * do_search.c - SEARCH and SORT (RFC 3501, 6.4.4; RFC 5256)
  */
+#include <stdlib.h>
 
-#include "base/clock.h"
-#include "content.h"
-#include "imap_config.h"
-#include "mail/charset.h"
-#include "mail/date.h"
-#include "mail/encoded_word.h"
-#include "mail/header.h"
-#include "mail/line.h"
-#include "search.h"
-#include "session.h"
+#include "search_run.h"
+#include "sort.h"
 
-struct matching {
-	struct imap_session       *session;
-	const struct view_message *view;
-	const struct message      *message;
-	size_t                     position;
-	struct content             content;
-	bool                       failed;     /* the message could not be read */
-};
-
-static bool
-contains(struct span value, struct span folded_text, bool encoded)
+static void
+forget_saved(struct imap_session *s, const struct search_return *r)
 {
-	autotext struct text decoded = {0}, folded = {0};
+	if (r->save) { /* RFC 5182, 2.1: a search with SAVE that fails leaves nothing */
+		free(take(s->saved));
+		s->saved_count = 0;
+	}
+}
 
-	if (folded_text.len == 0)
+/* Message numbers are refused under UIDONLY; a charset once UTF-8 is on (RFC 6855, 3). */
+static bool
+may_run(struct imap_session *s, const struct search_needs *needs, bool charset)
+{
+	if (s->manner.uidonly && needs->numbers)
+		imap_finish(s, "BAD [UIDREQUIRED] Message numbers are not used any more.");
+	else if (charset && s->manner.utf8)
+		imap_finish(s, "BAD Strings are UTF-8, no charset is named.");
+	else
 		return true;
-	if (encoded) {
-		autotext struct text unfolded = {0};
-
-		header_unfold(value, &unfolded);
-		encoded_word_decode(text_span(&unfolded), &decoded);
-		value = text_span(&decoded);
-	}
-	search_fold(value, &folded);
-	return span_find_text(text_span(&folded), folded_text) >= 0;
-}
-
-static bool
-header_matches(struct span header, struct span field, struct span text)
-{
-	struct header_field f;
-	size_t              at = 0;
-
-	for (int n = 0; n < HEADER_FIELD_LIMIT && header_next(header, &at, &f); n++)
-		if ((field.len == 0 || span_equal_nocase(f.name, field)) && f.name.len
-			&& contains(f.value, text, true))
-			return true;
 	return false;
-}
-
-/* Whole fields, names too: TEXT searches "the header or body". */
-static bool
-any_header_matches(struct span header, struct span text)
-{
-	struct header_field f;
-	size_t              at = 0;
-
-	for (int n = 0; n < HEADER_FIELD_LIMIT && header_next(header, &at, &f); n++)
-		if (contains(span_cut(header, f.start, f.end), text, true))
-			return true;
-	return false;
-}
-
-static bool
-body_matches(struct matching *m, struct span text)
-{
-	struct mime *mime;
-
-	if (content_mime(&m->content, &mime, &m->session->why) < 0) {
-		m->failed = true;
-		return false;
-	}
-	for (struct mime_part *p = mime->root; p; p = mime_next(p)) {
-		autotext struct text decoded = {0};
-
-		if (p->parent && p->parent->is_message
-			&& any_header_matches(mime_header(mime, p), text))
-			return true;
-		if (p->is_multipart || p->is_message || !span_is_nocase(p->type, "text"))
-			continue;
-		mime_decode_text(mime, p, &decoded);
-		if (contains(text_span(&decoded), text, false))
-			return true;
-	}
-	return false;
-}
-
-static bool
-load_header(struct matching *m, struct span *header)
-{
-	if (content_header(&m->content, header, &m->session->why) == 0)
-		return true;
-	m->failed = true;
-	return false;
-}
-
-static bool
-sent_day(struct matching *m, int64_t *day)
-{
-	struct span         header;
-	struct header_field field;
-	struct date         date;
-
-	if (!load_header(m, &header) || !header_find(header, "Date", &field)
-		|| !date_parse(field.value, &date))
-		return false;
-	*day = date_day(date);
-	return true;
-}
-
-static bool
-internal_day(struct matching *m, int64_t *day)
-{
-	if (content_open(&m->content, &m->session->why) < 0) {
-		m->failed = true;
-		return false;
-	}
-	*day = date_day(date_local(m->content.st.st_mtime));
-	return true;
-}
-
-static bool
-date_matches(enum search_kind kind, int64_t day, int64_t wanted)
-{
-	switch (kind) {
-	case SEARCH_BEFORE:
-	case SEARCH_SENT_BEFORE:
-		return day < wanted;
-	case SEARCH_ON:
-	case SEARCH_SENT_ON:
-		return day == wanted;
-	default:
-		return day >= wanted;
-	}
-}
-
-static bool
-full_size(struct matching *m, uint64_t *size)
-{
-	struct file_name name;
-	struct span      all;
-
-	file_name_parse(span_of(m->message->name), &name);
-	if (name.has_full_size) {
-		*size = name.full_size;
-		return true;
-	}
-	if (content_all(&m->content, &all, &m->session->why) < 0) {
-		m->failed = true;
-		return false;
-	}
-	*size = line_crlf_size(all);
-	return true;
-}
-
-static bool
-keyword_matches(struct matching *m, struct span name)
-{
-	int n = keywords_find(&m->session->folder->keywords, name);
-
-	return n >= 0 && m->view->keywords & (uint64_t)1 << n;
-}
-
-static bool matches(struct matching *, const struct search_key *);
-
-/* Cheap keys first, those that read the message after. */
-static bool
-all_match(struct matching *m, const struct search_key *first)
-{
-	for (int reads = 0; reads < 2; reads++)
-		for (const struct search_key *k = first; k; k = k->next) {
-			struct search_key alone = *k;
-
-			alone.next = NULL;
-			if (search_reads(&alone) == (reads == 1) && !matches(m, k))
-				return false;
-		}
-	return true;
-}
-
-static bool
-text_matches(struct matching *m, const struct search_key *k)
-{
-	struct span header;
-
-	if (k->kind == SEARCH_BODY)
-		return body_matches(m, k->text);
-	if (!load_header(m, &header))
-		return false;
-	if (k->kind == SEARCH_HEADER)
-		return header_matches(header, k->field, k->text);
-	return any_header_matches(header, k->text) || body_matches(m, k->text);
-}
-
-static bool
-matches(struct matching *m, const struct search_key *k)
-{
-	int64_t  day;
-	uint64_t size;
-
-	switch (k->kind) {
-	case SEARCH_ALL:
-		return true;
-	case SEARCH_NOT:
-		return !matches(m, k->first);
-	case SEARCH_OR:
-		return matches(m, k->first) || matches(m, k->second);
-	case SEARCH_AND:
-		return all_match(m, k->first);
-	case SEARCH_FLAG:
-		return m->view->flags & k->flag;
-	case SEARCH_RECENT:
-		return m->view->recent;
-	case SEARCH_KEYWORD:
-		return keyword_matches(m, k->text);
-	case SEARCH_SEQUENCE:
-		return sequence_has(&k->sequence, (uint32_t)m->position + 1);
-	case SEARCH_UID:
-		return sequence_has(&k->sequence, m->view->uid);
-	case SEARCH_LARGER:
-		return full_size(m, &size) && size > (uint64_t)k->number;
-	case SEARCH_SMALLER:
-		return full_size(m, &size) && size < (uint64_t)k->number;
-	case SEARCH_BEFORE:
-	case SEARCH_ON:
-	case SEARCH_SINCE:
-		return internal_day(m, &day) && date_matches(k->kind, day, k->number);
-	case SEARCH_SENT_BEFORE:
-	case SEARCH_SENT_ON:
-	case SEARCH_SENT_SINCE:
-		return sent_day(m, &day) && date_matches(k->kind, day, k->number);
-	case SEARCH_HEADER:
-	case SEARCH_BODY:
-	case SEARCH_TEXT:
-		return text_matches(m, k);
-	}
-	return false;
-}
-
-/* Sets get to know what '*' is; a sequence number beyond the end is an error. */
-static bool
-resolve_sets(struct search_key *k, const struct view *v)
-{
-	for (; k; k = k->next) {
-		struct sequence *set = &k->sequence;
-
-		if (k->kind == SEARCH_UID && v->count)
-			sequence_resolve(set, v->at[v->count - 1].uid);
-		if (k->kind == SEARCH_SEQUENCE && v->count) {
-			sequence_resolve(set, (uint32_t)v->count);
-			if (set->ranges[set->count - 1].last > v->count)
-				return false;
-		}
-		for (size_t i = 0; k->kind == SEARCH_SEQUENCE && !v->count && i < set->count; i++)
-			if (set->ranges[i].first != SEQUENCE_STAR && set->ranges[i].last != SEQUENCE_STAR)
-				return false;
-		if (!resolve_sets(k->first, v) || !resolve_sets(k->second, v))
-			return false;
-	}
-	return true;
 }
 
 static void
-search_messages(struct imap_session *s, const struct search_key *program)
+find(struct imap_session *s, const struct search_return *r, struct search_key *program,
+	const struct search_needs *needs, const struct sort_key *order, size_t order_count)
 {
-	struct arena *arena = arena_new();
+	size_t *positions, count;
 
-	text_add_string(&s->out, "* SEARCH");
-	for (size_t i = 0; i < s->view.count; i++) {
-		struct matching m = {.session = s, .view = &s->view.at[i], .position = i,
-			.message = folder_find(s->folder, s->view.at[i].uid)};
-
-		if (!m.message)
-			continue;
-		content_start(&m.content, s, m.view->uid, arena);
-		if (matches(&m, program) && !m.failed)
-			text_add_format(&s->out, " %zu", s->command.uid ? m.view->uid : i + 1);
-		content_end(&m.content);
-		if (i % 100 == 0)
-			conn_deadline(s->conn, clock_after(imap_config.timeout));
+	if (!search_resolve(program, &s->view)) {
+		forget_saved(s, r);
+		imap_finish(s, "BAD Invalid messageset.");
+		return;
 	}
-	imap_say(s, "%s", "");
-	arena_free(arena);
-	fault_clear(&s->why);
+	if (needs->modseq)
+		imap_use_modseq(s);
+	search_run(s, s->folder, &s->view, program, &positions, &count);
+	struct search_found found = {.view = &s->view, .positions = positions, .count = count,
+		.uid = s->command.uid, .modseq = needs->modseq, .sorted = order != NULL};
+
+	if (order)
+		sort_positions(s, s->folder, &s->view, order, order_count, positions, count);
+	search_save(s, r, &found);
+	search_tell(s, r, &found);
+	imap_finish_synced(s, "OK %s completed.", order ? "Sort" : "Search");
 }
 
 void
 do_search(struct imap_session *s)
 {
-	struct search_key *program;
-	bool               charset_bad;
+	const struct argument *a = s->command.arguments;
+	struct search_return   r;
+	struct search_key     *program;
+	struct search_needs    needs;
 
-	if (search_parse(s->arena, s->command.arguments, &program, &charset_bad, &s->why) < 0) {
-		if (charset_bad)
-			imap_finish(s, "NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
-		else
-			imap_finish(s, "BAD %s.", fault_text(&s->why));
+	if (search_return_parse(s, &a, &r) < 0)
+		return;
+	if (search_parse(s->arena, a, &program, &needs, &s->why) < 0) {
+		forget_saved(s, &r);
+		search_refuse(s, &needs);
 		return;
 	}
-	if (!resolve_sets(program, &s->view)) {
-		imap_finish(s, "BAD Invalid messageset.");
+	if (may_run(s, &needs, argument_is_atom(a, "CHARSET")))
+		find(s, &r, program, &needs, NULL, 0);
+}
+
+void
+do_sort(struct imap_session *s)
+{
+	const struct argument *a = s->command.arguments;
+	struct search_return   r;
+	struct search_key     *program;
+	struct search_needs    needs;
+	struct sort_key       *order;
+	size_t                 count;
+
+	if (search_return_parse(s, &a, &r) < 0)
+		return;
+	if (!sort_parse(s->arena, a, &order, &count) || !argument_is_astring(a->next)) {
+		imap_finish(s, "BAD Invalid sort criteria.");
 		return;
 	}
-	search_messages(s, program);
-	imap_finish_synced(s, "OK Search completed.");
+	if (s->manner.rev2 && !argument_is_atom(s->command.arguments, "RETURN"))
+		r = (struct search_return){0}; /* only SEARCH changed its answer */
+	if (search_parse_with(s->arena, a->next->text, a->next->next, &program, &needs, &s->why) < 0) {
+		forget_saved(s, &r);
+		search_refuse(s, &needs);
+		return;
+	}
+	if (may_run(s, &needs, false))
+		find(s, &r, program, &needs, order, count);
 }

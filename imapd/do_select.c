@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * do_select.c - SELECT EXAMINE CLOSE UNSELECT EXPUNGE STATUS
+ * do_select.c - SELECT EXAMINE CLOSE UNSELECT EXPUNGE (RFC 3501, RFC 7162, RFC 9051)
  */
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 #include "session.h"
 
 static void
-tell_mailbox(struct imap_session *s)
+tell_mailbox(struct imap_session *s, const char *folder)
 {
 	const struct folder *f = s->folder;
 	size_t               recent = 0, unseen = 0;
@@ -20,11 +20,104 @@ tell_mailbox(struct imap_session *s)
 	}
 	view_tell_flags(&s->view, s->folder, &s->out);
 	imap_say(s, "* %zu EXISTS", f->count);
-	imap_say(s, "* %zu RECENT", recent);
-	if (unseen)
-		imap_say(s, "* OK [UNSEEN %zu] First unseen.", unseen);
+	if (s->manner.rev2) { /* RFC 9051, 6.3.2: LIST instead of RECENT and UNSEEN */
+		autotext struct text name = {0};
+
+		name_of_folder(folder, &name);
+		text_add_string(&s->out, "* LIST () ");
+		name_add_separator(&s->out);
+		text_add_byte(&s->out, ' ');
+		name_tell(s, text_span(&name), &s->out);
+		imap_say(s, "%s", "");
+	} else {
+		imap_say(s, "* %zu RECENT", recent);
+		if (unseen && !s->manner.uidonly)
+			imap_say(s, "* OK [UNSEEN %zu] First unseen.", unseen);
+	}
 	imap_say(s, "* OK [UIDVALIDITY %u] UIDs valid", f->list.validity);
 	imap_say(s, "* OK [UIDNEXT %u] Predicted next UID", f->list.next);
+	if (f->modseq)
+		imap_say(s, "* OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)f->modseq);
+	else
+		imap_say(s, "* OK [NOMODSEQ] No permanent mod-sequences");
+	if (f->list.guid[0]) /* RFC 8474, 4.2 */
+		imap_say(s, "* OK [MAILBOXID (%s)] Ok", f->list.guid);
+}
+
+struct opening {
+	bool            qresync;
+	uint32_t        validity;
+	uint64_t        modseq;
+	bool            has_known;
+	struct sequence known;
+};
+
+/* (validity modseq [known-uids] [(numbers uids)]): the last only saves a server without expunge
+ * history some work, so it is looked at no further (3.2.5.2). */
+static bool
+parse_qresync(struct imap_session *s, const struct argument *a, struct opening *o)
+{
+	const struct argument *known;
+	uint64_t               validity;
+
+	if (!a || a->type != ARGUMENT_LIST || a->count < 2 || a->count > 4
+		|| a->children->type != ARGUMENT_ATOM || a->children->next->type != ARGUMENT_ATOM
+		|| !span_number(a->children->text, &validity) || validity == 0 || validity > UINT32_MAX
+		|| !span_number(a->children->next->text, &o->modseq) || o->modseq > INT64_MAX)
+		return false;
+	o->validity = (uint32_t)validity;
+	known = a->children->next->next;
+	if (known && known->type == ARGUMENT_ATOM) {
+		o->has_known = true;
+		if (!sequence_parse(s->arena, known->text, &o->known) || span_has(known->text, '*'))
+			return false;
+		known = known->next;
+	}
+	if (known && (known->type != ARGUMENT_LIST || known->count != 2 || known->next))
+		return false;
+	o->qresync = true;
+	return true;
+}
+
+/* "(CONDSTORE)", "(QRESYNC (...))" */
+static int
+parse_parameters(struct imap_session *s, const struct argument *list, struct opening *o)
+{
+	if (!list)
+		return 0;
+	if (list->type != ARGUMENT_LIST || list->count == 0)
+		return -1;
+	for (const struct argument *a = list->children; a; a = a->next) {
+		if (argument_is_atom(a, "CONDSTORE")) {
+			s->manner.condstore = true;
+		} else if (argument_is_atom(a, "QRESYNC") && s->manner.qresync
+			&& parse_qresync(s, a->next, o)) {
+			a = a->next;
+		} else {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* RFC 7162, 3.2.5.1: first what vanished, then what changed, of the UIDs that it knows. */
+static void
+resynchronize(struct imap_session *s, struct opening *o)
+{
+	struct view *v = &s->view;
+
+	if (!o->qresync || o->validity != s->folder->list.validity || s->folder->modseq == 0)
+		return;
+	imap_tell_vanished(s, o->modseq, o->has_known ? &o->known : NULL);
+	for (size_t i = 0; i < v->count; i++) {
+		if (v->at[i].modseq <= o->modseq || (o->has_known && !sequence_has(&o->known, v->at[i].uid)))
+			continue;
+		view_open_fetch(v, i, true, &s->out);
+		text_add_string(&s->out, "FLAGS ");
+		view_add_flags(&s->folder->keywords, v->at[i].flags, v->at[i].recent, v->at[i].keywords, &s->out);
+		view_add_modseq(v, i, &s->out);
+		imap_say(s, ")");
+	}
 }
 
 static void
@@ -32,20 +125,23 @@ open_mailbox(struct imap_session *s, bool read_only)
 {
 	const struct argument *name = s->command.arguments;
 	autofree char         *folder = NULL;
+	struct opening         o = {0};
 
-	imap_deselect(s); /* a failed SELECT leaves nothing selected (6.3.1) */
-	if (!argument_is_astring(name)) {
+	if (!argument_is_astring(name) || parse_parameters(s, name->next, &o) < 0) {
 		imap_bad_arguments(s);
 		return;
 	}
+	if (s->folder)
+		imap_say(s, "* OK [CLOSED] Previous mailbox closed.");
+	imap_deselect(s); /* a failed SELECT leaves nothing selected (6.3.1) */
 	if (name_to_folder(s, name->text, &folder, &s->why) < 0
-		|| folder_open(s->maildir, folder, read_only ? FOLDER_READ_ONLY : 0, &s->folder,
-			&s->why) < 0) {
+		|| imap_open_folder(s, folder, read_only ? FOLDER_READ_ONLY : 0, &s->folder) < 0) {
 		imap_finish_fault(s, "Mailbox cannot be opened");
 		return;
 	}
-	view_start(&s->view, s->folder);
-	tell_mailbox(s);
+	view_start(&s->view, s->folder, &s->manner);
+	tell_mailbox(s, folder);
+	resynchronize(s, &o);
 	imap_finish(s, "OK [READ-%s] %s completed.", read_only ? "ONLY" : "WRITE",
 		read_only ? "Examine" : "Select");
 }
@@ -62,19 +158,31 @@ do_examine(struct imap_session *s)
 	open_mailbox(s, true);
 }
 
+/* Numbers of changes are told to who knows them (RFC 7162, 3.2.4 and 3.2.8). */
+static const char *
+highest_code(struct imap_session *s)
+{
+	if (!s->manner.condstore || !s->folder || !s->folder->modseq)
+		return "";
+	return arena_format(s->arena, "[HIGHESTMODSEQ %llu] ", (unsigned long long)s->folder->modseq);
+}
+
 void
 do_close(struct imap_session *s)
 {
-	size_t before = s->folder->count;
+	size_t      before = s->folder->count;
+	const char *code = "";
 
 	if (!s->folder->read_only && folder_expunge(s->folder, NULL, 0, false, &s->why) < 0) {
 		imap_finish_fault(s, "Expunge failed"); /* it stays selected: nothing is hidden */
 		return;
 	}
-	if (s->folder->count < before)
+	if (s->folder->count < before) {
 		s->counts.expunged += before - s->folder->count;
+		code = s->manner.qresync ? highest_code(s) : "";
+	}
 	imap_deselect(s);
-	imap_finish(s, "OK Close completed.");
+	imap_finish(s, "OK %sClose completed.", code);
 }
 
 void
@@ -89,12 +197,10 @@ void
 do_expunge(struct imap_session *s)
 {
 	struct argument *a = s->command.arguments;
-	struct sequence  set;
 	uint32_t        *uids = NULL;
 	size_t          *positions, count = 0, before = s->folder->count;
 
-	if (s->command.uid != (s->command.count == 1)
-		|| (a && (a->type != ARGUMENT_ATOM || !sequence_parse(s->arena, a->text, &set)))) {
+	if (s->command.uid != (s->command.count == 1)) {
 		imap_bad_arguments(s);
 		return;
 	}
@@ -103,7 +209,8 @@ do_expunge(struct imap_session *s)
 		return;
 	}
 	if (a) {
-		view_choose(&s->view, &set, true, &positions, &count, s->arena);
+		if (imap_choose(s, a, &positions, &count) < 0)
+			return;
 		uids = view_uids(&s->view, positions, count, s->arena);
 	}
 	if (folder_expunge(s->folder, uids, count, false, &s->why) < 0) {
@@ -112,71 +219,6 @@ do_expunge(struct imap_session *s)
 	}
 	if (s->folder->count < before)
 		s->counts.expunged += before - s->folder->count;
-	imap_finish_synced(s, "OK Expunge completed.");
-}
-
-static void
-add_status(const struct folder *f, struct span item, struct text *out)
-{
-	size_t recent = 0, unseen = 0;
-
-	for (size_t i = 0; i < f->count; i++) {
-		recent += f->messages[i].recent;
-		unseen += !(f->messages[i].flags & MESSAGE_SEEN);
-	}
-	if (span_is_nocase(item, "MESSAGES"))
-		text_add_format(out, "MESSAGES %zu", f->count);
-	else if (span_is_nocase(item, "RECENT"))
-		text_add_format(out, "RECENT %zu", recent);
-	else if (span_is_nocase(item, "UIDNEXT"))
-		text_add_format(out, "UIDNEXT %u", f->list.next);
-	else if (span_is_nocase(item, "UIDVALIDITY"))
-		text_add_format(out, "UIDVALIDITY %u", f->list.validity);
-	else
-		text_add_format(out, "UNSEEN %zu", unseen);
-}
-
-static bool
-is_status_item(const struct argument *a)
-{
-	static const char *const items[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"};
-
-	for (size_t i = 0; i < COUNT(items); i++)
-		if (argument_is_atom(a, items[i]))
-			return true;
-	return false;
-}
-
-void
-do_status(struct imap_session *s)
-{
-	const struct argument *name = s->command.arguments, *items = name->next;
-	autofree char         *folder = NULL;
-	struct folder         *f;
-
-	if (!argument_is_astring(name) || items->type != ARGUMENT_LIST || items->count == 0) {
-		imap_bad_arguments(s);
-		return;
-	}
-	for (const struct argument *a = items->children; a; a = a->next)
-		if (!is_status_item(a)) {
-			imap_finish(s, "BAD Unknown status item.");
-			return;
-		}
-	if (name_to_folder(s, name->text, &folder, &s->why) < 0
-		|| folder_open(s->maildir, folder, FOLDER_READ_ONLY, &f, &s->why) < 0) {
-		imap_finish_fault(s, "Status failed");
-		return;
-	}
-	text_add_string(&s->out, "* STATUS ");
-	name_add(name->text, &s->out);
-	text_add_string(&s->out, " (");
-	for (const struct argument *a = items->children; a; a = a->next) {
-		if (a != items->children)
-			text_add_byte(&s->out, ' ');
-		add_status(f, a->text, &s->out);
-	}
-	imap_say(s, ")");
-	folder_close(f);
-	imap_finish_synced(s, "OK Status completed.");
+	imap_sync(s);
+	imap_finish(s, "OK %sExpunge completed.", highest_code(s));
 }

@@ -11,20 +11,6 @@
 #include "store/place.h"
 #include "store/tree.h"
 
-static int
-choose(struct imap_session *s, size_t **positions, size_t *count)
-{
-	const struct argument *set = s->command.arguments;
-	struct sequence        sequence;
-
-	if (set->type != ARGUMENT_ATOM || !sequence_parse(s->arena, set->text, &sequence)
-		|| view_choose(&s->view, &sequence, s->command.uid, positions, count, s->arena) < 0) {
-		imap_finish(s, "BAD Invalid messageset.");
-		return -1;
-	}
-	return 0;
-}
-
 static bool
 parse_item(const struct argument *a, struct flag_change *change, bool *silent)
 {
@@ -72,6 +58,24 @@ apply_to_view(struct view_message *v, const struct flag_change *c)
 	}
 }
 
+static bool
+is_modified(const struct flag_change *c, uint32_t uid)
+{
+	for (size_t i = 0; i < c->modified_count; i++)
+		if (c->modified[i] == uid)
+			return true;
+	return false;
+}
+
+/* RFC 7162, 3.1.3: the new mod-sequence is told although the flags are not. */
+static void
+tell_modseq(struct imap_session *s, size_t position, uint64_t modseq)
+{
+	s->view.at[position].modseq = modseq;
+	view_open_fetch(&s->view, position, s->command.uid, &s->out);
+	imap_say(s, "MODSEQ (%llu))", (unsigned long long)modseq);
+}
+
 /* Tells every message of the set; or, .SILENT, leaves in the view what the
  * client must think now, so that only what others changed is told after. */
 static void
@@ -88,19 +92,64 @@ tell_stored(struct imap_session *s, const size_t *positions, size_t count,
 		struct view_message *v = &s->view.at[positions[i]];
 		struct message      *m = folder_find(s->folder, v->uid);
 
-		if (silent || !m) {
+		if (!m || (m->modseq && is_modified(change, v->uid)))
+			continue;
+		if (silent) {
+			bool as_thought;
+
 			apply_to_view(v, change);
+			as_thought = v->flags == m->flags && v->keywords == m->keywords;
+			if (s->manner.condstore && as_thought && v->modseq != m->modseq)
+				tell_modseq(s, positions[i], m->modseq);
 			continue;
 		}
 		v->flags = m->flags;
 		v->keywords = m->keywords;
-		text_add_format(&s->out, "* %zu FETCH (", positions[i] + 1);
-		if (s->command.uid)
-			text_add_format(&s->out, "UID %u ", v->uid);
+		v->modseq = m->modseq;
+		view_open_fetch(&s->view, positions[i], s->command.uid, &s->out);
 		text_add_string(&s->out, "FLAGS ");
 		view_add_flags(&s->folder->keywords, v->flags, v->recent, v->keywords, &s->out);
+		view_add_modseq(&s->view, positions[i], &s->out);
 		imap_say(s, ")");
 	}
+}
+
+/* "(UNCHANGEDSINCE n)": 1 when it is there, 0 when not, -1 when it is wrong. */
+static int
+parse_condition(struct imap_session *s, const struct argument *a, struct flag_change *change)
+{
+	uint64_t n;
+
+	if (a->type != ARGUMENT_LIST)
+		return 0;
+	if (a->count != 2 || !argument_is_atom(a->children, "UNCHANGEDSINCE")
+		|| a->children->next->type != ARGUMENT_ATOM || !span_number(a->children->next->text, &n)
+		|| n > INT64_MAX || !a->next)
+		return -1;
+	change->conditional = true;
+	change->unchanged_since = n;
+	imap_use_modseq(s);
+	return 1;
+}
+
+static void
+finish_store(struct imap_session *s, const struct flag_change *change, bool gone)
+{
+	autotext struct text code = {0};
+	const char          *answer = gone ? "NO" : "OK";
+
+	if (change->modified_count) { /* message numbers, unless it was UID STORE */
+		for (size_t i = 0; !s->command.uid && i < change->modified_count; i++)
+			change->modified[i] = (uint32_t)view_position(&s->view, change->modified[i]) + 1;
+		text_add_string(&code, "[MODIFIED ");
+		sequence_add(change->modified, change->modified_count, &code);
+		text_add_string(&code, "] ");
+	} else if (gone) {
+		text_add_string(&code, "[EXPUNGEISSUED] ");
+	}
+	imap_sync(s);
+	imap_finish(s, "%s %s%s", answer, text_string(&code), change->modified_count ? "Conditional store failed for some."
+		: gone ? "Some of the messages no longer exist." : "Store completed.");
 }
 
 static bool
@@ -120,10 +169,14 @@ do_store(struct imap_session *s)
 	struct named_flags     named;
 	size_t                *positions, count;
 	bool                   silent;
+	int                    condition;
 
-	if (choose(s, &positions, &count) < 0)
+	if (imap_choose(s, s->command.arguments, &positions, &count) < 0)
 		return;
-	if (!parse_item(item, &change, &silent)) {
+	condition = parse_condition(s, item, &change);
+	if (condition > 0)
+		item = item->next;
+	if (condition < 0 || !parse_item(item, &change, &silent) || !item->next) {
 		imap_bad_arguments(s);
 		return;
 	}
@@ -137,16 +190,14 @@ do_store(struct imap_session *s)
 	}
 	uint32_t *uids = view_uids(&s->view, positions, count, s->arena);
 
+	change.modified = arena_alloc(s->arena, (count + 1) * sizeof *change.modified);
 	if (number_keywords(s, &named, &change) < 0
 		|| folder_store(s->folder, uids, count, &change, true, &s->why) < 0) {
 		imap_finish_fault(s, "Store failed");
 		return;
 	}
 	tell_stored(s, positions, count, &change, silent);
-	if (!s->command.uid && any_gone(s, uids, count))
-		imap_finish_synced(s, "NO [EXPUNGEISSUED] Some of the messages no longer exist.");
-	else
-		imap_finish_synced(s, "OK Store completed.");
+	finish_store(s, &change, !s->command.uid && any_gone(s, uids, count));
 }
 
 static void
@@ -169,7 +220,12 @@ finish_copy(struct imap_session *s, const struct copied *c, bool move)
 	if (move) { /* RFC 6851, 4.3: COPYUID before the EXPUNGEs */
 		if (code.len)
 			imap_say(s, "* OK %s Moved UIDs.", text_string(&code));
-		imap_finish_synced(s, "OK Move completed.");
+		imap_sync(s);
+		if (s->manner.qresync && s->folder && s->folder->modseq)
+			imap_finish(s, "OK [HIGHESTMODSEQ %llu] Move completed.",
+				(unsigned long long)s->folder->modseq);
+		else
+			imap_finish(s, "OK Move completed.");
 	} else {
 		imap_finish_synced(s, "OK %s%sCopy completed.", text_string(&code), code.len ? " " : "");
 	}
@@ -183,7 +239,7 @@ copy(struct imap_session *s, bool move)
 	struct copied          copied = {0};
 	size_t                *positions, count;
 
-	if (choose(s, &positions, &count) < 0)
+	if (imap_choose(s, s->command.arguments, &positions, &count) < 0)
 		return;
 	if (!argument_is_astring(name)) {
 		imap_bad_arguments(s);

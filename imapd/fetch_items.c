@@ -10,7 +10,8 @@ static const struct {
 } plain[] = {
 	{"UID", FETCH_UID}, {"FLAGS", FETCH_FLAGS}, {"INTERNALDATE", FETCH_INTERNALDATE},
 	{"RFC822.SIZE", FETCH_SIZE}, {"ENVELOPE", FETCH_ENVELOPE}, {"BODY", FETCH_BODY},
-	{"BODYSTRUCTURE", FETCH_BODYSTRUCTURE},
+	{"BODYSTRUCTURE", FETCH_BODYSTRUCTURE}, {"MODSEQ", FETCH_MODSEQ}, {"EMAILID", FETCH_EMAILID},
+	{"THREADID", FETCH_THREADID}, {"SAVEDATE", FETCH_SAVEDATE}, {"PREVIEW", FETCH_PREVIEW},
 };
 
 static const struct {
@@ -26,6 +27,7 @@ add_item(struct fetch_items *items, struct fetch_item item)
 	items->sets_seen |= item.sets_seen;
 	items->has_flags |= item.kind == FETCH_FLAGS;
 	items->has_uid |= item.kind == FETCH_UID;
+	items->has_modseq |= item.kind == FETCH_MODSEQ;
 	for (size_t i = 0; i < items->count; i++) /* asked for twice is told once */
 		if (span_equal(items->at[i].label, item.label))
 			return;
@@ -121,6 +123,40 @@ parse_section(struct arena *arena, struct span text, struct fetch_item *item, st
 	return 0;
 }
 
+/* "BINARY[1.2]<0.100>", "BINARY.PEEK[1]", "BINARY.SIZE[1]": a part only (RFC 3516, 4). */
+static int
+parse_binary(struct arena *arena, struct span text, struct fetch_item *item, struct fault *why)
+{
+	ptrdiff_t            open = span_find(text, '['), close = span_find_last(text, ']');
+	struct span          name = span_first(text, open < 0 ? 0 : (size_t)open);
+	autotext struct text label = {0};
+
+	*item = (struct fetch_item){.kind = FETCH_BINARY, .sets_seen = span_is_nocase(name, "BINARY")};
+	if (span_is_nocase(name, "BINARY.SIZE"))
+		item->kind = FETCH_BINARY_SIZE;
+	if (close < open || !parse_partial(span_from(text, (size_t)close + 1), item)
+		|| (item->partial && item->kind == FETCH_BINARY_SIZE))
+		return fault_set(why, FAULT_INPUT, "Invalid partial");
+	if (imap_section_parse(arena, span_cut(text, (size_t)open + 1, (size_t)close), &item->section, why) < 0)
+		return -1;
+	if (item->section.kind != SECTION_ALL)
+		return fault_set(why, FAULT_INPUT, "BINARY wants a part number");
+	text_add_string(&label, item->kind == FETCH_BINARY ? "BINARY[" : "BINARY.SIZE[");
+	imap_section_add(&item->section, &label);
+	text_add_byte(&label, ']');
+	if (item->partial)
+		text_add_format(&label, "<%llu>", (unsigned long long)item->start);
+	item->label = arena_span(arena, text_span(&label));
+	return 0;
+}
+
+static bool
+is_binary(struct span text)
+{
+	return span_starts_nocase(text, "BINARY[") || span_starts_nocase(text, "BINARY.PEEK[")
+		|| span_starts_nocase(text, "BINARY.SIZE[");
+}
+
 static int
 parse_item(struct arena *arena, struct span text, struct fetch_items *items, struct fault *why)
 {
@@ -132,8 +168,12 @@ parse_item(struct arena *arena, struct span text, struct fetch_items *items, str
 				.label = span_of(plain[i].name)});
 			return 0;
 		}
-	if (!parse_rfc822(text, &item) && parse_section(arena, text, &item, why) < 0)
+	if (is_binary(text)) {
+		if (parse_binary(arena, text, &item, why) < 0)
+			return -1;
+	} else if (!parse_rfc822(text, &item) && parse_section(arena, text, &item, why) < 0) {
 		return -1;
+	}
 	add_item(items, item);
 	return 0;
 }
@@ -153,20 +193,34 @@ parse_macro(struct arena *arena, const struct argument *a, struct fetch_items *i
 	return false;
 }
 
+/* "PREVIEW (LAZY)" (RFC 8970, 3): what is made at once needs no laziness. */
+static const struct argument *
+behind_preview(const struct argument *a)
+{
+	const struct argument *list = a->next;
+
+	if (argument_is_atom(a, "PREVIEW") && list && list->type == ARGUMENT_LIST && list->count == 1
+		&& argument_is_atom(list->children, "LAZY"))
+		return list->next;
+	return list;
+}
+
 int
-fetch_items_parse(struct arena *arena, const struct argument *a, struct fetch_items *items,
+fetch_items_parse(struct arena *arena, const struct argument **at, struct fetch_items *items,
 	struct fault *why)
 {
-	size_t most = a->type == ARGUMENT_LIST ? a->count : 1;
+	const struct argument *a = *at;
+	size_t                 most = a->type == ARGUMENT_LIST ? a->count : 1;
 
 	*items = (struct fetch_items){.at = arena_alloc(arena, (most + 8) * sizeof *items->at)};
+	*at = behind_preview(a);
 	if (a->type != ARGUMENT_LIST && parse_macro(arena, a, items))
 		return 0;
 	if (a->type == ARGUMENT_ATOM)
 		return parse_item(arena, a->text, items, why);
 	if (a->type != ARGUMENT_LIST || a->count == 0)
 		return fault_set(why, FAULT_INPUT, "Invalid arguments");
-	for (const struct argument *b = a->children; b; b = b->next) {
+	for (const struct argument *b = a->children; b; b = behind_preview(b)) {
 		if (b->type != ARGUMENT_ATOM)
 			return fault_set(why, FAULT_INPUT, "Invalid arguments");
 		if (parse_item(arena, b->text, items, why) < 0)

@@ -10,7 +10,12 @@
 
 enum fetch_item_kind {
 	FETCH_UID, FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY,
-	FETCH_BODYSTRUCTURE, FETCH_SECTION
+	FETCH_BODYSTRUCTURE, FETCH_SECTION,
+	FETCH_MODSEQ,            /* RFC 7162 */
+	FETCH_EMAILID, FETCH_THREADID,   /* RFC 8474 */
+	FETCH_SAVEDATE,          /* RFC 8514 */
+	FETCH_PREVIEW,           /* RFC 8970 */
+	FETCH_BINARY, FETCH_BINARY_SIZE  /* RFC 3516 */
 };
 
 struct fetch_item {
@@ -24,9 +29,10 @@ struct fetch_item {
 struct fetch_items {
 	struct fetch_item *at;
 	size_t             count;
-	bool               sets_seen, has_flags, has_uid;
+	bool               sets_seen, has_flags, has_uid, has_modseq;
 };
 
-int fetch_items_parse(struct arena *, const struct argument *, struct fetch_items *, struct fault *);
+/* Takes the items at *a and moves it behind them. */
+int fetch_items_parse(struct arena *, const struct argument **a, struct fetch_items *, struct fault *);
 
 #endif

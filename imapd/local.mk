@@ -4,16 +4,18 @@
 noinst_LIBRARIES += imapd/libimapd.a
 imapd_libimapd_a_SOURCES = \
 	imapd/command.c imapd/command.h \
+	imapd/choose.c imapd/resync.c imapd/preview.c imapd/preview.h \
 	imapd/content.c imapd/content.h \
 	imapd/do_append.c imapd/do_basic.c imapd/do_fetch.c imapd/do_idle.c imapd/do_list.c \
-	imapd/do_mailbox.c imapd/do_search.c imapd/do_select.c imapd/do_store.c \
+	imapd/do_mailbox.c imapd/do_search.c imapd/do_select.c imapd/do_status.c imapd/do_store.c imapd/status.h \
 	imapd/fetch_items.c imapd/fetch_items.h \
 	imapd/flags.c imapd/flags.h \
 	imapd/grammar.c imapd/grammar.h \
 	imapd/imap_config.c imapd/imap_config.h \
 	imapd/names.c imapd/names.h \
-	imapd/search.h imapd/search_parse.c \
+	imapd/search.h imapd/search_match.c imapd/search_parse.c imapd/search_run.h imapd/search_tell.c \
 	imapd/sequence.c imapd/sequence.h \
+	imapd/sort.c imapd/sort.h imapd/thread.c \
 	imapd/session.c imapd/session.h \
 	imapd/view.c imapd/view.h
 IMAPD_LIBS = imapd/libimapd.a $(STORE_LIBS)
@@ -31,6 +33,12 @@ t_unit_imapd_test_grammar_SOURCES = t/unit/imapd/test_grammar.c t/unit/unit.h
 t_unit_imapd_test_grammar_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_unit_imapd_test_grammar_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_imapd_test_grammar_LDADD = $(IMAPD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += t/unit/imapd/test_sort
+t_unit_imapd_test_sort_SOURCES = t/unit/imapd/test_sort.c t/unit/unit.h
+t_unit_imapd_test_sort_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
+t_unit_imapd_test_sort_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_imapd_test_sort_LDADD = $(IMAPD_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += t/fuzz/fuzz_imap
 t_fuzz_fuzz_imap_SOURCES = t/fuzz/fuzz_imap.c $(FUZZ_DRIVER)

@@ -6,6 +6,7 @@
 
 
 #include "imap_config.h"
+#include "mail/charset.h"
 #include "mail/imap_body.h"
 #include "store/mutf7.h"
 #include "store/tree.h"
@@ -32,10 +33,16 @@ courier_directory(struct imap_session *s, const char *folder)
 	return take(utf8.at);
 }
 
+bool
+name_is_utf8(const struct imap_session *s)
+{
+	return s->manner.utf8 || s->manner.rev2;
+}
+
 int
 name_to_folder(struct imap_session *s, struct span name, char **folder, struct fault *why)
 {
-	autotext struct text out = {0};
+	autotext struct text out = {0}, encoded = {0};
 	struct span          prefix = span_of(imap_config.prefix);
 	char                 separator = imap_config.separator[0];
 	char                *courier;
@@ -43,6 +50,11 @@ name_to_folder(struct imap_session *s, struct span name, char **folder, struct f
 	if (span_is_nocase(name, "INBOX")) {
 		*folder = mem_string("");
 		return 0;
+	}
+	if (name_is_utf8(s)) {
+		if (!utf8_printable(name) || mutf7_encode(name, &encoded, NULL) < 0)
+			return fault_set(why, FAULT_INPUT, "Invalid mailbox name: not UTF-8");
+		name = text_span(&encoded);
 	}
 	if (!mutf7_valid(name))
 		return fault_set(why, FAULT_INPUT, "Invalid mailbox name: not modified UTF-7");
@@ -96,4 +108,28 @@ name_add(struct span name, struct text *out)
 		text_add(out, name);
 	else
 		imap_add_string(name, out);
+}
+
+void
+name_tell(const struct imap_session *s, struct span name, struct text *out)
+{
+	autotext struct text utf8 = {0};
+
+	if (!name_is_utf8(s) || !span_has(name, '&') || mutf7_decode(name, &utf8, NULL) < 0) {
+		name_add(name, out);
+		return;
+	}
+	text_add_byte(out, '"');
+	for (size_t i = 0; i < utf8.len; i++) {
+		if (utf8.at[i] == '"' || utf8.at[i] == '\\')
+			text_add_byte(out, '\\');
+		text_add_byte(out, utf8.at[i]);
+	}
+	text_add_byte(out, '"');
+}
+
+void
+name_add_separator(struct text *out)
+{
+	imap_add_string(span_of(imap_config.separator), out);
 }

@@ -12,10 +12,17 @@
 
 #include "session.h"
 
+/* RFC 6855, 3; RFC 9051, 5.1: names are UTF-8 once that was enabled. */
+bool name_is_utf8(const struct imap_session *);
+
 /* Owned storage name, "" for INBOX; FAULT_INPUT when it cannot be a name. */
 int name_to_folder(struct imap_session *, struct span name, char **folder, struct fault *);
 void name_of_folder(const char *folder, struct text *out);
 /* As it is told in a response: an atom when it can be one. */
 void name_add(struct span name, struct text *out);
+/* The same to a client that may have enabled UTF-8 (RFC 6855, RFC 9051). */
+void name_tell(const struct imap_session *, struct span name, struct text *out);
+/* "." in quotes */
+void name_add_separator(struct text *out);
 
 #endif

@@ -20,6 +20,11 @@ enum search_kind {
 	SEARCH_FLAG, SEARCH_KEYWORD, SEARCH_RECENT,
 	SEARCH_SEQUENCE, SEARCH_UID,
 	SEARCH_LARGER, SEARCH_SMALLER,
+	SEARCH_MODSEQ, SEARCH_EMAILID, SEARCH_THREADID,   /* RFC 7162, RFC 8474 */
+	SEARCH_SAVED_SUPPORTED,                           /* RFC 8514 */
+	SEARCH_SAVED_BEFORE, SEARCH_SAVED_ON, SEARCH_SAVED_SINCE,
+	SEARCH_OLDER, SEARCH_YOUNGER,                     /* RFC 5032 */
+	SEARCH_SAVED_RESULT,                              /* "$": RFC 5182 */
 	SEARCH_BEFORE, SEARCH_ON, SEARCH_SINCE,
 	SEARCH_SENT_BEFORE, SEARCH_SENT_ON, SEARCH_SENT_SINCE,
 	SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT
@@ -35,9 +40,18 @@ struct search_key {
 	struct span        field, text;        /* text: folded UTF-8; keyword */
 };
 
-/* *charset_bad: the fault is an unknown charset (NO [BADCHARSET]), not BAD. */
-int search_parse(struct arena *, const struct argument *, struct search_key **, bool *charset_bad,
+/* What a program asks of its surroundings. */
+struct search_needs {
+	bool charset_bad;        /* the fault is an unknown charset (NO [BADCHARSET]), not BAD */
+	bool modseq;             /* MODSEQ is among the keys: results tell it (RFC 7162, 3.1.5) */
+	bool numbers;            /* message numbers are */
+};
+
+int search_parse(struct arena *, const struct argument *, struct search_key **, struct search_needs *,
 	struct fault *);
+/* The same of a program whose charset stands before it (SORT, THREAD); empty: UTF-8. */
+int search_parse_with(struct arena *, struct span charset, const struct argument *, struct search_key **,
+	struct search_needs *, struct fault *);
 
 /* Does it have to read messages?  So that it is asked last. */
 bool search_reads(const struct search_key *);

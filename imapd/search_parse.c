@@ -14,10 +14,11 @@ struct parsing {
 	struct arena          *arena;
 	const struct argument *at;
 	struct span            charset;
+	struct search_needs   *needs;
 	struct fault          *why;
 };
 
-enum takes { NOTHING, STRING, DATE, SIZE, WORD, FIELD, SET, ONE_KEY, TWO_KEYS };
+enum takes { NOTHING, STRING, DATE, SIZE, WORD, FIELD, SET, ONE_KEY, TWO_KEYS, MODSEQ_VALUE, SECONDS };
 
 static const struct key_row {
 	const char      *name;
@@ -35,16 +36,23 @@ static const struct key_row {
 	{"CC", SEARCH_HEADER, STRING, false, 0, "Cc"},
 	{"DELETED", SEARCH_FLAG, NOTHING, false, MESSAGE_DELETED, NULL},
 	{"DRAFT", SEARCH_FLAG, NOTHING, false, MESSAGE_DRAFT, NULL},
+	{"EMAILID", SEARCH_EMAILID, WORD, false, 0, NULL},
 	{"FLAGGED", SEARCH_FLAG, NOTHING, false, MESSAGE_FLAGGED, NULL},
 	{"FROM", SEARCH_HEADER, STRING, false, 0, "From"},
 	{"HEADER", SEARCH_HEADER, FIELD, false, 0, NULL},
 	{"KEYWORD", SEARCH_KEYWORD, WORD, false, 0, NULL},
 	{"LARGER", SEARCH_LARGER, SIZE, false, 0, NULL},
+	{"MODSEQ", SEARCH_MODSEQ, MODSEQ_VALUE, false, 0, NULL},
 	{"NOT", SEARCH_NOT, ONE_KEY, false, 0, NULL},
 	{"OLD", SEARCH_RECENT, NOTHING, true, 0, NULL},
+	{"OLDER", SEARCH_OLDER, SECONDS, false, 0, NULL},
 	{"ON", SEARCH_ON, DATE, false, 0, NULL},
 	{"OR", SEARCH_OR, TWO_KEYS, false, 0, NULL},
 	{"RECENT", SEARCH_RECENT, NOTHING, false, 0, NULL},
+	{"SAVEDATESUPPORTED", SEARCH_SAVED_SUPPORTED, NOTHING, false, 0, NULL},
+	{"SAVEDBEFORE", SEARCH_SAVED_BEFORE, DATE, false, 0, NULL},
+	{"SAVEDON", SEARCH_SAVED_ON, DATE, false, 0, NULL},
+	{"SAVEDSINCE", SEARCH_SAVED_SINCE, DATE, false, 0, NULL},
 	{"SEEN", SEARCH_FLAG, NOTHING, false, MESSAGE_SEEN, NULL},
 	{"SENTBEFORE", SEARCH_SENT_BEFORE, DATE, false, 0, NULL},
 	{"SENTON", SEARCH_SENT_ON, DATE, false, 0, NULL},
@@ -53,6 +61,7 @@ static const struct key_row {
 	{"SMALLER", SEARCH_SMALLER, SIZE, false, 0, NULL},
 	{"SUBJECT", SEARCH_HEADER, STRING, false, 0, "Subject"},
 	{"TEXT", SEARCH_TEXT, STRING, false, 0, NULL},
+	{"THREADID", SEARCH_THREADID, WORD, false, 0, NULL},
 	{"TO", SEARCH_HEADER, STRING, false, 0, "To"},
 	{"UID", SEARCH_UID, SET, false, 0, NULL},
 	{"UNANSWERED", SEARCH_FLAG, NOTHING, true, MESSAGE_ANSWERED, NULL},
@@ -61,6 +70,7 @@ static const struct key_row {
 	{"UNFLAGGED", SEARCH_FLAG, NOTHING, true, MESSAGE_FLAGGED, NULL},
 	{"UNKEYWORD", SEARCH_KEYWORD, WORD, true, 0, NULL},
 	{"UNSEEN", SEARCH_FLAG, NOTHING, true, MESSAGE_SEEN, NULL},
+	{"YOUNGER", SEARCH_YOUNGER, SECONDS, false, 0, NULL},
 };
 
 static locale_t
@@ -162,6 +172,21 @@ take_size(struct parsing *p, int64_t *size)
 	return 0;
 }
 
+/* MODSEQ ["/flags/\\Seen" all] n: we keep one number a message (RFC 7162, 3.1.5) */
+static int
+take_modseq(struct parsing *p, int64_t *n)
+{
+	p->needs->modseq = true;
+	if (p->at && p->at->type == ARGUMENT_QUOTED) {
+		p->at = p->at->next;
+		if (!argument_is_atom(p->at, "all") && !argument_is_atom(p->at, "priv")
+			&& !argument_is_atom(p->at, "shared"))
+			return fault_set(p->why, FAULT_INPUT, "Invalid entry type");
+		p->at = p->at->next;
+	}
+	return take_size(p, n);
+}
+
 static int
 take_set(struct parsing *p, struct sequence *set)
 {
@@ -191,7 +216,18 @@ fill(struct parsing *p, const struct key_row *row, struct search_key *k, int dep
 		return take_day(p, &k->number);
 	case SIZE:
 		return take_size(p, &k->number);
+	case MODSEQ_VALUE:
+		return take_modseq(p, &k->number);
+	case SECONDS:
+		if (take_size(p, &k->number) < 0)
+			return -1;
+		return k->number > 0 ? 0 : fault_set(p->why, FAULT_INPUT, "Invalid interval");
 	case SET:
+		if (argument_is_atom(p->at, "$")) {
+			k->kind = SEARCH_SAVED_RESULT;
+			p->at = p->at->next;
+			return 0;
+		}
 		return take_set(p, &k->sequence);
 	case TWO_KEYS:
 		if (!(k->second = parse_key(p, depth + 1)))
@@ -271,7 +307,12 @@ parse_key(struct parsing *p, int depth)
 			return NULL;
 		return rows[i].negated ? negate(p, k) : k;
 	}
+	if (argument_is_atom(p->at, "$")) {
+		p->at = p->at->next;
+		return new_key(p, SEARCH_SAVED_RESULT);
+	}
 	k = new_key(p, SEARCH_SEQUENCE);
+	p->needs->numbers = true;
 	if (p->at->type != ARGUMENT_ATOM || !sequence_parse(p->arena, p->at->text, &k->sequence)) {
 		fault_set(p->why, FAULT_INPUT, "Unknown argument %.*s", SPAN_ARGS(span_first(p->at->text, 40)));
 		return NULL;
@@ -280,26 +321,25 @@ parse_key(struct parsing *p, int depth)
 	return k;
 }
 
-int
-search_parse(struct arena *arena, const struct argument *a, struct search_key **out,
-	bool *charset_bad, struct fault *why)
+static bool
+is_charset(struct span charset)
 {
-	struct parsing       p = {.arena = arena, .at = a, .charset = SPAN_NONE, .why = why};
-	struct search_key   *k;
 	autotext struct text ignored = {0};
 
-	*charset_bad = false;
-	if (argument_is_atom(p.at, "CHARSET")) {
-		if (!argument_is_astring(p.at->next))
-			return fault_set(why, FAULT_INPUT, "Missing charset");
-		p.charset = p.at->next->text;
-		p.at = p.at->next->next;
-		if (!charset_to_utf8(p.charset, SPAN("a\xe4"), &ignored)
-			&& !span_is_nocase(p.charset, "US-ASCII")) {
-			*charset_bad = true;
-			return fault_set(why, FAULT_INPUT, "Unknown charset");
-		}
-	}
+	return charset.len == 0 || span_is_nocase(charset, "US-ASCII")
+		|| charset_to_utf8(charset, SPAN("a\xe4"), &ignored);
+}
+
+int
+search_parse_with(struct arena *arena, struct span charset, const struct argument *a,
+	struct search_key **out, struct search_needs *needs, struct fault *why)
+{
+	struct parsing     p = {.arena = arena, .at = a, .charset = charset, .needs = needs, .why = why};
+	struct search_key *k;
+
+	*needs = (struct search_needs){.charset_bad = !is_charset(charset)};
+	if (needs->charset_bad)
+		return fault_set(why, FAULT_INPUT, "Unknown charset");
 	if (!p.at)
 		return fault_set(why, FAULT_INPUT, "Missing a search key");
 	k = parse_all(&p, 0);
@@ -307,6 +347,18 @@ search_parse(struct arena *arena, const struct argument *a, struct search_key **
 		return -1;
 	*out = k;
 	return 0;
+}
+
+int
+search_parse(struct arena *arena, const struct argument *a, struct search_key **out,
+	struct search_needs *needs, struct fault *why)
+{
+	*needs = (struct search_needs){0};
+	if (!argument_is_atom(a, "CHARSET"))
+		return search_parse_with(arena, SPAN_NONE, a, out, needs, why);
+	if (!argument_is_astring(a->next))
+		return fault_set(why, FAULT_INPUT, "Missing charset");
+	return search_parse_with(arena, a->next->text, a->next->next, out, needs, why);
 }
 
 bool

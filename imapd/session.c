@@ -15,7 +15,7 @@
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "search.h"
-#include "store/index.h"
+#include "store/history.h"
 
 enum { BAD_COMMANDS_MOST = 20, OUT_FLUSH = 32768 };
 
@@ -35,8 +35,8 @@ static const struct verb {
 	{ "ENABLE",      "RFC 5161",  IMAP_AUTHENTICATED, false, false, 1, 100,  do_enable },
 	{ "NAMESPACE",   "RFC 2342",  IMAP_AUTHENTICATED, false, false, 0, 0,    do_namespace },
 	{ "IDLE",        "RFC 2177",  IMAP_AUTHENTICATED, false, false, 0, 0,    do_idle },
-	{ "SELECT",      "6.3.1",     IMAP_AUTHENTICATED, false, false, 1, 1,    do_select },
-	{ "EXAMINE",     "6.3.2",     IMAP_AUTHENTICATED, false, false, 1, 1,    do_examine },
+	{ "SELECT",      "6.3.1",     IMAP_AUTHENTICATED, false, false, 1, 2,    do_select },
+	{ "EXAMINE",     "6.3.2",     IMAP_AUTHENTICATED, false, false, 1, 2,    do_examine },
 	{ "CREATE",      "6.3.3",     IMAP_AUTHENTICATED, false, false, 1, 1,    do_create },
 	{ "DELETE",      "6.3.4",     IMAP_AUTHENTICATED, false, false, 1, 1,    do_delete },
 	{ "RENAME",      "6.3.5",     IMAP_AUTHENTICATED, false, false, 2, 2,    do_rename },
@@ -51,7 +51,9 @@ static const struct verb {
 	{ "UNSELECT",    "RFC 3691",  IMAP_SELECTED,      false, false, 0, 0,    do_unselect },
 	{ "EXPUNGE",     "6.4.3",     IMAP_SELECTED,      true,  false, 0, 1,    do_expunge },
 	{ "SEARCH",      "6.4.4",     IMAP_SELECTED,      true,  false, 1, 9999, do_search },
-	{ "FETCH",       "6.4.5",     IMAP_SELECTED,      true,  false, 2, 2,    do_fetch },
+	{ "SORT",        "RFC 5256",  IMAP_SELECTED,      true,  false, 3, 9999, do_sort },
+	{ "THREAD",      "RFC 5256",  IMAP_SELECTED,      true,  false, 3, 9999, do_thread },
+	{ "FETCH",       "6.4.5",     IMAP_SELECTED,      true,  false, 2, 4,    do_fetch },
 	{ "STORE",       "6.4.6",     IMAP_SELECTED,      true,  false, 3, 9999, do_store },
 	{ "COPY",        "6.4.7",     IMAP_SELECTED,      true,  false, 2, 2,    do_copy },
 	{ "MOVE",        "RFC 6851",  IMAP_SELECTED,      true,  false, 2, 2,    do_move },
@@ -114,7 +116,8 @@ expunge_may_be_told(const struct imap_session *s)
 	struct span v = s->command.verb;
 
 	return s->command.uid
-		|| !(span_is_nocase(v, "FETCH") || span_is_nocase(v, "STORE") || span_is_nocase(v, "SEARCH"));
+		|| !(span_is_nocase(v, "FETCH") || span_is_nocase(v, "STORE") || span_is_nocase(v, "SEARCH")
+			|| span_is_nocase(v, "SORT") || span_is_nocase(v, "THREAD"));
 }
 
 void
@@ -190,6 +193,14 @@ imap_deselect(struct imap_session *s)
 {
 	folder_close(take(s->folder));
 	view_free(&s->view);
+	free(take(s->saved));
+	s->saved_count = 0;
+}
+
+int
+imap_open_folder(struct imap_session *s, const char *name, unsigned options, struct folder **out)
+{
+	return history_open(s->maildir, s->index, name, options, out, &s->why);
 }
 
 static const struct verb *
@@ -213,6 +224,8 @@ dispatch(struct imap_session *s)
 		imap_finish(s, "BAD No mailbox selected.");
 	else if (c->count < v->least || c->count > v->most)
 		imap_bad_arguments(s);
+	else if (s->manner.uidonly && v->may_be_uid && !c->uid && v->least > 0)
+		imap_finish(s, "BAD [UIDREQUIRED] Message numbers are not used any more.");
 	else
 		v->handle(s);
 }

@@ -25,7 +25,8 @@
 
 /* What works after login; a login program adds its own (STARTTLS, AUTH=...). */
 #define IMAP_CAPABILITIES "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT " \
-	"UIDPLUS MOVE SPECIAL-USE"
+	"UIDPLUS MOVE SPECIAL-USE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT " \
+	"THREAD=REFERENCES THREAD=REFS ESORT PARTIAL SAVEDATE OBJECTID PREVIEW STATUS=SIZE INPROGRESS UIDONLY"
 
 struct imap_user {
 	const char *name, *home;      /* for %u, %h and the log */
@@ -54,6 +55,9 @@ struct imap_session {
 	struct index           *index;       /* NULL: no cache */
 	struct folder          *folder;      /* NULL: nothing is selected */
 	struct view             view;
+	struct manner           manner;
+	uint32_t               *saved;       /* "$" of RFC 5182: UIDs, ascending; owned */
+	size_t                  saved_count;
 	struct arena           *arena;       /* of one command */
 	struct command          command;
 	struct text             out;         /* untagged responses being made */
@@ -108,11 +112,31 @@ void do_lsub(struct imap_session *);
 void do_append(struct imap_session *);
 void do_expunge(struct imap_session *);
 void do_search(struct imap_session *);
+void do_sort(struct imap_session *);
+void do_thread(struct imap_session *);
 void do_fetch(struct imap_session *);
 void do_store(struct imap_session *);
 void do_copy(struct imap_session *);
 void do_move(struct imap_session *);
 
 void imap_deselect(struct imap_session *);
+
+/* The messages that a command's set names ("$" too): positions, ascending, and their UIDs.
+ * -1: it is none, and BAD was answered. */
+int imap_choose(struct imap_session *, const struct argument *set, size_t **positions, size_t *count);
+/* A sequence-set argument; "$" becomes the UIDs (or with `numbers` the message numbers) saved. */
+bool imap_parse_set(struct imap_session *, const struct argument *, bool uids, struct sequence *);
+
+/* RFC 9394: from the from-th to the to-th of them, negative from the end. */
+void imap_page(int64_t from, int64_t to, size_t **positions, size_t *count);
+
+/* A command that shows that the client knows mod-sequences (RFC 7162, 3.1). */
+void imap_use_modseq(struct imap_session *);
+
+/* "* VANISHED (EARLIER) ..." for what was expunged since, of the UIDs in `known` (NULL: all). */
+void imap_tell_vanished(struct imap_session *, uint64_t since, struct sequence *known);
+
+/* Opens with history (store/history.h). */
+WAITS int imap_open_folder(struct imap_session *, const char *name, unsigned options, struct folder **);
 
 #endif

@@ -13,16 +13,19 @@ add_message(struct view *v, const struct message *m)
 		v->room = v->room ? v->room * 2 : 64;
 		v->at = mem_grow(v->at, v->room, sizeof *v->at);
 	}
-	v->at[v->count++] = (struct view_message){m->uid, m->flags, m->recent, m->keywords};
+	v->at[v->count++] = (struct view_message){m->uid, m->flags,
+		m->recent && !v->manner->rev2, m->keywords, m->modseq};
 }
 
 void
-view_start(struct view *v, const struct folder *f)
+view_start(struct view *v, const struct folder *f, const struct manner *manner)
 {
 	view_free(v);
+	v->manner = manner;
 	for (size_t i = 0; i < f->count; i++)
 		add_message(v, &f->messages[i]);
 	v->generation = f->generation;
+	v->modseq = f->modseq;
 }
 
 void
@@ -86,7 +89,7 @@ view_choose(const struct view *v, struct sequence *s, bool uid, size_t **positio
 	if (v->count == 0)
 		return choose_nothing(s, uid);
 	sequence_resolve(s, uid ? v->at[v->count - 1].uid : (uint32_t)v->count);
-	if (!uid && s->ranges[s->count - 1].last > v->count)
+	if (!uid && s->count && s->ranges[s->count - 1].last > v->count)
 		return -1;
 	for (size_t i = 0; i < s->count; i++) {
 		uint32_t last = s->ranges[i].last;
@@ -163,26 +166,68 @@ view_tell_flags(struct view *v, struct folder *f, struct text *out)
 	text_add_string(out, " \\*)] Flags permitted.\r\n");
 }
 
+void
+view_open_fetch(const struct view *v, size_t position, bool with_uid, struct text *out)
+{
+	uint32_t uid = v->at[position].uid;
+
+	if (v->manner->uidonly)
+		text_add_format(out, "* %u UIDFETCH (", uid);
+	else if (with_uid || v->manner->qresync)
+		text_add_format(out, "* %zu FETCH (UID %u ", position + 1, uid);
+	else
+		text_add_format(out, "* %zu FETCH (", position + 1);
+}
+
+void
+view_add_modseq(const struct view *v, size_t position, struct text *out)
+{
+	if (v->manner->condstore && v->at[position].modseq)
+		text_add_format(out, " MODSEQ (%llu)", (unsigned long long)v->at[position].modseq);
+}
+
 static void
 tell_flags_of(const struct view *v, const struct folder *f, size_t position, bool with_uid,
 	struct text *out)
 {
 	const struct view_message *m = &v->at[position];
 
-	text_add_format(out, "* %zu FETCH (", position + 1);
-	if (with_uid)
-		text_add_format(out, "UID %u ", m->uid);
+	view_open_fetch(v, position, with_uid, out);
 	text_add_string(out, "FLAGS ");
 	view_add_flags((struct keywords *)&f->keywords, m->flags, m->recent, m->keywords, out);
+	view_add_modseq(v, position, out);
 	text_add_string(out, ")\r\n");
 }
 
-/* Walks view and folder together, both by UID. */
+struct gone { uint32_t *uids; size_t count; };
+
+static void
+tell_gone(const struct view *v, struct gone *gone, uint32_t uid, size_t number, struct text *out)
+{
+	if (!v->manner->qresync && !v->manner->uidonly) {
+		text_add_format(out, "* %zu EXPUNGE\r\n", number);
+		return;
+	}
+	gone->uids = mem_grow(gone->uids, gone->count + 1, sizeof *gone->uids);
+	gone->uids[gone->count++] = uid;
+}
+
+static bool
+differs(const struct view *v, const struct view_message *told, const struct message *now)
+{
+	return now->flags != told->flags || now->keywords != told->keywords
+		|| (v->manner->condstore && told->modseq && now->modseq > told->modseq);
+}
+
+/* Walks view and folder together, both by UID.  VANISHED comes first, so that all numbers
+ * behind it are the new ones, as they are behind each EXPUNGE. */
 static void
 tell_changes(struct view *v, const struct folder *f, bool may_expunge, bool with_uid,
 	struct text *out)
 {
-	size_t at = 0, kept = 0;
+	size_t               at = 0, kept = 0;
+	struct gone          gone = {0};
+	autotext struct text lines = {0};
 
 	v->behind = false;
 	for (size_t i = 0; i < v->count; i++) {
@@ -192,7 +237,7 @@ tell_changes(struct view *v, const struct folder *f, bool may_expunge, bool with
 			at++;
 		if (at >= f->count || f->messages[at].uid != m.uid) {
 			if (may_expunge) {
-				text_add_format(out, "* %zu EXPUNGE\r\n", kept + 1);
+				tell_gone(v, &gone, m.uid, kept + 1, &lines);
 				continue;
 			}
 			v->behind = true;
@@ -200,14 +245,21 @@ tell_changes(struct view *v, const struct folder *f, bool may_expunge, bool with
 			continue;
 		}
 		const struct message *now = &f->messages[at];
-		bool changed = now->flags != m.flags || now->keywords != m.keywords;
+		bool changed = differs(v, &m, now);
 
-		v->at[kept] = (struct view_message){m.uid, now->flags, m.recent, now->keywords};
+		v->at[kept] = (struct view_message){m.uid, now->flags, m.recent, now->keywords, now->modseq};
 		if (changed)
-			tell_flags_of(v, f, kept, with_uid, out);
+			tell_flags_of(v, f, kept, with_uid, &lines);
 		kept++;
 	}
 	v->count = kept;
+	if (gone.count) {
+		text_add_string(out, "* VANISHED ");
+		sequence_add(gone.uids, gone.count, out);
+		text_add_string(out, "\r\n");
+	}
+	text_add(out, text_span(&lines));
+	free(gone.uids);
 }
 
 static void
@@ -224,17 +276,21 @@ tell_new(struct view *v, const struct folder *f, struct text *out)
 		return;
 	for (size_t i = 0; i < v->count; i++)
 		recent += v->at[i].recent;
-	text_add_format(out, "* %zu EXISTS\r\n* %zu RECENT\r\n", v->count, recent);
+	text_add_format(out, "* %zu EXISTS\r\n", v->count);
+	if (!v->manner->rev2)
+		text_add_format(out, "* %zu RECENT\r\n", recent);
 }
 
 void
 view_tell(struct view *v, const struct folder *f, bool may_expunge, bool with_uid, struct text *out)
 {
-	if (v->generation == f->generation && !(v->behind && may_expunge))
+	if (v->generation == f->generation && !(v->behind && may_expunge)
+		&& (!v->manner->condstore || v->modseq == f->modseq))
 		return;
 	if (named_keywords(f) & ~v->keywords)
 		view_tell_flags(v, (struct folder *)f, out);
 	tell_changes(v, f, may_expunge, with_uid, out);
 	tell_new(v, f, out);
 	v->generation = f->generation;
+	v->modseq = f->modseq;
 }

@@ -17,17 +17,28 @@ struct view_message {
 	uint8_t  flags;          /* as told */
 	bool     recent;
 	uint64_t keywords;
+	uint64_t modseq;
+};
+
+/* What the client has enabled, as far as it changes how things are told. */
+struct manner {
+	bool condstore;          /* RFC 7162: MODSEQ in every FETCH of flags */
+	bool qresync;            /* VANISHED for EXPUNGE, UID in every FETCH */
+	bool uidonly;            /* RFC 9586: UIDFETCH, no sequence numbers at all */
+	bool rev2;               /* RFC 9051: nothing is \Recent, ESEARCH for SEARCH */
+	bool utf8;               /* RFC 6855: UTF-8 in quoted strings */
 };
 
 struct view {
 	struct view_message *at;
 	size_t               count, room;
-	uint64_t             generation;     /* of the folder, when all was told */
+	uint64_t             generation, modseq;     /* of the folder, when all was told */
 	bool                 behind;         /* expunges are still to be told */
 	uint64_t             keywords;       /* bits of names that FLAGS told */
+	const struct manner *manner;         /* borrowed */
 };
 
-void view_start(struct view *, const struct folder *);
+void view_start(struct view *, const struct folder *, const struct manner *);
 void view_free(struct view *);
 
 /* Chosen messages as positions, ascending.  -1 when a sequence number is
@@ -39,6 +50,11 @@ size_t view_position(const struct view *, uint32_t uid);   /* count: not there *
 
 /* Adds untagged responses (with their CRLF) for what has changed since. */
 void view_tell(struct view *, const struct folder *, bool may_expunge, bool with_uid, struct text *out);
+
+/* "* 3 FETCH (", "* 3 FETCH (UID 17 " or "* 17 UIDFETCH (" */
+void view_open_fetch(const struct view *, size_t position, bool with_uid, struct text *out);
+/* " MODSEQ (n)" for who asked for that */
+void view_add_modseq(const struct view *, size_t position, struct text *out);
 
 /* "(\Seen $label1)" */
 void view_add_flags(struct keywords *, unsigned flags, bool recent, uint64_t keywords, struct text *out);

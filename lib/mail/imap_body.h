@@ -45,6 +45,9 @@ struct imap_found {
 	struct text text;        /* owned: text_free */
 };
 
+/* The part that a path names, for its decoded bytes; NULL: there is none. */
+const struct mime_part *imap_section_part(const struct mime *, const struct imap_section *);
+
 void imap_section_find(const struct mime *, const struct imap_section *, struct imap_found *);
 
 #endif

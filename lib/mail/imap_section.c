@@ -232,6 +232,12 @@ found_range(struct imap_found *f, size_t start, size_t end)
 	f->length = end - start;
 }
 
+const struct mime_part *
+imap_section_part(const struct mime *m, const struct imap_section *s)
+{
+	return s->depth ? find_part(m, s) : m->root;
+}
+
 void
 imap_section_find(const struct mime *m, const struct imap_section *s, struct imap_found *found)
 {

@@ -7,7 +7,8 @@
 #include "fetch_items.h"
 #include "flags.h"
 #include "search.h"
-#include "store/index.h"
+#include "sort.h"
+#include "store/history.h"
 
 static size_t
 count_all(const struct argument *a, int depth)
@@ -18,6 +19,16 @@ count_all(const struct argument *a, int depth)
 	for (; a; a = a->next)
 		n += 1 + count_all(a->children, depth + 1);
 	return n;
+}
+
+static void
+fuzz_history(struct span in)
+{
+	struct history_entry entries[16];
+	size_t               count;
+
+	if (history_decode(in, entries, COUNT(entries), &count))
+		assert(count * 29 == in.len);
 }
 
 int
@@ -39,13 +50,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct named_flags named;
 		struct fetch_items items;
 		struct sequence    set;
-		bool               charset;
+		struct search_needs needs;
+		const struct argument *at = c.arguments;
 
-		search_parse(arena, c.arguments, &program, &charset, NULL);
+		search_parse(arena, c.arguments, &program, &needs, NULL);
 		flags_parse(arena, c.arguments, &named, NULL);
-		fetch_items_parse(arena, c.arguments, &items, NULL);
-		if (c.arguments->next)
-			fetch_items_parse(arena, c.arguments->next, &items, NULL);
+		fetch_items_parse(arena, &at, &items, NULL);
+		at = c.arguments->next;
+		if (at)
+			fetch_items_parse(arena, &at, &items, NULL);
+		autotext struct text base = {0};
+		bool                 reply;
+
+		subject_base(in, &base, &reply);
+		fuzz_history(in);
 		if (sequence_parse(arena, c.arguments->text, &set)) {
 			sequence_resolve(&set, 9);
 			for (size_t i = 1; i < set.count; i++)

@@ -145,7 +145,7 @@ def greeting_and_capability():
     c.ok("NOOP")
     has(c.ok("NAMESPACE"), r'^\* NAMESPACE \(\("" "\."\)\) NIL NIL$')
     has(c.ok('ID ("name" "x" "version" NIL)'), r"^\* ID \(")
-    has(c.ok("ENABLE CONDSTORE"), r"^\* ENABLED$")
+    has(c.ok("ENABLE NOSUCH"), r"^\* ENABLED$")
     has(c.ask("LOGOUT"), r"^\* BYE ")
     c.p.wait()
 

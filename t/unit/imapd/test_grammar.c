@@ -157,7 +157,8 @@ UNIT_TEST(fetched)
 		struct command          c;
 
 		ck_assert_int_eq(grammar_parse(arena, span_of(in), &c, NULL), 0);
-		int r = fetch_items_parse(arena, c.arguments->next, &items, NULL);
+		const struct argument *at = c.arguments->next;
+		int                    r = fetch_items_parse(arena, &at, &items, NULL);
 
 		ck_assert_msg(r == (rows[i].labels ? 0 : -1), "%s", rows[i].in);
 		for (size_t n = 0; r == 0 && n < items.count; n++) {
@@ -175,11 +176,12 @@ UNIT_TEST(fetched)
 UNIT_TEST(searches)
 {
 	static const char *const good[] = {"ALL", "1:3 SEEN", "(OR (SEEN) NOT NOT ALL)", "HEADER A \"\"",
-		"CHARSET us-ascii TEXT a", "SINCE \"1-Feb-1994\"", "NEW", "UID 1,3:*"};
+		"CHARSET us-ascii TEXT a", "MODSEQ 5", "MODSEQ \"/flags/x\" all 5", "OLDER 5", "$ UID $",
+		"EMAILID a", "SAVEDON 1-Feb-2000", "SINCE \"1-Feb-1994\"", "NEW", "UID 1,3:*"};
 	static const char *const bad[] = {"", "CHARSET utf-8", "OR SEEN", "NOT", "HEADER A", "SINCE x", "LARGER -1",
-		"LARGER", "FOO", "()", "UID x", "KEYWORD"};
+		"LARGER", "YOUNGER 0", "MODSEQ \"x\" 5", "FOO", "()", "UID x", "KEYWORD"};
 	struct search_key *program;
-	bool               charset;
+	struct search_needs needs;
 
 	for (size_t i = 0; i < COUNT(good) + COUNT(bad); i++) {
 		bool                    fine = i < COUNT(good);
@@ -188,8 +190,8 @@ UNIT_TEST(searches)
 		struct command          c;
 
 		ck_assert_int_eq(grammar_parse(arena, span_of(in), &c, NULL), 0);
-		ck_assert_msg((search_parse(arena, c.arguments, &program, &charset, NULL) == 0) == fine, "%s", in);
-		ck_assert(!charset);
+		ck_assert_msg((search_parse(arena, c.arguments, &program, &needs, NULL) == 0) == fine, "%s", in);
+		ck_assert(!needs.charset_bad);
 	}
 	autotext struct text folded = {0};
 
@@ -207,7 +209,7 @@ UNIT_TEST(numbers_of_a_view) /* RFC 3501, 7.4.1 */
 	size_t                 *positions, count;
 	autotext struct text    out = {0};
 
-	view_start(&v, &f);
+	view_start(&v, &f, &(struct manner){0});
 	ck_assert(sequence_parse(arena, SPAN("4:*"), &s));
 	ck_assert_int_eq(view_choose(&v, &s, true, &positions, &count, arena), 0);
 	ck_assert_uint_eq(count, 2);

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * search_match.c - does a message match? (RFC 3501, 6.4.4)
+ *
+ * Strings match without case, after header values and text parts were decoded
+ * to UTF-8 (RFC 2047, RFC 2045).
+ */
+#include <time.h>
+
+#include "base/clock.h"
+#include "content.h"
+#include "imap_config.h"
+#include "mail/charset.h"
+#include "mail/date.h"
+#include "mail/encoded_word.h"
+#include "mail/header.h"
+#include "mail/line.h"
+#include "preview.h"
+#include "search_run.h"
+#include "store/history.h"
+
+struct matching {
+	struct imap_session       *session;
+	struct folder             *folder;
+	const struct view_message *view;
+	const struct message      *message;
+	size_t                     position;
+	int64_t                    now;
+	struct content             content;
+	bool                       failed;     /* the message could not be read */
+};
+
+static bool
+contains(struct span value, struct span folded_text, bool encoded)
+{
+	autotext struct text decoded = {0}, folded = {0};
+
+	if (folded_text.len == 0)
+		return true;
+	if (encoded) {
+		autotext struct text unfolded = {0};
+
+		header_unfold(value, &unfolded);
+		encoded_word_decode(text_span(&unfolded), &decoded);
+		value = text_span(&decoded);
+	}
+	search_fold(value, &folded);
+	return span_find_text(text_span(&folded), folded_text) >= 0;
+}
+
+static bool
+header_matches(struct span header, struct span field, struct span text)
+{
+	struct header_field f;
+	size_t              at = 0;
+
+	for (int n = 0; n < HEADER_FIELD_LIMIT && header_next(header, &at, &f); n++)
+		if ((field.len == 0 || span_equal_nocase(f.name, field)) && f.name.len
+			&& contains(f.value, text, true))
+			return true;
+	return false;
+}
+
+/* Whole fields, names too: TEXT searches "the header or body". */
+static bool
+any_header_matches(struct span header, struct span text)
+{
+	struct header_field f;
+	size_t              at = 0;
+
+	for (int n = 0; n < HEADER_FIELD_LIMIT && header_next(header, &at, &f); n++)
+		if (contains(span_cut(header, f.start, f.end), text, true))
+			return true;
+	return false;
+}
+
+static bool
+body_matches(struct matching *m, struct span text)
+{
+	struct mime *mime;
+
+	if (content_mime(&m->content, &mime, &m->session->why) < 0) {
+		m->failed = true;
+		return false;
+	}
+	for (struct mime_part *p = mime->root; p; p = mime_next(p)) {
+		autotext struct text decoded = {0};
+
+		if (p->parent && p->parent->is_message
+			&& any_header_matches(mime_header(mime, p), text))
+			return true;
+		if (p->is_multipart || p->is_message || !span_is_nocase(p->type, "text"))
+			continue;
+		mime_decode_text(mime, p, &decoded);
+		if (contains(text_span(&decoded), text, false))
+			return true;
+	}
+	return false;
+}
+
+static bool
+load_header(struct matching *m, struct span *header)
+{
+	if (content_header(&m->content, header, &m->session->why) == 0)
+		return true;
+	m->failed = true;
+	return false;
+}
+
+static bool
+sent_day(struct matching *m, int64_t *day)
+{
+	struct span         header;
+	struct header_field field;
+	struct date         date;
+
+	if (!load_header(m, &header) || !header_find(header, "Date", &field)
+		|| !date_parse(field.value, &date))
+		return false;
+	*day = date_day(date);
+	return true;
+}
+
+static bool
+internal_day(struct matching *m, int64_t *day)
+{
+	if (content_open(&m->content, &m->session->why) < 0) {
+		m->failed = true;
+		return false;
+	}
+	*day = date_day(date_local(m->content.st.st_mtime));
+	return true;
+}
+
+static bool
+saved_day(struct matching *m, int64_t *day)
+{
+	int64_t saved;
+
+	if (!history_saved(m->folder, m->view->uid, &saved))
+		return false;
+	*day = date_day(date_local(saved));
+	return true;
+}
+
+/* RFC 5032: of the internal date, in seconds. */
+static bool
+is_older(struct matching *m, int64_t seconds, bool *older)
+{
+	if (content_open(&m->content, &m->session->why) < 0) {
+		m->failed = true;
+		return false;
+	}
+	*older = m->now - m->content.st.st_mtime >= seconds;
+	return true;
+}
+
+static bool
+has_email_id(struct matching *m, struct span id)
+{
+	char mine[33];
+
+	object_id_of(folder_guid(m->folder, m->message), mine);
+	return span_is(id, mine);
+}
+
+static bool
+is_saved(const struct imap_session *s, uint32_t uid)
+{
+	for (size_t i = 0; i < s->saved_count; i++)
+		if (s->saved[i] == uid)
+			return true;
+	return false;
+}
+
+static bool
+date_matches(enum search_kind kind, int64_t day, int64_t wanted)
+{
+	switch (kind) {
+	case SEARCH_BEFORE:
+	case SEARCH_SENT_BEFORE:
+	case SEARCH_SAVED_BEFORE:
+		return day < wanted;
+	case SEARCH_ON:
+	case SEARCH_SENT_ON:
+	case SEARCH_SAVED_ON:
+		return day == wanted;
+	default:
+		return day >= wanted;
+	}
+}
+
+static bool
+full_size(struct matching *m, uint64_t *size)
+{
+	struct file_name name;
+	struct span      all;
+
+	file_name_parse(span_of(m->message->name), &name);
+	if (name.has_full_size) {
+		*size = name.full_size;
+		return true;
+	}
+	if (content_all(&m->content, &all, &m->session->why) < 0) {
+		m->failed = true;
+		return false;
+	}
+	*size = line_crlf_size(all);
+	return true;
+}
+
+static bool
+keyword_matches(struct matching *m, struct span name)
+{
+	int n = keywords_find(&m->folder->keywords, name);
+
+	return n >= 0 && m->view->keywords & (uint64_t)1 << n;
+}
+
+static bool matches(struct matching *, const struct search_key *);
+
+/* Cheap keys first, those that read the message after. */
+static bool
+all_match(struct matching *m, const struct search_key *first)
+{
+	for (int reads = 0; reads < 2; reads++)
+		for (const struct search_key *k = first; k; k = k->next) {
+			struct search_key alone = *k;
+
+			alone.next = NULL;
+			if (search_reads(&alone) == (reads == 1) && !matches(m, k))
+				return false;
+		}
+	return true;
+}
+
+static bool
+text_matches(struct matching *m, const struct search_key *k)
+{
+	struct span header;
+
+	if (k->kind == SEARCH_BODY)
+		return body_matches(m, k->text);
+	if (!load_header(m, &header))
+		return false;
+	if (k->kind == SEARCH_HEADER)
+		return header_matches(header, k->field, k->text);
+	return any_header_matches(header, k->text) || body_matches(m, k->text);
+}
+
+static bool
+matches(struct matching *m, const struct search_key *k)
+{
+	int64_t  day;
+	uint64_t size;
+	bool     older;
+
+	switch (k->kind) {
+	case SEARCH_ALL:
+		return true;
+	case SEARCH_NOT:
+		return !matches(m, k->first);
+	case SEARCH_OR:
+		return matches(m, k->first) || matches(m, k->second);
+	case SEARCH_AND:
+		return all_match(m, k->first);
+	case SEARCH_FLAG:
+		return m->view->flags & k->flag;
+	case SEARCH_RECENT:
+		return m->view->recent;
+	case SEARCH_KEYWORD:
+		return keyword_matches(m, k->text);
+	case SEARCH_SEQUENCE:
+		return sequence_has(&k->sequence, (uint32_t)m->position + 1);
+	case SEARCH_UID:
+		return sequence_has(&k->sequence, m->view->uid);
+	case SEARCH_MODSEQ:
+		return m->view->modseq >= (uint64_t)k->number;
+	case SEARCH_EMAILID:
+		return has_email_id(m, k->text);
+	case SEARCH_THREADID:
+		return false;
+	case SEARCH_SAVED_RESULT:
+		return is_saved(m->session, m->view->uid);
+	case SEARCH_SAVED_SUPPORTED:
+		return true;
+	case SEARCH_SAVED_BEFORE:
+	case SEARCH_SAVED_ON:
+	case SEARCH_SAVED_SINCE:
+		return saved_day(m, &day) && date_matches(k->kind, day, k->number);
+	case SEARCH_OLDER:
+		return is_older(m, k->number, &older) && older;
+	case SEARCH_YOUNGER:
+		return is_older(m, k->number, &older) && !older;
+	case SEARCH_LARGER:
+		return full_size(m, &size) && size > (uint64_t)k->number;
+	case SEARCH_SMALLER:
+		return full_size(m, &size) && size < (uint64_t)k->number;
+	case SEARCH_BEFORE:
+	case SEARCH_ON:
+	case SEARCH_SINCE:
+		return internal_day(m, &day) && date_matches(k->kind, day, k->number);
+	case SEARCH_SENT_BEFORE:
+	case SEARCH_SENT_ON:
+	case SEARCH_SENT_SINCE:
+		return sent_day(m, &day) && date_matches(k->kind, day, k->number);
+	case SEARCH_HEADER:
+	case SEARCH_BODY:
+	case SEARCH_TEXT:
+		return text_matches(m, k);
+	}
+	return false;
+}
+
+/* Sets get to know what '*' is; a sequence number beyond the end is an error. */
+bool
+search_resolve(struct search_key *k, const struct view *v)
+{
+	for (; k; k = k->next) {
+		struct sequence *set = &k->sequence;
+
+		if (k->kind == SEARCH_UID && v->count)
+			sequence_resolve(set, v->at[v->count - 1].uid);
+		if (k->kind == SEARCH_SEQUENCE && v->count) {
+			sequence_resolve(set, (uint32_t)v->count);
+			if (set->ranges[set->count - 1].last > v->count)
+				return false;
+		}
+		for (size_t i = 0; k->kind == SEARCH_SEQUENCE && !v->count && i < set->count; i++)
+			if (set->ranges[i].first != SEQUENCE_STAR && set->ranges[i].last != SEQUENCE_STAR)
+				return false;
+		if (!search_resolve(k->first, v) || !search_resolve(k->second, v))
+			return false;
+	}
+	return true;
+}
+
+void
+search_run(struct imap_session *s, struct folder *f, const struct view *v, const struct search_key *program,
+	size_t **positions, size_t *count)
+{
+	struct arena    *arena = arena_new();
+	struct progress  progress;
+	size_t           n = 0;
+
+	progress_start(&progress, s);
+	*positions = arena_alloc(s->arena, (v->count + 1) * sizeof **positions);
+	for (size_t i = 0; i < v->count && !s->over; i++) {
+		struct matching m = {.session = s, .folder = f, .view = &v->at[i], .position = i, .now = time(NULL),
+			.message = folder_find(f, v->at[i].uid)};
+
+		if (!m.message)
+			continue;
+		content_start(&m.content, s, m.view->uid, arena);
+		m.content.folder = f;
+		if (matches(&m, program) && !m.failed)
+			(*positions)[n++] = i;
+		content_end(&m.content);
+		if (i % 100 == 0)
+			progress_tell(&progress, i, v->count);
+	}
+	*count = n;
+	arena_free(arena);
+	fault_clear(&s->why);
+}

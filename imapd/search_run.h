@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * search_run.h - running search programs, and telling what they found
+ */
+#ifndef IMAPD_SEARCH_RUN_H
+#define IMAPD_SEARCH_RUN_H
+
+#include "search.h"
+#include "session.h"
+
+/* Sets get to know what '*' is; false: a message number is beyond the end. */
+bool search_resolve(struct search_key *, const struct view *);
+
+/* Positions in the view of what matches, ascending; in the session's arena. */
+WAITS void search_run(struct imap_session *, struct folder *, const struct view *,
+	const struct search_key *, size_t **positions, size_t *count);
+
+/* "RETURN (MIN ALL ...)" (RFC 4731, RFC 5182, RFC 5267, RFC 9394) */
+struct search_return {
+	bool    given;               /* there was a RETURN, or the client speaks rev2 */
+	bool    min, max, all, count, save, partial, context, update;
+	int64_t from, to;            /* PARTIAL */
+};
+
+/* Takes it from *a, if it is there; -1: BAD was answered. */
+int search_return_parse(struct imap_session *, const struct argument **a, struct search_return *);
+
+/* What the tagged answer and errors of a search program have in common. */
+void search_refuse(struct imap_session *, const struct search_needs *);
+
+/* "* ESEARCH (TAG "a") UID ...".  `found` in the order of the answer; `mailbox` for RFC 7377. */
+struct search_found {
+	const struct view *view;
+	const size_t      *positions;
+	size_t             count;
+	bool               uid, sorted, modseq;
+	struct span        mailbox;      /* empty: none is named */
+	uint32_t           validity;
+};
+void search_tell(struct imap_session *, const struct search_return *, const struct search_found *);
+/* "$" becomes what was found, as SAVE together with MIN and MAX means it (RFC 5182, 2.4). */
+void search_save(struct imap_session *, const struct search_return *, const struct search_found *);
+
+/* "* OK [INPROGRESS ("tag" 5 100)]" every ten seconds (RFC 9585) */
+struct progress { struct imap_session *session; int64_t next; };
+void progress_start(struct progress *, struct imap_session *);
+void progress_tell(struct progress *, size_t done, size_t all);
+
+#endif

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sort.c - SORT's order and THREAD's facts of messages (RFC 5256, RFC 5957)
+ */
+#include "sort.h"
+
+#include <stdlib.h>
+
+#include "content.h"
+#include "mail/address.h"
+#include "mail/charset.h"
+#include "mail/date.h"
+#include "mail/encoded_word.h"
+#include "mail/header.h"
+#include "search_run.h"
+
+bool
+sort_parse(struct arena *arena, const struct argument *list, struct sort_key **out, size_t *count)
+{
+	static const struct {
+		const char     *name;
+		enum sort_field field;
+	} known[] = {
+		{"ARRIVAL", SORT_ARRIVAL}, {"CC", SORT_CC}, {"DATE", SORT_DATE}, {"FROM", SORT_FROM},
+		{"SIZE", SORT_SIZE}, {"SUBJECT", SORT_SUBJECT}, {"TO", SORT_TO},
+		{"DISPLAYFROM", SORT_DISPLAY_FROM}, {"DISPLAYTO", SORT_DISPLAY_TO},
+	};
+	bool reverse = false;
+
+	*count = 0;
+	if (!list || list->type != ARGUMENT_LIST || list->count == 0)
+		return false;
+	*out = arena_alloc(arena, list->count * sizeof **out);
+	for (const struct argument *a = list->children; a; a = a->next) {
+		bool found = false;
+
+		if (argument_is_atom(a, "REVERSE") && !reverse) {
+			reverse = true;
+			continue;
+		}
+		for (size_t i = 0; i < COUNT(known); i++)
+			if (argument_is_atom(a, known[i].name)) {
+				(*out)[(*count)++] = (struct sort_key){known[i].field, reverse};
+				found = true;
+			}
+		if (!found)
+			return false;
+		reverse = false;
+	}
+	return !reverse;
+}
+
+/* ---- base subjects (RFC 5256, 2.1) ---- */
+
+/* "[...]" at the front with what follows of blanks; 0: none. */
+static size_t
+blob(struct span s)
+{
+	ptrdiff_t end;
+
+	if (!span_starts(s, "["))
+		return 0;
+	end = span_find_any(span_from(s, 1), "[]");
+	if (end < 0 || s.at[end + 1] != ']')
+		return 0;
+	return (size_t)(s.len - span_trim(span_from(s, (size_t)end + 2)).len);
+}
+
+/* Blobs, then re: fw: fwd: with a blob before the colon; 0: none. */
+static size_t
+leader(struct span s)
+{
+	static const char *const words[] = {"re", "fwd", "fw"};
+	struct span              rest = s;
+
+	for (size_t n; (n = blob(rest)) > 0;)
+		rest = span_from(rest, n);
+	for (size_t i = 0; i < COUNT(words); i++) {
+		struct span tail = rest;
+
+		if (!span_starts_nocase(tail, words[i]))
+			continue;
+		tail = span_trim(span_from(tail, strlen(words[i])));
+		tail = span_from(tail, blob(tail));
+		if (span_starts(tail, ":"))
+			return s.len - span_trim(span_from(tail, 1)).len;
+	}
+	return 0;
+}
+
+static void
+join_blanks(struct span s, struct text *out)
+{
+	bool blank = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.at[i] == ' ' || s.at[i] == '\t' || s.at[i] == '\r' || s.at[i] == '\n') {
+			blank = out->len > 0;
+			continue;
+		}
+		if (blank)
+			text_add_byte(out, ' ');
+		blank = false;
+		text_add_byte(out, s.at[i]);
+	}
+}
+
+void
+subject_base(struct span raw, struct text *out, bool *is_reply)
+{
+	autotext struct text unfolded = {0}, decoded = {0}, joined = {0};
+	struct span          s;
+
+	*is_reply = false;
+	header_unfold(raw, &unfolded);
+	encoded_word_decode(text_span(&unfolded), &decoded);
+	join_blanks(text_span(&decoded), &joined);
+	s = text_span(&joined);
+	for (bool again = true; again;) {
+		size_t n;
+
+		again = false;
+		while (span_ends_nocase(s, "(fwd)")) {
+			s = span_trim(span_first(s, s.len - 5));
+			*is_reply = true;
+		}
+		while ((n = leader(s)) > 0 || ((n = blob(s)) > 0 && n < s.len)) {
+			*is_reply |= leader(s) > 0;
+			s = span_from(s, n);
+			again = true;
+		}
+		if (span_starts_nocase(s, "[fwd:") && span_ends(s, "]")) {
+			s = span_trim(span_cut(s, 5, s.len - 1));
+			*is_reply = again = true;
+		}
+	}
+	search_fold(s, out);
+}
+
+/* ---- facts ---- */
+
+struct sorting {
+	struct imap_session   *session;
+	struct folder         *folder;
+	const struct view     *view;
+	const struct sort_key *keys;
+	size_t                 key_count;
+	struct arena          *strings;
+};
+
+struct value { int64_t number; struct span text; };
+
+struct row { size_t position; struct value *values; };
+
+/* The mailbox of the first address, or how it is displayed (RFC 5957, 3). */
+static struct span
+address_of(struct sorting *x, struct span header, const char *name, bool display)
+{
+	autoarena struct arena *arena = arena_new();
+	autotext struct text    folded = {0}, shown = {0};
+	struct header_field     f;
+	struct address_list     list = {0};
+
+	if (!header_find(header, name, &f))
+		return SPAN_NONE;
+	address_list_parse(arena, f.value, ADDRESS_LIST_LIMIT, &list);
+	for (size_t i = 0; i < list.count; i++) {
+		const struct mailbox *m = &list.at[i];
+
+		if (m->kind == GROUP_END)
+			continue;
+		if (display && m->name.len) {
+			encoded_word_decode(m->name, &shown);
+		} else if (m->kind == GROUP_START) {
+			text_add(&shown, m->name);
+		} else {
+			text_add(&shown, m->local);
+			if (display && m->domain.len) {
+				text_add_byte(&shown, '@');
+				text_add(&shown, m->domain);
+			}
+		}
+		break;
+	}
+	search_fold(text_span(&shown), &folded);
+	return arena_span(x->strings, text_span(&folded));
+}
+
+static int64_t
+sent_date(struct span header, int64_t arrived)
+{
+	struct header_field f;
+	struct date         date;
+
+	return header_find(header, "Date", &f) && date_parse(f.value, &date) ? date.seconds : arrived;
+}
+
+static struct span
+subject_of(struct arena *strings, struct span header, bool *is_reply)
+{
+	autotext struct text base = {0};
+	struct header_field  f;
+
+	*is_reply = false;
+	if (header_find(header, "Subject", &f))
+		subject_base(f.value, &base, is_reply);
+	return arena_span(strings, text_span(&base));
+}
+
+static void
+fill_row(struct sorting *x, struct row *row, struct content *c)
+{
+	struct span header = SPAN_NONE;
+	uint32_t    uid = x->view->at[row->position].uid;
+	bool        reply;
+
+	for (size_t i = 0; i < x->key_count; i++) {
+		struct value *v = &row->values[i];
+		uint64_t      size = 0;
+
+		v->text = SPAN_NONE;
+		if (x->keys[i].field == SORT_SIZE) {
+			autoarena struct arena *arena = arena_new();
+
+			if (content_size(x->session, x->folder, uid, true, arena, &size) == 0)
+				v->number = (int64_t)size;
+			continue;
+		}
+		if (content_open(c, NULL) < 0)
+			return;
+		if (x->keys[i].field == SORT_ARRIVAL) {
+			v->number = c->st.st_mtime;
+			continue;
+		}
+		if (content_header(c, &header, NULL) < 0)
+			return;
+		switch (x->keys[i].field) {
+		case SORT_DATE:
+			v->number = sent_date(header, c->st.st_mtime);
+			break;
+		case SORT_SUBJECT:
+			v->text = subject_of(x->strings, header, &reply);
+			break;
+		case SORT_CC:
+			v->text = address_of(x, header, "Cc", false);
+			break;
+		case SORT_TO:
+			v->text = address_of(x, header, "To", false);
+			break;
+		case SORT_DISPLAY_TO:
+			v->text = address_of(x, header, "To", true);
+			break;
+		default:
+			v->text = address_of(x, header, "From", x->keys[i].field == SORT_DISPLAY_FROM);
+		}
+	}
+}
+
+static int
+compare_rows(const void *a, const void *b, void *context)
+{
+	const struct row     *x = a, *y = b;
+	const struct sorting *s = context;
+
+	for (size_t i = 0; i < s->key_count; i++) {
+		const struct value *v = &x->values[i], *w = &y->values[i];
+		int order = v->number != w->number ? (v->number < w->number ? -1 : 1) : span_compare(v->text, w->text);
+
+		if (order)
+			return s->keys[i].reverse ? -order : order;
+	}
+	return x->position < y->position ? -1 : x->position > y->position;
+}
+
+void
+sort_positions(struct imap_session *s, struct folder *f, const struct view *v, const struct sort_key *keys,
+	size_t key_count, size_t *positions, size_t count)
+{
+	autoarena struct arena *strings = arena_new(), *of_message = arena_new();
+	struct sorting          x = {s, f, v, keys, key_count, strings};
+	autofree struct row    *rows = mem_array(count + 1, sizeof *rows);
+	struct progress         progress;
+
+	progress_start(&progress, s);
+	for (size_t i = 0; i < count && !s->over; i++) {
+		struct content c;
+
+		rows[i] = (struct row){positions[i], arena_alloc(strings, key_count * sizeof *rows[i].values)};
+		content_start(&c, s, v->at[positions[i]].uid, of_message);
+		c.folder = f;
+		fill_row(&x, &rows[i], &c);
+		content_end(&c);
+		if (i % 100 == 0)
+			progress_tell(&progress, i, count);
+	}
+	qsort_r(rows, count, sizeof *rows, compare_rows, &x);
+	for (size_t i = 0; i < count; i++)
+		positions[i] = rows[i].position;
+}
+
+/* ---- THREAD ---- */
+
+/* "<a@b>" here and there in a value; what is no msg-id is passed over. */
+static void
+add_ids(struct arena *arena, struct span value, struct span **out, size_t *count, size_t most)
+{
+	*out = arena_alloc(arena, most * sizeof **out);
+	while (*count < most) {
+		ptrdiff_t open = span_find(value, '<'), close;
+
+		if (open < 0)
+			return;
+		value = span_from(value, (size_t)open + 1);
+		close = span_find(value, '>');
+		if (close < 0)
+			return;
+		if (close > 0)
+			(*out)[(*count)++] = arena_span(arena, span_first(value, (size_t)close));
+		value = span_from(value, (size_t)close + 1);
+	}
+}
+
+static void
+fill_thread(struct imap_session *s, size_t position, struct arena *strings, struct arena *arena,
+	struct thread_message *m)
+{
+	struct content      c;
+	struct span         header = SPAN_NONE, *ids = NULL;
+	struct header_field f;
+	size_t              n = 0;
+
+	*m = (struct thread_message){.subject = SPAN_NONE, .id = SPAN_NONE};
+	m->number = s->command.uid ? s->view.at[position].uid : (uint32_t)position + 1;
+	content_start(&c, s, s->view.at[position].uid, arena);
+	if (content_header(&c, &header, NULL) == 0) {
+		m->date = sent_date(header, c.st.st_mtime);
+		m->subject = subject_of(strings, header, &m->is_reply);
+		if (header_find(header, "Message-ID", &f))
+			add_ids(strings, f.value, &ids, &n, 1);
+		m->id = n ? ids[0] : SPAN_NONE;
+		if (header_find(header, "References", &f))
+			add_ids(strings, f.value, &m->references, &m->reference_count, 200);
+		if (m->reference_count == 0 && header_find(header, "In-Reply-To", &f))
+			add_ids(strings, f.value, &m->references, &m->reference_count, 1);
+	}
+	content_end(&c);
+}
+
+void
+do_thread(struct imap_session *s)
+{
+	static const char *const names[] = {"ORDEREDSUBJECT", "REFERENCES", "REFS"};
+	const struct argument   *a = s->command.arguments;
+	struct search_key       *program;
+	struct search_needs      needs = {0};
+	autoarena struct arena  *strings = arena_new(), *of_message = arena_new();
+	size_t                  *positions, count, kind = 0;
+
+	while (kind < COUNT(names) && !argument_is_atom(a, names[kind]))
+		kind++;
+	if (kind == COUNT(names) || !argument_is_astring(a->next)) {
+		imap_finish(s, "BAD Unknown thread algorithm.");
+		return;
+	}
+	if (search_parse_with(s->arena, a->next->text, a->next->next, &program, &needs, &s->why) < 0) {
+		search_refuse(s, &needs);
+		return;
+	}
+	if (!search_resolve(program, &s->view)) {
+		imap_finish(s, "BAD Invalid messageset.");
+		return;
+	}
+	if (needs.modseq)
+		imap_use_modseq(s);
+	search_run(s, s->folder, &s->view, program, &positions, &count);
+	autofree struct thread_message *messages = mem_array(count + 1, sizeof *messages);
+
+	for (size_t i = 0; i < count; i++)
+		fill_thread(s, positions[i], strings, of_message, &messages[i]);
+	text_add_string(&s->out, count ? "* THREAD " : "* THREAD");
+	thread_make((enum thread_kind)kind, messages, count, &s->out);
+	imap_say(s, "%s", "");
+	imap_finish_synced(s, "OK Thread completed.");
+}

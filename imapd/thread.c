@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * thread.c - messages put into threads (RFC 5256, 3; REFS as Dovecot and Cyrus have it)
+ *
+ * Every message and every id that is only referred to is a node with a parent.
+ * Nodes without a message are taken out by asking for the nearest ancestor that
+ * has one; only at the top may one stay, when it holds several together.  No
+ * recursion: chains are as long as senders make them.
+ */
+#include "sort.h"
+
+#include <stdlib.h>
+
+#include "base/strmap.h"
+
+enum { NONE = -1 };
+
+struct node {
+	int     message;             /* index, or NONE */
+	int     parent, first, last, next;
+	int64_t date, newest;
+};
+
+struct forest {
+	struct thread_message *messages;
+	size_t                 count;    /* of messages */
+	struct node           *nodes;    /* the messages' own first */
+	size_t                 used, room;
+	struct strmap         *by_id;    /* index + 1 */
+};
+
+static int
+add_node(struct forest *f, int message)
+{
+	if (f->used == f->room) {
+		f->room = f->room * 2 + 16;
+		f->nodes = mem_grow(f->nodes, f->room, sizeof *f->nodes);
+	}
+	f->nodes[f->used] = (struct node){message, NONE, NONE, NONE, NONE, 0, 0};
+	return (int)f->used++;
+}
+
+static int
+node_of(struct forest *f, struct span id)
+{
+	int n = (int)(intptr_t)strmap_get(f->by_id, id) - 1;
+
+	if (n < 0) {
+		n = add_node(f, NONE);
+		strmap_put(f->by_id, id, (void *)(intptr_t)(n + 1));
+	}
+	return n;
+}
+
+/* Would `parent` above `child` close a ring?  Bounded: long chains are believed to be one. */
+static bool
+is_above(const struct forest *f, int node, int maybe_ancestor)
+{
+	for (int steps = 0; node != NONE; node = f->nodes[node].parent)
+		if (node == maybe_ancestor || ++steps > 5000)
+			return true;
+	return false;
+}
+
+static void
+link_references(struct forest *f, size_t i)
+{
+	const struct thread_message *m = &f->messages[i];
+	int                          before = NONE;
+
+	for (size_t r = 0; r < m->reference_count; r++) {
+		int n = node_of(f, m->references[r]);
+
+		if (before != NONE && f->nodes[n].parent == NONE && !is_above(f, before, n))
+			f->nodes[n].parent = before;
+		before = n;
+	}
+	if (before != NONE && !is_above(f, before, (int)i))
+		f->nodes[i].parent = before;
+	else
+		f->nodes[i].parent = NONE;
+}
+
+/* The nearest ancestor with a message; else *top is the topmost without one (or NONE). */
+static int
+real_parent(const struct forest *f, int node, int *top)
+{
+	*top = NONE;
+	for (node = f->nodes[node].parent; node != NONE; node = f->nodes[node].parent) {
+		if (f->nodes[node].message != NONE)
+			return node;
+		*top = node;
+	}
+	return NONE;
+}
+
+static void
+prune(struct forest *f)
+{
+	autofree int *parents = mem_array(f->used + 1, sizeof *parents);
+	autofree int *held = mem_array(f->used + 1, sizeof *held);
+	size_t        n = f->used;
+
+	for (size_t i = 0; i < n; i++) {
+		int top;
+
+		if (f->nodes[i].message == NONE)
+			continue;
+		parents[i] = real_parent(f, (int)i, &top);
+		if (parents[i] == NONE && top != NONE) {
+			parents[i] = top;
+			held[top]++;
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool alone = f->nodes[i].message != NONE && parents[i] != NONE
+			&& f->nodes[parents[i]].message == NONE && held[parents[i]] < 2;
+
+		f->nodes[i].parent = f->nodes[i].message == NONE || alone ? NONE : parents[i];
+	}
+}
+
+static bool
+is_used(const struct forest *f, const bool *has_children, size_t i)
+{
+	return f->nodes[i].message != NONE || has_children[i];
+}
+
+/* A root's subject: its own, or of its first child. */
+static const struct thread_message *
+face(const struct forest *f, int node)
+{
+	for (size_t i = 0; f->nodes[node].message == NONE && i < f->count; i++)
+		if (f->nodes[i].parent == node)
+			return &f->messages[i];
+	return f->nodes[node].message == NONE ? NULL : &f->messages[f->nodes[node].message];
+}
+
+static void
+mark_children(const struct forest *f, bool *has)
+{
+	memset(has, 0, f->used);
+	for (size_t i = 0; i < f->used; i++)
+		if (f->nodes[i].parent != NONE)
+			has[f->nodes[i].parent] = true;
+}
+
+static int
+subject_root(struct strmap *by_subject, struct span subject)
+{
+	return (int)(intptr_t)strmap_get(by_subject, subject) - 1;
+}
+
+static void
+remember_root(struct forest *f, struct strmap *by_subject, int node, const struct thread_message *m)
+{
+	int                          there = subject_root(by_subject, m->subject);
+	const struct thread_message *other = there < 0 ? NULL : face(f, there);
+	bool dummy = f->nodes[node].message == NONE;
+
+	if (there < 0 || (dummy && f->nodes[there].message != NONE)
+		|| (f->nodes[there].message != NONE && other && other->is_reply && !m->is_reply))
+		strmap_put(by_subject, m->subject, (void *)(intptr_t)(node + 1));
+}
+
+static void
+adopt_children(struct forest *f, int from, int to)
+{
+	for (size_t i = 0; i < f->used; i++)
+		if (f->nodes[i].parent == from)
+			f->nodes[i].parent = to;
+}
+
+/* RFC 5256, 3, step 5 */
+static void
+merge_subjects(struct forest *f)
+{
+	struct strmap *by_subject = strmap_new();
+	autofree bool *has = mem_array(f->used + 1, 1);
+	size_t         n = f->used;
+
+	mark_children(f, has);
+	for (size_t i = 0; i < n; i++) {
+		const struct thread_message *m = f->nodes[i].parent == NONE && is_used(f, has, i)
+			? face(f, (int)i) : NULL;
+
+		if (m && m->subject.len)
+			remember_root(f, by_subject, (int)i, m);
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct thread_message *m = f->nodes[i].parent == NONE && is_used(f, has, i)
+			? face(f, (int)i) : NULL;
+		int root = m && m->subject.len ? subject_root(by_subject, m->subject) : NONE;
+
+		if (root == NONE || root == (int)i)
+			continue;
+		bool dummy = f->nodes[i].message == NONE, root_dummy = f->nodes[root].message == NONE;
+
+		if (dummy && root_dummy) {
+			adopt_children(f, (int)i, root);
+			has[i] = false;
+		} else if (root_dummy || (m->is_reply && !dummy && !face(f, root)->is_reply)) {
+			f->nodes[i].parent = root;
+		} else {
+			int both = add_node(f, NONE);
+
+			f->nodes[root].parent = f->nodes[i].parent = both;
+			strmap_put(by_subject, m->subject, (void *)(intptr_t)(both + 1));
+		}
+	}
+	strmap_free(by_subject, NULL);
+}
+
+struct dated { int node; int64_t date; uint32_t number; };
+
+static int
+compare_dated(const void *a, const void *b)
+{
+	const struct dated *x = a, *y = b;
+
+	if (x->date != y->date)
+		return x->date < y->date ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* Dates go up: a node without a message has its earliest child's; all know their newest. */
+static void
+spread_dates(struct forest *f)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		int64_t date = f->messages[i].date;
+		int     up = f->nodes[i].parent;
+
+		f->nodes[i].date = date;
+		if (date > f->nodes[i].newest)
+			f->nodes[i].newest = date;
+		for (int steps = 0; up != NONE && steps < 100000; steps++, up = f->nodes[up].parent) {
+			struct node *n = &f->nodes[up];
+
+			if (n->message == NONE && (n->date == 0 || date < n->date))
+				n->date = date;
+			if (date <= n->newest && n->message != NONE)
+				break;
+			if (date > n->newest)
+				n->newest = date;
+		}
+	}
+}
+
+/* Children by date, roots by date (REFS: by their newest): *first is the first root. */
+static void
+order(struct forest *f, bool by_newest, int *first)
+{
+	autofree struct dated *all = mem_array(f->used + 1, sizeof *all);
+	autofree bool         *has = mem_array(f->used + 1, 1);
+	size_t                 n = 0;
+	int                    last = NONE;
+
+	mark_children(f, has);
+	for (size_t i = 0; i < f->used; i++) {
+		struct node *x = &f->nodes[i];
+
+		x->first = x->last = x->next = NONE;
+		if (is_used(f, has, i))
+			all[n++] = (struct dated){(int)i, by_newest && x->parent == NONE ? x->newest : x->date,
+				x->message == NONE ? 0 : f->messages[x->message].number};
+	}
+	qsort(all, n, sizeof *all, compare_dated);
+	*first = NONE;
+	for (size_t i = 0; i < n; i++) {
+		int  node = all[i].node, parent = f->nodes[node].parent;
+		int *tail = parent == NONE ? &last : &f->nodes[parent].last;
+		int *head = parent == NONE ? first : &f->nodes[parent].first;
+
+		if (*tail == NONE)
+			*head = node;
+		else
+			f->nodes[*tail].next = node;
+		*tail = node;
+	}
+}
+
+/* One root: "(1 2 (3)(4 5))".  `parents` lead back up. */
+static void
+tell_root(const struct forest *f, int root, struct text *out)
+{
+	int node = root;
+
+	text_add_byte(out, '(');
+	for (;;) {
+		const struct node *n = &f->nodes[node];
+
+		if (n->message != NONE)
+			text_add_format(out, "%u", f->messages[n->message].number);
+		if (n->first != NONE) {
+			bool branches = n->first != n->last;
+
+			if (n->message != NONE)
+				text_add_byte(out, ' ');
+			if (branches)
+				text_add_byte(out, '(');
+			node = n->first;
+			continue;
+		}
+		/* up to where a sibling waits */
+		while (node != root) {
+			int  parent = f->nodes[node].parent;
+			bool branches = f->nodes[parent].first != f->nodes[parent].last;
+
+			if (branches)
+				text_add_byte(out, ')');
+			if (f->nodes[node].next != NONE)
+				break;
+			node = parent;
+		}
+		if (node == root)
+			break;
+		text_add_byte(out, '(');
+		node = f->nodes[node].next;
+	}
+	text_add_byte(out, ')');
+}
+
+static void
+group_subjects(struct forest *f)
+{
+	struct strmap         *by_subject = strmap_new();
+	autofree struct dated *all = mem_array(f->count + 1, sizeof *all);
+
+	for (size_t i = 0; i < f->count; i++)
+		all[i] = (struct dated){(int)i, f->messages[i].date, f->messages[i].number};
+	qsort(all, f->count, sizeof *all, compare_dated);
+	for (size_t i = 0; i < f->count; i++) {
+		struct span subject = f->messages[all[i].node].subject;
+		int         root = subject_root(by_subject, subject);
+
+		if (root < 0)
+			strmap_put(by_subject, subject, (void *)(intptr_t)(all[i].node + 1));
+		else
+			f->nodes[all[i].node].parent = root;
+	}
+	strmap_free(by_subject, NULL);
+}
+
+void
+thread_make(enum thread_kind kind, struct thread_message *messages, size_t count, struct text *out)
+{
+	struct forest f = {.messages = messages, .count = count, .by_id = strmap_new()};
+	int           root;
+
+	for (size_t i = 0; i < count; i++)
+		add_node(&f, (int)i);
+	for (size_t i = 0; i < count; i++) /* the first of equal ids has it */
+		if (messages[i].id.len && !strmap_get(f.by_id, messages[i].id))
+			strmap_put(f.by_id, messages[i].id, (void *)(intptr_t)(i + 1));
+	if (kind == THREAD_ORDEREDSUBJECT) {
+		group_subjects(&f);
+	} else {
+		for (size_t i = 0; i < count; i++)
+			link_references(&f, i);
+		prune(&f);
+		if (kind == THREAD_REFERENCES)
+			merge_subjects(&f);
+	}
+	spread_dates(&f);
+	order(&f, kind == THREAD_REFS, &root);
+	for (; root != NONE; root = f.nodes[root].next)
+		tell_root(&f, root, out);
+	strmap_free(f.by_id, NULL);
+	free(f.nodes);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC */
+/* test_sort.c - base subjects, threads, previews (RFC 5256, RFC 8970) */
+#include "../unit.h"
+
+#include "preview.h"
+#include "sort.h"
+
+UNIT_TEST(base_subjects) /* RFC 5256, 2.1 */
+{
+	static const struct { const char *in, *out; bool reply; } rows[] = {
+		{"Hello", "hello", false}, {"Re: Hello", "hello", true}, {"RE : [x] fwd: Hello (fwd)", "hello", true},
+		{"[list] Hello  there", "hello there", false}, {"[fwd: Hello]", "hello", true},
+		{"Re[2]: Hello", "hello", true}, {"[only]", "[only]", false}, {"", "", false},
+		{"=?utf-8?q?Re=3A_H=C3=89?=", "h\xc3\xa9", true}, {"Regards", "regards", false},
+		{"(fwd)", "", true}, {"re: re: re:", "", true},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autotext struct text out = {0};
+		bool                 reply;
+
+		subject_base(span_of(rows[i].in), &out, &reply);
+		ck_assert_msg(span_is(text_span(&out), rows[i].out), "%s: %s", rows[i].in, text_string(&out));
+		ck_assert_msg(reply == rows[i].reply, "%s", rows[i].in);
+	}
+}
+
+static struct span refs[32][3];
+static size_t      made;
+
+static struct thread_message
+make(uint32_t number, const char *subject, bool reply, const char *id, const char *r1, const char *r2)
+{
+	struct thread_message m = {.number = number, .date = number * 100, .subject = span_of(subject),
+		.is_reply = reply, .id = span_of(id), .references = refs[made]};
+
+	if (r1)
+		refs[made][m.reference_count++] = span_of(r1);
+	if (r2)
+		refs[made][m.reference_count++] = span_of(r2);
+	made++;
+	return m;
+}
+
+static void
+check(enum thread_kind kind, struct thread_message *m, size_t n, const char *expected)
+{
+	autotext struct text out = {0};
+
+	thread_make(kind, m, n, &out);
+	ck_span(text_span(&out), expected);
+}
+
+UNIT_TEST(threads) /* RFC 5256, 3 */
+{
+	struct thread_message chain[] = {make(1, "a", false, "1", NULL, NULL), make(2, "a", true, "2", "1", NULL),
+		make(3, "a", true, "3", "1", "2"), make(4, "a", true, "4", "1", NULL)};
+	struct thread_message lost[] = {make(1, "x", true, "1", "gone", NULL), make(2, "y", true, "2", "gone", NULL),
+		make(3, "z", false, "3", "lonely", NULL)};
+	struct thread_message ring[] = {make(1, "a", false, "1", "2", NULL), make(2, "b", false, "2", "1", NULL)};
+	struct thread_message same[] = {make(1, "a", false, "", NULL, NULL), make(2, "a", true, "", NULL, NULL),
+		make(3, "a", false, "", NULL, NULL), make(4, "b", false, "", NULL, NULL)};
+
+	check(THREAD_REFERENCES, chain, 4, "(1 (2 3)(4))");
+	check(THREAD_REFS, chain, 4, "(1 (2 3)(4))");
+	check(THREAD_REFERENCES, lost, 3, "((1)(2))(3)");
+	check(THREAD_REFERENCES, ring, 2, "(2 1)");
+	check(THREAD_ORDEREDSUBJECT, same, 4, "(1 (2)(3))(4)");
+	check(THREAD_REFS, same, 4, "(1)(2)(3)(4)");
+	check(THREAD_REFERENCES, same, 4, "((1 2)(3))(4)");
+	check(THREAD_REFERENCES, same, 0, "");
+}
+
+UNIT_TEST(previews) /* RFC 8970, 3 */
+{
+	static const struct { const char *in, *out; } rows[] = {
+		{"Subject: x\n\nHello\n\n  there\n", "Hello there"}, {"Subject: x\n\n", ""},
+		{"Content-Type: text/html\n\n<html><head><title>T</title></head><style>p{}</style>"
+		 "<p>One &amp; <b>two</b></p>", "One & two"},
+		{"Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>H\n--b\n"
+		 "Content-Type: text/plain\n\nP\n--b--\n", "P"},
+		{"Content-Type: image/png\n\nxx", ""},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autoarena struct arena *arena = arena_new();
+		autotext struct text    out = {0};
+
+		preview_make(mime_parse(arena, span_of(rows[i].in)), &out);
+		ck_span(text_span(&out), rows[i].out);
+	}
+}
+
+UNIT_TEST(object_ids) /* maildir.md, 10 */
+{
+	char id[33];
+
+	object_id_of(SPAN("71da6f313c2d006b5a4f000083ecc375"), id);
+	ck_assert_str_eq(id, "71da6f313c2d006b5a4f000083ecc375");
+	object_id_of(SPAN("abc"), id); /* SHA-1 a9993e36 4706816aba3e25717850c26c9cd0d89d */
+	ck_assert_str_eq(id, "4706816aba3e25717850c26c9cd0d89d");
+}
+
+UNIT_MAIN("imapd/sort", base_subjects, threads, previews, object_ids)
