@@ -15,11 +15,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "config/site.h"
 #include "service/service.h"
 
 struct bounce_config bounce_config;
+
+enum { TEMPLATES_MAX = 1 << 20 };
 
 static const struct param params[] = {
 	LIST("notify_classes", &bounce_config.notify_classes, "resource, software",
@@ -32,23 +35,28 @@ static const struct param params[] = {
                "who gets what could not be returned"),
 	STRING("delay_notice_recipient", &bounce_config.delay_recipient, "postmaster",
                "who gets copies of delay notices"),
-	STRING("bounce_template_file", &bounce_config.template_file, "", "not here yet"),
+	STRING("bounce_template_file", &bounce_config.template_file, "", "templates of notices (bounce(5))"),
 	BYTES("bounce_size_limit", &bounce_config.size_limit, "50000", "1", "",
               "largest original that is returned whole"),
-	BOOLEAN("enable_threaded_bounces", &bounce_config.threaded, "no", "not here yet"),
+	BOOLEAN("enable_threaded_bounces", &bounce_config.threaded, "no",
+                "notices have In-Reply-To: and References: of the original"),
 	END_OF_PARAMS};
 
+struct bounce_templates bounce_templates;
+
+/* Before the sandbox. */
 static int
 prepare(struct fault *why)
 {
-	if (bounce_config.template_file[0])
-		return fault_set(
-			why, FAULT_INPUT,
-			"bounce_template_file = %s: templates are not supported yet; remove the setting",
-			bounce_config.template_file);
-	if (bounce_config.threaded)
-		log_warning(
-			"enable_threaded_bounces is not supported yet: notices have no References: header");
+	static struct arena *arena;     /* as long as the process */
+	autotext struct text file = {0};
+
+	if (!bounce_config.template_file[0])
+		return 0;
+	arena = arena_new();
+	if (file_read(bounce_config.template_file, TEMPLATES_MAX, &file, why) < 0 ||
+	    bounce_templates_parse(text_span(&file), service->main_cf, arena, &bounce_templates, why) < 0)
+		return fault_prefix(why, "bounce_template_file = %s", bounce_config.template_file);
 	return 0;
 }
 

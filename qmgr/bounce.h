@@ -5,6 +5,7 @@
 #ifndef QMGR_BOUNCE_H
 #define QMGR_BOUNCE_H
 
+#include "bounce_template.h"
 #include "config/list.h"
 #include "ipc/notify.h"
 
@@ -17,6 +18,7 @@ struct bounce_config {
 	bool        threaded;
 };
 extern struct bounce_config bounce_config;
+extern struct bounce_templates bounce_templates;       /* read-only */
 
 /* One mail: to whom, from which envelope sender, as what. Durable when it returns 0; its id in `id`. */
 struct bounce_mail {

@@ -16,6 +16,7 @@
 #include "ipc/submit.h"
 #include "mail/date.h"
 #include "mail/dsn.h"
+#include "mail/header.h"
 #include "mail/message_id.h"
 #include "queue/message.h"
 
@@ -56,6 +57,17 @@ recipient_of(const struct notice *n, const struct notice_rcpt *r)
 	return out;
 }
 
+static enum bounce_kind
+kind_of(const struct notice *n)
+{
+	static const char *const kinds[] = {"failure", "delay", "success", "verify"};
+
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (span_is(n->kind, kinds[i]))
+			return (enum bounce_kind)i;
+	return BOUNCE_FAILURE;
+}
+
 static int
 build(const struct bounce_mail *m, struct span id, struct text *head, struct text *tail,
       bool *whole, struct fault *why)
@@ -77,6 +89,7 @@ build(const struct bounce_mail *m, struct span id, struct text *head, struct tex
 	                .now = clock_wall() / 1000000,
 	                .original_size = (uint64_t)n->size,
 	                .size_limit = (uint64_t)bounce_config.size_limit,
+	                .words = &bounce_templates.of[kind_of(n)],
 	                .to_postmaster = m->to_postmaster,
 	                .double_bounce = m->is_double,
 	                .report = span_is(n->kind, "verify"),
@@ -119,6 +132,37 @@ put_trace(struct writer *w, struct span id, struct fault *why)
 	return put(w, text_span(&line), why);
 }
 
+/* enable_threaded_bounces: the notice stands below the message that it is about (RFC 5322, 3.6.4). */
+static int
+put_thread(struct writer *w, const struct notice *n, struct fault *why)
+{
+	struct message_content original = {.fd = n->content};
+	autoarena struct arena *arena = arena_new();
+	autotext struct text   bytes = {0}, lines = {0};
+	struct header_field    id, references;
+	int                    got;
+
+	if (message_pieces_parse(n->pieces, &original, why) < 0)
+		return -1;
+	got = message_header(&original, (size_t)site.header_size_limit, &bytes, why);
+	message_content_free(&original);
+	if (got < 0 || !header_find(text_span(&bytes), "Message-Id", &id))
+		return got;
+	text_add(&lines, SPAN("References:"));
+	if (header_find(text_span(&bytes), "References", &references)) {
+		text_add(&lines, SPAN(" "));
+		text_add(&lines, references.value);
+		text_add(&lines, SPAN("\r\n\t"));
+	} else {
+		text_add(&lines, SPAN(" "));
+	}
+	text_add(&lines, header_unfolded(arena, id.value));
+	text_add(&lines, SPAN("\r\nIn-Reply-To: "));
+	text_add(&lines, header_unfolded(arena, id.value));
+	text_add(&lines, SPAN("\r\n"));
+	return put(w, text_span(&lines), why);
+}
+
 static int
 put_original(struct writer *w, const struct notice *n, bool whole, struct fault *why)
 {
@@ -150,7 +194,8 @@ put_all(const struct bounce_mail *m, struct submission *s, int64_t *length, stru
 
 	if (build(m, id, &head, &tail, &whole, why) < 0 || submit_content(s, &w.fd, &w.at, why) < 0)
 		return -1;
-	if (put_trace(&w, id, why) < 0 || put(&w, text_span(&head), why) < 0 ||
+	if (put_trace(&w, id, why) < 0 || (bounce_config.threaded && put_thread(&w, m->notice, why) < 0) ||
+	    put(&w, text_span(&head), why) < 0 ||
 	    put_original(&w, m->notice, whole, why) < 0 || put(&w, text_span(&tail), why) < 0)
 		return -1;
 	*length = w.length;

@@ -36,6 +36,16 @@ static const struct param params[] = {
 	LIST    ("body_checks", &cleanup_config.body_checks, "", "tables: what to do about a body line"),
 	BYTES   ("body_checks_size_limit", &cleanup_config.body_checks_size_limit, "51200", "0", "", "how much of each part body_checks sees"),
 	BYTES   ("queue_minfree", &cleanup_config.queue_minfree, "0", "0", "", "free space below which no mail is taken"),
+	RAW     ("message_strip_characters", &cleanup_config.message_strip_characters, "", "characters that are taken out of a message: \\0\\r, as in C"),
+	RAW     ("message_reject_characters", &cleanup_config.message_reject_characters, "", "characters that no message may hold: \\0\\r, as in C"),
+	BOOLEAN ("strict_8bitmime", &cleanup_config.strict_8bitmime, "no", "strict_7bit_headers and strict_8bitmime_body"),
+	BOOLEAN ("strict_7bit_headers", &cleanup_config.strict_headers, "no", "refuse 8-bit bytes in headers, but for SMTPUTF8"),
+	BOOLEAN ("strict_8bitmime_body", &cleanup_config.strict_body, "no", "refuse 8-bit bytes in bodies that no label announces"),
+	BOOLEAN ("strict_mime_encoding_domain", &cleanup_config.strict_mime_encoding_domain, "no", "refuse multipart and message types with an encoding"),
+	NUMBER  ("mime_nesting_limit", &cleanup_config.mime_nesting_limit, "100", "1", "100", "refuse what is nested deeper; 100: parts deeper are not looked into"),
+	BOOLEAN ("disable_mime_input_processing", &cleanup_config.disable_mime_input_processing, "no", "a message is a header and a body, without parts"),
+	CHOICE  ("header_from_format", &cleanup_config.header_from_format, "standard", "standard obsolete", "form of a From: that is added"),
+	STRING  ("full_name_encoding_charset", &cleanup_config.full_name_encoding_charset, "", "of a full name that is not ASCII; empty: utf-8"),
 	NUMBER  ("duplicate_filter_limit", &cleanup_config.duplicate_filter_limit, "1000", "0", "", "how many recipients are remembered to find duplicates"),
 	END_OF_PARAMS
 };
@@ -72,6 +82,8 @@ prepare(struct fault *why)
 {
 	table_use_proxy(ask_table_find);
 	if (queue_open(site.queue_directory, &cleanup_queue, why) < 0)
+		return -1;
+	if (cleanup_strict_open(why) < 0)
 		return -1;
 	return cleanup_checks_open(why);
 }

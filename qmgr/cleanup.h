@@ -8,6 +8,7 @@
  *   cleanup_session.c    the conversation of ipc/submit.h
  *   cleanup_header.c     the header as a list of items: dropped, rewritten, completed
  *   cleanup_checks.c     header_checks and its kin
+ *   cleanup_strict.c     which bytes and which MIME are taken
  *   cleanup_envelope.c   sender and recipients: rewritten, expanded, without duplicates
  *   cleanup_pieces.c     items to pieces, and the edits of milters
  */
@@ -27,7 +28,12 @@ struct cleanup_config {
 	bool        always_add_missing_headers, enable_original_recipient;
 	int64_t     body_checks_size_limit, queue_minfree;
 	int         duplicate_filter_limit;
+	const char *message_strip_characters, *message_reject_characters;
+	bool        strict_8bitmime, strict_headers, strict_body, strict_mime_encoding_domain, disable_mime_input_processing;
+	int         mime_nesting_limit, header_from_format;
+	const char *full_name_encoding_charset;
 };
+enum header_from_format { FROM_STANDARD, FROM_OBSOLETE };
 extern struct cleanup_config cleanup_config;
 extern struct queue         *cleanup_queue;
 
@@ -77,6 +83,10 @@ int message_refuse(struct message *, const char *status, struct fault *, const c
 WAITS int message_read_header(struct message *, struct fault *);       /* into items */
 WAITS int message_complete_header(struct message *, struct fault *);   /* drop, rewrite, count hops, add */
 WAITS int message_check(struct message *, struct fault *);             /* header_checks ... body_checks */
+/* cleanup_strict.c */
+int cleanup_strict_open(struct fault *);                               /* reads the settings */
+WAITS int message_check_characters(struct message *, int64_t *length, struct fault *);     /* first of all; may shorten it */
+WAITS int message_check_mime(struct message *, struct fault *);
 WAITS int message_resolve_sender(struct message *, struct fault *);
 WAITS int message_resolve(struct message *, struct fault *);           /* recipients */
 void message_add_rcpt(struct message *, const struct queue_rcpt *);    /* copied into the arena */

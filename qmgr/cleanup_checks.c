@@ -245,7 +245,8 @@ static int
 check_header(struct message *m, struct fault *why)
 {
 	for (size_t i = 0; i < m->header.count && !m->discard; i++) {
-		bool                     mime = header_flags(m->header.at[i].name) & HEADER_MIME;
+		bool                     mime = !cleanup_config.disable_mime_input_processing &&
+		                                header_flags(m->header.at[i].name) & HEADER_MIME;
 		const struct table_list *tables =
 		        mime ? cleanup_tables.mime_header : cleanup_tables.header;
 		const struct check       c = {m, mime ? "mime" : "header", why};
@@ -373,7 +374,12 @@ check_parts(struct message *m, struct fault *why)
 	if ((int64_t)bytes.len < whole.len)
 		return fault_set(why, FAULT_SYSTEM, "short read of a message");
 	w.whole = text_span(&bytes);
-	for (const struct mime_part *p = mime_parse(arena, w.whole)->root;
+	if (cleanup_config.disable_mime_input_processing) {
+		const struct mime_part plain = {.body = (size_t)m->body_start, .end = w.whole.len};
+
+		done = walk_part_body(&w, &plain);
+	}
+	for (const struct mime_part *p = cleanup_config.disable_mime_input_processing ? NULL : mime_parse(arena, w.whole)->root;
 	     p && done == 0 && !m->discard; p = mime_next(p)) {
 		if (p->parent)
 			done = walk_part_header(&w, p);

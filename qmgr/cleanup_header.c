@@ -12,6 +12,7 @@
 #include "config/site.h"
 #include "ipc/ask_rewrite.h"
 #include "mail/address.h"
+#include "mail/charset.h"
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/message_id.h"
@@ -38,6 +39,20 @@ items_add(struct items *l, const struct item *item)
 
 /* ---- reading ---- */
 
+/* header_size_limit: of a field that is longer the rest is thrown away. */
+static void
+cut_long(struct message *m, struct item *item)
+{
+	struct span field = span_cut(text_span(&m->head), (size_t)item->start, (size_t)item->end);
+
+	if (field.len <= (size_t)site.header_size_limit)
+		return;
+	field = span_trim(span_first(field, (size_t)site.header_size_limit));
+	item->ours = true;
+	item->bytes = span_of(arena_format(m->arena, "%.*s\r\n", SPAN_ARGS(field)));
+	item->value = span_trim(span_from(item->bytes, item->name.len + 1));
+}
+
 static int
 split_header(struct message *m, struct fault *why)
 {
@@ -54,6 +69,7 @@ split_header(struct message *m, struct fault *why)
 		if (m->header.count == HEADER_FIELDS_MAX)
 			return message_refuse(m, "5.3.4", why,
 			                      "message header has too many fields");
+		cut_long(m, &item);
 		items_add(&m->header, &item);
 		end = field.end;
 	}
@@ -235,22 +251,75 @@ add_field(struct message *m, const char *name, struct span value)
 	replace_item(m, &m->header.at[m->header.count - 1], value);
 }
 
+/* A full name in the administrator's charset (RFC 2047, 4.2): words of 45 bytes at most, encoded. */
+static void
+encode_name(struct span name, const char *charset, struct text *out)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.at[i];
+
+		if (room < 3) {
+			text_add_format(out, "%s=?%s?Q?", i ? "?= " : "", charset);
+			room = 45;
+		}
+		if (ascii_alpha(c) || ascii_digit(c)) {
+			text_add_byte(out, c);
+			room--;
+		} else {
+			text_add_format(out, "=%02X", (unsigned char)c);
+			room -= 3;
+		}
+	}
+	text_add(out, SPAN("?="));
+}
+
+static void
+add_name(struct span name, struct text *out)
+{
+	const char *charset = cleanup_config.full_name_encoding_charset;
+
+	if (charset[0] && !span_is_nocase(span_of(charset), "utf-8") && !span_is_ascii(name))
+		encode_name(name, charset, out);
+	else
+		header_quote_phrase(name, out);
+}
+
+static void
+add_sender(const struct message *m, struct text *out)
+{
+	if (m->envelope.sender.len)
+		address_external(m->envelope.sender, out);
+	else
+		text_add_format(out, "MAILER-DAEMON@%s", site.myorigin);
+}
+
+/* header_from_format: "Name <address>", or "address (Name)" as in RFC 822. */
 static void
 add_from(struct message *m, const char *name)
 {
 	autotext struct text value = {0};
 	struct span          full = m->envelope.full_name;
+	bool                 obsolete = cleanup_config.header_from_format == FROM_OBSOLETE;
 
-	if (full.len) {
-		header_quote_phrase(full, &value);
+	if (!full.len) {
+		add_sender(m, &value);
+	} else if (obsolete) {
+		add_sender(m, &value);
+		text_add(&value, SPAN(" ("));
+		for (size_t i = 0; i < full.len; i++) {
+			if (strchr("()\\", full.at[i]))
+				text_add_byte(&value, '\\');
+			text_add_byte(&value, full.at[i]);
+		}
+		text_add_byte(&value, ')');
+	} else {
+		add_name(full, &value);
 		text_add(&value, SPAN(" <"));
-	}
-	if (m->envelope.sender.len)
-		address_external(m->envelope.sender, &value);
-	else
-		text_add_format(&value, "MAILER-DAEMON@%s", site.myorigin);
-	if (full.len)
+		add_sender(m, &value);
 		text_add_byte(&value, '>');
+	}
 	add_field(m, name, text_span(&value));
 }
 

@@ -216,7 +216,11 @@ prepare(struct message *m, const struct submit_envelope *e, struct fault *why)
 	copy_envelope(m, e);
 	if (site.message_size_limit > 0 && e->length > site.message_size_limit)
 		return message_refuse(m, "5.3.4", why, "message file too big");
-	if (queue_draft_content(m->draft, e->length, why) < 0)
+	if (message_check_characters(m, &m->envelope.length, why) < 0)
+		return -1;
+	if (queue_draft_content(m->draft, m->envelope.length, why) < 0)
+		return -1;
+	if (message_check_mime(m, why) < 0)
 		return -1;
 	if (message_read_header(m, why) < 0)
 		return -1;

@@ -71,23 +71,10 @@ content_of(struct flight *f, int *fd)
 	return opened == 1 ? fault_set(&f->fault, FAULT_SYSTEM, "it is gone") : opened;
 }
 
-/* owner@list.example to joe@example.org, with "+=": owner+joe=example.org@list.example */
 static struct span
 sender_of(const struct flight *f, struct text *verp)
 {
-	const struct message *m = f->m;
-	struct span           to = ((struct recipient *)f->entry->rcpts[0])->address;
-	ptrdiff_t             at = span_find_last(m->sender, '@'), to_at = span_find_last(to, '@');
-
-	if (m->verp.len != 2 || f->n != 1 || at < 0 || to_at < 0)
-		return m->sender;
-	text_add(verp, span_first(m->sender, (size_t)at));
-	text_add_byte(verp, m->verp.at[0]);
-	text_add(verp, span_first(to, (size_t)to_at));
-	text_add_byte(verp, m->verp.at[1]);
-	text_add(verp, span_from(to, (size_t)to_at + 1));
-	text_add(verp, span_from(m->sender, (size_t)at));
-	return text_span(verp);
+	return f->n == 1 ? message_sender(f->m, ((struct recipient *)f->entry->rcpts[0])->address, verp) : f->m->sender;
 }
 
 static void

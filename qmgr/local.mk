@@ -6,6 +6,11 @@ t_unit_qmgr_test_schedule_SOURCES = t/unit/qmgr/test_schedule.c qmgr/schedule.c 
 t_unit_qmgr_test_schedule_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_qmgr_test_schedule_LDADD = $(BASE_LIBS) -lm $(CHECK_LIBS)
 
+UNIT_TESTS += t/unit/qmgr/test_template
+t_unit_qmgr_test_template_SOURCES = t/unit/qmgr/test_template.c qmgr/bounce_template.c
+t_unit_qmgr_test_template_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_qmgr_test_template_LDADD = $(FLOOR1_LIBS) $(CHECK_LIBS)
+
 # cleanup
 pkglibexec_PROGRAMS += qmgr/cleanup
 qmgr_cleanup_SOURCES = \
@@ -14,7 +19,8 @@ qmgr_cleanup_SOURCES = \
 	qmgr/cleanup_envelope.c \
 	qmgr/cleanup_header.c \
 	qmgr/cleanup_pieces.c \
-	qmgr/cleanup_session.c
+	qmgr/cleanup_session.c \
+	qmgr/cleanup_strict.c
 qmgr_cleanup_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(TABLE_LIBS)
 DIRECT_TESTS += t/unit/queue/test_load.py t/unit/queue/test_cleanup.py t/unit/queue/test_sendmail.py
 EXTRA_DIST += t/unit/queue/test_load.py t/unit/queue/test_cleanup.py t/unit/queue/test_sendmail.py t/unit/queue/programs.py
@@ -34,7 +40,7 @@ qmgr_qmgr_SOURCES = $(QMGR_SOURCES)
 qmgr_qmgr_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) lib/queue/libqueue.a lib/base/libbase.a -lm
 
 pkglibexec_PROGRAMS += qmgr/bounce
-qmgr_bounce_SOURCES = qmgr/bounce.c qmgr/bounce.h qmgr/bounce_mail.c
+qmgr_bounce_SOURCES = qmgr/bounce.c qmgr/bounce.h qmgr/bounce_mail.c qmgr/bounce_template.c qmgr/bounce_template.h
 qmgr_bounce_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(IPC_LIBS)
 
 # Made-up messages, and qmgr alone on a stage with played peers

@@ -150,13 +150,50 @@ tell_what_would_be(const struct batch *b)
 		                             ? SPAN("undeliverable") : SPAN("deliverable");
 }
 
+/* owner@list.example to joe@example.org, with "+=": owner+joe=example.org@list.example */
+struct span
+message_sender(const struct message *m, struct span to, struct text *verp)
+{
+	ptrdiff_t at = span_find_last(m->sender, '@'), to_at = span_find_last(to, '@');
+
+	if (m->verp.len != 2 || at < 0 || to_at < 0)
+		return m->sender;
+	text_add(verp, span_first(m->sender, (size_t)at));
+	text_add_byte(verp, m->verp.at[0]);
+	text_add(verp, span_first(to, (size_t)to_at));
+	text_add_byte(verp, m->verp.at[1]);
+	text_add(verp, span_from(to, (size_t)to_at + 1));
+	text_add(verp, span_from(m->sender, (size_t)at));
+	return text_span(verp);
+}
+
+static int ask_for(struct message *, enum notice_kind, struct span sender, struct notice_rcpt *, size_t, struct fault *);
+
+/* What VERP is for: the notice comes back to the address that tells whom it is about. */
 static int
 ask(struct message *m, enum notice_kind kind, const struct batch *b, struct fault *why)
+{
+	if (m->verify_only)
+		tell_what_would_be(b);
+	if (m->verp.len != 2 || config.disable_verp_bounces || (kind != NOTICE_FAILURE && kind != NOTICE_EXPIRED))
+		return ask_for(m, kind, m->sender, b->rcpts, b->count, why);
+	for (size_t i = 0; i < b->count; i++) {
+		autotext struct text verp = {0};
+
+		if (ask_for(m, kind, message_sender(m, b->rcpts[i].address, &verp), &b->rcpts[i], 1, why) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+ask_for(struct message *m, enum notice_kind kind, struct span sender, struct notice_rcpt *rcpts, size_t count,
+        struct fault *why)
 {
 	struct notice n = {
 		.kind = span_of(kind_name(kind)),
 		.queue_id = span_of(m->id),
-		.sender = m->sender,
+		.sender = sender,
 		.envid = m->envid,
 		.ret = m->ret,
 		.pieces = m->pieces,
@@ -164,13 +201,11 @@ ask(struct message *m, enum notice_kind kind, const struct batch *b, struct faul
 		.size = m->size,
 		.smtputf8 = m->smtputf8,
 		.content = m->content,
-		.rcpts = b->rcpts,
-		.n_rcpts = b->count,
+		.rcpts = rcpts,
+		.n_rcpts = count,
 		.expires_us = retry_expires(&config.retry, m->sender.len == 0, m->arrival_us)};
 	char          id[QUEUE_ID_SIZE];
 
-	if (m->verify_only)
-		tell_what_would_be(b);
 	return notify_ask(&n, clock_after(NOTIFY_MS), id, sizeof id, why);
 }
 

@@ -73,7 +73,7 @@ wants_failure(const struct recipient *r)
 static enum queue_rcpt_state
 state_of(const struct message *m, const struct outcome *o)
 {
-	bool report = m->verify_only || m->trace;
+	bool report = m->verify_only || m->trace || (config.confirm_delay_cleared && m->warned && m->sender.len);
 
 	if (m->probe)
 		return RCPT_DONE;

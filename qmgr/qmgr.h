@@ -41,7 +41,7 @@ struct qmgr_config {
 	struct list         defer_transports;
 	const char         *double_bounce_sender;      /* local part */
 	const char         *private_directory;
-	bool                soft_bounce;
+	bool                soft_bounce, confirm_delay_cleared, disable_verp_bounces;
 	const struct main_cf   *main_cf;
 	const struct master_cf *master_cf;
 };
@@ -184,6 +184,8 @@ WAITS void entries_defer(struct qmgr *, struct entry *list, const struct suspens
 WAITS void message_finish(struct qmgr *, struct message *);
 enum notice_kind { NOTICE_FAILURE, NOTICE_SUCCESS, NOTICE_DELAY, NOTICE_EXPIRED, NOTICE_VERIFY, NOTICE_WAITING };
 WAITS int message_notify(struct qmgr *, struct message *, enum notice_kind, struct fault *);
+/* The envelope sender for one recipient alone: VERP; in `verp`, or the message's own. */
+struct span message_sender(const struct message *, struct span to, struct text *verp);
 /* Recipients that are not done, with the reason why (mailq): up to some thousands from *next on, which is
  * 0 behind the last; in the arena. */
 struct notice_rcpt;

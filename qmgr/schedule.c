@@ -307,7 +307,7 @@ give_back(struct destination *d, struct entry *list)
 static void
 free_if_idle(struct destination *d)
 {
-	bool waits = d->busy > 0 || d->dead.until || d->not_before > 0;
+	bool waits = d->busy > 0 || d->dead.until || d->not_before > 0 || d->failed_cohorts > 0;
 
 	for (int i = 0; i < LANES; i++)
 		waits = waits || d->lanes[i].first;
@@ -335,6 +335,8 @@ schedule_finish(struct schedule *s, struct entry *e, enum delivery_result result
 		d->not_before = now + t->limits.rate_delay;
 	if (t->limits.transport_rate_delay)
 		t->not_before = now + t->limits.transport_rate_delay;
+	if (result == DELIVERY_DEAD)
+		d->failed_at = now;
 	if (result == DELIVERY_DEAD && destination_failed(d)) {
 		suspension_set(&d->dead, why, now + t->limits.destination_rest);
 		back = give_back(d, NULL);
@@ -408,6 +410,8 @@ schedule_sweep(struct schedule *s, int64_t now)
 			destination_is_dead(d, now);
 			if (d->not_before <= now)
 				d->not_before = 0;
+			if (d->failed_at + t->limits.destination_rest <= now)
+				d->failed_cohorts = 0;
 			free_if_idle(d);
 		}
 	}

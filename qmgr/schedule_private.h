@@ -22,6 +22,7 @@ struct destination {
 	int               busy, window;
 	double            success, failure, failed_cohorts;
 	int64_t           not_before;           /* rate delay */
+	int64_t           failed_at;            /* its failures count for as long as a dead one rests */
 	struct suspension dead;
 };
 

@@ -106,6 +106,7 @@ const struct param site_params[] = {
 	NUMBER("hopcount_limit", &site.hopcount_limit, "50", "1", "", "more Received: headers are a loop"),
 	NUMBER("line_length_limit", &site.line_length_limit, "2048", "512", "65536", "longer lines are taken in pieces"),
 	NUMBER("header_size_limit", &site.header_size_limit, "102400", "1", "", "longer headers are cut for inspection"),
+	NUMBER("delay_logging_resolution_limit", &site.delay_logging_resolution_limit, "2", "0", "6", "digits behind the point in delays that are logged"),
 	NUMBER("default_process_limit", &site.default_process_limit, "100", "1", "", "sessions of a service whose maxproc is not given"),
 	STRING("default_database_type", &site.default_database_type, "hash", "the table type where none is given"),
 	LIST("alias_maps", &site.alias_maps, "hash:/etc/aliases", "aliases of local users"),

@@ -39,6 +39,7 @@ struct site {
 	/* limits */
 	int64_t     message_size_limit, ipc_timeout, max_idle, daemon_timeout;
 	int         hopcount_limit, line_length_limit, header_size_limit, default_process_limit;
+	int         delay_logging_resolution_limit;
 	/* tables and children */
 	const char *default_database_type;
 	struct list alias_maps, alias_database;    /* whose text is in aliases(5) syntax */

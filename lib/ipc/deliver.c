@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "config/site.h"
 #include "base/log.h"
 
 enum { RCPTS_MAX = 100000, TEXT_MAX = 8000, REQUEST_MS = 100 * 1000 };
@@ -420,21 +421,27 @@ between(int64_t from, int64_t until)
 }
 
 /*
- * Seconds as Postfix prints delays: two significant digits, at most two behind
- * the point (delay_logging_resolution_limit), rounded, no trailing zeros.
+ * Seconds as Postfix prints delays: two significant digits, at most
+ * delay_logging_resolution_limit behind the point, rounded, no trailing zeros.
  */
 void
 deliver_print_delay(struct text *out, int64_t us)
 {
-	int64_t unit = us < 995000 ? 10000 : us < 9950000 ? 100000 : 1000000;
-	int64_t rounded = (us < 0 ? 0 : us + unit / 2) / unit * unit;
-	int64_t hundredths = rounded % 1000000 / 10000;
+	int64_t unit = 1000000, rounded;
+	char    digits[8];
+	int     count = 6;
 
+	for (int i = 0; i < site.delay_logging_resolution_limit; i++)
+		unit /= 10;
+	while (unit < 1000000 && us + unit / 2 >= 100 * unit)
+		unit *= 10;
+	rounded = (us < 0 ? 0 : us + unit / 2) / unit * unit;
+	snprintf(digits, sizeof digits, "%06d", (int)(rounded % 1000000));
+	while (count > 0 && digits[count - 1] == '0')
+		count--;
 	text_add_format(out, "%lld", (long long)(rounded / 1000000));
-	if (hundredths % 10)
-		text_add_format(out, ".%02d", (int)hundredths);
-	else if (hundredths)
-		text_add_format(out, ".%d", (int)hundredths / 10);
+	if (count)
+		text_add_format(out, ".%.*s", count, digits);
 }
 
 static void

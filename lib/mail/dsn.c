@@ -172,20 +172,42 @@ add_boundary(const struct dsn *d, struct text *out)
 	                (long long)d->now, (int)span_first(d->host, 30).len, d->host.at);
 }
 
+/* "MAILER-DAEMON (Mail Delivery System)": where no host stands it is ours. */
+static void
+add_from(const struct dsn *d, struct text *out)
+{
+	struct span name = d->words && d->words->from.len ? d->words->from : SPAN("MAILER-DAEMON (Mail Delivery System)");
+	struct span first;
+
+	if (span_has(name, '@') || span_has(name, '<')) {
+		text_add(out, name);
+		return;
+	}
+	(void)span_next(&name, " ", &first);
+	text_add_format(out, "%.*s@%.*s %.*s", SPAN_ARGS(first), SPAN_ARGS(d->host), SPAN_ARGS(name));
+}
+
+static struct span
+subject_of(const struct dsn *d, enum kind kind)
+{
+	bool        copy = d->to_postmaster || d->double_bounce;
+	struct span own = !d->words ? SPAN_NONE : copy ? d->words->postmaster_subject : d->words->subject;
+
+	return own.len ? own : span_of(copy ? kinds[kind].copy_subject : kinds[kind].subject);
+}
+
 static int
 add_header(const struct dsn *d, enum kind kind, struct text *out, struct fault *why)
 {
-	autotext struct text date = {0}, to = {0}, boundary = {0};
-	const char *subject = d->to_postmaster || d->double_bounce ? kinds[kind].copy_subject
-	                                                           : kinds[kind].subject;
+	autotext struct text date = {0}, to = {0}, from = {0}, boundary = {0};
 
+	add_from(d, &from);
 	date_add_local(d->now, &date);
 	address_external(d->to, &to);
 	add_boundary(d, &boundary);
 	if (header_add(out, "Date", text_span(&date), why) < 0 ||
-	    header_add_format(out, "From", why, "MAILER-DAEMON@%.*s (Mail Delivery System)",
-	                      SPAN_ARGS(d->host)) < 0 ||
-	    header_add(out, "Subject", span_of(subject), why) < 0 ||
+	    header_add(out, "From", span_trim(text_span(&from)), why) < 0 ||
+	    header_add(out, "Subject", subject_of(d, kind), why) < 0 ||
 	    header_add(out, "To", text_span(&to), why) < 0 ||
 	    header_add(out, "Auto-Submitted", SPAN("auto-replied"), why) < 0 || /* RFC 3834, 5 */
 	    header_add(out, "MIME-Version", SPAN("1.0"), why) < 0)
@@ -210,6 +232,22 @@ open_part(const struct dsn *d, const char *description, const char *type, struct
 static const char report_explanation[] =
 	"Enclosed is the mail delivery report that you requested: what became of your\r\n"
 	"message, or what would have become of it, for each recipient.\r\n";
+
+static void
+open_text(const struct dsn *d, struct text *out)
+{
+	autotext struct text type = {0};
+	bool                 own = d->words && d->words->text.len && d->words->charset.len;
+	bool                 eight = d->smtputf8 || (own && !span_is_ascii(d->words->text));
+
+	text_add_string(&type, "text/plain; charset=");
+	if (d->smtputf8)
+		text_add_string(&type, "utf-8");
+	else
+		text_add(&type, own ? d->words->charset : SPAN("us-ascii"));
+	open_part(d, "Notification", text_string(&type), out);
+	text_add_string(out, eight ? "Content-Transfer-Encoding: 8bit\r\n\r\n" : "\r\n");
+}
 
 /* What a person reads first. */
 static const char failure_explanation[] =
@@ -241,6 +279,11 @@ add_explanation(const struct dsn *d, enum kind kind, struct text *out)
 		[SUCCESS] = success_explanation, [REPORT] = report_explanation,
 	};
 
+	if (d->words && d->words->text.len) {
+		text_add(out, d->words->text);
+		text_add_string(out, "\r\n");
+		return;
+	}
 	text_add_format(out, "This is the mail system at host %.*s.\r\n\r\n", SPAN_ARGS(d->host));
 	if (d->double_bounce)
 		text_add_string(out, double_bounce_explanation);
@@ -367,9 +410,7 @@ dsn_build(const struct dsn *d, struct text *head, struct text *tail, bool *whole
 		                 "a notification needs a host, a queue id and a recipient");
 	if (add_header(d, kind, &out, why) < 0)
 		return -1;
-	open_part(d, "Notification",
-	          d->smtputf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", &out);
-	text_add_string(&out, d->smtputf8 ? "Content-Transfer-Encoding: 8bit\r\n\r\n" : "\r\n");
+	open_text(d, &out);
 	add_explanation(d, kind, &out);
 	for (size_t i = 0; i < d->count; i++)
 		add_readable(d, &d->recipients[i], &out);

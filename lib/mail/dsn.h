@@ -40,6 +40,14 @@ struct dsn_recipient {
 	int64_t         retry_until;         /* with DSN_DELAYED, 0: left out */
 };
 
+/* Words of the administrator's own (bounce(5)); what is empty is ours. */
+struct dsn_template {
+	struct span charset;                 /* of text; empty: us-ascii */
+	struct span from;                    /* "MAILER-DAEMON (Mail Delivery System)": the host is added */
+	struct span subject, postmaster_subject;
+	struct span text;                    /* lines with CRLF */
+};
+
 struct dsn {
 	struct span    host;                 /* myhostname */
 	struct span    mail_name;            /* for the text: "Postern" */
@@ -57,6 +65,7 @@ struct dsn {
 	bool           to_postmaster; /* a copy for the postmaster: header alone, other subject */
 	bool           double_bounce;
 	bool           report;        /* asked for by sendmail -bv or -v, whatever the outcome */
+	const struct dsn_template *words;    /* or NULL */
 	struct span    transcript;           /* of a session, for the postmaster, or empty */
 	const struct dsn_recipient *recipients;
 	size_t         count;

@@ -262,7 +262,7 @@ override_by_relocated_maps(struct resolving *s, struct span recipient, struct fa
 
 	if (got == 0) {
 		s->transport = SPAN("error");
-		s->nexthop = span_of(arena_format(s->arena, "5.1.6 User has moved to %s",
+		s->nexthop = span_of(arena_format(s->arena, route_settings.relocated_prefix ? "5.1.6 User has moved to %s" : "%s",
 		                                  text_string(&match.value)));
 	}
 	text_free(&match.value);

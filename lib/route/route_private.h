@@ -17,7 +17,7 @@ struct route_choices {
 
 struct route_settings {
 	bool swap_bangpath, allow_percent_hack, resolve_null_domain, resolve_numeric_domain,
-		allow_min_user;
+		allow_min_user, relocated_prefix;
 	const char *remote_header_rewrite_domain;
 	struct route_choices mail, probe;
 	const char *empty_relayhost_key, *empty_transport_key;

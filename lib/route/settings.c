@@ -37,6 +37,7 @@ const struct param route_params[] = {
 	LIST("address_verify_transport_maps", &S.probe.transport_maps, "$transport_maps", "the same for address probes"),
 	LIST("address_verify_sender_dependent_default_transport_maps", &S.probe.sender_transport_maps, "$sender_dependent_default_transport_maps", "the same for address probes"),
 	LIST("address_verify_sender_dependent_relayhost_maps", &S.probe.sender_relayhost_maps, "$sender_dependent_relayhost_maps", "the same for address probes"),
+	BOOLEAN("relocated_prefix_enable", &S.relocated_prefix, "yes", "relocated_maps give the address alone; no: status and text, too"),
 	LIST("relocated_maps", &S.relocated_maps, "", "users that have moved"),
 	LIST("canonical_maps", &S.canonical_maps, "", "address rewriting of senders and recipients"),
 	LIST("sender_canonical_maps", &S.sender_canonical_maps, "", "address rewriting of senders"),

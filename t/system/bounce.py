@@ -129,5 +129,22 @@ with Instance(main=MAIN, master=MASTER) as i:
                                  for f in ff]), "nothing is left")
     for kind in ("sender non-delivery", "postmaster non-delivery", "sender delay", "postmaster delay", "sender delivery status"):
         tap.ok(f" {kind} notification: 4" in i.log(), f"the log has: {kind} notification")
+    # --- words of the administrator's own (bounce(5)), and threads ---
+    with open(f"{i.dir}/etc/templates", "w") as f:
+        f.write("failure_template = <<EOF\nCharset: us-ascii\nFrom: Postbote (Mail)\nSubject: It did not go\n"
+                "Postmaster-Subject: Look at this\n\nSorry, says $myhostname after $maximal_queue_lifetime_hours h.\n\nEOF\n")
+    got.clear()
+    i.configure(MAIN + f"bounce_template_file = {i.dir}/etc/templates\nenable_threaded_bounces = yes\ndisable_dns_lookups = yes\n", MASTER)
+    i.run("reload")
+    tap.ok(wait_for(lambda: "reload" in i.log()), "reloaded")
+    send("a@example.net", ["bad7@example.org"], "Subject: seven\nMessage-Id: <seven@example.net>\nReferences: <six@example.net>\n\nhello\n")
+    tap.ok(wait_for(lambda: mail_to("a@example.net", "") and mail_to("copies@example.net")), "a failure comes back")
+    m, p = parts(mail_to("a@example.net")[0][2])
+    tap.ok(m["Subject"] == "It did not go" and m["From"].startswith("Postbote@"), "with the template's header", m["Subject"], m["From"])
+    tap.ok("Sorry, says mail.example.net after 120 h." in p[0].get_payload() or "after 120 h." in p[0].get_payload(), "and text", p[0].get_payload())
+    tap.ok("<bad7@example.org>" in p[0].get_payload() and p[1].get_content_type() == "message/delivery-status", "and the report as ever")
+    tap.ok(m["References"].split() == ["<six@example.net>", "<seven@example.net>"] and m["In-Reply-To"] == "<seven@example.net>",
+           "below the message that it is about", m["References"], m["In-Reply-To"])
+    tap.ok(parts(mail_to("copies@example.net")[0][2])[0]["Subject"] == "Look at this", "the postmaster's copy has a subject of its own")
     print("\n".join("# " + line for line in i.log().splitlines() if "warning" in line or "fatal" in line or "panic" in line))
 tap.end()

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/site.h"
 #include "ipc/deliver.h"
 #include "ipc/notify.h"
 
@@ -150,12 +151,30 @@ UNIT_TEST(delays_are_printed_as_postfix_prints_them)
 		{50000, "0.05"}, {2300000, "2.3"},
 	};
 
+	site.delay_logging_resolution_limit = 2;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		autotext struct text t = {0};
 
 		deliver_print_delay(&t, rows[i].us);
 		ck_assert_str_eq(text_string(&t), rows[i].text);
 	}
+}
+END_TEST
+
+UNIT_TEST(delays_have_as_many_digits_as_is_set)
+{
+	static const struct { int limit; int64_t us; const char *text; } rows[] = {
+		{0, 1240000, "1"}, {0, 640000, "1"}, {1, 123456, "0.1"}, {3, 12345, "0.012"}, {6, 12, "0.000012"}, {6, 2340000, "2.3"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autotext struct text t = {0};
+
+		site.delay_logging_resolution_limit = rows[i].limit;
+		deliver_print_delay(&t, rows[i].us);
+		ck_assert_str_eq(text_string(&t), rows[i].text);
+	}
+	site.delay_logging_resolution_limit = 2;
 }
 END_TEST
 
@@ -172,6 +191,7 @@ UNIT_TEST(the_log_line_is_the_one_that_tools_parse)
 	                           .conn_used = true,
 	                           .conn_use = 2};
 
+	site.delay_logging_resolution_limit = 2;
 	d.active_us = d.arrival_us + 100000;
 	d.handed_us = d.active_us;
 	d.connected_us = d.handed_us + 1000000;
@@ -234,4 +254,4 @@ END_TEST
 
 UNIT_MAIN("ipc/deliver", a_request_with_many_recipients_is_answered, soft_bounce_defers,
           a_lying_agent_is_refused, delays_are_printed_as_postfix_prints_them,
-          the_log_line_is_the_one_that_tools_parse, a_notice_arrives_whole)
+          delays_have_as_many_digits_as_is_set, the_log_line_is_the_one_that_tools_parse, a_notice_arrives_whole)

@@ -112,6 +112,32 @@ UNIT_TEST(a_transport_waits_between_deliveries)
 }
 END_TEST
 
+/* Mail for it may come one by one: it is dead all the same, not tried for each. */
+UNIT_TEST(failures_count_while_nothing_waits)
+{
+	struct schedule        *s = start();
+	const struct suspension why = {.dsn = "4.4.1", .text = "refused"};
+	int                     tried = 0;
+
+	for (int i = 0; i < 20; i++) {
+		struct job    j;
+		struct entry *e;
+
+		if (schedule_suspended(s, SPAN("smtp"), SPAN("dead.example"), 1000 + i))
+			continue;
+		job_begin(&j, (uint64_t)i, 1, NULL);
+		add(s, &j, "smtp", "dead.example", 1);
+		ck_assert_ptr_nonnull(e = schedule_pick(s, 1000 + i, NULL));
+		schedule_finish(s, e, DELIVERY_DEAD, &why, 1000 + i);
+		tried++;
+	}
+	ck_assert_int_le(tried, 5);
+	schedule_sweep(s, 1000 + 20 + limits.destination_rest);
+	ck_assert_uint_eq(schedule_destination_count(s), 0);
+	schedule_free(s);
+}
+END_TEST
+
 UNIT_TEST(a_small_message_overtakes_a_big_one)
 {
 	struct schedule *s;
@@ -493,7 +519,7 @@ UNIT_TEST(due_times_can_be_hurried_and_refilled)
 }
 END_TEST
 
-UNIT_MAIN("qmgr/schedule", recipients_are_grouped_by_the_limit, a_transport_waits_between_deliveries, a_small_message_overtakes_a_big_one,
+UNIT_MAIN("qmgr/schedule", recipients_are_grouped_by_the_limit, a_transport_waits_between_deliveries, failures_count_while_nothing_waits, a_small_message_overtakes_a_big_one,
           a_flood_of_small_ones_does_not_starve_a_big_one, in_a_lane_the_oldest_goes_first,
           the_window_grows_with_success_up_to_the_limit, a_cohort_of_failures_kills_a_destination,
           a_dead_transport_gives_everything_back_until_it_has_rested, flushing_revives_the_dead,

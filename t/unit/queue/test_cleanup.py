@@ -168,5 +168,44 @@ h.start("cleanup", "public/cleanup")
 t = Talk(h.queue + "/public/cleanup")
 after, (verb, _) = submit(t, b"\r\nx\r\n", ["u@example.org"])
 tap.ok(verb == "committed" and after not in before and set(before) <= set(h.files("incoming")), "after a restart another id, and all is there")
+# --- which bytes and which MIME: each setting in a cleanup of its own ---
+MIXED = b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n%s\r\n--x\r\n%s\r\n%s\r\n--x--\r\n"
+EIGHT = b"caf\xc3\xa9"
+rows = [  # settings, message, refused with (or None), what must stand in it
+    ("strict_7bit_headers=yes", b"Subject: " + EIGHT + b"\r\n\r\nx\r\n", b"improper use of 8-bit data in message header", None),
+    ("strict_7bit_headers=yes", b"Subject: x\r\n\r\n" + EIGHT + b"\r\n", None, EIGHT),
+    ("strict_8bitmime_body=yes", b"Subject: x\r\n\r\n" + EIGHT + b"\r\n", b"improper use of 8-bit data in message body", None),
+    ("strict_8bitmime_body=yes", b"MIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + EIGHT + b"\r\n", None, EIGHT),
+    ("strict_8bitmime_body=yes", MIXED % (b"", b"Content-Type: text/plain\r\n", EIGHT), b"improper use of 8-bit data in message body", None),
+    ("strict_8bitmime=yes", b"Subject: " + EIGHT + b"\r\n\r\nx\r\n", b"improper use of 8-bit data in message header", None),
+    ("strict_mime_encoding_domain=yes", MIXED % (b"Content-Transfer-Encoding: base64\r\n", b"", b"x"), b"invalid message/* or multipart/* encoding domain", None),
+    ("strict_mime_encoding_domain=yes", MIXED % (b"Content-Transfer-Encoding: 8bit\r\n", b"", b"x"), None, b"--x--"),
+    ("mime_nesting_limit=1", MIXED % (b"", b"Content-Type: message/rfc822\r\n", b"Subject: y\r\n\r\nz"), b"MIME nesting exceeds safety limit", None),
+    ("mime_nesting_limit=1", MIXED % (b"", b"", b"x"), None, b"--x--"),
+    ("message_strip_characters=\\0\\a", b"Subject: a\0b\r\n\r\nc\x07d\0\r\n" + b"y" * 70000 + b"\0\r\n", None, b"Subject: ab\r\n\r\ncd\r\n" + b"y" * 70000 + b"\r\n"),
+    ("message_reject_characters=\\0", b"Subject: a\r\n\r\nc\0\r\n", b"disallowed character", None),
+    ("message_reject_characters=\\0", b"Subject: a\r\n\r\nc\r\n", None, b"c\r\n"),
+    ("header_size_limit=2000", b"X-Long: " + b"z" * 3000 + b"\r\nSubject: s\r\n\r\nb\r\n", None, b"X-Long: " + b"z" * 1992 + b"\r\nSubject: s\r\n\r\nb\r\n"),
+    ("disable_mime_input_processing=yes", MIXED % (b"", b"Content-Type: text/evil\r\n", b"viagr"), None, b"text/evil"),
+]
+for setting, text, refusal, wanted in rows:
+    h.stop("cleanup")
+    h.start("cleanup", "public/cleanup", "-o", setting)
+    t = Talk(h.queue + "/public/cleanup")
+    ident, (verb, fields) = submit(t, text, ["u@example.org"])
+    if refusal:
+        ok = verb == "refused" and fields.get("reason") == refusal and fields.get("status")[:1] == b"5"
+    else:
+        ok = verb == "committed" and wanted in stored("incoming", ident)[2]
+    tap.ok(ok, "%s: %s" % (setting, "refused" if refusal else "taken"), (verb, fields))
+    t.close()
+for setting, name, wanted in (("header_from_format=obsolete", "Joe (the) User", b"From: joe@example.org (Joe \\(the\\) User)\r\n"),
+                              ("full_name_encoding_charset=iso-8859-1", b"Jos\xe9 X", b"From: =?iso-8859-1?Q?Jos=E9=20X?= <joe@example.org>\r\n")):
+    h.stop("cleanup")
+    h.start("cleanup", "public/cleanup", "-o", setting)
+    t = Talk(h.queue + "/public/cleanup")
+    ident, (verb, fields) = submit(t, b"X: y\r\n\r\n", ["u"], sender="joe", origin=local, envelope=(("full_name", name),))
+    tap.ok(verb == "committed" and wanted in stored("incoming", ident)[2], setting, verb == "committed" and stored("incoming", ident)[2])
+    t.close()
 h.end()
 tap.done()
