@@ -34,7 +34,7 @@ help:
 	@echo 'make crash       kill loops and power cuts, long form'; echo 'make bench       beside Postfix and Dovecot, ratios'
 	@echo 'make lint        cppcheck and clang warnings'; echo 'make layers      includes go only down'
 	@echo 'make privileges  who may do what, from the programs'; echo 'make run         a private mail system without root'
-	@echo 'make install DESTDIR=...'
+	@echo 'make install DESTDIR=...'; echo 'make deb         a Debian package that provides mail-transport-agent'
 layers:
 	@sh $(top_srcdir)/t/layers $(top_srcdir)
 lint:

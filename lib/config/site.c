@@ -4,6 +4,7 @@
  */
 #include "config/site.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -155,6 +156,18 @@ site_log_name(const char *program)
 	return mem_format("%s/%s", site.syslog_name ? site.syslog_name : "postfix", program);
 }
 
+/* Postfix's main.cf may name the directory of Postfix's programs: where none of ours is there, ours
+ * are where they were installed. */
+static void
+leave_to_others(const char **directory, const char *program, const char *own)
+{
+	autofree char *named = mem_format("%s/%s", *directory, program);
+	autofree char *ours = mem_format("%s/%s", own, program);
+
+	if (strcmp(*directory, own) != 0 && access(named, X_OK) < 0 && access(ours, X_OK) == 0)
+		*directory = own;
+}
+
 /* A parameter that starts with / is the name of a file that holds the value. */
 void
 site_settle(struct main_cf *cf, struct faults *faults)
@@ -182,5 +195,7 @@ site_load(const char *directory, struct faults *faults)
 
 	params_load(cf, tables, faults);
 	site_settle(cf, faults);
+	leave_to_others(&site.daemon_directory, "rewrite", DAEMON_DIRECTORY);
+	leave_to_others(&site.command_directory, "postern", COMMAND_DIRECTORY);
 	return cf;
 }
