@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "local/errand.h"
+#include "local/status_filter.h"
 #include "mail/address.h"
 #include "service/service.h"
 
@@ -36,8 +37,11 @@ void
 agent_report(struct delivery *d, struct deliver_rcpt *rcpt, const struct outcome *o)
 {
 	struct deliver_status status = status_of(o);
+	autotext struct text  value = {0};
+	char                  dsn[16];
 	struct fault          why = {0};
 
+	status_filter(&status, &value, dsn);
 	if (deliver_report(d, rcpt, &status, &why) < 0)
 		log_warning("%.*s: cannot report to the queue manager: %s%s", SPAN_ARGS(d->queue_id), fault_text(&why),
 		            o->action == DELIVER_SENT ? ": possible duplicate" : "");
@@ -47,9 +51,13 @@ void
 agent_log(const struct delivery *d, const struct deliver_rcpt *rcpt, const struct outcome *o)
 {
 	struct deliver_status status = status_of(o);
+	autotext struct text  value = {0};
+	char                  dsn[16];
 
-	if (!o->logged)
-		deliver_log(d, rcpt, &status, NULL);
+	if (o->logged)
+		return;
+	status_filter(&status, &value, dsn);
+	deliver_log(d, rcpt, &status, NULL);
 }
 
 static void

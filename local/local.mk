@@ -5,6 +5,7 @@ AGENT_SOURCES = \
 	local/mailbox.c \
 	local/members.c local/members.h \
 	local/outcome.c local/outcome.h \
+	local/status_filter.c local/status_filter.h \
 	local/worker.c local/worker.h
 AGENT_LIBS = $(SERVICE_LIBS) $(TABLE_LIBS) lib/queue/libqueue.a $(STORE_LIBS)
 

@@ -15,6 +15,7 @@
 #include "config/param.h"
 #include "config/site.h"
 #include "local/agent.h"
+#include "local/status_filter.h"
 #include "local/attributes.h"
 #include "local/errand.h"
 #include "mail/address.h"
@@ -27,10 +28,13 @@ static struct {
 	bool              allow_min_user;
 	struct attributes attributes;
 	struct text       eol;
+	struct list       status_filter;
 } config;
 
 static const struct param params[] = {
 	DURATION("command_time_limit", &config.command_ms, "1000s", "1s", "", "longest time of a delivery command"),
+	LIST("pipe_delivery_status_filter", &config.status_filter, "$default_delivery_status_filter", "tables: another status for a delivery"),
+	LIST("default_delivery_status_filter", NULL, "", "default of pipe_delivery_status_filter"),
 	BOOLEAN("allow_min_user", &config.allow_min_user, "no", "addresses may start with \"-\""),
 	END_OF_PARAMS
 };
@@ -71,6 +75,8 @@ prepare(struct fault *why)
 		if (!strchr("BDFORXhqu.>", *f))
 			return fault_set(why, FAULT_INPUT, "unknown flag: %c", *f);
 	if (read_eol(config.attributes.eol, &config.eol, why) < 0)
+		return -1;
+	if (status_filter_open(&config.status_filter, "pipe_delivery_status_filter", why) < 0)
 		return -1;
 	return param_transport_duration(service->main_cf, service->name, "_time_limit",
 		"command_time_limit", &config.time_limit, why);

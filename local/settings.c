@@ -8,6 +8,7 @@
 #include "config/site.h"
 #include "ipc/ask_table.h"
 #include "local/agent.h"
+#include "local/status_filter.h"
 #include "service/sandbox.h"
 #include "service/service.h"
 
@@ -36,6 +37,8 @@ const struct param local_params[] = {
 	LIST("mailbox_command_maps", &S.mailbox_command_maps, "", "mailbox_command by user"),
 	LIST("mailbox_transport_maps", &S.mailbox_transport_maps, "", "mailbox_transport by user"),
 	LIST("fallback_transport_maps", &S.fallback_transport_maps, "", "fallback_transport by user"),
+	LIST("local_delivery_status_filter", &S.status_filter, "$default_delivery_status_filter", "tables: another status for a delivery"),
+	LIST("default_delivery_status_filter", NULL, "", "default of local_delivery_status_filter"),
 	BOOLEAN("expand_owner_alias", &S.expand_owner_alias, "no", "the sender becomes what owner-alias expands to"),
 	BOOLEAN("owner_request_special", &S.owner_special, "yes", "owner-x and x-request hold no extension"),
 	BOOLEAN("strict_mailbox_ownership", &S.strict_ownership, "yes", "the recipient must own the mailbox file"),
@@ -87,6 +90,8 @@ local_prepare(struct fault *why)
 	/* Without aliases mail waits; it is not bounced and not delivered past them. */
 	if (open_maps(&S.aliases, &S.alias_maps, "alias_maps", &trouble) < 0)
 		log_warning("%s: local mail is deferred", fault_text(&trouble));
+	if (status_filter_open(&S.status_filter, "local_delivery_status_filter", why) < 0)
+		return -1;
 	if (open_maps(&S.commands, &S.mailbox_command_maps, "mailbox_command_maps", why) < 0)
 		return -1;
 	/* What names a command is read here, by root: proxymap only says where mail goes (postconf(5), alias_maps). */

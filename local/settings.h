@@ -10,6 +10,7 @@
 #include "table/table.h"
 
 struct local_settings {
+	struct list status_filter;
 	struct list alias_maps, propagate, allow_commands, allow_files, prepend, lock_words,
 		export_environment;
 	const char *forward_path, *mailbox_command, *mailbox_transport, *fallback_transport,

@@ -11,6 +11,7 @@
 #include "config/param.h"
 #include "ipc/ask_table.h"
 #include "local/agent.h"
+#include "local/status_filter.h"
 #include "local/errand.h"
 #include "mail/address.h"
 #include "service/sandbox.h"
@@ -18,7 +19,7 @@
 #include "table/table.h"
 
 static struct {
-	struct list mailbox_maps, uid_maps, gid_maps, lock_words;
+	struct list mailbox_maps, uid_maps, gid_maps, lock_words, status_filter;
 	const char *base;
 	int         minimum_uid, lock_attempts;
 	int64_t     limit, lock_delay_ms, stale_ms;
@@ -35,6 +36,8 @@ static const struct param params[] = {
 	NUMBER("virtual_minimum_uid", &config.minimum_uid, "100", "1", "", "smaller uids are a mistake"),
 	BYTES("virtual_mailbox_limit", &config.limit, "51200000", "0", "", "largest mailbox or Maildir file, 0 for none"),
 	LIST("virtual_mailbox_lock", &config.lock_words, "fcntl, dotlock", "how mbox files are locked"),
+	LIST("virtual_delivery_status_filter", &config.status_filter, "$default_delivery_status_filter", "tables: another status for a delivery"),
+	LIST("default_delivery_status_filter", NULL, "", "default of virtual_delivery_status_filter"),
 	BOOLEAN("strict_mailbox_ownership", &config.strict_ownership, "yes", "the owner must be virtual_uid_maps'"),
 	DURATION("deliver_lock_delay", &config.lock_delay_ms, "1s", "1s", "", "time between attempts to lock a mailbox"),
 	DURATION("stale_lock_time", &config.stale_ms, "500s", "1s", "", "older lock files are removed"),
@@ -57,6 +60,8 @@ static int
 prepare(struct fault *why)
 {
 	sandbox_prepare_mailbox();
+	if (status_filter_open(&config.status_filter, "virtual_delivery_status_filter", why) < 0)
+		return -1;
 	/* As whom mail is delivered is read here, by root: proxymap only says where it goes. */
 	if (open_maps(&config.uids, &config.uid_maps, "virtual_uid_maps", why) < 0 ||
 		open_maps(&config.gids, &config.gid_maps, "virtual_gid_maps", why) < 0)

@@ -53,6 +53,17 @@ with Site(MAIN + "virtual_mailbox_limit = 200\n", {"vmail": 5005}, {"vmailbox": 
     t.same(s.one("virtual", "b@v.example", MESSAGE)[:2], ("bounced", "5.2.2"), "a full mbox")
     t.same(s.one("virtual", "a@v.example", b"x" * 400)[:2], ("bounced", "5.2.2"), "a message too large for the limit")
 
+with Site(MAIN + "default_delivery_status_filter = pcre:$DIR/filter\n", {"vmail": 5005},
+          {"vmailbox": BOXES, "filter": "/^5\\.1\\.1 (unknown user.*)/ 4.1.1 not yet: $1\n/^4\\.3\\.5/ 5.3.5\n/^2/ 5.0.0 no\n"}) as s:
+    os.mkdir(f"{s.dir}/vmail")
+    os.chown(f"{s.dir}/vmail", UID, GID)
+    os.mkdir(f"{s.dir}/vmail/v.example")
+    os.chown(f"{s.dir}/vmail/v.example", UID, GID)
+    s.start("local/virtual", "virtual")
+    t.same(s.one("virtual", "no@v.example", MESSAGE), ("deferred", "4.1.1", 'not yet: unknown user: "no@v.example"'), "default_delivery_status_filter: never becomes not now")
+    t.same(s.one("virtual", "bad@v.example", MESSAGE), ("bounced", "5.3.5", "mail system configuration error"), "and not now never, with the text as it was")
+    t.same(s.one("virtual", "a@v.example", MESSAGE)[:2], ("sent", "2.0.0"), "what was delivered stays delivered")
+
 user = "vmail"
 SHOW = """#!/bin/sh
 for a in "$@"; do printf '%s\\n' "$a" >> $DIR/out/args; done
