@@ -104,7 +104,7 @@ class Session:
             how = self.act(verb)
             if isinstance(how, str) and how.startswith("2"):
                 self.sock = self.server.context.wrap_socket(self.sock, server_side=True)
-                self.file, self.tls = self.sock.makefile("rb"), True
+                self.file, self.tls, self.resumed = self.sock.makefile("rb"), True, self.sock.session_reused
         elif verb == "RCPT":
             how = self.act(verb, argument)
             if isinstance(how, str) and how.startswith("2"):
