@@ -70,12 +70,39 @@ refuse_literal(struct conn *c, uint64_t size, bool plus, struct command_input *i
 	return command_discard(c, size, why) < 0 || discard_line(c, why) < 0 ? -1 : 0;
 }
 
+/* The mark at the end of the text, if it is one, is taken off. */
+static bool
+take_mark(struct command_input *in)
+{
+	size_t at;
+
+	in->literal = grammar_literal(text_span(&in->text), &in->size, &in->plus, &at);
+	if (!in->literal)
+		return false;
+	in->binary = at > 0 && in->text.at[at - 1] == '~';
+	text_cut(&in->text, at - in->binary);
+	return true;
+}
+
+int
+command_continue(struct conn *c, size_t limit, struct command_input *in, struct fault *why)
+{
+	struct span line;
+
+	if (conn_line(c, limit, &line, NULL, why) < 0)
+		return -1;
+	text_clear(&in->text);
+	text_add(&in->text, line);
+	take_mark(in);
+	return 0;
+}
+
 int
 command_read(struct conn *c, size_t limit, struct command_input *in, struct fault *why)
 {
 	*in = (struct command_input){0};
 	for (;;) {
-		struct span  line, before;
+		struct span  line;
 		struct fault own = {0};
 		uint64_t     size;
 		bool         plus;
@@ -91,13 +118,15 @@ command_read(struct conn *c, size_t limit, struct command_input *in, struct faul
 			return discard_line(c, why);
 		}
 		text_add(&in->text, line);
-		if (!grammar_literal(line, &size, &plus, &at))
+		if (!grammar_literal(line, &size, &plus, &at)) {
+			in->append = grammar_append(text_span(&in->text), &in->cut);
 			return 0;
-		if (grammar_is_append(text_span(&in->text), &before)) {
-			in->literal = true;
-			in->size = size;
-			in->plus = plus;
-			text_cut(&in->text, before.len);
+		}
+		at += in->text.len - line.len;
+		in->append = grammar_append(span_first(text_span(&in->text), at - 1), &in->cut)
+			&& in->cut < at;
+		if (in->append) {
+			take_mark(in);
 			return 0;
 		}
 		if (size > limit || in->text.len + 2 + size > limit)

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * do_append.c - APPEND (RFC 3501, 6.3.11; RFC 4315)
+ * do_append.c - APPEND and REPLACE (RFC 3501, 6.3.11; RFC 3502, 3516, 4315, 4469, 6855, 8508)
  *
- * The message streams into the target's tmp/ and is made durable there before
- * the uidlist is locked; OK is sent when directory and uidlist are durable.
+ *   mailbox *( [flags] [date] message )
+ *   message: {n} | ~{n} | UTF8 (~{n}) | CATENATE ( TEXT {n} | URL "..." ... )
+ *
+ * Messages stream into the target's tmp/ and are made durable there before the
+ * uidlist is locked; all of them get their names together, or none.  OK is
+ * sent when directory and uidlist are durable.
  */
 #include <stdlib.h>
 #include <time.h>
 
+#include "append_url.h"
 #include "base/clock.h"
+#include "command.h"
 #include "flags.h"
 #include "imap_config.h"
 #include "mail/date.h"
@@ -17,177 +23,430 @@
 #include "store/place.h"
 #include "store/tree.h"
 
-enum { PIECE = 65536 };
+enum { PIECE = 65536, MESSAGES_MOST = 100, URL_MOST = 8192 };
+
+struct appended {
+	struct named_flags       flags;
+	int64_t                  date;
+	struct maildir_delivery *delivery;   /* owned */
+	uint64_t                 bytes;
+	struct text              name;       /* in tmp/, once durable; owned */
+	uint64_t                 size, full_size;
+	bool                     held;       /* a CR whose LF may come yet */
+};
 
 struct appending {
-	char              *folder;         /* owned */
-	struct named_flags flags;
-	int64_t            date;
+	struct imap_session *session;
+	const char          *folder;         /* borrowed */
+	struct appended     *at;             /* owned */
+	size_t               count;
+	struct span          rest;           /* of the line that is being read */
+	bool                 syntax;         /* the fault is the client's grammar: BAD */
+	bool                 lost;           /* the connection is gone */
+	bool                 bad_url, nul;
+	struct span          url;
 };
 
 static int
-parse_append(struct imap_session *s, struct appending *a)
+bad(struct appending *a, const char *what)
 {
-	const struct argument *name = s->command.arguments, *next = name->next;
-	struct date            date;
+	a->syntax = true;
+	return fault_set(&a->session->why, FAULT_INPUT, "%s", what);
+}
 
-	a->date = time(NULL);
-	if (!argument_is_astring(name))
-		return fault_set(&s->why, FAULT_INPUT, "Invalid arguments");
-	if (next && next->type == ARGUMENT_LIST) {
-		struct argument alone = *next;
+/* What follows a literal. */
+static int
+next_line(struct appending *a)
+{
+	struct imap_session *s = a->session;
 
-		alone.next = NULL;
-		if (flags_parse(s->arena, &alone, &a->flags, &s->why) < 0)
-			return -1;
-		next = next->next;
+	conn_deadline(s->conn, clock_after(imap_config.timeout));
+	if (command_continue(s->conn, (size_t)imap_config.max_line_length, s->input, &s->why) < 0) {
+		a->lost = true;
+		return -1;
 	}
-	if (next && next->type == ARGUMENT_QUOTED) {
-		if (!date_parse_imap(next->text, &date))
-			return fault_set(&s->why, FAULT_INPUT, "Invalid internal date");
-		a->date = date.seconds < 0 ? 0 : date.seconds;
-		next = next->next;
+	a->rest = arena_span(s->arena, text_span(&s->input->text));
+	return 0;
+}
+
+void
+append_drain(struct imap_session *s)
+{
+	struct command_input *in = s->input;
+	struct fault          why = {0};
+
+	while (!s->over && in->literal && in->plus) { /* who waits for "+" is simply not let go on */
+		if (command_discard(s->conn, in->size, &why) < 0
+			|| command_continue(s->conn, (size_t)imap_config.max_line_length, in, &why) < 0) {
+			s->over = true;
+			s->end = "Connection closed";
+		}
 	}
-	return next ? fault_set(&s->why, FAULT_INPUT, "Invalid arguments") : 0;
+	in->literal = false;
+	fault_clear(&why);
 }
 
 /* CRLF to LF as it streams by; a bare CR stays what it is. */
-static void
-to_unix(struct span in, bool *held, struct text *out)
+static int
+put_piece(struct appending *a, struct appended *m, struct span in)
 {
+	autotext struct text out = {0};
+
 	for (size_t i = 0; i < in.len; i++) {
 		char c = in.at[i];
 
-		if (*held && c != '\n')
-			text_add_byte(out, '\r');
-		*held = c == '\r';
-		if (!*held)
-			text_add_byte(out, c);
+		a->nul |= c == '\0';
+		if (m->held && c != '\n')
+			text_add_byte(&out, '\r');
+		m->held = c == '\r';
+		if (!m->held)
+			text_add_byte(&out, c);
 	}
+	m->bytes += in.len;
+	return maildir_delivery_add(m->delivery, text_span(&out), &a->session->why);
 }
 
+/* The literal that waits, into the message (or, when there is none, into `text`). */
 static int
-receive(struct imap_session *s, struct maildir_delivery *d, bool *stream_lost)
+take_literal(struct appending *a, struct appended *m, struct text *text)
 {
-	autotext struct text piece = {0};
-	bool                 held = false;
-	int                  result = 0;
+	struct imap_session  *s = a->session;
+	struct command_input *in = s->input;
+	int                   result = 0;
 
-	while (s->literal_size) {
-		struct span in;
+	if (m && in->size + m->bytes > (uint64_t)imap_config.max_message)
+		return fault_set(&s->why, FAULT_DENIED, "Message is larger than %lld bytes",
+			(long long)imap_config.max_message);
+	if (!m && in->size > URL_MOST)
+		return bad(a, "Too long a string");
+	if (!in->plus) {
+		imap_send(s, SPAN("+ OK\r\n"));
+		conn_flush(s->conn, NULL);
+	}
+	in->literal = false;
+	for (uint64_t left = in->size; left;) {
+		struct span piece;
+		struct fault why = {0};
 
 		conn_deadline(s->conn, clock_after(imap_config.timeout));
-		if (conn_some(s->conn, s->literal_size < PIECE ? (size_t)s->literal_size : PIECE, &in,
-			&s->why) < 0) {
-			*stream_lost = true;
+		if (conn_some(s->conn, left < PIECE ? (size_t)left : PIECE, &piece, &why) < 0) {
+			a->lost = true;
 			return -1;
 		}
-		s->literal_size -= in.len;
-		text_clear(&piece);
-		to_unix(in, &held, &piece);
-		if (result == 0) /* after a full disk the rest is still read */
-			result = maildir_delivery_add(d, text_span(&piece), &s->why);
+		left -= piece.len;
+		if (!m)
+			text_add(text, piece);
+		else if (result == 0) /* after a full disk the rest is still read */
+			result = put_piece(a, m, piece);
 	}
-	if (held && result == 0)
-		result = maildir_delivery_add(d, SPAN("\r"), &s->why);
+	if (next_line(a) < 0)
+		return -1;
 	return result;
 }
 
-static int
-place(struct imap_session *s, const struct appending *a, struct maildir_delivery *d,
-	uint32_t *validity, uint32_t *uid)
+static bool
+take_word(struct appending *a, const char *word)
 {
-	autotext struct text name = {0};
-	struct placing      *p;
-	uint64_t             size, full_size, keywords = 0;
-	int                  result = 0;
+	if (!span_starts_nocase(a->rest, word))
+		return false;
+	a->rest = span_from(a->rest, strlen(word));
+	return true;
+}
 
-	if (maildir_delivery_hold(d, a->date, &name, &size, &full_size, &s->why) < 0
-		|| placing_begin(s->maildir, a->folder, &p, &s->why) < 0)
+static int
+take_flags(struct appending *a, struct appended *m)
+{
+	struct imap_session *s = a->session;
+	ptrdiff_t            end = span_find(a->rest, ')');
+	struct argument     *list;
+	size_t               count;
+
+	if (end < 0)
+		return bad(a, "Missing ')'");
+	if (grammar_parse_list(s->arena, span_first(a->rest, (size_t)end + 1), &list, &count, &s->why) < 0
+		|| flags_parse(s->arena, list, &m->flags, &s->why) < 0) {
+		a->syntax = true;
 		return -1;
-	for (size_t i = 0; result == 0 && i < a->flags.count; i++) {
+	}
+	a->rest = span_from(a->rest, (size_t)end + 1);
+	return take_word(a, " ") ? 0 : bad(a, "Missing a message");
+}
+
+static int
+take_date(struct appending *a, struct appended *m)
+{
+	ptrdiff_t   end = span_find(span_from(a->rest, 1), '"');
+	struct date date;
+
+	if (end < 0 || !date_parse_imap(span_cut(a->rest, 1, (size_t)end + 1), &date))
+		return bad(a, "Invalid internal date");
+	m->date = date.seconds < 0 ? 0 : date.seconds;
+	a->rest = span_from(a->rest, (size_t)end + 2);
+	return take_word(a, " ") ? 0 : bad(a, "Missing a message");
+}
+
+/* A URL as a quoted string, an atom or a literal. */
+static int
+take_url(struct appending *a, struct text *url)
+{
+	ptrdiff_t end;
+
+	if (a->rest.len == 0 && a->session->input->literal)
+		return take_literal(a, NULL, url);
+	if (take_word(a, "\"")) {
+		end = span_find(a->rest, '"');
+		if (end < 0)
+			return bad(a, "Missing '\"'");
+		text_add(url, span_first(a->rest, (size_t)end));
+		a->rest = span_from(a->rest, (size_t)end + 1);
+		return 0;
+	}
+	end = span_find_any(a->rest, " )");
+	if (end < 1)
+		return bad(a, "Missing a URL");
+	text_add(url, span_first(a->rest, (size_t)end));
+	a->rest = span_from(a->rest, (size_t)end);
+	return 0;
+}
+
+static int
+catenate_url(struct appending *a, struct appended *m)
+{
+	autotext struct text url = {0}, bytes = {0};
+
+	if (take_url(a, &url) < 0)
+		return -1;
+	if (append_url_read(a->session, text_span(&url), &bytes) < 0) {
+		a->bad_url = true;
+		a->url = arena_span(a->session->arena, text_span(&url));
+		return -1;
+	}
+	if (bytes.len + m->bytes > (uint64_t)imap_config.max_message)
+		return fault_set(&a->session->why, FAULT_DENIED, "Message is larger than %lld bytes",
+			(long long)imap_config.max_message);
+	return put_piece(a, m, text_span(&bytes));
+}
+
+/* RFC 4469, 3; behind "CATENATE (" */
+static int
+catenate(struct appending *a, struct appended *m)
+{
+	for (;;) {
+		int result = -1;
+
+		if (take_word(a, "TEXT "))
+			result = a->rest.len == 0 && a->session->input->literal ? take_literal(a, m, NULL)
+				: bad(a, "Missing a literal");
+		else if (take_word(a, "URL "))
+			result = catenate_url(a, m);
+		else
+			return bad(a, "Unknown part of CATENATE");
+		if (result < 0)
+			return -1;
+		if (take_word(a, ")"))
+			return 0;
+		if (!take_word(a, " "))
+			return bad(a, "Missing ')'");
+	}
+}
+
+static int
+take_content(struct appending *a, struct appended *m)
+{
+	struct imap_session *s = a->session;
+
+	if (take_word(a, "CATENATE ("))
+		return catenate(a, m);
+	if (take_word(a, "UTF8 (")) { /* RFC 6855, 4: once enabled */
+		if (!name_is_utf8(s) || a->rest.len || !s->input->literal || !s->input->binary)
+			return bad(a, "UTF8 wants to be enabled, and a ~{literal}");
+		if (take_literal(a, m, NULL) < 0)
+			return -1;
+		return take_word(a, ")") ? 0 : bad(a, "Missing ')'");
+	}
+	if (a->rest.len || !s->input->literal)
+		return bad(a, "Invalid arguments");
+	if (s->input->size == 0)
+		return fault_set(&s->why, FAULT_INPUT, "A message of no bytes cannot be saved");
+	return take_literal(a, m, NULL);
+}
+
+static int
+take_message(struct appending *a)
+{
+	struct appended *m;
+
+	if (a->count == MESSAGES_MOST)
+		return fault_set(&a->session->why, FAULT_DENIED, "At most %d messages at a time", MESSAGES_MOST);
+	a->at = mem_grow(a->at, a->count + 1, sizeof *a->at);
+	m = &a->at[a->count++];
+	*m = (struct appended){.date = time(NULL)};
+	if (span_starts(a->rest, "(") && take_flags(a, m) < 0)
+		return -1;
+	if (span_starts(a->rest, "\"") && take_date(a, m) < 0)
+		return -1;
+	if (maildir_delivery_start(a->session->maildir, a->folder, &m->delivery, &a->session->why) < 0)
+		return -1;
+	if (take_content(a, m) < 0)
+		return -1;
+	if (m->bytes == 0)
+		return fault_set(&a->session->why, FAULT_INPUT, "A message of no bytes cannot be saved");
+	return m->held ? maildir_delivery_add(m->delivery, SPAN("\r"), &a->session->why) : 0;
+}
+
+static int
+take_messages(struct appending *a)
+{
+	a->rest = a->session->rest;
+	do {
+		if (!take_word(a, " "))
+			return bad(a, a->count ? "Missing blank between messages" : "Invalid arguments");
+		if (take_message(a) < 0)
+			return -1;
+	} while (a->rest.len || a->session->input->literal);
+	if (a->nul) /* RFC 3516, 4.4: files have lines, nobody could read it back by BODY[] */
+		return fault_set(&a->session->why, FAULT_INPUT, "NUL");
+	return 0;
+}
+
+static int
+place_message(struct imap_session *s, struct placing *p, struct appended *m, uint32_t *uid)
+{
+	uint64_t keywords = 0;
+
+	for (size_t i = 0; i < m->flags.count; i++) {
 		int number;
 
-		result = placing_keyword(p, a->flags.keywords[i], &number, &s->why);
-		if (result == 0)
-			keywords |= (uint64_t)1 << number;
+		if (placing_keyword(p, m->flags.keywords[i], &number, &s->why) < 0)
+			return -1;
+		keywords |= (uint64_t)1 << number;
 	}
-	if (result < 0 || placing_file(p, text_string(&name), size, full_size, a->flags.flags, keywords, uid,
-			&s->why) < 0) {
-		placing_abort(p);
+	return placing_file(p, text_string(&m->name), m->size, m->full_size, m->flags.flags, keywords, uid,
+		&s->why);
+}
+
+/* Durable in tmp/ before the lock is asked for. */
+static int
+place_all(struct appending *a, uint32_t *validity, uint32_t *uids)
+{
+	struct imap_session *s = a->session;
+	struct placing      *p;
+
+	for (size_t i = 0; i < a->count; i++) {
+		struct appended *m = &a->at[i];
+
+		if (maildir_delivery_hold(m->delivery, m->date, &m->name, &m->size, &m->full_size, &s->why) < 0)
+			return -1;
+	}
+	if (placing_begin(s->maildir, a->folder, &p, &s->why) < 0)
 		return -1;
-	}
+	for (size_t i = 0; i < a->count; i++)
+		if (place_message(s, p, &a->at[i], &uids[i]) < 0) {
+			placing_abort(p);
+			return -1;
+		}
 	return placing_commit(p, validity, &s->why);
 }
 
 static void
-lost(struct imap_session *s)
+answer_failure(struct appending *a)
 {
-	s->over = true;
-	s->end = "Connection closed";
+	struct imap_session *s = a->session;
+
+	if (a->lost) {
+		s->over = true;
+		s->end = "Connection closed";
+	} else if (a->syntax) {
+		imap_finish(s, "BAD %s.", fault_text(&s->why));
+	} else if (a->bad_url) {
+		imap_finish(s, "NO [BADURL \"%.*s\"] There is no such part.", SPAN_ARGS(a->url));
+	} else if (a->nul) {
+		imap_finish(s, "NO [UNKNOWN-CTE] A message with NUL cannot be saved.");
+	} else {
+		imap_finish_fault(s, "Append failed");
+	}
 }
 
-static void
-append(struct imap_session *s, struct appending *a)
+/* 0 with *code "[APPENDUID ...]", or answered. */
+static int
+append(struct imap_session *s, const char *folder, struct text *code)
 {
-	struct maildir_delivery *d;
-	uint32_t                 validity, uid;
-	bool                     stream_lost = false;
-	struct span              line;
-	int                      result;
+	struct appending a = {.session = s, .folder = folder};
+	uint32_t         validity, *uids = NULL;
+	int              result = take_messages(&a);
 
-	if (maildir_delivery_start(s->maildir, a->folder, &d, &s->why) < 0) {
-		imap_finish_fault(s, "Append failed");
-		return;
+	if (result == 0) {
+		uids = arena_alloc(s->arena, a.count * sizeof *uids);
+		result = place_all(&a, &validity, uids);
 	}
-	s->literal_waits = false;
-	if (!s->literal_plus) {
-		imap_send(s, SPAN("+ OK\r\n"));
-		conn_flush(s->conn, NULL);
+	for (size_t i = 0; i < a.count; i++) {
+		maildir_delivery_abort(a.at[i].delivery);
+		text_free(&a.at[i].name);
 	}
-	result = receive(s, d, &stream_lost);
-	if (stream_lost || conn_line(s->conn, (size_t)imap_config.max_line_length, &line, NULL,
-		&s->why) < 0) {
-		maildir_delivery_abort(d);
-		lost(s);
-		return;
-	}
-	if (line.len) {
-		maildir_delivery_abort(d);
-		imap_finish(s, "BAD One message at a time.");
-		return;
-	}
-	if (result == 0)
-		result = place(s, a, d, &validity, &uid);
-	maildir_delivery_abort(d);
+	free(a.at);
 	if (result < 0) {
-		imap_finish_fault(s, "Append failed");
-		return;
+		answer_failure(&a);
+		return -1;
 	}
-	s->counts.appended++;
-	imap_finish_synced(s, "OK [APPENDUID %u %u] Append completed.", validity, uid);
+	s->counts.appended += a.count;
+	text_add_format(code, "[APPENDUID %u ", validity);
+	sequence_add(uids, a.count, code);
+	text_add_string(code, "]");
+	return 0;
+}
+
+static bool
+find_target(struct imap_session *s, const struct argument *name, char **folder)
+{
+	if (!argument_is_astring(name))
+		imap_bad_arguments(s);
+	else if (name_to_folder(s, name->text, folder, &s->why) < 0)
+		imap_finish_fault(s, "Bad mailbox name");
+	else if (!tree_exists(s->maildir, *folder))
+		imap_finish(s, "NO [TRYCREATE] Mailbox doesn't exist.");
+	else
+		return true;
+	return false;
 }
 
 void
 do_append(struct imap_session *s)
 {
-	struct appending a = {0};
+	autofree char       *folder = NULL;
+	autotext struct text code = {0};
 
-	if (!s->literal_waits) {
-		imap_bad_arguments(s);
-	} else if (parse_append(s, &a) < 0) {
-		imap_finish(s, "BAD %s.", fault_text(&s->why));
-	} else if (name_to_folder(s, s->command.arguments->text, &a.folder, &s->why) < 0) {
-		imap_finish_fault(s, "Bad mailbox name");
-	} else if (!tree_exists(s->maildir, a.folder)) {
-		imap_finish(s, "NO [TRYCREATE] Mailbox doesn't exist.");
-	} else if (s->literal_size == 0) {
-		imap_finish(s, "NO [CANNOT] A message of no bytes cannot be saved.");
-	} else if (s->literal_size > (uint64_t)imap_config.max_message) {
-		imap_finish(s, "NO [LIMIT] Message is larger than %lld bytes.",
-			(long long)imap_config.max_message);
-	} else {
-		append(s, &a);
+	if (find_target(s, s->command.arguments, &folder) && append(s, folder, &code) == 0)
+		imap_finish_synced(s, "OK %s Append completed.", text_string(&code));
+}
+
+/* RFC 8508: the new one is there before the old one goes. */
+void
+do_replace(struct imap_session *s)
+{
+	const struct argument *set = s->command.arguments;
+	autofree char         *folder = NULL;
+	autotext struct text   code = {0};
+	size_t                *positions, count;
+	uint32_t               uid;
+
+	if (imap_choose(s, set, &positions, &count) < 0)
+		return;
+	if (count != 1) {
+		imap_finish(s, s->command.uid ? "NO [NONEXISTENT] There is no such message." : "BAD Invalid messageset.");
+		return;
 	}
-	free(a.folder);
+	if (s->folder->read_only) {
+		imap_finish(s, "NO [READ-ONLY] Mailbox is read-only.");
+		return;
+	}
+	uid = s->view.at[positions[0]].uid;
+	if (!find_target(s, set->next, &folder) || append(s, folder, &code) < 0)
+		return;
+	imap_say(s, "* OK %s Replacement Message ready", text_string(&code));
+	if (folder_expunge(s->folder, &uid, 1, true, &s->why) < 0) {
+		imap_finish_fault(s, "Replace failed");
+		return;
+	}
+	s->counts.expunged++;
+	imap_finish_synced(s, "OK Replace completed.");
 }

@@ -9,7 +9,9 @@
 void
 do_capability(struct imap_session *s)
 {
-	imap_say(s, "* CAPABILITY " IMAP_CAPABILITIES);
+	text_add_string(&s->out, "* CAPABILITY ");
+	imap_add_capabilities(&s->out);
+	imap_say(s, "%s", "");
 	imap_finish_synced(s, "OK Capability completed.");
 }
 

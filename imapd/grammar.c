@@ -329,17 +329,34 @@ argument_is_atom(const struct argument *a, const char *word)
 }
 
 bool
-grammar_is_append(struct span in, struct span *before)
+grammar_append(struct span in, size_t *end)
 {
 	autoarena struct arena *arena = arena_new();
-	struct command          command;
-	uint64_t                size;
-	bool                    plus;
-	size_t                  at;
+	struct parser           p = {.arena = arena, .in = in, .why = NULL};
+	struct span             verb;
+	int                     arguments;
 
-	if (!grammar_literal(in, &size, &plus, &at) || at == 0 || in.at[at - 1] != ' ')
+	if (!is_tag(take_word(&p)) || is_over(&p))
 		return false;
-	*before = span_first(in, at - 1);
-	return grammar_parse(arena, *before, &command, NULL) == 0 && command.count >= 1
-		&& span_is_nocase(command.verb, "APPEND") && !command.uid;
+	p.at++;
+	verb = take_word(&p);
+	arguments = span_is_nocase(verb, "APPEND") ? 1 : 2;
+	if (span_is_nocase(verb, "UID") && !is_over(&p)) {
+		p.at++;
+		verb = take_word(&p);
+		arguments = 2;
+	}
+	if (arguments == 2 && !span_is_nocase(verb, "REPLACE"))
+		return false;
+	for (int i = 0; i < arguments; i++) {
+		struct argument a = {0};
+
+		if (peek(&p) != ' ')
+			return false;
+		p.at++;
+		if (is_over(&p) || peek(&p) == '(' || parse_one(&p, &a) < 0 || (!is_over(&p) && peek(&p) != ' '))
+			return false;
+	}
+	*end = p.at;
+	return true;
 }

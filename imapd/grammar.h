@@ -51,8 +51,8 @@ bool argument_is_atom(const struct argument *, const char *word);   /* that word
 /* Does the line end in "{n}" or "{n+}"?  *at is where that starts. */
 bool grammar_literal(struct span line, uint64_t *size, bool *plus, size_t *at);
 
-/* Is `in`, which ends in a literal mark, an APPEND whose message comes next
- * (and not its mailbox name)?  *before is the command without that mark. */
-bool grammar_is_append(struct span in, struct span *before);
+/* Is `in` an APPEND or a REPLACE whose mailbox is named in full?  *end is behind that name: what
+ * follows (flags, dates, messages: RFC 3502, RFC 4469) has a grammar of its own and is streamed. */
+bool grammar_append(struct span in, size_t *end);
 
 #endif

@@ -45,7 +45,8 @@ static const struct verb {
 	{ "LIST",        "6.3.8",     IMAP_AUTHENTICATED, false, false, 2, 2,    do_list },
 	{ "LSUB",        "6.3.9",     IMAP_AUTHENTICATED, false, false, 2, 2,    do_lsub },
 	{ "STATUS",      "6.3.10",    IMAP_AUTHENTICATED, false, false, 2, 2,    do_status },
-	{ "APPEND",      "6.3.11",    IMAP_AUTHENTICATED, false, false, 1, 4,    do_append },
+	{ "APPEND",      "6.3.11",    IMAP_AUTHENTICATED, false, false, 1, 1,    do_append },
+	{ "REPLACE",     "RFC 8508",  IMAP_SELECTED,      true,  false, 2, 2,    do_replace },
 	{ "CHECK",       "6.4.1",     IMAP_SELECTED,      false, false, 0, 0,    do_noop },
 	{ "CLOSE",       "6.4.2",     IMAP_SELECTED,      false, false, 0, 0,    do_close },
 	{ "UNSELECT",    "RFC 3691",  IMAP_SELECTED,      false, false, 0, 0,    do_unselect },
@@ -230,25 +231,11 @@ dispatch(struct imap_session *s)
 		v->handle(s);
 }
 
-/* A message that no handler took: a client that waits for "+" is not let go on. */
-static void
-drop_literal(struct imap_session *s, const struct command_input *in)
-{
-	struct span line;
-
-	if (!s->literal_waits || !in->plus)
-		return;
-	if (command_discard(s->conn, s->literal_size, &s->why) < 0
-		|| conn_line(s->conn, (size_t)imap_config.max_line_length, &line, NULL, &s->why) < 0) {
-		s->over = true;
-		s->end = "Connection closed";
-	}
-}
-
 static bool
 take_command(struct imap_session *s, int *bad)
 {
 	struct command_input in;
+	struct span          text;
 	int                  result;
 
 	conn_deadline(s->conn, clock_after(imap_config.timeout));
@@ -263,12 +250,12 @@ take_command(struct imap_session *s, int *bad)
 		return false;
 	}
 	s->answered = false;
-	s->literal_size = in.literal ? in.size : 0;
-	s->literal_plus = in.plus;
-	s->literal_waits = in.literal;
+	text = in.append ? span_first(text_span(&in.text), in.cut) : text_span(&in.text);
+	s->rest = arena_span(s->arena, span_from(text_span(&in.text), text.len));
+	s->input = &in;
 	conn_deadline(s->conn, clock_after(imap_config.timeout));
 	fault_clear(&s->why);
-	result = grammar_parse(s->arena, text_span(&in.text), &s->command, &s->why);
+	result = grammar_parse(s->arena, arena_span(s->arena, text), &s->command, &s->why);
 	if (in.refused)
 		imap_finish(s, "BAD %s.", in.refused);
 	else if (result < 0)
@@ -276,7 +263,7 @@ take_command(struct imap_session *s, int *bad)
 	else
 		dispatch(s);
 	*bad = in.refused || result < 0 ? *bad + 1 : 0;
-	drop_literal(s, &in);
+	append_drain(s);
 	text_free(&in.text);
 	arena_reset(s->arena);
 	if (*bad >= BAD_COMMANDS_MOST) {
@@ -304,13 +291,23 @@ open_mail(struct imap_session *s, struct fault *why)
 	return result;
 }
 
+void
+imap_add_capabilities(struct text *out)
+{
+	text_add_string(out, IMAP_CAPABILITIES);
+	text_add_format(out, " APPENDLIMIT=%lld", (long long)imap_config.max_message); /* RFC 7889 */
+}
+
 static void
 greet(struct imap_session *s)
 {
+	autotext struct text can = {0};
+
+	imap_add_capabilities(&can);
 	if (s->user->tag)
-		imap_say(s, "%s OK [CAPABILITY %s] Logged in", s->user->tag, IMAP_CAPABILITIES);
+		imap_say(s, "%s OK [CAPABILITY %s] Logged in", s->user->tag, text_string(&can));
 	else
-		imap_say(s, "* PREAUTH [CAPABILITY %s] Logged in as %s", IMAP_CAPABILITIES, s->user->name);
+		imap_say(s, "* PREAUTH [CAPABILITY %s] Logged in as %s", text_string(&can), s->user->name);
 	imap_flush_out(s);
 }
 

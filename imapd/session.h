@@ -26,7 +26,8 @@
 /* What works after login; a login program adds its own (STARTTLS, AUTH=...). */
 #define IMAP_CAPABILITIES "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT " \
 	"UIDPLUS MOVE SPECIAL-USE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT " \
-	"THREAD=REFERENCES THREAD=REFS ESORT PARTIAL SAVEDATE OBJECTID PREVIEW STATUS=SIZE INPROGRESS UIDONLY"
+	"THREAD=REFERENCES THREAD=REFS ESORT PARTIAL SAVEDATE OBJECTID PREVIEW STATUS=SIZE INPROGRESS UIDONLY " \
+	"BINARY MULTIAPPEND CATENATE URL-PARTIAL REPLACE"
 
 struct imap_user {
 	const char *name, *home;      /* for %u, %h and the log */
@@ -47,6 +48,7 @@ enum imap_state { IMAP_AUTHENTICATED = 1, IMAP_SELECTED = 2 };
 struct imap_counts { uint64_t expunged, appended, bodies, body_bytes, headers, header_bytes; };
 
 struct index;
+struct command_input;
 
 struct imap_session {
 	const struct imap_user *user;
@@ -65,11 +67,13 @@ struct imap_session {
 	const char             *end;         /* for the log; set when over */
 	bool                    over;
 	bool                    answered;    /* the tagged response is out */
-	bool                    literal_waits;   /* APPEND: its message is not yet read */
-	uint64_t                literal_size;
-	bool                    literal_plus;
+	struct command_input   *input;       /* of this command; for APPEND, which reads on */
+	struct span             rest;        /* of an APPEND or REPLACE: what follows the mailbox */
 	struct imap_counts      counts;
 };
+
+/* "IMAP4rev1 ..." with what depends on the configuration */
+void imap_add_capabilities(struct text *out);
 
 /* Untagged lines; lost connections are noticed at the end of the command. */
 void imap_say(struct imap_session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -110,6 +114,8 @@ void do_unsubscribe(struct imap_session *);
 void do_list(struct imap_session *);
 void do_lsub(struct imap_session *);
 void do_append(struct imap_session *);
+void do_replace(struct imap_session *);
+void append_drain(struct imap_session *);   /* literals that nobody took */
 void do_expunge(struct imap_session *);
 void do_search(struct imap_session *);
 void do_sort(struct imap_session *);

@@ -7,6 +7,7 @@
 #include "fetch_items.h"
 #include "flags.h"
 #include "search.h"
+#include "append_url.h"
 #include "sort.h"
 #include "store/history.h"
 
@@ -35,12 +36,18 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	autoarena struct arena *arena = arena_new();
-	struct span             in = span_at(data, size), before;
+	struct span             in = span_at(data, size);
 	struct command          c;
 	struct index_record     r;
 
 	index_decode(in, SPAN("a"), &r);
-	grammar_is_append(in, &before);
+	struct append_url       url;
+	size_t                  end;
+
+	if (grammar_append(in, &end))
+		assert(end <= in.len);
+	append_url_parse(arena, in, &url, NULL);
+	text_free(&url.mailbox);
 	if (grammar_parse(arena, in, &c, NULL) < 0)
 		return 0;
 	assert(c.tag.len && c.tag.len <= GRAMMAR_TAG && c.verb.len);

@@ -93,13 +93,15 @@ UNIT_TEST(bounds) /* SECURITY.md 2, 16 */
 
 UNIT_TEST(appends)
 {
-	struct span before;
+	size_t end;
 
-	ck_assert(grammar_is_append(SPAN("a APPEND x {5}"), &before));
-	ck_span(before, "a APPEND x");
-	ck_assert(grammar_is_append(SPAN("a append {1}\r\nx (\\Seen) {5+}"), &before));
-	ck_assert(!grammar_is_append(SPAN("a APPEND {5}"), &before));
-	ck_assert(!grammar_is_append(SPAN("a LOGIN x {5}"), &before));
+	ck_assert(grammar_append(SPAN("a APPEND x CATENATE (TEXT "), &end) && end == 10);
+	ck_assert(grammar_append(SPAN("a append {1}\r\nx (\\Seen) "), &end) && end == 15);
+	ck_assert(grammar_append(SPAN("a uid replace 4 \"b c\" "), &end) && end == 21);
+	ck_assert(!grammar_append(SPAN("a APPEND "), &end));
+	ck_assert(!grammar_append(SPAN("a APPEND {5}\r\nabc"), &end));
+	ck_assert(!grammar_append(SPAN("a REPLACE x"), &end));
+	ck_assert(!grammar_append(SPAN("a LOGIN x "), &end));
 }
 
 UNIT_TEST(sets)
