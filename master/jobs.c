@@ -9,6 +9,7 @@
 
 static const struct job jobs[] = {
 	{"smtpd",           "smtpd",      NULL,    RANK_EDGE,   JOB_STREAM},
+	{"postscreen",      "postscreen", NULL,    RANK_EDGE,   JOB_STREAM | JOB_GUARD},
 	{"spawn",           "spawn",      NULL,    RANK_EDGE,   JOB_STREAM | JOB_LAZY},
 	{"imap-login",      "imap-login", NULL,    RANK_EDGE,   JOB_STREAM},
 	{"pop3-login",      "pop3-login", NULL,    RANK_EDGE,   JOB_STREAM},

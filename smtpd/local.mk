@@ -18,6 +18,18 @@ pkglibexec_PROGRAMS += smtpd/smtpd-standalone
 smtpd_smtpd_standalone_SOURCES = smtpd/standalone.c
 smtpd_smtpd_standalone_LDADD = smtpd/libsmtpd.a lib/queue/libqueue.a $(TABLE_LIBS)
 
+pkglibexec_PROGRAMS += smtpd/postscreen
+smtpd_postscreen_SOURCES = smtpd/postscreen.c smtpd/screen.h smtpd/screen_client.c smtpd/screen_record.c smtpd/screen_score.c \
+	smtpd/screen_talk.c
+smtpd_postscreen_LDADD = $(SERVICE_LIBS) $(TABLE_LIBS)
+UNIT_TESTS += t/unit/smtpd/test_screen
+t_unit_smtpd_test_screen_SOURCES = t/unit/smtpd/test_screen.c smtpd/screen_record.c smtpd/screen_score.c
+t_unit_smtpd_test_screen_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/smtpd
+t_unit_smtpd_test_screen_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_smtpd_test_screen_LDADD = $(TABLE_LIBS) $(CHECK_LIBS)
+DIRECT_TESTS += t/system/postscreen.py
+EXTRA_DIST += t/system/postscreen.py t/system/name_server.py
+
 SMTPD_FAKES = t/unit/smtpd/fakes.c t/unit/smtpd/fakes.h
 UNIT_TESTS += t/unit/smtpd/test_smtpd
 t_unit_smtpd_test_smtpd_SOURCES = t/unit/smtpd/test_smtpd.c t/unit/unit.h $(SMTPD_FAKES)

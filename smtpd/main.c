@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "config/site.h"
+#include "ipc/hand_over.h"
 #include "ipc/ask_table.h"
 #include "service/service.h"
 #include "session.h"
@@ -17,6 +18,20 @@
 
 static const char *const asks[] = {"cleanup", "rewrite", "dnsd", "authd", "proxymap", "anvil", "dialer", "verify", "qmgr", NULL};
 
+/* From postscreen: a proxy in front of it may have told who this is. */
+static void
+take_screened(struct client *c)
+{
+	struct handed h;
+
+	if (!handed_parse(span_of(service_passed()), &h))
+		return;
+	memcpy(c->address, h.address, sizeof c->address);
+	memcpy(c->port, h.port, sizeof c->port);
+	memcpy(c->server_address, h.server_address, sizeof c->server_address);
+	memcpy(c->server_port, h.server_port, sizeof c->server_port);
+}
+
 static void
 serve(int fd, const struct listener *listener)
 {
@@ -24,6 +39,7 @@ serve(int fd, const struct listener *listener)
 
 	(void)listener;
 	client_of_socket(fd, &client);
+	take_screened(&client);
 	if (settings.upstream_protocol)
 		client_behind_proxy(fd, &client);
 	session_run(conn_new(fd), &client);

@@ -48,6 +48,26 @@ log_verbose(int level)
 	sink.verbose = level;
 }
 
+static _Thread_local const char *speaks_as;
+
+void
+log_as(const char *program)
+{
+	speaks_as = program;
+}
+
+/* "postfix/submission/smtpd" with its last part exchanged */
+static void
+add_name(struct text *out)
+{
+	struct span name = span_of(sink.name);
+
+	if (speaks_as)
+		name = span_first(name, (size_t)(span_find_last(name, '/') + 1));
+	text_add(out, name);
+	text_add_string(out, speaks_as ? speaks_as : "");
+}
+
 const char *
 log_name(void)
 {
@@ -118,8 +138,9 @@ log_at(enum log_level level, const char *format, va_list args)
 	int                  error = errno;
 
 	text_add_args(&raw, format, args);
-	text_add_format(&line, "<%d>%lld %s[%ld]: %s", priority(level), (long long)clock_wall(),
-	                sink.name, (long)getpid(), word(level));
+	text_add_format(&line, "<%d>%lld ", priority(level), (long long)clock_wall());
+	add_name(&line);
+	text_add_format(&line, "[%ld]: %s", (long)getpid(), word(level));
 	log_escape(span_first(text_span(&raw), LOG_LINE_MAX), &line);
 	if (sink.fd >= 0 && send(sink.fd, line.at, line.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		errno = error; /* a dead or full logger loses lines, never mail */

@@ -25,6 +25,7 @@ void log_open(const char *name, int datagram_fd);   /* -1: standard error; the n
 void log_also_stderr(bool);                         /* commands: to both */
 void log_rename(const char *name);                  /* goes on in the same place under another name; copied */
 const char *log_name(void);
+void log_as(const char *program);                   /* this task speaks as postfix/PROGRAM (not copied); NULL ends it */
 
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));

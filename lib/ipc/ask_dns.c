@@ -45,13 +45,11 @@ take_records(const struct frame *f, struct arena *a, struct dns_answer *out)
 }
 
 static int
-ask(struct frame *f, struct arena *a, struct dns_answer *out, struct fault *why)
+take_answer(const struct frame *f, struct arena *a, struct dns_answer *out, struct fault *why)
 {
 	struct dns_answer got = {.state = DNS_TROUBLE};
 	struct span       s;
 
-	if (peer_call("dnsd", f, clock_after(ASK_MS), why) < 0)
-		return -1;
 	if (!frame_is(f, "answer") || !frame_get(f, "state", &s))
 		return fault_set(why, FAULT_INPUT, "dnsd: malformed answer");
 	for (size_t i = 0; i < COUNT(states); i++)
@@ -66,6 +64,40 @@ ask(struct frame *f, struct arena *a, struct dns_answer *out, struct fault *why)
 	take_records(f, a, &got);
 	*out = got;
 	return 0;
+}
+
+static int
+ask(struct frame *f, struct arena *a, struct dns_answer *out, struct fault *why)
+{
+	return peer_call("dnsd", f, clock_after(ASK_MS), why) < 0 ? -1 : take_answer(f, a, out, why);
+}
+
+int
+ask_dns_question(struct span name, const char *type, int64_t deadline, int *sock, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	autoclose int          s = -1;
+
+	frame_start(&f, "ask");
+	frame_put(&f, "name", name);
+	frame_put_string(&f, "type", type);
+	if (peer_take("dnsd", deadline, &s, why) < 0 || frame_send(s, &f, deadline, why) < 0)
+		return -1;
+	*sock = take_fd(s);
+	return 0;
+}
+
+int
+ask_dns_answer(int sock, int64_t deadline, struct arena *a, struct dns_answer *out, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	autoclose int          s = sock;
+	int                    got = frame_receive(s, &f, deadline, why);
+
+	if (got != 0)
+		return got == 1 ? fault_set(why, FAULT_PEER, "dnsd went away") : -1;
+	peer_give("dnsd", take_fd(s));
+	return take_answer(&f, a, out, why);
 }
 
 int

@@ -29,6 +29,11 @@ struct dns_answer {
 
 WAITS int ask_dns(struct span name, const char *type, struct arena *, struct dns_answer *, struct fault *);
 
+/* The same in halves, for many questions at once: *sock (owned) becomes readable when the answer is there;
+ * ask_dns_answer takes it (given). Who does not want it any more closes it. */
+WAITS int ask_dns_question(struct span name, const char *type, int64_t deadline, int *sock, struct fault *);
+WAITS int ask_dns_answer(int sock, int64_t deadline, struct arena *, struct dns_answer *, struct fault *);
+
 /* Addresses of a host: AAAA and A by inet_protocols, the hosts file first where dnsd_host_lookup says
  * "native"; a literal answers for itself. With DNS_TROUBLE the reason is in the fault, and 0 is returned. */
 struct dns_address { char ip[46]; };

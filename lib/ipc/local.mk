@@ -20,6 +20,8 @@ lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/deliver.h \
 	lib/ipc/frame.c \
 	lib/ipc/frame.h \
+	lib/ipc/hand_over.c \
+	lib/ipc/hand_over.h \
 	lib/ipc/login.c \
 	lib/ipc/login.h \
 	lib/ipc/memo.c \

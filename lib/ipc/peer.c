@@ -131,6 +131,12 @@ is_alive(int sock)
 	return poll(&p, 1, 0) == 0; /* idle: readable means closed, or out of turn */
 }
 
+char *
+peer_path(const char *service)
+{
+	return mem_format("%s/%s", pool.directory, service);
+}
+
 int
 peer_take(const char *service, int64_t deadline, int *sock, struct fault *why)
 {

@@ -29,6 +29,7 @@ void peer_directory(const char *path);
 WAITS int peer_call(const char *service, struct frame *request_then_answer, int64_t deadline, struct fault *);
 WAITS int peer_take(const char *service, int64_t deadline, int *sock, struct fault *);   /* owned */
 void peer_give(const char *service, int sock);         /* given */
+char *peer_path(const char *service);                  /* owned: of its socket */
 WAITS int peer_connect(const char *path, int64_t deadline, int *sock, struct fault *);   /* SOCK_SEQPACKET by path */
 
 /* Uid of the process at the other end of a Unix socket: SO_PEERCRED or getpeereid. */

@@ -2,8 +2,9 @@
 /*
  * pass.c - services of type "pass": a client comes as a descriptor over a Unix socket
  *
- * Who has looked at the client first (postscreen) connects to the service's stream socket, sends one
- * byte with the client's connection beside it, and hangs up.
+ * Who has looked at the client first (postscreen) connects to the service's stream socket, sends
+ * some bytes with the client's connection beside them, and hangs up.  The bytes say who the client is, where
+ * that is not what the connection says (ipc/hand_over.h); one NUL says nothing.
  */
 #include <poll.h>
 #include <string.h>
@@ -16,6 +17,13 @@
 enum { PASS_MS = 10000 };
 
 const char *service_type = "";
+static _Thread_local char passed[256];
+
+const char *
+service_passed(void)
+{
+	return passed;
+}
 
 bool
 pass_is_used(void)
@@ -27,8 +35,7 @@ pass_is_used(void)
 int
 pass_receive(int carrier)
 {
-	char          byte;
-	struct iovec  bytes = {&byte, 1};
+	struct iovec  bytes = {passed, sizeof passed - 1};
 	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control;
 	struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control.room,
 	                         .msg_controllen = sizeof control.room};
@@ -36,6 +43,7 @@ pass_receive(int carrier)
 	int           fd = -1;
 
 	memset(&control, 0, sizeof control);
+	memset(passed, 0, sizeof passed);
 	if (poll(&p, 1, PASS_MS) > 0 && recvmsg(carrier, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) > 0) {
 		struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 

@@ -135,6 +135,8 @@ enum { SERVICE_END_EVENT = POLLRDHUP };
 #else
 enum { SERVICE_END_EVENT = POLLHUP };
 #endif
+/* Type "pass": what came with this task's client (ipc/hand_over.h), or "". */
+const char *service_passed(void);
 struct table;
 void service_watch_table(struct table *);  /* when table_changed(): drain, exit, be replaced */
 int  service_session_count(void);
