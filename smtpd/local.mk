@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 SMTPD_SOURCES = \
 	smtpd/dns.c smtpd/dns.h smtpd/rules_backup.c smtpd/stress.c smtpd/stress.h \
+	smtpd/server_names.c smtpd/server_names.h \
 	smtpd/footer.c smtpd/footer.h smtpd/proxy_filter.c smtpd/proxy_filter.h smtpd/xclient.c smtpd/xclient.h \
 	smtpd/auth.c smtpd/client.c smtpd/client.h smtpd/data.c smtpd/hello.c smtpd/mail.c \
 	smtpd/policy.c smtpd/policy.h smtpd/received.c smtpd/reply.c \
@@ -39,5 +40,5 @@ FUZZ_TARGETS += t/fuzz/fuzz_smtpd
 t_fuzz_fuzz_smtpd_SOURCES = t/fuzz/fuzz_smtpd.c $(SMTPD_FAKES) $(FUZZ_DRIVER)
 t_fuzz_fuzz_smtpd_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_smtpd_LDADD = smtpd/libsmtpd.a $(TABLE_LIBS)
-DIRECT_TESTS += t/talk/smtpd.sh t/unit/smtpd/test_standalone.py t/system/before_queue.py
-EXTRA_DIST += t/system/before_queue.py t/unit/smtpd/test_standalone.py t/talk/smtpd.sh t/talk/smtpd t/talk/talk t/talk/README
+DIRECT_TESTS += t/talk/smtpd.sh t/unit/smtpd/test_standalone.py t/system/before_queue.py t/system/tls_server.py
+EXTRA_DIST += t/system/before_queue.py t/system/tls_server.py t/unit/smtpd/test_standalone.py t/talk/smtpd.sh t/talk/smtpd t/talk/talk t/talk/README

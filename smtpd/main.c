@@ -12,6 +12,7 @@
 #include "ipc/hand_over.h"
 #include "ipc/ask_table.h"
 #include "service/service.h"
+#include "service/tls_rows.h"
 #include "session.h"
 #include "settings.h"
 #include "table/table.h"
@@ -50,7 +51,7 @@ static int
 prepare(struct fault *why)
 {
 	table_use_proxy(ask_table_find);
-	return settings_prepare(why);
+	return service_tls_prepare(why) < 0 ? -1 : settings_prepare(why);
 }
 
 static const struct service smtpd = {
@@ -61,6 +62,7 @@ static const struct service smtpd = {
 	.asks     = asks,
 	.promises = MAY_ACCEPT | MAY_ASK,      /* no files, no exec, no sockets of its own making */
 	.params   = smtpd_params,
+	.tls_params = service_tls_params,
 	.tasks    = "100",
 	.prepare  = prepare,
 	.serve    = serve,                     /* one call is one session */

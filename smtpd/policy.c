@@ -112,7 +112,7 @@ add_tls(struct session *s, struct text *t)
 	add(t, "ccert_subject", span_of(cert ? s->tls.peer_name : ""));
 	add(t, "ccert_issuer", span_of(cert ? s->tls.issuer_name : ""));
 	add(t, "ccert_fingerprint", span_of(s->is_tls ? s->tls.fingerprint : ""));
-	add(t, "ccert_pubkey_fingerprint", SPAN_NONE);
+	add(t, "ccert_pubkey_fingerprint", span_of(s->is_tls ? s->tls.key_fingerprint : ""));
 	add(t, "encryption_protocol", span_of(s->is_tls ? s->tls.protocol : ""));
 	add(t, "encryption_cipher", span_of(s->is_tls ? s->tls.cipher : ""));
 	add_number(t, "encryption_keysize", s->is_tls ? s->tls.bits : 0);

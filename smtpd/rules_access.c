@@ -415,23 +415,27 @@ check_etrn_access(struct check *asked, const struct rule_use *u)
 	return v;
 }
 
-/* By the certificate's SHA-256 fingerprint, whoever signed it: the table vouches for it. */
+/* By the fingerprint of certificate or public key, whoever signed it: the table vouches for it. */
 enum verdict
 check_ccert_access(struct check *c, const struct rule_use *u)
 {
-	if (strcmp(settings.tls_digest, "sha256") != 0)
-		return refuse_misconfigured(c);
-	return c->s->is_tls ? ask_plain(c, u, span_of(c->s->tls.fingerprint)) : DUNNO;
+	enum verdict v = c->s->is_tls ? ask_plain(c, u, span_of(c->s->tls.fingerprint)) : DUNNO;
+
+	return v == DUNNO && c->s->is_tls ? ask_plain(c, u, span_of(c->s->tls.key_fingerprint)) : v;
 }
 
 enum verdict
 permit_tls_clientcerts(struct check *c, const struct rule_use *u)
 {
 	autotext struct text value = {0};
-	struct span          key = span_of(c->s->is_tls ? c->s->tls.fingerprint : "");
-	int                  found = key.len ? table_list_find(prepared.relay_clientcerts, key, &value, NULL, &c->s->why) : 1;
+	const struct tls_facts *f = &c->s->tls;
+	int                  found = 1;
 
 	(void)u;
+	if (c->s->is_tls && f->fingerprint[0])
+		found = table_list_find(prepared.relay_clientcerts, span_of(f->fingerprint), &value, NULL, &c->s->why);
+	if (found > 0 && c->s->is_tls && f->key_fingerprint[0])
+		found = table_list_find(prepared.relay_clientcerts, span_of(f->key_fingerprint), &value, NULL, &c->s->why);
 	if (found < 0) {
 		log_warning("relay_clientcerts: table lookup problem: %s", fault_text(&c->s->why));
 		return refuse_trouble(c);

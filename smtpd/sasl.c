@@ -15,28 +15,48 @@ struct sasl_try {
 	struct dovecot_auth *dovecot;
 };
 
-static const char *const plaintext[] = {"PLAIN", "LOGIN"};
+/* What a mechanism is good for, as smtpd_sasl_security_options asks; others are taken for the best. */
+enum { PLAINTEXT = 1, ACTIVE = 2, DICTIONARY = 4, ANONYMOUS = 8, MUTUAL = 16, FORWARD = 32 };
 
-static bool
-is_plaintext(struct span name)
+static const struct {
+	const char *name;
+	unsigned    is;
+} mechanisms[] = {
+	{"PLAIN", PLAINTEXT | ACTIVE | DICTIONARY}, {"LOGIN", PLAINTEXT | ACTIVE | DICTIONARY},
+	{"CRAM-MD5", ACTIVE | DICTIONARY}, {"DIGEST-MD5", ACTIVE | DICTIONARY | MUTUAL}, {"NTLM", ACTIVE | DICTIONARY},
+	{"ANONYMOUS", ANONYMOUS}, {"SCRAM-SHA-1", MUTUAL}, {"SCRAM-SHA-256", MUTUAL}, {"SCRAM-SHA-1-PLUS", MUTUAL},
+	{"SCRAM-SHA-256-PLUS", MUTUAL}, {"GSSAPI", MUTUAL}, {"XOAUTH2", ACTIVE}, {"OAUTHBEARER", ACTIVE},
+};
+
+static unsigned
+nature_of(struct span name)
 {
-	for (size_t i = 0; i < COUNT(plaintext); i++)
-		if (span_is_nocase(name, plaintext[i]))
-			return true;
-	return false;
+	for (size_t i = 0; i < COUNT(mechanisms); i++)
+		if (span_is_nocase(name, mechanisms[i].name))
+			return mechanisms[i].is;
+	return 0;
 }
 
-/* smtpd_sasl_mechanism_filter's default, and smtpd_sasl_security_options */
+/* smtpd_sasl_mechanism_filter and smtpd_sasl_security_options */
 static bool
 may_offer(const struct session *s, struct span name)
 {
+	static const struct {
+		const char *option;
+		unsigned    bit;
+		bool        wanted;
+	} wishes[] = {
+		{"noplaintext", PLAINTEXT, false}, {"noactive", ACTIVE, false}, {"nodictionary", DICTIONARY, false},
+		{"noanonymous", ANONYMOUS, false}, {"mutual_auth", MUTUAL, true}, {"forward_secrecy", FORWARD, true},
+	};
 	const struct list *options = s->is_tls ? &settings.sasl_tls_options : &settings.sasl_options;
+	unsigned           is = nature_of(name);
+	struct fault       why = {0};
 
-	if (span_is_nocase(name, "EXTERNAL"))
-		return false;
-	if (list_has(options, "noanonymous") && span_is_nocase(name, "ANONYMOUS"))
-		return false;
-	return !(list_has(options, "noplaintext") && is_plaintext(name));
+	for (size_t i = 0; i < COUNT(wishes); i++)
+		if (list_has(options, wishes[i].option) && !!(is & wishes[i].bit) != wishes[i].wanted)
+			return false;
+	return match_string(prepared.sasl_filter, name, &why) > 0;
 }
 
 /* What the server can, kept for a while: EHLO must not cost a question each time. */

@@ -4,6 +4,7 @@
  */
 #include "settings.h"
 
+#include <strings.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "mail/line.h"
 #include "mail/smtp_syntax.h"
 #include "rules.h"
+#include "server_names.h"
 #include "service/service.h"
 #include "stress.h"
 
@@ -100,7 +102,12 @@ const struct param smtpd_params[] = {
 	STRING("smtpd_tls_CAfile", &S.tls_ca_file, "", "authorities for client certificates"),
 	STRING("smtpd_tls_CApath", &S.tls_ca_path, "", "a directory of them, read at start"),
 	BOOLEAN("tls_append_default_CA", &S.tls_default_ca, "no", "the system's authorities too"),
-	STRING("smtpd_tls_fingerprint_digest", &S.tls_digest, "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}", "how fingerprints are made: sha256"),
+	NUMBER("smtpd_tls_ccert_verifydepth", &S.tls_verify_depth, "9", "1", "", "longest chain of a client's certificate"),
+	LIST("tls_server_sni_maps", &S.tls_sni, "", "key and chain files by the name that a client asks for: hash:, texthash:, inline:"),
+	STRING("smtpd_tls_dcert_file", NULL, "", "not needed: DSA certificates have no place in TLS 1.2 and 1.3"),
+	STRING("smtpd_tls_dkey_file", NULL, "$smtpd_tls_dcert_file", "not needed"),
+	RAW("smtpd_tls_cipherlist", NULL, "", "not needed: obsolete since Postfix 2.3, see smtpd_tls_ciphers"),
+	STRING("smtpd_tls_fingerprint_digest", &S.tls_digest, "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}", "how fingerprints are made: sha256, sha1 ..."),
 	/* taken and without effect: sessions live in tickets, Diffie-Hellman groups are the library's */
 	STRING("smtpd_tls_session_cache_database", NULL, "", "not needed: sessions are resumed by tickets"),
 	DURATION("smtpd_tls_session_cache_timeout", NULL, "3600s", "0s", "", "not needed"),
@@ -117,13 +124,17 @@ const struct param smtpd_params[] = {
 	BOOLEAN("smtpd_sasl_auth_enable", &S.sasl_enable, "no", "offer AUTH"),
 	BOOLEAN("smtpd_sasl_authenticated_header", &S.sasl_header, "no", "the user's name in Received:"),
 	BOOLEAN("broken_sasl_auth_clients", &S.broken_sasl, "no", "offer AUTH= too"),
-	STRING("smtpd_sasl_type", &S.sasl_type, "cyrus", "dovecot: smtpd_sasl_path is its socket; else authd"),
+	STRING("smtpd_sasl_type", &S.sasl_type, "cyrus", "dovecot: smtpd_sasl_path is its socket; cyrus: only with auth_passdb, and means authd"),
 	STRING("smtpd_sasl_path", &S.sasl_path, "smtpd", "private/auth, inet:host:port"),
 	STRING("smtpd_sasl_service", &S.sasl_service, "smtp", "the service name told to the authentication server"),
 	STRING("smtpd_sasl_local_domain", &S.sasl_local_domain, "", "the realm"),
 	STRING("auth_passdb", &S.auth_passdb, "", "where authd looks for passwords; empty: authd does not serve smtpd_sasl_path"),
 	LIST("smtpd_sasl_security_options", &S.sasl_options, "noanonymous", "mechanisms to leave out: noplaintext noanonymous"),
 	LIST("smtpd_sasl_tls_security_options", &S.sasl_tls_options, "$smtpd_sasl_security_options", "the same inside TLS"),
+	LIST("smtpd_sasl_mechanism_filter", &S.sasl_filter, "!external, static:rest", "mechanisms that are offered"),
+	STRING("cyrus_sasl_config_path", NULL, "", "not needed: there is no Cyrus SASL library here"),
+	STRING("smtpd_sasl_application_name", NULL, "", "not needed: the older name of smtpd_sasl_path for Cyrus SASL"),
+	BOOLEAN("send_cyrus_sasl_authzid", NULL, "no", "not needed: there is no Cyrus SASL library here"),
 	LIST("smtpd_sasl_exceptions_networks", &S.sasl_exceptions, "", "clients to whom AUTH is not offered"),
 	BYTES("smtpd_sasl_response_limit", &S.sasl_response_limit, "12288", "1", "65536", "the longest AUTH line"),
 	LIST("smtpd_client_restrictions", &S.client_rules, "", "rules about the client"),
@@ -255,8 +266,11 @@ make_tls(struct faults *faults)
 		.exclude_ciphers = mem_format("%s %s", settings.tls_exclude, strict ? settings.tls_mandatory_exclude : ""),
 		.ask_client_certificate = settings.tls_ask_cert,
 		.require_client_certificate = strict && settings.tls_require_cert,
+		.verify_depth = settings.tls_verify_depth, .fingerprint_digest = settings.tls_digest,
 		.alpn = "smtp"}, &prepared.tls, &why) < 0)
 		faults_add(faults, "smtpd TLS: %s", fault_text(&why));
+	else
+		server_names_load(prepared.tls, &settings.tls_sni, faults);
 }
 
 static void
@@ -314,6 +328,21 @@ refuse_bad(struct faults *faults)
 }
 
 static void
+check_sasl_options(const char *name, const struct list *l, struct faults *faults)
+{
+	static const char *const words[] = {"noplaintext", "noactive", "nodictionary", "noanonymous", "mutual_auth", "forward_secrecy"};
+
+	for (size_t i = 0; i < l->count; i++) {
+		size_t k = 0;
+
+		while (k < COUNT(words) && strcasecmp(l->item[i], words[k]))
+			k++;
+		if (k == COUNT(words))
+			faults_add(faults, "%s%s: unknown SASL security option: \"%s\"", main_cf_place(service->main_cf, name), name, l->item[i]);
+	}
+}
+
+static void
 make_sasl(struct faults *faults)
 {
 	bool dovecot = strcmp(settings.sasl_type, "dovecot") == 0;
@@ -322,6 +351,11 @@ make_sasl(struct faults *faults)
 		return;
 	if (!dovecot && strcmp(settings.sasl_type, "cyrus") != 0)
 		faults_add(faults, "smtpd_sasl_type: \"%s\" is none of: dovecot cyrus", settings.sasl_type);
+	if (!dovecot && settings.auth_passdb[0] == '\0')
+		faults_add(faults, "smtpd_sasl_auth_enable = yes with smtpd_sasl_type = cyrus: there is no Cyrus SASL library here; "
+		           "set smtpd_sasl_type = dovecot with smtpd_sasl_path, or auth_passdb for authd");
+	check_sasl_options("smtpd_sasl_security_options", &settings.sasl_options, faults);
+	check_sasl_options("smtpd_sasl_tls_security_options", &settings.sasl_tls_options, faults);
 	prepared.sasl_external = dovecot && (settings.auth_passdb[0] == '\0' || span_starts(span_of(settings.sasl_path), "inet:"));
 }
 
@@ -382,6 +416,7 @@ settings_prepare(struct fault *why)
 	           &prepared.xforward_hosts, &faults);
 	make_match("smtpd_authorized_verp_clients", &settings.verp_clients, parents("smtpd_authorized_verp_clients"),
 	           &prepared.verp_clients, &faults);
+	make_match("smtpd_sasl_mechanism_filter", &settings.sasl_filter, 0, &prepared.sasl_filter, &faults);
 	make_match("fast_flush_domains", &settings.fast_flush, parents("fast_flush_domains"), &prepared.fast_flush, &faults);
 	make_match("permit_mx_backup_networks", &settings.permit_mx_backup_networks, parents("permit_mx_backup_networks"),
 	           &prepared.mx_backup_networks, &faults);
@@ -396,8 +431,6 @@ settings_prepare(struct fault *why)
 	make_tables("rbl_reply_maps", &settings.rbl_reply_maps, &prepared.rbl_reply, &faults);
 	make_tables("smtpd_discard_ehlo_keyword_address_maps", &settings.discard_ehlo_maps, &prepared.discard_ehlo, &faults);
 	make_tables("relay_clientcerts", &settings.relay_clientcerts, &prepared.relay_clientcerts, &faults);
-	if (settings.relay_clientcerts.count && strcmp(settings.tls_digest, "sha256") != 0)
-		faults_add(&faults, "relay_clientcerts: smtpd_tls_fingerprint_digest must be sha256");
 	prepared.parents_plain = list_has(&site.parent_domain_matches_subdomains, "smtpd_access_maps");
 	make_tls(&faults);
 	make_keywords(&faults);

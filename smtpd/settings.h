@@ -52,6 +52,8 @@ struct settings {
 	const char *tls_protocols, *tls_mandatory_protocols, *tls_ciphers, *tls_mandatory_ciphers;
 	const char *tls_exclude, *tls_mandatory_exclude, *tls_digest;
 	bool        tls_default_ca;
+	int         tls_verify_depth;
+	struct list tls_sni, sasl_filter;
 	/* SASL */
 	bool        sasl_enable, sasl_header, broken_sasl;
 	const char *sasl_type, *sasl_path, *sasl_service, *sasl_local_domain, *auth_passdb;
@@ -88,6 +90,7 @@ struct prepared {
 	bool                must_tls;
 	struct match_list  *mynetworks, *rate_exceptions, *bare_newline_exclusions, *sasl_exceptions;
 	struct match_list  *xclient_hosts, *xforward_hosts, *verp_clients;
+	struct match_list  *sasl_filter;         /* smtpd_sasl_mechanism_filter */
 	struct match_list  *fast_flush, *mx_backup_networks, *log_permit;
 	struct table_list  *dns_filter;
 	struct table_list  *command_filter, *reject_filter, *reject_footer;

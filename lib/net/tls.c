@@ -23,6 +23,8 @@ struct tls_context {
 	bool          server;
 	unsigned char alpn[ALPN_MAX + 1];   /* in wire form: length, name */
 	unsigned      alpn_len;
+	struct tls_names *names;            /* SNI */
+	char         *digest;               /* of fingerprints */
 };
 
 int
@@ -44,6 +46,8 @@ tls_free(struct tls_context *t)
 		return;
 	assert(t->magic == TLS_MAGIC);
 	SSL_CTX_free(t->ctx);
+	tls_names_free(t->names);
+	free(t->digest);
 	t->magic = 0;
 	free(t);
 }
@@ -168,7 +172,11 @@ fill_context(struct tls_context *t, const struct tls_settings *s, struct fault *
 	if (!t->ctx)
 		return tls_fault(why, FAULT_SYSTEM, "TLS");
 	set_options(t->ctx);
-	if (set_protocols(t->ctx, s, why) < 0 || tls_load_keys(t->ctx, s, why) < 0 ||
+	t->digest = mem_string(s->fingerprint_digest && *s->fingerprint_digest ? s->fingerprint_digest : "sha256");
+	SSL_CTX_set_app_data(t->ctx, t);
+	if (!tls_digest_known(t->digest))
+		return fault_set(why, FAULT_INPUT, "unknown digest for fingerprints: %s", t->digest);
+	if (tls_global_apply(t->ctx, t->server, why) < 0 || set_protocols(t->ctx, s, why) < 0 || tls_load_keys(t->ctx, s, why) < 0 ||
 	    tls_load_authorities(t->ctx, s, why) < 0)
 		return -1;
 	if (t->server && !SSL_CTX_get0_certificate(t->ctx))
@@ -201,6 +209,22 @@ make_context(const struct tls_settings *s, bool server, struct tls_context **out
 	}
 	*out = t;
 	return 0;
+}
+
+int
+tls_server_name(struct tls_context *t, struct span name, const char *chain_files, struct fault *why)
+{
+	assert(t->magic == TLS_MAGIC && t->server);
+	return tls_names_add(t->ctx, &t->names, name, chain_files, why);
+}
+
+/* A certificate that SNI chose came without settings of its own. */
+const char *
+tls_context_digest(const SSL_CTX *ctx)
+{
+	const struct tls_context *t = SSL_CTX_get_app_data(ctx);
+
+	return t ? t->digest : "sha256";
 }
 
 int

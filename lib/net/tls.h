@@ -34,6 +34,7 @@ struct tls_settings {
 	bool        no_tickets;
 	int         verify_depth;    /* of chains; 0: OpenSSL's */
 	const char *dane_digests;    /* a client: "sha512 sha256", the most trusted first; NULL: both */
+	const char *fingerprint_digest;   /* of tls_facts; NULL: sha256 */
 	int64_t     session_ms;      /* a client: how long a session may be resumed; 0: never */
 };
 
@@ -41,6 +42,8 @@ struct tls_settings {
  * Ciphers and protocols are Postfix's words; TLS below 1.2, export, anonymous and static RSA are never on. */
 int  tls_server(const struct tls_settings *, struct tls_context **, struct fault *);
 int  tls_client(const struct tls_settings *, struct tls_context **, struct fault *);
+/* The server's certificate for a client that asks for this name, or (".domain") for one below it: at start. */
+int  tls_server_name(struct tls_context *, struct span name, const char *chain_files, struct fault *);
 void tls_free(struct tls_context *);
 
 /* A TLSA record (RFC 6698, 2.1); data is borrowed. A trust anchor is usage 2, selector 0 or 1, type 0. */
@@ -71,7 +74,8 @@ struct tls_facts {
 	char cipher[64];
 	int  bits, algorithm_bits;   /* (256/256 bits) */
 	char details[160];           /* " key-exchange X25519 server-signature ..." or "" */
-	char peer_name[256], issuer_name[256], fingerprint[128];   /* certificate; "" without */
+	char peer_name[256], issuer_name[256], fingerprint[200];   /* certificate; "" without */
+	char key_fingerprint[200];   /* of its public key */
 	bool resumed;
 	char verify_error[120];      /* why the chain did not verify, or "" */
 };

@@ -92,19 +92,41 @@ copy_name(X509_NAME *name, char *out, size_t size)
 	snprintf(out, size, "%s", cn);
 }
 
+/* "AA:BB:..." */
 static void
-tell_certificate(X509 *cert, struct tls_facts *f)
+print_fingerprint(const unsigned char *bytes, unsigned len, char out[200])
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	size_t at = 0;
+
+	for (unsigned i = 0; i < len && at + 4 < 200; i++)
+		at += (size_t)snprintf(out + at, 200 - at, "%s%02X", i ? ":" : "", bytes[i]);
+}
+
+/* Of the whole SubjectPublicKeyInfo, as DANE and Postfix since 2.9 have it. */
+static void
+tell_key(X509 *cert, const EVP_MD *md, struct tls_facts *f)
+{
+	unsigned char *der = NULL, bytes[EVP_MAX_MD_SIZE];
+	unsigned       len = 0;
+	int            size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+
+	if (md && size > 0 && EVP_Digest(der, (size_t)size, bytes, &len, md, NULL) == 1)
+		print_fingerprint(bytes, len, f->key_fingerprint);
+	OPENSSL_free(der);
+}
+
+static void
+tell_certificate(X509 *cert, const char *digest, struct tls_facts *f)
+{
+	const EVP_MD *md = EVP_get_digestbyname(digest);
+	unsigned char bytes[EVP_MAX_MD_SIZE];
 	unsigned      len = 0;
-	size_t        at = 0;
 
 	copy_name(X509_get_subject_name(cert), f->peer_name, sizeof f->peer_name);
 	copy_name(X509_get_issuer_name(cert), f->issuer_name, sizeof f->issuer_name);
-	if (X509_digest(cert, EVP_sha256(), digest, &len) != 1)
-		return;
-	for (unsigned i = 0; i < len && at + 4 < sizeof f->fingerprint; i++)
-		at += (size_t)snprintf(f->fingerprint + at, sizeof f->fingerprint - at, "%s%02X", i ? ":" : "", digest[i]);
+	if (md && X509_digest(cert, md, bytes, &len) == 1)
+		print_fingerprint(bytes, len, f->fingerprint);
+	tell_key(cert, md, f);
 }
 
 void
@@ -125,7 +147,7 @@ tls_facts(const struct conn *c, struct tls_facts *out)
 		f.resumed = SSL_session_reused(ssl) == 1;
 		tell_details(ssl, &f);
 		if (SSL_get0_peer_certificate(ssl))
-			tell_certificate(SSL_get0_peer_certificate(ssl), &f);
+			tell_certificate(SSL_get0_peer_certificate(ssl), tls_context_digest(SSL_get_SSL_CTX(ssl)), &f);
 		ERR_clear_error();
 	}
 	*out = f;

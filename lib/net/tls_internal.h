@@ -27,6 +27,17 @@ enum tls_trust tls_trust_of(SSL *);
 void tls_cache_enable(SSL_CTX *, int64_t ms);
 void tls_cache_use(SSL *, const char *key);      /* sets one, if there is one, and keeps those to come */
 
+/* tls_global.c: the list of a grade, or NULL; and what a new context gets of it. */
+const char *tls_global_list(const char *grade);
+int tls_global_apply(SSL_CTX *, bool server, struct fault *);
+
+/* tls_names.c: certificates by SNI; the first call makes *names. */
+struct tls_names;
+int  tls_names_add(SSL_CTX *, struct tls_names **, struct span name, const char *chain_files, struct fault *);
+void tls_names_free(struct tls_names *);
+
+const char *tls_context_digest(const SSL_CTX *);   /* of fingerprints */
+
 /* tls_keys.c: certificates with their keys, and authorities, into the context. */
 int tls_load_keys(SSL_CTX *, const struct tls_settings *, struct fault *);
 int tls_load_authorities(SSL_CTX *, const struct tls_settings *, struct fault *);

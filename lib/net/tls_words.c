@@ -82,11 +82,13 @@ int
 tls_cipher_list(const char *grade, const char *exclude, struct text *out, struct fault *why)
 {
 	struct span rest = span_of(exclude ? exclude : ""), word;
+	const char *own;
 
 	for (size_t i = 0; i < COUNT(grades); i++) {
 		if (!span_is_nocase(span_of(grade && *grade ? grade : "medium"), grades[i].grade))
 			continue;
-		text_add_string(out, grades[i].list);
+		own = tls_global_list(grades[i].grade);
+		text_add_string(out, own ? own : grades[i].list);
 		text_add_string(out, ":!aNULL:!kRSA:!kPSK:!kSRP:!RC4:!3DES:@STRENGTH");
 		while (span_next(&rest, " ,:\t\r\n", &word))
 			text_add_format(out, ":!%.*s", SPAN_ARGS(word));

@@ -44,7 +44,7 @@ print_promises(unsigned have)
 void
 describe_print(const struct service *s)
 {
-	const struct param *const tables[] = {s->params, NULL};
+	const struct param *const tables[] = {s->params, s->tls_params, NULL};
 
 	printf("@program\t%s\n@about\t%s\n@role\t%s\n@model\t%s\n@tasks\t%s\n", s->name,
 	       s->about ? s->about : "", roles[s->role], models[s->model],

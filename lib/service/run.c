@@ -101,7 +101,7 @@ override(struct main_cf *cf, const char *name, const char *value)
 static void
 load_configuration(void)
 {
-	const struct param *const tables[] = {site_params, own_params, launch.program->params, NULL};
+	const struct param *const tables[] = {site_params, own_params, launch.program->params, launch.program->tls_params, NULL};
 	struct faults             faults = {0};
 	struct main_cf           *cf = main_cf_read(launch.facts.config_directory, &faults);
 	struct fault              why = {0};

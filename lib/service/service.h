@@ -102,6 +102,7 @@ struct service {
 	const char *const *reads;      /* parameters or paths, NULL ended: "$queue_directory", "/etc" */
 	const char *const *writes;
 	const struct param *params;    /* beside site_params */
+	const struct param *tls_params; /* service_tls_params (tls_rows.h), or NULL */
 	const char        *tasks;      /* default of <service>_tasks: "100", "1" */
 	int (*prepare)(struct fault *);            /* may be NULL */
 	int (*begin)(struct fault *);              /* may be NULL */

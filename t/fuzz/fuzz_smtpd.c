@@ -37,7 +37,7 @@ set_up(void)
 		return;
 	done = true;
 	log_open("fuzz", open("/dev/null", O_WRONLY));
-	fakes_configure("smtpd_error_sleep_time = 0\nsmtpd_sasl_auth_enable = yes\nmessage_size_limit = 5000\nsmtpd_timeout = 1s\n"
+	fakes_configure("smtpd_error_sleep_time = 0\nsmtpd_sasl_auth_enable = yes\nauth_passdb = pam\nmessage_size_limit = 5000\nsmtpd_timeout = 1s\n"
 	                "smtpd_forbid_unauth_pipelining = no\n", false);
 }
 

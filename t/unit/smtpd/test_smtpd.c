@@ -326,7 +326,7 @@ END_TEST
 
 UNIT_TEST(auth)                                             /* RFC 4954 */
 {
-	configure("smtpd_sasl_auth_enable = yes\n");
+	configure("smtpd_sasl_auth_enable = yes\nauth_passdb = pam\n");
 	fakes.password = "secret";
 	TALK(BANNER, {"EHLO x\r\n", "250-AUTH PLAIN LOGIN\n"}, {"AUTH\r\n", "501 5.5.4 Syntax: AUTH mechanism"},
 	     {"AUTH CRAM-MD5\r\n", "535 5.7.8 Error: authentication failed: Invalid authentication mechanism"},
@@ -339,7 +339,7 @@ UNIT_TEST(auth)                                             /* RFC 4954 */
 	ck_assert(span_find_text(text_span(&fakes.content), SPAN("with ESMTPA id")) > 0);
 	configure("");
 	TALK(BANNER, {"AUTH PLAIN\r\n", "503 5.5.1 Error: authentication not enabled"}, BYE);
-	configure("smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n");
+	configure("smtpd_sasl_auth_enable = yes\nauth_passdb = pam\nsmtpd_tls_auth_only = yes\n");
 	TALK(BANNER, {"AUTH PLAIN\r\n", "538 5.7.11 Encryption required for requested authentication mechanism"}, BYE);
 	configure("smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth\n");
 	TALK(HELLO, {"AUTH PLAIN AHVzZXIAd3Jvbmc=\r\n", "535 5.7.8 Error: authentication failed: no"},
@@ -351,7 +351,7 @@ END_TEST
 
 UNIT_TEST(sender_logins)
 {
-	configure("smtpd_sasl_auth_enable = yes\nsmtpd_sender_login_maps = inline:{mine@example.net=user, theirs@example.net=other}\n"
+	configure("smtpd_sasl_auth_enable = yes\nauth_passdb = pam\nsmtpd_sender_login_maps = inline:{mine@example.net=user, theirs@example.net=other}\n"
 	          "smtpd_sender_restrictions = reject_sender_login_mismatch\n");
 	fakes.password = "secret";
 	TALK(HELLO, {"MAIL FROM:<mine@example.net>\r\n", "250"}, {"RCPT TO:<user@example.org>\r\n", "553 5.7.1 <mine@example.net>: Sender address rejected: not logged in"},
@@ -473,7 +473,8 @@ UNIT_TEST(bad_configuration)
 		"smtpd_recipient_restrictions = permit_mynetwork\n", "smtpd_recipient_restrictions = check_sender_access\n",
 		"smtpd_recipient_restrictions = check_sender_access nonsense:/x\n", "smtpd_relay_restrictions = permit\n",
 		"smtpd_tls_security_level = encrypt\n", "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /nonexistent\n",
-		"smtpd_recipient_restrictions = check_policy_service { unix:x, bogus=1 }\n", "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = x\n",
+		"smtpd_recipient_restrictions = check_policy_service { unix:x, bogus=1 }\n", "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = x\n", "smtpd_sasl_auth_enable = yes\n",
+		"smtpd_sasl_auth_enable = yes\nauth_passdb = pam\nsmtpd_sasl_security_options = nonsense\n", "tls_server_sni_maps = pcre:/x\n" "smtpd_tls_security_level = encrypt\n",
 	};
 
 	for (size_t i = 0; i < COUNT(bad); i++)
