@@ -12,7 +12,7 @@
 #include "ipc/ask_rewrite.h"
 #include "qmgr.h"
 
-/* content_filter and FILTER: "transport:nexthop"; without next hop the recipient's domain. */
+/* content_filter and FILTER: "transport:nexthop"; without next hop default_filter_nexthop or the recipient's domain. */
 static void
 apply_filter(const struct message *m, struct route *r)
 {
@@ -23,7 +23,9 @@ apply_filter(const struct message *m, struct route *r)
 		return;
 	span_split(&rest, ':', &transport);
 	r->transport = transport;
-	r->nexthop = rest.len ? rest : span_from(r->recipient, (size_t)(at + 1));
+	r->nexthop = rest.len ? rest
+	             : config.default_filter_nexthop[0] ? span_of(config.default_filter_nexthop)
+	                                                : span_from(r->recipient, (size_t)(at + 1));
 	r->is_error = false;
 }
 

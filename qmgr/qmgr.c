@@ -47,6 +47,8 @@ static const struct param params[] = {
                "recipients of a message in memory, whatever the limit"),
 	NUMBER("initial_destination_concurrency", NULL, "5", "1", "",
                "deliveries at once to a destination, at first"),
+	STRING("default_filter_nexthop", &config.default_filter_nexthop, "",
+               "next hop of a filter that names none; empty: the recipient's domain"),
 	BOOLEAN("confirm_delay_cleared", &config.confirm_delay_cleared, "no",
                 "who was told that mail is late is told when it has arrived"),
 	BOOLEAN("disable_verp_bounces", &config.disable_verp_bounces, "no",

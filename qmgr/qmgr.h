@@ -39,6 +39,7 @@ struct qmgr_config {
 	int64_t             run_delay, transport_rest, answer_time;
 	int                 active_limit, recipient_limit, recipient_minimum, process_limit;
 	struct list         defer_transports;
+	const char         *default_filter_nexthop;
 	const char         *double_bounce_sender;      /* local part */
 	const char         *private_directory;
 	bool                soft_bounce, confirm_delay_cleared, disable_verp_bounces;

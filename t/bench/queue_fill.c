@@ -7,7 +7,7 @@
  * Prints the ids. "%d" in a recipient is the message's number, and "N*address"
  * stands for N recipients, with "%d" their number. STATE is incoming, deferred or hold.
  * With SITES=n in the environment the number is that modulo n.
- * With AGE=seconds in the environment the messages are that old; NOTIFY=bits.
+ * With AGE=seconds in the environment the messages are that old; NOTIFY=bits, VERP=delimiters, FILTER=transport:nexthop.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +26,14 @@ number_in(const char *name)
 	const char *value = getenv(name);
 
 	return value ? strtoll(value, NULL, 10) : 0;
+}
+
+static struct span
+text_in(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? span_of(value) : SPAN_NONE;
 }
 
 static int
@@ -71,6 +79,8 @@ make(struct queue *q, enum queue_state state, int64_t due_in, const char *sender
 	struct queue_draft   *d;
 	struct queue_envelope e = {.sender = span_of(sender),
 	                           .arrival_us = clock_wall() - number_in("AGE") * 1000000,
+	                           .verp = text_in("VERP"),
+	                           .filter = text_in("FILTER"),
 	                           .origin = SPAN("test")};
 	struct piece          piece = {QUEUE_CONTENT_AT, sizeof content - 1};
 	char                  id[QUEUE_ID_SIZE];
