@@ -15,12 +15,13 @@
 #include <unbound.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "service/sandbox.h"
 #include "base/mem.h"
 #include "dnsd_records.h"
 
-enum { WARM_MS = 3000 };
+enum { WARM_MS = 3000, ANCHOR_FILE_MAX = 1 << 20 };
 
 static struct {
 	struct monitor lock;
@@ -121,6 +122,35 @@ warm(struct fault *why)
 	return 0;
 }
 
+/* DS and DNSKEY records, one a line; also the file of an autotrust resolver. We read it: libunbound would want
+ * to write it back, from inside the sandbox (ub_ctx_add_ta_autr). */
+static int
+add_anchors(const char *path, struct fault *why)
+{
+	autotext struct text bytes = {0};
+	struct span          rest, line;
+	size_t               count = 0;
+
+	if (file_read(path, ANCHOR_FILE_MAX, &bytes, why) < 0)
+		return -1;
+	rest = text_span(&bytes);
+	while (span_next(&rest, "\r\n", &line)) {
+		struct span    record = SPAN_NONE;
+		autofree char *text = NULL;
+		int            error;
+
+		span_split(&line, ';', &record);
+		record = span_trim(record);
+		if (record.len == 0)
+			continue;
+		text = mem_span(record);
+		if ((error = ub_ctx_add_ta(resolver.context, text)) != 0)
+			return fault_set(why, FAULT_INPUT, "dnsd_trust_anchor_file %s: %s", path, ub_strerror(error));
+		count++;
+	}
+	return count ? 0 : fault_set(why, FAULT_INPUT, "dnsd_trust_anchor_file %s: no DS or DNSKEY record in it", path);
+}
+
 int
 resolver_start(const struct resolver_settings *s, struct fault *why)
 {
@@ -134,9 +164,8 @@ resolver_start(const struct resolver_settings *s, struct fault *why)
 		return fault_set(why, FAULT_SYSTEM, "libunbound: %s", ub_strerror(error));
 	if (configure(s, why) < 0)
 		return -1;
-	if (*s->trust_anchor && (error = ub_ctx_add_ta_autr(resolver.context, s->trust_anchor)) != 0 &&
-	    (error = ub_ctx_add_ta_file(resolver.context, s->trust_anchor)) != 0)
-		return fault_set(why, FAULT_INPUT, "dnsd_trust_anchor_file %s: %s", s->trust_anchor, ub_strerror(error));
+	if (*s->trust_anchor && add_anchors(s->trust_anchor, why) < 0)
+		return -1;
 	return warm(why);
 }
 

@@ -105,6 +105,36 @@ net_local(int fd, struct net_address *out, struct fault *why)
 	return 0;
 }
 
+/* Names that were read while /etc could be: read-only after that. */
+static struct known_port {
+	char    *name;
+	uint16_t port;
+} *known_ports;
+static size_t n_known_ports;
+
+static void
+know_port(const char *name, int port)
+{
+	known_ports = mem_grow(known_ports, n_known_ports + 1, sizeof *known_ports);
+	known_ports[n_known_ports++] = (struct known_port){mem_string(name), ntohs((uint16_t)port)};
+}
+
+void
+net_ports_read(void)
+{
+	struct servent *s;
+
+	setservent(1);
+	while ((s = getservent())) {
+		if (strcmp(s->s_proto, "tcp") != 0)
+			continue;
+		know_port(s->s_name, s->s_port);
+		for (char **alias = s->s_aliases; *alias; alias++)
+			know_port(*alias, s->s_port);
+	}
+	endservent();
+}
+
 int
 net_port(struct span name, uint16_t *port, struct fault *why)
 {
@@ -116,6 +146,11 @@ net_port(struct span name, uint16_t *port, struct fault *why)
 		*port = (uint16_t)n;
 		return 0;
 	}
+	for (size_t i = 0; i < n_known_ports; i++)
+		if (span_is(name, known_ports[i].name)) {
+			*port = known_ports[i].port;
+			return 0;
+		}
 	if (!(s = getservbyname(text, "tcp")))
 		return fault_set(why, FAULT_INPUT, "unknown service: %s/tcp", text);
 	*port = ntohs((uint16_t)s->s_port);

@@ -30,7 +30,8 @@ uint16_t net_address_port(const struct net_address *);
 int  net_peer(int fd, struct net_address *, struct fault *);
 int  net_local(int fd, struct net_address *, struct fault *);
 bool net_is_loopback(const struct net_address *);
-int  net_port(struct span name_or_number, uint16_t *port, struct fault *);   /* getservbyname: before the sandbox */
+int  net_port(struct span name_or_number, uint16_t *port, struct fault *);   /* getservbyname: before the sandbox, or after net_ports_read */
+void net_ports_read(void);                                                   /* all names of /etc/services, once, before there are tasks */
 
 /* Connects within the deadline; source may be NULL. *fd is owned. */
 WAITS int net_dial(const struct net_address *to, const struct net_address *source, int64_t deadline, int *fd, struct fault *);
