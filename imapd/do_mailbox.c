@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "imap_config.h"
+#include "metadata.h"
 #include "names.h"
 #include "session.h"
 #include "store/place.h"
@@ -27,6 +28,45 @@ take_name(struct imap_session *s, const struct argument *a)
 	return folder;
 }
 
+/* "(USE (\\Drafts))" (RFC 6154, 3): the use, empty when none is named; false: answered. */
+static bool
+parse_use(struct imap_session *s, const struct argument *list, struct span *use)
+{
+	const struct argument *uses;
+
+	*use = SPAN_NONE;
+	if (!list)
+		return true;
+	uses = list->type == ARGUMENT_LIST && list->count == 2 && argument_is_atom(list->children, "USE")
+		? list->children->next : NULL;
+	if (!uses || uses->type != ARGUMENT_LIST) {
+		imap_bad_arguments(s);
+		return false;
+	}
+	for (const struct argument *a = uses->children; a; a = a->next)
+		if (uses->count > 1 || !argument_is_astring(a) || !special_use_is_known(a->text)
+			|| span_is_nocase(a->text, "\\All") || span_is_nocase(a->text, "\\Flagged")) {
+			imap_finish(s, "NO [USEATTR] A mailbox cannot be for that.");
+			return false;
+		}
+	*use = uses->children ? uses->children->text : SPAN_NONE;
+	return true;
+}
+
+static int
+keep_use(struct imap_session *s, const char *folder, struct span use)
+{
+	autotext struct text    key = {0};
+	struct attribute_change change = {.value = use};
+
+	if (!use.len)
+		return 0;
+	if (!metadata_key(s, folder, SPAN("/private/specialuse"), true, &key))
+		return fault_set(&s->why, FAULT_SYSTEM, "the mailbox has no identity");
+	change.key = text_span(&key);
+	return attributes_change(s->maildir, &change, 1, &s->why);
+}
+
 /* A separator at the end only says that children will follow (6.3.3). */
 void
 do_create(struct imap_session *s)
@@ -36,15 +76,19 @@ do_create(struct imap_session *s)
 	if (argument_is_astring(a) && a->text.len > 1 && span_ends(a->text, imap_config.separator))
 		a->text.len--;
 	autofree char *folder = take_name(s, a);
+	struct span    use;
+	char           guid[40];
 
-	if (!folder)
+	if (!folder || !parse_use(s, a->next, &use))
 		return;
 	if (!*folder) {
 		imap_finish(s, "NO [ALREADYEXISTS] INBOX is always there.");
 		return;
 	}
-	if (maildir_folder_create(s->maildir, folder, &s->why) < 0)
+	if (maildir_folder_create(s->maildir, folder, &s->why) < 0 || keep_use(s, folder, use) < 0)
 		imap_finish_fault(s, "Create failed");
+	else if (imap_folder_guid(s, folder, guid)) /* RFC 8474, 4.1 */
+		imap_finish_synced(s, "OK [MAILBOXID (%s)] Create completed.", guid);
 	else
 		imap_finish_synced(s, "OK Create completed.");
 }

@@ -13,6 +13,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/flags.c imapd/flags.h \
 	imapd/grammar.c imapd/grammar.h \
 	imapd/imap_config.c imapd/imap_config.h \
+	imapd/metadata.c imapd/metadata.h \
 	imapd/names.c imapd/names.h \
 	imapd/search.h imapd/search_match.c imapd/search_parse.c imapd/search_run.h imapd/search_tell.c \
 	imapd/sequence.c imapd/sequence.h \

@@ -27,7 +27,8 @@
 #define IMAP_CAPABILITIES "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT " \
 	"UIDPLUS MOVE SPECIAL-USE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT " \
 	"THREAD=REFERENCES THREAD=REFS ESORT PARTIAL SAVEDATE OBJECTID PREVIEW STATUS=SIZE INPROGRESS UIDONLY " \
-	"BINARY MULTIAPPEND CATENATE URL-PARTIAL REPLACE"
+	"BINARY MULTIAPPEND CATENATE URL-PARTIAL REPLACE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS LIST-METADATA METADATA " \
+	"UTF8=ACCEPT IMAP4rev2"
 
 struct imap_user {
 	const char *name, *home;      /* for %u, %h and the log */
@@ -113,6 +114,8 @@ void do_subscribe(struct imap_session *);
 void do_unsubscribe(struct imap_session *);
 void do_list(struct imap_session *);
 void do_lsub(struct imap_session *);
+void do_getmetadata(struct imap_session *);
+void do_setmetadata(struct imap_session *);
 void do_append(struct imap_session *);
 void do_replace(struct imap_session *);
 void append_drain(struct imap_session *);   /* literals that nobody took */

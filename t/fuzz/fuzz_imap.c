@@ -9,6 +9,7 @@
 #include "search.h"
 #include "append_url.h"
 #include "sort.h"
+#include "store/attributes.h"
 #include "store/history.h"
 
 static size_t
@@ -46,6 +47,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (grammar_append(in, &end))
 		assert(end <= in.len);
+	struct attributes       attributes;
+
+	attributes_parse(in, &attributes);
+	attributes_free(&attributes);
 	append_url_parse(arena, in, &url, NULL);
 	text_free(&url.mailbox);
 	if (grammar_parse(arena, in, &c, NULL) < 0)

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * metadata.c - GETMETADATA and SETMETADATA (RFC 5464), special uses (RFC 6154)
+ */
+#include "metadata.h"
+
+#include <stdlib.h>
+
+#include "imap_config.h"
+#include "mail/imap_body.h"
+#include "names.h"
+#include "store/tree.h"
+
+#define SERVER_PREFIX "vendor/vendor.dovecot/pvt/server/"
+
+bool
+metadata_is_entry(struct span e)
+{
+	if (e.len > METADATA_ENTRY_MOST || span_ends(e, "/") || span_find_text(e, SPAN("//")) >= 0
+		|| span_find_any(e, "*%") >= 0)
+		return false;
+	for (size_t i = 0; i < e.len; i++)
+		if ((unsigned char)e.at[i] < ' ' || (unsigned char)e.at[i] >= 0x7f)
+			return false;
+	return (span_starts_nocase(e, "/private/") && e.len > 9) || (span_starts_nocase(e, "/shared/") && e.len > 8);
+}
+
+/* A new mailbox gets its uidlist, and so its GUID, when it is opened. */
+static bool
+find_guid(struct imap_session *s, const char *folder, bool make, char guid[40])
+{
+	struct folder *f;
+
+	if (attributes_mailbox_guid(s->maildir, folder, guid))
+		return true;
+	if (!make || folder_open(s->maildir, folder, FOLDER_READ_ONLY, &f, NULL) < 0)
+		return false;
+	memcpy(guid, f->list.guid, 40);
+	folder_close(f);
+	return guid[0] != '\0';
+}
+
+bool
+imap_folder_guid(struct imap_session *s, const char *folder, char guid[40])
+{
+	return find_guid(s, folder, true, guid);
+}
+
+bool
+metadata_key(struct imap_session *s, const char *folder, struct span entry, bool make, struct text *key)
+{
+	bool private = span_starts_nocase(entry, "/private/");
+	char guid[40];
+
+	if (!find_guid(s, folder ? folder : "", make, guid))
+		return false;
+	entry = span_from(entry, private ? 9 : 8);
+	text_add_format(key, "%s/%s/%s%.*s", private ? "priv" : "shared", guid, folder ? "" : SERVER_PREFIX,
+		SPAN_ARGS(entry));
+	text_lower(key);
+	return true;
+}
+
+bool
+special_use_is_known(struct span use)
+{
+	static const char *const known[] = {"\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash",
+		"\\Important", "\\Flagged", "\\All"};
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (span_is_nocase(use, known[i]))
+			return true;
+	return false;
+}
+
+struct span
+special_use_of(struct imap_session *s, const struct attributes *a, const char *folder, struct span name)
+{
+	struct span             uses = span_of(imap_config.special_use), use;
+	autotext struct text    key = {0};
+	const struct attribute *set;
+
+	if (a->count && metadata_key(s, folder, SPAN("/private/specialuse"), false, &key)
+		&& (set = attributes_find(a, text_span(&key))))
+		return text_span(&set->value);
+	while (span_next(&uses, " \t", &use)) {
+		ptrdiff_t at = span_find_last(use, '=');
+
+		if (at > 0 && span_equal(span_first(use, (size_t)at), name))
+			return span_from(use, (size_t)at + 1);
+	}
+	return SPAN_NONE;
+}
+
+/* ---- what is asked ---- */
+
+struct asking {
+	struct imap_session    *session;
+	const char             *folder;      /* NULL: the server */
+	struct span             name;        /* as it is told */
+	struct attributes       attributes;
+	uint64_t                most;        /* MAXSIZE */
+	unsigned                depth;       /* 0, 1, or many */
+	uint64_t                longest;     /* of what was left out */
+	bool                    any;
+};
+
+static void
+add_value(struct asking *q, struct span entry, const struct attribute *a)
+{
+	struct text *out = &q->session->out;
+
+	if (a && a->value.len > q->most) {
+		if (a->value.len > q->longest)
+			q->longest = a->value.len;
+		return;
+	}
+	if (!q->any) {
+		text_add_string(out, "* METADATA ");
+		if (q->folder)
+			name_tell(q->session, q->name, out);
+		else
+			text_add_string(out, "\"\"");
+		text_add_string(out, " (");
+	}
+	text_add_string(out, q->any ? " " : "");
+	q->any = true;
+	name_add(entry, out);
+	text_add_byte(out, ' ');
+	if (!a)
+		text_add_string(out, "NIL");
+	else if (span_has(text_span(&a->value), '\0'))
+		text_add_format(out, "~{%zu}\r\n", a->value.len), text_add(out, text_span(&a->value));
+	else
+		imap_add_string(text_span(&a->value), out);
+}
+
+static void
+add_below(struct asking *q, struct span entry, struct span key)
+{
+	for (size_t i = 0; i < q->attributes.count; i++) {
+		struct span          k = text_span(&q->attributes.at[i].key), tail;
+		autotext struct text full = {0};
+
+		if (k.len <= key.len + 1 || !span_equal_nocase(span_first(k, key.len), key) || k.at[key.len] != '/')
+			continue;
+		tail = span_from(k, key.len);
+		if (q->depth == 1 && span_find(span_from(tail, 1), '/') >= 0)
+			continue;
+		text_add(&full, entry);
+		text_add(&full, tail);
+		add_value(q, text_span(&full), &q->attributes.at[i]);
+	}
+}
+
+static void
+add_entry(struct asking *q, struct span entry)
+{
+	autotext struct text key = {0};
+
+	if (!metadata_key(q->session, q->folder, entry, false, &key)) {
+		add_value(q, entry, NULL);
+		return;
+	}
+	const struct attribute *a = attributes_find(&q->attributes, text_span(&key));
+
+	if (a || q->depth == 0)
+		add_value(q, entry, a);
+	if (q->depth)
+		add_below(q, entry, text_span(&key));
+}
+
+static void
+end_answer(struct asking *q)
+{
+	if (q->any)
+		imap_say(q->session, ")");
+}
+
+void
+metadata_tell(struct imap_session *s, const struct attributes *a, struct span name, const char *folder,
+	const struct argument *entries)
+{
+	struct asking q = {.session = s, .folder = folder, .name = name, .attributes = *a, .most = UINT64_MAX};
+
+	for (const struct argument *e = entries->children; e; e = e->next)
+		add_entry(&q, e->text);
+	end_answer(&q);
+}
+
+/* The mailbox; "" is the server.  False: answered. */
+static bool
+find_mailbox(struct imap_session *s, const struct argument *a, char **folder, bool *server)
+{
+	*server = argument_is_astring(a) && a->text.len == 0;
+	if (*server)
+		return true;
+	if (!argument_is_astring(a))
+		imap_bad_arguments(s);
+	else if (name_to_folder(s, a->text, folder, &s->why) < 0)
+		imap_finish_fault(s, "Bad mailbox name");
+	else if (!tree_exists(s->maildir, *folder))
+		imap_finish(s, "NO [NONEXISTENT] Mailbox doesn't exist.");
+	else
+		return true;
+	return false;
+}
+
+static bool
+parse_options(const struct argument *list, struct asking *q)
+{
+	for (const struct argument *a = list->children; a; a = a->next) {
+		const struct argument *value = a->next;
+
+		if (!value || value->type != ARGUMENT_ATOM)
+			return false;
+		if (argument_is_atom(a, "MAXSIZE") && span_number(value->text, &q->most))
+			a = value;
+		else if (argument_is_atom(a, "DEPTH") && argument_is_atom(value, "0"))
+			q->depth = 0, a = value;
+		else if (argument_is_atom(a, "DEPTH") && argument_is_atom(value, "1"))
+			q->depth = 1, a = value;
+		else if (argument_is_atom(a, "DEPTH") && argument_is_atom(value, "infinity"))
+			q->depth = 2, a = value;
+		else
+			return false;
+	}
+	return true;
+}
+
+static bool
+are_entries(const struct argument *a)
+{
+	if (!a || a->next)
+		return false;
+	if (a->type != ARGUMENT_LIST)
+		return metadata_is_entry(a->text);
+	for (const struct argument *e = a->children; e; e = e->next)
+		if (!argument_is_astring(e) || !metadata_is_entry(e->text))
+			return false;
+	return a->count > 0;
+}
+
+void
+do_getmetadata(struct imap_session *s)
+{
+	const struct argument *a = s->command.arguments, *entries;
+	struct asking          q = {.session = s, .most = UINT64_MAX};
+	autofree char         *folder = NULL;
+	autotext struct text   told = {0};
+	bool                   server;
+
+	if (a->type == ARGUMENT_LIST) { /* RFC 5464, 4.2: options first (erratum 1691 says so) */
+		if (!parse_options(a, &q)) {
+			imap_bad_arguments(s);
+			return;
+		}
+		a = a->next;
+	}
+	entries = a ? a->next : NULL;
+	if (entries && entries->next && entries->type == ARGUMENT_LIST) {
+		if (!parse_options(entries, &q)) {
+			imap_bad_arguments(s);
+			return;
+		}
+		entries = entries->next;
+	}
+	if (!are_entries(entries)) {
+		imap_finish(s, "BAD Invalid entry name.");
+		return;
+	}
+	if (!find_mailbox(s, a, &folder, &server))
+		return;
+	if (attributes_read(s->maildir, &q.attributes, &s->why) < 0) {
+		imap_finish_fault(s, "Annotations cannot be read");
+		return;
+	}
+	q.folder = server ? NULL : folder;
+	if (!server)
+		name_of_folder(folder, &told);
+	q.name = text_span(&told);
+	if (entries->type != ARGUMENT_LIST)
+		add_entry(&q, entries->text);
+	else
+		for (const struct argument *e = entries->children; e; e = e->next)
+			add_entry(&q, e->text);
+	end_answer(&q);
+	attributes_free(&q.attributes);
+	if (q.longest)
+		imap_finish_synced(s, "OK [METADATA LONGENTRIES %llu] Getmetadata completed.",
+			(unsigned long long)q.longest);
+	else
+		imap_finish_synced(s, "OK Getmetadata completed.");
+}
+
+static bool
+is_good_value(const struct argument *entry, const struct argument *value)
+{
+	if (!value || value->type == ARGUMENT_LIST)
+		return false;
+	return !span_is_nocase(entry->text, "/private/specialuse") || argument_is_atom(value, "NIL")
+		|| value->text.len == 0 || special_use_is_known(value->text);
+}
+
+void
+do_setmetadata(struct imap_session *s)
+{
+	const struct argument   *name = s->command.arguments, *list = name->next;
+	struct attribute_change *changes;
+	autofree char           *folder = NULL;
+	size_t                   count = 0;
+	bool                     server;
+
+	if (list->type != ARGUMENT_LIST || list->count == 0 || list->count % 2 != 0) {
+		imap_bad_arguments(s);
+		return;
+	}
+	if (!find_mailbox(s, name, &folder, &server))
+		return;
+	changes = arena_alloc(s->arena, list->count * sizeof *changes);
+	for (const struct argument *a = list->children; a; a = a->next->next) {
+		autotext struct text key = {0};
+
+		if (!argument_is_astring(a) || !metadata_is_entry(a->text) || !is_good_value(a, a->next)) {
+			imap_finish(s, "BAD Invalid entry or value.");
+			return;
+		}
+		if (!metadata_key(s, server ? NULL : folder, a->text, true, &key)) {
+			imap_finish(s, "NO [SERVERBUG] The mailbox has no identity.");
+			return;
+		}
+		changes[count++] = (struct attribute_change){arena_span(s->arena, text_span(&key)), a->next->text,
+			argument_is_atom(a->next, "NIL")};
+	}
+	if (attributes_change(s->maildir, changes, count, &s->why) == 0)
+		imap_finish_synced(s, "OK Setmetadata completed.");
+	else if (s->why.class == FAULT_DENIED)
+		imap_finish(s, "NO [METADATA TOOMANY] Too many annotations.");
+	else
+		imap_finish_fault(s, "Setmetadata failed");
+}

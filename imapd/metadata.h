@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * metadata.h - annotations of mailboxes and of the server (RFC 5464), special uses (RFC 6154)
+ */
+#ifndef IMAPD_METADATA_H
+#define IMAPD_METADATA_H
+
+#include "session.h"
+#include "store/attributes.h"
+
+enum { METADATA_ENTRY_MOST = 255 };
+
+/* "/private/comment" of a mailbox ("" is INBOX; NULL the server): its key; false: no such name. */
+bool metadata_key(struct imap_session *, const char *folder, struct span entry, bool make_guid,
+	struct text *key);
+
+/* MAILBOXID (RFC 8474) */
+bool imap_folder_guid(struct imap_session *, const char *folder, char guid[40]);
+
+bool metadata_is_entry(struct span);
+
+/* "* METADATA box (entry value ...)" for LIST-METADATA (RFC 9590) */
+void metadata_tell(struct imap_session *, const struct attributes *, struct span name, const char *folder,
+	const struct argument *entries);
+
+/* The use that CREATE or SETMETADATA gave, else the configuration; empty: none. */
+struct span special_use_of(struct imap_session *, const struct attributes *, const char *folder,
+	struct span name);
+bool special_use_is_known(struct span);
+
+#endif
