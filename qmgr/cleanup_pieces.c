@@ -156,7 +156,7 @@ header_bytes(struct message *m, const struct submit_edit *e, struct item *item, 
 	*item = (struct item){.ours = true, .name = arena_span(m->arena, e->name),
 	                      .bytes = arena_span(m->arena, text_span(&bytes))};
 	item->value = span_trim(span_from(item->bytes, e->name.len + 1));
-	return 0;
+	return message_check_edit(m, item, why);
 }
 
 static int
@@ -219,7 +219,7 @@ static int
 edit_rcpt(struct message *m, const struct submit_edit *e, struct fault *why)
 {
 	struct queue_rcpt r = {.address = e->name, .original = arena_span(m->arena, e->name),
-	                       .orcpt = arena_span(m->arena, e->value)};
+	                       .orcpt = arena_span(m->arena, e->value), .notify = e->op == 'N' ? (int)e->number : 0};
 
 	if (r.orcpt.len > QUEUE_ADDRESS_MAX || r.original.len > QUEUE_ADDRESS_MAX)
 		return message_refuse(m, "5.1.3", why, "address too long");
@@ -247,9 +247,14 @@ apply(struct message *m, const struct submit_edit *e, struct fault *why)
 	case 'A': return edit_add(m, e, why);
 	case 'C': return edit_change(m, e, why);
 	case 'B': return edit_body(m, e, why);
-	case 'R': return edit_rcpt(m, e, why);
+	case 'R':
+	case 'N': return edit_rcpt(m, e, why);
 	case 'D': edit_rcpt_delete(m, e->name); return 0;
 	case 'H': m->hold = true; return 0;
+	case 'E':
+		m->envelope.ret = arena_span(m->arena, e->name);
+		m->envelope.envid = arena_span(m->arena, e->value);
+		return 0;
 	case 'S':
 		if (e->name.len > QUEUE_ADDRESS_MAX)
 			return message_refuse(m, "5.1.7", why, "sender address too long");

@@ -32,7 +32,7 @@ lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/peer.h \
 	lib/ipc/queue_talk.c \
 	lib/ipc/queue_talk.h \
-	lib/ipc/submit.c \
+	lib/ipc/submit.c lib/ipc/submit_edit.c \
 	lib/ipc/submit.h
 if LINUX
 lib_ipc_libipc_a_SOURCES += lib/ipc/peer_linux.c

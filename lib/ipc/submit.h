@@ -96,6 +96,7 @@ void submit_service(const char *name);
  *   C nth name value   change the nth (from 1) header of that name; an empty value deletes it
  *   B piece            the body is now these bytes of the descriptor: "at+length"
  *   S sender           R address orcpt    add a recipient        D address   delete it
+ *   N notify address orcpt    as R, with enum submit_notify bits    E ret envid    as prepare's
  *   H                  on hold
  */
 void submit_edit_add(struct text *, int64_t at, struct span name, struct span value);
@@ -103,14 +104,16 @@ void submit_edit_change(struct text *, int64_t nth, struct span name, struct spa
 void submit_edit_body(struct text *, int64_t at, int64_t length);
 void submit_edit_sender(struct text *, struct span sender);
 void submit_edit_rcpt(struct text *, struct span address, struct span orcpt);
+void submit_edit_rcpt_notify(struct text *, struct span address, struct span orcpt, int64_t notify);
+void submit_edit_dsn(struct text *, struct span ret, struct span envid);
 void submit_edit_rcpt_delete(struct text *, struct span address);
 void submit_edit_hold(struct text *);
 
 struct submit_edit {
 	char        op;
-	int64_t     number;             /* of A and C; of B where the body begins */
+	int64_t     number;             /* of A and C; of B where the body begins; of N the bits */
 	int64_t     length;             /* of B */
-	struct span name, value;        /* address and orcpt of R, S and D */
+	struct span name, value;        /* address and orcpt of R, N, S and D; ret and envid of E */
 };
 /* Takes the next record off the front: 1, 0 the end, -1 malformed. Pure. */
 int submit_edit_next(struct span *rest, struct submit_edit *, struct fault *);

@@ -53,6 +53,8 @@ UNIT_TEST(edits_come_back)
 	submit_edit_rcpt(&t, SPAN("a@b"), SPAN("rfc822;c"));
 	submit_edit_rcpt_delete(&t, SPAN("d"));
 	submit_edit_hold(&t);
+	submit_edit_rcpt_notify(&t, SPAN("n@b"), SPAN("rfc822;n"), 6);
+	submit_edit_dsn(&t, SPAN("HDRS"), SPAN("id"));
 	rest = text_span(&t);
 	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'A' && e.number == -1 &&
 	          span_is(e.value, "1\r\n 2"));
@@ -65,6 +67,9 @@ UNIT_TEST(edits_come_back)
 	          span_is(e.value, "rfc822;c"));
 	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'D' && span_is(e.name, "d"));
 	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'H');
+	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'N' && e.number == 6 && span_is(e.name, "n@b") &&
+	          span_is(e.value, "rfc822;n"));
+	ck_assert(submit_edit_next(&rest, &e, NULL) == 1 && e.op == 'E' && span_is(e.name, "HDRS") && span_is(e.value, "id"));
 	ck_assert(submit_edit_next(&rest, &e, NULL) == 0);
 	for (size_t cut = 1; cut < 20; cut++) {
 		rest = span_first(text_span(&t), cut);
