@@ -6,7 +6,7 @@
  *
  * What is named: every inet:, unix: or local: in the values of main.cf and
  * master.cf (behind a transport's name too), in the text of the transport
- * tables, smtpd_sasl_path, and dialer_endpoints for what comes out of a
+ * and milter tables, smtpd_sasl_path, and dialer_endpoints for what comes out of a
  * database.  Anything else is refused: a program that was taken over cannot use
  * the dialer to look around.
  */
@@ -29,13 +29,14 @@
 enum { TABLE_MAX = 16 << 20, DIAL_MS = 30000 };
 
 static struct config {
-	struct list endpoints, transport_maps;
+	struct list endpoints, transport_maps, milter_maps;
 	const char *sasl_path, *proxy_filter;
 } config;
 
 static const struct param params[] = {
 	LIST("dialer_endpoints", &config.endpoints, "", "endpoints that may be dialed beside those which the configuration names"),
 	LIST("transport_maps", &config.transport_maps, "", "tables whose texts may name endpoints"),
+	LIST("smtpd_milter_maps", &config.milter_maps, "", "tables whose texts may name milters"),
 	STRING("smtpd_sasl_path", &config.sasl_path, "smtpd", "the socket of an outside SASL server"),
 	STRING("smtpd_proxy_filter", &config.proxy_filter, "", "the filter before the queue"),
 	END_OF_PARAMS
@@ -116,10 +117,10 @@ name_master(const struct main_cf *cf)
 }
 
 static void
-name_tables(void)
+name_tables(const struct list *tables)
 {
-	for (size_t i = 0; i < config.transport_maps.count; i++) {
-		const char          *colon = strchr(config.transport_maps.item[i], ':');
+	for (size_t i = 0; i < tables->count; i++) {
+		const char          *colon = strchr(tables->item[i], ':');
 		autotext struct text text = {0};
 
 		if (colon && colon[1] == '/' && file_read(colon + 1, TABLE_MAX, &text, NULL) == 0)
@@ -134,7 +135,8 @@ prepare(struct fault *why)
 	named = strmap_new();
 	name_main(service->main_cf);
 	name_master(service->main_cf);
-	name_tables();
+	name_tables(&config.transport_maps);
+	name_tables(&config.milter_maps);
 	name_filter(span_of(config.proxy_filter));
 	for (size_t i = 0; i < config.endpoints.count; i++)
 		name_words(span_of(config.endpoints.item[i]));

@@ -36,6 +36,8 @@ static const struct param params[] = {
 	STRING("delay_notice_recipient", &bounce_config.delay_recipient, "postmaster",
                "who gets copies of delay notices"),
 	STRING("bounce_template_file", &bounce_config.template_file, "", "templates of notices (bounce(5))"),
+	LIST("non_smtpd_milters", &bounce_config.non_smtpd_milters, "", "see pickup: for notices by internal_mail_filter_classes"),
+	MILTER_PARAMS(bounce_config.milter),
 	BYTES("bounce_size_limit", &bounce_config.size_limit, "50000", "1", "",
               "largest original that is returned whole"),
 	BOOLEAN("enable_threaded_bounces", &bounce_config.threaded, "no",
@@ -51,6 +53,8 @@ prepare(struct fault *why)
 	static struct arena *arena;     /* as long as the process */
 	autotext struct text file = {0};
 
+	if (milter_specs_parse(&bounce_config.non_smtpd_milters, &bounce_config.milter, &bounce_config.milters, why) < 0)
+		return fault_prefix(why, "non_smtpd_milters");
 	if (!bounce_config.template_file[0])
 		return 0;
 	arena = arena_new();
@@ -205,7 +209,7 @@ serve(int fd, const struct listener *listener)
 	}
 }
 
-static const char *const asks[] = {"cleanup", NULL};
+static const char *const asks[] = {"cleanup", "dialer", NULL};
 
 static const struct service bounce = {
 	.name = "bounce",

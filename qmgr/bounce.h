@@ -8,6 +8,7 @@
 #include "bounce_template.h"
 #include "config/list.h"
 #include "ipc/notify.h"
+#include "milter/milter.h"
 
 enum { BOUNCE_ID_SIZE = 64 };
 
@@ -16,6 +17,9 @@ struct bounce_config {
 	const char *bounce_recipient, *double_recipient, *delay_recipient, *template_file;
 	int64_t     size_limit;
 	bool        threaded;
+	struct list non_smtpd_milters;
+	struct milter_settings milter;
+	struct milter_specs    milters;
 };
 extern struct bounce_config bounce_config;
 extern struct bounce_templates bounce_templates;       /* read-only */

@@ -185,7 +185,7 @@ put_original(struct writer *w, const struct notice *n, bool whole, struct fault 
 }
 
 static int
-put_all(const struct bounce_mail *m, struct submission *s, int64_t *length, struct fault *why)
+put_all(const struct bounce_mail *m, struct submission *s, int *fd, int64_t *length, struct fault *why)
 {
 	autotext struct text head = {0}, tail = {0};
 	struct span          id = span_of(submit_queue_id(s));
@@ -199,20 +199,32 @@ put_all(const struct bounce_mail *m, struct submission *s, int64_t *length, stru
 	    put_original(&w, m->notice, whole, why) < 0 || put(&w, text_span(&tail), why) < 0)
 		return -1;
 	*length = w.length;
+	*fd = w.fd;
 	return 0;
 }
 
 static int
-submit(const struct bounce_mail *m, struct submission *s, struct fault *why)
+submit(const struct bounce_mail *m, struct submission *s, bool filtered, struct fault *why)
 {
 	/* Not NOTIFY_NEVER: when it cannot be delivered, we want to be asked again and tell the postmaster. */
 	struct submit_rcpt     to = {.address = m->to};
 	struct submit_envelope e = {.sender = m->sender, .smtputf8 = m->notice->smtputf8};
+	struct milter_mail     mail = {.submission = s, .envelope = &e, .rcpts = &to, .n_rcpts = 1, .fd = -1,
+	                               .size_limit = site.message_size_limit, .myhostname = site.myhostname,
+	                               .soft_bounce = site.soft_bounce};
+	autotext struct text   edits = {0};
+	char                   status[16];
+	int                    judged = 0;
 
-	if (put_all(m, s, &e.length, why) < 0 || submit_recipient(s, &to, why) < 0 ||
+	if (put_all(m, s, &mail.fd, &e.length, why) < 0 || submit_recipient(s, &to, why) < 0 ||
 	    submit_prepare(s, &e, why) < 0)
 		return -1;
-	return submit_commit(s, SPAN_NONE, why);
+	if (filtered)
+		judged = milters_judge(&bounce_config.milters, &mail, &edits, status, why);
+	if (judged != 0)
+		return judged < 0 ? -1 : 0;
+	submit_deadline(s, clock_after(SUBMIT_MS));
+	return submit_commit(s, text_span(&edits), why);
 }
 
 int
@@ -227,7 +239,7 @@ bounce_send(const struct bounce_mail *m, char id[BOUNCE_ID_SIZE], struct fault *
 	if (submit_open(&origin, clock_after(SUBMIT_MS), &s, why) < 0)
 		return -1;
 	snprintf(id, BOUNCE_ID_SIZE, "%s", submit_queue_id(s));
-	sent = submit(m, s, why);
+	sent = submit(m, s, filtered, why);
 	submit_close(s);
 	return sent;
 }

@@ -34,6 +34,7 @@ static const struct param params[] = {
 	LIST    ("mime_header_checks", &cleanup_config.mime_header_checks, "$header_checks", "tables: what to do about a MIME header line"),
 	LIST    ("nested_header_checks", &cleanup_config.nested_header_checks, "$header_checks", "tables: what to do about a header line of an attached message"),
 	LIST    ("body_checks", &cleanup_config.body_checks, "", "tables: what to do about a body line"),
+	LIST    ("milter_header_checks", &cleanup_config.milter_header_checks, "", "tables: what to do about a header line that a milter adds"),
 	BYTES   ("body_checks_size_limit", &cleanup_config.body_checks_size_limit, "51200", "0", "", "how much of each part body_checks sees"),
 	BYTES   ("queue_minfree", &cleanup_config.queue_minfree, "0", "0", "", "free space below which no mail is taken"),
 	RAW     ("message_strip_characters", &cleanup_config.message_strip_characters, "", "characters that are taken out of a message: \\0\\r, as in C"),

@@ -24,7 +24,7 @@
 struct cleanup_config {
 	const char *always_bcc, *undisclosed_recipients_header, *remote_header_rewrite_domain;
 	struct list sender_bcc_maps, recipient_bcc_maps, message_drop_headers;
-	struct list header_checks, mime_header_checks, nested_header_checks, body_checks;
+	struct list milter_header_checks, header_checks, mime_header_checks, nested_header_checks, body_checks;
 	bool        always_add_missing_headers, enable_original_recipient;
 	int64_t     body_checks_size_limit, queue_minfree;
 	int         duplicate_filter_limit;
@@ -87,6 +87,7 @@ WAITS int message_check(struct message *, struct fault *);             /* header
 int cleanup_strict_open(struct fault *);                               /* reads the settings */
 WAITS int message_check_characters(struct message *, int64_t *length, struct fault *);     /* first of all; may shorten it */
 WAITS int message_check_mime(struct message *, struct fault *);
+WAITS int message_check_edit(struct message *, struct item *, struct fault *);   /* milter_header_checks */
 WAITS int message_resolve_sender(struct message *, struct fault *);
 WAITS int message_resolve(struct message *, struct fault *);           /* recipients */
 void message_add_rcpt(struct message *, const struct queue_rcpt *);    /* copied into the arena */

@@ -50,6 +50,8 @@ cleanup_checks_open(struct fault *why)
 		return fault_prefix(why, "mime_header_checks");
 	if (open_tables(&cleanup_config.nested_header_checks, &t->nested_header, why) < 0)
 		return fault_prefix(why, "nested_header_checks");
+	if (open_tables(&cleanup_config.milter_header_checks, &t->milter_header, why) < 0)
+		return fault_prefix(why, "milter_header_checks");
 	if (open_tables(&cleanup_config.body_checks, &t->body, why) < 0)
 		return fault_prefix(why, "body_checks");
 	return 0;
@@ -83,7 +85,8 @@ log_action(const struct check *c, const char *action, struct span line, struct s
 	const char           *where = strcmp(c->where, "body") == 0 ? "body" : "header";
 
 	header_unfold(span_first(line, 200), &flat);
-	text_add_format(&out, "%s: %s: %s %.*s from ", m->id.text, action, where,
+	text_add_format(&out, "%s: %s%s: %s %.*s from ", m->id.text,
+	                strcmp(c->where, "milter") == 0 ? "milter-header-" : "", action, where,
 	                SPAN_ARGS(text_span(&flat)));
 	if (m->origin.client_name.len)
 		text_add_format(&out, "%.*s[%.*s];", SPAN_ARGS(m->origin.client_name),
@@ -265,6 +268,26 @@ check_header(struct message *m, struct fault *why)
 			items_insert(&m->header, i++, &item);
 			break;
 		}
+	}
+	return 0;
+}
+
+int
+message_check_edit(struct message *m, struct item *item, struct fault *why)
+{
+	const struct check c = {m, "milter", why};
+	struct span        line = item->bytes, bytes;
+
+	if (m->origin.no_header_body_checks || !table_list_count(cleanup_tables.milter_header))
+		return 0;
+	if (span_ends(line, "\r\n"))
+		line = span_first(line, line.len - 2);
+	switch (check_line(&c, cleanup_tables.milter_header, line, &bytes)) {
+	case STOP:       return -1;
+	case PASS:       break;
+	case IGNORE_IT:  item->bytes = SPAN_NONE; break;     /* it still counts: the milter knows of it */
+	case REPLACE_IT: *item = own_item(bytes); break;
+	case PREPEND_IT: log_warning("%s: PREPEND in milter_header_checks is not implemented", m->id.text); break;
 	}
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "table/table.h"
 
 struct cleanup_tables {
-	struct table_list *sender_bcc, *recipient_bcc, *header, *mime_header, *nested_header, *body;
+	struct table_list *sender_bcc, *recipient_bcc, *milter_header, *header, *mime_header, *nested_header, *body;
 	struct match_list *mydestination;
 };
 extern struct cleanup_tables cleanup_tables;

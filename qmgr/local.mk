@@ -28,7 +28,7 @@ EXTRA_DIST += t/unit/queue/test_load.py t/unit/queue/test_cleanup.py t/unit/queu
 # pickup
 pkglibexec_PROGRAMS += qmgr/pickup
 qmgr_pickup_SOURCES = qmgr/pickup.c
-qmgr_pickup_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(IPC_LIBS)
+qmgr_pickup_LDADD = $(SERVICE_LIBS) $(MILTER_LIBS)
 
 # qmgr and bounce
 pkglibexec_PROGRAMS += qmgr/qmgr
@@ -41,7 +41,7 @@ qmgr_qmgr_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) lib/queue/libqueue.a lib/base/libb
 
 pkglibexec_PROGRAMS += qmgr/bounce
 qmgr_bounce_SOURCES = qmgr/bounce.c qmgr/bounce.h qmgr/bounce_mail.c qmgr/bounce_template.c qmgr/bounce_template.h
-qmgr_bounce_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(IPC_LIBS)
+qmgr_bounce_LDADD = $(SERVICE_LIBS) $(MILTER_LIBS)
 
 # Made-up messages, and qmgr alone on a stage with played peers
 check_PROGRAMS += t/bench/queue_fill

@@ -29,6 +29,7 @@
 #include "mail/address.h"
 #include "mail/date.h"
 #include "mail/line.h"
+#include "milter/milter.h"
 #include "queue/maildrop.h"
 #include "queue/queue.h"
 #include "service/service.h"
@@ -46,12 +47,16 @@ static bool          again;     /* something could not be done now: look sooner 
 
 static struct config {
 	const char *cleanup_service_name;
-	struct list receive_override_options;
+	struct list receive_override_options, non_smtpd_milters;
+	struct milter_settings milter;
 } config;
+static struct milter_specs milters;
 
 static const struct param params[] = {
 	STRING("cleanup_service_name", &config.cleanup_service_name, "cleanup", "who takes the messages"),
 	LIST  ("receive_override_options", &config.receive_override_options, "", "no_address_mappings no_header_body_checks no_milters"),
+	LIST  ("non_smtpd_milters", &config.non_smtpd_milters, "", "mail filters for mail that did not come by SMTP"),
+	MILTER_PARAMS(config.milter),
 	END_OF_PARAMS
 };
 
@@ -67,6 +72,7 @@ struct letter {
 	struct submission     *submission;
 	int                    fd;          /* the submission's */
 	int64_t                at, end;
+	char                   status[16];  /* of a milter's refusal */
 };
 
 /* ---- envelope ---- */
@@ -215,12 +221,31 @@ open_submission(struct letter *l, struct fault *why)
 	return submit_already(l->submission) || st.st_nlink == 0;
 }
 
+/* 0 with what milters want changed; 1: thrown away; -1 refused, or not now. */
+static int
+judge(struct letter *l, struct text *edits, struct fault *why)
+{
+	struct milter_mail mail = {
+	        .submission = l->submission, .fd = l->fd, .envelope = &l->envelope, .rcpts = l->rcpts, .n_rcpts = l->n_rcpts,
+	        .size_limit = site.message_size_limit, .myhostname = site.myhostname, .soft_bounce = site.soft_bounce};
+
+	return milters_judge(&milters, &mail, edits, l->status, why);
+}
+
+/* "5.7.1": by a milter, or by cleanup */
+static const char *
+status_of(const struct letter *l)
+{
+	return l->status[0] ? l->status : submit_status(l->submission);
+}
+
 static int
 submit(struct letter *l, struct fault *why)
 {
+	autotext struct text edits = {0};
 	char                 type = 0;
 	struct span          value = SPAN_NONE;
-	int                  got = read_envelope(l, &type, &value, why), got_it;
+	int                  got = read_envelope(l, &type, &value, why), got_it, judged;
 
 	if (got < 0)
 		return -1;
@@ -244,8 +269,11 @@ submit(struct letter *l, struct fault *why)
 	l->envelope.length = l->end - l->at;
 	if (submit_prepare(l->submission, &l->envelope, why) < 0)
 		return -1;
-	/* non_smtpd_milters see the pieces here */
-	if (submit_commit(l->submission, SPAN_NONE, why) == 0)
+	judged = judge(l, &edits, why);
+	if (judged != 0)
+		return judged < 0 ? -1 : 0;
+	submit_deadline(l->submission, clock_after(SUBMIT_MS));
+	if (submit_commit(l->submission, text_span(&edits), why) == 0)
 		return 0;
 	if (why->class == FAULT_PEER || why->class == FAULT_TIME) /* it may have been committed */
 		log_info("%s: no answer to the commit: will ask whether it is in the queue", l->name);
@@ -278,13 +306,13 @@ send_back(struct letter *l, const struct fault *refusal, struct fault *why)
 	for (size_t i = 0; i < l->n_rcpts; i++) {
 		rcpts[i] = (struct notice_rcpt){.address = l->rcpts[i].address,
 		                                .action = SPAN("failed"),
-		                                .dsn = span_of(submit_status(l->submission)),
+		                                .dsn = span_of(status_of(l)),
 		                                .text = span_of(fault_text(refusal)),
 		                                .notify = l->notify};
 		log_info("%s: to=<%.*s>, relay=none, delay=0, delays=0/0/0/0, dsn=%s, "
 		         "status=bounced (%s)",
 		         submit_queue_id(l->submission), SPAN_ARGS(l->rcpts[i].address),
-		         submit_status(l->submission), fault_text(refusal));
+		         status_of(l), fault_text(refusal));
 	}
 	if (l->envelope.sender.len == 0 || l->notify == NOTIFY_NEVER)
 		return 0; /* nobody to tell */
@@ -458,6 +486,9 @@ run(const struct listener *listeners, size_t count, struct fault *why)
 static int
 prepare(struct fault *why)
 {
+	if (!list_has(&config.receive_override_options, "no_milters") &&
+	    milter_specs_parse(&config.non_smtpd_milters, &config.milter, &milters, why) < 0)
+		return fault_prefix(why, "non_smtpd_milters");
 	return queue_open(site.queue_directory, &queue, why);
 }
 

@@ -129,6 +129,7 @@ client_count(struct client *c)
 	if (ask_rate("connect", span_of(service->name), span_of(c->rate_key), &r, NULL) < 0)
 		return NULL;
 	c->counted = true;
+	c->connections = (int)r.concurrency;
 	if (settings.count_limit && r.concurrency > settings.count_limit) {
 		log_warning("Connection concurrency limit exceeded: %lld from %s for service %s", (long long)r.concurrency,
 		            c->label, service->name);

@@ -25,6 +25,7 @@ struct client {
 	bool no_limits;            /* smtpd_client_event_limit_exceptions */
 	bool bare_newline_ok;      /* smtpd_forbid_bare_newline_exclusions */
 	bool no_auth;              /* smtpd_sasl_exceptions_networks */
+	int  connections;          /* of this client, when anvil was asked; else 0 */
 	bool counted;              /* anvil knows of the connection */
 	bool broken;               /* the load balancer did not say who it is: to be hung up on */
 };

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "config/site.h"
+#include "milter.h"
 #include "proxy_filter.h"
 #include "rules.h"
 #include "session.h"
@@ -253,9 +254,15 @@ finish(struct session *s)
 		submit_edit_hold(&edits);
 	envelope = envelope_of(s);
 	submit_deadline(s->t.submission, clock_after(site.ipc_timeout));
-	envelope.commit = edits.len == 0;
-	if (submit_prepare(s->t.submission, &envelope, &s->why) < 0 ||
-	    submit_commit(s->t.submission, text_span(&edits), &s->why) < 0)
+	envelope.commit = edits.len == 0 && !milter_will_look(s);
+	if (submit_prepare(s->t.submission, &envelope, &s->why) < 0)
+		return refuse_by_status(s);
+	if (milter_at_end(s, &edits))
+		return reply_text(s, text_span(&s->refusal));
+	if (s->t.discard)
+		return reply(s, "250 2.0.0 Ok: queued as %s", id);
+	submit_deadline(s->t.submission, clock_after(site.ipc_timeout));
+	if (submit_commit(s->t.submission, text_span(&edits), &s->why) < 0)
 		return refuse_by_status(s);
 	reply(s, "250 2.0.0 Ok: queued as %s", id);
 	conn_flush(s->conn, &s->why);
@@ -269,7 +276,7 @@ do_data(struct session *s, struct span argument)
 
 	if (argument.len)
 		return reply(s, "501 5.5.4 Syntax: DATA");
-	if (rules_at_data(s) == REJECT)
+	if (rules_at_data(s) == REJECT || milter_at_data(s))
 		return reply_text(s, text_span(&s->refusal));
 	if (content_open(s) < 0)
 		return refuse_opening(s);
@@ -346,7 +353,7 @@ may_take_chunk(struct session *s)
 	}
 	if (s->stage == IN_CHUNKS)
 		return 0;
-	if (rules_at_data(s) == REJECT) {
+	if (rules_at_data(s) == REJECT || milter_at_data(s)) {
 		reply_text(s, text_span(&s->refusal));
 		return -1;
 	}

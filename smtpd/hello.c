@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "ipc/queue_talk.h"
+#include "milter.h"
 #include "rules.h"
 #include "sasl.h"
 #include "session.h"
@@ -45,6 +46,14 @@ hello(struct session *s, struct span argument, const char *syntax, bool esmtp)
 		return -1;
 	}
 	s->stage = GREETED;
+	if (milter_at_hello(s)) {
+		/* who is refused hears so at MAIL, where a queue knows what to do with it */
+		if (span_starts(text_span(&s->refusal), "421")) {
+			reply_text(s, text_span(&s->refusal));
+			return -1;
+		}
+		s->milter_refused |= span_starts(text_span(&s->refusal), "5");
+	}
 	return 0;
 }
 
@@ -86,6 +95,8 @@ offered_keywords(struct session *s)
 		bits |= SMTP_HAS_STARTTLS;
 	if (settings.sasl_enable && !s->client.no_auth && (s->is_tls || !settings.tls_auth_only))
 		bits |= SMTP_HAS_AUTH;
+	if (s->milter_refused)
+		bits = SMTP_HAS_ENHANCEDSTATUSCODES;
 	return bits & ~hidden_keywords(s);
 }
 

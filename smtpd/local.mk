@@ -4,7 +4,7 @@ SMTPD_SOURCES = \
 	smtpd/server_names.c smtpd/server_names.h \
 	smtpd/footer.c smtpd/footer.h smtpd/proxy_filter.c smtpd/proxy_filter.h smtpd/xclient.c smtpd/xclient.h \
 	smtpd/auth.c smtpd/client.c smtpd/client.h smtpd/data.c smtpd/hello.c smtpd/mail.c \
-	smtpd/policy.c smtpd/policy.h smtpd/received.c smtpd/reply.c \
+	smtpd/milter.c smtpd/milter.h smtpd/policy.c smtpd/policy.h smtpd/received.c smtpd/reply.c \
 	smtpd/rules.c smtpd/rules.h smtpd/rules_internal.h smtpd/rules_access.c smtpd/rules_basic.c \
 	smtpd/rules_names.c smtpd/rules_rbl.c smtpd/rules_verify.c \
 	smtpd/sasl.c smtpd/sasl.h smtpd/sasl_dovecot.c \
@@ -14,10 +14,10 @@ smtpd_libsmtpd_a_SOURCES = $(SMTPD_SOURCES)
 
 pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c
-smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(SERVICE_LIBS) $(TABLE_LIBS)
+smtpd_smtpd_LDADD = smtpd/libsmtpd.a lib/milter/libmilter.a lib/queue/libqueue.a $(SERVICE_LIBS) $(TABLE_LIBS)
 pkglibexec_PROGRAMS += smtpd/smtpd-standalone
 smtpd_smtpd_standalone_SOURCES = smtpd/standalone.c
-smtpd_smtpd_standalone_LDADD = smtpd/libsmtpd.a lib/queue/libqueue.a $(TABLE_LIBS)
+smtpd_smtpd_standalone_LDADD = smtpd/libsmtpd.a lib/milter/libmilter.a lib/queue/libqueue.a $(TABLE_LIBS)
 
 pkglibexec_PROGRAMS += smtpd/postscreen
 smtpd_postscreen_SOURCES = smtpd/postscreen.c smtpd/screen.h smtpd/screen_client.c smtpd/screen_record.c smtpd/screen_score.c \
@@ -35,10 +35,10 @@ SMTPD_FAKES = t/unit/smtpd/fakes.c t/unit/smtpd/fakes.h
 UNIT_TESTS += t/unit/smtpd/test_smtpd
 t_unit_smtpd_test_smtpd_SOURCES = t/unit/smtpd/test_smtpd.c t/unit/unit.h $(SMTPD_FAKES)
 t_unit_smtpd_test_smtpd_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_smtpd_test_smtpd_LDADD = smtpd/libsmtpd.a $(TABLE_LIBS) $(CHECK_LIBS)
+t_unit_smtpd_test_smtpd_LDADD = smtpd/libsmtpd.a lib/milter/libmilter.a lib/queue/libqueue.a $(TABLE_LIBS) $(CHECK_LIBS)
 FUZZ_TARGETS += t/fuzz/fuzz_smtpd
 t_fuzz_fuzz_smtpd_SOURCES = t/fuzz/fuzz_smtpd.c $(SMTPD_FAKES) $(FUZZ_DRIVER)
 t_fuzz_fuzz_smtpd_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
-t_fuzz_fuzz_smtpd_LDADD = smtpd/libsmtpd.a $(TABLE_LIBS)
+t_fuzz_fuzz_smtpd_LDADD = smtpd/libsmtpd.a lib/milter/libmilter.a lib/queue/libqueue.a $(TABLE_LIBS)
 DIRECT_TESTS += t/talk/smtpd.sh t/unit/smtpd/test_standalone.py t/system/before_queue.py t/system/tls_server.py
 EXTRA_DIST += t/system/before_queue.py t/system/tls_server.py t/unit/smtpd/test_standalone.py t/talk/smtpd.sh t/talk/smtpd t/talk/talk t/talk/README

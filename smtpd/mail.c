@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/site.h"
+#include "milter.h"
 #include "proxy_filter.h"
 #include "rules.h"
 #include "session.h"
@@ -101,6 +102,10 @@ do_mail(struct session *s, struct span argument)
 		return reply(s, "552 5.3.4 Message size exceeds fixed limit");
 	}
 	if (!settings.delay_reject && rules_at_mail(s) == REJECT) {
+		transaction_reset(s);
+		return reply_text(s, text_span(&s->refusal));
+	}
+	if (milter_at_mail(s, argument)) {
 		transaction_reset(s);
 		return reply_text(s, text_span(&s->refusal));
 	}
@@ -230,7 +235,9 @@ do_rcpt(struct session *s, struct span argument)
 	s->t.recipient = rcpt.recipient;
 	s->t.recipient_resolved = s->t.recipient_checked = false;
 	verdict = rules_at_rcpt(s);
-	if (verdict == REJECT) {
+	if (verdict == REJECT)
+		milter_at_rcpt(s, &rcpt, argument, true);
+	if (verdict == REJECT || milter_at_rcpt(s, &rcpt, argument, false)) {
 		s->t.refused++;
 		reply_text(s, text_span(&s->refusal));
 		s->t.recipient = SPAN_NONE;

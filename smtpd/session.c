@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/site.h"
+#include "milter.h"
 #include "policy.h"
 #include "proxy_filter.h"
 #include "rules.h"
@@ -60,6 +61,7 @@ session_queue_id(const struct session *s)
 void
 transaction_reset(struct session *s)
 {
+	milter_reset(s);
 	proxy_filter_close(s->t.filter_talk);
 	submit_close(s->t.submission);
 	if (s->stage > GREETED)         /* what a filter told of the client was about this message */
@@ -330,6 +332,8 @@ command(struct session *s, struct span line)
 		reply(s, "500 5.5.2 Error: NUL in command");
 	else if (site.smtputf8_enable && !utf8_valid(line))
 		reply(s, "500 5.5.2 Error: bad UTF-8 syntax");
+	else if (at == UNKNOWN_VERB && verb.len && milter_at_unknown(s, verb))
+		reply_text(s, text_span(&s->refusal));
 	else if (at == UNKNOWN_VERB)
 		reply(s, verb.len ? "502 5.5.2 Error: command not recognized" : "500 5.5.2 Error: bad syntax");
 	else
@@ -376,15 +380,36 @@ converse(struct session *s)
 	}
 }
 
+/* RFC 5321, 3.1: 554 in place of 220, and then the client may only leave. A 4xx is said at its MAIL: true. */
+static bool
+greet_refused(struct session *s)
+{
+	struct span refusal = text_span(&s->refusal);
+
+	if (span_starts(refusal, "421")) {
+		reply(s, "421 %s Service unavailable - try again later", site.myhostname);
+		return false;
+	}
+	if (!span_starts(refusal, "5"))
+		return true;
+	s->milter_refused = true;
+	reply(s, "554 %s ESMTP not accepting connections", site.myhostname);
+	return false;
+}
+
 void
 session_greet(struct session *s)
 {
 	free(take(s->denied));
+	milter_end(s);                  /* XCLIENT: it is another client now */
+	s->milter_refused = s->milterless = false;
 	if (!settings.delay_reject && rules_at_connect(s) == REJECT) {
 		s->denied = mem_span(text_span(&s->refusal));
 		reply_text(s, text_span(&s->refusal));
 		return;
 	}
+	if (milter_at_connect(s) && !greet_refused(s))
+		return;
 	reply(s, "220 %s", settings.banner);
 }
 
@@ -444,6 +469,7 @@ static void
 session_free(struct session *s)
 {
 	transaction_reset(s);
+	milter_end(s);
 	policies_free(s->policies);
 	conn_free(s->conn);
 	arena_free(s->t.arena);

@@ -12,6 +12,7 @@
  *   proxy_filter.c  a filter before the queue
  *   footer.c    what is added to refusals
  *   rules*.c    restrictions: may he?
+ *   milter.c     mail filters: what do they say?
  *
  * Nothing here is shared with another session.  Strings of the session are
  * small arrays; what belongs to a message lies in its arena and dies with it.
@@ -76,6 +77,7 @@ struct transaction {
 	/* what rewrite said, kept for the rules of one recipient */
 	struct route       sender_route, recipient_route;
 	bool               sender_resolved, recipient_resolved, recipient_checked, sender_checked;
+	bool               recipient_refused;   /* while milters are told of it */
 };
 
 /* What restrictions found so far in one list (rules.c). */
@@ -116,6 +118,10 @@ struct session {
 	struct text        refusal;         /* of the rules: the whole reply */
 	struct deferral    defer_if_permit, defer_if_reject;
 	struct policy     *policies;        /* open streams to policy servers */
+	struct milters    *milters;         /* NULL: none */
+	struct milter_specs *own_milters;   /* by smtpd_milter_maps, owned; NULL: those of all */
+	bool               milterless;      /* which milters should look nobody knows: no mail */
+	bool               milter_refused;  /* a milter has refused the client for good: EHLO offers nothing */
 	struct fault       why;
 };
 

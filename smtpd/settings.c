@@ -13,6 +13,7 @@
 #include "footer.h"
 #include "mail/line.h"
 #include "mail/smtp_syntax.h"
+#include "milter.h"
 #include "rules.h"
 #include "server_names.h"
 #include "service/service.h"
@@ -85,6 +86,9 @@ const struct param smtpd_params[] = {
 	DURATION("smtpd_proxy_timeout", &S.proxy_timeout, "100s", "1s", "", "time for each answer of that filter"),
 	LIST("smtpd_proxy_options", &S.proxy_options, "", "speed_adjust: collect the message first"),
 	LIST("receive_override_options", &S.receive_override, "", "what is left out: no_unknown_recipient_checks no_address_mappings no_header_body_checks no_milters"),
+	LIST("smtpd_milters", &S.milters, "", "mail filters for mail that comes by SMTP: inet:host:port, unix:path"),
+	LIST("smtpd_milter_maps", &S.milter_maps, "", "tables with the milters of a client address, or DISABLE"),
+	MILTER_PARAMS(S.milter),
 	CHOICE("smtpd_tls_security_level", &S.tls_level, "", " none may encrypt", "whether STARTTLS is offered, or required"),
 	BOOLEAN("smtpd_use_tls", &S.use_tls, "no", "offer STARTTLS; see smtpd_tls_security_level"),
 	BOOLEAN("smtpd_enforce_tls", &S.enforce_tls, "no", "require STARTTLS; see smtpd_tls_security_level"),
@@ -428,6 +432,8 @@ settings_prepare(struct fault *why)
 	make_tables("smtpd_reject_footer_maps", &settings.reject_footer_maps, &prepared.reject_footer, &faults);
 	footer_prepare();
 	make_tables("smtpd_sender_login_maps", &settings.sender_login_maps, &prepared.sender_login, &faults);
+	make_tables("smtpd_milter_maps", &settings.milter_maps, &prepared.milter_maps, &faults);
+	milter_settings_prepare(&faults);
 	make_tables("rbl_reply_maps", &settings.rbl_reply_maps, &prepared.rbl_reply, &faults);
 	make_tables("smtpd_discard_ehlo_keyword_address_maps", &settings.discard_ehlo_maps, &prepared.discard_ehlo, &faults);
 	make_tables("relay_clientcerts", &settings.relay_clientcerts, &prepared.relay_clientcerts, &faults);

@@ -10,6 +10,7 @@
 #include "config/list.h"
 #include "config/match.h"
 #include "config/param.h"
+#include "milter/settings.h"
 #include "net/tls.h"
 #include "table/table.h"
 
@@ -45,6 +46,8 @@ struct settings {
 	const char *proxy_filter, *proxy_ehlo, *verp_delimiters, *verp_filter;
 	struct list proxy_options;
 	struct list receive_override;
+	struct list milters, milter_maps;
+	struct milter_settings milter;
 	/* TLS */
 	int         tls_level, tls_loglevel;
 	bool        use_tls, enforce_tls, tls_wrapper, tls_auth_only, tls_received, tls_ask_cert, tls_require_cert;
@@ -89,12 +92,13 @@ struct prepared {
 	struct tls_context *tls;                 /* NULL: no TLS is offered */
 	bool                must_tls;
 	struct match_list  *mynetworks, *rate_exceptions, *bare_newline_exclusions, *sasl_exceptions;
+	struct milter_specs *milters;
 	struct match_list  *xclient_hosts, *xforward_hosts, *verp_clients;
 	struct match_list  *sasl_filter;         /* smtpd_sasl_mechanism_filter */
 	struct match_list  *fast_flush, *mx_backup_networks, *log_permit;
 	struct table_list  *dns_filter;
 	struct table_list  *command_filter, *reject_filter, *reject_footer;
-	struct table_list  *sender_login, *rbl_reply, *discard_ehlo, *relay_clientcerts;
+	struct table_list  *milter_maps, *sender_login, *rbl_reply, *discard_ehlo, *relay_clientcerts;
 	struct rule_list   *client, *helo, *sender, *relay, *recipient, *data, *end_of_data, *etrn, *local_rewrite;
 	unsigned            discard_keywords;    /* enum smtp_keyword */
 	struct match_list  *forbidden;           /* smtpd_forbidden_commands */

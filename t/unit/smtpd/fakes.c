@@ -197,22 +197,18 @@ submit_close(struct submission *s)
 	free(s);
 }
 
-/* Only the record that smtpd writes. */
-void
-submit_edit_hold(struct text *t)
+struct span
+submit_pieces(const struct submission *s)
 {
-	text_add_byte(t, 'H');
+	(void)s;
+	return SPAN_NONE;
 }
 
-int
-submit_edit_next(struct span *rest, struct submit_edit *edit, struct fault *why)
+int64_t
+submit_end(const struct submission *s)
 {
-	(void)why;
-	if (rest->len == 0)
-		return 0;
-	edit->op = rest->at[0];
-	*rest = span_from(*rest, 1);
-	return 1;
+	(void)s;
+	return 0;
 }
 
 /* ---- rewrite ---- */
