@@ -204,6 +204,18 @@ macro(void *context, const char *name, struct text *value)
 
 /* ---- verdicts ---- */
 
+/* Behind RCPT a recipient is named, too, as Postfix does. */
+static void
+log_verdict(struct session *s, const char *kind, struct span text)
+{
+	struct span recipient = s->t.recipient;
+
+	if (recipient.len == 0 && s->t.accepted > 0)
+		s->t.recipient = s->t.first;
+	log_event(s, kind, text);
+	s->t.recipient = recipient;
+}
+
 /* What is logged of END-OF-MESSAGE has no SMTP code: in Postfix it comes from cleanup. */
 static bool
 refused(struct session *s)
@@ -211,7 +223,7 @@ refused(struct session *s)
 	struct span reply = span_of(milters_reply(s->milters));
 
 	text_set(&s->refusal, reply);
-	log_event(s, "milter-reject", strcmp(s->where, "END-OF-MESSAGE") == 0 ? span_from(reply, 4) : reply);
+	log_verdict(s, "milter-reject", strcmp(s->where, "END-OF-MESSAGE") == 0 ? span_from(reply, 4) : reply);
 	return true;
 }
 
@@ -222,11 +234,11 @@ heed(struct session *s, enum milter_verdict verdict)
 	case MILTER_REPLY:
 		return refused(s);
 	case MILTER_HOLD:
-		log_event(s, "milter-hold", SPAN("milter triggers HOLD action"));
+		log_verdict(s, "milter-hold", SPAN("milter triggers HOLD action"));
 		s->t.hold = true;
 		break;
 	case MILTER_DISCARD:
-		log_event(s, "milter-discard", SPAN("milter triggers DISCARD action"));
+		log_verdict(s, "milter-discard", SPAN("milter triggers DISCARD action"));
 		s->t.discard = true;
 		break;
 	case MILTER_PASS:
@@ -354,7 +366,7 @@ milter_at_end(struct session *s, struct text *edits)
 		return false;
 	v = milters_message(s->milters, s->t.submission, s->t.content.fd, site.message_size_limit, edits);
 	if (v == MILTER_HOLD) { /* the edit says so */
-		log_event(s, "milter-hold", SPAN("milter triggers HOLD action"));
+		log_verdict(s, "milter-hold", SPAN("milter triggers HOLD action"));
 		return false;
 	}
 	return heed(s, v);

@@ -41,6 +41,7 @@ class Test:
         return text
 
     def script(self, answers=None, **more):
+        wait_for(self.w.queue_is_empty)
         self.m.reset(answers, **more)
         self.mark = len(self.w.log())
         for p in self.w.box():
@@ -214,7 +215,8 @@ def refusals(x):
             x.script({event: [answer]})
             a = x.send()
             shown = reply[4:] if place == "END-OF-MESSAGE" else reply
-            good = a.startswith(reply) and x.logged(f"milter-reject: {place} from localhost[127.0.0.1]: {shown}; from=<a@example.org>")
+            to = "" if event == "M" else " to=<alice@example.net>"
+            good = a.startswith(reply) and x.logged(f"milter-reject: {place} from localhost[127.0.0.1]: {shown}; from=<a@example.org>{to} proto=ESMTP helo=<client.example.com>")
             t.ok(good and wait_for(x.w.queue_is_empty) and not x.w.box(), f"{name} at {event}", a, x.log_since())
         x.script({event: [b"d"]})
         a = x.send()
