@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/ask_rewrite.h"
+#include "mail/verify_sender.h"
 #include "qmgr.h"
 
 /* content_filter and FILTER: "transport:nexthop"; without next hop default_filter_nexthop or the recipient's domain. */
@@ -52,6 +53,9 @@ is_double_bounce(struct span address)
 {
 	ptrdiff_t at = span_find_last(address, '@');
 
+	if (config.verify_sender_ttl > 0 &&
+	    verify_sender_is(span_of(config.verify_sender), config.verify_sender_ttl, clock_wall(), address))
+		return true;
 	return at >= 0 &&
 	       span_is_nocase(span_first(address, (size_t)at), config.double_bounce_sender);
 }

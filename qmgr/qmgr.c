@@ -25,6 +25,10 @@
 struct qmgr_config config;
 
 static const struct param params[] = {
+	STRING("address_verify_sender", &config.verify_sender, "$double_bounce_sender",
+               "the sender of probes: mail to it is discarded while address_verify_sender_ttl is set"),
+	DURATION("address_verify_sender_ttl", &config.verify_sender_ttl, "0s", "0s", "",
+                 "how long it is the same; 0: always"),
 	DURATION("minimal_backoff_time", &config.retry.minimal_backoff, "300s", "1s", "",
                  "shortest time between tries of a message, and the rest of a dead destination"),
 	DURATION("maximal_backoff_time", &config.retry.maximal_backoff, "4000s", "1s", "",

@@ -41,6 +41,8 @@ struct qmgr_config {
 	struct list         defer_transports;
 	const char         *default_filter_nexthop;
 	const char         *double_bounce_sender;      /* local part */
+	const char         *verify_sender;
+	int64_t             verify_sender_ttl;
 	const char         *private_directory;
 	bool                soft_bounce, confirm_delay_cleared, disable_verp_bounces;
 	const struct main_cf   *main_cf;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/site.h"
 #include "ipc/ask_verify.h"
 #include "mail/verify_sender.h"
 #include "rules_internal.h"
@@ -19,10 +20,20 @@ struct manner {
 	const char *dsn, *reason;
 };
 
+/* A bare address_verify_sender is completed with myorigin (guard/verify_probe.c). */
+static bool
+is_at_home(struct span address)
+{
+	ptrdiff_t at = span_find_last(address, '@');
+
+	return strchr(settings.verify_sender, '@') || at < 0 ||
+	       span_is_nocase(span_from(address, (size_t)at + 1), site.myorigin);
+}
+
 bool
 is_verify_sender(struct span address)
 {
-	return verify_sender_is(span_of(settings.verify_sender), settings.verify_sender_ttl, clock_wall(), address);
+	return is_at_home(address) && verify_sender_is(span_of(settings.verify_sender), settings.verify_sender_ttl, clock_wall(), address);
 }
 
 /* WAITS, at most polls x delay. */

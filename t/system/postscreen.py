@@ -4,7 +4,7 @@
 
 Clients come from addresses of 127/8; the DNS lists are a name server of the test's own.
 """
-import os, re, smtplib, socket, sys, time
+import os, re, smtplib, socket, ssl, subprocess, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import *
@@ -256,6 +256,24 @@ with Instance(master=MASTER) as i:
         c.line(), c.reply()
         t.ok(c.reply() == "421 4.4.2 mail.example.net Error: timeout exceeded", "time limit")
     t.ok(has(i, c, CONNECT, "COMMAND TIME LIMIT from ME after CONNECT", "DISCONNECT ME"), "COMMAND TIME LIMIT", about(i, c))
+
+    # inside TLS
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{i.dir}/etc/key", "-out", f"{i.dir}/etc/cert",
+                    "-subj", "/CN=mail.example.net", "-days", "2"], capture_output=True)
+    with open(f"{i.dir}/etc/filter", "w") as f:
+        f.write("/^BEEP/ NOOP\n")
+    setup(deep + f"smtpd_tls_cert_file = {i.dir}/etc/cert\nsmtpd_tls_key_file = {i.dir}/etc/key\nsmtpd_tls_security_level = encrypt\n"
+          f"postscreen_command_filter = pcre:{i.dir}/etc/filter\npostscreen_discard_ehlo_keywords = etrn\n")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with smtplib.SMTP("127.0.0.1", port, timeout=30, source_address=("127.0.0.48", 0)) as c:
+        code, text = c.ehlo("x.example")
+        t.ok(b"STARTTLS" in text and b"ETRN" not in text, "STARTTLS is offered, and what is discarded is not", text)
+        t.ok(c.mail("a@b.example")[0] == 530, "and required")
+        t.ok(c.starttls(context=context)[0] == 220 and c.ehlo("x.example")[0] == 250 and c.docmd("BEEP")[0] == 250, "inside, and through the command filter")
+        c.mail("a@b.example")
+        t.ok(c.rcpt("u@here.example") == (450, b"4.3.2 Service currently unavailable"), "the same answer")
+    t.ok(logged(i, r"PASS NEW \[127\.0\.0\.48\]"), "a pass", i.log()[-1500:])
 
     # which address of ours, how many, through a proxy
     setup("postscreen_whitelist_interfaces = !127.0.0.1, static:all\npostscreen_client_connection_count_limit = 1\n")

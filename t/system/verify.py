@@ -122,6 +122,22 @@ address_verify_sender = probe@mail.example.net
         t.ok(code in (450, 550) and "rejected" in text, "a local address is looked at by local", code, text, i.log()[-2500:])
         t.ok(re.search(r"to=<no-such-user-at-all@here.example>, relay=local, .*status=undeliverable", i.log()), "in its own words")
 
+        # a sender that changes with time, and what comes back to it
+        i.configure(main.replace("{}", i.dir).replace("mydestination = ", "mydestination = mail.example.net, ") + "address_verify_sender_ttl = 1h\n", master)
+        i.run("stop")
+        i.start()
+        code, text = rcpt("third@example.com")
+        p = probes("third@example.com")
+        sender = p and re.search("MAIL FROM:<(double-bounce[0-9a-z]{3,}@mail.example.net)>", str(p[0].commands))
+        t.ok(code == 250 and sender, "address_verify_sender_ttl: a sender that changes with time", code, text, p and p[0].commands)
+        sender = sender[1] if sender else "x@y"
+        code, text = rcpt(sender)
+        t.ok(code == 250 and not probes(f"RCPT TO:<{sender}"), "is an address that needs no probe", code, text)
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as c:
+            c.sendmail("friend@example.org", [sender], "Subject: back\r\n\r\nx\r\n")
+        t.ok(wait_for(lambda: f"to=<{sender}>" in i.log() and "status=sent (undeliverable postmaster notification discarded)" in i.log()),
+             "and whose mail is discarded", i.log()[-1500:])
+
         # sendmail -bv and -v
         i.configure(main.replace("{}", i.dir), master)
         i.run("reload")
