@@ -179,6 +179,7 @@ client_prepare(struct fault *why)
 	uint16_t port;
 
 	table_use_proxy(ask_table_find);
+	net_ports_read();
 	if (net_port(span_of(client.port_name), &port, why) < 0)
 		return -1;
 	client.port = port;
