@@ -23,6 +23,7 @@
 #include "service/service.h"
 #include "session.h"
 #include "settings.h"
+#include "stress.h"
 
 enum { PORTION = 32768 };
 
@@ -318,6 +319,7 @@ main(int argc, char **argv)
 	if (faults_first(&faults, &why) < 0)
 		log_fatal("%s", fault_text(&why));
 	relax();
+	stress_prepare(&faults);
 	open_log();
 	in = input_with_crlf(&why);
 	if (in < 0)

@@ -82,7 +82,7 @@ struct table_list;
 
 struct table_list *table_list_open(const struct list *specs, struct fault *);   /* empty is fine */
 void   table_list_close(struct table_list *);
-size_t table_list_count(const struct table_list *);
+size_t table_list_count(const struct table_list *);          /* NULL is fine: 0 */
 struct table *table_list_at(const struct table_list *, size_t);
 
 /* 0 found (the first table that has it; *where, when not NULL, is that table), 1, -1 why. */

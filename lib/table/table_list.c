@@ -44,7 +44,7 @@ table_list_close(struct table_list *l)
 size_t
 table_list_count(const struct table_list *l)
 {
-	return l->count;
+	return l ? l->count : 0;
 }
 
 struct table *
