@@ -48,7 +48,7 @@ extern struct client_config {
 	            cache_on_demand, use_tls, enforce_tls, tls_wrappermode, tls_note_offer, sasl_enable,
 	            always_ehlo, never_ehlo, ignore_mx_lookup_error, disable_dns, balance, bind_enforce, no_mime_conversion,
 	            per_request_deadline, auth_soft_bounce, dummy_auth, send_xforward, sender_auth, tls_block_early,
-	            tls_enforce_peername, tls_force_insecure_tlsa, tls_default_ca, cname_overrides, srv_fallback, srv_ignore_error;
+	            tls_enforce_peername, tls_force_insecure_tlsa, tls_default_ca, cname_overrides, tls_sts_patterns, srv_fallback, srv_ignore_error;
 	int         address_preference, mx_address_limit, mx_session_limit, line_length_limit, reuse_count, tls_level,
 	            tls_loglevel, dns_level, min_data_rate, tls_verify_depth, mime_nesting_limit;
 	const char *bind_address, *bind_address6, *tls_ca_file, *tls_ca_path, *tls_cert_file, *tls_key_file,
@@ -123,6 +123,7 @@ bool dns_record_counts(struct span name, const char *type, struct span value, in
 struct tls_policy {
 	enum tls_level  level;
 	const char     *match, *protocols, *ciphers, *exclude, *server_name;   /* NULL: not told by the policy */
+	const char     *mx_patterns;       /* of MTA-STS, blank separated: the host must be one of them; NULL: any */
 	bool            no_reuse;          /* connection_reuse=no */
 	const struct tls_tlsa *tlsa;       /* of DANE, or trust anchors */
 	size_t          n_tlsa;
@@ -131,6 +132,9 @@ struct tls_policy {
 WAITS enum step policy_find(const struct host *, struct span nexthop, struct arena *, struct tls_policy *, struct trouble *);
 /* One line of a policy table taken apart: pure but for the arena. */
 int policy_parse(struct span line, struct arena *, struct tls_policy *, struct fault *);
+
+/* RFC 8461, 4.1: "mx.example.net" or "*.example.net", one label for the star. Pure. */
+bool policy_mx_matches(const char *patterns, struct span host);
 
 /* dane.c: TLSA records, where they can be trusted, into the policy (RFC 7672). */
 WAITS enum step dane_apply(const struct host *, struct arena *, struct tls_policy *, struct trouble *);

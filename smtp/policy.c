@@ -63,11 +63,13 @@ parse_attribute(struct span name, struct span value, struct arena *a, struct tls
 		p->server_name = arena_string(a, value);
 	else if (span_is_nocase(name, "tafile"))
 		return use_anchors(value, p, why);
+	else if (span_is_nocase(name, "mx_host_pattern"))
+		p->mx_patterns = arena_format(a, "%s %.*s", p->mx_patterns ? p->mx_patterns : "", SPAN_ARGS(value));
 	else if (span_is_nocase(name, "connection_reuse"))
 		p->no_reuse = span_is_nocase(value, "no");
 	else if (!span_is_nocase(name, "enable_rpk") && !span_is_nocase(name, "policy_type") && !span_is_nocase(name, "policy_domain") &&
 	         !span_is_nocase(name, "policy_string") && !span_is_nocase(name, "policy_ttl") &&
-	         !span_is_nocase(name, "policy_failure") && !span_is_nocase(name, "mx_host_pattern"))
+	         !span_is_nocase(name, "policy_failure"))
 		return fault_set(why, FAULT_INPUT, "unknown attribute \"%.*s\"", SPAN_ARGS(span_first(name, 40)));
 	return 0;
 }
@@ -90,6 +92,28 @@ policy_parse(struct span line, struct arena *a, struct tls_policy *out, struct f
 	}
 	*out = p;
 	return 0;
+}
+
+bool
+policy_mx_matches(const char *patterns, struct span host)
+{
+	struct span rest = span_of(patterns), pattern;
+
+	while (span_next(&rest, " ", &pattern)) {
+		struct span name = host;
+
+		if (span_starts(pattern, "*.")) {
+			ptrdiff_t dot = span_find(host, '.');
+
+			if (dot <= 0)
+				continue;
+			pattern = span_from(pattern, 2);
+			name = span_from(host, (size_t)dot + 1);
+		}
+		if (span_equal_nocase(pattern, name))
+			return true;
+	}
+	return false;
 }
 
 /* ------------------------------------------------------------ looking up */
@@ -247,6 +271,10 @@ policy_find(const struct host *h, struct span nexthop, struct arena *a, struct t
 	if (look_up(h, nexthop, a, &p, &why) < 0) {
 		log_warning("TLS policy for %.*s: %s", SPAN_ARGS(nexthop), fault_text(&why));
 		trouble_set(t, "4.7.5", "client TLS configuration problem");
+		return STEP_NEXT;
+	}
+	if (p.mx_patterns && client.tls_sts_patterns && !policy_mx_matches(p.mx_patterns, span_of(h->name))) {
+		trouble_set(t, "4.7.5", "%s is no MX host of the MTA-STS policy of %.*s", h->name, SPAN_ARGS(nexthop));
 		return STEP_NEXT;
 	}
 	settle(h, nexthop, a, &p);

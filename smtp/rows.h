@@ -86,6 +86,7 @@
 	BOOLEAN(p "tls_enforce_peername", &client.tls_enforce_peername, "yes", "with the old enforce_tls: the certificate must have the name"), \
 	STRING(p "tls_fingerprint_cert_match", &client.tls_fingerprint_match, "", "fingerprints for level fingerprint"), \
 	STRING(p "tls_fingerprint_digest", &client.tls_fingerprint_digest, "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}", "digest of fingerprints"), \
+	BOOLEAN(p "tls_enforce_sts_mx_patterns", &client.tls_sts_patterns, "yes", "a policy's mx_host_pattern decides which hosts may be tried"), \
 	BOOLEAN(p "tls_force_insecure_host_tlsa_lookup", &client.tls_force_insecure_tlsa, "no", "ask for TLSA even where the address is not validated"), \
 	STRING(p "tls_mandatory_exclude_ciphers", &client.tls_mandatory_exclude_ciphers, "", "ciphers never used with encrypt and stronger"), \
 	LIST(p "tls_per_site", &client.tls_per_site.names, "", "old: tables of NONE, MAY, MUST, MUST_NOPEERMATCH"), \
