@@ -11,6 +11,7 @@
 #include "grammar.h"
 #include "service/login.h"
 #include "service/service.h"
+#include "service/tls_rows.h"
 
 static const struct param params[] = {LOGIN_ROWS("imap_"), END_OF_PARAMS};
 
@@ -313,6 +314,7 @@ static const struct service imap_login = {
 	.asks = asks,
 	.promises = MAY_ACCEPT | MAY_ASK,
 	.params = params,
+	.tls_params = service_tls_params,
 	.tasks = "1000",
 	.prepare = prepare,
 	.serve = serve,

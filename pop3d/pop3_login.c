@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "service/login.h"
 #include "service/service.h"
+#include "service/tls_rows.h"
 
 static const struct param params[] = {LOGIN_ROWS("pop3_"), END_OF_PARAMS};
 
@@ -274,6 +275,7 @@ static const struct service pop3_login = {
 	.asks = asks,
 	.promises = MAY_ACCEPT | MAY_ASK,
 	.params = params,
+	.tls_params = service_tls_params,
 	.tasks = "1000",
 	.prepare = prepare,
 	.serve = serve,

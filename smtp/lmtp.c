@@ -2,6 +2,7 @@
 /* lmtp.c - lmtp: hands mail to a mailbox server by LMTP (RFC 2033), over TCP or a Unix socket */
 #include "rows.h"
 #include "service/service.h"
+#include "service/tls_rows.h"
 
 static const struct param params[] = {
 	STRING("lmtp_tcp_port", &client.port_name, "24", "port of servers"),
@@ -35,6 +36,7 @@ static const struct service lmtp = {
 	.asks = asks,
 	.promises = MAY_ACCEPT | MAY_ASK | MAY_DIAL,
 	.params = params,
+	.tls_params = service_tls_params,
 	.tasks = "100",
 	.prepare = prepare,
 	.begin = cache_start,

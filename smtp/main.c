@@ -2,6 +2,7 @@
 /* main.c - smtp: carries mail to other servers by SMTP (RFC 5321) */
 #include "rows.h"
 #include "service/service.h"
+#include "service/tls_rows.h"
 
 static const struct param params[] = {
 	STRING("smtp_tcp_port", &client.port_name, "smtp", "port of servers"),
@@ -34,6 +35,7 @@ static const struct service smtp = {
 	.asks = asks,
 	.promises = MAY_ACCEPT | MAY_ASK | MAY_DIAL,
 	.params = params,
+	.tls_params = service_tls_params,
 	.tasks = "100",
 	.prepare = client_prepare,
 	.begin = cache_start,

@@ -12,6 +12,7 @@
 #include "config/site.h"
 #include "ipc/ask_table.h"
 #include "service/service.h"
+#include "service/tls_rows.h"
 #include "table/table.h"
 
 struct client_config client;
@@ -179,6 +180,8 @@ client_prepare(struct fault *why)
 	uint16_t port;
 
 	table_use_proxy(ask_table_find);
+	if (service_tls_prepare(why) < 0)
+		return -1;
 	net_ports_read();
 	if (net_port(span_of(client.port_name), &port, why) < 0)
 		return -1;

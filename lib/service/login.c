@@ -18,6 +18,7 @@
 #include "net/address.h"
 #include "net/tls.h"
 #include "service/pump.h"
+#include "service/tls_rows.h"
 
 struct login_config login_config;
 
@@ -36,7 +37,9 @@ login_prepare(const char *name, struct fault *why)
 	log_rename("dovecot"); /* the tag that log readers know */
 	if (!has_certificate && login_config.tls_wrappermode)
 		return fault_set(why, FAULT_INPUT, "%s_tls_wrappermode requires %s_tls_cert_file", name, name);
-	return has_certificate ? tls_server(&s, &login_config.tls, why) : 0;
+	if (!has_certificate)
+		return 0;
+	return service_tls_prepare(why) < 0 ? -1 : tls_server(&s, &login_config.tls, why);
 }
 
 /* ------------------------------------------------------------ the connection */
