@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""side_by_side.py - Debian's Postfix and Postern with the same configuration, message by message
+
+Each configuration is run by both systems, one after the other, on the same stage (sides_stage.py): the same
+envelopes go in, and replies (code and enhanced code), fates of recipients, headers and places are compared.
+Six configurations are our own (sides_configs.py); POSTFIX_CONFIGS names a directory with more, a folder each.
+
+  SIDES_ONLY=name,name   these configurations alone     SIDES_MESSAGES=name,name   these messages alone
+  SIDES_DRAWN=200        so many envelopes drawn from a seed (SIDES_SEED) as well
+  SIDES_TEXT=1           reply texts count too          SIDES_KEEP=directory       both logs are kept there
+"""
+import os, re, subprocess, sys, time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from instance import Instance, Tap, wait_for
+import sides_configs, sides_stage
+from sides_fakes import *
+from sides_mail import *
+from sides_stage import *
+
+CONFIGS = os.environ.get("POSTFIX_CONFIGS", "")
+ONLY = [n for n in os.environ.get("SIDES_ONLY", "").split(",") if n]
+MESSAGES = [n for n in os.environ.get("SIDES_MESSAGES", "").split(",") if n]
+DRAWN, SEED, TEXT = int(os.environ.get("SIDES_DRAWN", "20")), int(os.environ.get("SIDES_SEED", "1")), os.environ.get("SIDES_TEXT")
+
+
+# ---- configurations
+
+class Config:
+    def __init__(self, name, main, master, folder=None, files=None):
+        self.name, self.main, self.master, self.folder, self.files = name, main, master, folder, files or {}
+
+
+def filled(text):
+    """Templates of installers: what an administrator would have them say."""
+    text = re.sub(r"\{\{ if eq .DBDRIVER \"ldap\" \}\}.*?\{\{ else \}\}", "", text, flags=re.S)
+    text = re.sub(r"\{%-? if .*?%\}|\{%-? endif ?-?%\}|\{% for .*?\{% endfor %\}|\{\{ end \}\}", "", text, flags=re.S)
+    for a, b in (("{{ fqdn }}", "mail.sides.test"), ("{{ domains[0] }}", "sides.test"), ("{{ ', '.join(domains) }}", "sides.test, second.test"), ("{{ ' '.join(whitelist_hosts) }}", "127.0.0.0/8"),
+                 ("${MAIL_DOMAIN}", "froxlor.sides.test"), ("${MY_NETWORKS}", "127.0.0.0/8"), ("${MESSAGE_SIZE_LIMIT}", "52428800"), ("{{ .RECIPIENT_DELIMITER }}", "+"), ("{{ .FQDN }}", "mail.sides.test"),
+                 ("{{ .DOMAIN }}", "sides.test"), ("{{ .RELAY_NETWORKS }}", ""), ("{{ .FULLCHAIN }}", "/etc/ssl/sides/full.pem"), ("{{ .KEYFILE }}", "/etc/ssl/sides/key.pem"), ("{{ .DBDRIVER }}", "mysql"),
+                 ("{{ .VMAILUID }}", "5000"), ("{{ .VMAILGID }}", "5000"), ("myhostname = yourhostname", "myhostname = host.yourdomain.test"), ("yourdomainname", "yourdomain.test"), ("your_eai_domain", "eai.test")):
+        text = text.replace(a, b)
+    return re.sub(r"(?m)^( *\S+ *=[^\n]*?)\{\{.*?\}\}", r"\1", text)
+
+
+def outside():
+    """What the directory holds: a folder with main.cf (or a part of one) and perhaps master.cf."""
+    stock = f"{CONFIGS}/debian-postfix-3.7.11/master.cf.dist"
+    for path in sorted(subprocess.run(["find", CONFIGS, "-name", "main.cf", "-o", "-name", "main.cf.debian"], capture_output=True, text=True).stdout.split()):
+        folder = path.rsplit("/", 1)[0]
+        name = path[len(CONFIGS) + 1:].split("/")[0] + ("-clearnet" if "clearnet" in path else "")
+        main = open(path).read()
+        if path.endswith(".debian"):
+            main += open(f"{folder}/main.cf.tls").read()
+        master = next((p for p in (f"{folder}/master.cf", f"{folder}/master.cf.dist", stock) if os.path.exists(p)), None)
+        yield Config(name, filled(main), open(master).read() if master else sides_configs.STOCK, folder)
+
+
+def configurations():
+    for name, c in sides_configs.OWN.items():
+        yield Config(name, c["main"], c["master"], files=c["files"])
+    if CONFIGS:
+        yield from outside()
+
+
+def parameter(name):
+    r = subprocess.run(["/usr/sbin/postconf", "-c", "/etc/postfix", "-x", "-h", name], capture_output=True, text=True)
+    return r.stdout.strip()
+
+
+def words_of(value):
+    """The domains of a list, tables and files opened."""
+    found = []
+    for w in re.findall(r"[^\s,{}]+", value):
+        path = re.sub(r"^(proxy:)?(hash|texthash|btree|lmdb):", "", w)
+        if path.startswith("/") and os.path.isfile(path):
+            found += [l.split()[0] for l in open(path) if l.strip() and l[0] != "#"]
+        elif re.match(r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", w):
+            found.append(w)
+    return found
+
+
+def domains_of():
+    """One domain of each class; of our own the least ordinary local one last."""
+    def first(name):
+        found = [w for w in words_of(parameter(name)) if not w.startswith("localhost")]
+        return found[0] if found else None
+    return {"local": first("mydestination"), "virtual": first("virtual_mailbox_domains"), "alias": first("virtual_alias_domains") if "$" not in parameter("virtual_alias_domains") and
+            parameter("virtual_alias_domains") != parameter("virtual_alias_maps") else None,
+            "relay": next((w for w in words_of(parameter("relay_domains")) if not w.startswith("localhost") and w not in words_of(parameter("mydestination"))), None), "hostname": parameter("myhostname")}
+
+
+def install(config):
+    """/etc/postfix for both.  The domains."""
+    for name in os.listdir("/etc/postfix"):
+        if name not in ("post-install", "postfix-files", "postfix-files.d", "postfix-script", "dynamicmaps.cf", "dynamicmaps.cf.d", "makedefs.out"):
+            path = f"/etc/postfix/{name}"
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    if config.folder:
+        for name in os.listdir(config.folder):
+            source = f"{config.folder}/{name}"
+            if os.path.isdir(source):
+                shutil.copytree(source, f"/etc/postfix/{name}", dirs_exist_ok=True)
+            elif name not in ("main.cf", "master.cf", "dynamicmaps.cf"):
+                shutil.copy(source, f"/etc/postfix/{name}")
+        subprocess.run(["chmod", "-R", "u+w", "/etc/postfix"])
+    for name, text in config.files.items():
+        write(f"/etc/postfix/{name}", text)
+    shutil.rmtree("/srv/tables", ignore_errors=True)
+    write("/etc/aliases", ALIASES)
+    text = main_for(logical(config.main), {})
+    write("/etc/postfix/main.cf", text)
+    write("/etc/postfix/master.cf", master_for(config.master))
+    named = [w for n in ("mydestination", "virtual_mailbox_domains") for w in words_of(parameter(n)) if not w.startswith("localhost")]
+    virtual = [w for w in words_of(parameter("virtual_mailbox_domains"))]
+    values, master = supply(text, master_for(config.master), virtual or ["box.test"] if not named else virtual or ["box.test"])
+    write("/etc/postfix/main.cf", "".join(f"{k} = {v}\n" for k, v in values.items()))
+    write("/etc/postfix/master.cf", master)
+    make_tables(values)
+    make_tables({"x": master})
+    return domains_of()
+
+
+# ---- neighbours
+
+def places(text):
+    """(kind, where) of every neighbour that the files name."""
+    found = set()
+    for name, value in [*logical(text[0]).items(), *re.findall(r"-o\s*\{?\s*(\w+)\s*=\s*([^\n}]*)", text[1])]:
+        if name.endswith("milters"):
+            found |= {("milter", w) for w in re.findall(r"(?:unix|inet):[^\s,]+", value)}
+        found |= {("policy", w) for w in re.findall(r"check_policy_service\s+\{?\s*((?:unix|inet):[^\s,]+)", value)}
+        if name == "smtpd_sasl_path":
+            found.add(("auth", "unix:" + re.sub("^unix:", "", value)))
+        found |= {("lmtp", w) for w in re.findall(r"lmtp:((?:unix|inet):[^\s,]+)", value)}
+        found |= {("socketmap", w) for w in re.findall(r"socketmap:(inet:[\d.]+:\d+)", value)}
+        if name == "content_filter" and (m := re.match(r"[\w-]+:\[(127\.0\.0\.1|localhost)\]:(\d+)", value)):
+            found.add(("filter", f"inet:127.0.0.1:{m.group(2)}"))
+    for table in re.findall(r"lmtp:(?:inet:127\.0\.0\.1:\d+)", "".join(open(f"/etc/postfix/{n}", errors="replace").read() for n in os.listdir("/etc/postfix") if os.path.isfile(f"/etc/postfix/{n}"))):
+        found.add(("lmtp", table[5:]))
+    found = {(k, w.replace("localhost:", "127.0.0.1:")) for k, w in found}
+    return sorted(found)
+
+
+def fake_paths(where):
+    """A relative path is in the queue directory; an absolute one may be meant from inside it (chroot)."""
+    if where.startswith("inet:"):
+        return [where[5:]]
+    path = where[5:]
+    if path.startswith(QUEUE) or not path.startswith("/"):
+        return [path if path.startswith("/") else f"{QUEUE}/{path}"]
+    return [path, QUEUE + path]
+
+
+class Neighbours:
+    def __init__(self, text):
+        certificate = ("/srv/cert.pem", "/srv/key.pem")
+        self.sinks = [Sink(f"{SINK}:{port}", f"sink:{port}", certificate) for port in (25, 587)]
+        self.fakes = []
+        spawned = set(re.findall(r"(?m)^(\S+)\s+unix\s.*\sspawn\b", text[1]))
+        for kind, where in places(text):
+            if kind == "policy" and where.startswith("unix:private/") and where[13:] in spawned:
+                continue                                # a service of master's own
+            for path in fake_paths(where):
+                if path.startswith("/"):
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                label = f"{kind} {where}"
+                if kind in ("lmtp", "filter"):
+                    self.sinks.append(Sink(path, label, hand_on=("127.0.0.1", int(path.split(":")[1]) + 1) if kind == "filter" else None, lmtp=kind == "lmtp"))
+                else:
+                    serve = {"milter": milter(re.sub(r"\W+", "-", where)), "policy": policy, "auth": dovecot_auth, "socketmap": socketmap}[kind]
+                    self.fakes.append(Fake(path, serve))
+
+    def close(self):
+        for s in [*self.sinks, *self.fakes]:
+            s.close()
+
+
+# ---- one system's run
+
+class Run:
+    """What one system did with all sessions."""
+    def __init__(self):
+        self.check = self.started = None
+        self.replies, self.places, self.fates, self.log = {}, {}, {}, ""
+
+
+def run(system, sessions, text):
+    out = Run()
+    clean()
+    for name, data in text.items():
+        write(f"/etc/postfix/{name}", data)
+    system.adapt()
+    out.check = system.run("check")
+    started = system.run("start")
+    out.started = started.returncode == 0 and wait_for(lambda: answers((MAIL_HOST, 25)) or answers((MAIL_HOST, 587)) or answers((MAIL_HOST, 1025)), 20)
+    if not out.started:
+        out.log = started.stdout + started.stderr + log_text()
+        system.run("stop")
+        return out
+    neighbours = Neighbours((text["main.cf"], text["master.cf"]))
+    try:
+        for s in sessions:
+            out.replies[s.name] = converse(s)
+        out.settled = settle()
+        for token, place, envelope, data in arrivals(neighbours.sinks):
+            out.places.setdefault(token, []).append((place, envelope, header_shape(data), body_shape(data)))
+        out.log = log_text()
+        out.fates = fates(out.log)
+    finally:
+        system.run("stop")
+        wait_for(system.gone, 20)
+        neighbours.close()
+    return out
+
+
+def answers(where):
+    try:
+        with socket.create_connection(where, 5) as s:
+            return s.recv(3) == b"220"
+    except OSError:
+        return False
+
+
+# ---- comparing
+
+# DESIGN.md 12 and what follows from it: name of a difference, and how it is known
+MASKED_REPLY = [(re.compile(r"queued as \S+"), "queued as ID")]
+
+
+def reply_rows(name, a, b):
+    rows = []
+    for n in range(max(len(a), len(b))):
+        (step, x), (other, y) = a[n] if n < len(a) else ("-", Reply([])), b[n] if n < len(b) else ("-", Reply([]))
+        label = step if step != "-" else other
+        text_x, text_y = mask(x.text), mask(y.text)
+        for pattern, replacement in MASKED_REPLY:
+            text_x, text_y = pattern.sub(replacement, text_x), pattern.sub(replacement, text_y)
+        if (x.code, x.status) != (y.code, y.status):
+            rows.append((name, label[:60], f"{x.code} {x.status} {text_x}", f"{y.code} {y.status} {text_y}"))
+            if not x.lines or not y.lines:
+                break
+        elif label.startswith("EHLO") and x.keywords() != y.keywords():
+            rows.append((name, "EHLO keywords", " ".join(w for w in x.keywords() if w not in y.keywords()), " ".join(w for w in y.keywords() if w not in x.keywords())))
+        elif TEXT and text_x != text_y:
+            rows.append((name, "text: " + label[:50], text_x, text_y))
+    return rows
+
+
+def fate_rows(name, a, b):
+    rows, gone = [], list(b)
+    for f in a:
+        same = next((g for g in gone if g[:5] == f[:5]), None)
+        if same:
+            gone.remove(same)
+            if TEXT and same[5] != f[5]:
+                rows.append((name, "fate text " + f[0], f[5], same[5]))
+            continue
+        near = next((g for g in gone if g[0] == f[0]), None)
+        if near:
+            gone.remove(near)
+        rows.append((name, "fate of " + f[0], " ".join(f[1:]), " ".join(near[1:]) if near else "none"))
+    return rows + [(name, "fate of " + g[0], "none", " ".join(g[1:])) for g in gone]
+
+
+def place_rows(name, a, b):
+    rows, left = [], sorted(b, key=str)
+    for p in sorted(a, key=str):
+        same = next((q for q in left if q == p), None) or next((q for q in left if q[:3] == p[:3]), None) or next((q for q in left if q[:2] == p[:2]), None) or next((q for q in left if q[0] == p[0]), None)
+        if not same:
+            rows.append((name, "went to", f"{p[0]} {p[1]}", "nowhere like it"))
+            continue
+        left.remove(same)
+        if same[1] != p[1]:
+            rows.append((name, "envelope at " + p[0], p[1], same[1]))
+        if same[2] != p[2]:
+            mine, theirs = [h for h in p[2] if h not in same[2]], [h for h in same[2] if h not in p[2]]
+            rows.append((name, "header at " + p[0], " | ".join(mine) or "(order) " + ",".join(h.split(":")[0] for h in p[2]), " | ".join(theirs) or "(order) " + ",".join(h.split(":")[0] for h in same[2])))
+        if same[3] != p[3]:
+            x, y = p[3].split("\n"), same[3].split("\n")
+            rows.append((name, "body at " + p[0], " | ".join(l for l in x if l not in y)[:300], " | ".join(l for l in y if l not in x)[:300]))
+    return rows + [(name, "went to", "nowhere like it", f"{q[0]} {q[1]}") for q in left]
+
+
+def compare(theirs, ours):
+    rows = []
+    if theirs.check.returncode != ours.check.returncode:
+        rows.append(("check", "exit code", f"{theirs.check.returncode} {theirs.check.stderr[-300:]}", f"{ours.check.returncode} {ours.check.stderr[-300:]}"))
+    for name in theirs.replies:
+        rows += reply_rows(name, theirs.replies[name], ours.replies.get(name, []))
+    for name in sorted({*theirs.fates, *ours.fates}):
+        rows += fate_rows(name, theirs.fates.get(name, []), ours.fates.get(name, []))
+    for name in sorted({*theirs.places, *ours.places}):
+        rows += place_rows(name, theirs.places.get(name, []), ours.places.get(name, []))
+    return rows
+
+
+def table(rows):
+    out = []
+    for message, what, x, y in rows:
+        out += [f"{message}: {what}", f"    Postfix  {x}", f"    Postern  {y}"]
+    return out
+
+
+def keep(config, theirs, ours):
+    where = os.environ.get("SIDES_KEEP")
+    if where:
+        os.makedirs(f"{where}/{config.name}", exist_ok=True)
+        for name, r in (("postfix", theirs), ("postern", ours)):
+            write(f"{where}/{config.name}/{name}.log", r.log)
+        for name in ("main.cf", "master.cf"):
+            shutil.copy(f"/etc/postfix/{name}", f"{where}/{config.name}/{name}")
+
+
+def test(t, config, systems):
+    domains = install(config)
+    text = {n: open(f"/etc/postfix/{n}").read() for n in ("main.cf", "master.cf")}
+    sessions = chosen(domains) + drawn(domains, SEED, DRAWN)
+    if MESSAGES:
+        sessions = [s for s in sessions if s.name in MESSAGES]
+    began = time.monotonic()
+    theirs = run(systems[0], sessions, text)
+    middle = time.monotonic()
+    ours = run(systems[1], sessions, text)
+    keep(config, theirs, ours)
+    if not theirs.started:
+        t.ok(True, f"{config.name} # SKIP Postfix does not start with it: {theirs.log.strip()[-200:]}".replace("\n", " "))
+        return
+    if not ours.started:
+        t.ok(False, f"{config.name}: starts", ours.check.stderr[-3000:], ours.log[-3000:])
+        return
+    rows = compare(theirs, ours)
+    died = [l for l in ours.log.splitlines() if re.search(r"panic|Assertion|killed by signal", l)]
+    t.ok(not rows and not died, f"{config.name}: {len(sessions)} sessions, {sum(len(v) for v in theirs.places.values())} deliveries, {len(rows)} differences "
+         f"({middle - began:.1f} s and {time.monotonic() - middle:.1f} s) {domains}", *table(rows), *died[:5])
+
+
+def main():
+    why = why_not()
+    if why:
+        print(f"1..0 # SKIP {why}")
+        return
+    enter()
+    t = Tap()
+    with Instance() as i:
+        set_up()
+        names = NameServer(("127.0.0.1", 53), SINK, STRANGER)
+        for config in configurations():
+            if not ONLY or config.name in ONLY:
+                test(t, config, (Postfix(), Postern(i)))
+        names.s.close()
+    if not CONFIGS:
+        t.ok(True, "configurations of public sites # SKIP POSTFIX_CONFIGS names no directory")
+    t.end()
+
+
+if __name__ == "__main__":
+    main()
