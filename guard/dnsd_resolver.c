@@ -101,6 +101,24 @@ configure(const struct resolver_settings *s, struct fault *why)
 	return 0;
 }
 
+/*
+ * libunbound answers for names of special use (RFC 6761) by itself; the site's own servers may know them
+ * (a .onion behind a mapping resolver, .test and home.arpa in a laboratory), as the system's resolver would ask.
+ */
+static int
+ask_about_special_names(struct fault *why)
+{
+	static const char *const zones[] = {"test.", "invalid.", "onion.", "home.arpa.", "resolver.arpa."};
+
+	for (size_t i = 0; i < COUNT(zones); i++) {
+		int error = ub_ctx_zone_add(resolver.context, zones[i], "transparent");
+
+		if (error)
+			return fault_set(why, FAULT_SYSTEM, "libunbound: %s: %s", zones[i], ub_strerror(error));
+	}
+	return 0;
+}
+
 /* The configuration, the anchor and the thread come at the first question. */
 static int
 warm(struct fault *why)
@@ -165,6 +183,8 @@ resolver_start(const struct resolver_settings *s, struct fault *why)
 	if (configure(s, why) < 0)
 		return -1;
 	if (*s->trust_anchor && add_anchors(s->trust_anchor, why) < 0)
+		return -1;
+	if (ask_about_special_names(why) < 0)
 		return -1;
 	return warm(why);
 }
