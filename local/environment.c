@@ -18,7 +18,7 @@ static void
 add_filtered(struct span value, const char *filter, struct text *out)
 {
 	for (size_t i = 0; i < value.len; i++)
-		text_add_byte(out, value.at[i] && strchr(filter, value.at[i]) ? value.at[i] : '_');
+		text_add_byte(out, value.at[i] && (!filter || strchr(filter, value.at[i])) ? value.at[i] : '_');
 }
 
 struct variables {

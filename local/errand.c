@@ -229,7 +229,9 @@ work(struct worker *w, void *context)
 		looked = read_list(w, e, e->lists[i], &why);
 	if (been == 0 && looked == 0)
 		return;
-	if (been < 0 || looked < 0)
+	if (looked < 0 && e->list_is_include && why.error == ENOENT)     /* nobody waits for it: local(8) says so too */
+		outcome_set(&o, DELIVER_BOUNCED, "5.3.5", "mail system configuration error");
+	else if (been < 0 || looked < 0)
 		outcome_set(&o, DELIVER_DEFERRED,
 			looked < 0 && e->list_is_include ? "4.2.4" : "4.3.0", "%s%s",
 			looked < 0 && e->list_is_include ? "unable to use :include: file: " : "",

@@ -81,10 +81,16 @@ submit_all(struct run *r, struct submission *s, struct span sender, struct fault
 		write_message(r, fd, at, &envelope.length, why) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_forwards; i++) {
+		/* a list with an owner is its own sender: who the first recipient was, and what was asked
+		 * about him, does not go on (RFC 3461, 5.2.7.3) */
+		bool                     owned = !span_equal(sender, r->d->sender);
 		const struct submit_rcpt rcpt = {
 			.address = r->forwards[i].address,
-			.original = r->rcpt->original.len ? r->rcpt->original : r->rcpt->address,
-			.orcpt = r->rcpt->orcpt, .notify = r->rcpt->notify};
+			.original = owned                   ? r->forwards[i].address
+			            : r->rcpt->original.len ? r->rcpt->original
+			                                    : r->rcpt->address,
+			.orcpt = owned ? SPAN_NONE : r->rcpt->orcpt,
+			.notify = owned ? 0 : r->rcpt->notify};
 
 		if (span_equal(r->forwards[i].sender, sender) &&
 			submit_recipient(s, &rcpt, why) < 0)

@@ -121,7 +121,7 @@ try_alias(struct run *r, const struct party *p, struct span name, bool whole)
 		return true;
 	}
 	if (!run_first_time(r, "alias", name, 0)) {
-		r->circled = true;
+		r->circled = arena_span(r->arena, p->address);
 		return true;
 	}
 	if (!target_check_loop(r, p))
@@ -208,18 +208,20 @@ deliver_nobody(struct run *r, const struct party *p)
 		if (!target_check_loop(r, p))
 			return;
 		if (environment_expand(r, p, NULL, span_of(local_settings.luser_relay),
-			    local_settings.command_filter, &relay, &undefined, &why) < 0) {
+			    NULL, &relay, &undefined, &why) < 0) {
 			run_add(r, p->address, DELIVER_DEFERRED, "4.3.5", "luser_relay: %s",
 				fault_text(&why));
 			return;
 		}
+		/* one address, whose local part may be anything that a stranger wrote: never a command or a file */
+		struct member  to = {MEMBER_ADDRESS, text_span(&relay)};
+		struct members list = {.at = &to, .count = 1};
 		struct party   next = *p;
-		struct members list;
 
 		next.level++;
 		next.origin = PARTY_ALIAS;
 		next.rights = local_settings.nobody;
-		members_parse(r->arena, text_span(&relay), MEMBERS_OF_ALIAS, &list);
+		next.unmatched = SPAN_NONE;
 		members_deliver(r, &next, &list);
 		return;
 	}
@@ -267,8 +269,14 @@ deliver_user(struct run *r, const struct party *p)
 		return;
 	}
 	look = look && run_first_time(r, "forward", p->extension, (long)user.id.uid);
+	/* a mailbox that two members of one alias lead to gets one copy */
+	if (!look && !run_first_time(r, "mailbox", p->user, (long)user.id.uid)) {
+		return;
+	}
 	if (!target_user(r, p, &user, look, &list))
 		deliver_forward(r, p, &user, &list);
+	else if (look)
+		run_first_time(r, "mailbox", p->user, (long)user.id.uid);
 }
 
 void

@@ -109,8 +109,12 @@ run_recipient(struct delivery *d, const struct message_content *content, struct 
 	recipient_deliver(&r, &party);
 	forward_finish(&r);
 	/* aliases that lead to each other and to nobody else */
-	if (r.n_results == 0 && r.circled)
-		run_add(&r, told->address, DELIVER_BOUNCED, "5.4.6", "alias database loop for %.*s", SPAN_ARGS(told->address));
+	if (r.n_results == 0 && r.circled.len) {
+		struct span local, domain;
+
+		address_split(r.circled, &local, &domain);
+		run_add(&r, r.circled, DELIVER_BOUNCED, "5.4.6", "alias database loop for %.*s", SPAN_ARGS(local));
+	}
 	if (r.n_results == 0)
 		run_add(&r, told->address, DELIVER_SENT, "2.0.0", "expanded to nobody new");
 	tell(&r, told, out);

@@ -53,7 +53,7 @@ struct run {
 	size_t                        n_results, room_results;
 	struct forwarding            *forwards;
 	size_t                        n_forwards, room_forwards;
-	bool                          circled; /* an alias led to one that was taken before */
+	struct span                   circled; /* the address of an alias that was taken before, else "" */
 };
 
 /* The delivery of one recipient, as agent_serve asks for it. */

@@ -76,6 +76,7 @@ build(const struct bounce_mail *m, struct span id, struct text *head, struct tex
 	autofree struct dsn_recipient *rcpts = mem_array(n->n_rcpts, sizeof *rcpts);
 	struct dsn d = {.host = span_of(site.myhostname),
 	                .mail_name = span_of(site.mail_name),
+	                .origin = span_of(site.myorigin),
 	                .queue_id = n->queue_id,
 	                .boundary_seed = id,
 	                .sender = n->sender,

@@ -22,6 +22,8 @@ grammar(struct session *s)
 	struct smtp_rules r = {.address_flags = settings.strict_envelopes ? ADDRESS_STRICT : 0,
 	                       .offer = SMTP_OFFER_SIZE | SMTP_OFFER_8BITMIME | SMTP_OFFER_DSN};
 
+	if (hidden_keywords(s) & SMTP_HAS_DSN)
+		r.offer &= ~(unsigned)SMTP_OFFER_DSN;
 	if (settings.sasl_enable)
 		r.offer |= SMTP_OFFER_AUTH;
 	if (site.smtputf8_enable)

@@ -182,7 +182,7 @@ routes_by_sender(const struct route *r)
 	struct span local, domain;
 
 	address_split(r->recipient, &local, &domain);
-	return span_has(local, '@') || (r->class == ROUTE_RELAY && span_find_any(local, "%!") >= 0);
+	return span_find_any(local, "@%!") >= 0;
 }
 
 /* 1 ours, 0 not, -1 trouble */
@@ -256,6 +256,8 @@ refuse_unlisted(struct check *c, const struct route *r, struct span given, const
 	}
 	if (known.known)
 		return DUNNO;
+	if (known.text[0])
+		return refuse(c, known.code, known.dsn, "<%.*s>: %s rejected: %s", SPAN_ARGS(c->name), c->class, known.text);
 	if (!site.show_user_unknown_table_name || !known.table[0])
 		return refuse_it(c, known.code ? known.code : 550, dsn, "User unknown");
 	return refuse(c, known.code ? known.code : 550, dsn, "<%.*s>: %s rejected: User unknown in %s", SPAN_ARGS(c->name),

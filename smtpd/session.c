@@ -335,7 +335,7 @@ command(struct session *s, struct span line)
 	else if (at == UNKNOWN_VERB && verb.len && milter_at_unknown(s, verb))
 		reply_text(s, text_span(&s->refusal));
 	else if (at == UNKNOWN_VERB)
-		reply(s, verb.len ? "502 5.5.2 Error: command not recognized" : "500 5.5.2 Error: bad syntax");
+		reply(s, verb.len ? "500 5.5.2 Error: command not recognized" : "500 5.5.2 Error: bad syntax");
 	else
 		run_verb(s, &verbs[at], argument);
 	if (s->code > 0 && s->code < 400) {

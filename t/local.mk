@@ -24,7 +24,8 @@ endif
 EXTRA_DIST += t/fuzz/driver.c t/fuzz/fuzz.h
 EXTRA_DIST += t/layers t/demo.py t/fuzz/corpus t/bench/mta.py t/bench/README \
 	t/portable/unistd.h t/portable/sys/capsicum.h t/portable/sys/procctl.h
-DIRECT_TESTS += t/system/portable.sh
+DIRECT_TESTS += t/system/portable.sh t/system/side_by_side.py
+EXTRA_DIST += t/system/sides_configs.py t/system/sides_fakes.py t/system/sides_mail.py t/system/sides_stage.py
 
 .PHONY: asan tsan lint layers privileges run help fuzz crash bench talk
 help:

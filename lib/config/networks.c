@@ -236,7 +236,7 @@ add_interface(const struct ifaddrs *i, const char *style, struct span interfaces
 		bits = bits_of(&mask);
 	else if (strcmp(style, "class") == 0 && family == AF_INET)
 		bits = class_bits(&a);
-	if (loopback && family == AF_INET)
+	if (strcmp(style, "subnet") == 0 && loopback && family == AF_INET && a.bytes[0] == 127)
 		bits = 8;
 	add_network(out, a, bits);
 }
@@ -258,18 +258,33 @@ networks_of_interfaces(const char *style, struct span interfaces, struct span pr
 	text_add(out, text_span(&got));
 }
 
+/* Written before the sandbox closes, read after. */
+static struct ip *own;
+static size_t     n_own;
+
+void
+networks_note_own(struct span interfaces)
+{
+	struct ifaddrs *all = NULL;
+	struct ip       a;
+
+	if (getifaddrs(&all) < 0)
+		return;
+	n_own = 0;
+	for (struct ifaddrs *i = all; i; i = i->ifa_next) {
+		if (!address_of(i->ifa_addr, &a) || !is_chosen(i, &a, interfaces))
+			continue;
+		own = mem_grow(own, n_own + 1, sizeof *own);
+		own[n_own++] = a;
+	}
+	freeifaddrs(all);
+}
+
 bool
 ip_is_ours(const struct ip *a)
 {
-	struct ifaddrs *all = NULL;
-	struct ip  own;
-	bool            ours = false;
-
-	if (getifaddrs(&all) < 0)
-		return false;
-	for (struct ifaddrs *i = all; i && !ours; i = i->ifa_next)
-		ours = address_of(i->ifa_addr, &own) && own.family == a->family &&
-		       memcmp(own.bytes, a->bytes, sizeof own.bytes) == 0;
-	freeifaddrs(all);
-	return ours;
+	for (size_t i = 0; i < n_own; i++)
+		if (own[i].family == a->family && memcmp(own[i].bytes, a->bytes, sizeof a->bytes) == 0)
+			return true;
+	return false;
 }

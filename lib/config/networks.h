@@ -35,7 +35,11 @@ bool network_looks_so(struct span);
 void networks_of_interfaces(const char *style, struct span interfaces, struct span protocols,
                             struct text *out);
 
-/* True when the address is one of this host's (or of the list's) own: for [ip] literals. */
+/*
+ * Remembers which addresses of this host inet_interfaces chooses; before the sandbox closes.  Then: is it
+ * one of them?  For [ip] literals: mail for an address that we do not listen on is not ours.
+ */
+void networks_note_own(struct span interfaces);
 bool ip_is_ours(const struct ip *);
 
 #endif

@@ -211,7 +211,7 @@ int
 ask_known(struct span sender, struct span address, struct route_known *out, struct fault *why)
 {
 	autoframe struct frame f = {0};
-	struct span            table = SPAN_NONE, dsn = SPAN_NONE;
+	struct span            table = SPAN_NONE, dsn = SPAN_NONE, text = SPAN_NONE;
 	int64_t                code = 0;
 
 	frame_start(&f, "known");
@@ -225,6 +225,8 @@ ask_known(struct span sender, struct span address, struct route_known *out, stru
 	*out = (struct route_known){.known = frame_get_flag(&f, "known"), .code = (int)code};
 	snprintf(out->table, sizeof out->table, "%.*s", SPAN_ARGS(table));
 	snprintf(out->dsn, sizeof out->dsn, "%.*s", SPAN_ARGS(dsn));
+	if (frame_get(&f, "text", &text))
+		snprintf(out->text, sizeof out->text, "%.*s", SPAN_ARGS(text));
 	return 0;
 }
 
@@ -390,6 +392,8 @@ answer_known(void *context, struct frame *request, struct frame *answer, struct 
 	frame_put_string(answer, "table", known.table);
 	frame_put_string(answer, "dsn", known.dsn);
 	frame_put_number(answer, "code", known.code);
+	if (known.text[0])
+		frame_put_string(answer, "text", known.text);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
  *   map      kind=sender|recipient|header_sender|header_recipient address=.. (repeated)
  *                          | mapped address=.. (as many)
  *   known    sender=.. address=..
- *                          | known known=yes|no table=.. dsn=.. code=..
+ *                          | known known=yes|no table=.. dsn=.. code=.. [text=..]
  *
  * expand is all that happens to an envelope recipient: recipient_canonical_maps,
  * canonical_maps, masquerading (where their classes say so), then virtual_alias_maps.
@@ -41,6 +41,7 @@ struct route_known {                /* reject_unlisted_recipient */
 	char        table[64];          /* "local recipient table", "virtual mailbox table", "virtual alias table", "relay recipient table" */
 	char        dsn[16];            /* 5.1.1; 5.1.0 for senders */
 	int         code;               /* unknown_local_recipient_reject_code ... */
+	char        text[256];          /* of an error: or retry: route that it leads to, else "" */
 };
 
 /* context: "local" (append $myorigin, $mydomain) or "remote". Counts up to 1,000; out[i] answers in[i]. */

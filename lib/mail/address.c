@@ -396,6 +396,8 @@ address_parse_path(struct arena *a, struct span in, unsigned flags, struct span 
 		end = find_outside_quotes(in, " \t");
 		path = span_first(in, end);
 		behind = span_from(in, end);
+		if (span_ends(path, ">"))               /* MAIL FROM:user@host> of careless clients */
+			path = span_first(path, path.len - 1);
 	}
 	if (path.len && address_parse(a, path, flags, &result, why) < 0)
 		return -1;

@@ -184,7 +184,12 @@ add_from(const struct dsn *d, struct text *out)
 		return;
 	}
 	(void)span_next(&name, " ", &first);
-	text_add_format(out, "%.*s@%.*s %.*s", SPAN_ARGS(first), SPAN_ARGS(d->host), SPAN_ARGS(name));
+	name = span_trim(name);
+	if (span_starts(name, "(") && span_ends(name, ")"))     /* header_from_format = standard */
+		text_add_format(out, "%.*s <%.*s@%.*s>", SPAN_ARGS(span_cut(name, 1, name.len - 1)), SPAN_ARGS(first),
+		                SPAN_ARGS(d->origin.len ? d->origin : d->host));
+	else
+		text_add_format(out, "%.*s@%.*s", SPAN_ARGS(first), SPAN_ARGS(d->origin.len ? d->origin : d->host));
 }
 
 static struct span

@@ -51,6 +51,7 @@ struct dsn_template {
 struct dsn {
 	struct span    host;                 /* myhostname */
 	struct span    mail_name;            /* for the text: "Postern" */
+	struct span    origin;               /* of MAILER-DAEMON in From; empty: host */
 	struct span    queue_id;             /* of the original message */
 	/* queue id of the report, or anything unique; empty: queue_id */
 	struct span    boundary_seed;

@@ -64,7 +64,7 @@ take_body(struct reading *r, struct span value, struct fault *why)
 	else if (span_is_nocase(value, "BINARYMIME") && (r->rules.offer & SMTP_OFFER_BINARYMIME))
 		r->mail->body = SMTP_BODY_BINARYMIME;
 	else
-		return wrong(why, "501 5.5.4 Bad BODY parameter value");
+		return fault_set(why, FAULT_INPUT, "555 5.5.4 Unsupported option: BODY=%.*s", SPAN_ARGS(span_first(value, 40)));
 	return 0;
 }
 
@@ -239,6 +239,8 @@ take_parameters(struct reading *r, struct span rest, const struct parameter *kno
 
 		while (known[i].name && !span_is_nocase(keyword, known[i].name))
 			i++;
+		if (known[i].name && known[i].offer == SMTP_OFFER_DSN && !(r->rules.offer & SMTP_OFFER_DSN))
+			return wrong(why, "501 5.7.1 DSN support is disabled");
 		if (!known[i].name || !(known[i].offer & r->rules.offer))
 			return unsupported(word, why);
 		if (seen & 1u << i)

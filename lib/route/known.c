@@ -157,6 +157,17 @@ is_house_address(struct span address)
 	return local.len == 0 || span_is_nocase(local, site.double_bounce_sender);
 }
 
+/* error:text and retry:text: what the queue manager would say, the client may hear now. */
+static void
+tell_error(const struct route *route, struct route_known *answer)
+{
+	bool retry = span_is(route->transport, "retry"), plain = strcmp(route->dsn + 1, ".0.0") == 0;
+
+	answer->code = retry ? 450 : 550;
+	snprintf(answer->dsn, sizeof answer->dsn, "%s", plain ? retry ? "4.1.1" : "5.1.1" : route->dsn);
+	snprintf(answer->text, sizeof answer->text, "%.*s", SPAN_ARGS(route->nexthop));
+}
+
 int
 router_known(struct router *r, struct span sender, struct span address, struct route_known *out,
              struct fault *why)
@@ -176,6 +187,8 @@ router_known(struct router *r, struct span sender, struct span address, struct r
 		yes = is_mapped(r, route.recipient, why);
 	if (!yes && route.class == ROUTE_ERROR)
 		snprintf(answer.dsn, sizeof answer.dsn, "5.1.3");
+	else if (!yes && route.is_error && route.class != ROUTE_VIRTUAL_ALIAS)
+		tell_error(&route, &answer);
 	else if (!yes)
 		yes = is_listed(r, &route, &answer, why);
 	if (yes < 0)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "config/networks.h"
 #include "config/site.h"
 
 struct route_settings route_settings;
@@ -191,7 +192,11 @@ struct router *
 router_open(void (*watch)(struct table *), struct fault *why)
 {
 	struct router *r = mem_alloc(sizeof *r);
+	autotext struct text interfaces = {0};
 
+	for (size_t i = 0; i < site.inet_interfaces.count; i++)
+		text_add_format(&interfaces, "%s ", site.inet_interfaces.item[i]);
+	networks_note_own(text_span(&interfaces));
 	r->classes = class_cache_new();
 	r->tables = match_tables;
 	r->tables.open = open_watched;

@@ -118,7 +118,7 @@ def install(config):
     write("/etc/postfix/main.cf", "".join(f"{k} = {v}\n" for k, v in values.items()))
     write("/etc/postfix/master.cf", master)
     make_tables(values)
-    make_tables({"x": master})
+    make_tables({"x": master, "alias_maps": "hash:/etc/aliases"})
     return domains_of()
 
 
@@ -192,14 +192,22 @@ def run(system, sessions, text):
     for name, data in text.items():
         write(f"/etc/postfix/{name}", data)
     system.adapt()
+    neighbours = Neighbours((text["main.cf"], text["master.cf"]))
+    try:
+        act(system, sessions, neighbours, out)
+    finally:
+        neighbours.close()
+    return out
+
+
+def act(system, sessions, neighbours, out):
     out.check = system.run("check")
     started = system.run("start")
     out.started = started.returncode == 0 and wait_for(lambda: answers((MAIL_HOST, 25)) or answers((MAIL_HOST, 587)) or answers((MAIL_HOST, 1025)), 20)
     if not out.started:
         out.log = started.stdout + started.stderr + log_text()
         system.run("stop")
-        return out
-    neighbours = Neighbours((text["main.cf"], text["master.cf"]))
+        return
     try:
         for s in sessions:
             out.replies[s.name] = converse(s)
@@ -211,8 +219,6 @@ def run(system, sessions, text):
     finally:
         system.run("stop")
         wait_for(system.gone, 20)
-        neighbours.close()
-    return out
 
 
 def answers(where):
@@ -225,7 +231,15 @@ def answers(where):
 
 # ---- comparing
 
-# DESIGN.md 12 and what follows from it: name of a difference, and how it is known
+# What differs on purpose: message, what, Postfix's, Postern's, each a regular expression; and why.
+EXPECTED = (
+    (r"", r"HELP$", r"500", r"214", "RFC 5321, 4.5.1 wants HELP"),
+    (r"auth-syntax|drawn-.*", r"AUTH PLAIN !!!!", r"535", r"501 5\.5\.2", "RFC 4954, 4: 501 to what is no base64"),
+    (r"syntax", r"MAIL FROM:<(\.a|a\.\.b)@", r"250", r"501", "strict_rfc821_envelopes: RFC 5321, 4.1.2 has no such local part"),
+    (r"", r"RCPT TO:<.*\.>$|fate of .*\.$", r"250", r"501", "strict_rfc821_envelopes: RFC 5321, 4.1.2 has no dot at a domain's end"),
+    (r"quoted", r"fate of alice@|went to|header at", r"\S+ sent|maildir|mbox|pipe|Received", r"none|nowhere|Received", "user@domain. and user@domain are one recipient, not two"),
+    (r"", r"fate of", r"deferred 4\.3\.5 \S+ \(mail system configuration error\)", r"sent", "pipe's flag D with many recipients a delivery: one after the other here, an error there"),
+)
 MASKED_REPLY = [(re.compile(r"queued as \S+"), "queued as ID")]
 
 
@@ -274,7 +288,7 @@ def place_rows(name, a, b):
         left.remove(same)
         if same[1] != p[1]:
             rows.append((name, "envelope at " + p[0], p[1], same[1]))
-        if same[2] != p[2]:
+        if same[2] != p[2] and not (name.endswith(" notice") and sorted(same[2]) == sorted(p[2])):
             mine, theirs = [h for h in p[2] if h not in same[2]], [h for h in same[2] if h not in p[2]]
             rows.append((name, "header at " + p[0], " | ".join(mine) or "(order) " + ",".join(h.split(":")[0] for h in p[2]), " | ".join(theirs) or "(order) " + ",".join(h.split(":")[0] for h in same[2])))
         if same[3] != p[3]:
@@ -293,7 +307,11 @@ def compare(theirs, ours):
         rows += fate_rows(name, theirs.fates.get(name, []), ours.fates.get(name, []))
     for name in sorted({*theirs.places, *ours.places}):
         rows += place_rows(name, theirs.places.get(name, []), ours.places.get(name, []))
-    return rows
+    return [r for r in rows if not expected(r)]
+
+
+def expected(row):
+    return any(re.fullmatch(m or ".*", row[0]) and re.search(w, row[1]) and re.match(x, row[2].strip()) and re.match(y, row[3].strip()) for m, w, x, y, _ in EXPECTED)
 
 
 def table(rows):
@@ -313,8 +331,9 @@ def keep(config, theirs, ours):
             shutil.copy(f"/etc/postfix/{name}", f"{where}/{config.name}/{name}")
 
 
-def test(t, config, systems):
+def test(t, config, systems, names):
     domains = install(config)
+    names.own = {domains["hostname"].lower()}
     text = {n: open(f"/etc/postfix/{n}").read() for n in ("main.cf", "master.cf")}
     sessions = chosen(domains) + drawn(domains, SEED, DRAWN)
     if MESSAGES:
@@ -348,7 +367,7 @@ def main():
         names = NameServer(("127.0.0.1", 53), SINK, STRANGER)
         for config in configurations():
             if not ONLY or config.name in ONLY:
-                test(t, config, (Postfix(), Postern(i)))
+                test(t, config, (Postfix(), Postern(i)), names)
         names.s.close()
     if not CONFIGS:
         t.ok(True, "configurations of public sites # SKIP POSTFIX_CONFIGS names no directory")

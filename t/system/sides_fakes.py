@@ -8,6 +8,7 @@ connections in threads of this process; `Fake` closes them all.
 import base64, os, re, socket, ssl, struct, threading
 
 PASSWORD = "secret"
+MAIL_HOST_OF_TEST = "192.0.2.10"
 
 
 class Fake:
@@ -96,7 +97,7 @@ class NameServer:
     def __init__(self, where, mail_address, client_address):
         self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.s.bind(where)
-        self.addresses = mail_address, client_address
+        self.addresses, self.own = (mail_address, client_address), set()      # own: names of the system under test
         threading.Thread(target=self.loop, daemon=True).start()
 
     def loop(self):
@@ -105,9 +106,9 @@ class NameServer:
                 q, who = self.s.recvfrom(4096)
                 labels, at = dns_name(q, 12)
                 kind = struct.unpack("!H", q[at:at + 2])[0]
-                found = dns_answer(labels, kind, *self.addresses)
+                mail = MAIL_HOST_OF_TEST if ".".join(labels) in self.own else self.addresses[0]
+                found = dns_answer(labels, kind, mail, self.addresses[1])
                 answers = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", t, 1, 60, len(d)) + d for t, d in found or [])
-                authority = b"" if answers else b"\0" + struct.pack("!HHIH", 6, 1, 60, 24) + b"\x01a\0\x01b\0" + struct.pack("!IIIII", 1, 60, 60, 60, 60)[:18]
                 authority = b"" if answers else b"\0" + struct.pack("!HHIH", 6, 1, 60, 26) + b"\x01a\0" + b"\x01b\0" + struct.pack("!IIIII", 1, 60, 60, 60, 60)
                 head = q[:2] + struct.pack("!HHHHH", 0x8580 | (3 if found is None else 0), 1, len(found or []), 1 if authority else 0, 0)
                 self.s.sendto(head + q[12:at + 4] + answers + authority, who)

@@ -252,11 +252,11 @@ def token_of(data):
 
 
 def mask(text):
+    text = re.sub(r"<\d{14}\.(?=\w{14,}@)", "<", text)                # Message-Id: ours has the time before the queue id
     text = re.sub(r"\b[A-Z][a-z]{2}, +\d+ [A-Z][a-z]{2} \d{4} [\d:]{8} [+-]\d{4} ?(\([A-Z]+\))?", "DATE", text)
     text = re.sub(r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}", "DATE", text)
     text = re.sub(r"(?<![\w.])(?=[0-9B-Zb-z]*\d)[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{8,}z[0-9B-Zb-z]+\b", "ID", text)
     text = re.sub(r"\b[0-9A-F]{8,13}\b", "ID", text)
-    text = re.sub(r"\b\d{14}\.(?=ID)", "STAMP.", text)
     text = re.sub(r"--\S+/sides-boundary", "", text)
     text = re.sub(r"ID\.\d+/", "ID.N/", text)
     text = re.sub(r"using TLSv1\S* with cipher .*?(?=\n\s*by|\n\s*\(|$)", "using TLS", text, flags=re.S)
@@ -270,11 +270,19 @@ def header_shape(data):
     return [re.sub(r"\s+", " ", mask(f)) for f in fields if f]
 
 
+def report_shape(text):
+    """RFC 3464's fields, without what is only ours to choose: case and blanks of types, dates, the words of success."""
+    fields = re.sub(r"\n[ \t]+", " ", mask(text)).split("\n")
+    fields = [re.sub(r"delivery via \S+: ", "", re.sub(r": (\S+); *", lambda m: f": {m.group(1).lower()};", f)) for f in fields]
+    fields = [re.sub(r" type=(A|MX|AAAA)", "", f) for f in fields]
+    return "\n".join(sorted({f for f in fields if f.strip() and not f.startswith(("Last-Attempt-Date", "Content-"))}))
+
+
 def body_shape(data):
     data = data.replace(b"\r\n", b"\n")
     if token_of(data).endswith(" notice"):              # the words of a notice are ours; what machines read is the standard's
         report = re.search(rb"(?s)\nContent-Type: message/(?:global-)?delivery-status\n(.*?)\n--", data)
-        return "\n".join(sorted(set(re.sub(r"\n[ \t]+", " ", mask(report.group(1).decode("utf-8", "replace"))).split("\n")))) if report else "no report"
+        return report_shape(report.group(1).decode("utf-8", "replace")) if report else "no report"
     parts = data.split(b"\n\n", 1)
     return re.sub(r"\s+$", "", mask(parts[1].decode("utf-8", "replace"))) if len(parts) > 1 else ""
 
@@ -303,6 +311,9 @@ def arrivals(sinks):
         out.append((token_of(data), "pipe", first.decode("utf-8", "replace"), data))
     for sink in sinks:
         for m in sink.got:
+            m["rcpts"] = [" ".join([r.split(" ")[0], *sorted(r.split(" ")[1:])]) for r in m["rcpts"]]
+            if b"multipart/report" in m["content"]:
+                m["sender"] = m["sender"].replace(" BODY=8BITMIME", "")         # ours is 7bit when its text is
             out.append((token_of(m["content"]), "sink " + sink.name, mask(re.sub(r" SIZE=\d+", "", m["sender"])) + " -> " + ", ".join(m["rcpts"]), m["content"]))
     return out
 

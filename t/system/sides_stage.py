@@ -304,7 +304,7 @@ def supply(main, master, domains):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 if name.endswith("CApath"):
                     os.makedirs(path, exist_ok=True)
-                elif name.endswith(("_file", "_files")):
+                elif name.endswith(("_file", "_files", "CAfile")):
                     source = "/srv/chain.pem" if name.endswith("chain_files") else "/srv/key.pem" if "key" in path else "/srv/cert.pem"
                     shutil.copy(source, path)
                     os.chmod(path, 0o600 if source != "/srv/cert.pem" else 0o644)

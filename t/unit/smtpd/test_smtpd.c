@@ -168,7 +168,7 @@ UNIT_TEST(bad_lines)                                        /* RFC 5321, 4.5.3.1
 	memset(lengthy, 'x', 4990);
 	memcpy(lengthy + 4990, "\r\n", 3);
 	configure("smtpd_error_sleep_time = 0\nsmtputf8_enable = yes\n");
-	TALK(BANNER, {lengthy, "500 5.5.2 Error: line too long"}, {"BOGUS\r\n", "502 5.5.2 Error: command not recognized"},
+	TALK(BANNER, {lengthy, "500 5.5.2 Error: line too long"}, {"BOGUS\r\n", "500 5.5.2 Error: command not recognized"},
 	     {"\r\n", "500 5.5.2 Error: bad syntax"}, {"NOOP \xff\r\n", "500 5.5.2 Error: bad UTF-8 syntax"},
 	     {"MAIL FROM a@b\r\n", "501 5.5.4 Syntax: MAIL FROM:<address>"}, {"MAIL FROM:<a@b> BOGUS=1\r\n", "555 5.5.4 Unsupported option"},
 	     {"MAIL FROM:<a@b\x01>\r\n", "501 5.1.7 Bad sender address syntax"}, {"GET / HTTP/1.1\r\n", "221 2.7.0 Error: I can break rules, too. Goodbye."},
@@ -302,7 +302,7 @@ END_TEST
 UNIT_TEST(error_limits)
 {
 	configure("smtpd_error_sleep_time = 0\nsmtpd_hard_error_limit = 3\nsmtpd_junk_command_limit = 2\n");
-	TALK(BANNER, {"X\r\n", "502"}, {"Y\r\n", "502"}, {"Z\r\n", "502"}, {NULL, "421 4.7.0 mx.example.org Error: too many errors"}, {NULL, ""});
+	TALK(BANNER, {"X\r\n", "500"}, {"Y\r\n", "500"}, {"Z\r\n", "500"}, {NULL, "421 4.7.0 mx.example.org Error: too many errors"}, {NULL, ""});
 	TALK(BANNER, {"NOOP\r\n", "250"}, {"NOOP\r\n", "250"}, {"NOOP\r\n", "250"}, {"NOOP\r\n", "250"}, {"NOOP\r\n", "250"}, {"NOOP\r\n", "250"},
 	     {NULL, "421 4.7.0"}, {NULL, ""});
 	configure("smtpd_recipient_limit = 1\n");
