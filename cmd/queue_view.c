@@ -63,7 +63,7 @@ view_rcpts(struct queue_file *f, const struct queue_list_reader *r, struct fault
 		if (got != 1)
 			break;
 		at = one.next;
-		if (one.state == RCPT_DONE || one.state == RCPT_SUCCESS)
+		if (one.state == RCPT_DONE || one.state == RCPT_SUCCESS || one.state == RCPT_EXPANDED)
 			continue;
 		reason = strmap_get(map, key_of(&one.at));
 		listed = (struct queue_listed_rcpt){one.address, reason ? *reason : SPAN_NONE};

@@ -297,7 +297,7 @@ read_range(struct qmgr *q, struct message *m, struct fault *why)
 		if (r.state == RCPT_TODO)
 			add_rcpt(m, &r, limit);
 		m->failed |= r.state == RCPT_FAILED;
-		m->succeeded |= r.state == RCPT_SUCCESS;
+		m->succeeded |= r.state == RCPT_SUCCESS || r.state == RCPT_EXPANDED;
 	}
 	if (m->n_rcpts < limit && got == 0)
 		m->next_at = 0;

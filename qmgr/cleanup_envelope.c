@@ -47,6 +47,32 @@ add_unique(struct message *m, const struct queue_rcpt *r, struct fault *why)
 	return 0;
 }
 
+static bool
+is_alias(struct span address, const struct span *out, size_t count)
+{
+	return count > 1 || (count == 1 && !span_equal_nocase(address, out[0]));
+}
+
+/* RFC 3461, 5.2.7.3: the sender is told that the alias was expanded, and nothing of its members' success. */
+static void
+add_expanded(struct message *m, const struct queue_rcpt *r)
+{
+	autotext struct text key = {0};
+
+	text_add_format(&key, "expanded\n%.*s", SPAN_ARGS(r->address)); /* a member may have the alias's own address */
+	text_lower(&key);
+	if (m->n_rcpts >= EXPANDED_MAX || strmap_put(m->seen, text_span(&key), m))
+		return;
+	message_add_rcpt(m, r);
+	m->rcpts[m->n_rcpts - 1].state = RCPT_EXPANDED;
+}
+
+static int
+notify_of_member(int notify)
+{
+	return notify == NOTIFY_SUCCESS ? NOTIFY_NEVER : notify & ~NOTIFY_SUCCESS;
+}
+
 /* One recipient in its rewritten form: through the virtual aliases, then without duplicates. */
 int
 message_add_resolved(struct message *m, const struct queue_rcpt *r, bool expand, struct fault *why)
@@ -60,10 +86,14 @@ message_add_resolved(struct message *m, const struct queue_rcpt *r, bool expand,
 		return why->class == FAULT_INPUT
 			? message_refuse(m, "4.6.0", why, "alias expansion error")
 			: message_refuse(m, "4.3.0", why, NULL);
+	if (r->notify & NOTIFY_SUCCESS && is_alias(r->address, out, count))
+		add_expanded(m, r);
 	for (size_t i = 0; i < count; i++) {
 		struct queue_rcpt one = *r;
 
 		one.address = out[i];
+		if (is_alias(r->address, out, count))
+			one.notify = notify_of_member(r->notify);
 		if (add_unique(m, &one, why) < 0)
 			return -1;
 	}
@@ -153,8 +183,8 @@ add_copies(struct message *m, struct fault *why)
 	if (add_copies_by_map(m, cleanup_tables.sender_bcc, m->envelope.sender, why) < 0)
 		return -1;
 	for (size_t i = 0; i < resolved; i++)
-		if (add_copies_by_map(m, cleanup_tables.recipient_bcc, m->rcpts[i].address, why) <
-		    0)
+		if (m->rcpts[i].state != RCPT_EXPANDED &&
+		    add_copies_by_map(m, cleanup_tables.recipient_bcc, m->rcpts[i].address, why) < 0)
 			return -1;
 	return 0;
 }

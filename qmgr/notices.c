@@ -30,7 +30,7 @@ tells_of(enum notice_kind kind, const struct queue_rcpt *r)
 		return r->state == RCPT_FAILED;
 	case NOTICE_SUCCESS:
 	case NOTICE_VERIFY:
-		return r->state == RCPT_SUCCESS;
+		return r->state == RCPT_SUCCESS || r->state == RCPT_EXPANDED;
 	case NOTICE_DELAY:
 		return r->state == RCPT_TODO &&
 		       (r->notify == NOTIFY_DEFAULT || (r->notify & NOTIFY_DELAY));
@@ -85,6 +85,10 @@ read_rcpts(struct queue_file *f, enum notice_kind kind, int64_t *next, struct ba
 			.text = kind == NOTICE_WAITING ? SPAN_NONE : SPAN("the reason was lost"),
 			.mta = SPAN_NONE,
 			.diagnostic = SPAN_NONE};
+		if (r.state == RCPT_EXPANDED) { /* RFC 3461, 5.2.7.3; cleanup knew all of it */
+			b->rcpts[b->count - 1].action = SPAN("expanded");
+			b->rcpts[b->count - 1].text = SPAN("alias expanded");
+		}
 	}
 	if (got == 0)
 		*next = 0;

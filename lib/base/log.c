@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -131,6 +132,26 @@ word(enum log_level level)
 	return of[level];
 }
 
+/* A queue of datagrams may hold ten (Linux): a burst waits for the logger, for as long as it takes lines at all. */
+enum { FULL_WAIT_MS = 100, FULL_REST_MS = 1000, FULL_TRIES = 1000 };
+
+static _Atomic int64_t full_until;
+
+static void
+hand_on(struct span line)
+{
+	for (int tries = 0; tries < FULL_TRIES && send(sink.fd, line.at, line.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0; tries++) {
+		struct pollfd p = {.fd = sink.fd, .events = POLLOUT};
+
+		if (errno == EINTR)
+			continue;
+		if ((errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) || clock_now() < full_until)
+			return; /* a dead or full logger loses lines, never mail */
+		if (poll(&p, 1, FULL_WAIT_MS) == 0)
+			full_until = clock_now() + FULL_REST_MS;
+	}
+}
+
 void
 log_at(enum log_level level, const char *format, va_list args)
 {
@@ -142,8 +163,9 @@ log_at(enum log_level level, const char *format, va_list args)
 	add_name(&line);
 	text_add_format(&line, "[%ld]: %s", (long)getpid(), word(level));
 	log_escape(span_first(text_span(&raw), LOG_LINE_MAX), &line);
-	if (sink.fd >= 0 && send(sink.fd, line.at, line.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		errno = error; /* a dead or full logger loses lines, never mail */
+	if (sink.fd >= 0)
+		hand_on(text_span(&line));
+	errno = error;
 	if (sink.fd < 0 || sink.also_stderr) {
 		ptrdiff_t start = span_find(text_span(&line), ' ');
 		struct span shown = span_from(text_span(&line), (size_t)start + 1);

@@ -30,6 +30,8 @@ struct queue_draft {
 	struct queue_head head;
 	int64_t           end;                      /* of what is written so far */
 	struct text       pending;                  /* envelope bytes that belong at `end` */
+	int64_t          *expanded;                 /* where their state bytes lie; owned */
+	size_t            n_expanded;
 	bool              has_content, has_envelope;
 };
 
@@ -41,6 +43,7 @@ draft_free(struct queue_draft *d)
 		close(d->fd);
 	}
 	text_free(&d->pending);
+	free(d->expanded);
 	d->magic = 0;
 	free(d);
 }
@@ -250,9 +253,15 @@ queue_draft_envelope(struct queue_draft *d, const struct queue_envelope *e, stru
 int
 queue_draft_rcpt(struct queue_draft *d, const struct queue_rcpt *r, struct fault *why)
 {
+	int64_t at = d->end + (int64_t)d->pending.len;
+
 	assert(d->magic == DRAFT_MAGIC && d->has_envelope);
 	if (queue_rcpt_print(r, &d->pending, why) < 0)
 		return -1;
+	if (r->state == RCPT_EXPANDED) {
+		d->expanded = mem_grow(d->expanded, d->n_expanded + 1, sizeof *d->expanded);
+		d->expanded[d->n_expanded++] = at;
+	}
 	d->head.rcpt_count++;
 	return d->pending.len < FLUSH_AT ? 0 : flush_pending(d, why);
 }
@@ -264,6 +273,9 @@ write_all(struct queue_draft *d, struct fault *why)
 
 	if (flush_pending(d, why) < 0 || fault_point("queue.commit.envelope", why) < 0)
 		return -1;
+	for (size_t i = 0; i < d->n_expanded; i++)
+		if (file_write_at(d->fd, SPAN("E"), d->expanded[i], why) < 0)
+			return -1;
 	d->head.journal_at = d->end;
 	/* what the writer may have left behind the end must not look like a journal */
 	if (ftruncate(d->fd, d->end) < 0)

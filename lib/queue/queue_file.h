@@ -48,13 +48,14 @@ enum queue_rcpt_state {
 	RCPT_TODO    = '.',
 	RCPT_DONE    = 'D',     /* nothing more to do for it */
 	RCPT_FAILED  = 'F',     /* for good, and its failure notice is still due */
-	RCPT_SUCCESS = 'S'      /* delivered, and its success notice is still due */
+	RCPT_SUCCESS = 'S',     /* delivered, and its success notice is still due */
+	RCPT_EXPANDED = 'E'     /* an alias whose members stand for it; that notice is still due */
 };
 
 struct queue_rcpt {
 	struct span address, original, orcpt;   /* original, orcpt may be empty */
 	int         notify;                     /* enum submit_notify bits */
-	char        state;                      /* reading only */
+	char        state;                      /* writing: 0 or RCPT_EXPANDED */
 	int64_t     at;                         /* reading only: names it within the file; for queue_file_mark */
 	int64_t     next;                       /* reading only: where the next one lies */
 };

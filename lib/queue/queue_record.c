@@ -229,7 +229,7 @@ queue_rcpt_print(const struct queue_rcpt *r, struct text *out, struct fault *why
 			return fault_set(why, FAULT_INPUT, "address longer than %d bytes",
 			                 QUEUE_ADDRESS_MAX);
 	assert(r->notify >= 0 && r->notify < 16);
-	text_add_byte(out, RCPT_TODO);
+	text_add_byte(out, RCPT_TODO); /* the sum is over this, whatever the state */
 	text_add_byte(out, (char)('0' + r->notify));
 	for (size_t i = 0; i < COUNT(fields); i++) {
 		text_add_byte(out, (char)(fields[i]->len >> 8));
@@ -244,7 +244,7 @@ static bool
 state_is_known(char state)
 {
 	return state == RCPT_TODO || state == RCPT_DONE || state == RCPT_FAILED ||
-	       state == RCPT_SUCCESS;
+	       state == RCPT_SUCCESS || state == RCPT_EXPANDED;
 }
 
 ptrdiff_t

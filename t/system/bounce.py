@@ -51,6 +51,8 @@ bounce_notice_recipient = copies@example.net
 2bounce_notice_recipient = doubles@example.net
 delay_notice_recipient = delays@example.net
 delay_warning_time = 1s
+virtual_alias_domains =
+virtual_alias_maps = inline:{{team@example.org = team@example.org, two@example.org}}
 minimal_backoff_time = 2s
 maximal_backoff_time = 2s
 bounce_size_limit = 3000
@@ -105,6 +107,14 @@ with Instance(main=MAIN, master=MASTER) as i:
     report = parts(mail_to("a@example.net")[0][2])[1][1].as_string()
     tap.ok("Action: relayed" in report and "fine@example.org" in report, "that it was relayed")
     tap.ok(len(mail_to("a@example.net")) == 1, "NOTIFY=NEVER is not")
+    got.clear()
+    send("a@example.net", ["team@example.org"], "Subject: x\n\nx\n", (), ["NOTIFY=SUCCESS"])
+    tap.ok(wait_for(lambda: mail_to("a@example.net"),5), "NOTIFY=SUCCESS to an alias is told", i.log()[-3000:])
+    report = parts(mail_to("a@example.net")[0][2])[1][1].as_string()
+    tap.ok("Action: expanded" in report and "Final-Recipient: rfc822; team@example.org" in report and "two@" not in report and "Action: relayed" not in report,
+           "that it was expanded, and not of its members (RFC 3461, 5.2.7.3)", report)
+    tap.ok(wait_for(lambda: mail_to("two@example.org") and mail_to("team@example.org")), "who have their mail, the alias's own address, too")
+    tap.ok(all(g[3].get("notify") == "1" for g in mail_to("two@example.org")), "with NOTIFY=NEVER", [g[3] for g in mail_to("two@example.org")])
     got.clear()
     send("", ["bad5@example.org"], "Subject: null\n\nx\n")
     tap.ok(wait_for(lambda: mail_to("doubles@example.net")), "what has no sender goes to 2bounce_notice_recipient")
