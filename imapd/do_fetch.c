@@ -30,11 +30,20 @@ struct fetching {
 
 /* What is known of a message without its file, from its name or the cache. */
 struct facts {
-	const struct message *message;
+	uint32_t              uid;
+	const struct message *message;     /* by find_message */
 	struct content        content;
 	struct index_record   record;
+	char                  email_id[33];
 	bool                  looked, learnt;
 };
+
+/* Opening a file may bring the folder up to date, and then no message is where it was. */
+static const struct message *
+find_message(struct fetching *f, struct facts *facts)
+{
+	return facts->message = folder_find(f->session->folder, facts->uid);
+}
 
 static void
 look_up(struct fetching *f, struct facts *facts)
@@ -42,7 +51,7 @@ look_up(struct fetching *f, struct facts *facts)
 	if (facts->looked)
 		return;
 	facts->looked = true;
-	if (f->batch)
+	if (f->batch && find_message(f, facts))
 		index_get(f->batch, facts->message->uid, message_base(facts->message), &facts->record);
 }
 
@@ -66,10 +75,12 @@ find_size(struct fetching *f, struct facts *facts, uint64_t *size, struct fault 
 	struct file_name name;
 	struct span      all;
 
-	file_name_parse(span_of(facts->message->name), &name);
-	if (name.has_full_size) {
-		*size = name.full_size;
-		return 0;
+	if (find_message(f, facts)) {
+		file_name_parse(span_of(facts->message->name), &name);
+		if (name.has_full_size) {
+			*size = name.full_size;
+			return 0;
+		}
 	}
 	look_up(f, facts);
 	if (!facts->record.has_full_size) {
@@ -281,7 +292,6 @@ fetch_item(struct fetching *f, struct facts *facts, const struct fetch_item *ite
 	struct text               *out = &s->out;
 	int64_t                    date;
 	uint64_t                   size;
-	char                       id[33];
 
 	switch (item->kind) {
 	case FETCH_UID:
@@ -315,8 +325,7 @@ fetch_item(struct fetching *f, struct facts *facts, const struct fetch_item *ite
 		text_add_format(out, "MODSEQ (%llu)", (unsigned long long)v->modseq);
 		return 0;
 	case FETCH_EMAILID:
-		object_id_of(folder_guid(s->folder, facts->message), id);
-		text_add_format(out, "EMAILID (%s)", id);
+		text_add_format(out, "EMAILID (%s)", facts->email_id);
 		return 0;
 	case FETCH_THREADID: /* RFC 8474, 5.2: a server that has none says NIL */
 		text_add_string(out, "THREADID NIL");
@@ -384,11 +393,11 @@ static int
 fetch_message(struct fetching *f, size_t position)
 {
 	struct imap_session *s = f->session;
-	struct facts         facts = {.message = folder_find(s->folder, s->view.at[position].uid)};
+	struct facts         facts = {.uid = s->view.at[position].uid};
 	struct fault         why = {0};
 	int                  result = 0;
 
-	if (!facts.message) {
+	if (!find_message(f, &facts)) {
 		f->missing = true;
 		return 0;
 	}
@@ -400,12 +409,13 @@ fetch_message(struct fetching *f, size_t position)
 			s->why = why;
 		return why.error == ENOENT ? 0 : -1;
 	}
-	facts.message = folder_find(s->folder, s->view.at[position].uid); /* a sync may have moved it */
-	if (!facts.message) {
+	if (!find_message(f, &facts)) {
 		content_end(&facts.content);
 		f->missing = true;
 		return 0;
 	}
+	if (f->items.has_email_id)
+		object_id_of(folder_guid(s->folder, facts.message), facts.email_id);
 	if (s->manner.uidonly)
 		view_open_fetch(&s->view, position, false, &s->out);
 	else
@@ -421,7 +431,7 @@ fetch_message(struct fetching *f, size_t position)
 		result = fetch_item(f, &facts, &f->items.at[i], position, &s->why);
 	}
 	imap_say(s, ")");
-	if (f->batch && facts.learnt && facts.message)
+	if (f->batch && facts.learnt && find_message(f, &facts))
 		index_put(f->batch, facts.message->uid, message_base(facts.message), &facts.record);
 	content_end(&facts.content);
 	return result;

@@ -27,6 +27,7 @@ add_item(struct fetch_items *items, struct fetch_item item)
 	items->sets_seen |= item.sets_seen;
 	items->has_flags |= item.kind == FETCH_FLAGS;
 	items->has_uid |= item.kind == FETCH_UID;
+	items->has_email_id |= item.kind == FETCH_EMAILID;
 	items->has_modseq |= item.kind == FETCH_MODSEQ;
 	for (size_t i = 0; i < items->count; i++) /* asked for twice is told once */
 		if (span_equal(items->at[i].label, item.label))

@@ -29,7 +29,7 @@ struct fetch_item {
 struct fetch_items {
 	struct fetch_item *at;
 	size_t             count;
-	bool               sets_seen, has_flags, has_uid, has_modseq;
+	bool               sets_seen, has_flags, has_uid, has_modseq, has_email_id;
 };
 
 /* Takes the items at *a and moves it behind them. */

@@ -160,6 +160,8 @@ has_email_id(struct matching *m, struct span id)
 {
 	char mine[33];
 
+	if (!(m->message = folder_find(m->folder, m->view->uid)))
+		return false;
 	object_id_of(folder_guid(m->folder, m->message), mine);
 	return span_is(id, mine);
 }
@@ -196,6 +198,8 @@ full_size(struct matching *m, uint64_t *size)
 	struct file_name name;
 	struct span      all;
 
+	if (!(m->message = folder_find(m->folder, m->view->uid))) /* a sync may have moved it */
+		return false;
 	file_name_parse(span_of(m->message->name), &name);
 	if (name.has_full_size) {
 		*size = name.full_size;
