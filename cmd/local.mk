@@ -28,9 +28,9 @@ install-exec-hook:
 	else echo 'postdrop and postqueue must be set-gid (setgid_group): chgrp postdrop, chmod 2755'; fi
 
 sbin_PROGRAMS += cmd/postconf
-cmd_postconf_SOURCES = cmd/postconf.c cmd/postconf.h cmd/postconf_edit.c cmd/postconf_master.c cmd/postconf_print.c \
+cmd_postconf_SOURCES = cmd/postconf.c cmd/postconf.h cmd/postconf_edit.c cmd/postconf_master.c cmd/postconf_print.c cmd/postconf_state.c \
 	cmd/describe.c cmd/describe.h $(KNOWN) $(PAGES)
-cmd_postconf_LDADD = $(TABLE_COMMAND_LIBS)
+cmd_postconf_LDADD = $(TABLE_COMMAND_LIBS) $(OPENSSL_LIBS)
 
 # Local mail and the queue
 sbin_PROGRAMS += cmd/postdrop

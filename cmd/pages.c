@@ -35,7 +35,7 @@ const struct page pages[] = {
 	 .form = {"[-dfhHnovx] [-c config_dir] [-o name=value] [name ...]",
 	          "[-c config_dir] [-e] name=value ...", "-X name ...", "-# name ...",
 	          "-M [-f] [service[/type] ...]", "-F [service/type/field ...]", "-P [service/type[/name] ...]",
-	          "-m | -l | -a | -A", "-W"},
+	          "-m | -l | -a | -A", "-T mode", "-C class,... [-dn]", "-W | -R | -q", "-S [name ...]"},
 	 .description = "Names and defaults come from the programs themselves, and from the catalogue of "
 	                "Postfix's names. Files are replaced whole; comments stay.",
 	 .option = {DIRECTORY_OPTION,

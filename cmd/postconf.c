@@ -7,8 +7,12 @@
  *   postconf -M [-f] [service[/type] ...]     lines of master.cf; -Me -MX -M# change them
  *   postconf -F [service/type/field ...]      fields; -Fe changes
  *   postconf -P service/type[/name] ...       -o options of a line; -Pe -PX change
- *   postconf -P                               who may do what: what each program says of itself
  *   postconf -m -l -a -A                      types of tables, locks, SASL servers and clients
+ *   postconf -T compile-version | run-version | public-key-algorithms
+ *   postconf -C builtin,service,user,all      only parameters of these classes; -q no warnings
+ * Ours alone:
+ *   postconf -R                               who may do what: what each program says of itself
+ *   postconf -S [name ...]                    state of each parameter: works, nothing, later, refused
  *   postconf -W                               only warnings: what is set and not honoured; status 1
  *                                             when ignoring it would open the server or lose mail
  *
@@ -18,6 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <openssl/crypto.h>
+#include <openssl/opensslv.h>
 
 #include "base/log.h"
 #include "cmd/known.h"
@@ -55,9 +62,9 @@ usage(void)
 }
 
 static void
-tell(const struct faults *f, bool fatal)
+tell(const struct faults *f, bool fatal, bool quiet)
 {
-	for (int i = 0; i < f->warnings; i++)
+	for (int i = 0; i < f->warnings && !quiet; i++)
 		log_warning("%s", f->warning[i]);
 	for (int i = 0; i < f->errors; i++)
 		log_error("%s", f->error[i]);
@@ -79,6 +86,15 @@ know_programs(struct postconf *p)
 	main_cf_know(p->cf, site_params);      /* computed defaults win over "(computed)" */
 }
 
+static bool
+has_assignment(const struct postconf *p)
+{
+	for (int i = 0; i < p->n_words; i++)
+		if (strchr(p->words[i], '='))
+			return true;
+	return false;
+}
+
 static void
 begin(struct postconf *p, const struct list *overrides)
 {
@@ -91,7 +107,12 @@ begin(struct postconf *p, const struct list *overrides)
 		                      &faults);
 	else
 		p->cf = main_cf_read(p->directory, &faults);
-	tell(&faults, true);
+	tell(&faults, !(p->edit || p->remove || p->comment || has_assignment(p)), p->quiet);
+	if (p->directory && !p->defaults) {
+		autofree char *named = mem_format("config_directory=%s", p->directory);
+
+		main_cf_override(p->cf, span_of(named), "command line", 0, NULL);
+	}
 	for (size_t i = 0; i < overrides->count; i++)
 		if (main_cf_override(p->cf, span_of(overrides->item[i]), "command line", 0,
 		                     &why) < 0)
@@ -108,17 +129,8 @@ read_master(struct postconf *p, bool needed)
 
 	p->master = master_cf_read(p->directory, p->cf, &faults);
 	if (needed)
-		tell(&faults, true);
+		tell(&faults, true, p->quiet);
 	faults_free(&faults);
-}
-
-static bool
-has_assignment(const struct postconf *p)
-{
-	for (int i = 0; i < p->n_words; i++)
-		if (strchr(p->words[i], '='))
-			return true;
-	return false;
 }
 
 static int
@@ -130,9 +142,9 @@ run(struct postconf *p, char what)
 	if (what == 'm')
 		return print_types();
 	if (what == 'l')
-		return puts("fcntl\nflock\ndotlock") < 0;
+		return puts("flock\nfcntl\ndotlock") < 0;
 	if (what == 'a' || what == 'A')
-		return puts(what == 'a' ? "dovecot" : "gsasl") < 0;
+		return puts(what == 'a' ? "cyrus\ndovecot" : "cyrus") < 0;
 	if (edit && p->n_words == 0)
 		log_fatal("-e, -X, and -# need an operand");
 	if (what == 'p' && edit)
@@ -141,29 +153,67 @@ run(struct postconf *p, char what)
 	if (edit)
 		return what == 'M' ? edit_master_rows(p)
 		     : what == 'F' ? edit_master_fields(p) : edit_master_options(p);
-	if (what == 'M')
-		return print_master_rows(p);
-	if (what == 'F')
-		return print_master_fields(p);
-	if (what == 'P' && p->n_words)
-		return print_master_options(p);
 	know_programs(p);
-	if (what == 'W')
-		return print_warnings(p);
-	return what == 'P' ? print_privileges(p) : print_parameters(p);
+	switch (what) {
+	case 'M': print_master_rows(p); break;
+	case 'F': print_master_fields(p); break;
+	case 'P': print_master_options(p); break;
+	case 'W': return print_warnings(p);
+	case 'R': return print_privileges(p);
+	case 'S': return print_states(p);
+	default:  return print_parameters(p);
+	}
+	print_unused(p, false);
+	return 0;
+}
+
+static void
+take_classes(struct postconf *p, const char *words)
+{
+	static const struct { const char *word; int class; } classes[] = {
+		{"builtin", CLASS_BUILTIN}, {"service", CLASS_SERVICE}, {"user", CLASS_USER}, {"all", CLASS_ALL},
+	};
+	struct span rest = span_of(words), word;
+	int         chosen = 0;
+
+	while (span_next(&rest, ", \t", &word)) {
+		int class = 0;
+
+		for (size_t i = 0; i < COUNT(classes); i++)
+			if (span_is(word, classes[i].word))
+				class = classes[i].class;
+		if (!class)
+			log_fatal("unknown parameter class: \"%.*s\"; specify builtin, service, user or all", SPAN_ARGS(word));
+		chosen |= class;
+	}
+	p->classes = chosen;
+}
+
+static _Noreturn void
+print_tls(const char *mode)
+{
+	if (strcmp(mode, "compile-version") == 0)
+		puts(OPENSSL_VERSION_TEXT);
+	else if (strcmp(mode, "run-version") == 0)
+		puts(OpenSSL_version(OPENSSL_VERSION));
+	else if (strcmp(mode, "public-key-algorithms") == 0)
+		puts("dsa\necdsa\nrsa");
+	else
+		log_fatal("bad -T mode: \"%s\"; specify compile-version, run-version or public-key-algorithms", mode);
+	exit(fflush(stdout) != 0);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct postconf p = {0};
+	struct postconf p = {.classes = CLASS_ALL};
 	struct list     overrides = {0};
 	char            what = 'p';
 	int             option;
 
 	log_open("postconf", -1);
 	log_also_stderr(true);
-	while ((option = getopt(argc, argv, "c:deFfhHmMno:pPvWxX#laA")) > 0) {
+	while ((option = getopt(argc, argv, "c:C:deFfhHmMno:pPqRST:vWxX#laA")) > 0) {
 		switch (option) {
 		case 'c': p.directory = optarg; break;
 		case 'd': p.defaults = true; break;
@@ -177,9 +227,13 @@ main(int argc, char **argv)
 		case 'x': p.expand = true; break;
 		case 'o': list_add(&overrides, span_of(optarg)); break;
 		case 'F': case 'm': case 'M': case 'p': case 'P': case 'W':
+		case 'R': case 'S':
 		case 'l': case 'a': case 'A':
 			what = (char)option;
 			break;
+		case 'C': take_classes(&p, optarg); break;
+		case 'q': p.quiet = true; break;
+		case 'T': print_tls(optarg);
 		case 'v': log_verbose(1); break;
 		default: usage();
 		}

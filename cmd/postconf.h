@@ -15,6 +15,8 @@ struct postconf {
 	struct main_cf     *cf;
 	struct master_cf   *master;
 	struct descriptions programs;
+	enum { CLASS_BUILTIN = 1, CLASS_SERVICE = 2, CLASS_USER = 4, CLASS_ALL = 7 } classes;   /* -C */
+	bool                quiet;         /* -q: no warnings */
 	bool                defaults, nondefault, expand, hide_name, hide_value, fold, edit, comment, remove;
 	char              **words;         /* the operands */
 	int                 n_words;
@@ -23,6 +25,10 @@ struct postconf {
 /* postconf_print.c: "name = value" by the options */
 int  print_parameters(const struct postconf *);
 int  print_warnings(const struct postconf *);        /* -W: 1 when there was an error */
+
+/* Settings of main.cf and options of master.cf that nobody uses, in Postfix's words. */
+void print_unused(const struct postconf *, bool of_main);
+int  print_states(const struct postconf *);          /* -S: postconf_state.c */
 
 /* postconf_edit.c */
 int  edit_main(const struct postconf *);
@@ -36,6 +42,6 @@ bool master_row_matches(const struct master_row *, const char *pattern);   /* se
 int  print_master_rows(const struct postconf *);         /* -M */
 int  print_master_fields(const struct postconf *);       /* -F */
 int  print_master_options(const struct postconf *);      /* -P service/type... */
-int  print_privileges(const struct postconf *);          /* -P */
+int  print_privileges(const struct postconf *);          /* -R */
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cmd/known.h"
 #include "cmd/postconf.h"
 #include "config/edit.h"
 #include "config/list.h"
@@ -147,13 +148,13 @@ edit_master_rows(const struct postconf *p)
 	return edit_file(p, "master.cf", EDIT_MASTER, edits, (size_t)p->n_words);
 }
 
-static const struct master_row *
-find_row(const struct postconf *p, const char *key)
+static void
+warn_unmatched(const struct postconf *p, const char *key, const char *word)
 {
 	for (size_t i = 0; i < p->master->count; i++)
 		if (master_row_matches(p->master->row[i], key))
-			return p->master->row[i];
-	log_fatal("unmatched request: \"%s\"", key);
+			return;
+	log_warning("unmatched service_name/type: \"%s\"", word);
 }
 
 /* Puts one changed row into the file. */
@@ -185,21 +186,14 @@ read_again(struct postconf *p)
 }
 
 static void
-edit_field(const struct postconf *p, const char *word)
+edit_field(const struct postconf *p, const char *word, const char *name, const char *value, const struct master_row *r)
 {
-	static const char *const names[8] = {
-		"service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command"
-	};
-	char                    *name, *value;
-	const struct master_row *r;
-	autotext struct text     entry = {0};
-	bool                     found = false;
+	autotext struct text entry = {0};
+	autofree char       *pattern = row_key(name), *key = mem_format("%s/%s", r->service, master_type_name(r->type));
+	bool                 found = false;
 
-	split_assignment(word, &name, &value);
-	autofree char *key = row_key(name);
-	r = find_row(p, key);
-	for (size_t i = 0; i < COUNT(names); i++) {
-		bool hit = strcmp(part_behind(name, key), names[i]) == 0;
+	for (size_t i = 0; i < MASTER_FIELDS; i++) {
+		bool hit = strcmp(part_behind(name, pattern), known_fields[i].name) == 0;
 
 		found |= hit;
 		text_add_format(&entry, "%s%s", i ? " " : "", hit ? value : r->field[i]);
@@ -207,6 +201,22 @@ edit_field(const struct postconf *p, const char *word)
 	if (!found)
 		log_fatal("expected service/type/field=value, a field of master.cf: \"%s\"", word);
 	replace_row(p, key, text_string(&entry));
+}
+
+/* Each line that the pattern matches; the file is read anew in between. */
+static void
+edit_fields(const struct postconf *p, const char *word)
+{
+	char         *name, *value;
+	size_t        count = p->master->count;
+	struct master_row **rows = p->master->row;
+
+	split_assignment(word, &name, &value);
+	autofree char *key = row_key(name);
+	warn_unmatched(p, key, word);
+	for (size_t i = 0; i < count; i++)
+		if (master_row_matches(rows[i], key))
+			edit_field(p, word, name, value, rows[i]);
 }
 
 int
@@ -217,7 +227,7 @@ edit_master_fields(const struct postconf *p)
 	if (action_of(p) != EDIT_SET)
 		log_fatal("-F cannot be combined with -X or -#");
 	for (int i = 0; i < p->n_words; i++) {
-		edit_field(&now, p->words[i]);
+		edit_fields(&now, p->words[i]);
 		read_again(&now);
 	}
 	return 0;
@@ -252,18 +262,28 @@ option_entry(const struct master_row *r, const char *name, const char *value, st
 static void
 edit_option(const struct postconf *p, const char *word)
 {
-	char                *name, *value = NULL;
-	autotext struct text entry = {0};
+	char *name, *value = NULL;
 
 	if (action_of(p) == EDIT_SET)
 		split_assignment(word, &name, &value);
 	else
 		name = mem_string(word);
+	if (value && strpbrk(value, " \t"))
+		log_fatal("-Pe does not accept whitespace in parameter value");
 	autofree char *key = row_key(name);
 	if (!*part_behind(name, key))
 		log_fatal("expected service/type/parameter: \"%s\"", word);
-	option_entry(find_row(p, key), part_behind(name, key), value, &entry);
-	replace_row(p, key, text_string(&entry));
+	warn_unmatched(p, key, word);
+	for (size_t i = 0; i < p->master->count; i++) {
+		const struct master_row *r = p->master->row[i];
+		autofree char           *exact = mem_format("%s/%s", r->service, master_type_name(r->type));
+		autotext struct text     entry = {0};
+
+		if (!master_row_matches(r, key))
+			continue;
+		option_entry(r, part_behind(name, key), value, &entry);
+		replace_row(p, exact, text_string(&entry));
+	}
 }
 
 int

@@ -10,6 +10,21 @@
 #include "cmd/postconf.h"
 #include "config/site.h"
 
+enum { LINE_LIMIT = 80 };
+
+/* "{ a = b c }" behind -o is {a=b c}. */
+static void
+word_text(const struct master_row *r, size_t at, struct text *out)
+{
+	struct span inside, name, value;
+
+	if (at && strcmp(r->words.item[at - 1], "-o") == 0 && list_group(span_of(r->words.item[at]), &inside) &&
+	    list_assignment(inside, &name, &value, NULL) == 0)
+		text_add_format(out, "{%.*s=%.*s}", SPAN_ARGS(name), SPAN_ARGS(value));
+	else
+		text_add_string(out, r->words.item[at]);
+}
+
 /* Columns as Postfix prints them; -f puts each -o on a line of its own. */
 void
 master_row_text(const struct master_row *r, struct text *out, bool fold)
@@ -28,11 +43,17 @@ master_row_text(const struct master_row *r, struct text *out, bool fold)
 	while (out->len - start < column[7])
 		text_add_byte(out, ' ');
 	for (size_t i = 0; i < r->words.count; i++) {
-		bool option = strcmp(r->words.item[i], "-o") == 0;
+		autotext struct text word = {0};
+		bool                 option = strcmp(r->words.item[i], "-o") == 0;
 
-		if (i)
-			text_add_string(out, fold && option ? "\n    " : " ");
-		text_add_string(out, r->words.item[i]);
+		word_text(r, i, &word);
+		if (i && fold && (option || (out->len - start + 1 + word.len >= LINE_LIMIT && strcmp(r->words.item[i - 1], "-o") != 0))) {
+			text_add_string(out, "\n");
+			start = out->len;
+			text_add_string(out, "    ");
+		} else if (i)
+			text_add_byte(out, ' ');
+		text_add(out, text_span(&word));
 	}
 }
 
@@ -109,15 +130,51 @@ print_part(const struct postconf *p, const struct master_row *r, const char *nam
 		printf("%s/%s/%s = %s\n", r->service, master_type_name(r->type), name, value);
 }
 
+static void
+print_field(const struct postconf *p, const struct master_row *r, size_t field)
+{
+	autotext struct text value = {0};
+
+	text_add_string(&value, field + 1 < MASTER_FIELDS ? r->field[field] : "");
+	for (size_t i = 0; field + 1 == MASTER_FIELDS && i < r->words.count; i++) {
+		if (i)
+			text_add_byte(&value, ' ');
+		word_text(r, i, &value);
+	}
+	print_part(p, r, known_fields[field].name, text_string(&value));
+}
+
 int
 print_master_fields(const struct postconf *p)
 {
 	for (size_t i = 0; i < p->master->count; i++)
 		for (size_t f = 0; f < MASTER_FIELDS; f++)
 			if (wants_third(p, p->master->row[i], known_fields[f].name))
-				print_part(p, p->master->row[i], known_fields[f].name,
-				           p->master->row[i]->field[f]);
+				print_field(p, p->master->row[i], f);
 	return 0;
+}
+
+/* With $service_name, and the line's other options before main.cf. */
+static void
+expand_option(const struct postconf *p, const struct master_row *r, const char *value, struct text *out)
+{
+	struct faults         faults = {0};
+	autofree char        *service = mem_format("service_name=%s", r->service);
+	struct main_cf       *cf = main_cf_read(p->directory, &faults);
+
+	main_cf_know(cf, site_params);
+	main_cf_override(cf, span_of(service), "", 0, NULL);
+	for (size_t o = 0; o < r->options.count; o++)
+		main_cf_override(cf, span_of(r->options.item[o]), "", 0, NULL);
+	main_cf_expand(cf, span_of(value), out, NULL);
+	main_cf_free(cf);
+	faults_free(&faults);
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 int
@@ -126,13 +183,19 @@ print_master_options(const struct postconf *p)
 	for (size_t i = 0; i < p->master->count; i++) {
 		const struct master_row *r = p->master->row[i];
 
+		qsort(r->options.item, r->options.count, sizeof *r->options.item, by_text);
 		for (size_t o = 0; o < r->options.count; o++) {
 			autofree char *name = mem_string(r->options.item[o]);
 			char          *value = strchr(name, '=');
 
+			autotext struct text expanded = {0};
+
 			*value++ = '\0';
-			if (wants_third(p, r, name))
-				print_part(p, r, name, value);
+			if (!wants_third(p, r, name))
+				continue;
+			if (p->expand)
+				expand_option(p, r, value, &expanded);
+			print_part(p, r, name, p->expand ? text_string(&expanded) : value);
 		}
 	}
 	return 0;

@@ -9,6 +9,7 @@
 #include "cmd/known.h"
 #include "cmd/postconf.h"
 #include "config/catalogue.h"
+#include "config/expand.h"
 #include "config/list.h"
 #include "config/site.h"
 
@@ -64,6 +65,35 @@ is_class(const struct postconf *p, const char *name)
 	return yes;
 }
 
+struct mention {
+	struct span name;
+	bool        found;
+};
+
+static void
+compare_name(void *context, struct span name)
+{
+	struct mention *m = context;
+
+	m->found |= span_equal(m->name, name);
+}
+
+/* A value of -o in master.cf uses it. */
+static bool
+is_used_by_master(const struct postconf *p, const char *name)
+{
+	struct mention m = {.name = span_of(name)};
+
+	for (size_t i = 0; p->master && i < p->master->count; i++)
+		for (size_t o = 0; o < p->master->row[i]->options.count; o++) {
+			const char *value = strchr(p->master->row[i]->options.item[o], '=');
+
+			if (value)
+				expand_names(span_of(value + 1), compare_name, &m);
+		}
+	return m.found;
+}
+
 static bool
 names_known(void *context, const char *name)
 {
@@ -71,7 +101,35 @@ names_known(void *context, const char *name)
 
 	if (p->programs.count == 0 && catalogue_find(span_of(name)))
 		return true;     /* nobody was there to say what it has */
-	return generated_default(p, name) != NULL || is_class(p, name);
+	return generated_default(p, name) != NULL || is_class(p, name) || is_used_by_master(p, name);
+}
+
+/* The class of -C that a name belongs to. */
+static int
+class_of(const struct postconf *p, const char *name)
+{
+	if (generated_default(p, name))
+		return CLASS_SERVICE;
+	return main_cf_default(p->cf, name) ? CLASS_BUILTIN : CLASS_USER;
+}
+
+/* What local and smtpd expand themselves, each time with other values. */
+static bool
+is_raw(const struct postconf *p, const char *name)
+{
+	static const char *const raw[] = {
+		"command_execution_directory", "default_rbl_reply", "forward_path", "luser_relay", "mailbox_command",
+		"postscreen_reject_footer", "smtpd_reject_footer",
+	};
+
+	for (size_t i = 0; i < COUNT(raw); i++)
+		if (strcmp(raw[i], name) == 0)
+			return true;
+	for (size_t i = 0; i < p->programs.count; i++)
+		for (const struct param *r = p->programs.item[i].params; r->name; r++)
+			if (r->type == PARAM_RAW && strcmp(r->name, name) == 0)
+				return true;
+	return false;
 }
 
 static void
@@ -160,12 +218,13 @@ print_parameter(const struct postconf *p, const char *name)
 	const char          *value = raw_value(p, name);
 	autotext struct text expanded = {0}, out = {0};
 	struct fault         why = {0};
+	bool                 expand = p->expand && !is_raw(p, name);
 
 	if (!value)
 		return -1;
-	if (p->expand && main_cf_expand(p->cf, span_of(value), &expanded, &why) < 0)
+	if (expand && main_cf_expand(p->cf, span_of(value), &expanded, &why) < 0)
 		log_warning("%s: %s", name, fault_text(&why));
-	if (p->expand)
+	if (expand)
 		value = text_string(&expanded);
 	if (p->hide_value)
 		text_add_string(&out, name);
@@ -222,8 +281,32 @@ check_option(const struct postconf *p, const struct master_row *r, const char *o
 	while ((other = main_cf_next(p->cf, &at)))
 		if (strchr(other->value, '$') && strstr(other->value, name))
 			return;
-	faults_warn(faults, "%s: unused parameter: %s/%s/%s=%s", r->file, r->service,
-	            master_type_name(r->type), name, value);
+	faults_warn(faults, "%s: unused parameter: %s=%s", r->file, name, value);
+}
+
+static void
+check_options(const struct postconf *p, struct faults *faults)
+{
+	for (size_t i = 0; p->master && i < p->master->count; i++)
+		for (size_t o = 0; o < p->master->row[i]->options.count; o++)
+			check_option(p, p->master->row[i], p->master->row[i]->options.item[o], faults);
+}
+
+void
+print_unused(const struct postconf *p, bool of_main)
+{
+	struct faults faults = {0};
+
+	if (p->quiet)
+		return;
+	fflush(stdout);
+	if (of_main)
+		main_cf_check(p->cf, names_known, (void *)(uintptr_t)p, &faults);
+	check_options(p, &faults);
+	for (int i = 0; i < faults.warnings; i++)      /* -W and start tell the rest */
+		if (strstr(faults.warning[i], ": unused parameter: "))
+			log_warning("%s", faults.warning[i]);
+	faults_free(&faults);
 }
 
 int
@@ -233,10 +316,7 @@ print_warnings(const struct postconf *p)
 	int           outcome;
 
 	main_cf_check(p->cf, names_known, (void *)(uintptr_t)p, &faults);
-	for (size_t i = 0; i < p->master->count; i++)
-		for (size_t o = 0; o < p->master->row[i]->options.count; o++)
-			check_option(p, p->master->row[i], p->master->row[i]->options.item[o],
-			             &faults);
+	check_options(p, &faults);
 	faults_log(&faults);
 	outcome = faults.errors ? 1 : 0;
 	faults_free(&faults);
@@ -256,13 +336,11 @@ print_parameters(const struct postconf *p)
 	else {
 		names = names_collect(p);
 		for (char **n = names; *n; n++)
-			if (p->defaults || is_shown(p, *n, &unused))
+			if ((p->defaults || is_shown(p, *n, &unused)) && class_of(p, *n) & (int)p->classes)
 				print_parameter(p, *n);
 	}
-	fflush(stdout);
-	for (int i = 0; i < unused.warnings; i++)      /* -W and start tell the rest */
-		if (strstr(unused.warning[i], ": unused parameter: "))
-			log_warning("%s", unused.warning[i]);
 	faults_free(&unused);
+	if (!p->defaults)
+		print_unused(p, true);
 	return 0;
 }

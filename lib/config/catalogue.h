@@ -28,4 +28,8 @@ struct catalogue_row {
 const struct catalogue_row *catalogue_find(struct span name);     /* or NULL */
 const struct catalogue_row *catalogue_at(size_t index);           /* in order of name; NULL at the end */
 
+/* grades.c: 'A' 'B' 'C', or '-' for a name that is not graded; and the graded names in order. */
+char        catalogue_importance(struct span name);
+const char *catalogue_graded_at(size_t index);                    /* NULL at the end */
+
 #endif

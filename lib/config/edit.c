@@ -44,23 +44,32 @@ add_line(struct text *out, struct span line)
 }
 
 static void
-apply(struct edit *e, struct span line, bool first, struct text *out)
+apply(struct edit *e, enum edit_kind kind, struct span line, bool first, struct text *out)
 {
 	if (!e)
 		add_line(out, line);
 	else if (e->action == EDIT_COMMENT) {
 		text_add_byte(out, '#');
 		add_line(out, line);
-	} else if (e->action == EDIT_SET && first && !e->done)
+	} else if (e->action == EDIT_SET && first && !e->done && kind == EDIT_MAIN)
 		add_line(out, span_of(e->line));
 	if (e && first)
 		e->done = true;
 }
 
+/* As Postfix does it: a line of master.cf comes behind the comments that stood within and behind the old one. */
+static struct edit *
+settle(struct edit *pending, struct text *out)
+{
+	if (pending)
+		add_line(out, span_of(pending->line));
+	return NULL;
+}
+
 void
 edit_text(struct span in, enum edit_kind kind, struct edit *edits, size_t count, struct text *out)
 {
-	struct edit *current = NULL;
+	struct edit *current = NULL, *pending = NULL;
 	struct span  line;
 
 	while (in.len) {
@@ -68,12 +77,16 @@ edit_text(struct span in, enum edit_kind kind, struct edit *edits, size_t count,
 		if (is_comment(line))
 			add_line(out, line);
 		else if (line.at[0] == ' ' || line.at[0] == '\t')
-			apply(current, line, false, out);
+			apply(current, kind, line, false, out);
 		else {
+			pending = settle(pending, out);
 			current = find_edit(line, kind, edits, count);
-			apply(current, line, true, out);
+			if (current && kind == EDIT_MASTER && current->action == EDIT_SET && !current->done)
+				pending = current;
+			apply(current, kind, line, true, out);
 		}
 	}
+	settle(pending, out);
 	for (size_t i = 0; i < count; i++)
 		if (edits[i].action == EDIT_SET && !edits[i].done)
 			add_line(out, span_of(edits[i].line));

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/config/libconfig.a
 lib_config_libconfig_a_SOURCES = \
-	lib/config/catalogue.c lib/config/catalogue.h \
+	lib/config/catalogue.c lib/config/grades.c lib/config/catalogue.h \
 	lib/config/edit.c lib/config/edit.h \
 	lib/config/expand.c lib/config/expand.h \
 	lib/config/faults.c lib/config/faults.h \
