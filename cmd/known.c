@@ -12,6 +12,18 @@ const struct param known_params[] = {
 	STRING("maillog_file_rotate_suffix", NULL, "%Y%m%d-%H%M%S",
 	       "what `postern logrotate` adds to the name"),
 	STRING("maillog_file_compressor", NULL, "gzip", "what it runs on the old file"),
+	STRING("service_name", NULL, "", "read only: the first column of the line in master.cf"),
+	STRING("process_name", NULL, "", "read only: the name of the program"),
+	STRING("fallback_relay", NULL, "", "old spelling: smtp_fallback_relay when that is not set"),
+	STRING("virtual_maps", NULL, "", "old spelling: virtual_alias_maps when that is not set"),
+	LIST("master_service_disable", NULL, "", "lines of master.cf that are left out: type, or service.type"),
+	LIST("multi_instance_directories", NULL, "", "configuration directories of further instances (postmulti)"),
+	BOOLEAN("multi_instance_enable", NULL, "no", "postmulti starts this instance"),
+	STRING("multi_instance_group", NULL, "", "what postmulti -g names"),
+	STRING("multi_instance_wrapper", NULL, "", "what postern runs instead of itself for all instances"),
+	LIST("postmulti_start_commands", NULL, "start", "commands that postmulti runs for enabled instances, in order"),
+	LIST("postmulti_stop_commands", NULL, "stop abort drain quick-stop", "commands that it runs in reverse order"),
+	LIST("postmulti_control_commands", NULL, "reload flush", "commands that it runs for enabled instances"),
 	END_OF_PARAMS
 };
 

@@ -67,3 +67,5 @@ installed-programs:
 	@echo $(sbin_PROGRAMS) $(pkglibexec_PROGRAMS)
 DIRECT_TESTS += t/system/manual.sh
 EXTRA_DIST += t/system/manual.sh
+DIRECT_TESTS += t/system/states.py t/system/postconf_compat.py
+EXTRA_DIST += t/system/states.py t/system/postconf_compat.py

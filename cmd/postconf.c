@@ -144,7 +144,7 @@ run(struct postconf *p, char what)
 	if (what == 'l')
 		return puts("flock\nfcntl\ndotlock") < 0;
 	if (what == 'a' || what == 'A')
-		return puts(what == 'a' ? "cyrus\ndovecot" : "cyrus") < 0;
+		return puts(what == 'a' ? "dovecot" : "cyrus") < 0;
 	if (edit && p->n_words == 0)
 		log_fatal("-e, -X, and -# need an operand");
 	if (what == 'p' && edit)

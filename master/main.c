@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "config/expand.h"
 #include "config/site.h"
 #include "master/posts.h"
 #include "master/texts.h"
@@ -137,6 +138,19 @@ configuration_is_good(void)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* In Postfix's words: log watchers know them. */
+static void
+tell_old_defaults(void)
+{
+	static const char *const level = "3.6";
+
+	if (expand_level(span_of(site.compatibility_level)) >= expand_level(span_of(level)))
+		return;
+	log_info("Postfix is using backwards-compatible default settings");
+	log_info("See http://www.postfix.org/COMPATIBILITY_README.html for details");
+	log_info("To disable backwards compatibility use \"postconf compatibility_level=%s\" and \"postfix reload\"", level);
+}
+
 static void
 reload(void)
 {
@@ -162,6 +176,7 @@ reload(void)
 	self.plan = fresh;
 	for (size_t i = 0; i < before.count; i++)
 		post_retire(before.post[i]);
+	tell_old_defaults();
 	log_info("reload -- version %s, configuration %s", site.mail_version, environment.config_directory);
 }
 
@@ -509,6 +524,7 @@ main(int argc, char **argv)
 	tell_faults(&faults);
 	catch_signals();
 	self.deadline = clock_after(START_MS);
+	tell_old_defaults();
 	log_info("daemon started -- version %s, configuration %s", site.mail_version, environment.config_directory);
 	supervise();
 	endpoints_close(&self.plan);

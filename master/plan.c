@@ -84,6 +84,19 @@ is_idle_line(const struct job *job, const struct master_row *row)
 	       (strcmp(row->command, "bounce") == 0 && strcmp(row->service, "bounce") != 0);
 }
 
+/* master_service_disable: "inet", "submission.inet" */
+static bool
+is_disabled(const struct plan *p, const struct master_row *row)
+{
+	autofree char *full = mem_format("%s.%s", row->service, master_type_name(row->type));
+	struct span    rest = span_of(main_cf_string(p->cf, "master_service_disable")), word;
+
+	while (span_next(&rest, ", \t\r\n", &word))
+		if (span_is(word, full) || span_is(word, master_type_name(row->type)))
+			return true;
+	return false;
+}
+
 static int
 explicit_limit(const struct plan *p, const struct master_row *row)
 {
@@ -104,7 +117,7 @@ take_row(struct plan *p, const struct master_row *row, struct faults *faults)
 		           row->line, row->service, row->command);
 		return;
 	}
-	if (is_idle_line(job, row))
+	if (is_idle_line(job, row) || is_disabled(p, row))
 		return;
 	post = add_post(p, row->service, row->type, row->command);
 	free(post->place);

@@ -226,6 +226,21 @@ def test_lazy():
         t.ok(len(i.named("spawn")) == 1, "one of them")
 
 
+def test_disable():
+    a, b = free_port(), free_port()
+    with Instance(f"master_service_disable = 127.0.0.1:{b}.inet, fifo\n", line(a) + line(b) + "f fifo n - n - - smtpd\n",
+                  programs=ECHO, only=ONLY) as i:
+        t.ok(i.start().returncode == 0 and try_pid(a) and not try_pid(b), "master_service_disable: a line is left out")
+        t.ok(not os.path.exists(i.dir + "/queue/public/f"), "and all of a type")
+        i.run("stop")
+        i.main = i.main.replace("compatibility_level = 3.6\n", "")
+        i.configure("", line(a))
+        i.start()
+        t.ok(wait_for(lambda: all(l in i.log() for l in ("Postfix is using backwards-compatible default settings",
+                                        'To disable backwards compatibility use "postconf compatibility_level=3.6" and "postfix reload"'))),
+             "an old compatibility_level is told in Postfix's words", i.log())
+
+
 def test_two():
     a, b = free_port(), free_port()
     with Instance(master=line(a), programs=ECHO, only=ONLY) as i, Instance(master=line(b), programs=ECHO, only=ONLY) as k:
@@ -307,6 +322,7 @@ test_reload_limit()
 test_types()
 test_errors()
 test_lazy()
+test_disable()
 test_two()
 test_foreground()
 t.end()

@@ -324,7 +324,7 @@ UNIT_TEST(editing)
 	          edits, COUNT(edits), &out);
 	ck_assert_str_eq(text_string(&out), "# top\n\na = new\n # kept\nab = 3\n#c = 1\n#\t2\nd=4\nz = 1\n");
 	edit_text(SPAN("smtp inet n\n  -o a=b\nsmtp   unix - - -\n  -o c=d\n# end\n"), EDIT_MASTER, &row, 1, &rows);
-	ck_assert_str_eq(text_string(&rows), "smtp inet n\n  -o a=b\nsmtp unix x\n# end\n");
+	ck_assert_str_eq(text_string(&rows), "smtp inet n\n  -o a=b\n# end\nsmtp unix x\n");
 }
 END_TEST
 
