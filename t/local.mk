@@ -65,5 +65,5 @@ crash: all
 
 DIRECT_TESTS += t/crash/kill_loop.py t/system/content.py t/system/bounces.py t/system/clients.py t/system/disk_full.py
 EXTRA_DIST += $(DIRECT_TESTS) t/system/sink.py t/system/whole.py
-DIRECT_TESTS += t/system/milter.py
+DIRECT_TESTS += t/system/milter.py t/system/milter_real.py
 EXTRA_DIST += t/system/milter_peer.py
