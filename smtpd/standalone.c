@@ -292,6 +292,7 @@ relax(void)
 	settings.content_filter = "";
 	list_free(&settings.milters); /* pickup's come: non_smtpd_milters */
 	list_free(&settings.milter_maps);
+	limits_prepare();
 }
 
 static void

@@ -53,12 +53,18 @@ read_stressed(struct faults *faults)
 }
 
 void
-stress_prepare(struct faults *faults)
+limits_prepare(void)
 {
 	calm = (struct limits){.stressed = settings.stress[0], .timeout = settings.timeout, .starttls_timeout = settings.starttls_timeout,
 	                       .hard_error_limit = settings.hard_error_limit, .junk_command_limit = settings.junk_command_limit,
 	                       .per_request_deadline = settings.per_request_deadline};
 	stressed = calm;
+}
+
+void
+stress_prepare(struct faults *faults)
+{
+	limits_prepare();
 	stressed.stressed = true;
 	set_stress("yes", faults);
 	read_stressed(faults);

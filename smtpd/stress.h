@@ -17,6 +17,9 @@ struct limits {
 	bool    per_request_deadline;
 };
 
+/* From the settings alone: for one session that nobody waits for (sendmail -bs). */
+void limits_prepare(void);
+
 /* From the settings, and again with stress=yes: at start. */
 void stress_prepare(struct faults *);
 

@@ -116,15 +116,16 @@ thread_free(struct thread *t)
 	free(t);
 }
 
-/* Those on the list have nothing left to do but to return: joining them is short. */
+/* Those on the list have nothing left to do but to return: joining them is short. `last` is
+ * the caller when it ends itself: somebody else will join it. */
 static void
-bury_ended(void)
+bury_ended(struct thread *last)
 {
 	struct thread *t, *next;
 
 	monitor_enter(&pool.lock);
 	t = pool.ended;
-	pool.ended = NULL;
+	pool.ended = last;
 	monitor_leave(&pool.lock);
 	for (; t; t = next) {
 		next = t->next;
@@ -159,18 +160,18 @@ wait_for_task(struct thread *t)
 
 	monitor_enter(&pool.lock);
 	t->run = NULL;
+	t->next = NULL;
 	if (pool.n_spare < SPARE_MAX) {
 		t->next = pool.spare;
 		pool.spare = t;
 		pool.n_spare++;
 		while (!t->run)
 			pthread_cond_wait(&t->called, &pool.lock.mutex);
-	} else {
-		t->next = pool.ended;
-		pool.ended = t;
 	}
 	called = t->run != NULL;
 	monitor_leave(&pool.lock);
+	if (!called)
+		bury_ended(t);
 	return called;
 }
 
@@ -242,7 +243,7 @@ task_start(void (*run)(void *), void *argument, struct fault *why)
 
 	if (give_to_spare(run, argument))
 		return 0;
-	bury_ended();
+	bury_ended(NULL);
 	t = thread_new(run, argument);
 	error = thread_start(t);
 	if (error) {

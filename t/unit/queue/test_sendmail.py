@@ -224,6 +224,7 @@ bodies = [read_message(h.queue + "/incoming/" + f)[2] for f in h.messages("incom
 tap.ok(any(b.endswith(text.split(b"\n\n", 1)[1].replace(b"\n", b"\r\n")) for b in bodies), "bytes arrive as they were")
 
 # --- killed between commit and removal: queued once ---
+h.wait(lambda: not drops())
 h.stop("pickup")
 tap.ok(sendmail("once@example.net")[0] == 0 and len(drops()) == 1, "dropped while pickup is away")
 (once,) = drops()
