@@ -95,8 +95,8 @@ static void
 note_type(struct mime_stream *s, struct span value)
 {
 	autoarena struct arena *a = arena_new();
-	struct span             type, subtype;
-	struct mime_params      params;
+	struct span             type = SPAN_NONE, subtype = SPAN_NONE;   /* what cannot be read stays so */
+	struct mime_params      params = {0};
 	struct mime_param       boundary;
 
 	if (s->has_type)

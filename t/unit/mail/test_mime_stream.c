@@ -41,6 +41,10 @@ static const struct {
 	 "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A4\r\n--a\r\n\r\nx\r\n--a--\r\n"},
 	{"no empty line behind the header", "Content-Type: text/plain\r\n\xc3\xa4\xc3\xa4\r\n",
 	 "Content-Type: text/plain\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A4=C3=A4\r\n"},
+	{"a type that is none", "MIME-Version: 1.0\r\nContent-Type: \"\r\n\r\n\xe4\r\n",
+	 "MIME-Version: 1.0\r\nContent-Type: \"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=E4\r\n"},
+	{"an empty type", "MIME-Version: 1.0\r\nContent-Type:\r\n\r\n\xe4\r\n",
+	 "MIME-Version: 1.0\r\nContent-Type:\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=E4\r\n"},
 	{"no line end at the end", "MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n\xe4", "MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=E4"},
 };
 
