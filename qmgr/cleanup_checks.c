@@ -108,8 +108,9 @@ log_action(const struct check *c, const char *action, struct span line, struct s
 
 /* "5.7.1 text" or "text". */
 static enum verdict
-reject(const struct check *c, struct span text)
+reject(const struct check *c, struct span line, struct span text)
 {
+	autotext struct text shown = {0};
 	char        status[16] = "5.7.1";
 	struct span rest = text, word;
 
@@ -122,6 +123,10 @@ reject(const struct check *c, struct span text)
 	}
 	if (text.len == 0)
 		text = SPAN("message content rejected");
+	else
+		text_add_format(&shown, "%s ", status);
+	text_add(&shown, text);
+	log_action(c, "reject", line, text_span(&shown));
 	message_refuse(c->m, status, c->why, "%.*s", SPAN_ARGS(text));
 	return STOP;
 }
@@ -146,10 +151,8 @@ act(const struct check *c, struct span line, struct span value, struct span *tex
 	if (!span_next(text, " \t", &action))
 		return PASS;
 	*text = span_trim(*text);
-	if (span_is_nocase(action, "REJECT")) {
-		log_action(c, "reject", line, *text);
-		return reject(c, *text);
-	}
+	if (span_is_nocase(action, "REJECT"))
+		return reject(c, line, *text);
 	if (span_is_nocase(action, "WARN"))
 		log_action(c, "warning", line, *text);
 	else if (span_is_nocase(action, "INFO"))
