@@ -319,6 +319,17 @@ check_tempfail(const char *name, const char *value, struct faults *faults)
 		faults_add(faults, "%s: \"%s\" is none of: defer_if_permit defer", name, value);
 }
 
+/* Without a queue file milters see envelopes at most. */
+static void
+warn_of_blind_milters(struct faults *faults)
+{
+	const struct setting *s = main_cf_setting(service->main_cf, "smtpd_milters");
+
+	if (settings.proxy_filter[0] && s && s->value[0])
+		faults_warn(faults, "smtpd_milters see no content of mail that goes to smtpd_proxy_filter: "
+		            "set them for the service behind the filter");
+}
+
 /* What would let in what it should keep out, if it were ignored. */
 static void
 refuse_bad(struct faults *faults)
@@ -443,6 +454,7 @@ settings_prepare(struct fault *why)
 	make_sasl(&faults);
 	make_forbidden(&faults);
 	refuse_bad(&faults);
+	warn_of_blind_milters(&faults);
 	make_rules(&faults);
 	faults_log(&faults);
 	outcome = faults_first(&faults, why);

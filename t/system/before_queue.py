@@ -237,13 +237,21 @@ with Instance(main=MAIN, master=MASTER) as i:
     t.ok(got.startswith("421 4.3.0 "), "half a header: in time", got)
 
     # Debian's spampd, which speaks ESMTP through
+    # it dies when nobody takes what it logs: so somebody listens on syslog's port
+    logged = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        logged.bind(("127.0.0.1", 514))
+    except OSError as e:
+        spampd, why = None, f"syslog's port: {e}"
+    else:
+        why = "no spampd here"
     if not spampd:
-        t.ok(True, "spampd # SKIP no spampd here")
+        t.ok(True, f"spampd # SKIP {why}")
     else:
         home = tempfile.mkdtemp(prefix="postern-spampd.")
         os.chmod(home, 0o777)
         words = [spampd, f"--host=127.0.0.1:{spampd_port}", f"--relayhost=127.0.0.1:{back}", "--nodetach", "--local-only",
-                 f"--pid={home}/pid", f"--homedir={home}", "--children=2", "--tagall", "--user=nobody" if os.getuid() == 0 else f"--user={os.getuid()}",
+                 f"--pid={home}/pid", "--children=2", "--tagall", "--logsock=inet", "--user=nobody" if os.getuid() == 0 else f"--user={os.getuid()}",
                  "--group=nogroup" if os.getuid() == 0 else f"--group={os.getgid()}"]
         p = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=open(f"{home}/err", "w"))
 
