@@ -107,6 +107,7 @@ struct screened {
 	unsigned             due, passed;              /* tests */
 	bool                 failed;                   /* something, so that nothing is passed */
 	struct text          refusal;                  /* of every RCPT; empty: none, he may go on */
+	bool                 spoke;                    /* too soon, and that counts */
 	bool                 stays;                    /* he is not handed over in this session */
 };
 

@@ -416,8 +416,10 @@ wait_and_see(struct early *e)
 				take_answer(e, &e->asked[i]);
 		if (p[0].revents)
 			look_at_client(e);
-		if (e->spoke && !spoke && (e->s->due & 1u << TEST_PREGREET) &&
-		    screen_fail(e->s, screen.greet_action, "521 5.5.1 Protocol error\r\n", "550 5.5.1 Protocol error"))
+		if (!e->spoke || spoke || !(e->s->due & 1u << TEST_PREGREET))
+			continue;
+		e->s->spoke = screen.greet_action != SCREEN_IGNORE;
+		if (screen_fail(e->s, screen.greet_action, "521 5.5.1 Protocol error\r\n", "550 5.5.1 Protocol error"))
 			return true;
 	}
 	return false;

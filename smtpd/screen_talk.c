@@ -26,6 +26,7 @@ struct talk {
 	struct arena    *arena;                /* of the transaction */
 	const char      *where;                /* the verb, in capitals */
 	char             helo[256], protocol[8];
+	bool             bare;                 /* of the line that is looked at */
 	bool             over, gone, has_sender, tried, is_tls, esmtp;
 	struct span      sender;
 	unsigned         failed;               /* tests, here */
@@ -130,12 +131,19 @@ reply(struct talk *t, const char *format, ...)
 		t->gone = t->over = true;
 }
 
+/* A bare newline is told by the line that it ended, anything else by the verb before it. */
 static void
 log_behaviour(struct talk *t, const char *what, const struct span *bytes)
 {
 	autotext struct text line = {0};
 
-	text_add_format(&line, "%s from %s after %s", what, t->s->label, t->where);
+	text_add_format(&line, "%s from %s after ", what, t->s->label);
+	if (t->bare) {
+		screen_escape(*bytes, 100, &line);
+		log_info("%s", text_string(&line));
+		return;
+	}
+	text_add_string(&line, t->where);
 	if (bytes) {
 		text_add_string(&line, ": ");
 		screen_escape(*bytes, 100, &line);
@@ -243,6 +251,8 @@ do_ehlo(struct talk *t, struct span argument)
 		text_add_string(&out, "250-DSN\r\n");
 	if (site.smtputf8_enable && (has & SMTP_HAS_SMTPUTF8))
 		text_add_string(&out, "250-SMTPUTF8\r\n");
+	if (has & SMTP_HAS_CHUNKING)
+		text_add_string(&out, "250-CHUNKING\r\n");
 	out.at[span_find_last(span_first(text_span(&out), out.len - 1), '\n') + 4] = ' ';
 	if (conn_write(t->conn, text_span(&out), &t->why) < 0)
 		t->gone = t->over = true;
@@ -309,21 +319,29 @@ do_rcpt(struct talk *t, struct span argument)
 	reply(t, "%s", refusal);
 }
 
+/* Content would follow that nobody wants, of BDAT whatever we say (RFC 3030, 2): we end here. */
+static void
+no_content(struct talk *t, const char *verb)
+{
+	bool needs_rcpt = !t->has_sender || !t->tried;
+
+	log_info("%s without valid RCPT from %s", verb, t->s->label);
+	reply(t, "%s", needs_rcpt ? "503 5.5.1 Error: need RCPT command" : "554 5.5.1 Error: no valid recipients");
+	t->tried = t->over = true;
+}
+
 static void
 do_data(struct talk *t, struct span argument)
 {
 	(void)argument;
-	if (!t->has_sender || !t->tried)
-		return reply(t, "503 5.5.1 Error: need RCPT command");
-	reply(t, "554 5.5.1 Error: no valid recipients");
+	no_content(t, "DATA");
 }
 
-/* Its chunk comes whatever we say (RFC 3030, 2): we end here. */
 static void
 do_bdat(struct talk *t, struct span argument)
 {
-	do_data(t, argument);
-	t->over = true;
+	(void)argument;
+	no_content(t, "BDAT");
 }
 
 static void
@@ -456,7 +474,7 @@ lost(struct talk *t)
 	} else if (t->why.class == FAULT_INPUT) {
 		log_behaviour(t, "COMMAND LENGTH LIMIT", NULL);
 		t->s->failed = true;
-		reply(t, "521 5.5.1 Command line too long");
+		reply(t, "421 %s Service unavailable - try again later", site.myhostname);
 	} else {
 		text_add_string(&line, "HANGUP after ");
 		screen_print_since(t->s, &line);
@@ -479,10 +497,12 @@ converse(struct talk *t)
 		if (screen.command_limit && ++t->commands > screen.command_limit) {
 			log_behaviour(t, "COMMAND COUNT LIMIT", NULL);
 			t->s->failed = true;
-			return reply(t, "421 4.7.0 %s Error: too many commands", site.myhostname);
+			return reply(t, "421 %s Service unavailable - try again later", site.myhostname);
 		}
+		t->bare = !crlf;
 		if (!crlf)
-			fail(t, TEST_BARE_NEWLINE, NULL);
+			fail(t, TEST_BARE_NEWLINE, &line);
+		t->bare = false;
 		if (!t->over)
 			command(t, line);
 	}
@@ -509,7 +529,8 @@ screen_talk(struct screened *s)
 
 	*t = (struct talk){.s = s, .arena = arena_new(), .conn = conn_new(take_fd(s->fd)), .where = "CONNECT", .protocol = "SMTP",
 	                   .sender = SPAN_NONE};
-	reply(t, "220 %s", screen.banner);
+	if (!s->spoke) /* he does not listen, and has his half */
+		reply(t, "220 %s", screen.banner);
 	converse(t);
 	settle(t);
 	conn_deadline(t->conn, clock_after(2000));

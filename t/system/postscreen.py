@@ -149,17 +149,16 @@ with Instance(master=MASTER) as i:
     setup("postscreen_greet_action = enforce\npostscreen_reject_footer = \\c, see http://x.example/$client_address\nsmtpd_reject_footer = never\n")
     with Client("127.0.0.12") as c:
         c.send("EHLO x.example\r\n")
-        t.ok(c.line().startswith("220-") and c.line() == "220 mail.example.net ESMTP Postfix", "enforce: he speaks with postscreen itself")
         e = c.reply()
-        t.ok(e.startswith("250-mail.example.net") and "PIPELINING" not in e and "250 SMTPUTF8" in e, "which offers no pipelining", e)
+        t.ok(e.startswith("220-mail.example.net ESMTP Postfix\n250-mail.example.net\n"), "enforce: he speaks with postscreen itself, and gets no second half", e)
+        t.ok("PIPELINING" not in e and e.endswith("250-SMTPUTF8\n250 CHUNKING"), "which offers no pipelining", e)
         t.ok(c.ask("MAIL FROM:<a@b.example>") == "250 2.1.0 Ok", "MAIL")
         t.ok(c.ask("RCPT TO:<u@here.example>") == "550 5.5.1 Protocol error, see http://x.example/127.0.0.12", "RCPT is refused, with a footer")
-        t.ok(c.ask("DATA").startswith("554 5.5.1 Error: no valid recipients"), "DATA")
         t.ok(c.ask("VRFY x") == "252 2.0.0 x" and c.ask("NOOP") == "250 2.0.0 Ok" and c.ask("RSET") == "250 2.0.0 Ok", "small verbs")
         t.ok(c.ask("FOO").startswith("502 5.5.2 Error: command not recognized"), "an unknown verb")
-        t.ok(c.ask("QUIT") == "221 2.0.0 Bye" and c.line() == "", "QUIT")
+        t.ok(c.ask("DATA") == "503 5.5.1 Error: need RCPT command, see http://x.example/127.0.0.12" and c.line() == "", "DATA ends it")
     t.ok(has(i, c, CONNECT, PREGREET, r"NOQUEUE: reject: RCPT from ME: 550 5\.5\.1 Protocol error; from=<a@b\.example>, to=<u@here\.example>, "
-             r"proto=ESMTP, helo=<x\.example>", "DISCONNECT ME"), "who he is stands in the log", about(i, c))
+             r"proto=ESMTP, helo=<x\.example>", "DATA without valid RCPT from ME", "DISCONNECT ME"), "who he is stands in the log", about(i, c))
 
     setup("postscreen_greet_action = drop\n")
     with Client("127.0.0.13") as c:
@@ -243,14 +242,14 @@ with Instance(master=MASTER) as i:
         c.line(), c.reply(), c.send("HELO x.example\n"), c.reply(), c.ask("MAIL FROM:<a@b.example>")
         t.ok(c.ask("RCPT TO:<u@here.example>").startswith("450 4.3.2"), "a bare newline is ignored by default")
         c.ask("QUIT")
-    t.ok(has(i, c, CONNECT, "BARE NEWLINE from ME after CONNECT", "NOQUEUE: .*", "DISCONNECT ME"), "BARE NEWLINE", about(i, c))
+    t.ok(has(i, c, CONNECT, r"BARE NEWLINE from ME after HELO x\.example", "NOQUEUE: .*", "DISCONNECT ME"), "BARE NEWLINE", about(i, c))
     setup(deep + "postscreen_bare_newline_action = drop\npostscreen_pipelining_action = drop\npostscreen_command_count_limit = 3\npostscreen_command_time_limit = 2s\n")
     with Client("127.0.0.45") as c:
         c.line(), c.reply(), c.send("HELO x.example\n")
         t.ok(c.reply() == "521 5.5.1 Protocol error", "or dropped")
     with Client("127.0.0.46") as c:
         c.line(), c.reply(), c.ask("NOOP"), c.ask("NOOP"), c.ask("NOOP")
-        t.ok(c.ask("NOOP") == "421 4.7.0 mail.example.net Error: too many commands", "command limit")
+        t.ok(c.ask("NOOP") == "421 mail.example.net Service unavailable - try again later", "command limit")
     t.ok(has(i, c, CONNECT, "COMMAND COUNT LIMIT from ME after NOOP", "DISCONNECT ME"), "COMMAND COUNT LIMIT", about(i, c))
     with Client("127.0.0.47") as c:
         c.line(), c.reply()
