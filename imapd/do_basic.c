@@ -3,6 +3,7 @@
  * do_basic.c - CAPABILITY NOOP CHECK LOGOUT ID ENABLE NAMESPACE
  */
 #include "imap_config.h"
+#include "net/conn_deflate.h"
 #include "mail/imap_body.h"
 #include "session.h"
 
@@ -10,7 +11,7 @@ void
 do_capability(struct imap_session *s)
 {
 	text_add_string(&s->out, "* CAPABILITY ");
-	imap_add_capabilities(&s->out);
+	imap_add_capabilities(s->compressed, &s->out);
 	imap_say(s, "%s", "");
 	imap_finish_synced(s, "OK Capability completed.");
 }
@@ -78,6 +79,33 @@ do_enable(struct imap_session *s)
 		}
 	imap_say(s, "%s", "");
 	imap_finish(s, "OK Enabled.");
+}
+
+/* RFC 4978: the answer is the last that goes out plain. */
+void
+do_compress(struct imap_session *s)
+{
+	struct conn_filter *filter;
+
+	if (!argument_is_atom(s->command.arguments, "DEFLATE")) {
+		imap_finish(s, "BAD Unknown compression mechanism.");
+		return;
+	}
+	if (s->compressed) {
+		imap_finish(s, "NO [COMPRESSIONACTIVE] DEFLATE is active already.");
+		return;
+	}
+	filter = conn_deflate_new();
+	if (!filter) {
+		imap_finish(s, "NO [LIMIT] No memory for compression.");
+		return;
+	}
+	imap_finish(s, "OK DEFLATE active.");
+	s->compressed = true;
+	if (conn_set_filter(s->conn, filter, &s->why) < 0) {
+		s->over = true;
+		s->end = "Connection closed";
+	}
 }
 
 void

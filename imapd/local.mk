@@ -7,7 +7,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/command.c imapd/command.h \
 	imapd/choose.c imapd/resync.c imapd/preview.c imapd/preview.h \
 	imapd/content.c imapd/content.h \
-	imapd/do_append.c imapd/do_basic.c imapd/do_fetch.c imapd/do_idle.c imapd/do_list.c \
+	imapd/do_append.c imapd/do_basic.c imapd/do_multisearch.c imapd/do_fetch.c imapd/do_idle.c imapd/do_list.c \
 	imapd/do_mailbox.c imapd/do_search.c imapd/do_select.c imapd/do_status.c imapd/do_store.c imapd/status.h \
 	imapd/fetch_items.c imapd/fetch_items.h \
 	imapd/flags.c imapd/flags.h \
@@ -20,15 +20,15 @@ imapd_libimapd_a_SOURCES = \
 	imapd/sort.c imapd/sort.h imapd/thread.c \
 	imapd/session.c imapd/session.h \
 	imapd/view.c imapd/view.h
-IMAPD_LIBS = imapd/libimapd.a $(STORE_LIBS)
+IMAPD_LIBS = imapd/libimapd.a $(STORE_LIBS) $(ZLIB_LIBS)
 
 noinst_PROGRAMS += t/system/imapd_stdio
 t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
 t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_system_imapd_stdio_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) \
-	$(FLOOR1_LIBS)
-DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py
-EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py
+	$(FLOOR1_LIBS) $(ZLIB_LIBS)
+DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_compress.py
+EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_compress.py
 
 UNIT_TESTS += t/unit/imapd/test_grammar
 t_unit_imapd_test_grammar_SOURCES = t/unit/imapd/test_grammar.c t/unit/unit.h
@@ -50,8 +50,8 @@ t_fuzz_fuzz_imap_LDADD = $(IMAPD_LIBS)
 
 pkglibexec_PROGRAMS += imapd/imapd imapd/imap-login
 imapd_imapd_SOURCES = imapd/main.c
-imapd_imapd_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS)
+imapd_imapd_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
 imapd_imap_login_SOURCES = imapd/imap_login.c
-imapd_imap_login_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS)
+imapd_imap_login_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
 DIRECT_TESTS += t/talk/mailbox.sh
 EXTRA_DIST += t/talk/mailbox.sh t/talk/imap t/talk/pop3

@@ -47,6 +47,8 @@ static const struct verb {
 	{ "STATUS",      "6.3.10",    IMAP_AUTHENTICATED, false, false, 2, 2,    do_status },
 	{ "GETMETADATA", "RFC 5464",  IMAP_AUTHENTICATED, false, false, 2, 3,    do_getmetadata },
 	{ "SETMETADATA", "RFC 5464",  IMAP_AUTHENTICATED, false, false, 2, 2,    do_setmetadata },
+	{ "COMPRESS",    "RFC 4978",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_compress },
+	{ "ESEARCH",     "RFC 7377",  IMAP_AUTHENTICATED, false, false, 1, 9999, do_esearch },
 	{ "APPEND",      "6.3.11",    IMAP_AUTHENTICATED, false, false, 1, 1,    do_append },
 	{ "REPLACE",     "RFC 8508",  IMAP_SELECTED,      true,  false, 2, 2,    do_replace },
 	{ "CHECK",       "6.4.1",     IMAP_SELECTED,      false, false, 0, 0,    do_noop },
@@ -294,9 +296,11 @@ open_mail(struct imap_session *s, struct fault *why)
 }
 
 void
-imap_add_capabilities(struct text *out)
+imap_add_capabilities(bool compressed, struct text *out)
 {
 	text_add_string(out, IMAP_CAPABILITIES);
+	if (!compressed) /* RFC 4978, 3: announced until it is on */
+		text_add_string(out, " COMPRESS=DEFLATE");
 	text_add_format(out, " APPENDLIMIT=%lld", (long long)imap_config.max_message); /* RFC 7889 */
 }
 
@@ -305,7 +309,7 @@ greet(struct imap_session *s)
 {
 	autotext struct text can = {0};
 
-	imap_add_capabilities(&can);
+	imap_add_capabilities(s->compressed, &can);
 	if (s->user->tag)
 		imap_say(s, "%s OK [CAPABILITY %s] Logged in", s->user->tag, text_string(&can));
 	else

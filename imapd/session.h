@@ -28,7 +28,7 @@
 	"UIDPLUS MOVE SPECIAL-USE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT " \
 	"THREAD=REFERENCES THREAD=REFS ESORT PARTIAL SAVEDATE OBJECTID PREVIEW STATUS=SIZE INPROGRESS UIDONLY " \
 	"BINARY MULTIAPPEND CATENATE URL-PARTIAL REPLACE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS LIST-METADATA METADATA " \
-	"UTF8=ACCEPT IMAP4rev2"
+	"UTF8=ACCEPT MULTISEARCH IMAP4rev2"
 
 struct imap_user {
 	const char *name, *home;      /* for %u, %h and the log */
@@ -66,6 +66,7 @@ struct imap_session {
 	struct text             out;         /* untagged responses being made */
 	struct fault            why;
 	const char             *end;         /* for the log; set when over */
+	bool                    compressed;
 	bool                    over;
 	bool                    answered;    /* the tagged response is out */
 	struct command_input   *input;       /* of this command; for APPEND, which reads on */
@@ -74,7 +75,7 @@ struct imap_session {
 };
 
 /* "IMAP4rev1 ..." with what depends on the configuration */
-void imap_add_capabilities(struct text *out);
+void imap_add_capabilities(bool compressed, struct text *out);
 
 /* Untagged lines; lost connections are noticed at the end of the command. */
 void imap_say(struct imap_session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -116,6 +117,8 @@ void do_list(struct imap_session *);
 void do_lsub(struct imap_session *);
 void do_getmetadata(struct imap_session *);
 void do_setmetadata(struct imap_session *);
+void do_compress(struct imap_session *);
+void do_esearch(struct imap_session *);
 void do_append(struct imap_session *);
 void do_replace(struct imap_session *);
 void append_drain(struct imap_session *);   /* literals that nobody took */

@@ -31,6 +31,9 @@ struct conn {
 	int64_t     deadline, patience;
 	struct text in, out;
 	size_t      in_start;            /* what was read of `in` */
+	struct conn_filter *filter;      /* owned; NULL: none */
+	struct text raw;                 /* with a filter: received, not yet decoded */
+	bool        more;                /* the filter may give more without more input */
 	bool        dead;
 	uint64_t    bytes_in, bytes_out;
 };
@@ -70,6 +73,9 @@ conn_free(struct conn *c)
 		close(c->out_fd);
 	if (c->in.at)
 		mem_wipe(c->in.at, c->in.room);
+	if (c->filter)
+		c->filter->release(c->filter);
+	text_free(&c->raw);
 	text_free(&c->in);
 	text_free(&c->out);
 	c->magic = 0;
@@ -198,7 +204,7 @@ write_plain(struct conn *c, struct span s, struct fault *why)
 }
 
 static int
-write_bytes(struct conn *c, struct span s, struct fault *why)
+write_raw(struct conn *c, struct span s, struct fault *why)
 {
 	if (c->dead)
 		return fault_set(why, FAULT_PEER, "connection lost");
@@ -224,6 +230,54 @@ write_bytes(struct conn *c, struct span s, struct fault *why)
 		}
 		s = span_from(s, n);
 	}
+	return 0;
+}
+
+static int
+write_bytes(struct conn *c, struct span s, struct fault *why)
+{
+	autotext struct text coded = {0};
+
+	if (!c->filter)
+		return write_raw(c, s, why);
+	if (c->filter->encode(c->filter, s, &coded) < 0)
+		return fault_set(why, FAULT_SYSTEM, "the coding of a stream failed");
+	return write_raw(c, text_span(&coded), why);
+}
+
+static ssize_t
+read_decoded(struct conn *c, char *to, size_t len, struct fault *why)
+{
+	for (;;) {
+		struct span in = text_span(&c->raw);
+		ssize_t     n = c->filter->decode(c->filter, &in, to, len);
+
+		text_drop(&c->raw, c->raw.len - in.len);
+		if (n < 0)
+			return fault_set(why, FAULT_PEER, "bytes that cannot be decoded");
+		c->more = c->raw.len > 0 || (size_t)n == len;
+		if (n > 0)
+			return n;
+		n = read_bytes(c, text_room(&c->raw, IN_SIZE), IN_SIZE, why);
+		if (n < 0)
+			return -1;
+		c->raw.len += (size_t)n;
+	}
+}
+
+int
+conn_set_filter(struct conn *c, struct conn_filter *filter, struct fault *why)
+{
+	if (conn_flush(c, why) < 0) {
+		filter->release(filter);
+		return -1;
+	}
+	assert(!c->filter);
+	c->filter = filter;
+	text_add(&c->raw, conn_peek(c));
+	c->more = c->raw.len > 0;
+	text_clear(&c->in);
+	c->in_start = 0;
 	return 0;
 }
 
@@ -285,7 +339,7 @@ conn_send_file(struct conn *c, int fd, off_t at, size_t count, struct fault *why
 	c->bytes_out += count;
 	if (conn_flush(c, why) < 0)
 		return -1;
-	if (c->ssl || c->dead)
+	if (c->ssl || c->dead || c->filter)
 		return send_by_copy(c, fd, at, count, why);
 	while (count) {
 		ssize_t n = send_file(c->out_fd, fd, &at, count);
@@ -320,13 +374,13 @@ fill(struct conn *c, struct fault *why)
 		return -1;
 	text_drop(&c->in, c->in_start);
 	c->in_start = 0;
-	if (c->in.len == 0 && (!c->ssl || !conn_input_waits(c))) { /* idle: hold no buffers */
+	if (c->in.len == 0 && !c->more && (!c->ssl || !conn_input_waits(c))) { /* idle: hold no buffers */
 		text_free(&c->in);
 		text_free(&c->out);
 		if (!c->ssl && wait_for(c, c->in_fd, POLLIN, why) < 0)
 			return -1;
 	}
-	n = read_bytes(c, text_room(&c->in, IN_SIZE), IN_SIZE, why);
+	n = (c->filter ? read_decoded : read_bytes)(c, text_room(&c->in, IN_SIZE), IN_SIZE, why);
 	if (n < 0)
 		return -1;
 	c->in.len += (size_t)n;
@@ -387,7 +441,7 @@ conn_unread(struct conn *c, size_t count)
 size_t
 conn_pending(const struct conn *c)
 {
-	return c->in.len - c->in_start + (c->ssl ? (size_t)SSL_pending(c->ssl) : 0);
+	return c->in.len - c->in_start + c->more + (c->ssl ? (size_t)SSL_pending(c->ssl) : 0);
 }
 
 bool

@@ -63,6 +63,19 @@ WAITS void conn_close_notify(struct conn *);             /* polite end, does not
 bool conn_is_tls(const struct conn *);
 void *conn_ssl(const struct conn *);                     /* SSL *, borrowed, for tls.c; NULL when plain */
 
+/*
+ * A coding between our bytes and the wire's (COMPRESS: conn_deflate.h), both
+ * ways from the next byte on; what is buffered of input is coded already.
+ *   decode   takes *in, moves it on, gives at most `room` bytes: how many, or -1
+ *   encode   adds the coded form of all of `in`, such that it can be decoded at once
+ */
+struct conn_filter {
+	ssize_t (*decode)(struct conn_filter *, struct span *in, char *to, size_t room);
+	int     (*encode)(struct conn_filter *, struct span in, struct text *out);
+	void    (*release)(struct conn_filter *);
+};
+WAITS int conn_set_filter(struct conn *, struct conn_filter *, struct fault *);   /* given; flushes first */
+
 uint64_t conn_bytes_in(const struct conn *);             /* of content, not of records */
 uint64_t conn_bytes_out(const struct conn *);
 

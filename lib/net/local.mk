@@ -2,7 +2,7 @@
 noinst_LIBRARIES += lib/net/libnet.a
 lib_net_libnet_a_SOURCES = \
 	lib/net/address.c lib/net/address.h \
-	lib/net/conn.c lib/net/conn.h \
+	lib/net/conn.c lib/net/conn.h lib/net/conn_deflate.c lib/net/conn_deflate.h \
 	lib/net/proxy_protocol.c lib/net/proxy_protocol.h \
 	lib/net/send_file.h \
 	lib/net/tls.c lib/net/tls_global.c lib/net/tls_global.h lib/net/tls_names.c lib/net/tls.h lib/net/tls_internal.h \
