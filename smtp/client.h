@@ -50,7 +50,7 @@ extern struct client_config {
 	            per_request_deadline, auth_soft_bounce, dummy_auth, send_xforward, sender_auth, tls_block_early,
 	            tls_enforce_peername, tls_force_insecure_tlsa, tls_default_ca, cname_overrides, tls_sts_patterns, srv_fallback, srv_ignore_error;
 	int         address_preference, mx_address_limit, mx_session_limit, line_length_limit, reuse_count, tls_level,
-	            tls_loglevel, dns_level, min_data_rate, tls_verify_depth, mime_nesting_limit;
+	            tls_loglevel, verify_at_data, dns_level, min_data_rate, tls_verify_depth, mime_nesting_limit;
 	const char *bind_address, *bind_address6, *tls_ca_file, *tls_ca_path, *tls_cert_file, *tls_key_file,
 	           *tls_chain_files, *tls_protocols, *tls_mandatory_protocols, *tls_ciphers, *tls_mandatory_ciphers,
 	           *tls_exclude_ciphers, *tls_verify_match, *tls_secure_match, *tls_ec_cert_file, *tls_ec_key_file,

@@ -55,6 +55,7 @@
 	LIST(p "sasl_security_options", &client.sasl_options, "noplaintext, noanonymous", "mechanisms not used in clear"), \
 	LIST(p "sasl_tls_security_options", &client.sasl_tls_options, "$" p "sasl_security_options", "mechanisms not used over TLS"), \
 	LIST(p "sasl_mechanism_filter", &client.sasl_filter, "", "mechanisms that may be used; empty: all"), \
+	CHOICE(p "address_verify_target", &client.verify_at_data, "rcpt", "rcpt data", "how far a probe of an address goes"), \
 	BOOLEAN(p "balance_inet_protocols", &client.balance, "yes", "address families take turns"), \
 	BOOLEAN(p "bind_address_enforce", &client.bind_enforce, "no", "defer when the source address cannot be had"), \
 	LIST(p "connection_cache_destinations", &client.cache_destinations, "", "next hops whose connections are always kept"), \

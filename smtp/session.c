@@ -446,7 +446,10 @@ introduce(struct session *s, const struct session_wish *w, struct trouble *t)
 		return step;
 	if ((step = loops(s, w->nexthop, t)) != STEP_DONE)
 		return step;
-	if (!s->tls && s->policy.level >= TLS_MAY && w->allow_tls && (step = starttls(s, w->nexthop, t)) != STEP_DONE)
+	/* A second try in clear is for level may; a policy that has become stronger meanwhile wins. */
+	bool wanted = s->policy.level >= TLS_ENCRYPT || (s->policy.level >= TLS_MAY && w->allow_tls);
+
+	if (!s->tls && wanted && (step = starttls(s, w->nexthop, t)) != STEP_DONE)
 		return step;
 	if (!s->tls && client.tls_note_offer && (s->ehlo.has & SMTP_HAS_STARTTLS))
 		log_info("Host offered STARTTLS: [%s]", s->host.name);

@@ -187,7 +187,7 @@ read_rcpt(struct transaction *x, size_t i, bool mail_ok, struct fault *why)
 	if (x->s->reply.code / 100 == 2) {
 		x->ok[i] = mail_ok;
 		x->accepted += mail_ok;
-		if (mail_ok && x->d->verify_only)
+		if (mail_ok && x->d->verify_only && !client.verify_at_data)
 			report_sent(x, x->rcpts[i]);
 	} else if (mail_ok) {
 		if (x->s->reply.code == 552) /* RFC 5321, 4.5.3.1.10: too many recipients, said the old way */
@@ -200,11 +200,11 @@ read_rcpt(struct transaction *x, size_t i, bool mail_ok, struct fault *why)
 	return 0;
 }
 
-/* Not for a probe, and not where BDAT takes its place (RFC 3030, 2). */
+/* Not for a probe, but with smtp_address_verify_target = data, and not where BDAT takes its place (RFC 3030, 2). */
 static bool
 sends_data(const struct transaction *x)
 {
-	return x->out && !content_by_bdat(x->out);
+	return x->out ? !content_by_bdat(x->out) : client.verify_at_data;
 }
 
 /* Both leave the reply to DATA in s->reply; code 0: it was not sent. */
@@ -336,6 +336,19 @@ fits(struct transaction *x)
 	return STEP_DONE;
 }
 
+/* A probe that went as far as DATA: there is no way back from 354 but to hang up. */
+static enum step
+end_probe(struct transaction *x)
+{
+	if (x->s->reply.code / 100 != 3)
+		return all_refused(x, session_refused(x->s, "DATA command", x->t), x->t);
+	for (size_t i = 0; i < x->n_rcpts; i++)
+		if (x->ok[i])
+			report_sent(x, x->rcpts[i]);
+	x->s->dead = true;
+	return STEP_DONE;
+}
+
 static enum step
 run(struct transaction *x)
 {
@@ -351,6 +364,8 @@ run(struct transaction *x)
 		return lost(x, &why);
 	if (mail != STEP_DONE && x->s->used > 0 && x->mail_code == 421)
 		return STEP_NEXT;
+	if (x->accepted && x->d->verify_only && client.verify_at_data)
+		return end_probe(x);
 	if (x->s->reply.code / 100 == 3) {
 		if (x->accepted)
 			return send_data(x);

@@ -31,6 +31,7 @@ n unix - - n - - smtp {SHORT} -o smtp_tls_security_level=may
 f unix - - n - - smtp {SHORT} -o smtp_tls_security_level=encrypt
 w unix - - n - - smtp -o smtp_tls_security_level=encrypt -o smtp_tls_wrappermode=yes
 v unix - - n - - smtp -o smtp_tls_security_level=secure -o smtp_tls_secure_cert_match=fake.example.net -o smtp_tls_CAfile=CERT
+d unix - - n - - smtp -o smtp_address_verify_target=data
 h unix - - n - - smtp -o smtp_never_send_ehlo=yes
 g unix - - n - - smtp -o smtp_skip_5xx_greeting=no
 a unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o smtp_sasl_password_maps=static:user:secret -o smtp_sasl_security_options=noanonymous
@@ -316,6 +317,17 @@ def probes(i):
     return f, r
 
 
+def probes_to_data(i):
+    f = server({"RCPT": lambda s, a: "550 5.1.1 nobody" if "nobody" in a else "250 2.1.5 fine"})
+    g = server({"DATA": "554 5.7.1 not you"})
+    rcpts = [f"somebody@d{f.port}.example.net", f"nobody@d{f.port}.example.net", f"somebody@d{g.port}.example.net"]
+    subprocess.run([f"{i.dir}/sbin/sendmail", "-C", f"{i.dir}/etc", "-bv", *rcpts], capture_output=True, text=True,
+                   env=dict(os.environ, MAIL_CONFIG=f"{i.dir}/etc"), timeout=60)
+    got = wait_for(lambda: all(lines(r) for r in rcpts) and [lines(r)[0] for r in rcpts]) or []
+    t.ok(len(got) == 3 and "status=deliverable (354 go on)" in got[0] and "dsn=5.1.1, status=undeliverable" in got[1] and "dsn=5.7.1, status=undeliverable" in got[2] and
+         not f.messages and "DATA" in f.commands(), "smtp_address_verify_target = data: a probe goes to DATA, and no further", *got, f.commands())
+
+
 with Instance(master=MASTER) as i:
     make_files(i)
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=fake.example.net", "-keyout",
@@ -336,6 +348,7 @@ with Instance(master=MASTER) as i:
         f, r = probes(i)
         t.ok(wait_for(lambda: len(re.findall(r"status=(?:un)?deliverable", i.log())) == 2) and not f.messages and "DATA" not in f.commands(),
              "sendmail -bv asks, and sends nothing", r, f.commands(), i.log()[-1500:])
+        probes_to_data(i)
     bad = [l for l in i.log().splitlines() if re.search(r"panic|Assertion|killed by signal|terminated|exit status", l)]
     t.ok(not bad, "no program died", *bad[:10])
     for f in open_servers:
