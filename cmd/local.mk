@@ -27,6 +27,12 @@ install-exec-hook:
 	@cd $(DESTDIR)$(sbindir) && if chgrp postdrop postdrop postqueue 2>/dev/null; then chmod 2755 postdrop postqueue; \
 	else echo 'postdrop and postqueue must be set-gid (setgid_group): chgrp postdrop, chmod 2755'; fi
 
+sbin_PROGRAMS += cmd/postmulti
+cmd_postmulti_SOURCES = cmd/postmulti.c $(KNOWN) $(PAGES)
+cmd_postmulti_LDADD = $(CONFIG_LIBS)
+DIRECT_TESTS += t/system/postmulti.py
+EXTRA_DIST += t/system/postmulti.py
+
 sbin_PROGRAMS += cmd/postconf
 cmd_postconf_SOURCES = cmd/postconf.c cmd/postconf.h cmd/postconf_edit.c cmd/postconf_master.c cmd/postconf_print.c cmd/postconf_state.c \
 	cmd/describe.c cmd/describe.h $(KNOWN) $(PAGES)
