@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "footer.h"
+#include "mail/line.h"
 #include "session.h"
 #include "settings.h"
 
@@ -24,12 +25,36 @@ count_error(struct session *s)
 	}
 }
 
+/* soft_bounce: never is "not now", in code and status of each line. */
+static void
+soften(struct span text, struct text *out)
+{
+	struct span line;
+
+	for (bool first = true; line_next(&text, &line); first = false) {
+		size_t at = out->len + (first ? 0 : 2);
+
+		if (!first)
+			text_add_string(out, "\r\n");
+		text_add(out, line);
+		if (line.len > 3 && line.at[0] == '5') {
+			out->at[at] = '4';
+			if (line.len > 6 && line.at[4] == '5' && line.at[5] == '.')
+				out->at[at + 4] = '4';
+		}
+	}
+}
+
 void
 reply_text(struct session *s, struct span text)
 {
 	struct fault         why = {0};
-	autotext struct text dressed = {0};
+	autotext struct text dressed = {0}, soft = {0};
 
+	if (site.soft_bounce && text.len && text.at[0] == '5') {
+		soften(text, &soft);
+		text = text_span(&soft);
+	}
 	if (footer_dress(s, text, &dressed))
 		text = text_span(&dressed);
 	s->code = text.len >= 3 ? (text.at[0] - '0') * 100 + (text.at[1] - '0') * 10 + (text.at[2] - '0') : 0;
