@@ -27,6 +27,13 @@ install-exec-hook:
 	@cd $(DESTDIR)$(sbindir) && if chgrp postdrop postdrop postqueue 2>/dev/null; then chmod 2755 postdrop postqueue; \
 	else echo 'postdrop and postqueue must be set-gid (setgid_group): chgrp postdrop, chmod 2755'; fi
 
+sbin_PROGRAMS += cmd/postlock cmd/postkick
+cmd_postlock_SOURCES = cmd/postlock.c $(PAGES)
+cmd_postlock_LDADD = $(CONFIG_LIBS)
+cmd_postkick_SOURCES = cmd/postkick.c $(PAGES)
+cmd_postkick_LDADD = $(IPC_LIBS)
+DIRECT_TESTS += t/system/small_commands.py
+EXTRA_DIST += t/system/small_commands.py
 sbin_PROGRAMS += cmd/postmulti
 cmd_postmulti_SOURCES = cmd/postmulti.c $(KNOWN) $(PAGES)
 cmd_postmulti_LDADD = $(CONFIG_LIBS)
