@@ -28,8 +28,8 @@ t_unit_smtpd_test_screen_SOURCES = t/unit/smtpd/test_screen.c smtpd/screen_recor
 t_unit_smtpd_test_screen_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/smtpd
 t_unit_smtpd_test_screen_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_smtpd_test_screen_LDADD = $(TABLE_LIBS) $(CHECK_LIBS)
-DIRECT_TESTS += t/system/postscreen.py
-EXTRA_DIST += t/system/postscreen.py t/system/name_server.py
+DIRECT_TESTS += t/system/postscreen.py t/system/postscreen_beside.py
+EXTRA_DIST += t/system/postscreen.py t/system/postscreen_beside.py t/system/name_server.py
 
 SMTPD_FAKES = t/unit/smtpd/fakes.c t/unit/smtpd/fakes.h
 UNIT_TESTS += t/unit/smtpd/test_smtpd

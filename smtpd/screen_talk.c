@@ -302,6 +302,12 @@ do_mail(struct talk *t, struct span argument)
 	reply(t, "250 2.1.0 Ok");
 }
 
+static const char *
+refusal_of(const struct talk *t)
+{
+	return t->s->refusal.len ? text_string(&t->s->refusal) : "450 4.3.2 Service currently unavailable";
+}
+
 static void
 do_rcpt(struct talk *t, struct span argument)
 {
@@ -313,7 +319,7 @@ do_rcpt(struct talk *t, struct span argument)
 	if (smtp_parse_rcpt(t->arena, argument, (struct smtp_rules){.offer = SMTP_OFFER_ALL}, &r, &t->why) < 0)
 		return reply(t, "%s", fault_text(&t->why));
 	t->tried = true;
-	refusal = t->s->refusal.len ? text_string(&t->s->refusal) : "450 4.3.2 Service currently unavailable";
+	refusal = refusal_of(t);
 	log_info("NOQUEUE: reject: RCPT from %s: %s; from=<%.*s>, to=<%.*s>, proto=%s, helo=<%s>", t->s->label, refusal,
 	         SPAN_ARGS(t->sender), SPAN_ARGS(r.recipient), t->protocol, t->helo);
 	reply(t, "%s", refusal);
@@ -366,8 +372,7 @@ do_vrfy(struct talk *t, struct span argument)
 		return reply(t, "502 5.5.1 VRFY command is disabled");
 	if (argument.len == 0)
 		return reply(t, "501 5.5.4 Syntax: VRFY address");
-	/* what came, cleaned */
-	reply(t, "252 2.0.0 %.*s", SPAN_ARGS(span_first(argument, 200)));
+	reply(t, "%s", refusal_of(t));
 }
 
 static void
@@ -375,13 +380,6 @@ do_etrn(struct talk *t, struct span argument)
 {
 	(void)argument;
 	reply(t, "458 Unable to queue messages");
-}
-
-static void
-do_auth(struct talk *t, struct span argument)
-{
-	(void)argument;
-	reply(t, "503 5.5.1 Error: authentication not enabled");
 }
 
 static void
@@ -397,7 +395,7 @@ static const struct {
 	void      (*handle)(struct talk *, struct span);
 	bool        before_tls;
 } verbs[] = {
-	{"HELO", do_helo, true}, {"EHLO", do_ehlo, true}, {"STARTTLS", do_starttls, true}, {"AUTH", do_auth, false},
+	{"HELO", do_helo, true}, {"EHLO", do_ehlo, true}, {"STARTTLS", do_starttls, true},
 	{"MAIL", do_mail, false}, {"RCPT", do_rcpt, false}, {"DATA", do_data, false}, {"BDAT", do_bdat, false},
 	{"RSET", do_rset, false}, {"NOOP", do_noop, true}, {"VRFY", do_vrfy, false}, {"ETRN", do_etrn, false},
 	{"QUIT", do_quit, true},

@@ -154,7 +154,7 @@ with Instance(master=MASTER) as i:
         t.ok("PIPELINING" not in e and e.endswith("250-SMTPUTF8\n250 CHUNKING"), "which offers no pipelining", e)
         t.ok(c.ask("MAIL FROM:<a@b.example>") == "250 2.1.0 Ok", "MAIL")
         t.ok(c.ask("RCPT TO:<u@here.example>") == "550 5.5.1 Protocol error, see http://x.example/127.0.0.12", "RCPT is refused, with a footer")
-        t.ok(c.ask("VRFY x") == "252 2.0.0 x" and c.ask("NOOP") == "250 2.0.0 Ok" and c.ask("RSET") == "250 2.0.0 Ok", "small verbs")
+        t.ok(c.ask("VRFY x").startswith("550 5.5.1 Protocol error") and c.ask("NOOP") == "250 2.0.0 Ok" and c.ask("RSET") == "250 2.0.0 Ok", "small verbs")
         t.ok(c.ask("FOO").startswith("502 5.5.2 Error: command not recognized"), "an unknown verb")
         t.ok(c.ask("DATA") == "503 5.5.1 Error: need RCPT command, see http://x.example/127.0.0.12" and c.line() == "", "DATA ends it")
     t.ok(has(i, c, CONNECT, PREGREET, r"NOQUEUE: reject: RCPT from ME: 550 5\.5\.1 Protocol error; from=<a@b\.example>, to=<u@here\.example>, "
