@@ -148,12 +148,13 @@ search_one(struct imap_session *s, const char *folder, const struct search_retur
 {
 	struct search_key   *program;
 	struct search_needs  needs;
+	struct search_filters filters = search_filters_of(s);
 	struct folder       *f;
 	struct view          view = {0};
 	autotext struct text name = {0};
 	size_t              *positions, count;
 
-	if (search_parse(s->arena, a, &program, &needs, &s->why) < 0)
+	if (search_parse(s->arena, a, &filters, &program, &needs, &s->why) < 0)
 		return -1;
 	if (needs.numbers)
 		return fault_set(&s->why, FAULT_INPUT, "Message numbers mean nothing here");
@@ -183,6 +184,7 @@ search_all(struct imap_session *s, struct sources *x)
 	struct search_return   r;
 	struct search_key     *program;
 	struct search_needs    needs;
+	struct search_filters  filters = search_filters_of(s);
 
 	if (parse_sources(x, &a) < 0) {
 		imap_bad_arguments(s);
@@ -196,7 +198,7 @@ search_all(struct imap_session *s, struct sources *x)
 		imap_finish(s, "BAD SAVE belongs to SEARCH.");
 		return;
 	}
-	if (search_parse(s->arena, a, &program, &needs, &s->why) < 0) {
+	if (search_parse(s->arena, a, &filters, &program, &needs, &s->why) < 0) {
 		search_refuse(s, &needs);
 		return;
 	}

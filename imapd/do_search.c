@@ -60,10 +60,11 @@ do_search(struct imap_session *s)
 	struct search_return   r;
 	struct search_key     *program;
 	struct search_needs    needs;
+	struct search_filters  filters = search_filters_of(s);
 
 	if (search_return_parse(s, &a, &r) < 0)
 		return;
-	if (search_parse(s->arena, a, &program, &needs, &s->why) < 0) {
+	if (search_parse(s->arena, a, &filters, &program, &needs, &s->why) < 0) {
 		forget_saved(s, &r);
 		search_refuse(s, &needs);
 		return;
@@ -79,6 +80,7 @@ do_sort(struct imap_session *s)
 	struct search_return   r;
 	struct search_key     *program;
 	struct search_needs    needs;
+	struct search_filters  filters = search_filters_of(s);
 	struct sort_key       *order;
 	size_t                 count;
 
@@ -90,7 +92,7 @@ do_sort(struct imap_session *s)
 	}
 	if (s->manner.rev2 && !argument_is_atom(s->command.arguments, "RETURN"))
 		r = (struct search_return){0}; /* only SEARCH changed its answer */
-	if (search_parse_with(s->arena, a->next->text, a->next->next, &program, &needs, &s->why) < 0) {
+	if (search_parse_with(s->arena, a->next->text, a->next->next, &filters, &program, &needs, &s->why) < 0) {
 		forget_saved(s, &r);
 		search_refuse(s, &needs);
 		return;

@@ -45,13 +45,21 @@ struct search_needs {
 	bool charset_bad;        /* the fault is an unknown charset (NO [BADCHARSET]), not BAD */
 	bool modseq;             /* MODSEQ is among the keys: results tell it (RFC 7162, 3.1.5) */
 	bool numbers;            /* message numbers are */
+	bool no_filter;          /* the fault is a FILTER that is not defined (RFC 5466) */
+	struct span filter;      /* its name */
 };
 
-int search_parse(struct arena *, const struct argument *, struct search_key **, struct search_needs *,
-	struct fault *);
+/* Who knows named filters: the program's arguments, or NULL. */
+struct search_filters {
+	const struct argument *(*find)(void *context, struct span name);
+	void *context;
+};
+
+int search_parse(struct arena *, const struct argument *, const struct search_filters *,
+	struct search_key **, struct search_needs *, struct fault *);
 /* The same of a program whose charset stands before it (SORT, THREAD); empty: UTF-8. */
-int search_parse_with(struct arena *, struct span charset, const struct argument *, struct search_key **,
-	struct search_needs *, struct fault *);
+int search_parse_with(struct arena *, struct span charset, const struct argument *,
+	const struct search_filters *, struct search_key **, struct search_needs *, struct fault *);
 
 /* Does it have to read messages?  So that it is asked last. */
 bool search_reads(const struct search_key *);

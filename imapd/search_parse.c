@@ -10,11 +10,15 @@
 #include "search.h"
 #include "store/filename.h"
 
+enum { FILTERS_MOST = 100 };
+
 struct parsing {
 	struct arena          *arena;
 	const struct argument *at;
 	struct span            charset;
 	struct search_needs   *needs;
+	const struct search_filters *filters;
+	unsigned               expanded;     /* filters so far: each may name others twice */
 	struct fault          *why;
 };
 
@@ -272,6 +276,34 @@ parse_list(struct parsing *p, int depth)
 	return k;
 }
 
+/* FILTER name (RFC 5466, 3.1): its program in place of it; filters may name filters, so deep. */
+static struct search_key *
+parse_filter(struct parsing *p, int depth)
+{
+	const struct argument *name = p->at->next, *program;
+	struct search_key     *k;
+
+	if (!argument_is_astring(name)) {
+		fault_set(p->why, FAULT_INPUT, "Missing the name of a filter");
+		return NULL;
+	}
+	if (++p->expanded > FILTERS_MOST) {
+		fault_set(p->why, FAULT_INPUT, "Too many filters");
+		return NULL;
+	}
+	program = p->filters ? p->filters->find(p->filters->context, name->text) : NULL;
+	if (!program) {
+		p->needs->no_filter = true;
+		p->needs->filter = name->text;
+		fault_set(p->why, FAULT_INPUT, "Undefined filter");
+		return NULL;
+	}
+	p->at = program;
+	k = parse_all(p, depth + 1);
+	p->at = name->next;
+	return k;
+}
+
 static struct search_key *
 parse_key(struct parsing *p, int depth)
 {
@@ -287,6 +319,8 @@ parse_key(struct parsing *p, int depth)
 	}
 	if (p->at->type == ARGUMENT_LIST)
 		return parse_list(p, depth);
+	if (argument_is_atom(p->at, "FILTER"))
+		return parse_filter(p, depth);
 	if (argument_is_atom(p->at, "NEW")) { /* RECENT UNSEEN */
 		k = new_key(p, SEARCH_AND);
 		k->first = new_key(p, SEARCH_RECENT);
@@ -332,9 +366,9 @@ is_charset(struct span charset)
 
 int
 search_parse_with(struct arena *arena, struct span charset, const struct argument *a,
-	struct search_key **out, struct search_needs *needs, struct fault *why)
+	const struct search_filters *filters, struct search_key **out, struct search_needs *needs, struct fault *why)
 {
-	struct parsing     p = {.arena = arena, .at = a, .charset = charset, .needs = needs, .why = why};
+	struct parsing     p = {.arena = arena, .at = a, .charset = charset, .needs = needs, .filters = filters, .why = why};
 	struct search_key *k;
 
 	*needs = (struct search_needs){.charset_bad = !is_charset(charset)};
@@ -350,15 +384,15 @@ search_parse_with(struct arena *arena, struct span charset, const struct argumen
 }
 
 int
-search_parse(struct arena *arena, const struct argument *a, struct search_key **out,
-	struct search_needs *needs, struct fault *why)
+search_parse(struct arena *arena, const struct argument *a, const struct search_filters *filters,
+	struct search_key **out, struct search_needs *needs, struct fault *why)
 {
 	*needs = (struct search_needs){0};
 	if (!argument_is_atom(a, "CHARSET"))
-		return search_parse_with(arena, SPAN_NONE, a, out, needs, why);
+		return search_parse_with(arena, SPAN_NONE, a, filters, out, needs, why);
 	if (!argument_is_astring(a->next))
 		return fault_set(why, FAULT_INPUT, "Missing charset");
-	return search_parse_with(arena, a->next->text, a->next->next, out, needs, why);
+	return search_parse_with(arena, a->next->text, a->next->next, filters, out, needs, why);
 }
 
 bool

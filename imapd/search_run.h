@@ -25,6 +25,9 @@ struct search_return {
 /* Takes it from *a, if it is there; -1: BAD was answered. */
 int search_return_parse(struct imap_session *, const struct argument **a, struct search_return *);
 
+/* The filters of this user: /private/filters/values/name or /shared/... of the server (RFC 5466). */
+struct search_filters search_filters_of(struct imap_session *);
+
 /* What the tagged answer and errors of a search program have in common. */
 void search_refuse(struct imap_session *, const struct search_needs *);
 

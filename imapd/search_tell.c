@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "imap_config.h"
 #include "mail/imap_body.h"
+#include "metadata.h"
 #include "names.h"
 #include "search_run.h"
 
@@ -97,10 +98,45 @@ search_return_parse(struct imap_session *s, const struct argument **at, struct s
 void
 search_refuse(struct imap_session *s, const struct search_needs *needs)
 {
-	if (needs->charset_bad)
+	if (needs->no_filter)
+		imap_finish(s, "NO [UNDEFINED-FILTER %.*s] There is no such filter.", SPAN_ARGS(needs->filter));
+	else if (needs->charset_bad)
 		imap_finish(s, "NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
 	else
 		imap_finish(s, "BAD %s.", fault_text(&s->why));
+}
+
+static const struct argument *
+find_filter(void *context, struct span name)
+{
+	struct imap_session    *s = context;
+	static const char *const places[] = {"/private/filters/values/", "/shared/filters/values/"};
+	struct attributes       all;
+	struct argument        *program = NULL;
+	size_t                  count = 0;
+
+	if (attributes_read(s->maildir, &all, NULL) < 0)
+		return NULL;
+	for (size_t i = 0; !program && i < COUNT(places); i++) {
+		autotext struct text entry = {0}, key = {0};
+		const struct attribute *a = NULL;
+
+		text_add_string(&entry, places[i]);
+		text_add(&entry, name);
+		if (metadata_is_entry(text_span(&entry)) && metadata_key(s, NULL, text_span(&entry), false, &key))
+			a = attributes_find(&all, text_span(&key));
+		if (a && grammar_parse_list(s->arena, arena_span(s->arena, text_span(&a->value)), &program, &count,
+			NULL) < 0)
+			program = NULL;
+	}
+	attributes_free(&all);
+	return program;
+}
+
+struct search_filters
+search_filters_of(struct imap_session *s)
+{
+	return (struct search_filters){find_filter, s};
 }
 
 static uint32_t

@@ -353,6 +353,7 @@ do_thread(struct imap_session *s)
 	const struct argument   *a = s->command.arguments;
 	struct search_key       *program;
 	struct search_needs      needs = {0};
+	struct search_filters    filters = search_filters_of(s);
 	autoarena struct arena  *strings = arena_new(), *of_message = arena_new();
 	size_t                  *positions, count, kind = 0;
 
@@ -362,7 +363,7 @@ do_thread(struct imap_session *s)
 		imap_finish(s, "BAD Unknown thread algorithm.");
 		return;
 	}
-	if (search_parse_with(s->arena, a->next->text, a->next->next, &program, &needs, &s->why) < 0) {
+	if (search_parse_with(s->arena, a->next->text, a->next->next, &filters, &program, &needs, &s->why) < 0) {
 		search_refuse(s, &needs);
 		return;
 	}

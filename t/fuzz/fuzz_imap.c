@@ -65,7 +65,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct search_needs needs;
 		const struct argument *at = c.arguments;
 
-		search_parse(arena, c.arguments, &program, &needs, NULL);
+		search_parse(arena, c.arguments, NULL, &program, &needs, NULL);
 		flags_parse(arena, c.arguments, &named, NULL);
 		fetch_items_parse(arena, &at, &items, NULL);
 		at = c.arguments->next;

@@ -192,7 +192,7 @@ UNIT_TEST(searches)
 		struct command          c;
 
 		ck_assert_int_eq(grammar_parse(arena, span_of(in), &c, NULL), 0);
-		ck_assert_msg((search_parse(arena, c.arguments, &program, &needs, NULL) == 0) == fine, "%s", in);
+		ck_assert_msg((search_parse(arena, c.arguments, NULL, &program, &needs, NULL) == 0) == fine, "%s", in);
 		ck_assert(!needs.charset_bad);
 	}
 	autotext struct text folded = {0};
