@@ -114,10 +114,19 @@ with Instance(main=MAIN, master=MASTER) as i:
         t.ok(re.search(r": client=spike\.example\.org\[203\.0\.113\.5\], sasl_method=XCLIENT, sasl_username=joe", i.log()), "and it is that client", i.log())
 
     # two places: who takes the second has smtpd_hard_error_limit = 1
-    wait_for(lambda: i.log().count("disconnect from") >= i.log().count(": connect from"))
-    a = smtplib.SMTP("127.0.0.1", stress_port, timeout=30)
+    def calm():
+        """A session that has the service to itself: the one before may not have left its place yet."""
+        c = smtplib.SMTP("127.0.0.1", stress_port, timeout=30)
+        try:
+            if c.docmd("FOO")[0] == 502 and c.docmd("NOOP")[0] == 250:
+                return c
+        except smtplib.SMTPServerDisconnected:
+            pass
+        c.close()
+        return None
+    a = wait_for(calm)
+    t.ok(a, "the first of two places: calm", i.log())
     b = smtplib.SMTP("127.0.0.1", stress_port, timeout=30)
-    t.ok(a.docmd("FOO")[0] == 502 and a.docmd("NOOP")[0] == 250, "the first of two places: calm", i.log())
     code, text = b.docmd("FOO")
     try:
         code, text = b.docmd("NOOP")
