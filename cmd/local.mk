@@ -82,3 +82,6 @@ DIRECT_TESTS += t/system/manual.sh
 EXTRA_DIST += t/system/manual.sh
 DIRECT_TESTS += t/system/states.py t/system/postconf_compat.py
 EXTRA_DIST += t/system/states.py t/system/postconf_compat.py
+sbin_PROGRAMS += cmd/qshape
+cmd_qshape_SOURCES = cmd/qshape.c cmd/queue_view.c cmd/queue_view.h $(PAGES)
+cmd_qshape_LDADD = $(QUEUE_COMMAND_LIBS)

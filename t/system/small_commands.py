@@ -25,4 +25,15 @@ with Instance(master="f fifo n - n - - smtpd\nu unix n - n - - smtpd\n", program
     r = run("postkick", "public", "nobody", "W")
     t.ok(r.returncode == 1 and "cannot trigger" in r.stderr, "postkick: nobody there", r)
     t.ok(run("postkick", "secret", "u", "W").returncode == 1, "usage")
+
+with Instance(master="pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n") as i:
+    i.configure("defer_transports = smtp local\n", "pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n")
+    i.start()
+    for n, to in enumerate(("a@one.example", "b@one.example", "c@two.example")):
+        subprocess.run([i.dir + "/sbin/sendmail", "-C", i.dir + "/etc", "-f", "s@from.example", to], input=f"Subject: {n}\n\nx\n", text=True, timeout=60)
+    show = lambda *words: [l.split() for l in subprocess.run([i.dir + "/sbin/qshape", "-c", i.dir + "/etc", *words], capture_output=True, text=True, timeout=60).stdout.splitlines()]
+    t.ok(wait_for(lambda: [r[:3] for r in show("deferred", "active", "incoming")][1:] == [["TOTAL", "3", "3"], ["one.example", "2", "2"], ["two.example", "1", "1"]]),
+         "qshape: domains by count", show("deferred", "active", "incoming"), i.log()[-800:])
+    t.ok(show("-b", "3", "-t", "10", "deferred")[0] == ["T", "10", "20", "40", "40+"], "-b and -t", show("-b", "3", "-t", "10", "deferred"))
+    t.ok(["from.example", "3"] in [r[:2] for r in show("-s", "deferred", "active", "incoming")], "-s", show("-s", "deferred"))
 t.end()
