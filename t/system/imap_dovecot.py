@@ -115,6 +115,80 @@ def at_once():
            "80 messages, each once, with the same UIDs for both", len(seen[0]), len(seen[1]))
 
 
+class Returning:
+    """A client that keeps what it was told, and comes back with QRESYNC (RFC 7162)."""
+
+    def __init__(self, mail):
+        self.mail, self.state, self.validity, self.modseq = mail, {}, 0, 0
+
+    def visit(self):
+        """Lines told at SELECT; self.state is then what it believes, `truth` what a FETCH of all tells."""
+        p = subprocess.Popen(f"{as_user()} HOME={root} {BUILD}/t/system/imapd_stdio maildir:{self.mail} separator=/ 2>>{root}/log",
+                             shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+        def ask(command):
+            p.stdin.write(f"x {command}\r\n")
+            p.stdin.flush()
+            lines = []
+            while not lines or not lines[-1].startswith("x "):
+                lines.append(p.stdout.readline())
+                if not lines[-1]:
+                    raise EOFError(command)
+            return lines
+
+        p.stdout.readline()
+        ask("ENABLE QRESYNC")
+        told = ask("SELECT INBOX" + (f" (QRESYNC ({self.validity} {self.modseq}))" if self.modseq else ""))
+        everything = "".join(told)
+        validity = int(re.search(r"UIDVALIDITY (\d+)", everything).group(1))
+        modseq = int(re.search(r"HIGHESTMODSEQ (\d+)", everything).group(1))
+        went_back = modseq < self.modseq or (self.validity and validity != self.validity)
+        for first, last in re.findall(r"(\d+)(?::(\d+))?", "".join(re.findall(r"VANISHED \(EARLIER\) (\S+)", everything))):
+            for uid in range(int(first), int(last or first) + 1):
+                self.state.pop(uid, None)
+        self.state.update(self.flags(told))
+        truth = self.flags(ask("UID FETCH 1:* (FLAGS)"))
+        first = not self.modseq
+        self.validity, self.modseq = validity, modseq
+        believed, self.state = (truth if first else self.state), truth
+        ask("LOGOUT")
+        p.stdin.close()
+        p.wait()
+        return believed, truth, went_back, told
+
+    @staticmethod
+    def flags(lines):
+        return {int(u): frozenset(f.split()) - {"\\Recent"} for u, f in re.findall(r"UID (\d+) FLAGS \(([^)]*)\)", "".join(lines))}
+
+
+def comes_back():
+    mail = new_mail("back")
+    m = theirs(mail)
+    for i in range(40):
+        m.append("INBOX", "(k%d)" % (i % 30), None, b"Subject: %d\r\n\r\nbody\r\n" % i)
+    m.logout()
+    client = Returning(mail)
+    client.visit()
+    for turn in range(4):
+        m = (theirs, ours)[turn % 2](mail)
+        m.select("INBOX")
+        m.store(f"{turn + 1}", "+FLAGS", "(\\Flagged)")
+        m.store(f"{turn + 5}:{turn + 6}", "+FLAGS.SILENT", "(\\Deleted)")
+        m.expunge()
+        m.append("INBOX", None, None, b"Subject: new\r\n\r\nbody\r\n")
+        m.logout()
+        lost = turn >= 2
+        for path in ([f"{mail}/postern.index", f"{mail}/postern.index-lock"] if lost else []):
+            if os.path.exists(path):
+                os.unlink(path)
+        believed, truth, went_back, told = client.visit()
+        tap.ok(believed == truth and not went_back, f"a client that comes back after turn {turn + 1}"
+               f"{' and the loss of the index' if lost else ''} believes what is true", believed, truth, went_back)
+        if not lost:
+            fetched = sum("FETCH" in line for line in told)
+            tap.ok(fetched == 2, "and was told only of the two messages that changed", fetched)
+
+
 def main():
     if not DOVECOT or (os.getuid() == 0 and not shutil.which("setpriv")):
         print("1..0 # SKIP Dovecot's imap is not installed")
@@ -124,6 +198,7 @@ def main():
         f.write("protocols = imap\nssl = no\nlog_path = /dev/stderr\nnamespace inbox {\n  inbox = yes\n  separator = /\n}\n")
     by_turns()
     at_once()
+    comes_back()
     if tap.failed and os.path.exists(f"{root}/log"):
         print("# " + open(f"{root}/log").read()[-3000:].replace("\n", "\n# "))
     print(f"1..{tap.n}")
