@@ -174,7 +174,9 @@ add_copies(struct message *m, struct fault *why)
 {
 	size_t resolved = m->n_rcpts;
 
+	/* what bounce and local (forwarding) make themselves had its copies when it came in */
 	if (m->origin.no_address_mapping || strcmp(m->origin.origin, "bounce") == 0 ||
+	    strcmp(m->origin.origin, "local") == 0 ||
 	    strcmp(m->origin.origin, VERIFY_ORIGIN) == 0)
 		return 0;
 	if (cleanup_config.always_bcc[0] &&
@@ -195,7 +197,8 @@ redirect_all(struct message *m, struct queue_rcpt **given, size_t *count)
 {
 	if (!m->redirect.len || !*count)
 		return;
-	(*given)[0].address = (*given)[0].original = m->redirect;
+	m->filter = SPAN_NONE;                   /* access(5): it overrides FILTER and content_filter */
+	(*given)[0].address = m->redirect;
 	*count = 1;
 }
 

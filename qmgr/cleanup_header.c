@@ -113,13 +113,18 @@ replace_item(struct message *m, struct item *item, struct span value)
 	                      .value = span_cut(bytes, item->name.len + 2, bytes.len - 2)};
 }
 
+/* "alice"@x where alice@x says the same: rewriting writes the shorter form. */
 static bool
-addresses_differ(const struct span *a, const struct span *b, size_t count)
+is_quoted_idly(struct span value, const struct mailbox *box, struct span address)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!span_equal(a[i], b[i]))
-			return true;
-	return false;
+	autotext struct text external = {0};
+	struct span          raw;
+
+	if (box->end < box->start || box->end > value.len)
+		return false;
+	raw = span_cut(value, box->start, box->end);
+	address_external(address, &external);
+	return span_starts(raw, "\"") && !span_starts(text_span(&external), "\"");
 }
 
 /* The value with its addresses exchanged, all else as it was. */
@@ -135,7 +140,8 @@ exchange(struct message *m, struct span value, const struct address_list *list,
 
 		if (box->kind != MAILBOX)
 			continue;
-		if (!span_equal(was[k], is[k]) && box->start >= at && box->end >= box->start) {
+		if ((!span_equal(was[k], is[k]) || is_quoted_idly(value, box, is[k])) && box->start >= at &&
+		    box->end >= box->start) {
 			text_add(&out, span_cut(value, at, box->start));
 			address_external(is[k], &out);
 			at = box->end;
@@ -180,8 +186,10 @@ rewrite_item(struct message *m, struct item *item, const char *context, const ch
 			was[count++] = mailbox_address(m->arena, &list.at[i]);
 	if (ask_all(m, context, kind, was, is, count, why) < 0)
 		return -1;
-	if (addresses_differ(was, is, count))
-		replace_item(m, item, exchange(m, item->value, &list, was, is));
+	struct span value = exchange(m, item->value, &list, was, is);
+
+	if (!span_equal(value, item->value))
+		replace_item(m, item, value);
 	return 0;
 }
 
@@ -292,7 +300,7 @@ add_sender(const struct message *m, struct text *out)
 	if (m->envelope.sender.len)
 		address_external(m->envelope.sender, out);
 	else
-		text_add_format(out, "MAILER-DAEMON@%s", site.myorigin);
+		text_add_string(out, "MAILER-DAEMON");
 }
 
 /* header_from_format: "Name <address>", or "address (Name)" as in RFC 822. */

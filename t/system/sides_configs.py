@@ -219,6 +219,6 @@ expand_owner_alias = yes
 """, "files": {
         "canonical": "alice@host.sides.test alice.host@sides.test\nold@sides.test new@sides.test\n@moved.test @sides.test\n", "sender_canonical": "bob Robert.B@sides.test\nbob@sides.test Robert.B@sides.test\n",
         "recipient_canonical": "/^(.*)-ext@sides\\.test$/ $1@sides.test\n", "sender_bcc": "friend@outside.test watch@outside.test\n", "recipient_bcc": "alice@sides.test copy@outside.test\n",
-        "mailbox_transport": "archive lmtp:inet:127.0.0.1:2424\n", "commands": "bob /usr/bin/bobs-command \"$DOMAIN\" $USER\n",
+        "mailbox_transport": "archive lmtp:inet:127.0.0.1:2424\n", "commands": "bob /srv/bin/bobs-command \"$DOMAIN\" $USER\n",
         "header_checks": "/^Subject: .*Viagra/ REJECT\n/^X-Spam-Flag: YES/ REDIRECT spam@outside.test\n/^Subject: x{100}/ HOLD\n"}},
 }

@@ -252,6 +252,7 @@ def token_of(data):
 
 
 def mask(text):
+    text = re.sub(r"(@[\w-][\w.-]*?)\.(?=[>;,\s]|$)", r"\1", text)      # user@domain. as the client wrote it, and without the dot
     text = re.sub(r"<\d{14}\.(?=\w{14,}@)", "<", text)                # Message-Id: ours has the time before the queue id
     text = re.sub(r"\b[A-Z][a-z]{2}, +\d+ [A-Z][a-z]{2} \d{4} [\d:]{8} [+-]\d{4} ?(\([A-Z]+\))?", "DATE", text)
     text = re.sub(r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}", "DATE", text)
@@ -274,7 +275,7 @@ def report_shape(text):
     """RFC 3464's fields, without what is only ours to choose: case and blanks of types, dates, the words of success."""
     fields = re.sub(r"\n[ \t]+", " ", mask(text)).split("\n")
     fields = [re.sub(r"delivery via \S+: ", "", re.sub(r": (\S+); *", lambda m: f": {m.group(1).lower()};", f)) for f in fields]
-    fields = [re.sub(r" type=(A|MX|AAAA)", "", f) for f in fields]
+    fields = [re.sub(r" type=(A|MX|AAAA)", "", re.sub(r';"([\w.+-]+)"@', r";\1@", f)) for f in fields]
     return "\n".join(sorted({f for f in fields if f.strip() and not f.startswith(("Last-Attempt-Date", "Content-"))}))
 
 
@@ -311,11 +312,17 @@ def arrivals(sinks):
         out.append((token_of(data), "pipe", first.decode("utf-8", "replace"), data))
     for sink in sinks:
         for m in sink.got:
-            m["rcpts"] = [" ".join([r.split(" ")[0], *sorted(r.split(" ")[1:])]) for r in m["rcpts"]]
-            if b"multipart/report" in m["content"]:
-                m["sender"] = m["sender"].replace(" BODY=8BITMIME", "")         # ours is 7bit when its text is
-            out.append((token_of(m["content"]), "sink " + sink.name, mask(re.sub(r" SIZE=\d+", "", m["sender"])) + " -> " + ", ".join(m["rcpts"]), m["content"]))
+            m["rcpts"] = [mask(" ".join([r.split(" ")[0], *sorted(r.split(" ")[1:])])) for r in m["rcpts"]]
+            m["rcpts"] = [re.sub(r"(;)\"([\w.-]+)\"@", r"\1\2@", r) for r in m["rcpts"]]     # ORCPT's needless quotes
+            m["sender"] = m["sender"].replace(" BODY=8BITMIME", "")             # by what the content is, not by what the client said
+            out.append((token_of(m["content"]), "sink " + sink.name, mask(re.sub(r" SIZE=\d+", "", m["sender"])) + " -> " + mask(", ".join(m["rcpts"])), m["content"]))
     return out
+
+
+def original_shape(original, to):
+    """Without needless quotes and a final dot; nothing when that is the recipient."""
+    shape = re.sub(r'^"([\w.+-]+)"@', r"\1@", (original or "").rstrip("."))
+    return "" if shape == to else shape
 
 
 def fates(log):
@@ -332,5 +339,5 @@ def fates(log):
         if m and qid in owner:
             to, orig, relay, dsn, status, text = m.groups()
             text = re.sub(r"ID: |queued as \S+|\d+ bytes", "", mask(text))
-            found.setdefault(owner[qid], []).append((to, orig or "", status, dsn, re.sub(r"\[/[^]]*\]", "[path]", relay), text))
+            found.setdefault(owner[qid], []).append((to, original_shape(orig, to), status, dsn, re.sub(r"\[/[^]]*\]", "[path]", relay), text))
     return {k: sorted(v) for k, v in found.items()}

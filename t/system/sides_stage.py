@@ -70,6 +70,7 @@ def set_up():
     os.makedirs("/srv/bin")
     write("/srv/bin/agent", AGENT, 0o755)
     agent("agent-alias")
+    agent("bobs-command")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=sides.test",
                     "-addext", "subjectAltName=DNS:sides.test,DNS:*.sides.test", "-keyout", "/srv/key.pem", "-out", "/srv/cert.pem"], check=True, capture_output=True)
     write("/srv/chain.pem", open("/srv/key.pem").read() + open("/srv/cert.pem").read())
@@ -170,7 +171,7 @@ def logical(text):
 
 FORCED = {"queue_directory": QUEUE, "data_directory": DATA, "mail_owner": "postfix", "setgid_group": "postdrop", "maillog_file": LOG,
           "inet_interfaces": f"{MAIL_HOST}, 127.0.0.1", "inet_protocols": "ipv4", "smtpd_error_sleep_time": "0", "smtpd_client_connection_rate_limit": "0",
-          "smtpd_client_message_rate_limit": "0", "enable_long_queue_ids": "yes", "smtpd_client_connection_count_limit": "0"}
+          "smtpd_client_message_rate_limit": "0", "enable_long_queue_ids": "yes", "smtpd_hard_error_limit": "100", "smtpd_soft_error_limit": "100", "smtpd_client_connection_count_limit": "0"}
 DROPPED = ("daemon_directory", "command_directory", "sendmail_path", "newaliases_path", "mailq_path", "html_directory", "manpage_directory", "sample_directory",
            "readme_directory", "shlib_directory", "meta_directory", "smtp_bind_address", "smtp_bind_address6", "debugger_command", "config_directory",
            "proxy_read_maps", "debug_peer_list", "default_destination_rate_delay")

@@ -50,7 +50,7 @@ static const struct { const char *in; unsigned flags; const char *address, *rest
 	{" <a@example.org>", ADDRESS_STRICT, NULL, NULL},
 	{"<a@example.org (c)>", ADDRESS_STRICT, NULL, NULL},
 	{"<a..b@example.org>", ADDRESS_STRICT, NULL, NULL},
-	{"<a@example.org.>", ADDRESS_STRICT, NULL, NULL},
+	{"<a@example.org.>", ADDRESS_STRICT, "a@example.org", ""},
 	{"a@example.org SIZE=3", 0, "a@example.org", "SIZE=3"},
 	{"  <a@example.org>  X=1 Y=2 ", 0, "a@example.org", "X=1 Y=2"},
 	{"<a@example.org (c)>", 0, "a@example.org", ""},
