@@ -537,6 +537,8 @@ parse_fetch(struct imap_session *s, struct fetching *f, size_t **positions, size
 		f->items.at[0] = (struct fetch_item){.kind = FETCH_UID, .label = SPAN("UID")};
 		f->items.count++;
 	}
+	if ((f->changed_since || f->items.has_modseq) && !imap_has_modseq(s))
+		return -1;
 	if (f->changed_since)
 		add_item(&f->items, FETCH_MODSEQ, "MODSEQ");
 	if (f->changed_since || f->items.has_modseq)

@@ -40,6 +40,8 @@ find(struct imap_session *s, const struct search_return *r, struct search_key *p
 		imap_finish(s, "BAD Invalid messageset.");
 		return;
 	}
+	if (needs->modseq && !imap_has_modseq(s))
+		return;
 	if (needs->modseq)
 		imap_use_modseq(s);
 	search_run(s, s->folder, &s->view, program, &positions, &count);

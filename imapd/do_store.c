@@ -180,6 +180,8 @@ do_store(struct imap_session *s)
 		imap_bad_arguments(s);
 		return;
 	}
+	if (change.conditional && !imap_has_modseq(s))
+		return;
 	if (flags_parse(s->arena, item->next, &named, &s->why) < 0) {
 		imap_finish(s, "BAD %s.", fault_text(&s->why));
 		return;

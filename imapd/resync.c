@@ -17,6 +17,15 @@ imap_use_modseq(struct imap_session *s)
 		imap_say(s, "* OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)s->folder->modseq);
 }
 
+bool
+imap_has_modseq(struct imap_session *s)
+{
+	if (!s->folder || s->folder->modseq)
+		return true;
+	imap_finish(s, "BAD The mailbox has no mod-sequences.");
+	return false;
+}
+
 /* What is not there (any more) below UIDNEXT: always right, only longer than it must be. */
 static void
 all_absent(const struct folder *f, struct history_range **out, size_t *count)

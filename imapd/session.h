@@ -144,6 +144,8 @@ void imap_page(int64_t from, int64_t to, size_t **positions, size_t *count);
 
 /* A command that shows that the client knows mod-sequences (RFC 7162, 3.1). */
 void imap_use_modseq(struct imap_session *);
+/* False and BAD answered: the selected mailbox was told to have none (RFC 7162, 3.1.2.2). */
+bool imap_has_modseq(struct imap_session *);
 
 /* "* VANISHED (EARLIER) ..." for what was expunged since, of the UIDs in `known` (NULL: all). */
 void imap_tell_vanished(struct imap_session *, uint64_t since, struct sequence *known);

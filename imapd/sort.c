@@ -371,6 +371,8 @@ do_thread(struct imap_session *s)
 		imap_finish(s, "BAD Invalid messageset.");
 		return;
 	}
+	if (needs.modseq && !imap_has_modseq(s))
+		return;
 	if (needs.modseq)
 		imap_use_modseq(s);
 	search_run(s, s->folder, &s->view, program, &positions, &count);
