@@ -55,7 +55,7 @@ class Test:
 
     def delivered(self, count=1):
         """Files of alice's box, with LF, when the queue is empty."""
-        wait_for(lambda: len(self.w.box()) >= count and self.w.queue_is_empty())
+        wait_for(lambda: len(self.w.box()) >= count and self.w.queue_is_empty(), 60)
         return [open(p, "rb").read() for p in self.w.box()]
 
     def held(self):
@@ -185,7 +185,8 @@ def changes(x):
          "recipient added, recipient deleted, sender changed", a, x.log_since())
     for p in x.w.box("bob"):
         os.unlink(p)
-    x.script({"E": [b"-" + z("<alias@example.net>"), b"2" + z("<bob@example.net>", "NOTIFY=SUCCESS ORCPT=rfc822;x@y"), b"e" + z("<alice@example.net>", "ENVID=abc RET=HDRS"), b"c"]})
+    wishes = [b"-" + z("<alias@example.net>"), b"2" + z("<bob@example.net>", "NOTIFY=SUCCESS ORCPT=rfc822;x@y"), b"e" + z("<alice@example.net>", "ENVID=abc RET=HDRS"), b"c"]
+    x.script({"E": lambda s, d: [b"c"] if s.named("M") == [b"<>\0"] else wishes})
     a = x.send(to=("alias@example.net",))
     got = x.delivered()
     t.ok(len(x.w.box("bob")) == 1 and len(got) == 1 and b"Original-Envelope-Id: abc" in got[0] and b"Original-Recipient: rfc822;x@y" in got[0]
@@ -306,6 +307,50 @@ def failures(x):
     t.ok(a.startswith("550 5.7.1"), "smtpd_milter_maps: another milter for this client", a)
 
 
+def logged_in(x):
+    """TLS and AUTH are told, and notices are looked at where internal_mail_filter_classes says so."""
+    import base64, ssl
+    x.script()
+    raw = socket.create_connection(("127.0.0.1", x.w.ports["submission"]), timeout=20)
+    c = Smtp.__new__(Smtp)
+    c.s, c.f = raw, raw.makefile("rb")
+    c.answer(), c.say("EHLO client.example.com"), c.say("STARTTLS")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    c.s = context.wrap_socket(raw)
+    c.f = c.s.makefile("rb")
+    c.say("EHLO client.example.com")
+    a = c.say("AUTH PLAIN " + base64.b64encode(b"\0alice\0" + PASSWORD.encode()).decode())
+    b = c.send("alice@example.net", ["alice@example.net"], HEAD + b"\r\nx\r\n", "AUTH=<>")
+    s = x.session()
+    helo, mail = s.macros_of("H", 1), s.macros_of("M")
+    t.ok(a.startswith("235") and b.startswith("250") and len(s.named("H")) == 2 and helo.get(b"{tls_version}", b"").startswith(b"TLSv1.") and helo.get(b"{cipher}")
+         and helo.get(b"{cipher_bits}") in (b"128", b"256") and b"{cert_subject}" not in helo and s.macros_of("H", 0) == {}, "TLS is told at the second EHLO", a, b, s.events)
+    t.ok(mail.get(b"{auth_type}") == b"PLAIN" and mail.get(b"{auth_authen}") == b"alice" and mail.get(b"{auth_author}") == b"<>", "AUTH is told at MAIL", mail)
+    c.s.close()
+    x.delivered()
+    x.script({"E": lambda s, d: [add("X-Seen", "yes"), b"c"]})
+    x.w.command("sendmail", "-f", "alice@example.net", "nobody@example.net", input=b"Subject: bounces\n\nx\n")
+    got = x.delivered()
+    t.ok(len(got) == 1 and b"\nX-Seen: yes\n" in got[0].split(b"\n\n")[0] + b"\n" and b"Undelivered Mail" in got[0] and x.m.sessions[-1].named("M") == [b"<>\0"],
+         "a notice is looked at", got, x.log_since())
+
+
+def endpoints(x, six):
+    for name in ("unix", "chroot"):
+        x.script()
+        path = f"{x.w.dir}/a.sock" if name == "unix" else f"{x.w.dir}/queue/b.sock"
+        with Milter(unix=path) as u:
+            a = send(x.w.ports[name])
+            t.ok(a.startswith("250") and u.sessions and "E" in u.sessions[0].commands(), f"a Unix socket: {name}", a, x.log_since())
+    if six:
+        a = send(x.w.ports["six"])
+        t.ok(a.startswith("250") and six.sessions and "E" in six.sessions[0].commands(), "an IPv6 address", a, x.log_since())
+    else:
+        t.ok(True, "an IPv6 address # SKIP no ::1 here")
+    x.delivered(0)
+
+
 def two(x, second):
     """Each sees what the one before it has made."""
     x.script({"E": [add("X-First", "1"), b"bfirst body, longer than the second\r\n", insert(1, "X-Top", "t"), b"c"]})
@@ -379,7 +424,11 @@ def local_mail(x):
     t.ok(len(x.delivered()) == 1, "until it is back", x.log_since())
 
 
-ports = {n: free_port() for n in ("accept", "reject", "quarantine", "shutdown", "nobody", "none", "map", "map2", "two", "v2", "v3", "v4", "unix")}
+ports = {n: free_port() for n in ("accept", "reject", "quarantine", "shutdown", "nobody", "none", "map", "map2", "two", "v2", "v3", "v4", "unix", "chroot", "six")}
+try:
+    six = Milter(inet6=True)
+except OSError:
+    six = None
 with Sink() as sink, Milter() as m, Milter() as second:
     nobody = free_port()
     MASTER = "".join(f"127.0.0.1:{ports[a]} inet n - n - - smtpd\n    -o {{ smtpd_milters = {{ {m.endpoint}, default_action={a} }} }}\n" for a in ("accept", "reject", "quarantine", "shutdown")) + \
@@ -388,6 +437,9 @@ with Sink() as sink, Milter() as m, Milter() as second:
 127.0.0.1:{ports['none']} inet n - n - - smtpd -o smtpd_milters=inet:127.0.0.1:{nobody} -o receive_override_options=no_milters
 127.0.0.1:{ports['map']} inet n - n - - smtpd -o smtpd_milters=inet:127.0.0.1:{nobody} -o smtpd_milter_maps=cidr:$DIR/milters
 127.0.0.1:{ports['map2']} inet n - n - - smtpd -o smtpd_milters= -o smtpd_milter_maps=cidr:$DIR/milters2
+127.0.0.1:{ports['unix']} inet n - n - - smtpd -o smtpd_milters=unix:$DIR/a.sock
+127.0.0.1:{ports['chroot']} inet n - n - - smtpd -o smtpd_milters=unix:/b.sock
+127.0.0.1:{ports['six']} inet n - n - - smtpd -o {{ smtpd_milters = {six.endpoint if six else "inet:127.0.0.1:1"} }}
 127.0.0.1:{ports['two']} inet n - n - - smtpd -o {{ smtpd_milters = {m.endpoint}, {second.endpoint} }}
 """
     MAIN = f"""
@@ -404,6 +456,7 @@ milter_header_checks = regexp:{{{{/^X-Bad:/ REJECT}} {{/^X-Drop:/ IGNORE}}}}
 message_size_limit = 10240000
 virtual_alias_maps = inline:{{alias@example.net=alice@example.net}}
 smtpd_error_sleep_time = 0
+internal_mail_filter_classes = bounce
 """
     w = Whole(sink.port, users=("alice", "bob"), main=MAIN, master=MASTER)
     w.relay = sink.port
@@ -418,6 +471,8 @@ smtpd_error_sleep_time = 0
         changes(x)
         refusals(x)
         failures(x)
+        endpoints(x, six)
+        logged_in(x)
         two(x, second)
         header_checks(x)
         local_mail(x)
