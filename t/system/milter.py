@@ -308,7 +308,7 @@ def failures(x):
 
 
 def logged_in(x):
-    """TLS and AUTH are told, and notices are looked at where internal_mail_filter_classes says so."""
+    """TLS and AUTH are told."""
     import base64, ssl
     x.script()
     raw = socket.create_connection(("127.0.0.1", x.w.ports["submission"]), timeout=20)
@@ -329,11 +329,6 @@ def logged_in(x):
     t.ok(mail.get(b"{auth_type}") == b"PLAIN" and mail.get(b"{auth_authen}") == b"alice" and mail.get(b"{auth_author}") == b"<>", "AUTH is told at MAIL", mail)
     c.s.close()
     x.delivered()
-    x.script({"E": lambda s, d: [add("X-Seen", "yes"), b"c"]})
-    x.w.command("sendmail", "-f", "alice@example.net", "nobody@example.net", input=b"Subject: bounces\n\nx\n")
-    got = x.delivered()
-    t.ok(len(got) == 1 and b"\nX-Seen: yes\n" in got[0].split(b"\n\n")[0] + b"\n" and b"Undelivered Mail" in got[0] and x.m.sessions[-1].named("M") == [b"<>\0"],
-         "a notice is looked at", got, x.log_since())
 
 
 def endpoints(x, six):
@@ -456,7 +451,6 @@ milter_header_checks = regexp:{{{{/^X-Bad:/ REJECT}} {{/^X-Drop:/ IGNORE}}}}
 message_size_limit = 10240000
 virtual_alias_maps = inline:{{alias@example.net=alice@example.net}}
 smtpd_error_sleep_time = 0
-internal_mail_filter_classes = bounce
 """
     w = Whole(sink.port, users=("alice", "bob"), main=MAIN, master=MASTER)
     w.relay = sink.port
