@@ -14,11 +14,12 @@ lib_base_libbase_a_SOURCES = \
 	lib/base/task.c lib/base/task.h \
 	lib/base/text.c lib/base/text.h
 if LINUX
-lib_base_libbase_a_SOURCES += lib/base/beneath_linux.c
+lib_base_libbase_a_SOURCES += lib/base/beneath_linux.c lib/base/poller_linux.c
 else
-lib_base_libbase_a_SOURCES += lib/base/beneath_portable.c
+lib_base_libbase_a_SOURCES += lib/base/beneath_portable.c lib/base/poller_portable.c
 endif
-EXTRA_DIST += lib/base/beneath_linux.c lib/base/beneath_portable.c
+lib_base_libbase_a_SOURCES += lib/base/poller.h
+EXTRA_DIST += lib/base/beneath_linux.c lib/base/beneath_portable.c lib/base/poller_linux.c lib/base/poller_portable.c
 
 UNIT_TESTS += t/unit/base/test_base
 t_unit_base_test_base_SOURCES = t/unit/base/test_base.c t/unit/unit.h

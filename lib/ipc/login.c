@@ -4,6 +4,7 @@
  */
 #include "ipc/login.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,7 +13,7 @@
 enum { LOGIN_MS = 30000 };
 
 int
-login_hand_over(const char *service, const struct login_session *s, int64_t *pid, struct fault *why)
+login_hand_over(const char *service, const struct login_session *s, int64_t *pid, int *control, struct fault *why)
 {
 	autoframe struct frame f = {0}, answer = {0};
 	autoclose int          sock = -1;
@@ -27,6 +28,12 @@ login_hand_over(const char *service, const struct login_session *s, int64_t *pid
 	frame_put(&f, "tag", s->tag);
 	frame_put(&f, "input", s->input);
 	frame_put_flag(&f, "tls", s->tls);
+	if (s->token.len) {
+		frame_put(&f, "user", s->user);
+		frame_put(&f, "token", s->token);
+		frame_put(&f, "proof", s->proof);
+		frame_put(&f, "state", s->state);
+	}
 	frame_put_fd(&f, "stream", s->stream);
 	if (peer_take(service, clock_after(LOGIN_MS), &sock, why) < 0 ||
 	    frame_send(sock, &f, clock_after(LOGIN_MS), why) < 0)
@@ -36,8 +43,10 @@ login_hand_over(const char *service, const struct login_session *s, int64_t *pid
 		return fault_set(why, FAULT_PEER, "%s: hung up", service);
 	if (got < 0)
 		return -1;
-	if (frame_is(&answer, "begun") && frame_get_number(&answer, "pid", pid))
+	if (frame_is(&answer, "begun") && frame_get_number(&answer, "pid", pid)) {
+		*control = take_fd(sock);
 		return 0;
+	}
 	frame_get(&answer, "reason", &reason);
 	return fault_set(why, FAULT_DENIED, "%.*s", SPAN_ARGS(reason));
 }
@@ -52,6 +61,10 @@ login_receive(int sock, struct frame *f, struct login_session *out, struct fault
 		FIELD_TEXT(struct login_session, local, "local", FIELD_NEEDED),
 		FIELD_TEXT(struct login_session, tag, "tag", FIELD_NEEDED),
 		FIELD_TEXT(struct login_session, input, "input", FIELD_NEEDED),
+		FIELD_TEXT(struct login_session, user, "user", 0),
+		FIELD_TEXT(struct login_session, token, "token", 0),
+		FIELD_TEXT(struct login_session, proof, "proof", 0),
+		FIELD_TEXT(struct login_session, state, "state", 0),
 		FIELD_FLAG(struct login_session, tls, "tls", FIELD_NEEDED),
 		FIELD_FD(struct login_session, stream, "stream", FIELD_NEEDED),
 		FIELD_END
@@ -90,4 +103,92 @@ login_refuse(int sock, const char *reason, struct fault *why)
 	frame_start(&f, "refused");
 	frame_put_string(&f, "reason", reason);
 	return frame_send(sock, &f, clock_after(LOGIN_MS), why);
+}
+
+int
+login_sleep_ask(int control, const struct login_sleep *s, struct fault *why)
+{
+	autoframe struct frame f = {0}, answer = {0};
+
+	frame_start(&f, "sleep");
+	frame_put(&f, "user", s->user);
+	frame_put(&f, "token", s->token);
+	frame_put(&f, "proof", s->proof);
+	frame_put(&f, "state", s->state);
+	frame_put(&f, "notice", s->notice);
+	frame_put(&f, "bye", s->bye);
+	frame_put(&f, "stats", s->stats);
+	frame_put_number(&f, "interval", s->interval);
+	if (s->watch >= 0)
+		frame_put_fd(&f, "watch", s->watch);
+	if (frame_send(control, &f, clock_after(LOGIN_MS), why) < 0)
+		return -1;
+	if (frame_receive(control, &answer, clock_after(LOGIN_MS), why) != 0)
+		return -1;
+	return frame_is(&answer, "slept") ? 0 : 1;
+}
+
+int
+login_sleep_end(int control, bool gone, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, gone ? "gone" : "stay");
+	return frame_send(control, &f, clock_after(LOGIN_MS), why);
+}
+
+static bool
+plausible(const struct login_sleep *s)
+{
+	return s->state.len > 0 && s->state.len <= LOGIN_STATE_MAX && s->notice.len <= LOGIN_NOTICE_MAX && s->bye.len <= LOGIN_NOTICE_MAX &&
+	       s->stats.len <= LOGIN_NOTICE_MAX && s->user.len <= 255 && s->token.len <= 128 && s->proof.len <= 128 && s->interval >= 0;
+}
+
+static enum login_said
+take_sleep(struct frame *f, struct login_sleep *out)
+{
+	static const struct field fields[] = {
+		FIELD_TEXT(struct login_sleep, user, "user", FIELD_NEEDED),
+		FIELD_TEXT(struct login_sleep, token, "token", FIELD_NEEDED),
+		FIELD_TEXT(struct login_sleep, proof, "proof", FIELD_NEEDED),
+		FIELD_TEXT(struct login_sleep, state, "state", FIELD_NEEDED),
+		FIELD_TEXT(struct login_sleep, notice, "notice", FIELD_NEEDED),
+		FIELD_TEXT(struct login_sleep, bye, "bye", FIELD_NEEDED),
+		FIELD_TEXT(struct login_sleep, stats, "stats", FIELD_NEEDED),
+		FIELD_NUMBER(struct login_sleep, interval, "interval", FIELD_NEEDED),
+		FIELD_FD(struct login_sleep, watch, "watch", 0),
+		FIELD_END
+	};
+	struct login_sleep s = {.watch = -1};
+
+	if (frame_decode(f, fields, &s, NULL) == 0 && plausible(&s)) {
+		*out = s;
+		return LOGIN_SAID_SLEEP;
+	}
+	if (s.watch >= 0)
+		close(s.watch);
+	return LOGIN_SAID_END;
+}
+
+enum login_said
+login_hear(int control, struct frame *f, struct login_sleep *out)
+{
+	struct pollfd p = {.fd = control, .events = POLLIN};
+
+	if (poll(&p, 1, 0) <= 0)
+		return LOGIN_SAID_NOTHING;
+	if (frame_receive(control, f, clock_now(), NULL) != 0)
+		return LOGIN_SAID_END;
+	if (frame_is(f, "sleep"))
+		return take_sleep(f, out);
+	return frame_is(f, "gone") ? LOGIN_SAID_GONE : frame_is(f, "stay") ? LOGIN_SAID_STAY : LOGIN_SAID_END;
+}
+
+void
+login_sleep_answer(int control, bool slept)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, slept ? "slept" : "awake");
+	frame_send(control, &f, clock_now(), NULL); /* lost: its end will be heard of */
 }

@@ -540,6 +540,19 @@ conn_ssl(const struct conn *c)
 	return c->ssl;
 }
 
+void *
+conn_dismantle(struct conn *c, int *fd, struct text *unread)
+{
+	SSL *ssl = take(c->ssl);
+
+	assert(c->magic == CONN_MAGIC && c->in_fd == c->out_fd && !c->filter && c->out.len == 0);
+	text_set(unread, conn_peek(c));
+	*fd = take_fd(c->in_fd);
+	c->out_fd = -1;
+	conn_free(c);
+	return ssl;
+}
+
 uint64_t
 conn_bytes_in(const struct conn *c)
 {

@@ -76,6 +76,10 @@ struct conn_filter {
 };
 WAITS int conn_set_filter(struct conn *, struct conn_filter *, struct fault *);   /* given; flushes first */
 
+/* Ends the conn and gives away what it was made of: the descriptor and the SSL * (NULL: plain) are the
+ * caller's, `unread` gets what was received and not read. All was flushed before, there is no filter. See wire.h. */
+void *conn_dismantle(struct conn *, int *fd, struct text *unread);
+
 uint64_t conn_bytes_in(const struct conn *);             /* of content, not of records */
 uint64_t conn_bytes_out(const struct conn *);
 

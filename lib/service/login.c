@@ -230,7 +230,7 @@ login_plain(struct login *l, struct span user, struct span password)
 /* ------------------------------------------------------------ becoming somebody */
 
 static int
-hand_over(struct login *l, struct span tag, int *process, struct fault *why)
+hand_over(struct login *l, struct span tag, int *process, int *control, struct fault *why)
 {
 	struct login_session s = {
 		.ticket = span_of(l->ticket), .session = span_of(l->session), .peer = span_of(l->peer),
@@ -242,7 +242,7 @@ hand_over(struct login *l, struct span tag, int *process, struct fault *why)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return fault_errno(why, "socketpair");
 	s.stream = pair[1];
-	got = login_hand_over(login_config.service, &s, &pid, why);
+	got = login_hand_over(login_config.service, &s, &pid, control, why);
 	close(pair[1]);
 	if (got < 0) {
 		close(pair[0]);
@@ -258,15 +258,18 @@ hand_over(struct login *l, struct span tag, int *process, struct fault *why)
 int
 login_enter(struct login *l, struct span tag, struct fault *why)
 {
-	autoclose int process = -1;
+	struct pump_client who = {login_config.service, l->user, l->peer, l->local, l->session, NULL};
+	int                process = -1, control = -1;
 
-	if (hand_over(l, tag, &process, why) < 0) {
+	if (conn_flush(l->conn, why) < 0)
+		return -1;
+	if (hand_over(l, tag, &process, &control, why) < 0) {
 		log_error("%s-login: user=<%s>: %s", login_config.service, l->user, fault_text(why));
 		return -1;
 	}
 	l->entered = true;
 	mem_wipe(l->ticket, sizeof l->ticket);
-	pump_run(l->conn, process);
+	pump_park(take(l->conn), process, control, &who);
 	return 0;
 }
 
@@ -295,9 +298,11 @@ login_end(struct login *l)
 {
 	if (!l->entered)
 		log_end(l);
-	conn_deadline(l->conn, clock_after(5000));
-	conn_close_notify(l->conn);
-	conn_free(l->conn);
+	if (l->conn) {
+		conn_deadline(l->conn, clock_after(5000));
+		conn_close_notify(l->conn);
+		conn_free(l->conn);
+	}
 	arena_free(l->arena);
 	mem_wipe(l, sizeof *l);
 	free(l);

@@ -10,7 +10,7 @@
  *   struct login *l = login_start(fd);              greeting is the protocol's
  *   login_starttls(l)                               when asked
  *   switch (login_plain(l, user, password)) ...     or login_sasl
- *   login_enter(l, tag)                             WAITS until the session is over
+ *   login_enter(l, tag)                             the session goes on in the pump: l has no connection any more
  *   login_end(l)                                    logs what the user's process did not
  *
  * Log lines are Dovecot's, under its tag, so that its log readers go on working.

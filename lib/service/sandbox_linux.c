@@ -509,6 +509,12 @@ sandbox_tune_memory(void)
 }
 
 void
+sandbox_trim_memory(void)
+{
+	malloc_trim(0);
+}
+
+void
 sandbox_close_descriptors(int first)
 {
 	syscall(SYS_close_range, (unsigned)first, ~0U, 0);

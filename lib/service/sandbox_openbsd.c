@@ -71,6 +71,11 @@ sandbox_close_mailbox(const char *root, struct fault *why)
 }
 
 void
+sandbox_trim_memory(void)
+{
+}
+
+void
 sandbox_tune_memory(void)
 {
 }

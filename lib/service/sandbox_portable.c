@@ -9,6 +9,11 @@
 #include "service/sandbox_private.h"
 
 void
+sandbox_trim_memory(void)
+{
+}
+
+void
 sandbox_tune_memory(void)
 {
 }

@@ -141,5 +141,9 @@ const char *service_passed(void);
 struct table;
 void service_watch_table(struct table *);  /* when table_changed(): drain, exit, be replaced */
 int  service_session_count(void);
+/* SERVE_TASKS: this session goes on after serve() has returned, until somebody calls
+ * service_session_over() for it. False: the process serves one at a time and makes no threads; serve() is the session. */
+bool service_session_keep(void);
+void service_session_over(void);
 
 #endif

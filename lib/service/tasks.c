@@ -43,6 +43,9 @@ struct session {
 	int                    fd;
 };
 
+static _Thread_local bool kept;    /* this task's session outlives it */
+static bool               threads;
+
 static int
 crowd_count(void)
 {
@@ -109,10 +112,24 @@ session_run(void *given)
 	struct session s = *(struct session *)given;
 
 	free(given);
+	kept = false;
 	if (pass_is_used())
 		s.fd = pass_receive(s.fd);
 	if (s.fd >= 0)
 		s.program->serve(s.fd, s.listener);
+	if (!kept)
+		crowd_add(-1);
+}
+
+bool
+service_session_keep(void)
+{
+	return kept = threads;
+}
+
+void
+service_session_over(void)
+{
 	crowd_add(-1);
 }
 
@@ -256,7 +273,8 @@ tasks_prepare(struct launch *l)
 {
 	if (pipe2(crowd.wake, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(crowd.stop, O_CLOEXEC) < 0)
 		log_fatal("pipe: %s", strerror(errno));
-	if (l->facts.tasks > 1)
+	threads = l->facts.tasks > 1;
+	if (threads)
 		stop_fd = crowd.stop[0];
 	session_count = crowd_count;
 	peer_stop_fd(stop_fd);
