@@ -4,6 +4,7 @@
  */
 #include "client.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -22,13 +23,31 @@ print_end(const struct net_address *a, char *ip, size_t size, char *port, size_t
 	snprintf(port, port_size, "%u", net_address_port(a));
 }
 
+/* A client that has reset the connection meanwhile: what it said can still be read, but it is nobody. */
+static void
+client_is_nobody(struct client *c)
+{
+	snprintf(c->address, sizeof c->address, "unknown");
+	snprintf(c->server_address, sizeof c->server_address, "unknown");
+	snprintf(c->port, sizeof c->port, "unknown");
+	snprintf(c->server_port, sizeof c->server_port, "unknown");
+	snprintf(c->name, sizeof c->name, "unknown");
+	snprintf(c->reverse_name, sizeof c->reverse_name, "unknown");
+	c->broken = true;
+}
+
 void
 client_of_socket(int fd, struct client *c)
 {
 	struct net_address peer, local;
+	struct fault       why = {0};
+	bool               known;
 
 	*c = (struct client){0};
-	if (net_peer(fd, &peer, NULL) < 0 || peer.u.any.sa_family == AF_UNIX || net_local(fd, &local, NULL) < 0) {
+	known = net_peer(fd, &peer, &why) == 0 && net_local(fd, &local, &why) == 0;
+	if (!known && why.error != ENOTSOCK)
+		return client_is_nobody(c);
+	if (!known || peer.u.any.sa_family == AF_UNIX) {
 		snprintf(c->address, sizeof c->address, "127.0.0.1");
 		snprintf(c->server_address, sizeof c->server_address, "127.0.0.1");
 		snprintf(c->port, sizeof c->port, "0");

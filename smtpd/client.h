@@ -27,7 +27,7 @@ struct client {
 	bool no_auth;              /* smtpd_sasl_exceptions_networks */
 	int  connections;          /* of this client, when anvil was asked; else 0 */
 	bool counted;              /* anvil knows of the connection */
-	bool broken;               /* the load balancer did not say who it is: to be hung up on */
+	bool broken;               /* nobody can say who it is: to be hung up on */
 };
 
 WAITS void client_of_socket(int fd, struct client *);          /* addresses */

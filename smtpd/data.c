@@ -355,15 +355,30 @@ may_take_chunk(struct session *s)
 		return 0;
 	if (rules_at_data(s) == REJECT || milter_at_data(s)) {
 		reply_text(s, text_span(&s->refusal));
-		return -1;
-	}
-	if (content_open(s) < 0) {
+	} else if (content_open(s) < 0) {
 		refuse_opening(s);
-		return -1;
+	} else {
+		line_encoder_start(&s->t.chunks, false, 0);
+		s->stage = IN_CHUNKS;
+		return 0;
 	}
-	line_encoder_start(&s->t.chunks, false, 0);
+	/* a message without its first chunk would be another message (RFC 3030, 4.2) */
+	s->t.chunk_refused = s->code >= 500 ? 5 : 4;
 	s->stage = IN_CHUNKS;
-	return 0;
+	return -1;
+}
+
+/* What was not refused for good is not refused for good now, either. */
+static void
+discard_chunk(struct session *s, uint64_t size, bool last)
+{
+	if (s->t.chunk_refused == 5)
+		reply(s, "551 5.0.0 Discarded %llu bytes after earlier error", (unsigned long long)size);
+	else
+		reply(s, "451 4.0.0 Discarded %llu bytes after earlier error", (unsigned long long)size);
+	skip_chunk(s, size);
+	if (last)
+		transaction_reset(s);
 }
 
 static void
@@ -401,8 +416,12 @@ do_bdat(struct session *s, struct span argument)
 		reply(s, "521 5.5.4 Syntax: BDAT count [LAST]");
 		return;
 	}
+	if (s->t.chunk_refused)
+		return discard_chunk(s, size, last);
 	if (may_take_chunk(s) < 0) {
 		skip_chunk(s, size);
+		if (last && s->t.chunk_refused)
+			transaction_reset(s);
 		return;
 	}
 	if (receive_chunk(s, size) < 0)

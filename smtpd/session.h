@@ -69,6 +69,7 @@ struct transaction {
 	struct span        verp;            /* XVERP: two delimiters */
 	struct content     content;
 	struct line_encoder chunks;
+	int                chunk_refused;   /* the class of that reply, 4 or 5: no later chunk is taken */
 	/* by restrictions */
 	bool               hold, discard;
 	struct span        filter, redirect;

@@ -5,6 +5,7 @@
  * A dialogue is pairs of what is sent and how the reply begins; NULL sends
  * nothing (the greeting), an empty expectation is the end of the stream.
  */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -265,6 +266,76 @@ UNIT_TEST(chunks)                                           /* RFC 3030 */
 }
 END_TEST
 
+static void
+say(struct conn *c, const char *line, const char *expect)
+{
+	autotext struct text reply = {0};
+
+	ck_assert(conn_write(c, span_of(line), NULL) == 0 && conn_flush(c, NULL) == 0);
+	ck_assert(hear(c, &reply));
+	ck_assert_msg(strstr(text_string(&reply), expect), "after %s: \"%s\", not \"%s\"", line, text_string(&reply), expect);
+}
+
+/* RFC 3030, 4.2: behind a chunk that was refused nothing of that message is taken, or its first half would be missing. */
+UNIT_TEST(chunks_behind_a_refusal)
+{
+	struct run   r;
+	struct conn *c;
+
+	configure("");
+	c = begin(&r, "203.0.113.5");
+	conn_deadline(c, clock_after(10000));
+	say(c, "", "220");
+	say(c, "EHLO x\r\n", "250");
+	say(c, "MAIL FROM:<a@example.net>\r\n", "250");
+	say(c, "RCPT TO:<user@example.org>\r\n", "250");
+	fakes.fail = "content";
+	say(c, "BDAT 12\r\nSubject: x\r\n", "451 4.3.0");
+	fakes.fail = NULL;
+	say(c, "BDAT 4\r\nabcd", "451 4.0.0 Discarded 4 bytes after earlier error");
+	say(c, "RCPT TO:<user@example.org>\r\n", "503 5.5.1 Error: RCPT after BDAT");
+	say(c, "DATA\r\n", "503 5.5.1 Error: DATA after BDAT");
+	say(c, "BDAT 5 LAST\r\nend\r\n", "451 4.0.0 Discarded 5 bytes after earlier error");
+	ck_assert_int_eq(fakes.committed, 0);
+	say(c, "MAIL FROM:<a@example.net>\r\n", "250");      /* the transaction has ended */
+	say(c, "RCPT TO:<user@example.org>\r\n", "250");
+	say(c, "BDAT 5 LAST\r\nend\r\n", "250");
+	ck_assert_int_eq(fakes.committed, 1);
+	say(c, "QUIT\r\n", "221");
+	end(&r, c);
+}
+END_TEST
+
+/* getpeername fails once the client has reset the connection, whose bytes can be read all the same: nobody is not ourselves. */
+UNIT_TEST(client_without_an_address)
+{
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t          size = sizeof here;
+	struct linger      reset = {1, 0};
+	struct client      who;
+	int                listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0), server, pipes[2];
+
+	ck_assert(bind(listener, (struct sockaddr *)&here, sizeof here) == 0 && listen(listener, 1) == 0);
+	ck_assert(getsockname(listener, (struct sockaddr *)&here, &size) == 0);
+	ck_assert(connect(fd, (struct sockaddr *)&here, sizeof here) == 0 && send(fd, "EHLO x\r\n", 8, 0) == 8);
+	ck_assert((server = accept(listener, NULL, NULL)) >= 0);
+	ck_assert(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0);
+	close(fd);
+	client_of_socket(server, &who);
+	ck_assert_str_eq(who.address, "unknown");
+	ck_assert_str_eq(who.name, "unknown");
+	ck_assert(who.broken);
+	close(server);
+	close(listener);
+	ck_assert(pipe(pipes) == 0);                              /* sendmail -bs: there is no network */
+	client_of_socket(pipes[0], &who);
+	ck_assert_str_eq(who.address, "127.0.0.1");
+	ck_assert(!who.broken);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+END_TEST
+
 UNIT_TEST(sizes)                                            /* RFC 1870 */
 {
 	autotext struct text big = {0};
@@ -496,5 +567,5 @@ UNIT_TEST(envelope_parameters)
 END_TEST
 
 UNIT_MAIN("smtpd", a_message, pipelined, out_of_turn, bad_lines, relaying, smuggling, bare_newline_refused, unauthorized_pipelining,
-          chunks, sizes, cleanup_fails, error_limits, timeouts, auth, sender_logins, rules_one_by_one, rules_with_effects, policy, rbl,
+          chunks, chunks_behind_a_refusal, client_without_an_address, sizes, cleanup_fails, error_limits, timeouts, auth, sender_logins, rules_one_by_one, rules_with_effects, policy, rbl,
           bad_configuration, envelope_parameters)
