@@ -91,6 +91,7 @@ WAITS int message_check_edit(struct message *, struct item *, struct fault *);  
 WAITS int message_resolve_sender(struct message *, struct fault *);
 WAITS int message_resolve(struct message *, struct fault *);           /* recipients */
 void message_add_rcpt(struct message *, const struct queue_rcpt *);    /* copied into the arena */
+void message_forget_rcpt(struct message *, const struct queue_rcpt *);        /* it may be added once more */
 WAITS int message_add_resolved(struct message *, const struct queue_rcpt *, bool expand, struct fault *);
 WAITS int message_apply_edits(struct message *, struct fault *);
 /* Writes what is ours behind the content; the pieces are in c (free with message_content_free). */

@@ -17,6 +17,22 @@
 
 enum { BATCH = 100, EXPANDED_MAX = 1000000 };
 
+/* Who is the same recipient. */
+static void
+add_key(const struct queue_rcpt *r, struct text *key)
+{
+	if (r->state == RCPT_EXPANDED) { /* a member may have the alias's own address */
+		text_add_format(key, "expanded\n%.*s", SPAN_ARGS(r->address));
+	} else {
+		text_add(key, r->address);
+		if (cleanup_config.enable_original_recipient) {
+			text_add_format(key, "\n%d\n%.*s\n", r->notify, SPAN_ARGS(r->orcpt));
+			text_add(key, r->original);
+		}
+	}
+	text_lower(key);
+}
+
 static bool
 is_duplicate(struct message *m, const struct queue_rcpt *r)
 {
@@ -25,13 +41,18 @@ is_duplicate(struct message *m, const struct queue_rcpt *r)
 	if (cleanup_config.duplicate_filter_limit &&
 	    strmap_count(m->seen) >= (size_t)cleanup_config.duplicate_filter_limit)
 		return false;
-	text_add(&key, r->address);
-	if (cleanup_config.enable_original_recipient) {
-		text_add_format(&key, "\n%d\n%.*s\n", r->notify, SPAN_ARGS(r->orcpt));
-		text_add(&key, r->original);
-	}
-	text_lower(&key);
+	add_key(r, &key);
 	return strmap_put(m->seen, text_span(&key), m) != NULL;
+}
+
+/* A filter took it away, and may give it again. */
+void
+message_forget_rcpt(struct message *m, const struct queue_rcpt *r)
+{
+	autotext struct text key = {0};
+
+	add_key(r, &key);
+	strmap_remove(m->seen, text_span(&key));
 }
 
 static int
@@ -58,9 +79,10 @@ static void
 add_expanded(struct message *m, const struct queue_rcpt *r)
 {
 	autotext struct text key = {0};
+	struct queue_rcpt    alias = *r;
 
-	text_add_format(&key, "expanded\n%.*s", SPAN_ARGS(r->address)); /* a member may have the alias's own address */
-	text_lower(&key);
+	alias.state = RCPT_EXPANDED;
+	add_key(&alias, &key);
 	if (m->n_rcpts >= EXPANDED_MAX || strmap_put(m->seen, text_span(&key), m))
 		return;
 	message_add_rcpt(m, r);

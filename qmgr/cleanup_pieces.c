@@ -237,6 +237,8 @@ edit_rcpt_delete(struct message *m, struct span address)
 		if (!span_equal_nocase(m->rcpts[i].address, address) &&
 		    !span_equal_nocase(m->rcpts[i].original, address))
 			m->rcpts[kept++] = m->rcpts[i];
+		else
+			message_forget_rcpt(m, &m->rcpts[i]);
 	m->n_rcpts = kept;
 }
 

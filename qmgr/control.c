@@ -106,36 +106,106 @@ goes_to(struct queue_file *f, struct span domain)
 	}
 }
 
-static int
-do_flush_site(void *given, struct frame *request, struct frame *answer, struct fault *why)
+/* One walk at a time: anybody on the network may ask for one by ETRN, and it reads the whole queue. */
+static struct {
+	struct monitor lock;
+	bool           running;
+	struct text    domain;
+} walk = {.lock = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
+
+/* False: somebody does just that. */
+static bool
+walk_begin(struct span domain)
 {
-	struct session    *s = given;
-	struct span        id, domain = SPAN_NONE;
+	bool ours = true;
+
+	monitor_enter(&walk.lock);
+	while (walk.running && ours)
+		if (span_equal_nocase(text_span(&walk.domain), domain))
+			ours = false;
+		else
+			monitor_wait(&walk.lock, CLOCK_NEVER);
+	if (ours) {
+		walk.running = true;
+		text_set(&walk.domain, domain);
+	}
+	monitor_leave(&walk.lock);
+	return ours;
+}
+
+static void
+walk_end(void)
+{
+	monitor_enter(&walk.lock);
+	walk.running = false;
+	monitor_wake(&walk.lock);
+	monitor_leave(&walk.lock);
+}
+
+/* Deferred messages with somebody of that domain, by id. */
+static int
+find_site(struct queue *queue, struct span domain, struct strmap *ids, struct fault *why)
+{
 	struct queue_scan *scan;
 	struct queue_id    one;
-	int64_t            count = 0;
 
-	if (queue_decode_flush(request, &id, &domain, why) < 0)
+	if (queue_scan_open(queue, QUEUE_DEFERRED, &scan, why) < 0)
 		return -1;
-	if (queue_scan_open(s->q->queue, QUEUE_DEFERRED, &scan, why) < 0) {
-		peer_refuse(answer, "%s", fault_text(why));
-		return READY;
-	}
-	revive(s->q);
 	while (queue_scan_next(scan, &one, NULL, why) > 0) {
 		struct queue_file *f = NULL;
 
-		if (queue_file_open(s->q->queue, QUEUE_DEFERRED, one.text, QUEUE_OPEN_READ, &f,
-		                    why) != 0)
+		if (queue_file_open(queue, QUEUE_DEFERRED, one.text, QUEUE_OPEN_READ, &f, why) != 0)
 			continue;
-		if (goes_to(f, domain)) {
-			hurry(s->q, span_of(one.text));
-			count++;
-		}
+		if (goes_to(f, domain))
+			strmap_put(ids, span_of(one.text), ids);
 		queue_file_close(f);
 	}
 	queue_scan_close(scan);
-	queue_answer_done(answer, count);
+	return 0;
+}
+
+/* What was not on the list of due times is in nobody's memory, and loaded as fresh mail is. */
+static void
+hurry_all(struct qmgr *q, struct strmap *ids)
+{
+	size_t      at = 0;
+	struct span id;
+	void       *unused;
+
+	qmgr_enter(q);
+	schedule_revive(q->schedule);
+	intake_flush_these_locked(q, ids);
+	while (strmap_next(ids, &at, &id, &unused))
+		intake_add_locked(q, id, QUEUE_DEFERRED);
+	hands_wake_locked(q);
+	qmgr_leave(q);
+}
+
+static int
+do_flush_site(void *given, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct session *s = given;
+	struct span     id, domain = SPAN_NONE;
+	struct strmap  *ids;
+	int64_t         count = 0;
+	int             found;
+
+	if (queue_decode_flush(request, &id, &domain, why) < 0)
+		return -1;
+	if (!walk_begin(domain)) {
+		queue_answer_done(answer, 0);
+		return READY;
+	}
+	ids = strmap_new();
+	found = find_site(s->q->queue, domain, ids, why);
+	count = (int64_t)strmap_count(ids);
+	hurry_all(s->q, ids);
+	strmap_free(ids, NULL);
+	walk_end();
+	if (found < 0)
+		peer_refuse(answer, "%s", fault_text(why));
+	else
+		queue_answer_done(answer, count);
 	return READY;
 }
 

@@ -128,18 +128,38 @@ due_hurry(struct due *d)
 		d->now.at[i].second = 0; /* all equal is a heap */
 }
 
+/* What stands there goes to the front. */
+static void
+to_front(struct heap *h, size_t place)
+{
+	struct item it = h->at[place];
+
+	it.second = 0;
+	for (; place > 0; place = (place - 1) / 2)
+		h->at[place] = h->at[(place - 1) / 2];
+	h->at[0] = it;
+}
+
+/* From the front on: what moves back has been looked at. */
+size_t
+due_hurry_some(struct due *d, bool (*wanted)(void *, struct span id), void *context)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < d->now.count; i++)
+		if (wanted(context, span_of(d->now.at[i].id))) {
+			to_front(&d->now, i);
+			count++;
+		}
+	return count;
+}
+
 bool
 due_hurry_one(struct due *d, struct span id)
 {
 	for (size_t i = 0; i < d->now.count; i++)
 		if (span_is(id, d->now.at[i].id)) {
-			struct item it = d->now.at[i];
-			size_t      place = i;
-
-			it.second = 0;
-			for (; place > 0; place = (place - 1) / 2)
-				d->now.at[place] = d->now.at[(place - 1) / 2];
-			d->now.at[0] = it;
+			to_front(&d->now, i);
 			return true;
 		}
 	return false;

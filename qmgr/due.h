@@ -27,6 +27,7 @@ size_t due_count(const struct due *);
 /* All of them now (`postqueue -f`); or one: false when it is not there. */
 void   due_hurry(struct due *);
 bool   due_hurry_one(struct due *, struct span id);
+size_t due_hurry_some(struct due *, bool (*wanted)(void *, struct span id), void *);   /* one pass, however many they are */
 
 void   due_refill_begin(struct due *);
 void   due_refill(struct due *, struct span id, int64_t due_us);

@@ -173,7 +173,8 @@ message_sender(const struct message *m, struct span to, struct text *verp)
 
 static int ask_for(struct message *, enum notice_kind, struct span sender, struct notice_rcpt *, size_t, struct fault *);
 
-/* What VERP is for: the notice comes back to the address that tells whom it is about. */
+/* What VERP is for: the notice comes back to the address that tells whom it is about. Who was told so is
+ * done, even if the notice about the next one cannot be made: else he is told again each time. */
 static int
 ask(struct message *m, enum notice_kind kind, const struct batch *b, struct fault *why)
 {
@@ -184,7 +185,8 @@ ask(struct message *m, enum notice_kind kind, const struct batch *b, struct faul
 	for (size_t i = 0; i < b->count; i++) {
 		autotext struct text verp = {0};
 
-		if (ask_for(m, kind, message_sender(m, b->rcpts[i].address, &verp), &b->rcpts[i], 1, why) < 0)
+		if (ask_for(m, kind, message_sender(m, b->rcpts[i].address, &verp), &b->rcpts[i], 1, why) < 0 ||
+		    queue_file_mark(m->file, b->at[i], RCPT_DONE, why) < 0)
 			return -1;
 	}
 	return 0;

@@ -140,6 +140,7 @@ void intake_again_locked(struct qmgr *, const char *id, int64_t when_us);       
 void intake_deferred_locked(struct qmgr *, const char *id, int64_t due_us);
 void intake_flush_locked(struct qmgr *);
 bool intake_flush_one_locked(struct qmgr *, struct span id);
+void intake_flush_these_locked(struct qmgr *, struct strmap *ids);   /* takes those out of the map that wait for their time */
 WAITS void intake_scan_active(struct qmgr *, bool at_start, bool ended_well);
 WAITS void intake_scan_incoming(struct qmgr *);
 bool intake_wants_scan_locked(struct qmgr *);

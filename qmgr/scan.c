@@ -160,6 +160,18 @@ intake_flush_one_locked(struct qmgr *q, struct span id)
 	return due_hurry_one(q->intake->due, id);
 }
 
+static bool
+is_wanted(void *ids, struct span id)
+{
+	return strmap_remove(ids, id) != NULL;
+}
+
+void
+intake_flush_these_locked(struct qmgr *q, struct strmap *ids)
+{
+	due_hurry_some(q->intake->due, is_wanted, ids);
+}
+
 /* Datagrams "new QUEUE_ID" from cleanup; what does not fit is looked at the next time. */
 void
 intake_notice(struct qmgr *q, int sock)

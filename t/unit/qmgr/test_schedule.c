@@ -519,10 +519,40 @@ UNIT_TEST(due_times_can_be_hurried_and_refilled)
 }
 END_TEST
 
+static bool
+is_odd(void *count, struct span id)
+{
+	++*(size_t *)count;
+	return (id.at[id.len - 1] - '0') % 2;
+}
+
+UNIT_TEST(many_are_hurried_in_one_pass)                     /* ETRN of a domain for which half of the queue waits */
+{
+	struct due *d = due_new();
+	char        id[DUE_ID_SIZE], name[16];
+	size_t      asked = 0, odd = 0;
+
+	for (int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof name, "%05d", i);
+		due_add(d, span_of(name), (int64_t)(i * 7919 % 5000 + 10) * 1000000);
+	}
+	ck_assert_uint_eq(due_hurry_some(d, is_odd, &asked), 2500);
+	ck_assert_uint_eq(asked, 5000);
+	for (; due_take(d, 0, id); odd++)
+		ck_assert(id[4] % 2);
+	ck_assert_uint_eq(odd, 2500);
+	for (int64_t last = 0; due_count(d); last = due_next(d)) {
+		ck_assert_int_ge(due_next(d), last);
+		ck_assert(due_take(d, (int64_t)10000 * 1000000, id) && id[4] % 2 == 0);
+	}
+	due_free(d);
+}
+END_TEST
+
 UNIT_MAIN("qmgr/schedule", recipients_are_grouped_by_the_limit, a_transport_waits_between_deliveries, failures_count_while_nothing_waits, a_small_message_overtakes_a_big_one,
           a_flood_of_small_ones_does_not_starve_a_big_one, in_a_lane_the_oldest_goes_first,
           the_window_grows_with_success_up_to_the_limit, a_cohort_of_failures_kills_a_destination,
           a_dead_transport_gives_everything_back_until_it_has_rested, flushing_revives_the_dead,
           a_rate_delay_spaces_deliveries, a_message_can_be_withdrawn, nothing_is_lost_in_any_order,
           feedback_is_read_as_postconf_writes_it, back_off_is_the_age_within_bounds,
-          a_hundred_thousand_due_times_come_out_in_order, due_times_can_be_hurried_and_refilled)
+          a_hundred_thousand_due_times_come_out_in_order, due_times_can_be_hurried_and_refilled, many_are_hurried_in_one_pass)
