@@ -27,9 +27,10 @@ status_of(const struct outcome *o)
 		.dsn = o->dsn,
 		.text = text_span(&o->text),
 		.relay = span_of(service->name),
-		.mta = SPAN_NONE,
-		.diagnostic = SPAN_NONE,
+		.mta = text_span(&o->mta),
+		.diagnostic = text_span(&o->diagnostic),
 		.tls = SPAN_NONE,
+		.report = o->report[0] ? o->report : NULL,
 		.logged = o->logged};
 }
 

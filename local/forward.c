@@ -40,6 +40,7 @@ add_received(struct run *r, struct text *out)
 	if (!list_has(&local_settings.prepend, "forward"))
 		return;
 	address_external(r->rcpt->address, &delivered);
+	text_lower(&delivered);
 	text_add_format(out, "Delivered-To: %s\r\n", text_string(&delivered));
 }
 

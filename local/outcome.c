@@ -19,6 +19,9 @@ outcome_set(struct outcome *o, enum deliver_action action, const char *dsn, cons
 	o->action = action;
 	snprintf(o->dsn, sizeof o->dsn, "%s", dsn);
 	text_clear(&o->text);
+	text_clear(&o->mta);
+	text_clear(&o->diagnostic);
+	o->report[0] = '\0';
 	va_start(args, format);
 	text_add_args(&o->text, format, args);
 	va_end(args);
@@ -29,6 +32,8 @@ void
 outcome_free(struct outcome *o)
 {
 	text_free(&o->text);
+	text_free(&o->mta);
+	text_free(&o->diagnostic);
 }
 
 void

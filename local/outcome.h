@@ -15,6 +15,8 @@ struct outcome {
 	enum deliver_action action;
 	char                dsn[16];
 	struct text         text;
+	struct text         mta, diagnostic; /* what the agent that took it over was told: ipc/deliver.h */
+	char                report[16];  /* what a success notice says; "": by where it went */
 	bool                logged;      /* another agent has written the log line */
 };
 

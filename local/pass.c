@@ -4,8 +4,10 @@
  *
  * local then speaks qmgr's side of ipc/deliver.h.  That agent writes the log line.
  */
+#include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "config/site.h"
 #include "ipc/peer.h"
 #include "local/run.h"
@@ -37,6 +39,7 @@ ask(struct run *r, const struct party *p, struct span transport, struct span nex
 	d.sender = p->sender;
 	d.rcpts = &rcpt;
 	d.n_rcpts = 1;
+	log_info("%.*s: passing <%.*s> to transport=%.*s", SPAN_ARGS(d.queue_id), SPAN_ARGS(p->address), SPAN_ARGS(transport));
 	if (peer_connect(path, clock_after(CONNECT_MS), &sock, why) < 0 ||
 	    deliver_ask(sock, &d, clock_after(CONNECT_MS), why) < 0)
 		return -1;
@@ -44,6 +47,10 @@ ask(struct run *r, const struct party *p, struct span transport, struct span nex
 		0) {
 		outcome_set(
 			o, answer.status.action, answer.dsn, "%.*s", SPAN_ARGS(answer.status.text));
+		/* a notice says what that agent saw; who speaks DSN there says a success himself */
+		text_add(&o->mta, answer.status.mta);
+		text_add(&o->diagnostic, answer.status.diagnostic);
+		snprintf(o->report, sizeof o->report, "%s", answer.report);
 		o->logged = true;
 		told = true;
 	}

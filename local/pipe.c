@@ -8,6 +8,7 @@
  * ${recipient}, ${user} and the like is repeated for each.  No shell is involved: an
  * address is one argument, whatever bytes it holds.  Names and behaviour: pipe(8).
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -308,6 +309,8 @@ run(const struct delivery *d, const struct message_content *content,
 	errand_run(&e, arena, &result);
 	outcome_free(o);
 	*o = result.outcome;
+	/* flag X: the command is where mail ends; without it, it is on its way (pipe(8)) */
+	snprintf(o->report, sizeof o->report, "%s", has_flag('X') ? "delivered" : "relayed");
 }
 
 static void

@@ -174,6 +174,24 @@ role_asks(const struct plan *p, const char *role, const char *name)
 	return false;
 }
 
+/* Whoever may ask cleanup may ask every service that is cleanup: cleanup_service_name chooses among them. */
+static bool
+role_asks_post(const struct plan *p, const char *role, const struct post *post, const char *name)
+{
+	return role_asks(p, role, name) || (post->type != MASTER_INET && role_asks(p, role, post->command));
+}
+
+static bool
+role_asks_endpoint(const struct plan *p, const char *role, const char *name)
+{
+	const struct endpoint *e = plan_endpoint(p, name);
+
+	for (size_t i = 0; e && i < p->count; i++)
+		if (e >= p->post[i]->endpoint && e < p->post[i]->endpoint + p->post[i]->n_endpoints)
+			return role_asks_post(p, role, p->post[i], name);
+	return false;
+}
+
 /* What is there and may no longer be asked goes away. */
 static void
 remove_others(const struct plan *p, const char *role)
@@ -184,7 +202,7 @@ remove_others(const struct plan *p, const char *role)
 	for (struct dirent *e; d && (e = readdir(d));) {
 		autofree char *entry = mem_format("%s/%s", path, e->d_name);
 
-		if (e->d_name[0] != '.' && !(role_asks(p, role, e->d_name) && plan_endpoint(p, e->d_name)))
+		if (e->d_name[0] != '.' && !role_asks_endpoint(p, role, e->d_name))
 			unlink(entry);
 	}
 	if (d)
@@ -213,7 +231,8 @@ directories_link(const struct plan *p, struct faults *faults)
 				const char            *last = e->path ? strrchr(e->path, '/') + 1 : NULL;
 				autofree char         *name = last ? mem_span(bare_name(span_of(last))) : NULL;
 
-				if (name && e->fd >= 0 && e->kind != ENDPOINT_FIFO && role_asks(p, roles[r].name, name))
+				if (name && e->fd >= 0 && e->kind != ENDPOINT_FIFO &&
+				    role_asks_post(p, roles[r].name, p->post[i], name))
 					link_one(roles[r].name, name, e->path, faults);
 			}
 	}

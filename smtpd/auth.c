@@ -180,10 +180,9 @@ do_auth(struct session *s, struct span argument)
 
 	if (settings.helo_required && s->stage == CONNECTED)
 		return reply(s, "503 5.5.1 Error: send HELO/EHLO first");
-	if (!settings.sasl_enable || s->client.no_auth)
+	/* RFC 4954, 6 knows 538 for history only: before TLS there is no AUTH, as EHLO said */
+	if (!settings.sasl_enable || s->client.no_auth || (!s->is_tls && settings.tls_auth_only))
 		return reply(s, "503 5.5.1 Error: authentication not enabled");
-	if (!s->is_tls && settings.tls_auth_only)
-		return reply(s, "538 5.7.11 Encryption required for requested authentication mechanism");
 	if (s->sasl_user[0])
 		return reply(s, "503 5.5.1 Error: already authenticated");
 	if (!span_next(&response, " ", &mechanism) || mechanism.len > MECHANISM_MAX || span_has(span_trim(response), ' '))

@@ -195,7 +195,7 @@ do_help(struct session *s, struct span argument)
 void
 do_vrfy(struct session *s, struct span argument)
 {
-	struct smtp_rules rules = {.address_flags = site.smtputf8_enable ? ADDRESS_UTF8 : 0};
+	struct smtp_rules rules = {.address_flags = utf8_without_asking()};
 	struct span       address, rest;
 	enum verdict      verdict;
 

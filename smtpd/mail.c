@@ -16,6 +16,14 @@
 #include "session.h"
 #include "settings.h"
 
+/* Where SMTPUTF8 is off, UTF-8 in addresses is eight bits that go by (SMTPUTF8_README); strict_smtputf8
+ * wants it asked for. */
+unsigned
+utf8_without_asking(void)
+{
+	return site.smtputf8_enable && site.strict_smtputf8 ? 0 : ADDRESS_UTF8;
+}
+
 static struct smtp_rules
 grammar(struct session *s)
 {
@@ -28,8 +36,7 @@ grammar(struct session *s)
 		r.offer |= SMTP_OFFER_AUTH;
 	if (site.smtputf8_enable)
 		r.offer |= SMTP_OFFER_SMTPUTF8;
-	if (site.smtputf8_enable && !site.strict_smtputf8)
-		r.address_flags |= ADDRESS_UTF8;
+	r.address_flags |= utf8_without_asking();
 	if (s->t.mail.smtputf8)
 		r.address_flags |= ADDRESS_UTF8;
 	return r;

@@ -161,6 +161,7 @@ WAITS int open_message(struct session *);            /* at cleanup; -1: logged *
 WAITS bool tls_too_often(struct session *);          /* smtpd_client_new_tls_session_rate_limit */
 WAITS int tls_begin(struct session *);               /* the handshake; -1: the session is over */
 unsigned offered_keywords(struct session *);         /* enum smtp_keyword */
+unsigned utf8_without_asking(void);                  /* ADDRESS_UTF8 or 0 */
 unsigned hidden_keywords(struct session *);          /* smtpd_discard_ehlo_keywords, and by address */
 WAITS struct span offered_mechanisms(struct session *);
 

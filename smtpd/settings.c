@@ -261,6 +261,7 @@ make_tls(struct faults *faults)
 		return;
 	}
 	prepared.must_tls = strict;
+	settings.tls_auth_only |= strict;       /* TLS that is required is required for AUTH */
 	if (tls_server(&(struct tls_settings){
 		.chain_files = settings.tls_chain, .cert_file = settings.tls_cert, .key_file = settings.tls_key,
 		.ec_cert_file = settings.tls_ec_cert, .ec_key_file = settings.tls_ec_key,

@@ -265,6 +265,13 @@ def first_file_of(spec_path, folder):
     return None
 
 
+def certificate_for(name, path, value, values):
+    """Key, certificate or both: a certificate file whose key nobody names has it inside."""
+    key_file = values.get(name.replace("_cert_file", "_key_file"), "$smtpd_tls_cert_file")
+    both = "key" not in value if name.endswith("chain_files") else name.endswith("_cert_file") and (key_file.startswith("$") or key_file == path)
+    return "/srv/chain.pem" if both else "/srv/key.pem" if "key" in path.rsplit("/", 1)[1] else "/srv/cert.pem"
+
+
 def supply(main, master, domains):
     """Makes what the files name and nobody has: tables, lists, certificates.  The texts, with databases made local."""
     values = logical(main)
@@ -306,7 +313,7 @@ def supply(main, master, domains):
                 if name.endswith("CApath"):
                     os.makedirs(path, exist_ok=True)
                 elif name.endswith(("_file", "_files", "CAfile")):
-                    source = "/srv/chain.pem" if name.endswith("chain_files") else "/srv/key.pem" if "key" in path else "/srv/cert.pem"
+                    source = certificate_for(name, path, value, values)
                     shutil.copy(source, path)
                     os.chmod(path, 0o600 if source != "/srv/cert.pem" else 0o644)
             elif name in ("virtual_mailbox_domains", "relay_domains", "mynetworks", "mydestination", "virtual_alias_domains") and not os.path.exists(path):
@@ -315,10 +322,12 @@ def supply(main, master, domains):
 
 
 def make_tables(values):
-    """postmap and postalias of Debian, for what is hash: or btree: there."""
-    for name, value in values.items():
+    """postalias (as newaliases does for alias_database) and postmap of Debian, for what is hash: or btree: there."""
+    made = set()
+    for name, value in sorted(values.items(), key=lambda v: not v[0].startswith("alias")):
         for kind, path in TABLE.findall(value):
-            if kind in ("hash", "btree", "lmdb", "cdb") and os.path.exists(path) and "scache" not in path and "cache" not in name:
+            if kind in ("hash", "btree", "lmdb", "cdb") and os.path.exists(path) and "cache" not in path and "cache" not in name and path not in made:
+                made.add(path)
                 subprocess.run(["/usr/sbin/postalias" if name.startswith("alias") or path.endswith("aliases") and "virtual" not in name else "/usr/sbin/postmap", f"{kind}:{path}"],
                                capture_output=True)
 

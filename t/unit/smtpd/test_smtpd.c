@@ -411,7 +411,7 @@ UNIT_TEST(auth)                                             /* RFC 4954 */
 	configure("");
 	TALK(BANNER, {"AUTH PLAIN\r\n", "503 5.5.1 Error: authentication not enabled"}, BYE);
 	configure("smtpd_sasl_auth_enable = yes\nauth_passdb = pam\nsmtpd_tls_auth_only = yes\n");
-	TALK(BANNER, {"AUTH PLAIN\r\n", "538 5.7.11 Encryption required for requested authentication mechanism"}, BYE);
+	TALK(BANNER, {"AUTH PLAIN\r\n", "503 5.5.1 Error: authentication not enabled"}, BYE);
 	configure("smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth\n");
 	TALK(HELLO, {"AUTH PLAIN AHVzZXIAd3Jvbmc=\r\n", "535 5.7.8 Error: authentication failed: no"},
 	     {"AUTH PLAIN AHVzZXIAc2VjcmV0\r\n", "235 2.7.0 Authentication successful"}, BYE);
@@ -563,6 +563,11 @@ UNIT_TEST(envelope_parameters)
 	     {"VRFY\r\n", "501 5.5.4 Syntax: VRFY address"}, BYE);
 	configure("disable_vrfy_command = yes\nsmtpd_discard_ehlo_keywords = dsn, chunking\n");
 	TALK(BANNER, {"EHLO x\r\n", "250 SMTPUTF8"}, {"VRFY user\r\n", "502 5.5.1 VRFY command is disabled"}, BYE);
+	/* off, UTF-8 goes by as eight bits, and the parameter is not known; strict, it must be asked for */
+	configure("smtputf8_enable = no\n");
+	TALK(HELLO, {"MAIL FROM:<j\303\266rg@example.net> SMTPUTF8\r\n", "555 5.5.4"}, {"MAIL FROM:<j\303\266rg@example.net>\r\n", "250 2.1.0 Ok"}, BYE);
+	configure("smtputf8_enable = yes\nstrict_smtputf8 = yes\n");
+	TALK(HELLO, {"MAIL FROM:<j\303\266rg@example.net>\r\n", "501 5.1.7"}, {"MAIL FROM:<j\303\266rg@example.net> SMTPUTF8\r\n", "250 2.1.0 Ok"}, BYE);
 }
 END_TEST
 
