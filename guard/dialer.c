@@ -53,6 +53,18 @@ name_one(struct span endpoint)
 		strmap_put(named, text_span(&normal), named);
 }
 
+/* A socket without a scheme; with one, name_words has seen it. */
+static void
+name_sasl(struct span path)
+{
+	autotext struct text endpoint = {0};
+
+	if (path.len == 0 || span_has(path, ':'))
+		return;
+	text_add_format(&endpoint, "unix:%.*s", SPAN_ARGS(path));
+	name_one(text_span(&endpoint));
+}
+
 /* "{ inet:h:1, default_action=accept }", "lmtp:unix:private/x", "check_policy_service inet:..." */
 static void
 name_words(struct span text)
@@ -109,8 +121,8 @@ name_master(const struct main_cf *cf)
 				name_words(text_span(&value));
 			if (span_is(span_trim(name), "smtpd_proxy_filter"))
 				name_filter(text_span(&value));
-			if (span_is(span_trim(name), "smtpd_sasl_path") && value.len && !span_find_any(text_span(&value), ":"))
-				name_one(text_span(&value));
+			if (span_is(span_trim(name), "smtpd_sasl_path"))
+				name_sasl(span_trim(text_span(&value)));
 		}
 	master_cf_free(lines);
 	faults_free(&faults);
@@ -140,11 +152,7 @@ prepare(struct fault *why)
 	name_filter(span_of(config.proxy_filter));
 	for (size_t i = 0; i < config.endpoints.count; i++)
 		name_words(span_of(config.endpoints.item[i]));
-	if (*config.sasl_path && !strchr(config.sasl_path, ':')) {
-		autofree char *path = mem_format("unix:%s", config.sasl_path);
-
-		name_one(span_of(path));
-	}
+	name_sasl(span_of(config.sasl_path));
 	return 0;
 }
 

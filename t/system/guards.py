@@ -47,7 +47,7 @@ class Peer:
 port = free_port()
 with Instance(f"dialer_endpoints = inet:localhost:{port}\n", only=("postlogd", "anvil", "dialer"),
               programs={"smtpd": "t/system/echo"},
-              master=f"127.0.0.1:{port} inet n - n - - smtpd\n    -o {{ smtpd_sasl_path = unix:private/policy }}\n") as i:
+              master=f"127.0.0.1:{port} inet n - n - - smtpd\n    -o {{ smtpd_sasl_path = private/policy }}\n") as i:
     t.ok(i.start().returncode == 0, "start")
     a, b = Peer(f"{i.dir}/queue/private/anvil"), Peer(f"{i.dir}/queue/private/anvil")
     count = lambda p, what, asker, client="192.0.2.1": p.ask("count", what=what, service="smtp", client=client, asker=asker)

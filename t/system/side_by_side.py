@@ -128,12 +128,12 @@ def install(config):
 def places(text):
     """(kind, where) of every neighbour that the files name."""
     found = set()
-    for name, value in [*logical(text[0]).items(), *re.findall(r"-o\s*\{?\s*(\w+)\s*=\s*([^\n}]*)", text[1])]:
+    for name, value in [*logical(text[0]).items(), *re.findall(r"-o\s*\{?\s*(\w+)\s*=\s*((?:(?! -o )[^\n}])*)", text[1])]:
         if name.endswith("milters"):
             found |= {("milter", w) for w in re.findall(r"(?:unix|inet):[^\s,]+", value)}
         found |= {("policy", w) for w in re.findall(r"check_policy_service\s+\{?\s*((?:unix|inet):[^\s,]+)", value)}
         if name == "smtpd_sasl_path":
-            found.add(("auth", "unix:" + re.sub("^unix:", "", value)))
+            found.add(("auth", "unix:" + re.sub("^unix:", "", value.strip())))
         found |= {("lmtp", w) for w in re.findall(r"lmtp:((?:unix|inet):[^\s,]+)", value)}
         found |= {("socketmap", w) for w in re.findall(r"socketmap:(inet:[\d.]+:\d+)", value)}
         if name == "content_filter" and (m := re.match(r"[\w-]+:\[(127\.0\.0\.1|localhost)\]:(\d+)", value)):

@@ -22,9 +22,15 @@ SUBMISSION = """submission inet n - n - - smtpd
   -o smtpd_sender_restrictions=reject_sender_login_mismatch
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
   -o { smtpd_recipient_restrictions = reject_non_fqdn_recipient, permit_sasl_authenticated, reject }
+  -o smtpd_sasl_type=dovecot -o smtpd_sasl_path=private/auth
+  -o cleanup_service_name=authclean
+authclean unix n - n - 0 cleanup
+  -o { header_checks = pcre:{{/^(User-Agent|X-Originating-IP):/ IGNORE} {/^Received:.*ESMTPSA/ IGNORE}} }
 submissions inet n - n - - smtpd
   -o syslog_name=postfix/submissions
   -o smtpd_tls_wrappermode=yes
+  -o smtpd_sasl_type=dovecot
+  -o { smtpd_sasl_path = private/auth }
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
 """
@@ -62,8 +68,6 @@ virtual_uid_maps = static:5000
 virtual_gid_maps = static:5000
 virtual_minimum_uid = 100
 recipient_delimiter = +-
-smtpd_sasl_type = dovecot
-smtpd_sasl_path = private/auth
 smtpd_sender_login_maps = hash:/etc/postfix/logins
 smtpd_helo_required = yes
 smtpd_helo_restrictions = permit_mynetworks, reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname
