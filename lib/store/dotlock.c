@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -69,24 +70,23 @@ is_stale(int dir, const char *lock, const char *file, int stale_seconds, struct 
 		|| guarded.st_mtime <= now - stale_seconds;
 }
 
-/* Takes the stale lock away under another name first, and looks whether it was
- * the one judged: another process may have made a live one meanwhile. */
+/*
+ * Two who have both judged a lock must not both take it away: the second would take what the
+ * first has made meanwhile (its inode is often the same again).  Whoever breaks holds the
+ * directory's flock, which dies with him, and judges once more.
+ */
 static void
-break_stale(int dir, const char *lock, const struct stat *judged)
+break_stale(int dir, const char *lock, const char *file, int stale_seconds)
 {
-	char        aside[96];
-	struct stat st;
+	autoclose int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat   seen;
 
-	snprintf(aside, sizeof aside, "%s.stale%ld", lock, (long)getpid());
-	if (renameat(dir, lock, dir, aside) < 0)
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return; /* another one is at it */
+	if (!is_stale(dir, lock, file, stale_seconds, &seen))
 		return;
-	if (fstatat(dir, aside, &st, AT_SYMLINK_NOFOLLOW) == 0
-		&& (st.st_ino != judged->st_ino || st.st_mtime != judged->st_mtime)
-		&& linkat(dir, aside, dir, lock, 0) < 0)
-		log_warning("could not put back %s", lock);
-	else
+	if (unlinkat(dir, lock, 0) == 0)
 		log_debug("removed stale %s", lock);
-	unlinkat(dir, aside, 0);
 }
 
 static int
@@ -127,8 +127,9 @@ dotlock_take(int dir, const char *file, int stale_seconds, int64_t deadline, str
 			return -1;
 		}
 		if (is_stale(dir, lock, file, stale_seconds, &judged)) {
-			break_stale(dir, lock, &judged);
-			continue;
+			break_stale(dir, lock, file, stale_seconds);
+			if (faccessat(dir, lock, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+				continue;
 		}
 		if (clock_left(deadline) == 0)
 			return fault_set(why, FAULT_TIME, "%s is held by another program", lock);

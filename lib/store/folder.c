@@ -338,16 +338,28 @@ sync_locked(struct folder *f, struct scan *s, bool held, struct fault *why)
 	return result;
 }
 
-/* The scan knows files that an earlier pass saw: those gone meanwhile. */
+/* Did an earlier pass see a file that the last one did not? */
+static bool
+lost_any(const struct scan *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->at[i].pass != s->pass)
+			return true;
+	return false;
+}
+
+/*
+ * A file is gone when two passes in a row have not seen it.  One is not enough: a rename
+ * meanwhile (a flag that another session sets) hides a file from readdir(3), and whoever took
+ * that for its end would give it a new UID when it is back.
+ */
 static void
-drop_vanished(const struct folder *f, struct scan *s)
+drop_vanished(struct scan *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		struct scan_entry *e = &s->at[i];
-		struct stat        st;
 
-		if (e->pass != s->pass && fstatat(e->in_new ? f->new_dir : f->cur_dir, e->name, &st,
-			AT_SYMLINK_NOFOLLOW) < 0)
+		if (e->pass + 1 < s->pass)
 			strmap_remove(s->by_base, span_at(e->name, e->base_len));
 	}
 }
@@ -455,10 +467,12 @@ bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 				fault_text(&own));
 			stamp = (struct folder_stamp){0};
 		}
-		if (misses_any(f, s) && scan_read(s, f->new_dir, f->cur_dir, false, why) < 0)
+		if ((misses_any(f, s) || lost_any(s)) && scan_read(s, f->new_dir, f->cur_dir, false, why) < 0)
 			return -1;
-		drop_vanished(f, s);
+		drop_vanished(s);
 	}
+	if (keywords_refresh(&f->keywords, f->dir, why) < 0) /* names come before files use them: behind the last look */
+		return -1;
 	if (f->validity && f->list.validity != f->validity)
 		return deleted(why); /* the UIDs that the client knows are void */
 	f->validity = f->list.validity;

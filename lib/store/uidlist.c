@@ -21,7 +21,7 @@ void
 uidlist_init(struct uidlist *l)
 {
 	*l = (struct uidlist){.next = 1, .other = SPAN_NONE, .arena = arena_new(),
-		.by_base = strmap_new()};
+		.by_base = strmap_new(), .pin = -1};
 }
 
 void
@@ -30,7 +30,28 @@ uidlist_free(struct uidlist *l)
 	arena_free(l->arena);
 	strmap_free(l->by_base, NULL);
 	free(l->records);
-	*l = (struct uidlist){0};
+	if (l->arena && l->pin >= 0)
+		close(l->pin);
+	*l = (struct uidlist){.pin = -1};
+}
+
+/* A list that was rewritten twice often has the inode that it had before, and its tail would be
+ * read as if it were the tail of the old one: hence the descriptor. */
+void
+uidlist_pin(struct uidlist *l, int dir, const struct stat *st)
+{
+	struct stat now;
+
+	if (l->pin >= 0 && st->st_ino == l->seen.st_ino && st->st_dev == l->seen.st_dev) {
+		l->seen = *st;
+		return;
+	}
+	if (l->pin >= 0)
+		close(l->pin);
+	l->seen = (struct stat){0};
+	l->pin = file_open_beneath(dir, UIDLIST_FILE, O_RDONLY | O_NONBLOCK, 0, NULL);
+	if (l->pin >= 0 && fstat(l->pin, &now) == 0 && now.st_ino == st->st_ino && now.st_dev == st->st_dev)
+		l->seen = *st; /* else it is read anew next time */
 }
 
 static void
@@ -41,6 +62,8 @@ forget(struct uidlist *l)
 
 	arena_free(l->arena);
 	strmap_free(l->by_base, NULL);
+	if (l->pin >= 0)
+		close(l->pin);
 	uidlist_init(l);
 	l->records = records;
 	l->room = room;
@@ -236,7 +259,7 @@ read_whole(struct uidlist *l, int dir, struct fault *why)
 	forget(l);
 	if (small_file_read(dir, UIDLIST_FILE, UIDLIST_LARGEST, &text, &st, &own) == 0) {
 		uidlist_parse(text_span(&text), l);
-		l->seen = st;
+		uidlist_pin(l, dir, &st);
 	} else if (own.error == ENOENT) {
 		if (small_file_read(dir, "courierimapuiddb", UIDLIST_LARGEST, &text, NULL, NULL) == 0) {
 			uidlist_parse(text_span(&text), l);
@@ -269,7 +292,7 @@ read_tail(struct uidlist *l, int dir, const struct stat *st, struct fault *why)
 	text.len = more;
 	l->unterminated = false;
 	parse_records(l, text_span(&text), 3);
-	l->seen = *st;
+	uidlist_pin(l, dir, st);
 	return 0;
 }
 

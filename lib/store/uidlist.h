@@ -51,6 +51,7 @@ struct uidlist {
 	struct arena          *arena;        /* the spans live here */
 	struct strmap         *by_base;      /* base -> record index + 1 */
 	struct stat            seen;         /* the file as read last */
+	int                    pin;          /* holds it open, so that no other file gets its inode; -1 */
 	off_t                  read_to;      /* of dovecot-uidlist, in whole lines */
 };
 
@@ -63,6 +64,9 @@ void uidlist_parse(struct span text, struct uidlist *);
 /* Brings the list up to date with the file: nothing, its tail, or all of it is
  * read.  No file is no fault (validity is 0 then).  *changed may be NULL. */
 WAITS int uidlist_refresh(struct uidlist *, int dir, bool *changed, struct fault *);
+
+/* The file in `dir` is the one that memory holds now; *st when it was looked at. */
+void uidlist_pin(struct uidlist *, int dir, const struct stat *);
 
 /* Index of the newest record with that base, or -1. */
 ptrdiff_t uidlist_find(const struct uidlist *, struct span base);

@@ -34,7 +34,7 @@ remember(struct uidlist *l, int dir)
 	struct stat st;
 
 	if (fstatat(dir, UIDLIST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		l->seen = st;
+		uidlist_pin(l, dir, &st);
 	l->broken = l->foreign = l->unterminated = l->courier = false;
 }
 

@@ -39,6 +39,7 @@ class World:
     def __init__(self):
         self.lock = threading.Lock()
         self.content = {}            # uid -> the id in its subject
+        self.uid_of = {}             # and the other way round
         self.acknowledged = {}       # id -> uid, from APPENDUID
         self.deleted = set()         # UIDs that ever got \\Deleted: they may be gone
         self.made = 0
@@ -56,8 +57,11 @@ class World:
     def saw(self, uid, ident):
         with self.lock:
             before = self.content.setdefault(uid, ident)
+            number = self.uid_of.setdefault(ident, uid)
         if before != ident:
             raise Contradiction(f"UID {uid} was {before} and is {ident}")
+        if number != uid:
+            raise Contradiction(f"{ident} was UID {number} and is {uid}")
 
 
 world = World()
@@ -269,7 +273,7 @@ class Session:
     def all(self):
         if not self.uids:
             return
-        self.ok("UID FETCH 1:* (UID FLAGS%s)" % (" MODSEQ" if self.qresync else ""))
+        self.ok("UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)]%s)" % (" MODSEQ" if self.qresync else ""))
 
     def some(self):
         a, b = sorted(self.rng.randint(1, len(self.uids)) for _ in range(2))
