@@ -169,7 +169,7 @@ may_own_a_mailbox(const struct user_facts *u)
 }
 
 static void
-put_user(const char *user, struct frame *answer)
+put_user(const char *user, bool expected, struct frame *answer)
 {
 	struct user_facts    u = {0};
 	autotext struct text home = {0}, mail = {0};
@@ -184,7 +184,7 @@ put_user(const char *user, struct frame *answer)
 		log_error("auth: userdb(%s): %s", user, fault_text(&why));
 		peer_refuse(answer, "temporary internal failure");
 	} else if (got == 1 || !may_own_a_mailbox(&u)) {
-		if (got == 1)
+		if (got == 1 && expected)
 			log_error("auth: userdb(%s): unknown user", user);
 		frame_start(answer, "no");
 	} else {
@@ -194,6 +194,7 @@ put_user(const char *user, struct frame *answer)
 		frame_put_number(answer, "gid", u.gid);
 		frame_put(answer, "home", text_span(&home));
 		frame_put(answer, "mail", text_span(&mail));
+		frame_put(answer, "quota", text_span(&u.quota));
 	}
 	user_facts_free(&u);
 }
@@ -217,7 +218,7 @@ do_redeem(void *conversation, struct frame *request, struct frame *answer, struc
 	if (!may_redeem(conversation))
 		return fault_set(why, FAULT_DENIED, "uid %ld may not redeem tickets", (long)((struct talk *)conversation)->peer);
 	if (ticket_redeem(in.ticket, user, sizeof user))
-		put_user(user, answer);
+		put_user(user, true, answer);
 	else
 		frame_start(answer, "no");
 	return AT_START;
@@ -235,7 +236,7 @@ do_lookup(void *conversation, struct frame *request, struct frame *answer, struc
 	if (!may_redeem(conversation))
 		return fault_set(why, FAULT_DENIED, "not for uid %ld", (long)((struct talk *)conversation)->peer);
 	user = mem_span(span_first(in.user, SASL_USER_MAX));
-	put_user(user, answer);
+	put_user(user, false, answer);
 	return AT_START;
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 static void
-take_extra(struct passwd_entry *e, struct span extra)
+take_extra(struct arena *a, struct passwd_entry *e, struct span extra)
 {
 	struct span word;
 
@@ -29,6 +29,9 @@ take_extra(struct passwd_entry *e, struct span extra)
 			e->nologin = true;
 		else if (span_is(name, "nopassword"))
 			e->nopassword = true;
+		else if (span_starts(name, "userdb_quota_rule"))
+			e->quota = span_of(arena_format(a, "%.*s%s%.*s", SPAN_ARGS(e->quota), e->quota.len ? "\t" : "",
+			                                SPAN_ARGS(span_from(word, 7))));
 		else if (!span_starts(name, "userdb_"))
 			e->unknown = name;
 	}
@@ -51,8 +54,8 @@ take_line(struct passwd_file *f, struct span line)
 	}
 	e = arena_alloc(f->arena, sizeof *e);
 	*e = (struct passwd_entry){.password = field[1], .uid = field[2], .gid = field[3], .home = field[5],
-	                           .mail = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE};
-	take_extra(e, field[7]);
+	                           .mail = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE, .quota = SPAN_NONE};
+	take_extra(f->arena, e, field[7]);
 	strmap_put(f->entries, field[0], e);
 }
 

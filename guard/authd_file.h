@@ -5,7 +5,7 @@
  *   user:password:uid:gid:gecos:home:shell:extra fields
  *
  * Later fields may be missing. Extra fields are blank separated: userdb_mail=,
- * userdb_home=, userdb_uid=, userdb_gid=, mail=, allow_nets= (comma separated networks),
+ * userdb_home=, userdb_uid=, userdb_gid=, userdb_quota_rule=, userdb_quota_rule2= ..., mail=, allow_nets= (comma separated networks),
  * nologin, nopassword. A field that would restrict and is not known denies the login.
  */
 #ifndef GUARD_AUTHD_FILE_H
@@ -17,6 +17,7 @@
 
 struct passwd_entry {
 	struct span password, uid, gid, home, mail, allow_nets, unknown;
+	struct span quota;            /* userdb_quota_rule...=: "quota_rule=..", joined by TAB */
 	bool        nologin, nopassword;
 };
 

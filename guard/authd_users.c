@@ -25,7 +25,7 @@ struct database {
 	enum driver driver;
 	const char *argument;            /* path, or PAM service */
 	const char *scheme;              /* passwd-file: of passwords without one */
-	const char *uid, *gid, *home, *mail, *password;
+	const char *uid, *gid, *home, *mail, *password, *quota;
 	bool        nopassword;
 	size_t      source;              /* passwd-file: which of `sources` */
 };
@@ -55,6 +55,7 @@ user_facts_free(struct user_facts *u)
 {
 	text_free(&u->home);
 	text_free(&u->mail);
+	text_free(&u->quota);
 }
 
 /* ------------------------------------------------------------ configuration */
@@ -87,6 +88,7 @@ set_argument(struct database *d, const char *word, struct fault *why)
 		{"scheme=", offsetof(struct database, scheme)}, {"uid=", offsetof(struct database, uid)},
 		{"gid=", offsetof(struct database, gid)}, {"home=", offsetof(struct database, home)},
 		{"mail=", offsetof(struct database, mail)}, {"password=", offsetof(struct database, password)},
+		{"quota_rule=", offsetof(struct database, quota)},
 	};
 
 	for (size_t i = 0; i < COUNT(names); i++)
@@ -222,7 +224,7 @@ find_entry(size_t index, const char *user, struct arena *a, struct passwd_entry 
 	e = passwd_file_find(s->file, user);
 	if (e) {
 		*out = *e;
-		struct span *spans[] = {&out->password, &out->uid, &out->gid, &out->home, &out->mail, &out->allow_nets, &out->unknown};
+		struct span *spans[] = {&out->password, &out->uid, &out->gid, &out->home, &out->mail, &out->allow_nets, &out->unknown, &out->quota};
 
 		for (size_t i = 0; i < COUNT(spans); i++)
 			*spans[i] = arena_span(a, *spans[i]);
@@ -405,6 +407,16 @@ resolve_ids(struct span uid, struct span gid, struct user_facts *out, struct fau
 	return 0;
 }
 
+static void
+put_quota(const struct database *d, struct span own, struct user_facts *out)
+{
+	text_clear(&out->quota);
+	if (own.len)
+		text_add(&out->quota, own);
+	else if (d->quota)
+		text_add_format(&out->quota, "quota_rule=%s", d->quota);
+}
+
 static int
 find_in(const struct database *d, const char *user, struct arena *a, struct user_facts *out, struct fault *why)
 {
@@ -416,12 +428,14 @@ find_in(const struct database *d, const char *user, struct arena *a, struct user
 			return 1;
 		text_set(&out->home, e.home.len ? e.home : span_of(d->home));
 		text_set(&out->mail, e.mail.len ? e.mail : span_of(d->mail));
+		put_quota(d, e.quota, out);
 		return resolve_ids(e.uid.len ? e.uid : span_of(d->uid), e.gid.len ? e.gid : span_of(d->gid), out, why);
 	case DRIVER_PASSWD:
 		return helper_passwd(user, &out->uid, &out->gid, &out->home, why);
 	case DRIVER_STATIC:
 		text_set(&out->home, span_of(d->home));
 		text_set(&out->mail, span_of(d->mail));
+		put_quota(d, SPAN_NONE, out);
 		return resolve_ids(span_of(d->uid), span_of(d->gid), out, why);
 	default:
 		return 1;

@@ -26,7 +26,7 @@ struct user_facts {
 	char        user[256];
 	uid_t       uid;
 	gid_t       gid;
-	struct text home, mail;       /* mail: userdb_mail or mail=, not expanded; "" for mail_location */
+	struct text home, mail, quota;       /* mail: userdb_mail or mail=, not expanded; "" for mail_location */
 };
 void user_facts_free(struct user_facts *);
 

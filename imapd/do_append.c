@@ -21,6 +21,7 @@
 #include "names.h"
 #include "session.h"
 #include "store/place.h"
+#include "store/quota.h"
 #include "store/tree.h"
 
 enum { PIECE = 65536, MESSAGES_MOST = 100, URL_MOST = 8192 };
@@ -106,6 +107,16 @@ put_piece(struct appending *a, struct appended *m, struct span in)
 	return maildir_delivery_add(m->delivery, text_span(&out), &a->session->why);
 }
 
+/* What lines may shrink by (CRLF to LF) is forgiven here: the size on disk decides. */
+static int
+early_quota(struct appending *a, uint64_t size)
+{
+	struct imap_session *s = a->session;
+	int64_t              least = (int64_t)(size / 2);
+
+	return quota_check(s->quota, s->maildir, a->folder, least, 1, least, QUOTA_SAVING, &s->why);
+}
+
 /* The literal that waits, into the message (or, when there is none, into `text`). */
 static int
 take_literal(struct appending *a, struct appended *m, struct text *text)
@@ -119,6 +130,8 @@ take_literal(struct appending *a, struct appended *m, struct text *text)
 			(long long)imap_config.max_message);
 	if (!m && in->size > URL_MOST)
 		return bad(a, "Too long a string");
+	if (m && !in->plus && early_quota(a, in->size) < 0) /* before it is sent for nothing */
+		return -1;
 	if (!in->plus) {
 		imap_send(s, SPAN("+ OK\r\n"));
 		conn_flush(s->conn, NULL);
@@ -325,6 +338,20 @@ place_message(struct imap_session *s, struct placing *p, struct appended *m, uin
 		&s->why);
 }
 
+/* All together, as they are saved: all or none. */
+static int
+check_quota(struct appending *a)
+{
+	struct imap_session *s = a->session;
+	int64_t              bytes = 0, largest = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		bytes += (int64_t)a->at[i].size;
+		largest = (int64_t)a->at[i].size > largest ? (int64_t)a->at[i].size : largest;
+	}
+	return quota_check(s->quota, s->maildir, a->folder, bytes, (int64_t)a->count, largest, QUOTA_SAVING, &s->why);
+}
+
 /* Durable in tmp/ before the lock is asked for. */
 static int
 place_all(struct appending *a, uint32_t *validity, uint32_t *uids)
@@ -338,6 +365,8 @@ place_all(struct appending *a, uint32_t *validity, uint32_t *uids)
 		if (maildir_delivery_hold(m->delivery, m->date, &m->name, &m->size, &m->full_size, &s->why) < 0)
 			return -1;
 	}
+	if (check_quota(a) < 0)
+		return -1;
 	if (placing_begin(s->maildir, a->folder, &p, &s->why) < 0)
 		return -1;
 	for (size_t i = 0; i < a->count; i++)

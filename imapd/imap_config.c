@@ -5,6 +5,7 @@
 #include "imap_config.h"
 
 #include "base/mem.h"
+#include "store/quota.h"
 
 #define SPECIAL_USE "Archive=\\Archive Drafts=\\Drafts Junk=\\Junk Sent=\\Sent Trash=\\Trash"
 
@@ -34,6 +35,7 @@ const struct param imap_params[] = {
 		"before every name but INBOX; \"INBOX.\" shows names as Courier does"),
 	RAW     ("imap_special_use", &imap_config.special_use, SPECIAL_USE,
 		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."),
+	QUOTA_ROWS,
 	END_OF_PARAMS
 };
 
@@ -59,6 +61,8 @@ imap_config_check(struct fault *why)
 		return fault_set(why, FAULT_INPUT, "imap_namespace_separator must be . or /");
 	if (prefix.len && !span_ends(prefix, imap_config.separator))
 		return fault_set(why, FAULT_INPUT, "imap_namespace_prefix must end in the separator");
+	if (quota_settings_check(&quota_settings, why) < 0)
+		return -1;
 	while (span_next(&uses, " \t", &use)) {
 		ptrdiff_t at = span_find_last(use, '=');
 

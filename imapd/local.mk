@@ -8,7 +8,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/choose.c imapd/resync.c imapd/preview.c imapd/preview.h \
 	imapd/content.c imapd/content.h \
 	imapd/do_append.c imapd/do_basic.c imapd/do_multisearch.c imapd/do_fetch.c imapd/do_idle.c imapd/do_list.c \
-	imapd/do_mailbox.c imapd/do_search.c imapd/do_select.c imapd/do_status.c imapd/do_store.c imapd/status.h \
+	imapd/do_mailbox.c imapd/do_quota.c imapd/do_search.c imapd/do_select.c imapd/do_status.c imapd/do_store.c imapd/status.h \
 	imapd/fetch_items.c imapd/fetch_items.h \
 	imapd/flags.c imapd/flags.h \
 	imapd/grammar.c imapd/grammar.h \

@@ -23,7 +23,7 @@ serve(int sock, const struct listener *unused)
 	(void)unused;
 	if (mailbox_receive(sock, &s, &why) < 0)
 		return;
-	struct imap_user user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .session = s.session, .tag = s.tag};
+	struct imap_user user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .quota = s.user.quota, .session = s.session, .tag = s.tag};
 
 	if (imap_session(&user, s.conn, &why) < 0)
 		log_error("imap(%s)<%s>: %s", s.user.user, s.session, fault_text(&why));

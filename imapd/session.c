@@ -16,6 +16,7 @@
 #include "mail/date.h"
 #include "search.h"
 #include "store/history.h"
+#include "store/quota.h"
 
 enum { BAD_COMMANDS_MOST = 20, OUT_FLUSH = 32768 };
 
@@ -47,6 +48,9 @@ static const struct verb {
 	{ "STATUS",      "6.3.10",    IMAP_AUTHENTICATED, false, false, 2, 2,    do_status },
 	{ "GETMETADATA", "RFC 5464",  IMAP_AUTHENTICATED, false, false, 2, 3,    do_getmetadata },
 	{ "SETMETADATA", "RFC 5464",  IMAP_AUTHENTICATED, false, false, 2, 2,    do_setmetadata },
+	{ "GETQUOTA",    "RFC 9208",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_getquota },
+	{ "GETQUOTAROOT", "RFC 9208", IMAP_AUTHENTICATED, false, false, 1, 1,    do_getquotaroot },
+	{ "SETQUOTA",    "RFC 9208",  IMAP_AUTHENTICATED, false, false, 2, 2,    do_setquota },
 	{ "COMPRESS",    "RFC 4978",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_compress },
 	{ "ESEARCH",     "RFC 7377",  IMAP_AUTHENTICATED, false, false, 1, 9999, do_esearch },
 	{ "APPEND",      "6.3.11",    IMAP_AUTHENTICATED, false, false, 1, 1,    do_append },
@@ -162,7 +166,14 @@ imap_finish_fault(struct imap_session *s, const char *what)
 	const char         *code = "[SERVERBUG] ";
 	bool                told = true;
 
-	if (f->class == FAULT_SYSTEM && (f->error == ENOSPC || f->error == EDQUOT))
+	if (f->class == FAULT_DENIED && f->error == EDQUOT) { /* store/quota.h: in its own words */
+		imap_finish(s, "NO [OVERQUOTA] %s", fault_text(f));
+		fault_clear(&s->why);
+		return;
+	}
+	if (f->class == FAULT_DENIED && f->error == EFBIG)
+		code = "[TOOBIG] ";
+	else if (f->class == FAULT_SYSTEM && (f->error == ENOSPC || f->error == EDQUOT))
 		code = "[OVERQUOTA] ";
 	else if (f->class == FAULT_SYSTEM && f->error == ENOENT)
 		code = "[NONEXISTENT] ";
@@ -292,6 +303,10 @@ open_mail(struct imap_session *s, struct fault *why)
 	if (result == 0)
 		s->index = index_open(text_string(&l.root), l.index.len ? text_string(&l.index) : NULL);
 	location_free(&l);
+	if (result == 0 && quota_make(&quota_settings, span_of(s->user->quota ? s->user->quota : ""), &s->quota, why) < 0)
+		return -1;
+	if (result == 0)
+		maildir_set_quota(s->maildir, s->quota);
 	return result;
 }
 
@@ -299,6 +314,8 @@ void
 imap_add_capabilities(bool compressed, struct text *out)
 {
 	text_add_string(out, IMAP_CAPABILITIES);
+	if (*quota_settings.root)
+		text_add_string(out, " QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE");
 	if (!compressed) /* RFC 4978, 3: announced until it is on */
 		text_add_string(out, " COMPRESS=DEFLATE");
 	text_add_format(out, " APPENDLIMIT=%lld", (long long)imap_config.max_message); /* RFC 7889 */
@@ -361,6 +378,7 @@ imap_session(const struct imap_user *user, struct conn *c, struct fault *why)
 	imap_deselect(&s);
 	index_close(s.index);
 	maildir_close(s.maildir);
+	quota_free(s.quota);
 	text_free(&s.out);
 	arena_free(s.arena);
 	return result;

@@ -33,6 +33,7 @@
 struct imap_user {
 	const char *name, *home;      /* for %u, %h and the log */
 	const char *mail;             /* userdb's own mail=, or NULL: mail_location */
+	const char *quota;            /* userdb's own rules (store/quota.h), or NULL */
 	const char *session;          /* id for the log, may be empty */
 	const char *tag;              /* of the login command; NULL: PREAUTH */
 };
@@ -56,6 +57,7 @@ struct imap_session {
 	struct conn            *conn;
 	struct maildir         *maildir;
 	struct index           *index;       /* NULL: no cache */
+	struct quota           *quota;       /* NULL: none */
 	struct folder          *folder;      /* NULL: nothing is selected */
 	struct view             view;
 	struct manner           manner;
@@ -117,6 +119,9 @@ void do_list(struct imap_session *);
 void do_lsub(struct imap_session *);
 void do_getmetadata(struct imap_session *);
 void do_setmetadata(struct imap_session *);
+void do_getquota(struct imap_session *);
+void do_getquotaroot(struct imap_session *);
+void do_setquota(struct imap_session *);
 void do_compress(struct imap_session *);
 void do_esearch(struct imap_session *);
 void do_append(struct imap_session *);

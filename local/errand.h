@@ -50,6 +50,7 @@ struct errand {
 	struct span        queue_id, recipient;
 	int64_t            arrived;
 	bool               first_try;            /* spares a look through cur/ */
+	const struct quota *quota;               /* NULL: none */
 	/* MBOX */
 	struct mbox_locking locking;
 	bool               must_own;             /* strict_mailbox_ownership */

@@ -16,7 +16,7 @@ serve(int fd, const struct listener *listener)
 	agent_serve(fd, run_recipient);
 }
 
-static const char *const asks[] = {"rewrite", "cleanup", "proxymap", NULL};
+static const char *const asks[] = {"rewrite", "cleanup", "proxymap", "authd", NULL};
 
 /* where mailboxes are, only their owners know */
 static const char *const anywhere[] = {"/", NULL};

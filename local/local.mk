@@ -4,7 +4,7 @@ AGENT_SOURCES = \
 	local/command.c local/errand.c local/errand.h \
 	local/mailbox.c \
 	local/members.c local/members.h \
-	local/outcome.c local/outcome.h \
+	local/outcome.c local/outcome.h local/quota.c \
 	local/status_filter.c local/status_filter.h \
 	local/worker.c local/worker.h
 AGENT_LIBS = $(SERVICE_LIBS) $(TABLE_LIBS) lib/queue/libqueue.a $(STORE_LIBS)
@@ -45,3 +45,9 @@ FUZZ_TARGETS += t/fuzz/fuzz_members
 t_fuzz_fuzz_members_SOURCES = t/fuzz/fuzz_members.c local/members.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_members_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_members_LDADD = $(MAIL_LIBS)
+
+pkglibexec_PROGRAMS += local/quota-status
+local_quota_status_SOURCES = local/quota_status.c $(AGENT_SOURCES)
+local_quota_status_LDADD = $(AGENT_LIBS)
+DIRECT_TESTS += t/system/quota.py
+EXTRA_DIST += t/system/quota.py

@@ -18,7 +18,7 @@
 #include "local/errand.h"
 #include "mail/line.h"
 #include "service/sandbox.h"
-#include "store/maildir.h"
+#include "store/quota.h"
 
 static int
 add_to_maildir(void *delivery, struct span s, struct fault *why)
@@ -34,8 +34,11 @@ deliver_to_maildir(struct worker *w, const struct errand *e, struct maildir *m,
 		.recipient = e->recipient, .arrived = e->arrived, .first_try = e->first_try};
 	struct maildir_delivery  *d;
 	struct line_unix          lines;
+	int64_t                   size = e->content->size + (int64_t)e->prefix.len;
 
 	line_unix_start(&lines, false);
+	if (quota_check(e->quota, m, "", size, 1, size, QUOTA_DELIVERING, why) < 0)
+		return -1;
 	if (maildir_delivery_start(m, "", &d, why) < 0)
 		return -1;
 	if (errand_content(w, e, &lines, add_to_maildir, d, why) < 0) {
@@ -60,8 +63,9 @@ maildir_work(struct worker *w, const struct errand *e, struct outcome *o)
 			"maildir delivery failed: message is larger than the mailbox limit");
 		return;
 	}
-	if (maildir_open(e->directory, MAILDIR_CREATE, &m, &why) < 0 ||
-		sandbox_close_mailbox(e->directory, &why) < 0 ||
+	if (maildir_open(e->directory, MAILDIR_CREATE, &m, &why) == 0)
+		maildir_set_quota(m, e->quota);
+	if (!m || sandbox_close_mailbox(e->directory, &why) < 0 ||
 		deliver_to_maildir(w, e, m, &done, &why) < 0) {
 		outcome_of_fault(o, &why, doing);
 	} else {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "mail/status.h"
+#include "store/quota.h"
 
 enum { OUTCOME_TEXT_MAX = 4000 };
 
@@ -39,7 +40,12 @@ outcome_free(struct outcome *o)
 void
 outcome_of_fault(struct outcome *o, const struct fault *why, const char *doing)
 {
-	if (why->error == ENOSPC || why->error == EDQUOT)
+	if (why->class == FAULT_DENIED && why->error == EDQUOT)      /* store/quota.h: in its own words */
+		outcome_set(o, quota_settings.tempfail ? DELIVER_DEFERRED : DELIVER_BOUNCED,
+			quota_settings.tempfail ? "4.2.2" : "5.2.2", "%s", fault_text(why));
+	else if (why->class == FAULT_DENIED && why->error == EFBIG)
+		outcome_set(o, DELIVER_BOUNCED, "5.2.3", "%s", fault_text(why));
+	else if (why->error == ENOSPC || why->error == EDQUOT)
 		outcome_set(o, DELIVER_DEFERRED, "4.2.2", "%s. %s", doing, fault_text(why));
 	else if (why->error == EFBIG)
 		outcome_set(o, DELIVER_BOUNCED, "5.2.2", "%s. %s", doing, fault_text(why));

@@ -11,6 +11,7 @@
 #include "local/status_filter.h"
 #include "service/sandbox.h"
 #include "service/service.h"
+#include "store/quota.h"
 
 struct local_settings local_settings;
 
@@ -51,6 +52,7 @@ const struct param local_params[] = {
 	DURATION("stale_lock_time", &S.stale_ms, "500s", "1s", "", "older lock files are removed"),
 	NUMBER("deliver_lock_attempts", &S.lock_attempts, "20", "1", "", "attempts to lock a mailbox"),
 	NUMBER("duplicate_filter_limit", &S.duplicate_limit, "1000", "0", "", "accepted: each address is remembered, none is delivered twice"),
+	QUOTA_ROWS,
 	END_OF_PARAMS
 };
 
@@ -79,6 +81,8 @@ local_prepare(struct fault *why)
 {
 	struct fault trouble = {0};
 
+	if (quota_settings_check(&quota_settings, why) < 0)
+		return -1;
 	sandbox_prepare_mailbox();
 	agent_user_find(SPAN("no such user"), &(struct agent_user){0},
 		NULL); /* loads NSS once, not in each child */

@@ -12,6 +12,7 @@
 #include "config/site.h"
 #include "local/run.h"
 #include "mail/address.h"
+#include "store/quota.h"
 
 enum delivered_header { FOR_COMMAND, FOR_FILE, FOR_FORWARD };
 
@@ -330,7 +331,10 @@ target_user(struct run *r, const struct party *p, const struct agent_user *user,
 	autotext struct text value = {0};
 	struct errand        e = new_errand(r, p, &user->id);
 	struct fault         why = {0};
+	struct outcome       full = {0};
+	struct quota        *quota = NULL;
 	const char          *would;
+	bool                 over;
 	int                  got = own_transport(p, &value, &why);
 
 	if (!home_is_there(r, p, user))
@@ -354,11 +358,19 @@ target_user(struct run *r, const struct party *p, const struct agent_user *user,
 		set_command(r, p, user, &e, arena_string(r->arena, text_span(&value)));
 	else
 		set_mailbox(r, p, user, &e);
+	if (e.kind == ERRAND_MAILDIR && agent_quota(p->user, &quota, &full) < 0) {
+		run_add(r, p->address, full.action, full.dsn, "%s", text_string(&full.text));
+		outcome_free(&full);
+		return true;
+	}
+	e.quota = quota;
 	if (e.kind == ERRAND_COMMAND && user->id.uid == 0 && privilege_is_root())
 		e.who = local_settings.nobody;   /* never a command as root */
 	would = e.kind == ERRAND_COMMAND
 		? arena_format(r->arena, "delivers to command: %s", e.shown)
 		: e.kind == ERRAND_MAILDIR ? "delivers to maildir"
 					   : "delivers to mailbox";
-	return run_errand(r, p, &e, would, list);
+	over = run_errand(r, p, &e, would, list);
+	quota_free(quota);
+	return over;
 }

@@ -16,6 +16,7 @@
 #include "mail/address.h"
 #include "service/sandbox.h"
 #include "service/service.h"
+#include "store/quota.h"
 #include "table/table.h"
 
 static struct {
@@ -42,6 +43,7 @@ static const struct param params[] = {
 	DURATION("deliver_lock_delay", &config.lock_delay_ms, "1s", "1s", "", "time between attempts to lock a mailbox"),
 	DURATION("stale_lock_time", &config.stale_ms, "500s", "1s", "", "older lock files are removed"),
 	NUMBER("deliver_lock_attempts", &config.lock_attempts, "20", "1", "", "attempts to lock a mailbox"),
+	QUOTA_ROWS,
 	END_OF_PARAMS
 };
 
@@ -60,6 +62,8 @@ static int
 prepare(struct fault *why)
 {
 	sandbox_prepare_mailbox();
+	if (quota_settings_check(&quota_settings, why) < 0)
+		return -1;
 	if (status_filter_open(&config.status_filter, "virtual_delivery_status_filter", why) < 0)
 		return -1;
 	/* As whom mail is delivered is read here, by root: proxymap only says where it goes. */
@@ -192,6 +196,7 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 	autoarena struct arena *arena = arena_new();
 	autotext struct text    headers = {0}, from = {0};
 	struct errand_result    result;
+	struct quota           *quota = NULL;
 	const char             *path;
 	struct errand           e = {.content = content,
 			  .user = arena_string(arena, told->address),
@@ -221,7 +226,11 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 			e.kind == ERRAND_MBOX ? "mailbox" : "maildir");
 		return;
 	}
+	if (e.kind == ERRAND_MAILDIR && agent_quota(told->address, &quota, o) < 0)
+		return;
+	e.quota = quota;
 	errand_run(&e, arena, &result);
+	quota_free(quota);
 	outcome_free(o);
 	*o = result.outcome;
 }
@@ -233,7 +242,7 @@ serve(int fd, const struct listener *listener)
 	agent_serve(fd, deliver);
 }
 
-static const char *const asks[] = {"proxymap", NULL};
+static const char *const asks[] = {"proxymap", "authd", NULL};
 
 /* where mailboxes are, only their owners know */
 static const char *const anywhere[] = {"/", NULL};

@@ -11,6 +11,7 @@ static const struct job jobs[] = {
 	{"smtpd",           "smtpd",      NULL,    RANK_EDGE,   JOB_STREAM},
 	{"postscreen",      "postscreen", NULL,    RANK_EDGE,   JOB_STREAM | JOB_GUARD},
 	{"spawn",           "spawn",      NULL,    RANK_EDGE,   JOB_STREAM | JOB_LAZY},
+	{"quota-status",    "quota-status", NULL,  RANK_AGENT,  JOB_STREAM},
 	{"imap-login",      "imap-login", NULL,    RANK_EDGE,   JOB_STREAM},
 	{"pop3-login",      "pop3-login", NULL,    RANK_EDGE,   JOB_STREAM},
 	{"imapd",           "imapd",      NULL,    RANK_EDGE,   0},

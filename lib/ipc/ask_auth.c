@@ -153,6 +153,7 @@ take_user(struct frame *f, struct auth_user *out, struct fault *why)
 	copy_field(f, "user", u.user, sizeof u.user);
 	copy_field(f, "home", u.home, sizeof u.home);
 	copy_field(f, "mail", u.mail, sizeof u.mail);
+	copy_field(f, "quota", u.quota, sizeof u.quota);
 	*out = u;
 	return 0;
 }

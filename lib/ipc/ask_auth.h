@@ -5,7 +5,7 @@
  *
  *   start   service=smtp|imap|pop3 mechanism=PLAIN peer=.. local=.. tls=yes session=.. [data=..]
  *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
- *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=..      (imapd, pop3d; once)
+ *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=..      (imapd, pop3d; once)
  *   lookup  user=..                   | user ... | no                                   (userdb alone)
  *   mechanisms                        | mechanisms names="PLAIN LOGIN"
  *
@@ -43,6 +43,7 @@ void       auth_answer_free(struct auth_answer *);
 
 struct auth_user {
 	char  user[256], home[1024], mail[1024];              /* mail: mail_location with %-variables expanded */
+	char  quota[1024];                                    /* rules of his own: "quota_rule=.." joined by TAB */
 	uid_t uid;
 	gid_t gid;
 };

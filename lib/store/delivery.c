@@ -26,6 +26,7 @@ struct maildir_delivery {
 	struct maildir *maildir;      /* borrowed */
 	int             tmp, new, cur, file;
 	char           *name;         /* in tmp/; NULL when no longer ours */
+	char           *folder;
 	struct text     buffer;
 	uint64_t        size, line_feeds;
 	bool            after_return; /* the last byte was CR */
@@ -81,6 +82,7 @@ maildir_delivery_start(struct maildir *m, const char *folder, struct maildir_del
 	struct text              name = {0};
 
 	d->maildir = m;
+	d->folder = mem_string(folder);
 	d->tmp = d->new = d->cur = d->file = -1;
 	if (open_parts(d, folder, why) < 0) {
 		maildir_delivery_abort(d);
@@ -233,7 +235,7 @@ publish(struct maildir_delivery *d, const struct maildir_message *message,
 	free(take(d->name));
 	if (sync_new(d, why) < 0)
 		return -1;
-	maildir_size_add(d->maildir, (int64_t)d->size, 1);
+	maildir_size_add(d->maildir, d->folder, (int64_t)d->size, 1);
 	done->renamed = renamed;
 	done->size = d->size;
 	text_set(&done->name, text_span(&name));
@@ -286,6 +288,7 @@ maildir_delivery_abort(struct maildir_delivery *d)
 		if (*all[i] >= 0)
 			close(*all[i]);
 	free(d->name);
+	free(d->folder);
 	text_free(&d->buffer);
 	free(d);
 }

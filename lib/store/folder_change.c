@@ -248,7 +248,7 @@ folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 	if (r.from_new && file_sync(f->new_dir, result == 0 ? why : NULL) < 0)
 		result = -1;
 	if (r.count)
-		maildir_size_add(f->maildir, r.bytes, r.count);
+		maildir_size_add(f->maildir, f->name, r.bytes, r.count);
 	return result;
 }
 

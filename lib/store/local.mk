@@ -16,6 +16,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/mutf7.c lib/store/mutf7.h \
 	lib/store/place.c lib/store/place.h \
 	lib/store/publish.h \
+	lib/store/quota.c lib/store/quota.h lib/store/quota_file.c lib/store/quota_private.h \
 	lib/store/scan.c lib/store/scan.h \
 	lib/store/small_file.c lib/store/small_file.h \
 	lib/store/subscriptions.c lib/store/subscriptions.h \
@@ -56,3 +57,13 @@ UNIT_TESTS += t/unit/store/test_history
 t_unit_store_test_history_SOURCES = t/unit/store/test_history.c t/unit/unit.h
 t_unit_store_test_history_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_store_test_history_LDADD = lib/store/libstore.a $(LMDB_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += t/unit/store/test_quota
+t_unit_store_test_quota_SOURCES = t/unit/store/test_quota.c t/unit/unit.h
+t_unit_store_test_quota_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_store_test_quota_LDADD = $(STORE_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_maildirsize
+t_fuzz_fuzz_maildirsize_SOURCES = t/fuzz/fuzz_maildirsize.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_maildirsize_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_maildirsize_LDADD = $(STORE_LIBS)

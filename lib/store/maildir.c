@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "store/maildir_private.h"
+#include "store/quota.h"
 
 static const char *const parts[] = {"cur", "new", "tmp"};
 
@@ -192,6 +193,18 @@ maildir_unique_name(struct text *out)
 	add_host(out);
 }
 
+void
+maildir_set_quota(struct maildir *m, const struct quota *q)
+{
+	m->quota = q;
+}
+
+const struct quota *
+maildir_quota(const struct maildir *m)
+{
+	return m->quota;
+}
+
 static uint64_t
 hash_bytes(struct span s)
 {
@@ -217,8 +230,10 @@ maildir_repeatable_name(const struct maildir_message *message, struct text *out)
 }
 
 void
-maildir_size_add(struct maildir *m, int64_t bytes, int64_t count)
+maildir_size_add(struct maildir *m, const char *folder, int64_t bytes, int64_t count)
 {
+	if (quota_ignores(m->quota, folder))
+		return;
 	autoclose int fd = file_open_beneath(m->root, "maildirsize",
 		O_WRONLY | O_APPEND | O_NONBLOCK, 0, NULL);
 	struct stat   st;

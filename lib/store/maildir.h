@@ -86,8 +86,13 @@ WAITS int maildir_delivery_hold(struct maildir_delivery *, int64_t mtime_seconds
 /* A base name that nobody else makes: SECONDS.MmicrosecondsPpidQn.host */
 void maildir_unique_name(struct text *out);
 
-/* Adds "bytes count" to maildirsize when there is one; never fails loudly
- * (the file is output for others). */
-void maildir_size_add(struct maildir *, int64_t bytes, int64_t count);
+/* What may be put there and is counted (quota.h); borrowed, NULL is none. */
+struct quota;
+void maildir_set_quota(struct maildir *, const struct quota *);
+const struct quota *maildir_quota(const struct maildir *);
+
+/* Adds "bytes count" to maildirsize when there is one and the folder is counted; never
+ * fails: what is missed is counted anew by whoever finds the sum too big (quota.h). */
+void maildir_size_add(struct maildir *, const char *folder, int64_t bytes, int64_t count);
 
 #endif

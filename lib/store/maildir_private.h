@@ -7,9 +7,11 @@
 
 #include "store/maildir.h"
 
+struct quota;
 struct maildir {
 	char *path;
 	int   root;
+	const struct quota *quota;    /* borrowed; NULL: none */
 };
 
 /* The base name that every try of one message to one recipient makes. */

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,6 +16,7 @@
 #include "base/log.h"
 #include "store/folder_private.h"
 #include "store/publish.h"
+#include "store/quota.h"
 #include "store/scan.h"
 #include "store/uidvalidity.h"
 
@@ -27,6 +29,7 @@ struct placed {
 
 struct placing {
 	struct maildir *maildir;
+	char           *folder;   /* owned */
 	int             dir, new_dir, cur_dir, tmp_dir;
 	struct dotlock  lock;
 	struct uidlist  list;
@@ -53,6 +56,7 @@ placing_free(struct placing *p)
 	free(p->placed);
 	uidlist_free(&p->list);
 	keywords_free(&p->keywords);
+	free(p->folder);
 	if (p->scanned)
 		scan_free(&p->scan);
 	free(p);
@@ -93,6 +97,7 @@ placing_begin(struct maildir *m, const char *folder, struct placing **out, struc
 	struct placing *p = mem_alloc(sizeof *p);
 
 	p->maildir = m;
+	p->folder = mem_string(folder);
 	p->dir = p->new_dir = p->cur_dir = p->tmp_dir = -1;
 	uidlist_init(&p->list);
 	if (open_target(p, folder, why) < 0
@@ -193,8 +198,7 @@ placing_link(struct placing *p, int from_dir, const char *from, const struct fil
 	if (linkat(from_dir, from, plain ? p->new_dir : p->cur_dir, text_string(&name), 0) < 0)
 		return fault_errno(why, "link %s", from);
 	add_placed(p, &name, plain);
-	if (like->has_size)
-		p->bytes += (int64_t)like->size;
+	p->bytes += (int64_t)like->size;
 	return add_record(p, there.base, guid, uid, why);
 }
 
@@ -238,7 +242,7 @@ placing_commit(struct placing *p, uint32_t *validity, struct fault *why)
 	}
 	*validity = p->list.validity;
 	if (p->count)
-		maildir_size_add(p->maildir, p->bytes, (int64_t)p->count);
+		maildir_size_add(p->maildir, p->folder, p->bytes, (int64_t)p->count);
 	placing_free(p);
 	return 0;
 }
@@ -269,6 +273,39 @@ translate_keywords(struct folder *f, struct placing *p, uint64_t have, uint64_t 
 	return 0;
 }
 
+/* By the name, else by the file. */
+static int64_t
+message_bytes(struct folder *f, const struct message *m)
+{
+	struct file_name parsed;
+	struct stat      st;
+
+	file_name_parse(span_of(m->name), &parsed);
+	if (parsed.has_size)
+		return parsed.size > (uint64_t)1 << 50 ? 0 : (int64_t)parsed.size;
+	return fstatat(m->in_new ? f->new_dir : f->cur_dir, m->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_size;
+}
+
+/* A move within what is counted takes up nothing. */
+static int
+check_quota(struct folder *f, const uint32_t *uids, size_t count, const char *target, bool move, struct fault *why)
+{
+	const struct quota *q = maildir_quota(f->maildir);
+	int64_t             bytes = 0, n = 0, largest = 0;
+
+	if (!q || (move && !quota_ignores(q, f->name)))
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		struct message *m = folder_find(f, uids[i]);
+		int64_t         size = m ? message_bytes(f, m) : 0;
+
+		bytes += size;
+		n += m != NULL;
+		largest = size > largest ? size : largest;
+	}
+	return quota_check(q, f->maildir, target, bytes, n, largest, QUOTA_SAVING, why);
+}
+
 static int
 copy_pass(struct folder *f, const uint32_t *uids, size_t count, struct placing *p,
 	struct copied *out, struct fault *why)
@@ -282,6 +319,7 @@ copy_pass(struct folder *f, const uint32_t *uids, size_t count, struct placing *
 		if (!m)
 			continue;
 		file_name_parse(span_of(m->name), &parsed);
+		parsed.size = (uint64_t)message_bytes(f, m);
 		if (translate_keywords(f, p, m->keywords, &keywords, why) < 0
 			|| placing_link(p, m->in_new ? f->new_dir : f->cur_dir, m->name, &parsed,
 				folder_guid(f, m), m->flags, keywords, &uid, why) < 0)
@@ -357,6 +395,8 @@ folder_copy(struct folder *f, const uint32_t *uids, size_t count, const char *ta
 		.to = mem_array(count + 1, sizeof *got.to)};
 	int           result = 1;
 
+	if (check_quota(f, uids, count, target, move, why) < 0)
+		result = -1;
 	for (int i = 0; result == 1 && i < COPY_TRIES; i++)
 		result = copy_once(f, uids, count, target, i > 0, &got, why);
 	if (result == 1)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "store/quota.h"
 
 #define TRASHED "..DOVECOT-TRASHED"
 
@@ -149,6 +150,18 @@ delete_entries(int dir, int depth, struct fault *why)
 	return result;
 }
 
+/* Much left at once, or is counted by another rule now. */
+static void
+count_again(struct maildir *m)
+{
+	struct quota_use use = {0};
+
+	if (maildir_quota(m))
+		quota_look(maildir_quota(m), m, QUOTA_QUICK, &use, NULL); /* limits that are the file's alone */
+	if (maildir_quota(m) && quota_recount(maildir_quota(m), m, &use, NULL) < 0)
+		unlinkat(maildir_root(m), "maildirsize", 0); /* counted by who needs it */
+}
+
 /* Renamed out of sight first: a crash leaves all of it or nothing of it. */
 int
 tree_delete(struct maildir *m, const char *folder, struct fault *why)
@@ -165,6 +178,7 @@ tree_delete(struct maildir *m, const char *folder, struct fault *why)
 	if (file_sync(root, why) < 0)
 		return -1;
 	delete_one(root, TRASHED, 0, NULL); /* what stays is gone all the same, and removed next time */
+	count_again(m);
 	return 0;
 }
 
@@ -226,5 +240,6 @@ tree_rename(struct maildir *m, const char *from, const char *to, struct fault *w
 	tree_free(&t);
 	if (file_sync(maildir_root(m), result == 0 ? why : NULL) < 0)
 		return -1;
+	count_again(m);
 	return result;
 }

@@ -5,7 +5,7 @@
  *   imapd_stdio MAIL_LOCATION [name=value ...]
  *
  * Already authenticated (PREAUTH) as whoever runs it; parameters: separator,
- * prefix, notify (ms), size (of a message).  With IMAPD_STDIO_SANDBOX in the
+ * prefix, notify (ms), size (of a message), quota, quota_rule.  With IMAPD_STDIO_SANDBOX in the
  * environment the sandbox of imapd is closed around it.
  */
 #include <pwd.h>
@@ -20,6 +20,7 @@
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "session.h"
+#include "store/quota.h"
 
 static void
 set(struct span argument)
@@ -36,6 +37,10 @@ set(struct span argument)
 		imap_config.prefix = mem_span(argument);
 	else if (span_is(name, "notify"))
 		imap_config.idle_notify_interval = (int64_t)n;
+	else if (span_is(name, "quota"))
+		quota_settings.root = mem_span(argument);
+	else if (span_is(name, "quota_rule"))
+		quota_settings.rule[0] = mem_span(argument);
 	else if (span_is(name, "size"))
 		imap_config.max_message = (int64_t)n;
 }

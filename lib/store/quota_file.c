@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * quota_file.c - maildirsize (Maildir++): read, believed or counted anew
+ *
+ * https://www.courier-mta.org/imap/README.maildirquota.html
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/filename.h"
+#include "store/quota_private.h"
+#include "store/scan.h"
+#include "store/tree.h"
+
+enum { COUNTING_TRIES = 3 };
+
+/* ------------------------------------------------------------ the format */
+
+static bool
+signed_number(struct span s, int64_t *value)
+{
+	bool     less = s.len && s.at[0] == '-';
+	uint64_t n;
+
+	if (!span_number(less ? span_from(s, 1) : s, &n) || n > (uint64_t)1 << 60)
+		return false;
+	*value = less ? -(int64_t)n : (int64_t)n;
+	return true;
+}
+
+static bool
+parse_limits(struct span line, struct quota_use *u)
+{
+	struct span word;
+	uint64_t    n;
+
+	while (span_next(&line, ", \t\r", &word)) {
+		if (!span_number(span_first(word, word.len - 1), &n) || n > (uint64_t)1 << 60)
+			return false;
+		if (word.at[word.len - 1] == 'S')
+			u->bytes_limit = (int64_t)n;
+		else if (word.at[word.len - 1] == 'C')
+			u->count_limit = (int64_t)n;
+	}
+	return true;
+}
+
+bool
+quota_parse(struct span in, struct quota_use *out, size_t *lines)
+{
+	struct quota_use u = {0};
+	struct span      line;
+
+	*lines = 0;
+	if (span_has(in, '\0') || !span_split(&in, '\n', &line) || !parse_limits(line, &u))
+		return false;
+	while (span_split(&in, '\n', &line)) { /* what is being written ends without LF */
+		struct span bytes, count;
+		int64_t     b, c;
+
+		if (!span_next(&line, " \t\r", &bytes) || !span_next(&line, " \t\r", &count)
+			|| !signed_number(bytes, &b) || !signed_number(count, &c)
+			|| __builtin_add_overflow(u.bytes, b, &u.bytes) || __builtin_add_overflow(u.count, c, &u.count))
+			return false;
+		++*lines;
+	}
+	if (line.len || u.bytes < 0 || u.count < 0)
+		return false;
+	*out = u;
+	return true;
+}
+
+/* ------------------------------------------------------------ counting */
+
+/* A size that no name tells is asked of the file, which a rename may hide for a moment. */
+static int64_t
+size_of(const struct scan_entry *e, int new_dir, int cur_dir)
+{
+	struct file_name parsed;
+	struct stat      st;
+
+	file_name_parse(span_of(e->name), &parsed);
+	if (parsed.has_size)
+		return (int64_t)(parsed.size > (uint64_t)1 << 50 ? 0 : parsed.size);
+	if (fstatat(e->in_new ? new_dir : cur_dir, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return st.st_size;
+}
+
+static int
+add_folder(struct maildir *m, const char *folder, struct quota_use *u, struct fault *why)
+{
+	autoclose int dir = maildir_folder_open(m, folder, why);
+	struct scan   scan;
+	int           result;
+
+	if (dir < 0)
+		return why && why->error == ENOENT ? 0 : -1;
+	autoclose int new_dir = file_open_beneath(dir, "new", O_RDONLY | O_DIRECTORY, 0, why);
+	autoclose int cur_dir = file_open_beneath(dir, "cur", O_RDONLY | O_DIRECTORY, 0, why);
+
+	if (new_dir < 0 || cur_dir < 0)
+		return -1;
+	scan_init(&scan);
+	result = scan_read(&scan, new_dir, cur_dir, false, why);
+	for (size_t i = 0; result == 0 && i < scan.count; i++) {
+		u->bytes += size_of(&scan.at[i], new_dir, cur_dir);
+		u->count++;
+	}
+	scan_free(&scan);
+	return result;
+}
+
+static int
+count_all(const struct quota *q, struct maildir *m, struct quota_use *u, struct fault *why)
+{
+	struct tree tree;
+	struct fault own = {0};
+	int         result;
+
+	u->bytes = u->count = 0;
+	if (tree_list(m, &tree, why) < 0)
+		return -1;
+	result = quota_ignores(q, "") ? 0 : add_folder(m, "", u, &own);
+	for (size_t i = 0; result == 0 && i < tree.count; i++)
+		if (!quota_ignores(q, tree.names[i])) {
+			fault_clear(&own);
+			result = add_folder(m, tree.names[i], u, &own);
+		}
+	tree_free(&tree);
+	if (result < 0 && why)
+		*why = own;
+	return result;
+}
+
+static int
+write_file(struct maildir *m, const struct quota_use *u, struct fault *why)
+{
+	autotext struct text name = {0}, body = {0};
+
+	text_add_string(&name, "tmp/");
+	maildir_unique_name(&name);
+	if (u->bytes_limit || !u->count_limit)
+		text_add_format(&body, "%lldS", (long long)u->bytes_limit);
+	if (u->count_limit)
+		text_add_format(&body, "%s%lldC", body.len ? "," : "", (long long)u->count_limit);
+	text_add_format(&body, "\n%lld %lld\n", (long long)u->bytes, (long long)u->count);
+	autoclose int fd = file_open_beneath(maildir_root(m), text_string(&name), O_WRONLY | O_CREAT | O_EXCL, 0600, why);
+
+	if (fd < 0)
+		return -1;
+	if (file_write(fd, text_span(&body), why) < 0
+		|| renameat(maildir_root(m), text_string(&name), maildir_root(m), "maildirsize") < 0) {
+		if (why && why->class == FAULT_NONE)
+			fault_errno(why, "rename to maildirsize");
+		unlinkat(maildir_root(m), text_string(&name), 0);
+		return -1;
+	}
+	return 0;
+}
+
+static off_t
+length_of(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? st.st_size : 0;
+}
+
+/* What was added to the old file after it was last looked at belongs to the new one. */
+static void
+save_tail(struct maildir *m, int old, off_t from)
+{
+	autotext struct text tail = {0};
+	struct quota_use     more = {0};
+	size_t               lines;
+
+	if (old < 0 || length_of(old) <= from || lseek(old, from, SEEK_SET) < 0
+		|| file_read_fd(old, QUOTA_FILE_MOST, &tail, NULL) < 0)
+		return;
+	autofree char *whole = mem_format("0S\n%s", text_string(&tail));
+
+	if (quota_parse(span_of(whole), &more, &lines))
+		maildir_size_add(m, "", more.bytes, more.count);
+}
+
+int
+quota_recount(const struct quota *q, struct maildir *m, struct quota_use *out, struct fault *why)
+{
+	autoclose int    old = file_open_beneath(maildir_root(m), "maildirsize", O_RDONLY | O_NONBLOCK, 0, NULL);
+	struct quota_use u = *out;
+	off_t            from = 0;
+
+	if (q->limited) {
+		u.bytes_limit = q->bytes_limit;
+		u.count_limit = q->count_limit;
+	}
+	for (int i = 0; i < COUNTING_TRIES; i++) { /* again when others went on meanwhile */
+		from = length_of(old);
+		if (count_all(q, m, &u, why) < 0)
+			return -1;
+		if (length_of(old) == from)
+			break;
+	}
+	if (u.bytes_limit || u.count_limit || old >= 0) {
+		struct fault own = {0};
+
+		/* a full disk is no reason to say less than is known */
+		if (write_file(m, &u, &own) == 0)
+			save_tail(m, old, from);
+		else if (own.error != ENOSPC && own.error != EDQUOT && own.error != EROFS && own.error != EACCES) {
+			if (why)
+				*why = own;
+			return -1;
+		}
+	}
+	*out = u;
+	return 0;
+}
+
+/* ------------------------------------------------------------ looking */
+
+static bool
+is_newer(int root, const char *path, const struct stat *than)
+{
+	struct stat st;
+
+	return fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mtim.tv_sec > than->st_mtim.tv_sec
+		|| (st.st_mtim.tv_sec == than->st_mtim.tv_sec && st.st_mtim.tv_nsec >= than->st_mtim.tv_nsec));
+}
+
+/* Did a directory of mail change after the file was written?  Times have the grain of a clock tick, so
+ * that the same time may be later; a needless count does no harm. */
+static bool
+has_changed(struct maildir *m, const struct stat *file)
+{
+	struct tree tree;
+	bool        changed;
+
+	if (tree_list(m, &tree, NULL) < 0)
+		return true;
+	changed = is_newer(maildir_root(m), "new", file) || is_newer(maildir_root(m), "cur", file);
+	for (size_t i = 0; !changed && i < tree.count; i++) {
+		autofree char *new_dir = mem_format(".%s/new", tree.names[i]), *cur_dir = mem_format(".%s/cur", tree.names[i]);
+
+		changed = is_newer(maildir_root(m), new_dir, file) || is_newer(maildir_root(m), cur_dir, file);
+	}
+	tree_free(&tree);
+	return changed;
+}
+
+static bool
+is_over(const struct quota_use *u)
+{
+	return (u->bytes_limit && u->bytes > u->bytes_limit) || (u->count_limit && u->count > u->count_limit);
+}
+
+/* True when the file may be believed. */
+static bool
+read_file(const struct quota *q, struct maildir *m, enum quota_look how, struct quota_use *u)
+{
+	autoclose int        fd = file_open_beneath(maildir_root(m), "maildirsize", O_RDONLY | O_NONBLOCK, 0, NULL);
+	autotext struct text body = {0};
+	struct stat          st;
+	size_t               lines;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size >= QUOTA_FILE_MOST
+		|| file_read_fd(fd, QUOTA_FILE_MOST, &body, NULL) < 0)
+		return false;
+	if (!quota_parse(text_span(&body), u, &lines)) {
+		struct span all = text_span(&body), first;
+
+		/* limits that are the file's alone outlive a sum that is broken */
+		if (!span_split(&all, '\n', &first) || !parse_limits(first, u))
+			*u = (struct quota_use){0};
+		return false;
+	}
+	if (q->limited && (u->bytes_limit != q->bytes_limit || u->count_limit != q->count_limit))
+		return false;
+	if (is_over(u) && (lines > 1 || st.st_mtime < time(NULL) - QUOTA_FRESH_SECONDS))
+		return false;
+	return lines > 0 && (how == QUOTA_QUICK || !has_changed(m, &st));
+}
+
+int
+quota_look(const struct quota *q, struct maildir *m, enum quota_look how, struct quota_use *out, struct fault *why)
+{
+	struct quota_use u = {0};
+
+	if (!read_file(q, m, how, &u) && quota_recount(q, m, &u, why) < 0)
+		return -1;
+	*out = u;
+	return 0;
+}

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""quota.py - one maildirsize for deliveries, IMAP, the policy service and Dovecot by turns
+
+Limits of main.cf and of the userdb bind virtual and imapd alike; what one of them counts the
+other sees; Dovecot's quota plugin goes on with the same file.  TAP.
+"""
+import glob, imaplib, os, pwd, re, shutil, smtplib, socket, subprocess, sys, tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from instance import Instance, Tap, free_port, wait_for
+
+BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
+DOVECOT = next((p for p in ("/usr/lib/dovecot/imap", "/usr/libexec/dovecot/imap") if os.path.exists(p)), None)
+ROOT = os.getuid() == 0
+OWNER = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.getuid())
+tap = Tap()
+
+
+def quota_of(m):
+    told = m._simple_command("GETQUOTAROOT", "INBOX") and m.response("QUOTA")[1][0]
+    return re.search(rb"\((.*)\)", told).group(1).decode()
+
+
+def policy(port, recipient, size=100):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+        s.sendall(f"request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient={recipient}\nsize={size}\n\n".encode())
+        answer = b""
+        while not answer.endswith(b"\n\n"):
+            more = s.recv(4096)
+            if not more:
+                break
+            answer += more
+    return answer.decode().strip()
+
+
+def a_system():
+    smtp, imap, status = free_port(), free_port(), free_port()
+    base = tempfile.mkdtemp(prefix="quota_")
+    os.chmod(base, 0o755)
+    os.chown(base, OWNER.pw_uid, OWNER.pw_gid)
+    ids = f"{OWNER.pw_uid}:{OWNER.pw_gid}"
+    with open(f"{base}/users", "w") as f:
+        f.write(f"small@v.example:{{PLAIN}}secret:{ids}::{base}/small::userdb_quota_rule=*:storage=2k\n"
+                f"wide@v.example:{{PLAIN}}secret:{ids}::{base}/wide::\n"
+                f"few@v.example:{{PLAIN}}secret:{ids}::{base}/few::userdb_quota_rule2=*:messages=1\n")
+    with open(f"{base}/boxes", "w") as f:
+        for user in ("small", "wide", "few"):
+            f.write(f"{user}@v.example {user}/Maildir/\n")
+    main = f"""virtual_mailbox_domains = v.example
+mydestination =
+virtual_mailbox_base = {base}
+virtual_mailbox_maps = texthash:{base}/boxes
+virtual_uid_maps = static:{OWNER.pw_uid}
+virtual_gid_maps = static:{OWNER.pw_gid}
+virtual_minimum_uid = 1
+mail_location = maildir:%h/Maildir
+auth_mechanisms = plain login
+auth_passdb = passwd-file:{base}/users
+auth_userdb = passwd-file:{base}/users
+first_valid_uid = 1
+quota = maildir:User quota
+quota_rule = *:storage=1M
+quota_grace = 0
+smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:{status}, permit_mynetworks, reject_unauth_destination
+"""
+    master = f"""127.0.0.1:{smtp} inet n - n - - smtpd
+127.0.0.1:{smtp + 1 if smtp < 65535 else smtp - 1} inet n - n - - smtpd -o smtpd_recipient_restrictions=permit_mynetworks,reject
+127.0.0.1:{imap} inet n - n - - imap-login
+127.0.0.1:{status} inet n n n - - quota-status
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+virtual unix - n n - - virtual
+"""
+    unchecked = smtp + 1 if smtp < 65535 else smtp - 1
+
+    def send(port, user, size=1200):
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as s:
+            s.ehlo("client.example")
+            s.mail("<>", [f"SIZE={size}"])
+            reply = s.rcpt(f"{user}@v.example")
+            if reply[0] == 250:
+                s.data(b"Subject: x\r\n\r\n" + b"y" * size + b"\r\n")
+            return reply
+
+    with Instance(main, master) as i:
+        tap.ok(i.start().returncode == 0, "a system with quota starts")
+        for n, user in enumerate(("small", "wide", "few", "few")):
+            send(unchecked, user)
+            wait_for(lambda: i.log().count("status=sent") + i.log().count("status=bounced") > n)
+        tap.ok(len(re.findall(r"to=<few@v.example>.*dsn=5.2.2, status=bounced \(Quota exceeded", i.log())) == 1 and
+               len(glob.glob(f"{base}/few/Maildir/new/*")) == 1, "the second message for who may have one is bounced with 5.2.2", i.log()[-1500:])
+        size = open(glob.glob(f"{base}/small/Maildir/maildirsize")[0]).read()
+        tap.ok(re.fullmatch(r"2048S\n0 0\n1\d\d\d 1\n", size) is not None, "virtual keeps maildirsize, with the limits of the userdb", size)
+        send(unchecked, "small")
+        tap.ok(wait_for(lambda: re.search(r"to=<small@v.example>.*status=bounced \(Quota exceeded \(mailbox for user is full\)\)", i.log())),
+               "over his storage: bounced in quota_exceeded_message's words", i.log()[-1500:])
+        m = imaplib.IMAP4("127.0.0.1", imap)
+        m.login("small@v.example", "secret")
+        tap.ok(quota_of(m) == "STORAGE 2 2", "IMAP tells what virtual counted, and his own limit", quota_of(m))
+        tap.ok(m.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"z" * 1500)[0] == "NO", "APPEND beyond it is refused")
+        tap.ok(policy(status, "small@v.example", 5000) == "action=552 5.2.2 Quota exceeded (mailbox for user is full)",
+               "quota-status: no room for that", policy(status, "small@v.example", 5000))
+        tap.ok(policy(status, "small@v.example", 10) == "action=DUNNO" and policy(status, "nobody@v.example") == "action=DUNNO",
+               "room for a small one; who is no user is somebody else's business")
+        m.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"z" * 780)
+        code, text = send(smtp, "small")
+        tap.ok(code == 552 and b"5.2.2" in text and b"Quota exceeded" in text, "smtpd refuses a full mailbox at RCPT", code, text)
+        tap.ok(send(smtp, "wide")[0] == 250, "and takes mail for another")
+        m.select()
+        m.store("1:*", "+FLAGS", "\\Deleted")
+        m.expunge()
+        tap.ok(quota_of(m) == "STORAGE 0 2" and send(smtp, "small")[0] == 250, "EXPUNGE makes room at once")
+        wait_for(lambda: glob.glob(f"{base}/small/Maildir/new/*"))
+        for path in glob.glob(f"{base}/small/Maildir/new/*"):
+            os.unlink(path)
+        tap.ok(policy(status, "small@v.example", 1900) == "action=DUNNO", "what rm takes away is counted before anybody is refused")
+        m.logout()
+    shutil.rmtree(base, ignore_errors=True)
+
+
+def by_turns():
+    root = tempfile.mkdtemp(prefix="quota_turns_")
+    os.chmod(root, 0o777)
+    user = "setpriv --reuid nobody --regid nogroup --clear-groups env USER=nobody" if ROOT else "env"
+    with open(f"{root}/conf", "w") as f:
+        f.write("protocols = imap\nssl = no\nlog_path = /dev/stderr\nmail_plugins = quota\n"
+                "protocol imap {\n  mail_plugins = quota imap_quota\n}\n"
+                "plugin {\n  quota = maildir:User quota\n  quota_rule = *:storage=100k:messages=50\n}\n"
+                "namespace inbox {\n  inbox = yes\n  separator = /\n}\n")
+    mail = f"{root}/mail"
+    os.mkdir(mail)
+    if ROOT:
+        os.chown(mail, OWNER.pw_uid, OWNER.pw_gid)
+
+    def ours():
+        return imaplib.IMAP4_stream(f"{user} HOME={root} {BUILD}/t/system/imapd_stdio maildir:{mail} separator=/ "
+                                    f"'quota=maildir:User quota' 'quota_rule=*:storage=100k:messages=50' 2>>{root}/log")
+
+    def theirs():
+        return imaplib.IMAP4_stream(f"{user} HOME={root} {DOVECOT} -c {root}/conf -o mail_location=maildir:{mail} 2>>{root}/log")
+
+    good = True
+    for turn in range(6):
+        writer, reader = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
+        m = writer()
+        if turn == 0:
+            m.create("Other")
+        for k in range(3):
+            m.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"y" * (700 + turn * 100 + k) + b"\r\n")
+        m.select("INBOX")
+        m.copy("1", "Other")
+        m.store("1", "+FLAGS", "\\Deleted")
+        m.expunge()
+        told = quota_of(m)
+        m.logout()
+        lines = open(f"{mail}/maildirsize").read()
+        files = glob.glob(f"{mail}/new/*") + glob.glob(f"{mail}/cur/*") + glob.glob(f"{mail}/.Other/???/*")
+        true = f"STORAGE {(sum(map(os.path.getsize, files)) + 1023) // 1024} 100 MESSAGE {len(files)} 50"
+        m = reader()
+        seen = quota_of(m)
+        m.logout()
+        after = open(f"{mail}/maildirsize").read()
+        summed = sum(int(line.split()[0]) for line in after.splitlines()[1:])
+        tap.ok(told == seen == true and summed == sum(map(os.path.getsize, files)) and lines.startswith("102400S,50C\n"),
+               f"turn {turn + 1}: what {writer.__name__} counted {reader.__name__} tells", told, seen, true, lines, after)
+    if tap.failed and os.path.exists(f"{root}/log"):
+        print("# " + open(f"{root}/log").read()[-2000:].replace("\n", "\n# "))
+    shutil.rmtree(root, ignore_errors=True)
+
+
+a_system()
+if DOVECOT and (not ROOT or shutil.which("setpriv")):
+    by_turns()
+else:
+    print("# Dovecot's imap is not installed: no turns with it")
+tap.end()

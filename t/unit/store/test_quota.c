@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_quota.c - rules of quota and maildirsize (Maildir++, Dovecot's settings)
+ */
+#include "../unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/quota.h"
+#include "store/tree.h"
+
+static char            root[64];
+static struct fault    why;
+static struct maildir *m;
+
+static void
+start(void)
+{
+	strcpy(root, "/tmp/test_quota_XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	ck_assert(maildir_open(root, MAILDIR_CREATE, &m, &why) == 0);
+}
+
+static void
+stop(void)
+{
+	autofree char *command = mem_format("rm -rf %s", root);
+
+	maildir_close(m);
+	ck_assert(system(command) == 0);
+}
+
+static void
+write_at(const char *name, const char *content)
+{
+	autofree char *path = mem_format("%s/%s", root, name);
+	FILE          *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(content, f);
+	fclose(f);
+}
+
+static const char *
+read_size(void)
+{
+	static char    got[8192];
+	autofree char *path = mem_format("%s/maildirsize", root);
+	FILE          *f = fopen(path, "r");
+
+	ck_assert_ptr_nonnull(f);
+	got[fread(got, 1, sizeof got - 1, f)] = '\0';
+	fclose(f);
+	return got;
+}
+
+static struct quota *
+make(const char *rule, const char *rule2, const char *user)
+{
+	struct quota_settings s = {.root = "maildir:User quota", .grace = "10%",
+		.rule = {rule, rule2, "", "", "", "", "", "", ""}, .exceeded_message = "full"};
+	struct quota         *q;
+
+	ck_assert_msg(quota_make(&s, span_of(user), &q, &why) == 0, "%s", fault_text(&why));
+	return q;
+}
+
+static bool
+may(struct quota *q, const char *folder, int64_t bytes, int64_t count, enum quota_how how)
+{
+	return quota_check(q, m, folder, bytes, count, bytes, how, &why) == 0;
+}
+
+UNIT_TEST(maildirsize_is_limits_and_a_sum)
+{
+	struct quota_use u;
+	size_t           lines;
+
+	ck_assert(quota_parse(SPAN("524288000S,1000C\n100 2\n-50 -1\n"), &u, &lines));
+	ck_assert(u.bytes_limit == 524288000 && u.count_limit == 1000 && u.bytes == 50 && u.count == 1 && lines == 2);
+	ck_assert(quota_parse(SPAN("1000S\n          50            1\n"), &u, &lines));      /* Courier pads */
+	ck_assert(u.bytes == 50 && u.count == 1 && u.count_limit == 0);
+	ck_assert(quota_parse(SPAN("0S\n"), &u, &lines) && lines == 0);
+	ck_assert(!quota_parse(SPAN("1000S\n-50 -1\n"), &u, &lines));
+	ck_assert(!quota_parse(SPAN("1000S\n50 1\n7"), &u, &lines));
+	ck_assert(!quota_parse(span_at("1000S\n50 1\0\n", 12), &u, &lines));
+	ck_assert(!quota_parse(SPAN("1000S\n50\n"), &u, &lines));
+	ck_assert(!quota_parse(SPAN(""), &u, &lines));
+}
+
+UNIT_TEST(rules_are_dovecots)
+{
+	struct quota_use u = {0};
+	struct quota    *q;
+
+	start();
+	q = make("*:storage=1k:messages=2", "Trash:storage=+50%", "");
+	ck_assert(quota_recount(q, m, &u, &why) == 0);
+	ck_assert_str_eq(read_size(), "1024S,2C\n0 0\n");
+	ck_assert(may(q, "", 1024, 1, QUOTA_SAVING) && !may(q, "", 1025, 1, QUOTA_SAVING));
+	ck_assert(why.class == FAULT_DENIED && why.error == EDQUOT);
+	ck_assert(may(q, "", 1126, 1, QUOTA_DELIVERING) && !may(q, "", 1127, 1, QUOTA_DELIVERING));
+	ck_assert(may(q, "Trash", 1536, 1, QUOTA_SAVING) && !may(q, "Trash", 1537, 1, QUOTA_SAVING));
+	ck_assert(!may(q, "", 1, 3, QUOTA_DELIVERING));
+	quota_free(q);
+	q = make("*:storage=1k", "Spam/*:ignore", "quota_rule=*:bytes=10");
+	ck_assert(!may(q, "", 11, 1, QUOTA_SAVING) && may(q, "Spam.x", 99999, 1, QUOTA_SAVING));
+	ck_assert_str_eq(read_size(), "10S\n0 0\n");
+	quota_free(q);
+	q = make("?:bytes=10", "", "quota_rule2=Trash:bytes=5");       /* ? is for those without */
+	ck_assert(unlinkat(maildir_root(m), "maildirsize", 0) == 0);
+	ck_assert(may(q, "", 1 << 30, 1, QUOTA_SAVING));
+	ck_assert(!may(q, "Trash", 6, 1, QUOTA_SAVING));
+	quota_free(q);
+	q = make("*:storage=+1%%", "*:messages=1", "");
+	quota_free(q);
+	stop();
+}
+
+UNIT_TEST(what_cannot_be_meant_is_refused)
+{
+	static const char *const bad[] = {"*", "*:storage=", "*:storage=1X", "*:size=1", "*:messages=1k", ":storage=1"};
+	struct quota            *q;
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct quota_settings s = {.root = "maildir:x", .grace = "0", .rule = {bad[i], "", "", "", "", "", "", "", ""}};
+
+		ck_assert_msg(quota_make(&s, SPAN_NONE, &q, &why) < 0 && why.class == FAULT_INPUT, "%s", bad[i]);
+	}
+	struct quota_settings s = {.root = "dict:x", .grace = "0", .rule = {"", "", "", "", "", "", "", "", ""}};
+
+	ck_assert(quota_make(&s, SPAN_NONE, &q, &why) < 0);
+}
+
+UNIT_TEST(a_count_that_drifted_refuses_nobody)
+{
+	struct quota *q;
+
+	start();
+	q = make("*:bytes=100:messages=3", "", "");
+	write_at("maildirsize", "100S,3C\n90 2\n");           /* somebody removed files since */
+	write_at("new/1.M1P1.h,S=20", "01234567890123456789");
+	ck_assert(may(q, "", 80, 1, QUOTA_SAVING));
+	ck_assert_str_eq(read_size(), "100S,3C\n20 1\n");
+	ck_assert(!may(q, "", 81, 1, QUOTA_SAVING));
+	quota_free(q);
+	stop();
+}
+
+UNIT_TEST(it_is_counted_anew_when_it_must)
+{
+	struct quota_use u;
+	struct quota    *q;
+	autotext struct text big = {0};
+
+	start();
+	q = make("*:bytes=100", "", "");
+	write_at("cur/1.M1P1.h:2,S", "0123456789");             /* no S=: the file says */
+	ck_assert(maildir_folder_create(m, "a.b", &why) == 0);
+	write_at(".a.b/new/2.M1P1.h,S=5", "01234");
+	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15 && u.count == 2 && u.bytes_limit == 100);
+	maildir_set_quota(m, q);
+	maildir_size_add(m, "", 7, 1);
+	ck_assert_str_eq(read_size(), "100S\n15 2\n7 1\n");
+	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 22);
+	write_at("maildirsize", "200S\n22 3\n");               /* other limits */
+	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15);
+	write_at("maildirsize", "100S\n-5 3\n");
+	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15);
+	text_add_string(&big, "100S\n");
+	while (big.len < QUOTA_FILE_MOST)
+		text_add_string(&big, "0 0\n");
+	write_at("maildirsize", text_string(&big));
+	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15);
+	write_at("maildirsize", "100S\n90 9\n20 1\n");         /* over by more than one line */
+	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15);
+	ck_assert(tree_delete(m, "a.b", &why) == 0);
+	ck_assert_str_eq(read_size(), "100S\n10 1\n");
+	quota_free(q);
+	q = make("", "", "");                                    /* Courier's user keeps his limits */
+	write_at("maildirsize", "30S,4C\n10 1\n");
+	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes_limit == 30 && u.count_limit == 4);
+	write_at("maildirsize", "30S,4C\nrubbish\n");
+	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes_limit == 30 && u.bytes == 10);
+	ck_assert_str_eq(read_size(), "30S,4C\n10 1\n");
+	quota_free(q);
+	stop();
+}
+
+UNIT_MAIN("lib/store quota", maildirsize_is_limits_and_a_sum, rules_are_dovecots, what_cannot_be_meant_is_refused,
+	a_count_that_drifted_refuses_nobody, it_is_counted_anew_when_it_must)
