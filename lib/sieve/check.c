@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * check.c - nodes against the table of commands and tests; and what is included
+ *
+ * All faults of a script but those that depend on a message are found here, before it is made
+ * active.  A script that requires ihave may name what is not known: it fails only when it
+ * gets there (RFC 5463, 4).
+ */
+#include "sieve/sieve_private.h"
+#include "mail/address.h"
+
+const struct sieve_limits sieve_default_limits = {
+	.script_size = 1 << 20, .actions = 32, .redirects = 4, .steps = 40000000,
+	.vacation_default = 7 * 86400, .vacation_least = 86400, .vacation_most = 0,
+	.duplicate_default = 12 * 3600, .duplicate_most = 2 * 86400,
+};
+
+struct compiled { struct span key; struct sieve_script *script; bool open; };
+
+struct checker {
+	struct arena              *arena;
+	const struct sieve_loader *loader;
+	const struct sieve_limits *limits;
+	struct sieve_script       *script;
+	struct fault              *why;
+	struct compiled           *all;        /* shared by all scripts of one compilation */
+	size_t                    *n_all;
+	int                        depth;
+	bool                       commands_begun;
+};
+
+static int fail(struct checker *, const struct node *, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int
+fail(struct checker *c, const struct node *n, const char *format, ...)
+{
+	autotext struct text text = {0};
+	va_list              args;
+
+	va_start(args, format);
+	text_add_args(&text, format, args);
+	va_end(args);
+	return fault_set(c->why, FAULT_INPUT, "line %u: %s", n->line, text_string(&text));
+}
+
+static bool
+has(const struct checker *c, int capability)
+{
+	return capability == CAP_NONE || (c->script->capabilities >> capability & 1);
+}
+
+static const struct verb *
+find_verb(const struct verb *table, struct span name)
+{
+	for (; table->name; table++)
+		if (span_is_nocase(name, table->name))
+			return table;
+	return NULL;
+}
+
+static enum tag
+find_tag(struct span name)
+{
+	enum tag t = 0;
+
+	while (t < TAGS && !span_is_nocase(name, sieve_tags[t].name))
+		t++;
+	return t;
+}
+
+/* Of each of these a command may hold one. */
+static const uint64_t exclusive[] = {
+	TAG(IS) | TAG(CONTAINS) | TAG(MATCHES) | TAG(REGEX) | TAG(COUNT) | TAG(VALUE),
+	TAG(ALL) | TAG(LOCALPART) | TAG(DOMAIN) | TAG(USER) | TAG(DETAIL),
+	TAG(RAW) | TAG(TEXT) | TAG(CONTENT), TAG(OVER) | TAG(UNDER), TAG(LOWER) | TAG(UPPER),
+	TAG(LOWERFIRST) | TAG(UPPERFIRST), TAG(QUOTEWILDCARD) | TAG(QUOTEREGEX), TAG(DAYS) | TAG(SECONDS),
+	TAG(ZONE) | TAG(ORIGINALZONE), TAG(PERSONAL) | TAG(GLOBAL), TAG(HEADER) | TAG(UNIQUEID),
+};
+
+static bool
+fits(const struct argument *a, char kind)
+{
+	return kind == 'n' ? a->kind == ARG_NUMBER
+	     : a->kind == ARG_STRINGS && (kind == 'S' || a->strings.single);
+}
+
+static const char *
+kind_name(char kind)
+{
+	return kind == 'n' ? "a number" : kind == 's' ? "a string" : "a string or a list of strings";
+}
+
+/* A tag and its value from args[*i]. */
+static int
+check_tag(struct checker *c, struct node *n, size_t *i)
+{
+	const struct argument *a = &n->args[*i], *value = NULL;
+	enum tag               t = find_tag(a->tag);
+
+	if (t == TAGS || !(n->verb->tags >> t & 1))
+		return fail(c, n, "unknown tag \":%.*s\" for %s", SPAN_ARGS(span_first(a->tag, 60)), n->verb->name);
+	if (!has(c, sieve_tags[t].capability) ||
+	    (t == TAG_SECONDS && span_is_nocase(n->name, "vacation") && !has(c, CAP_VACATION_SECONDS)) ||
+	    (t == TAG_LAST && !span_is_nocase(n->name, "duplicate") && !has(c, CAP_INDEX)))
+		return fail(c, n, "tag \":%s\" is used without require", sieve_tags[t].name);
+	for (size_t k = 0; k < COUNT(exclusive); k++)
+		if ((exclusive[k] >> t & 1) && (n->tags & exclusive[k]))
+			return fail(c, n, "\":%s\" conflicts with another tag", sieve_tags[t].name);
+	if (n->tags >> t & 1)
+		return fail(c, n, "\":%s\" stands there twice", sieve_tags[t].name);
+	if (sieve_tags[t].value) {
+		if (*i + 1 >= n->n_args || !fits(&n->args[*i + 1], sieve_tags[t].value))
+			return fail(c, n, "\":%s\" needs %s behind it", sieve_tags[t].name, kind_name(sieve_tags[t].value));
+		value = &n->args[++*i];
+	}
+	n->tags |= 1ull << t;
+	n->values[n->n_values++] = (struct tagged){t, value ? value : a};
+	return 0;
+}
+
+/* What is not a tag, against the signature: "s?S" is one or two. */
+static int
+check_positional(struct checker *c, struct node *n, const struct argument *const *given, size_t count)
+{
+	const char *s = n->verb->signature;
+	size_t      least = 0, most = 0, used = 0, slot = 0;
+
+	for (const char *p = s; *p; p++)
+		if (*p != '?') {
+			most++;
+			least += p[1] != '?';
+		}
+	if (count < least || count > most)
+		return fail(c, n, "%s takes %zu%s positional argument%s, not %zu", n->verb->name, least,
+			most > least ? " or more" : "", least == 1 ? "" : "s", count);
+	for (; *s; s++, slot++) {
+		char kind = *s;
+		bool optional = s[1] == '?';
+
+		s += optional;
+		if (optional && count < most)
+			continue;
+		if (!fits(given[used], kind))
+			return fail(c, n, "argument %zu of %s must be %s", used + 1, n->verb->name, kind_name(kind));
+		n->at[slot] = given[used++];
+	}
+	return 0;
+}
+
+static int
+check_arguments(struct checker *c, struct node *n)
+{
+	const struct argument *given[ARGUMENTS_MAX];
+	size_t                 count = 0;
+
+	n->values = arena_alloc(c->arena, (n->n_args + 1) * sizeof *n->values);
+	for (size_t i = 0; i < n->n_args; i++) {
+		if (n->args[i].kind != ARG_TAG) {
+			given[count++] = &n->args[i];
+			continue;
+		}
+		/* tags come first (RFC 5228, 2.6.2) */
+		if (count)
+			return fail(c, n, "tag \":%.*s\" stands behind positional arguments",
+				SPAN_ARGS(span_first(n->args[i].tag, 60)));
+		if (check_tag(c, n, &i) < 0)
+			return -1;
+	}
+	return check_positional(c, n, given, count);
+}
+
+/* What the signatures cannot say. */
+
+static bool
+is_constant(const struct checker *c, struct span s)
+{
+	return !has(c, CAP_VARIABLES) || span_find_text(s, SPAN("${")) < 0;
+}
+
+static int
+check_match(struct checker *c, struct node *n)
+{
+	static const char *const relations[] = {"gt", "ge", "lt", "le", "eq", "ne"};
+	const struct argument   *a = node_tag(n, TAG_COMPARATOR), *keys = NULL;
+	enum comparator          compare = COMPARE_CASEMAP;
+
+	if (a && is_constant(c, a->strings.at[0])) {
+		if (!comparator_find(a->strings.at[0], &compare))
+			return fail(c, n, "unknown comparator \"%.*s\"", SPAN_ARGS(span_first(a->strings.at[0], 60)));
+		if (compare == COMPARE_NUMERIC && !has(c, CAP_NUMERIC))
+			return fail(c, n, "comparator i;ascii-numeric is used without require");
+		if (compare == COMPARE_NUMERIC && (n->tags & (TAG(CONTAINS) | TAG(MATCHES) | TAG(REGEX))))
+			return fail(c, n, "i;ascii-numeric can only be used with :is, :value and :count");
+	}
+	a = node_tag(n, TAG_COUNT) ? node_tag(n, TAG_COUNT) : node_tag(n, TAG_VALUE);
+	if (a) {
+		bool known = false;
+
+		for (size_t i = 0; i < COUNT(relations); i++)
+			known = known || span_is_nocase(a->strings.at[0], relations[i]);
+		if (!known)
+			return fail(c, n, "unknown relation \"%.*s\" (RFC 5231, 4)",
+				SPAN_ARGS(span_first(a->strings.at[0], 60)));
+	}
+	for (size_t i = 0; i < COUNT(n->at); i++)
+		keys = n->at[i] ? n->at[i] : keys;
+	for (size_t i = 0; keys && (n->tags & TAG(REGEX)) && i < keys->strings.count; i++) {
+		struct fault bad = {0};
+
+		if (is_constant(c, keys->strings.at[i]) && regex_check(keys->strings.at[i], &bad) < 0)
+			return fail(c, n, "%s", fault_text(&bad));
+	}
+	if ((n->tags & TAG(LAST)) && !(n->tags & TAG(INDEX)) && !span_is_nocase(n->name, "duplicate"))
+		return fail(c, n, ":last is used without :index");
+	return 0;
+}
+
+static int
+check_header_names(struct checker *c, struct node *n, const struct argument *names)
+{
+	for (size_t i = 0; i < names->strings.count; i++) {
+		struct span s = names->strings.at[i];
+
+		if (!is_constant(c, s))
+			continue;
+		for (size_t k = 0; k < s.len; k++)
+			if (s.at[k] <= ' ' || s.at[k] == ':' || s.at[k] == 127)
+				s.len = 0;
+		if (s.len == 0)
+			return fail(c, n, "\"%.*s\" is not the name of a header field",
+				SPAN_ARGS(span_first(names->strings.at[i], 60)));
+	}
+	return 0;
+}
+
+static int
+check_address(struct checker *c, struct node *n, struct span s)
+{
+	struct span  address;
+	struct fault bad = {0};
+
+	if (!is_constant(c, s))
+		return 0;
+	if (address_parse_path(c->arena, s, ADDRESS_UTF8, &address, &(struct span){0}, &bad) < 0 || !span_has(address, '@'))
+		return fail(c, n, "\"%.*s\" is not an address", SPAN_ARGS(span_first(s, 100)));
+	return 0;
+}
+
+/* Envelope parts (RFC 5228, 5.4), and address fields (5.1). */
+static int
+check_special(struct checker *c, struct node *n)
+{
+	const char *name = n->verb->name;
+
+	if (strcmp(name, "size") == 0 && !(n->tags & (TAG(OVER) | TAG(UNDER))))
+		return fail(c, n, "size needs :over or :under");
+	if ((strcmp(name, "header") == 0 || strcmp(name, "address") == 0 || strcmp(name, "exists") == 0 ||
+	     strcmp(name, "date") == 0) && check_header_names(c, n, n->at[0]) < 0)
+		return -1;
+	if (strcmp(name, "envelope") == 0)
+		for (size_t i = 0; i < n->at[0]->strings.count; i++) {
+			struct span s = n->at[0]->strings.at[i];
+
+			if (is_constant(c, s) && !span_is_nocase(s, "from") && !span_is_nocase(s, "to") && !span_is_nocase(s, "auth"))
+				return fail(c, n, "unknown envelope part \"%.*s\"", SPAN_ARGS(span_first(s, 60)));
+		}
+	if (strcmp(name, "redirect") == 0)
+		return check_address(c, n, n->at[0]->strings.at[0]);
+	if (strcmp(name, "vacation") == 0 && node_tag(n, TAG_FROM))
+		return check_address(c, n, node_tag(n, TAG_FROM)->strings.at[0]);
+	if (strcmp(name, "set") == 0) {
+		struct span s = n->at[0]->strings.at[0];
+
+		if (!word_is_name(s))
+			return fail(c, n, "\"%.*s\" is not the name of a variable", SPAN_ARGS(span_first(s, 60)));
+	}
+	if (strcmp(name, "global") == 0 && !has(c, CAP_VARIABLES))
+		return fail(c, n, "global needs variables, too");
+	return 0;
+}
+
+static int
+check_strings(struct checker *c, struct node *n)
+{
+	for (size_t i = 0; i < n->n_args; i++)
+		for (size_t k = 0; n->args[i].kind == ARG_STRINGS && has(c, CAP_ENCODED) && k < n->args[i].strings.count; k++)
+			if (!encoded_characters(c->arena, n->args[i].strings.at[k], &n->args[i].strings.at[k]))
+				return fail(c, n, "encoded character is out of range");
+	return 0;
+}
+
+static int check_tests(struct checker *, struct node *);
+
+static int
+check_node(struct checker *c, struct node *n, const struct verb *table, const char *what)
+{
+	size_t tests = 0;
+
+	n->verb = find_verb(table, n->name);
+	if (!n->verb || !(has(c, n->verb->capability) || (n->verb->other != CAP_NONE && has(c, n->verb->other)))) {
+		bool known = n->verb;
+
+		n->verb = NULL;
+		if (has(c, CAP_IHAVE))
+			return 0;          /* refused when it is reached */
+		return known ? fail(c, n, "%s \"%.*s\" is used without require", what, SPAN_ARGS(n->name))
+		             : fail(c, n, "unknown %s \"%.*s\"", what, SPAN_ARGS(span_first(n->name, 60)));
+	}
+	for (const struct node *t = n->tests; t; t = t->next)
+		tests++;
+	if (n->verb->tests == '*' ? tests == 0 || !n->has_list : tests != (size_t)n->verb->tests || n->has_list)
+		return fail(c, n, "%s takes %s", n->verb->name,
+			n->verb->tests == '*' ? "a list of tests" : n->verb->tests ? "one test" : "no test");
+	if (n->has_block != n->verb->block && table == sieve_commands)
+		return fail(c, n, "%s takes %s block", n->verb->name, n->verb->block ? "a" : "no");
+	if (check_strings(c, n) < 0 || check_arguments(c, n) < 0 || check_match(c, n) < 0 || check_special(c, n) < 0)
+		return -1;
+	return check_tests(c, n);
+}
+
+/* An ihave that is true lets what it names be used from here on (RFC 5463, 4). */
+static void
+take_ihave(struct checker *c, const struct node *n)
+{
+	uint64_t more = 0;
+
+	for (size_t i = 0; i < n->at[0]->strings.count; i++) {
+		int capability = capability_find(n->at[0]->strings.at[i]);
+
+		if (capability == CAP_NONE)
+			return;
+		more |= 1ull << capability;
+	}
+	c->script->capabilities |= more;
+}
+
+static int
+check_tests(struct checker *c, struct node *n)
+{
+	for (struct node *t = n->tests; t; t = t->next) {
+		if (check_node(c, t, sieve_tests, "test") < 0)
+			return -1;
+		if (t->verb && t->verb->test == test_ihave)
+			take_ihave(c, t);
+	}
+	return 0;
+}
+
+static int
+check_require(struct checker *c, struct node *n)
+{
+	if (c->commands_begun)
+		return fail(c, n, "require stands behind other commands");
+	for (size_t i = 0; i < n->at[0]->strings.count; i++) {
+		int capability = capability_find(n->at[0]->strings.at[i]);
+
+		if (capability == CAP_NONE)
+			return fail(c, n, "unknown Sieve capability `%.*s'", SPAN_ARGS(span_first(n->at[0]->strings.at[i], 60)));
+		c->script->capabilities |= 1ull << capability;
+	}
+	if (has(c, CAP_VACATION_SECONDS))
+		c->script->capabilities |= 1ull << CAP_VACATION;     /* RFC 6131, 2 */
+	return 0;
+}
+
+static int compile(struct checker *, struct span text, const char *name, struct span key, struct sieve_script **);
+
+static int
+check_include(struct checker *c, struct node *n)
+{
+	autotext struct text key = {0}, text = {0};
+	struct span          name = n->at[0]->strings.at[0];
+	bool                 global = n->tags & TAG(GLOBAL);
+	int                  got = 1;
+
+	if (name.len == 0 || name.len > NAME_MAX_BYTES || span_has(name, '/') || span_has(name, '\0') ||
+	    !is_constant(c, name))
+		return fail(c, n, "\"%.*s\" is not the name of a script", SPAN_ARGS(span_first(name, 60)));
+	text_add_format(&key, "%s %.*s", global ? "global" : "personal", SPAN_ARGS(name));
+	for (size_t i = 0; i < *c->n_all; i++) {
+		if (!span_equal(c->all[i].key, text_span(&key)))
+			continue;
+		if (c->all[i].open)
+			return fail(c, n, "script \"%.*s\" includes itself", SPAN_ARGS(name));
+		n->included = c->all[i].script;
+		return 0;
+	}
+	if (c->depth >= INCLUDE_DEPTH)
+		return fail(c, n, "scripts are included too deeply");
+	if (c->loader)
+		got = c->loader->load(c->loader->context, global, name, &text, c->why);
+	if (got < 0)
+		return fault_prefix(c->why, "include \"%.*s\"", SPAN_ARGS(name));
+	if (got == 1)
+		return n->tags & TAG(OPTIONAL) ? 0 : fail(c, n, "included script \"%.*s\" is not there", SPAN_ARGS(name));
+	c->depth++;
+	if (compile(c, arena_span(c->arena, text_span(&text)), arena_string(c->arena, name),
+	            arena_span(c->arena, text_span(&key)), &n->included) < 0)
+		return -1;
+	c->depth--;
+	return 0;
+}
+
+static int
+check_commands(struct checker *c, struct node *first, bool top)
+{
+	bool after_if = false;
+
+	for (struct node *n = first; n; n = n->next) {
+		bool follows = span_is_nocase(n->name, "elsif") || span_is_nocase(n->name, "else");
+
+		if (follows && !after_if)
+			return fail(c, n, "%.*s without if", SPAN_ARGS(n->name));
+		if (check_node(c, n, sieve_commands, "command") < 0)
+			return -1;
+		if (span_is_nocase(n->name, "require")) {
+			if (!top)
+				return fail(c, n, "require stands inside of a block");
+			if (check_require(c, n) < 0)
+				return -1;
+		} else {
+			c->commands_begun = true;
+		}
+		if (n->verb && n->verb->run == do_include && check_include(c, n) < 0)
+			return -1;
+		after_if = span_is_nocase(n->name, "if") || span_is_nocase(n->name, "elsif");
+		if (check_commands(c, n->block, false) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+compile(struct checker *c, struct span text, const char *name, struct span key, struct sieve_script **out)
+{
+	struct checker       inner = *c;
+	struct sieve_script *s = arena_alloc(c->arena, sizeof *s);
+	size_t               at = *c->n_all;
+
+	if (text.len > c->limits->script_size)
+		return fault_set(c->why, FAULT_INPUT, "script %s is larger than %zu bytes", name, c->limits->script_size);
+	if (at >= INCLUDES_MAX)
+		return fault_set(c->why, FAULT_INPUT, "too many scripts are included");
+	c->all[(*c->n_all)++] = (struct compiled){key, s, true};
+	s->name = name;
+	s->key = key;
+	inner.script = s;
+	inner.commands_begun = false;
+	if (sieve_parse(c->arena, text, &s->commands, c->why) < 0 || check_commands(&inner, s->commands, true) < 0)
+		return c->depth ? fault_prefix(c->why, "%s", name) : -1;
+	c->all[at].open = false;
+	*out = s;
+	return 0;
+}
+
+int
+sieve_compile(struct arena *arena, struct span text, const char *name, const struct sieve_loader *loader,
+	const struct sieve_limits *limits, struct sieve_script **out, struct fault *why)
+{
+	size_t         n_all = 0;
+	struct checker c = {.arena = arena, .loader = loader, .limits = limits ? limits : &sieve_default_limits,
+		.why = why, .n_all = &n_all, .all = arena_alloc(arena, INCLUDES_MAX * sizeof(struct compiled))};
+
+	return compile(&c, arena_span(arena, text), arena_string(arena, span_of(name)), SPAN_NONE, out);
+}

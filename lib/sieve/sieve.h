@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sieve.h - mail filters of users: script text in, actions out (RFC 5228)
+ *
+ * Pure but for the callbacks that the caller gives.  A script and a message may hold any bytes:
+ *
+ *   sieve_compile   text -> a checked script, with what it includes; -1 and why ("line 3: ...")
+ *   sieve_run       scripts, one after the other, and a message -> actions
+ *
+ *   RFC 5228 base, fileinto, envelope, encoded-character   3894 copy          5173 body
+ *   5229 variables      5230 vacation, 6131 seconds         5231 relational    5232 imap4flags
+ *   5233 subaddress     5260 date, index                    5183 environment   5429 reject, ereject
+ *   5463 ihave          5490 mailbox                        6609 include       7352 duplicate
+ *   comparators i;octet i;ascii-casemap i;ascii-numeric; regex (draft-ietf-sieve-regex, by PCRE2)
+ *
+ * Bounds (struct sieve_limits and sieve_private.h): size of a script, commands in it, nesting 32,
+ * includes 10 deep and 255 in all, values of variables 4,000 bytes, actions, redirects, and
+ * work: every comparison costs steps by its length, and regular expressions have PCRE2's limits.
+ * A script that goes beyond one ends with a fault, as any script in error, and what it wanted is
+ * forgotten: the message is kept (RFC 5228, 2.10.6).
+ *
+ * Everything lives in the arena that is given; spans in the result may point into message and
+ * scripts as well.
+ */
+#ifndef SIEVE_SIEVE_H
+#define SIEVE_SIEVE_H
+
+#include "base/arena.h"
+#include "base/fault.h"
+#include "base/text.h"
+
+struct sieve_limits {
+	size_t   script_size;      /* bytes of one script */
+	size_t   actions, redirects;
+	uint64_t steps;
+	int64_t  vacation_default, vacation_least, vacation_most;  /* seconds; most 0: no bound */
+	int64_t  duplicate_default, duplicate_most;
+};
+extern const struct sieve_limits sieve_default_limits;
+
+/* Where include finds scripts: 0 found, 1 there is none, -1 cannot be known now. */
+struct sieve_loader {
+	void *context;
+	int (*load)(void *context, bool global, struct span name, struct text *out, struct fault *);
+};
+
+struct sieve_script;
+
+/* `loader` NULL: include finds nothing.  When a script could not be loaded just now
+ * the fault is FAULT_SYSTEM or FAULT_TIME; else it is the script's. */
+int sieve_compile(struct arena *, struct span text, const char *name, const struct sieve_loader *,
+	const struct sieve_limits *, struct sieve_script **, struct fault *);
+
+/* "fileinto reject envelope ...": what require may name. */
+void sieve_capabilities(struct text *out);
+
+/* The message, and the world as a script may see it. */
+struct sieve_host {
+	void       *context;
+	struct span message;                     /* borrowed; CRLF or LF */
+	struct span sender, recipient, original; /* of the envelope, internal form; original may be empty */
+	struct span auth;                        /* SASL user of the client, or empty */
+	struct span delimiters;                  /* recipient_delimiter: subaddress */
+	const char *host_name, *domain;
+	int64_t     now;                         /* seconds since 1970 */
+	bool (*mailbox_exists)(void *context, struct span name);   /* NULL: none exists */
+	bool (*is_known)(void *context, struct span key);          /* duplicate: NULL: nothing is known */
+	bool (*out_of_time)(void *context);                        /* NULL: never */
+};
+
+enum sieve_action_kind { SIEVE_KEEP, SIEVE_FILEINTO, SIEVE_REDIRECT, SIEVE_REJECT, SIEVE_VACATION };
+
+struct sieve_vacation {
+	struct span  subject, from, handle;      /* empty: by default */
+	struct span  reason;
+	bool         mime;                       /* reason is a MIME entity, header first */
+	int64_t      seconds;                    /* no second answer to the same sender before */
+	struct span *addresses;                  /* also mine */
+	size_t       n_addresses;
+};
+
+struct sieve_action {
+	enum sieve_action_kind kind;
+	unsigned               line;
+	struct span            target;           /* mailbox (UTF-8), address (internal form), reason */
+	struct span            flags;            /* "\Seen $Label", blanks between; of KEEP and FILEINTO */
+	bool                   create;           /* FILEINTO: make the mailbox */
+	struct sieve_vacation *vacation;
+};
+
+struct sieve_mark { struct span key; int64_t seconds; };   /* to remember once all is delivered */
+
+struct sieve_result {
+	struct sieve_action *actions;
+	size_t               count, room;
+	struct sieve_mark   *marks;
+	size_t               n_marks;
+	const char          *failed;             /* name of the script that ended in error, or NULL */
+	struct fault         why;
+};
+
+/*
+ * Runs scripts in their order; the next one runs only while the message would be kept
+ * (explicitly or not).  The result tells all that is to be done, an implicit keep included:
+ * no action at all is a discard.  A script in error undoes its own actions and adds a keep.
+ */
+void sieve_run(struct arena *, const struct sieve_script *const *, size_t count, const struct sieve_limits *,
+	const struct sieve_host *, struct sieve_result *);
+
+/*
+ * The answer to a message, or false: RFC 5230, 4.5 and 4.6, and RFC 3834 say why there is none
+ * (*whyever: one word for the log).  *out is a whole message with CRLF; its Message-ID is
+ * for the caller to add.  *key tells the same sender and reason again (for the memory).
+ */
+bool sieve_vacation_answer(const struct sieve_host *, const struct sieve_vacation *, struct text *out, struct text *key,
+	const char **whyever);
+
+#endif

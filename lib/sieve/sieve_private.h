@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sieve_private.h - scripts as trees, and a run through them
+ *
+ *   parse.c    text -> nodes (RFC 5228, 8: the grammar, which knows no command)
+ *   check.c    nodes against the table of commands and tests (verbs.c)
+ *   run.c      commands; tests.c and test_date.c tests; match.c how values are compared
+ *   words.c    ${variables} and what else becomes of strings
+ */
+#ifndef SIEVE_PRIVATE_H
+#define SIEVE_PRIVATE_H
+
+#include "base/strmap.h"
+#include "mail/header.h"
+#include "mail/mime.h"
+#include "sieve/sieve.h"
+
+enum {
+	NESTING_MAX = 32, NODES_MAX = 20000, ARGUMENTS_MAX = 32, STRINGS_MAX = 20000,
+	INCLUDE_DEPTH = 10, INCLUDES_MAX = 255, VARIABLES_MAX = 256, VALUE_MAX = 4000, NAME_MAX_BYTES = 128,
+	MATCH_MAX = 10, FLAGS_MAX = 1000,
+};
+
+/* What require may name: bits of a set. */
+enum capability {
+	CAP_FILEINTO, CAP_REJECT, CAP_EREJECT, CAP_ENVELOPE, CAP_ENCODED, CAP_VACATION, CAP_VACATION_SECONDS,
+	CAP_SUBADDRESS, CAP_NUMERIC, CAP_OCTET, CAP_CASEMAP, CAP_RELATIONAL, CAP_REGEX, CAP_IMAP4FLAGS, CAP_COPY,
+	CAP_INCLUDE, CAP_VARIABLES, CAP_BODY, CAP_ENVIRONMENT, CAP_MAILBOX, CAP_DATE, CAP_INDEX, CAP_IHAVE,
+	CAP_DUPLICATE, CAP_COUNT, CAP_NONE = -1
+};
+int capability_find(struct span name);          /* CAP_NONE: not here */
+
+enum tag {
+	TAG_IS, TAG_CONTAINS, TAG_MATCHES, TAG_REGEX, TAG_COUNT, TAG_VALUE, TAG_COMPARATOR, TAG_ALL, TAG_LOCALPART,
+	TAG_DOMAIN, TAG_USER, TAG_DETAIL, TAG_OVER, TAG_UNDER, TAG_COPY, TAG_CREATE, TAG_FLAGS, TAG_INDEX, TAG_LAST,
+	TAG_ZONE, TAG_ORIGINALZONE, TAG_RAW, TAG_TEXT, TAG_CONTENT, TAG_LOWER, TAG_UPPER, TAG_LOWERFIRST,
+	TAG_UPPERFIRST, TAG_QUOTEWILDCARD, TAG_QUOTEREGEX, TAG_LENGTH, TAG_DAYS, TAG_SECONDS, TAG_SUBJECT, TAG_FROM,
+	TAG_ADDRESSES, TAG_MIME, TAG_HANDLE, TAG_PERSONAL, TAG_GLOBAL, TAG_ONCE, TAG_OPTIONAL, TAG_HEADER,
+	TAG_UNIQUEID, TAGS
+};
+#define TAG(t) (1ull << TAG_##t)
+
+struct strings { struct span *at; size_t count; bool single; };
+
+enum argument_kind { ARG_TAG, ARG_NUMBER, ARG_STRINGS };
+struct argument {
+	enum argument_kind kind;
+	unsigned           line;
+	struct span        tag;
+	uint64_t           number;
+	struct strings     strings;
+};
+
+struct verb;
+struct sieve_script;
+struct tagged { enum tag tag; const struct argument *value; };
+struct node {
+	struct span          name;
+	unsigned             line;
+	struct argument     *args;
+	size_t               n_args;
+	struct node         *tests, *block, *next;
+	bool                 has_list, has_block;
+	/* checked */
+	const struct verb   *verb;             /* NULL: not known; only behind ihave */
+	uint64_t             tags;             /* TAG() bits */
+	struct tagged       *values;
+	size_t               n_values;
+	const struct argument *at[4];          /* positional; NULL: left out */
+	struct sieve_script *included;         /* NULL: an :optional one that is not there */
+	struct regexes      *regexes;          /* of constant keys */
+};
+
+struct sieve_script {
+	const char  *name;
+	struct node *commands;
+	uint64_t     capabilities;             /* 1 << enum capability */
+	struct span  key;                      /* of include: for :once and circles */
+};
+
+struct run;
+struct verb {
+	const char *name, *section;
+	int         capability, other;         /* CAP_NONE, CAP_NONE: always there; else one of them */
+	uint64_t    tags;
+	const char *signature;                 /* s string, S strings, n number; '?' behind: may be missing */
+	char        tests;                     /* 0 none, 1 one, '*' a list */
+	bool        block;
+	int (*run)(struct run *, const struct node *);                 /* 0 go on, 1 stop, 2 return, -1 */
+	int (*test)(struct run *, const struct node *, bool *answer);  /* 0, -1 */
+};
+extern const struct verb sieve_commands[], sieve_tests[];
+struct tag_row { const char *name; char value; int capability; };
+extern const struct tag_row sieve_tags[TAGS];
+const struct argument *node_tag(const struct node *, enum tag);    /* the value; NULL: not there */
+
+int sieve_parse(struct arena *, struct span text, struct node **, struct fault *);
+
+/* One run. */
+struct variable { struct span name, value; };
+struct scope { struct variable *at; size_t count, room; struct span *globals; size_t n_globals; };
+
+struct head_field { struct span name, value; };
+struct run {
+	struct arena              *arena;
+	const struct sieve_script *script;
+	const struct sieve_limits *limits;
+	const struct sieve_host   *host;
+	struct sieve_result       *result;
+	struct head_field         *fields;
+	size_t                     n_fields;
+	bool                       has_fields;
+	struct mime               *mime;
+	uint64_t                   steps;
+	struct scope              *scope, globals;     /* of the script that runs; global */
+	struct span                flags;              /* the internal variable of RFC 5232 */
+	struct span                groups[MATCH_MAX];  /* ${0} ... */
+	struct span               *once;               /* scripts that were included */
+	size_t                     n_once;
+	int                        depth;
+	size_t                     first;              /* action of this script */
+	bool                       kept_implicitly, keeps, rejected;
+	struct fault              *why;
+};
+
+int  run_error(struct run *, const struct node *, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Work was done, by so many bytes: -1 when it is too much. */
+int  run_cost(struct run *, const struct node *, size_t bytes);
+struct sieve_action *run_add(struct run *, const struct node *, enum sieve_action_kind);   /* NULL: too many */
+int  run_test(struct run *, const struct node *, bool *answer);
+void run_fields(struct run *);
+struct mime *run_mime(struct run *);
+
+/* words.c */
+struct span word_expand(struct run *, struct span);
+struct span word_first(struct run *, const struct argument *);           /* expanded */
+int  word_set(struct run *, const struct node *, struct span name, struct span value);
+struct span word_get(struct run *, struct span name);
+bool word_is_name(struct span);
+void flags_add(struct text *, struct span flags);          /* each once, case ignored */
+void flags_remove(struct text *, struct span flags);
+struct span flags_of(struct run *, const struct strings *);
+bool encoded_characters(struct arena *, struct span in, struct span *out);   /* RFC 5228, 2.4.2.4; false: bad code */
+
+/* match.c */
+enum comparator { COMPARE_CASEMAP, COMPARE_OCTET, COMPARE_NUMERIC };
+bool comparator_find(struct span name, enum comparator *);
+struct matching {
+	struct run           *run;
+	const struct node    *node;
+	const struct strings *keys;
+	uint64_t              count;
+	bool                  found;
+};
+void matching_start(struct matching *, struct run *, const struct node *, const struct strings *keys);
+int  matching_value(struct matching *, struct span value);      /* 0; -1; m->found once it matched */
+int  matching_end(struct matching *, bool *answer);
+int  regex_check(struct span pattern, struct fault *);
+
+#define COMMAND(name) int name(struct run *, const struct node *)
+#define TEST(name)    int name(struct run *, const struct node *, bool *)
+COMMAND(do_keep); COMMAND(do_discard); COMMAND(do_fileinto); COMMAND(do_redirect); COMMAND(do_stop);
+COMMAND(do_reject); COMMAND(do_vacation); COMMAND(do_setflag); COMMAND(do_addflag); COMMAND(do_removeflag);
+COMMAND(do_include); COMMAND(do_return); COMMAND(do_global); COMMAND(do_set); COMMAND(do_error); COMMAND(do_nothing);
+TEST(test_true); TEST(test_false); TEST(test_not); TEST(test_allof); TEST(test_anyof); TEST(test_address);
+TEST(test_header); TEST(test_exists); TEST(test_size); TEST(test_envelope); TEST(test_body); TEST(test_string);
+TEST(test_hasflag); TEST(test_date); TEST(test_currentdate); TEST(test_environment); TEST(test_mailboxexists);
+TEST(test_ihave); TEST(test_duplicate);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * verbs.c - the commands and tests that there are, beside the RFCs that say so
+ */
+#include "sieve/sieve_private.h"
+
+static const char *const capabilities[CAP_COUNT] = {
+	[CAP_FILEINTO] = "fileinto", [CAP_REJECT] = "reject", [CAP_EREJECT] = "ereject", [CAP_ENVELOPE] = "envelope",
+	[CAP_ENCODED] = "encoded-character", [CAP_VACATION] = "vacation", [CAP_VACATION_SECONDS] = "vacation-seconds",
+	[CAP_SUBADDRESS] = "subaddress", [CAP_NUMERIC] = "comparator-i;ascii-numeric", [CAP_OCTET] = "comparator-i;octet",
+	[CAP_CASEMAP] = "comparator-i;ascii-casemap", [CAP_RELATIONAL] = "relational", [CAP_REGEX] = "regex",
+	[CAP_IMAP4FLAGS] = "imap4flags", [CAP_COPY] = "copy", [CAP_INCLUDE] = "include", [CAP_VARIABLES] = "variables",
+	[CAP_BODY] = "body", [CAP_ENVIRONMENT] = "environment", [CAP_MAILBOX] = "mailbox", [CAP_DATE] = "date",
+	[CAP_INDEX] = "index", [CAP_IHAVE] = "ihave", [CAP_DUPLICATE] = "duplicate",
+};
+
+int
+capability_find(struct span name)
+{
+	for (int i = 0; i < CAP_COUNT; i++)
+		if (span_is(name, capabilities[i]))
+			return i;
+	return CAP_NONE;
+}
+
+void
+sieve_capabilities(struct text *out)
+{
+	for (int i = 0; i < CAP_COUNT; i++)
+		if (i != CAP_OCTET && i != CAP_CASEMAP)         /* of the base: RFC 5228, 2.7.3 */
+			text_add_format(out, "%s%s", out->len ? " " : "", capabilities[i]);
+}
+
+const struct tag_row sieve_tags[TAGS] = {
+	[TAG_IS] = {"is", 0, CAP_NONE}, [TAG_CONTAINS] = {"contains", 0, CAP_NONE}, [TAG_MATCHES] = {"matches", 0, CAP_NONE},
+	[TAG_REGEX] = {"regex", 0, CAP_REGEX}, [TAG_COUNT] = {"count", 's', CAP_RELATIONAL},
+	[TAG_VALUE] = {"value", 's', CAP_RELATIONAL}, [TAG_COMPARATOR] = {"comparator", 's', CAP_NONE},
+	[TAG_ALL] = {"all", 0, CAP_NONE}, [TAG_LOCALPART] = {"localpart", 0, CAP_NONE}, [TAG_DOMAIN] = {"domain", 0, CAP_NONE},
+	[TAG_USER] = {"user", 0, CAP_SUBADDRESS}, [TAG_DETAIL] = {"detail", 0, CAP_SUBADDRESS},
+	[TAG_OVER] = {"over", 'n', CAP_NONE}, [TAG_UNDER] = {"under", 'n', CAP_NONE}, [TAG_COPY] = {"copy", 0, CAP_COPY},
+	[TAG_CREATE] = {"create", 0, CAP_MAILBOX}, [TAG_FLAGS] = {"flags", 'S', CAP_IMAP4FLAGS},
+	[TAG_INDEX] = {"index", 'n', CAP_INDEX}, [TAG_LAST] = {"last", 0, CAP_NONE}, [TAG_ZONE] = {"zone", 's', CAP_NONE},
+	[TAG_ORIGINALZONE] = {"originalzone", 0, CAP_NONE}, [TAG_RAW] = {"raw", 0, CAP_NONE}, [TAG_TEXT] = {"text", 0, CAP_NONE},
+	[TAG_CONTENT] = {"content", 'S', CAP_NONE}, [TAG_LOWER] = {"lower", 0, CAP_NONE}, [TAG_UPPER] = {"upper", 0, CAP_NONE},
+	[TAG_LOWERFIRST] = {"lowerfirst", 0, CAP_NONE}, [TAG_UPPERFIRST] = {"upperfirst", 0, CAP_NONE},
+	[TAG_QUOTEWILDCARD] = {"quotewildcard", 0, CAP_NONE}, [TAG_QUOTEREGEX] = {"quoteregex", 0, CAP_REGEX},
+	[TAG_LENGTH] = {"length", 0, CAP_NONE}, [TAG_DAYS] = {"days", 'n', CAP_NONE}, [TAG_SECONDS] = {"seconds", 'n', CAP_NONE},
+	[TAG_SUBJECT] = {"subject", 's', CAP_NONE}, [TAG_FROM] = {"from", 's', CAP_NONE},
+	[TAG_ADDRESSES] = {"addresses", 'S', CAP_NONE}, [TAG_MIME] = {"mime", 0, CAP_NONE}, [TAG_HANDLE] = {"handle", 's', CAP_NONE},
+	[TAG_PERSONAL] = {"personal", 0, CAP_NONE}, [TAG_GLOBAL] = {"global", 0, CAP_NONE}, [TAG_ONCE] = {"once", 0, CAP_NONE},
+	[TAG_OPTIONAL] = {"optional", 0, CAP_NONE}, [TAG_HEADER] = {"header", 's', CAP_NONE},
+	[TAG_UNIQUEID] = {"uniqueid", 's', CAP_NONE},
+};
+
+#define MATCH (TAG(IS) | TAG(CONTAINS) | TAG(MATCHES) | TAG(REGEX) | TAG(COUNT) | TAG(VALUE) | TAG(COMPARATOR))
+#define PART  (TAG(ALL) | TAG(LOCALPART) | TAG(DOMAIN) | TAG(USER) | TAG(DETAIL))
+#define NTH   (TAG(INDEX) | TAG(LAST))
+#define MODIFIERS (TAG(LOWER) | TAG(UPPER) | TAG(LOWERFIRST) | TAG(UPPERFIRST) | TAG(QUOTEWILDCARD) | TAG(QUOTEREGEX) | TAG(LENGTH))
+#define ANSWER (TAG(DAYS) | TAG(SECONDS) | TAG(SUBJECT) | TAG(FROM) | TAG(ADDRESSES) | TAG(MIME) | TAG(HANDLE))
+
+/* require, if, elsif and else are handled where commands are checked and run. */
+const struct verb sieve_commands[] = {
+	/* name         section             capability                  tags                                   args  tests block */
+	{"require",    "RFC 5228, 3.2",    CAP_NONE, CAP_NONE,         0,                                     "S",   0,   false, do_nothing, NULL},
+	{"if",         "RFC 5228, 3.1",    CAP_NONE, CAP_NONE,         0,                                     "",    1,   true,  do_nothing, NULL},
+	{"elsif",      "RFC 5228, 3.1",    CAP_NONE, CAP_NONE,         0,                                     "",    1,   true,  do_nothing, NULL},
+	{"else",       "RFC 5228, 3.1",    CAP_NONE, CAP_NONE,         0,                                     "",    0,   true,  do_nothing, NULL},
+	{"stop",       "RFC 5228, 3.3",    CAP_NONE, CAP_NONE,         0,                                     "",    0,   false, do_stop, NULL},
+	{"keep",       "RFC 5228, 4.3",    CAP_NONE, CAP_NONE,         TAG(FLAGS),                            "",    0,   false, do_keep, NULL},
+	{"discard",    "RFC 5228, 4.4",    CAP_NONE, CAP_NONE,         0,                                     "",    0,   false, do_discard, NULL},
+	{"redirect",   "RFC 5228, 4.2",    CAP_NONE, CAP_NONE,         TAG(COPY),                             "s",   0,   false, do_redirect, NULL},
+	{"fileinto",   "RFC 5228, 4.1",    CAP_FILEINTO, CAP_NONE,     TAG(COPY) | TAG(CREATE) | TAG(FLAGS),  "s",   0,   false, do_fileinto, NULL},
+	{"reject",     "RFC 5429, 2.2",    CAP_REJECT, CAP_NONE,       0,                                     "s",   0,   false, do_reject, NULL},
+	{"ereject",    "RFC 5429, 2.1",    CAP_EREJECT, CAP_NONE,      0,                                     "s",   0,   false, do_reject, NULL},
+	{"vacation",   "RFC 5230, 4",      CAP_VACATION, CAP_NONE,     ANSWER,                                "s",   0,   false, do_vacation, NULL},
+	{"setflag",    "RFC 5232, 3.1",    CAP_IMAP4FLAGS, CAP_NONE,   0,                                     "s?S", 0,   false, do_setflag, NULL},
+	{"addflag",    "RFC 5232, 3.2",    CAP_IMAP4FLAGS, CAP_NONE,   0,                                     "s?S", 0,   false, do_addflag, NULL},
+	{"removeflag", "RFC 5232, 3.3",    CAP_IMAP4FLAGS, CAP_NONE,   0,                                     "s?S", 0,   false, do_removeflag, NULL},
+	{"set",        "RFC 5229, 4",      CAP_VARIABLES, CAP_NONE,    MODIFIERS,                             "ss",  0,   false, do_set, NULL},
+	{"include",    "RFC 6609, 3.2",    CAP_INCLUDE, CAP_NONE,      TAG(PERSONAL) | TAG(GLOBAL) | TAG(ONCE) | TAG(OPTIONAL), "s", 0, false, do_include, NULL},
+	{"return",     "RFC 6609, 3.3",    CAP_INCLUDE, CAP_NONE,      0,                                     "",    0,   false, do_return, NULL},
+	{"global",     "RFC 6609, 3.4.1",  CAP_INCLUDE, CAP_NONE,      0,                                     "S",   0,   false, do_global, NULL},
+	{"error",      "RFC 5463, 5",      CAP_IHAVE, CAP_NONE,        0,                                     "s",   0,   false, do_error, NULL},
+	{NULL, NULL, 0, 0, 0, NULL, 0, false, NULL, NULL},
+};
+
+const struct verb sieve_tests[] = {
+	{"true",       "RFC 5228, 5.10",   CAP_NONE, CAP_NONE,         0,                                     "",    0,   false, NULL, test_true},
+	{"false",      "RFC 5228, 5.6",    CAP_NONE, CAP_NONE,         0,                                     "",    0,   false, NULL, test_false},
+	{"not",        "RFC 5228, 5.8",    CAP_NONE, CAP_NONE,         0,                                     "",    1,   false, NULL, test_not},
+	{"allof",      "RFC 5228, 5.2",    CAP_NONE, CAP_NONE,         0,                                     "",    '*', false, NULL, test_allof},
+	{"anyof",      "RFC 5228, 5.3",    CAP_NONE, CAP_NONE,         0,                                     "",    '*', false, NULL, test_anyof},
+	{"address",    "RFC 5228, 5.1",    CAP_NONE, CAP_NONE,         MATCH | PART | NTH,                    "SS",  0,   false, NULL, test_address},
+	{"header",     "RFC 5228, 5.7",    CAP_NONE, CAP_NONE,         MATCH | NTH,                           "SS",  0,   false, NULL, test_header},
+	{"exists",     "RFC 5228, 5.5",    CAP_NONE, CAP_NONE,         0,                                     "S",   0,   false, NULL, test_exists},
+	{"size",       "RFC 5228, 5.9",    CAP_NONE, CAP_NONE,         TAG(OVER) | TAG(UNDER),                "",    0,   false, NULL, test_size},
+	{"envelope",   "RFC 5228, 5.4",    CAP_ENVELOPE, CAP_NONE,     MATCH | PART,                          "SS",  0,   false, NULL, test_envelope},
+	{"body",       "RFC 5173, 4",      CAP_BODY, CAP_NONE,         MATCH | TAG(RAW) | TAG(TEXT) | TAG(CONTENT), "S", 0, false, NULL, test_body},
+	{"string",     "RFC 5229, 5",      CAP_VARIABLES, CAP_NONE,    MATCH,                                 "SS",  0,   false, NULL, test_string},
+	{"hasflag",    "RFC 5232, 4",      CAP_IMAP4FLAGS, CAP_NONE,   MATCH,                                 "S?S", 0,   false, NULL, test_hasflag},
+	{"date",       "RFC 5260, 4",      CAP_DATE, CAP_NONE,         MATCH | NTH | TAG(ZONE) | TAG(ORIGINALZONE), "ssS", 0, false, NULL, test_date},
+	{"currentdate","RFC 5260, 5",      CAP_DATE, CAP_NONE,         MATCH | TAG(ZONE),                     "sS",  0,   false, NULL, test_currentdate},
+	{"environment","RFC 5183, 4",      CAP_ENVIRONMENT, CAP_NONE,  MATCH,                                 "sS",  0,   false, NULL, test_environment},
+	{"mailboxexists", "RFC 5490, 3.1", CAP_MAILBOX, CAP_NONE,      0,                                     "S",   0,   false, NULL, test_mailboxexists},
+	{"ihave",      "RFC 5463, 4",      CAP_IHAVE, CAP_NONE,        0,                                     "S",   0,   false, NULL, test_ihave},
+	{"duplicate",  "RFC 7352, 3",      CAP_DUPLICATE, CAP_NONE,    TAG(HANDLE) | TAG(HEADER) | TAG(UNIQUEID) | TAG(SECONDS) | TAG(LAST), "", 0, false, NULL, test_duplicate},
+	{NULL, NULL, 0, 0, 0, NULL, 0, false, NULL, NULL},
+};
+
+const struct argument *
+node_tag(const struct node *n, enum tag tag)
+{
+	for (size_t i = 0; i < n->n_values; i++)
+		if (n->values[i].tag == tag)
+			return n->values[i].value;
+	return NULL;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * fuzz_sieve.c - a script of any bytes, then NUL and a message of any bytes
+ *
+ * Whatever runs stays within its bounds, and a script without an action that says
+ * otherwise keeps the message.
+ */
+#include "fuzz.h"
+
+#include "sieve/sieve.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	autoarena struct arena *arena = arena_new();
+	struct sieve_limits     limits = sieve_default_limits;
+	struct span             script, message = span_at(data, size);
+	struct sieve_script    *compiled;
+	struct sieve_result     result;
+	struct fault            why = {0};
+
+	span_split(&message, '\0', &script);
+	limits.steps = 200000;
+	if (sieve_compile(arena, script, "fuzz", NULL, &limits, &compiled, &why) < 0) {
+		assert(fault_text(&why)[0]);
+		return 0;
+	}
+	struct sieve_host host = {.message = message, .sender = SPAN("a@example.org"), .recipient = SPAN("b+c@example.com"),
+		.original = SPAN_NONE, .auth = SPAN_NONE, .delimiters = SPAN("+"), .host_name = "h", .domain = "d", .now = 1795180000};
+
+	sieve_run(arena, (const struct sieve_script *const[]){compiled}, 1, &limits, &host, &result);
+	assert(result.count <= limits.actions + 1);
+	if (result.failed)
+		assert(result.count == 1 && result.actions[0].kind == SIEVE_KEEP);
+	for (size_t i = 0; i < result.count; i++) {
+		const struct sieve_action *a = &result.actions[i];
+
+		if (a->kind == SIEVE_REDIRECT)
+			assert(span_has(a->target, '@') && !span_has(a->target, '\n') && !span_has(a->target, '\0'));
+		if (a->kind == SIEVE_FILEINTO)
+			assert(a->target.len && !span_has(a->target, '\n') && !span_has(a->target, '\0'));
+		if (a->kind == SIEVE_VACATION) {
+			autotext struct text out = {0}, key = {0};
+			const char          *reason;
+
+			if (sieve_vacation_answer(&host, a->vacation, &out, &key, &reason))
+				assert(out.len < 200000 && !span_has(span_first(text_span(&out), 6), '\n'));
+		}
+	}
+	return 0;
+}

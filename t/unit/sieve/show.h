@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * show.h - what a script does with a message, on one line: for the tests
+ *
+ *   keep "\Seen"; fileinto "Lists" create; redirect "a@b"; reject "no"; vacation "away"; error: line 3: ...
+ */
+#ifndef UNIT_SIEVE_SHOW_H
+#define UNIT_SIEVE_SHOW_H
+
+#include "sieve/sieve.h"
+
+static inline void
+show_actions(const struct sieve_result *r, struct text *out)
+{
+	static const char *const names[] = {"keep", "fileinto", "redirect", "reject", "vacation"};
+
+	for (size_t i = 0; i < r->count; i++) {
+		const struct sieve_action *a = &r->actions[i];
+
+		text_add_format(out, "%s%s", out->len ? "; " : "", names[a->kind]);
+		if (a->target.len)
+			text_add_format(out, " \"%.*s\"", SPAN_ARGS(a->target));
+		if (a->vacation)
+			text_add_format(out, " \"%.*s\" %lld", SPAN_ARGS(a->vacation->reason), (long long)a->vacation->seconds);
+		if (a->create)
+			text_add_string(out, " create");
+		if (a->flags.len)
+			text_add_format(out, " (%.*s)", SPAN_ARGS(a->flags));
+	}
+	if (r->count == 0)
+		text_add_format(out, "discard");
+	if (r->failed)
+		text_add_format(out, "; error: %s", fault_text(&r->why));
+}
+
+#endif

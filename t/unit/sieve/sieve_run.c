@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sieve_run.c - a script and a message from files: for comparing with Pigeonhole's sieve-test
+ *
+ *   sieve_run SCRIPT [MESSAGE [SENDER [RECIPIENT]]]      exit 1: the script is bad
+ */
+#include <stdio.h>
+
+#include "base/file.h"
+#include "show.h"
+
+int
+main(int argc, char **argv)
+{
+	autoarena struct arena *arena = arena_new();
+	autotext struct text    text = {0}, message = {0}, out = {0};
+	struct sieve_script    *script;
+	struct sieve_result     result;
+	struct fault            why = {0};
+
+	if (argc < 2 || file_read(argv[1], 2 << 20, &text, &why) < 0 ||
+	    sieve_compile(arena, text_span(&text), argv[1], NULL, NULL, &script, &why) < 0) {
+		printf("bad: %s\n", fault_text(&why));
+		return 1;
+	}
+	if (argc < 3)
+		return 0;
+	if (file_read(argv[2], 64 << 20, &message, &why) < 0)
+		return 2;
+	struct sieve_host host = {.message = text_span(&message), .sender = span_of(argc > 3 ? argv[3] : "sender@example.org"),
+		.recipient = span_of(argc > 4 ? argv[4] : "user+detail@example.com"), .original = SPAN_NONE, .auth = SPAN_NONE,
+		.delimiters = SPAN("+"), .host_name = "mail.example.com", .domain = "example.com", .now = 1795180000};
+
+	sieve_run(arena, (const struct sieve_script *const[]){script}, 1, NULL, &host, &result);
+	show_actions(&result, &out);
+	printf("%s\n", text_string(&out));
+	return 0;
+}

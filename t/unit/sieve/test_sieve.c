@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_sieve.c - scripts of RFC 5228 and its extensions: what is refused, and what is done with a message
+ */
+#include "../unit.h"
+
+#include "show.h"
+
+static const char message[] =
+	"Return-Path: <sender@example.org>\n"
+	"Received: from a by b; Fri, 20 Nov 2026 09:00:00 +0000\n"
+	"Received: from c by d; Thu, 19 Nov 2026 08:30:00 +0100\n"
+	"Delivered-To: user+detail@example.com\n"
+	"From: Tim Ber <tim+lists@Example.NET>, second@example.org\n"
+	"To: \"User, The\" <user@example.com>\n"
+	"Cc: a@one.example, b@two.example\n"
+	"Subject: =?utf-8?q?L=C3=B6sung?= of the\n  problem\n"
+	"Date: Fri, 20 Nov 2026 13:26:05 +0100\n"
+	"Message-ID: <one@example.net>\n"
+	"X-Score: 0012 points\n"
+	"X-Empty:\n"
+	"MIME-Version: 1.0\n"
+	"Content-Type: multipart/mixed; boundary=b\n"
+	"\n"
+	"preamble word\n"
+	"--b\n"
+	"Content-Type: text/plain; charset=iso-8859-1\n"
+	"Content-Transfer-Encoding: quoted-printable\n"
+	"\n"
+	"Gr=FCsse from here\n"
+	"--b\n"
+	"Content-Type: text/html\n"
+	"Content-Transfer-Encoding: base64\n"
+	"\n"
+	"PGI+SGVsbG88L2I+Cg==\n"
+	"--b--\n";
+
+static bool
+exists(void *unused, struct span name)
+{
+	(void)unused;
+	return span_is(name, "INBOX") || span_is(name, "There");
+}
+
+static bool
+known(void *unused, struct span key)
+{
+	(void)unused;
+	return span_find_text(key, SPAN("<two@example.net>")) >= 0;
+}
+
+static int
+load(void *unused, bool global, struct span name, struct text *out, struct fault *why)
+{
+	static const struct { bool global; const char *name, *text; } scripts[] = {
+		{false, "file", "require \"fileinto\"; fileinto \"Included\";"},
+		{false, "return", "require [\"include\", \"fileinto\"]; if true { return; } fileinto \"Never\";"},
+		{false, "stop", "stop;"},
+		{false, "loop", "require \"include\"; include \"loop\";"},
+		{false, "set", "require [\"include\", \"variables\"]; global \"g\"; set \"g\" \"from inside\"; set \"own\" \"x\";"},
+		{true, "file", "discard;"},
+		{false, "bad", "nonsense;"},
+	};
+
+	(void)unused;
+	(void)why;
+	for (size_t i = 0; i < COUNT(scripts); i++)
+		if (scripts[i].global == global && span_is(name, scripts[i].name)) {
+			text_set(out, span_of(scripts[i].text));
+			return 0;
+		}
+	return 1;
+}
+
+static const struct sieve_loader loader = {NULL, load};
+
+static const struct sieve_host host = {
+	.message = {message, sizeof message - 1}, .sender = {"sender@example.org", 18}, .recipient = {"user+detail@example.com", 23},
+	.original = {"", 0}, .auth = {"", 0}, .delimiters = {"+", 1}, .host_name = "mail.example.com", .domain = "example.com",
+	.now = 1795180000, .mailbox_exists = exists, .is_known = known,
+};
+
+static void
+check(const char *section, const char *text, const char *want)
+{
+	autoarena struct arena *arena = arena_new();
+	autotext struct text    got = {0};
+	struct sieve_script    *script;
+	struct sieve_result     result;
+	struct fault            why = {0};
+
+	if (sieve_compile(arena, span_of(text), "test", &loader, NULL, &script, &why) < 0) {
+		text_add_format(&got, "bad: %s", fault_text(&why));
+	} else {
+		sieve_run(arena, (const struct sieve_script *const[]){script}, 1, NULL, &host, &result);
+		show_actions(&result, &got);
+	}
+	/* of what is bad a row says only that, or how the reason begins */
+	ck_assert_msg(strcmp(text_string(&got), want) == 0 || (want[0] == 'b' && strncmp(text_string(&got), want, strlen(want)) == 0),
+		"%s: %.300s\n  gives %.300s\n  wants %s", section, text, text_string(&got), want);
+}
+
+#define EXT "require [\"fileinto\",\"envelope\",\"variables\",\"relational\",\"comparator-i;ascii-numeric\",\"imap4flags\",\"copy\"," \
+	"\"subaddress\",\"body\",\"date\",\"index\",\"regex\",\"mailbox\",\"environment\",\"duplicate\",\"include\"];"
+/* "fileinto" when the test is true */
+#define ASK(test) EXT " if " test " { fileinto \"T\"; }"
+#define YES "fileinto \"T\""
+#define NO "keep"
+
+UNIT_TEST(grammar)
+{
+	static const struct { const char *section, *script, *want; } rows[] = {
+		{"2.10.2", "", "keep"},
+		{"2.10.2", "# only a comment", "keep"},
+		{"2.3", "/* a\n comment */ keep; # another\r\n", "keep"},
+		{"2.3", "/* not closed", "bad: line 1: comment is not closed"},
+		{"3.3", "stop; discard;", "keep"},
+		{"4.4", "discard;", "discard"},
+		{"4.4", "discard; keep;", "keep"},
+		{"4.2", "redirect \"a@example.org\";", "redirect \"a@example.org\""},
+		{"4.2", "redirect \"not an address\";", "bad: line 1: "},
+		{"4.2", "redirect \"a@example.org\"; keep;", "redirect \"a@example.org\"; keep"},
+		{"4.1", "fileinto \"x\";", "bad: line 1: command \"fileinto\" is used without require"},
+		{"4.1", "require \"fileinto\"; fileinto \"x\"; fileinto \"x\";", "fileinto \"x\""},
+		{"4.1", "require \"fileinto\"; fileinto;", "bad: line 1: fileinto takes 1 positional argument, not 0"},
+		{"4.1", "require \"fileinto\"; fileinto [\"a\", \"b\"];", "bad: line 1: argument 1 of fileinto must be a string"},
+		{"2.10.5", "require \"nonsense\";", "bad: line 1: unknown Sieve capability `nonsense'"},
+		{"3.2", "keep; require \"fileinto\";", "bad: line 1: require stands behind"},
+		{"3.2", "if true { require \"fileinto\"; }", "bad: line 1: require stands"},
+		{"8.2", "keep", "bad: line 1: \";\" or a block is expected"},
+		{"8.2", "keep;\nif true { keep; ", "bad: line 2: a block is not closed"},
+		{"8.2", "}", "bad: line 1: \"}\" without a block"},
+		{"8.2", "unknown;", "bad: line 1: unknown command \"unknown\""},
+		{"8.2", "if unknown { }", "bad: line 1: unknown test \"unknown\""},
+		{"8.2", "if header :is [] \"x\" { }", "bad: "},
+		{"8.2", "if not { }", "bad: line 1: not takes one test"},
+		{"8.2", "if allof true { }", "bad: line 1: allof takes a list of tests"},
+		{"8.2", "if anyof (false, true) { discard; }", "discard"},
+		{"8.2", "if not not true { discard; }", "discard"},
+		{"3.1", "if false { } elsif true { discard; } else { redirect \"a@b.example\"; }", "discard"},
+		{"3.1", "if false { } elsif false { discard; } else { redirect \"a@b.example\"; }", "redirect \"a@b.example\""},
+		{"3.1", "else { }", "bad: line 1: else without if"},
+		{"3.1", "if true { } keep; elsif true { }", "bad: line 1: elsif without if"},
+		{"2.4.2", "require \"fileinto\"; fileinto \"a\\\"b\\\\c\\d\";", "fileinto \"a\"b\\cd\""},
+		{"2.4.2", "require \"reject\"; reject text:\n..one\ntwo\n.\n;", "reject \".one\r\ntwo\r\n\""},
+		{"2.4.2", "require \"reject\"; reject text: # comment\r\nx\r\n.\r\n;", "reject \"x\r\n\""},
+		{"2.4.2", "require \"reject\"; reject text:\nnot closed", "bad: "},
+		{"2.4.2.4", "require [\"fileinto\", \"encoded-character\"]; fileinto \"${hex:41 42}${unicode:f6}${hex:zz}\";",
+			"fileinto \"AB\303\266${hex:zz}\""},
+		{"2.4.2.4", "require [\"fileinto\", \"encoded-character\"]; fileinto \"${unicode:110000}\";", "bad: "},
+		{"2.4.1", "if size :over 1K { }", "keep"},
+		{"2.4.1", "if size :over 99999999999999999999 { }", "bad: line 1: number is too large"},
+		{"5.9", "if size { }", "bad: line 1: size needs :over or :under"},
+		{"5.9", "if size :over 1 :under 2 { }", "bad: "},
+		{"2.6.2", "if header \"a\" :is \"b\" { }", "bad: "},
+		{"2.7.1", "if header :is :contains \"a\" \"b\" { }", "bad: line 1: \":contains\" conflicts"},
+		{"2.7.3", "if header :comparator \"i;unknown\" \"a\" \"b\" { }", "bad: line 1: unknown comparator"},
+		{"5.7", "if header \"a:b\" \"x\" { }", "bad: "},
+		{"5429 2.4", "require [\"reject\", \"fileinto\"]; fileinto \"x\"; reject \"no\";", "keep; error: line 1: reject conflicts with another action"},
+		{"5429", "require \"ereject\"; ereject \"no\";", "reject \"no\""},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check(rows[i].section, rows[i].script, rows[i].want);
+}
+END_TEST
+
+UNIT_TEST(questions)
+{
+	static const struct { const char *section, *script, *want; } rows[] = {
+		{"5.7", ASK("header :is \"subject\" \"l\303\266sung of the problem\""), NO},
+		{"5.7 2047", ASK("header :is \"subject\" \"L\303\266sung of the  problem\""), YES},
+		{"5.7", ASK("header :contains \"SUBJECT\" \"PROBLEM\""), YES},
+		{"5.7", ASK("header :contains :comparator \"i;octet\" \"subject\" \"PROBLEM\""), NO},
+		{"5.7", ASK("header :matches \"subject\" \"*of?the*\""), YES},
+		{"5.7", ASK("header :matches \"subject\" \"L?sung*\""), YES},
+		{"5.7", ASK("header :is \"x-empty\" \"\""), YES},
+		{"5.7", ASK("header :contains \"x-empty\" \"\""), YES},
+		{"5.7", ASK("header :contains \"x-none\" \"\""), NO},
+		{"5.5", ASK("exists [\"from\", \"date\"]"), YES},
+		{"5.5", ASK("exists [\"from\", \"x-none\"]"), NO},
+		{"5.1", ASK("address :is \"from\" \"tim+lists@example.net\""), YES},
+		{"5.1", ASK("address :domain :is \"from\" \"example.org\""), YES},
+		{"5.1", ASK("address :localpart :is \"to\" \"user\""), YES},
+		{"5233", ASK("address :user :is \"from\" \"tim\""), YES},
+		{"5233", ASK("address :detail :is \"from\" \"lists\""), YES},
+		{"5233", ASK("address :detail :is \"to\" \"\""), NO},
+		{"5233", ASK("envelope :detail :is \"to\" \"detail\""), YES},
+		{"5.4", ASK("envelope :is \"from\" \"sender@example.org\""), YES},
+		{"5.4", ASK("envelope :is \"nonsense\" \"x\""), "bad: line 1: unknown envelope part"},
+		{"5.9", ASK("size :over 100"), YES},
+		{"5.9", ASK("size :under 100"), NO},
+		{"5231", ASK("header :value \"gt\" :comparator \"i;ascii-numeric\" \"x-score\" \"11\""), YES},
+		{"5231", ASK("header :value \"lt\" :comparator \"i;ascii-numeric\" \"x-score\" \"011\""), NO},
+		{"5231", ASK("header :is :comparator \"i;ascii-numeric\" \"x-score\" \"12\""), YES},
+		{"5231", ASK("header :count \"eq\" :comparator \"i;ascii-numeric\" [\"received\"] \"2\""), YES},
+		{"5231", ASK("address :count \"ge\" :comparator \"i;ascii-numeric\" [\"to\", \"cc\"] \"3\""), YES},
+		{"5231", ASK("header :count \"xx\" \"to\" \"3\""), "bad: line 1: unknown relation"},
+		{"4790 9.1", ASK("header :value \"gt\" :comparator \"i;ascii-numeric\" \"subject\" \"999999999999999999999999\""), YES},
+		{"5173", ASK("body :contains \"gr\303\234sse\""), NO},     /* only ASCII is folded */
+		{"5173", ASK("body :contains \"gr\303\274SSE\""), YES},
+		{"5173", ASK("body :contains \"Gr\303\274sse\""), YES},
+		{"5173", ASK("body :text :contains \"<b>Hello\""), YES},
+		{"5173", ASK("body :raw :contains \"PGI+\""), YES},
+		{"5173", ASK("body :raw :contains \"Message-ID\""), NO},
+		{"5173", ASK("body :content \"text/html\" :contains \"hello\""), YES},
+		{"5173", ASK("body :content \"image\" :contains \"\""), NO},
+		{"5173", ASK("body :content \"multipart\" :contains \"preamble\""), YES},
+		{"5260", ASK("date :is \"date\" \"year\" \"2026\""), YES},
+		{"5260", ASK("date :originalzone :is \"date\" \"hour\" \"13\""), YES},
+		{"5260", ASK("date :zone \"+0000\" :is \"date\" \"time\" \"12:26:05\""), YES},
+		{"5260", ASK("date :originalzone :is \"date\" \"iso8601\" \"2026-11-20T13:26:05+01:00\""), YES},
+		{"5260", ASK("date :zone \"+0000\" :is \"date\" \"weekday\" \"5\""), YES},
+		{"5260", ASK("date :zone \"+0000\" :is \"date\" \"julian\" \"61364\""), YES},
+		{"5260", ASK("date :zone \"+0000\" :is \"received\" \"date\" \"2026-11-20\""), YES},
+		{"5260 6", ASK("date :index 1 :last :zone \"+0000\" :is \"received\" \"date\" \"2026-11-19\""), YES},
+		{"5260 6", ASK("header :index 2 :contains \"received\" \"from c\""), YES},
+		{"5260 6", ASK("header :index 1 :contains \"received\" \"from c\""), NO},
+		{"5260 6", ASK("header :index 1 :last :contains \"received\" \"from c\""), YES},
+		{"5260 5", ASK("currentdate :zone \"+0000\" :is \"date\" \"2026-11-20\""), YES},
+		{"5260 5", ASK("currentdate :value \"ge\" \"date\" \"2027-01-01\""), NO},
+		{"regex", ASK("header :regex \"subject\" \"^l.*(of|at) the +problem$\""), YES},
+		{"regex", ASK("header :regex \"subject\" \"(\""), "bad: line 1: invalid regular expression"},
+		{"5490", ASK("mailboxexists \"There\""), YES},
+		{"5490", ASK("mailboxexists [\"There\", \"Nowhere\"]"), NO},
+		{"5183", ASK("environment :is \"location\" \"MDA\""), YES},
+		{"5183", ASK("environment :contains \"vnd.unknown\" \"\""), NO},
+		{"7352", ASK("duplicate"), NO},
+		{"7352", ASK("duplicate :uniqueid \"<two@example.net>\""), YES},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check(rows[i].section, rows[i].script, rows[i].want);
+}
+END_TEST
+
+#define VAR "require [\"variables\", \"fileinto\", \"regex\"]; "
+#define FLG "require [\"imap4flags\", \"fileinto\", \"variables\", \"relational\", \"comparator-i;ascii-numeric\"]; "
+#define INC "require [\"include\", \"fileinto\", \"variables\"]; "
+
+UNIT_TEST(words)
+{
+	static const struct { const char *section, *script, *want; } rows[] = {
+		{"5229 4", VAR "set \"a\" \"x\"; set \"B\" \"${A}y\"; fileinto \"${b}\";", "fileinto \"xy\""},
+		{"5229 3", VAR "fileinto \"a${unknown}b\";", "fileinto \"ab\""},
+		{"5229 3", VAR "fileinto \"${not a name}\";", "fileinto \"${not a name}\""},
+		{"5229 3", "require \"fileinto\"; fileinto \"${a}\";", "fileinto \"${a}\""},
+		{"5229 4", VAR "set \"1a\" \"x\";", "bad: line 1: \"1a\" is not the name of a variable"},
+		{"5229 4.1", VAR "set :lower :upperfirst \"a\" \"jUMBLED\"; fileinto \"${a}\";", "fileinto \"Jumbled\""},
+		{"5229 4.1", VAR "set :quotewildcard \"a\" \"Rock*\"; fileinto \"${a}\";", "fileinto \"Rock\\*\""},
+		{"5229 4.1", VAR "set :length \"a\" \"l\303\266s\"; fileinto \"${a}\";", "fileinto \"3\""},
+		{"5229 4.1", VAR "set :lower :upper \"a\" \"x\";", "bad: line 1: \":upper\" conflicts"},
+		{"5229 3.2", VAR "if header :matches \"x-score\" \"*1? p*s\" { fileinto \"${1}|${2}|${3}|${0}\"; }",
+			"fileinto \"00|2|oint|0012 points\""},
+		{"5229 3.2", VAR "if string :matches \"aXbXc\" \"*X*\" { fileinto \"${1}|${2}\"; }", "fileinto \"a|bXc\""},
+		{"5229 3.2", VAR "if string :matches \"a*b\" \"a\\\\*b\" { fileinto \"yes\"; }", "fileinto \"yes\""},
+		{"regex", VAR "if string :regex \"key=value\" \"([a-z]+)=([a-z]+)\" { fileinto \"${2}.${1}\"; }", "fileinto \"value.key\""},
+		{"5229 5", VAR "if string :is \"\" \"\" { fileinto \"yes\"; }", "fileinto \"yes\""},
+		{"5232 3", FLG "addflag \"\\\\Seen\"; keep;", "keep (\\Seen)"},
+		{"5232 2", FLG "addflag [\"\\\\Seen\", \"$Label1 \\\\seen\"];", "keep (\\Seen $Label1)"},
+		{"5232 3", FLG "setflag \"a b\"; removeflag \"A\"; fileinto \"x\";", "fileinto \"x\" (b)"},
+		{"5232 5", FLG "fileinto :flags [\"\\\\Flagged\", \"b\"] \"x\";", "fileinto \"x\" (\\Flagged b)"},
+		{"5232 3", FLG "addflag \"mine\" \"x y\"; fileinto :flags \"${mine}\" \"z\";", "fileinto \"z\" (x y)"},
+		{"5232 4", FLG "addflag \"a b\"; if hasflag :count \"ge\" :comparator \"i;ascii-numeric\" \"2\" { discard; }", "discard"},
+		{"5232 4", FLG "addflag \"MyFlag\"; if hasflag :contains \"flag\" { discard; }", "discard"},
+		{"5232 2", FLG "addflag \"\\\\Recent (x\"; keep;", "keep"},
+		{"6609", INC "include \"file\";", "fileinto \"Included\""},
+		{"6609", INC "include :global \"file\";", "discard"},
+		{"6609", INC "include \"file\"; include :once \"file\"; keep;", "fileinto \"Included\"; keep"},
+		{"6609", INC "include \"return\"; fileinto \"After\";", "fileinto \"After\""},
+		{"6609", INC "include \"stop\"; fileinto \"After\";", "keep"},
+		{"6609", INC "include \"loop\";", "bad: loop: line 1: script \"loop\" includes itself"},
+		{"6609", INC "include \"none\";", "bad: line 1: included script \"none\" is not there"},
+		{"6609", INC "include :optional \"none\"; discard;", "discard"},
+		{"6609", INC "include \"bad\";", "bad: bad: line 1: unknown command"},
+		{"6609", INC "include \"../etc/passwd\";", "bad: line 1: \"../etc/passwd\" is not the name of a script"},
+		{"6609 3.4", INC "global \"g\"; include \"set\"; fileinto \"${g}${own}\";", "fileinto \"from inside\""},
+		{"6609 3.4", INC "include \"set\"; fileinto \"${global.g}\";", "fileinto \"from inside\""},
+		{"3894", "require [\"copy\", \"fileinto\"]; fileinto :copy \"x\";", "fileinto \"x\"; keep"},
+		{"3894", "require \"copy\"; redirect :copy \"a@example.org\";", "redirect \"a@example.org\"; keep"},
+		{"5490", "require [\"mailbox\", \"fileinto\"]; fileinto :create \"x\";", "fileinto \"x\" create"},
+		{"5230", "require \"vacation\"; vacation \"away\";", "vacation \"away\" 604800; keep"},
+		{"5230", "require \"vacation\"; vacation :days 0 \"away\";", "vacation \"away\" 86400; keep"},
+		{"5230", "require \"vacation\"; vacation :seconds 10 \"away\";", "bad: line 1: tag \":seconds\" is used without require"},
+		{"6131", "require \"vacation-seconds\"; vacation :seconds 172800 \"away\";", "vacation \"away\" 172800; keep"},
+		{"5230 4.7", "require \"vacation\"; vacation \"a\"; vacation \"b\";", "keep; error: line 1: vacation can be used once"},
+		{"5463", "require \"ihave\"; if ihave \"nonsense\" { nonsense :foo \"x\"; } else { discard; }", "discard"},
+		{"5463", "require \"ihave\"; if ihave \"fileinto\" { fileinto \"x\"; }", "fileinto \"x\""},
+		{"5463", "require \"ihave\"; nonsense;", "keep; error: line 1: unknown command \"nonsense\""},
+		{"5463 5", "require \"ihave\"; error \"no good\";", "keep; error: line 1: no good"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check(rows[i].section, rows[i].script, rows[i].want);
+}
+END_TEST
+
+/* What a user could do to us. */
+UNIT_TEST(bounds)
+{
+	autotext struct text script = {0}, big = {0};
+
+	for (int i = 0; i < 40; i++)
+		text_add_string(&script, "if true { ");
+	check("nesting", text_string(&script), "bad: line 1: nested too deeply");
+	text_clear(&script);
+	text_add_string(&script, "if ");
+	for (int i = 0; i < 1000; i++)
+		text_add_string(&script, "not ");
+	check("nesting", text_string(&script), "bad: line 1: nested too deeply");
+	text_clear(&script);
+	for (int i = 0; i < 30000; i++)
+		text_add_string(&script, "keep;");
+	check("commands", text_string(&script), "bad: line 1: too many commands and tests");
+	text_clear(&script);
+	text_add_string(&script, "require \"fileinto\";");
+	for (int i = 0; i < 40; i++)
+		text_add_format(&script, "fileinto \"f%d\";", i);
+	check("actions", text_string(&script), "keep; error: line 1: total number of actions exceeds policy limit(32)");
+	text_clear(&script);
+	for (int i = 0; i < 5; i++)
+		text_add_format(&script, "redirect \"f%d@example.org\";", i);
+	check("redirects", text_string(&script), "keep; error: line 1: number of redirect actions exceeds policy limit(4)");
+	/* doubling a value: cut at 4,000 bytes, and it ends */
+	text_clear(&script);
+	text_add_string(&script, VAR "set \"a\" \"xxxxxxxxxx\";");
+	for (int i = 0; i < 40; i++)
+		text_add_string(&script, "set \"a\" \"${a}${a}${a}${a}${a}${a}${a}${a}\";");
+	text_add_string(&script, "set :length \"l\" \"${a}\"; fileinto \"${l}\";");
+	check("values", text_string(&script), "fileinto \"4000\"");
+	/* wildcards cannot explode; a regular expression is stopped */
+	for (int i = 0; i < 4000; i++)
+		text_add_byte(&big, 'a');
+	text_clear(&script);
+	text_add_format(&script, VAR "if string :matches \"%s\" \"*a*a*a*a*a*a*a*a*a*a*a*b\" { discard; }", text_string(&big));
+	check("wildcards", text_string(&script), "keep");
+	text_clear(&script);
+	text_add_format(&script, VAR "if string :regex \"%s!\" \"^(a+)+$\" { discard; }", text_string(&big));
+	check("regex", text_string(&script), "keep; error: line 1: regular expression is too costly");
+}
+END_TEST
+
+/* Several scripts: the next one runs while the message would be kept. */
+UNIT_TEST(sequence)
+{
+	static const struct { const char *first, *second, *want; } rows[] = {
+		{"", "discard;", "discard"},
+		{"keep;", "discard;", "discard"},
+		{"discard;", "keep;", "discard"},
+		{"require \"fileinto\"; fileinto \"Spam\";", "redirect \"a@example.org\";", "fileinto \"Spam\""},
+		{"require [\"fileinto\",\"copy\"]; fileinto :copy \"Log\";", "discard;", "fileinto \"Log\""},
+		{"require \"imap4flags\"; addflag \"x\";", "keep;", "keep (x)"},
+		{"stop;", "discard;", "discard"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autoarena struct arena *arena = arena_new();
+		autotext struct text    got = {0};
+		struct sieve_script    *scripts[2];
+		struct sieve_result     result;
+		struct fault            why = {0};
+
+		ck_assert(sieve_compile(arena, span_of(rows[i].first), "1", NULL, NULL, &scripts[0], &why) == 0);
+		ck_assert(sieve_compile(arena, span_of(rows[i].second), "2", NULL, NULL, &scripts[1], &why) == 0);
+		sieve_run(arena, (const struct sieve_script *const *)scripts, 2, NULL, &host, &result);
+		show_actions(&result, &got);
+		ck_assert_msg(strcmp(text_string(&got), rows[i].want) == 0, "%zu: %s", i, text_string(&got));
+	}
+}
+END_TEST
+
+UNIT_TEST(vacation)
+{
+	static const struct { const char *sender, *head, *why; } rows[] = {
+		{"a@example.org", "To: user@example.com\n", NULL},
+		{"", "To: user@example.com\n", "null sender"},
+		{"MAILER-DAEMON@example.org", "To: user@example.com\n", "sender is a robot"},
+		{"owner-list@example.org", "To: user@example.com\n", "sender is a robot"},
+		{"user@example.com", "To: user@example.com\n", "sender is the recipient"},
+		{"a@example.org", "To: user@example.com\nList-Id: <x>\n", "mailing list"},
+		{"a@example.org", "To: user@example.com\nAuto-Submitted: auto-replied\n", "auto-submitted"},
+		{"a@example.org", "To: user@example.com\nAuto-Submitted: no\n", NULL},
+		{"a@example.org", "To: user@example.com\nPrecedence: bulk\n", "precedence"},
+		{"a@example.org", "To: everybody@example.com\n", "recipient is not named in the header"},
+		{"a@example.org", "Cc: X <also@example.com>\n", NULL},
+	};
+	const struct sieve_vacation v = {.subject = SPAN_NONE, .from = SPAN_NONE, .handle = SPAN_NONE, .reason = SPAN("Away.\n.\nBye"),
+		.addresses = (struct span[]){SPAN("also@example.com")}, .n_addresses = 1};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autotext struct text out = {0}, key = {0}, head = {0};
+		struct sieve_host    h = host;
+		const char          *why;
+		bool                 got;
+
+		text_add_format(&head, "%sSubject: hi\nMessage-ID: <m@x>\nReferences: <l@x>\n\nbody\n", rows[i].head);
+		h.message = text_span(&head);
+		h.sender = span_of(rows[i].sender);
+		h.recipient = SPAN("user@example.com");
+		got = sieve_vacation_answer(&h, &v, &out, &key, &why);
+		ck_assert_msg(got == !rows[i].why && (got || strcmp(why, rows[i].why) == 0), "row %zu: %s", i, why);
+		if (!got)
+			continue;
+		ck_assert(strstr(out.at, "To: <a@example.org>\r\n") && strstr(out.at, "From: user@example.com\r\n"));
+		ck_assert(strstr(out.at, "Subject: Auto: hi\r\n") && strstr(out.at, "Auto-Submitted: auto-replied (vacation)\r\n"));
+		ck_assert(strstr(out.at, "In-Reply-To: <m@x>\r\n") && strstr(out.at, "References: <l@x> <m@x>\r\n"));
+		ck_assert(strstr(out.at, "\r\n\r\nAway.\r\n.\r\nBye\r\n"));
+	}
+}
+END_TEST
+
+UNIT_MAIN("sieve", grammar, questions, words, bounds, sequence, vacation)
