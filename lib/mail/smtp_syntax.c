@@ -54,6 +54,19 @@ take_size(struct reading *r, struct span value, struct fault *why)
 	return 0;
 }
 
+/* The client's own words, as far as they are harmless. */
+static int
+unsupported(struct span option, struct fault *why)
+{
+	char shown[64];
+	size_t len = option.len < sizeof shown - 1 ? option.len : sizeof shown - 1;
+
+	for (size_t i = 0; i < len; i++)
+		shown[i] = option.at[i] > ' ' && option.at[i] < 127 ? option.at[i] : '?';
+	shown[len] = '\0';
+	return fault_set(why, FAULT_INPUT, "555 5.5.4 Unsupported option: %s", shown);
+}
+
 static int
 take_body(struct reading *r, struct span value, struct fault *why)
 {
@@ -64,7 +77,7 @@ take_body(struct reading *r, struct span value, struct fault *why)
 	else if (span_is_nocase(value, "BINARYMIME") && (r->rules.offer & SMTP_OFFER_BINARYMIME))
 		r->mail->body = SMTP_BODY_BINARYMIME;
 	else
-		return fault_set(why, FAULT_INPUT, "555 5.5.4 Unsupported option: BODY=%.*s", SPAN_ARGS(span_first(value, 40)));
+		return unsupported(span_of(arena_format(r->arena, "BODY=%.*s", SPAN_ARGS(span_first(value, 40)))), why);
 	return 0;
 }
 
@@ -212,18 +225,6 @@ static const struct parameter rcpt_parameters[] = {
 	{"ORCPT",    SMTP_OFFER_DSN,      take_orcpt},     /* RFC 3461, 4.2 */
 	{NULL, 0, NULL}
 };
-
-static int
-unsupported(struct span keyword, struct fault *why)
-{
-	char shown[64];
-	size_t len = keyword.len < sizeof shown - 1 ? keyword.len : sizeof shown - 1;
-
-	for (size_t i = 0; i < len; i++)
-		shown[i] = keyword.at[i] > ' ' && keyword.at[i] < 127 ? keyword.at[i] : '?';
-	shown[len] = '\0';
-	return fault_set(why, FAULT_INPUT, "555 5.5.4 Unsupported option: %s", shown);
-}
 
 static int
 take_parameters(struct reading *r, struct span rest, const struct parameter *known,
