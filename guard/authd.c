@@ -15,6 +15,7 @@
 #include "authd_ticket.h"
 #include "authd_try.h"
 #include "authd_users.h"
+#include "authd_wake.h"
 #include "base/log.h"
 #include "config/site.h"
 #include "ipc/peer.h"
@@ -59,6 +60,8 @@ prepare(struct fault *why)
 			return fault_set(why, FAULT_INPUT, "auth_mechanisms: %s is not supported", name);
 	}
 	tickets_start();
+	if (wake_prepare(site.data_directory, why) < 0)
+		return -1;
 	return users_prepare(&s, why);
 }
 
@@ -169,6 +172,16 @@ may_own_a_mailbox(const struct user_facts *u)
 }
 
 static void
+put_token(const char *user, struct frame *answer)
+{
+	char token[WAKE_TOKEN], key[WAKE_HEX];
+
+	wake_make(user, token, key);
+	frame_put_string(answer, "token", token);
+	frame_put_string(answer, "key", key);
+}
+
+static void
 put_user(const char *user, bool expected, struct frame *answer)
 {
 	struct user_facts    u = {0};
@@ -195,6 +208,8 @@ put_user(const char *user, bool expected, struct frame *answer)
 		frame_put(answer, "home", text_span(&home));
 		frame_put(answer, "mail", text_span(&mail));
 		frame_put(answer, "quota", text_span(&u.quota));
+		if (expected)
+			put_token(user, answer);
 	}
 	user_facts_free(&u);
 }
@@ -225,6 +240,29 @@ do_redeem(void *conversation, struct frame *request, struct frame *answer, struc
 }
 
 static int
+do_wake(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct { struct span user, token, proof, digest; } in;
+	static const struct field fields[] = {
+		FIELD_TEXT(__typeof__(in), user, "user", FIELD_NEEDED), FIELD_TEXT(__typeof__(in), token, "token", FIELD_NEEDED),
+		FIELD_TEXT(__typeof__(in), proof, "proof", FIELD_NEEDED), FIELD_TEXT(__typeof__(in), digest, "digest", FIELD_NEEDED),
+		FIELD_END
+	};
+	autofree char *user = NULL;
+
+	if (frame_decode(request, fields, &in, why) < 0)
+		return -1;
+	if (!may_redeem(conversation))
+		return fault_set(why, FAULT_DENIED, "uid %ld may wake nobody", (long)((struct talk *)conversation)->peer);
+	user = mem_span(span_first(in.user, SASL_USER_MAX));
+	if (wake_take(user, in.token, in.proof, in.digest))
+		put_user(user, true, answer);
+	else
+		frame_start(answer, "no");
+	return AT_START;
+}
+
+static int
 do_lookup(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
 {
 	struct { struct span user; } in;
@@ -244,6 +282,7 @@ static const struct peer_verb verbs[] = {
 	{"start", AT_START, AT_START, do_start},
 	{"more", IN_TRY, IN_TRY, do_more},
 	{"redeem", AT_START, AT_START, do_redeem},
+	{"wake", AT_START, AT_START, do_wake},
 	{"lookup", AT_START, AT_START, do_lookup},
 	{"mechanisms", AT_START, AT_START, do_mechanisms},
 	{NULL, 0, 0, NULL}

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "imap_config.h"
 #include "session.h"
+#include "sleep.h"
 #include "store/watch.h"
 
 static void
@@ -23,7 +24,7 @@ tell(struct imap_session *s)
 
 /* Waits for the client, the mailbox, or the time to say that we are there. */
 static void
-wait_once(struct imap_session *s, struct watch *w, int64_t *notify)
+wait_once(struct imap_session *s, struct watch *w, int64_t *notify, int64_t *sleep)
 {
 	struct pollfd fds[2] = {{conn_fd(s->conn), POLLIN, 0}, {watch_fd(w), POLLIN, 0}};
 	int           wait = clock_left(*notify);
@@ -31,12 +32,16 @@ wait_once(struct imap_session *s, struct watch *w, int64_t *notify)
 
 	if (s->folder && fds[1].fd < 0 && wait > WATCH_POLL_MS)
 		wait = WATCH_POLL_MS;
+	if (imap_config.hibernate_timeout && (wait < 0 || wait > clock_left(*sleep)))
+		wait = clock_left(*sleep);
 	n = poll(fds, 2, wait);
 	if (n < 0 && errno != EINTR) {
 		s->over = true;
 		s->end = "Poll failed";
 		return;
 	}
+	if (n > 0) /* whatever it is, somebody is not idle */
+		*sleep = clock_after(imap_config.hibernate_timeout);
 	if (n > 0 && fds[1].revents)
 		watch_drain(w);
 	if (clock_left(*notify) == 0) {
@@ -45,6 +50,10 @@ wait_once(struct imap_session *s, struct watch *w, int64_t *notify)
 	}
 	conn_deadline(s->conn, clock_after(60000));
 	tell(s);
+	if (n == 0 && imap_config.hibernate_timeout && clock_left(*sleep) == 0) {
+		s->asleep = s->over = imap_sleep(s, watch_fd(w)) == 1;
+		*sleep = clock_after(imap_config.hibernate_timeout);
+	}
 }
 
 static void
@@ -64,19 +73,35 @@ end_idle(struct imap_session *s)
 		imap_finish(s, "BAD Expected DONE.");
 }
 
-void
-do_idle(struct imap_session *s)
+static void
+idle(struct imap_session *s, bool greet)
 {
 	struct watch w = {-1};
-	int64_t      notify = clock_after(imap_config.idle_notify_interval);
+	int64_t      notify = clock_after(imap_config.idle_notify_interval), sleep = clock_after(imap_config.hibernate_timeout);
 
 	if (s->folder)
 		watch_start(&w, s->folder);
-	imap_send(s, SPAN("+ idling\r\n"));
+	if (greet)
+		imap_send(s, SPAN("+ idling\r\n"));
 	tell(s); /* what happened before the watch began */
 	while (!s->over && !conn_input_waits(s->conn))
-		wait_once(s, &w, &notify);
+		wait_once(s, &w, &notify, &sleep);
 	watch_stop(&w);
 	if (!s->over)
 		end_idle(s);
+}
+
+void
+do_idle(struct imap_session *s)
+{
+	idle(s, true);
+}
+
+/* In a process that took the session up. */
+void
+idle_go_on(struct imap_session *s)
+{
+	conn_deadline(s->conn, clock_after(60000));
+	idle(s, false);
+	arena_reset(s->arena);
 }

@@ -11,7 +11,7 @@
 
 struct imap_config imap_config = {
 	.mail_location = "maildir:%h/Maildir", .max_line_length = 65536, .max_message = 1 << 30,
-	.max_keyword_length = 50, .idle_notify_interval = 120000, .timeout = 1800000,
+	.max_keyword_length = 50, .idle_notify_interval = 120000, .hibernate_timeout = 0, .timeout = 1800000,
 	.separator = ".", .prefix = "",
 	.special_use = SPECIAL_USE,
 };
@@ -27,6 +27,8 @@ const struct param imap_params[] = {
 		"longest keyword (IMAP flag of a user)"),
 	DURATION("imap_idle_notify_interval", &imap_config.idle_notify_interval, "2m", "10s", "29m",
 		"how often an idling client hears that the server is there"),
+	DURATION("imap_hibernate_timeout", &imap_config.hibernate_timeout, "30s", "0s", "29m",
+		"how long a client idles until its process goes away (and comes back when something happens); 0: never"),
 	DURATION("imap_timeout", &imap_config.timeout, "30m", "1m", "24h",
 		"how long a client may be silent (RFC 3501, 5.4)"),
 	STRING  ("imap_namespace_separator", &imap_config.separator, ".",

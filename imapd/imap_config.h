@@ -13,6 +13,7 @@ struct imap_config {
 	int64_t     max_message;              /* bytes of APPEND */
 	int         max_keyword_length;
 	int64_t     idle_notify_interval;     /* ms */
+	int64_t     hibernate_timeout;        /* ms of idling until the process goes away; 0: never */
 	int64_t     timeout;                  /* ms without a command; RFC 3501, 5.4: 30 minutes at least */
 	const char *separator, *prefix;       /* of the one namespace */
 	const char *special_use;              /* "Drafts=\\Drafts ..." */

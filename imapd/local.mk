@@ -19,8 +19,9 @@ imapd_libimapd_a_SOURCES = \
 	imapd/sequence.c imapd/sequence.h \
 	imapd/sort.c imapd/sort.h imapd/thread.c \
 	imapd/session.c imapd/session.h \
+	imapd/sleep.c imapd/sleep.h imapd/sleep_state.c \
 	imapd/view.c imapd/view.h
-IMAPD_LIBS = imapd/libimapd.a $(STORE_LIBS) $(ZLIB_LIBS)
+IMAPD_LIBS = imapd/libimapd.a lib/ipc/libipc.a $(STORE_LIBS) $(ZLIB_LIBS)
 
 noinst_PROGRAMS += t/system/imapd_stdio
 t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
@@ -55,3 +56,16 @@ imapd_imap_login_SOURCES = imapd/imap_login.c
 imapd_imap_login_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
 DIRECT_TESTS += t/talk/mailbox.sh
 EXTRA_DIST += t/talk/mailbox.sh t/talk/imap t/talk/pop3
+
+UNIT_TESTS += t/unit/imapd/test_sleep
+t_unit_imapd_test_sleep_SOURCES = t/unit/imapd/test_sleep.c guard/authd_wake.c t/unit/unit.h
+t_unit_imapd_test_sleep_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
+t_unit_imapd_test_sleep_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_imapd_test_sleep_LDADD = $(IMAPD_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_sleep
+t_fuzz_fuzz_sleep_SOURCES = t/fuzz/fuzz_sleep.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_sleep_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
+t_fuzz_fuzz_sleep_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_sleep_LDADD = $(IMAPD_LIBS)
+DIRECT_TESTS += t/system/hibernate.py
+EXTRA_DIST += t/system/hibernate.py

@@ -5,6 +5,7 @@
 #include "service/mailbox.h"
 #include "service/service.h"
 #include "session.h"
+#include "sleep.h"
 
 static int
 prepare(struct fault *why)
@@ -23,7 +24,9 @@ serve(int sock, const struct listener *unused)
 	(void)unused;
 	if (mailbox_receive(sock, &s, &why) < 0)
 		return;
-	struct imap_user user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .quota = s.user.quota, .session = s.session, .tag = s.tag};
+	struct imap_means means = {s.control, s.user.token, s.user.key, text_span(&s.state)};
+	struct imap_user  user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .quota = s.user.quota,
+		.session = s.session, .tag = s.tag, .means = &means};
 
 	if (imap_session(&user, s.conn, &why) < 0)
 		log_error("imap(%s)<%s>: %s", s.user.user, s.session, fault_text(&why));

@@ -12,9 +12,11 @@
 #include "base/log.h"
 #include "command.h"
 #include "imap_config.h"
+#include "ipc/wake_proof.h"
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "search.h"
+#include "sleep.h"
 #include "store/history.h"
 #include "store/quota.h"
 
@@ -334,25 +336,35 @@ greet(struct imap_session *s)
 	imap_flush_out(s);
 }
 
-static void
-log_end(const struct imap_session *s)
+void
+imap_add_stats(const struct imap_session *s, struct text *out)
 {
-	log_info("imap(%s)<%ld><%s>: %s in=%llu out=%llu expunged=%llu hdr_count=%llu hdr_bytes=%llu "
-		"body_count=%llu body_bytes=%llu", s->user->name, (long)getpid(),
-		s->user->session ? s->user->session : "", s->end ? s->end : "Disconnected",
-		(unsigned long long)conn_bytes_in(s->conn), (unsigned long long)conn_bytes_out(s->conn),
+	text_add_format(out, "in=%llu out=%llu expunged=%llu hdr_count=%llu hdr_bytes=%llu body_count=%llu body_bytes=%llu",
+		(unsigned long long)(s->bytes_in + conn_bytes_in(s->conn)), (unsigned long long)(s->bytes_out + conn_bytes_out(s->conn)),
 		(unsigned long long)s->counts.expunged, (unsigned long long)s->counts.headers,
 		(unsigned long long)s->counts.header_bytes, (unsigned long long)s->counts.bodies,
 		(unsigned long long)s->counts.body_bytes);
+}
+
+static void
+log_end(const struct imap_session *s)
+{
+	autotext struct text stats = {0};
+
+	imap_add_stats(s, &stats);
+	log_info("imap(%s)<%ld><%s>: %s %s", s->user->name, (long)getpid(), s->user->session ? s->user->session : "",
+		s->end ? s->end : "Disconnected", text_string(&stats));
 }
 
 void
 imap_prepare(void)
 {
 	autotext struct text ignored = {0};
+	char                 proof[WAKE_HEX];
 
 	charset_prepare();
 	date_add_imap(date_local(0), &ignored);
+	wake_proof(SPAN("x"), SPAN("x"), proof); /* OpenSSL looks for its files at the first use */
 	search_fold(SPAN("\xc3\x84"), &ignored);
 }
 
@@ -367,13 +379,21 @@ imap_session(const struct imap_user *user, struct conn *c, struct fault *why)
 		imap_say(&s, "%s %s [SERVERBUG] Internal error: mailbox cannot be opened.",
 			user->tag ? user->tag : "*", user->tag ? "NO" : "BYE");
 		imap_flush_out(&s);
+	} else if (user->means && user->means->state.len && imap_wake(&s, why) < 0) {
+		log_error("imap(%s): cannot wake up: %s", user->name, fault_text(why));
+		imap_say(&s, "* BYE [UNAVAILABLE] The session cannot go on.");
+		imap_flush_out(&s);
+		s.end = "Cannot wake up";
 	} else {
-		greet(&s);
+		if (user->means && user->means->state.len)
+			idle_go_on(&s);
+		else
+			greet(&s);
 		while (!s.over && take_command(&s, &bad))
 			;
 	}
 	conn_flush(c, NULL);
-	if (result == 0)
+	if (result == 0 && !s.asleep)
 		log_end(&s);
 	imap_deselect(&s);
 	index_close(s.index);

@@ -30,12 +30,14 @@
 	"BINARY MULTIAPPEND CATENATE URL-PARTIAL REPLACE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS LIST-METADATA METADATA " \
 	"UTF8=ACCEPT MULTISEARCH FILTERS IMAP4rev2"
 
+struct imap_means;
 struct imap_user {
 	const char *name, *home;      /* for %u, %h and the log */
 	const char *mail;             /* userdb's own mail=, or NULL: mail_location */
 	const char *quota;            /* userdb's own rules (store/quota.h), or NULL */
 	const char *session;          /* id for the log, may be empty */
 	const char *tag;              /* of the login command; NULL: PREAUTH */
+	const struct imap_means *means;   /* to sleep by (sleep.h); NULL: it cannot */
 };
 
 /* Opens what libc opens late (charsets, time zone, locale): before the sandbox closes. */
@@ -69,6 +71,9 @@ struct imap_session {
 	struct fault            why;
 	const char             *end;         /* for the log; set when over */
 	bool                    compressed;
+	bool                    keeps_awake; /* something that sleep.c does not carry is in use */
+	bool                    asleep;      /* it goes on in another process: this one ends without a word */
+	uint64_t                bytes_in, bytes_out;   /* of the processes before this one */
 	bool                    over;
 	bool                    answered;    /* the tagged response is out */
 	struct command_input   *input;       /* of this command; for APPEND, which reads on */
@@ -95,6 +100,7 @@ void imap_sync(struct imap_session *);
 void imap_finish_synced(struct imap_session *, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+void imap_add_stats(const struct imap_session *, struct text *out);   /* "in=.. out=.. ..." of the log */
 void imap_bad_arguments(struct imap_session *);       /* tagged BAD */
 
 /* Handlers, by RFC 3501's families */

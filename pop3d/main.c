@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* main.c - pop3d: one user's POP3 session (RFC 1939), as that user, behind pop3-login */
+#include <unistd.h>
+
 #include "base/log.h"
 #include "service/mailbox.h"
 #include "service/service.h"
@@ -21,6 +23,7 @@ serve(int sock, const struct listener *unused)
 	(void)unused;
 	if (mailbox_receive(sock, &s, &why) < 0)
 		return;
+	close(s.control); /* POP3 clients do not idle */
 	struct pop3_user user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .session = s.session};
 
 	if (pop3_session(&user, s.conn, &why) < 0)

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "ipc/peer.h"
+#include "ipc/wake_proof.h"
 
 /* authd bounds itself and delays failures: this is for its death. */
 enum { AUTH_MS = 60000 };
@@ -154,8 +155,25 @@ take_user(struct frame *f, struct auth_user *out, struct fault *why)
 	copy_field(f, "home", u.home, sizeof u.home);
 	copy_field(f, "mail", u.mail, sizeof u.mail);
 	copy_field(f, "quota", u.quota, sizeof u.quota);
+	copy_field(f, "token", u.token, sizeof u.token);
+	copy_field(f, "key", u.key, sizeof u.key);
 	*out = u;
 	return 0;
+}
+
+static int
+ask_once(struct frame *f, struct auth_user *out, struct fault *why)
+{
+	autoframe struct frame answer = {0};
+	autoclose int          sock = -1;
+	int                    got;
+
+	if (peer_take("authd", clock_after(AUTH_MS), &sock, why) < 0 || frame_send(sock, f, clock_after(AUTH_MS), why) < 0)
+		return fault_prefix(why, "authd");
+	got = frame_receive(sock, &answer, clock_after(AUTH_MS), why);
+	if (got == 1)
+		return fault_set(why, FAULT_PEER, "authd: hung up");
+	return got < 0 ? -1 : take_user(&answer, out, why);
 }
 
 int
@@ -165,7 +183,22 @@ ask_auth_redeem(struct span ticket, struct auth_user *out, struct fault *why)
 
 	frame_start(&f, "redeem");
 	frame_put(&f, "ticket", ticket);
-	return peer_call("authd", &f, clock_after(AUTH_MS), why) < 0 ? -1 : take_user(&f, out, why);
+	return ask_once(&f, out, why);
+}
+
+int
+ask_auth_wake(struct span user, struct span token, struct span proof, struct span state, struct auth_user *out, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	char                   digest[WAKE_HEX];
+
+	wake_digest(state, digest);
+	frame_start(&f, "wake");
+	frame_put(&f, "user", user);
+	frame_put(&f, "token", token);
+	frame_put(&f, "proof", proof);
+	frame_put_string(&f, "digest", digest);
+	return ask_once(&f, out, why);
 }
 
 int

@@ -5,7 +5,8 @@
  *
  *   start   service=smtp|imap|pop3 mechanism=PLAIN peer=.. local=.. tls=yes session=.. [data=..]
  *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
- *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=..      (imapd, pop3d; once)
+ *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. token=.. key=..   (imapd, pop3d; once)
+ *   wake    user=.. token=.. proof=.. digest=..    | as redeem: a session that slept goes on (wake_proof.h; once)
  *   lookup  user=..                   | user ... | no                                   (userdb alone)
  *   mechanisms                        | mechanisms names="PLAIN LOGIN"
  *
@@ -46,8 +47,11 @@ struct auth_user {
 	char  quota[1024];                                    /* rules of his own: "quota_rule=.." joined by TAB */
 	uid_t uid;
 	gid_t gid;
+	char  token[56], key[72];                             /* of redeem and wake: to seal a state with */
 };
+/* These two close their connection: whoever becomes the user keeps none to authd. */
 WAITS int ask_auth_redeem(struct span ticket, struct auth_user *, struct fault *);    /* FAULT_DENIED: not a ticket */
+WAITS int ask_auth_wake(struct span user, struct span token, struct span proof, struct span state, struct auth_user *, struct fault *);
 WAITS int ask_auth_lookup(struct span user, struct auth_user *, struct fault *);      /* FAULT_DENIED: no such user */
 WAITS int ask_auth_mechanisms(struct text *names, struct fault *);
 

@@ -24,6 +24,7 @@ lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/hand_over.h \
 	lib/ipc/login.c \
 	lib/ipc/login.h \
+	lib/ipc/wake_proof.c lib/ipc/wake_proof.h \
 	lib/ipc/memo.c \
 	lib/ipc/memo.h \
 	lib/ipc/notify.c \

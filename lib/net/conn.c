@@ -281,6 +281,12 @@ conn_set_filter(struct conn *c, struct conn_filter *filter, struct fault *why)
 	return 0;
 }
 
+struct conn_filter *
+conn_filter(const struct conn *c)
+{
+	return c->filter;
+}
+
 int
 conn_flush(struct conn *c, struct fault *why)
 {

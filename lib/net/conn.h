@@ -75,6 +75,7 @@ struct conn_filter {
 	void    (*release)(struct conn_filter *);
 };
 WAITS int conn_set_filter(struct conn *, struct conn_filter *, struct fault *);   /* given; flushes first */
+struct conn_filter *conn_filter(const struct conn *);    /* borrowed; NULL: none */
 
 /* Ends the conn and gives away what it was made of: the descriptor and the SSL * (NULL: plain) are the
  * caller's, `unread` gets what was received and not read. All was flushed before, there is no filter. See wire.h. */

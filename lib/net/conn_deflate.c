@@ -72,3 +72,41 @@ conn_deflate_new(void)
 	free(d);
 	return NULL;
 }
+
+bool
+conn_deflate_save(struct conn_filter *f, struct text *dictionary)
+{
+	z_stream *z = &((struct deflating *)f)->in;
+	uInt      len = 0;
+
+	/* 128: between two blocks; no bit of a byte is waiting (zlib.h, inflate). Before the first byte nothing is either. */
+	if (z->total_in > 0 && (z->data_type & 0xff) != 128)
+		return false;
+	if (inflateGetDictionary(z, (Bytef *)text_room(dictionary, 32768), &len) != Z_OK)
+		return false;
+	dictionary->len += len;
+	return true;
+}
+
+struct conn_filter *
+conn_deflate_restore(struct span dictionary)
+{
+	struct conn_filter *f = conn_deflate_new();
+
+	if (f && dictionary.len &&
+	    inflateSetDictionary(&((struct deflating *)f)->in, (const Bytef *)dictionary.at, (uInt)dictionary.len) != Z_OK) {
+		f->release(f);
+		return NULL;
+	}
+	return f;
+}
+
+void
+conn_deflate_stored(struct span s, struct text *out)
+{
+	unsigned len = (unsigned)s.len & 0xffff, not_len = ~len & 0xffff;
+	char     head[5] = {0, (char)len, (char)(len >> 8), (char)not_len, (char)(not_len >> 8)};   /* RFC 1951, 3.2.4 */
+
+	text_add(out, span_at(head, sizeof head));
+	text_add(out, span_first(s, len));
+}

@@ -47,8 +47,10 @@ static int
 become(const struct login_session *in, struct mailbox_session *out, struct fault *why)
 {
 	struct identity who = {0};
+	int             known = in->token.len ? ask_auth_wake(in->user, in->token, in->proof, in->state, &out->user, why)
+	                                      : ask_auth_redeem(in->ticket, &out->user, why);
 
-	if (ask_auth_redeem(in->ticket, &out->user, why) < 0)
+	if (known < 0)
 		return -1;
 	/* authd says so (first_valid_uid), but a mailbox is never root's business */
 	if (privilege_is_root() && (out->user.uid == 0 || out->user.gid == 0))
@@ -82,6 +84,9 @@ mailbox_receive(int given, struct mailbox_session *out, struct fault *why)
 	if (login_begun(sock, why) < 0)
 		return -1;
 	s.conn = conn_new(take_fd(stream));
+	if (in.token.len)
+		text_add(&s.state, in.state);
+	s.control = take_fd(sock);
 	*out = s;
 	return 0;
 }

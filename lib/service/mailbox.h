@@ -16,6 +16,8 @@ struct mailbox_session {
 	struct auth_user user;          /* .mail: "maildir:/home/a/Maildir" */
 	char             session[64], tag[160], peer[64];
 	struct conn     *conn;          /* to the client, through the login program; owned */
+	int              control;       /* the talk with it, for sleep (ipc/login.h); owned */
+	struct text      state;         /* of a session that slept and goes on; owned; empty: a new one */
 };
 
 /* 0; -1: refused (the login program was told and it is logged). Closes sock. */
