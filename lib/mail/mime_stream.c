@@ -387,10 +387,15 @@ whole_line(struct mime_stream *s, struct span line, bool ends, struct text *out)
 	} else {
 		if (s->in_header) { /* a header that ends without an empty line */
 			end_header(s, false, out);
+			if (take_boundary(s, line, out)) /* of the multipart whose header that was */
+				return;
 			if (s->in_header && header_line(s, line, out)) /* of message/rfc822 */
 				return;
-			if (s->in_header)
+			if (s->in_header) {
 				end_header(s, false, out);
+				if (take_boundary(s, line, out))
+					return;
+			}
 		}
 		give_body(s, line, ends, out);
 	}

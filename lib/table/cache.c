@@ -18,7 +18,8 @@
 #include "base/strmap.h"
 #include "config/site.h"
 
-enum { MAP_SIZE = 256 << 20, PORTION = 200 };
+/* A map that is really full cannot even be emptied: that needs new pages, too. So it is when data fill half of it. */
+enum { MAP_SIZE = 256 << 20, DATA_MAX = MAP_SIZE / 2, MEMORY_MAX = 1 << 20, PORTION = 200 };
 
 struct cache {
 	struct monitor lock;
@@ -59,6 +60,15 @@ open_directory(struct fault *why)
 	return take_fd(fd);
 }
 
+static bool
+is_full(struct cache *c, MDB_txn *txn)
+{
+	MDB_stat s;
+
+	return mdb_stat(txn, c->dbi, &s) == 0 &&
+	       (s.ms_branch_pages + s.ms_leaf_pages + s.ms_overflow_pages) * s.ms_psize > DATA_MAX;
+}
+
 static int
 open_env(struct cache *c, const char *file)
 {
@@ -73,6 +83,8 @@ open_env(struct cache *c, const char *file)
 		error = mdb_txn_begin(c->env, NULL, 0, &txn);
 	if (!error)
 		error = mdb_dbi_open(txn, NULL, 0, &c->dbi);
+	if (!error && is_full(c, txn))
+		error = MDB_MAP_FULL;
 	if (txn && error)
 		mdb_txn_abort(txn);
 	else if (txn)
@@ -175,25 +187,34 @@ find_in_file(struct cache *c, struct span key, struct text *value, struct fault 
 	return error == MDB_NOTFOUND ? 1 : error ? lmdb_fault(c, error, why) : 0;
 }
 
+/* Gone in a transaction of its own, whose pages the next one uses. */
+static int
+empty_if_full(struct cache *c, MDB_txn **txn)
+{
+	int error;
+
+	if (!is_full(c, *txn))
+		return 0;
+	log_warning("cache %s is full: starting with an empty one", c->name);
+	if ((error = mdb_drop(*txn, c->dbi, 0)))
+		return error;
+	error = mdb_txn_commit(take(*txn));
+	return error ? error : mdb_txn_begin(c->env, NULL, 0, txn);
+}
+
 /* value NULL: removes. When the map is full all of it goes. */
 static int
 change_file(struct cache *c, const struct span *keys, size_t count, const struct span *value, struct fault *why)
 {
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 	int      error = mdb_txn_begin(c->env, NULL, 0, &txn);
 
+	if (!error && value)
+		error = empty_if_full(c, &txn);
 	for (size_t i = 0; !error && i < count; i++) {
 		MDB_val k = val_of(keys[i]), v = value ? val_of(*value) : (MDB_val){0, NULL};
 
 		error = value ? mdb_put(txn, c->dbi, &k, &v, 0) : mdb_del(txn, c->dbi, &k, NULL);
-		if (error == MDB_MAP_FULL) {
-			log_warning("cache %s is full: starting with an empty one", c->name);
-			mdb_txn_abort(txn);
-			error = mdb_txn_begin(c->env, NULL, 0, &txn);
-			if (!error)
-				error = mdb_drop(txn, c->dbi, 0);
-			break;
-		}
 		if (error == MDB_NOTFOUND)
 			error = 0;
 	}
@@ -237,6 +258,11 @@ cache_put(struct cache *c, struct span key, struct span value, struct fault *why
 		struct text *copy = mem_alloc(sizeof *copy), *before;
 
 		text_set(copy, value);
+		if (strmap_count(c->memory) >= MEMORY_MAX) {
+			log_warning("cache in memory is full: starting with an empty one");
+			strmap_free(c->memory, free_text);
+			c->memory = strmap_new();
+		}
 		before = strmap_put(c->memory, key, copy);
 		if (before)
 			free_text(before);

@@ -155,5 +155,30 @@ UNIT_TEST(caches_remember_and_forget)
 }
 END_TEST
 
+/* A full map cannot take what it needs to be emptied: it never comes so far, whatever strangers make us remember. */
+UNIT_TEST(a_full_cache_begins_anew)
+{
+	char         directory[] = "/tmp/cache.XXXXXX", key[32];
+	char         bytes[CACHE_VALUE_MAX];
+	struct fault why = {0};
+	struct cache *c;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	site.data_directory = directory;
+	memset(bytes, 'x', sizeof bytes);
+	c = cache_open("btree:x", &why);
+	ck_assert_msg(c != NULL, "%s", fault_text(&why));
+	for (unsigned i = 0; i < 150000; i++) {                      /* 300 MB */
+		snprintf(key, sizeof key, "%08x", i * 2654435761u);
+		ck_assert_msg(cache_put(c, span_of(key), span_at(bytes, sizeof bytes), &why) == 0, "%u: %s", i, fault_text(&why));
+	}
+	cache_close(c);
+	ck_assert_int_eq(chdir(directory), 0);
+	unlink("caches/x.lmdb");
+	rmdir("caches");
+	rmdir(directory);
+}
+END_TEST
+
 UNIT_MAIN("guard/verify", records_are_read_as_written, results_age, what_is_good_stays_good_until_it_expires,
-          the_sender_of_probes_changes_with_time, caches_remember_and_forget)
+          the_sender_of_probes_changes_with_time, caches_remember_and_forget, a_full_cache_begins_anew)
