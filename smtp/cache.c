@@ -27,7 +27,7 @@ cache_key(const struct host *h, const struct session_wish *w, char *key, size_t 
 	bool personal = client.sasl_enable && client.sender_auth;
 
 	snprintf(key, size, "%s[%s]:%u/%.*s/%.*s", h->name, h->socket ? h->socket : h->ip, h->port,
-	         particular ? (int)(w->nexthop.len < 200 ? w->nexthop.len : 200) : 0, w->nexthop.at,
+	         particular ? (int)(w->nexthop.len < 400 ? w->nexthop.len : 400) : 0, w->nexthop.at,
 	         personal ? (int)(w->sender.len < 320 ? w->sender.len : 320) : 0, w->sender.at);
 }
 

@@ -165,7 +165,7 @@ struct session {
 	bool             tls, tls_failed, dead;
 	bool             ourselves;        /* it says our own name */
 	char             tls_summary[300];
-	char             key[800];         /* of the cache */
+	char             key[1100];         /* of the cache */
 	int              used;             /* messages before this one */
 	struct tls_policy policy;
 	bool             keep;             /* cache_wanted() */

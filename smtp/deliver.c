@@ -53,7 +53,7 @@ finish(struct job *j, enum step step)
 static enum step
 with_kept_session(struct job *j, const struct host *h, bool last, bool *used)
 {
-	char            key[800];
+	char            key[1100];
 	struct session *s;
 	enum step       step;
 

@@ -387,17 +387,33 @@ is_clean(struct span address)
 	return true;
 }
 
+static bool
+has_generic(struct transaction *x, struct span address)
+{
+	struct span  unused;
+	struct fault why = {0};
+
+	if (generic_address(address, x->arena, &unused, &why) >= 0)
+		return true;
+	log_warning("%s_generic_maps: %s", client_prefix(), fault_text(&why));
+	return false;
+}
+
 /* Whoever has no status yet. Nothing with a control character goes onto the wire,
  * wherever it came from (SECURITY.md 2, row 5). */
 static void
 take_part(struct transaction *x)
 {
+	bool sender_known = has_generic(x, x->d->sender), sender_clean = is_clean(generic(x, x->d->sender));
+
 	for (size_t i = 0; i < x->d->n_rcpts; i++) {
 		struct deliver_rcpt *r = &x->d->rcpts[i];
 
 		if (r->reported)
 			continue;
-		if (is_clean(generic(x, r->address)) && is_clean(generic(x, x->d->sender)))
+		if (!sender_known || !has_generic(x, r->address)) /* an address that is good only here must not go out */
+			report(x, r, DELIVER_DEFERRED, "4.3.0", NULL, SPAN("address mapping failure"));
+		else if (sender_clean && is_clean(generic(x, r->address)))
 			x->rcpts[x->n_rcpts++] = r;
 		else
 			report(x, r, DELIVER_BOUNCED, is_clean(r->address) ? "5.1.7" : "5.1.3", NULL, SPAN("bad address syntax"));

@@ -83,7 +83,14 @@ command(struct session *s, struct proxy_filter *p, int class, const char *line)
 	code = read_reply(s, p);
 	if (code < 0)
 		return -1;
-	return code / 100 == class ? 0 : -1;
+	if (code / 100 == class)
+		return 0;
+	if (code < 400) {               /* out of turn: the client must not take it for a yes of ours */
+		log_warning("proxy %s: unexpected reply: %s", settings.proxy_filter, text_string(&s->refusal));
+		text_set(&s->refusal, SPAN("451 4.3.0 Error: queue file write error"));
+		p->failed = true;
+	}
+	return -1;
 }
 
 /* What the filter cannot be asked with is not the client's fault. */

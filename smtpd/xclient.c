@@ -102,7 +102,7 @@ take_word(struct span value, char *out, size_t size)
 		out[0] = '\0';
 		return true;
 	}
-	if (value.len == 0 || value.len >= size)
+	if (value.len == 0 || value.len >= size || span_has(value, '\0'))
 		return false;
 	set(out, size, value);
 	for (char *c = out; *c; c++)
@@ -184,7 +184,7 @@ claim_login(struct claim *k, struct span v)
 		k->user[0] = '\0';
 		return true;
 	}
-	if (v.len == 0 || v.len >= sizeof k->user)
+	if (v.len == 0 || v.len >= sizeof k->user || span_has(v, '\0'))
 		return false;
 	set(k->user, sizeof k->user, v);
 	for (char *c = k->user; *c; c++)

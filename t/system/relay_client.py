@@ -21,6 +21,7 @@ TRANSPORTS = {
     "k": "-o smtp_discard_ehlo_keyword_address_maps=inline:{{127.0.0.1=chunking,pipelining}}",
     "h": "-o smtp_header_checks=regexp:DIR/header -o smtp_mime_header_checks=regexp:DIR/mime -o smtp_nested_header_checks=regexp:DIR/nested -o smtp_body_checks=regexp:DIR/body",
     "g": "-o smtp_generic_maps=inline:{{joe@ours.example.net=joe.public@isp.example.org},{@hidden.example.net=all@isp.example.org}}",
+    "f": "-o smtp_generic_maps=fail:x",
     "a": AUTH + " -o smtp_sender_dependent_authentication=yes -o smtp_sasl_mechanism_filter=plain",
     "c": AUTH + " -o smtp_sasl_mechanism_filter=cram-md5",
     "b": AUTH + " -o smtp_sasl_auth_soft_bounce=no -o smtp_sasl_auth_cache_name=proxy:btree:x",
@@ -193,6 +194,9 @@ def rules():
     t.ok(b"From: Joe <joe.public@isp.example.org>, \"x\" <all@isp.example.org>\r\n" in m and b"To: other@example.org,\r\n joe.public@isp.example.org\r\n" in m and
          m.endswith(b"\r\n\r\njoe@ours.example.net\r\n"), "the header's addresses, not the body's", m)
     t.ok("from=<joe@ours.example.net>" in i.log(), "and the log has our own")
+    f = server()
+    got = send("f", f, body, sender="joe@ours.example.net")
+    t.ok(not f.messages and "dsn=4.3.0, status=deferred (address mapping failure)" in i.log(), "while they cannot be asked, nothing leaves", f.messages, i.log()[-800:])
 
 
 # ---------------------------------------------------------------- around it
