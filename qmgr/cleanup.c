@@ -46,6 +46,8 @@ static const struct param params[] = {
 	NUMBER  ("mime_nesting_limit", &cleanup_config.mime_nesting_limit, "100", "1", "100", "refuse what is nested deeper; 100: parts deeper are not looked into"),
 	BOOLEAN ("disable_mime_input_processing", &cleanup_config.disable_mime_input_processing, "no", "a message is a header and a body, without parts"),
 	CHOICE  ("header_from_format", &cleanup_config.header_from_format, "standard", "standard obsolete", "form of a From: that is added"),
+	LIST    ("smtputf8_autodetect_classes", &cleanup_config.smtputf8_autodetect_classes, "sendmail, verify",
+	         "whose messages are SMTPUTF8 when an address or a header needs it: sendmail smtpd forward bounce notify verify all"),
 	STRING  ("full_name_encoding_charset", &cleanup_config.full_name_encoding_charset, "", "of a full name that is not ASCII; empty: utf-8"),
 	NUMBER  ("duplicate_filter_limit", &cleanup_config.duplicate_filter_limit, "1000", "0", "", "how many recipients are remembered to find duplicates"),
 	END_OF_PARAMS

@@ -9,6 +9,7 @@
  *   cleanup_header.c     the header as a list of items: dropped, rewritten, completed
  *   cleanup_checks.c     header_checks and its kin
  *   cleanup_strict.c     which bytes and which MIME are taken
+ *   cleanup_utf8.c       is it mail that only SMTPUTF8 can carry?
  *   cleanup_envelope.c   sender and recipients: rewritten, expanded, without duplicates
  *   cleanup_pieces.c     items to pieces, and the edits of milters
  */
@@ -23,6 +24,7 @@
 
 struct cleanup_config {
 	const char *always_bcc, *undisclosed_recipients_header, *remote_header_rewrite_domain;
+	struct list smtputf8_autodetect_classes;
 	struct list sender_bcc_maps, recipient_bcc_maps, message_drop_headers;
 	struct list milter_header_checks, header_checks, mime_header_checks, nested_header_checks, body_checks;
 	bool        always_add_missing_headers, enable_original_recipient;
@@ -94,6 +96,8 @@ void message_add_rcpt(struct message *, const struct queue_rcpt *);    /* copied
 void message_forget_rcpt(struct message *, const struct queue_rcpt *);        /* it may be added once more */
 WAITS int message_add_resolved(struct message *, const struct queue_rcpt *, bool expand, struct fault *);
 WAITS int message_apply_edits(struct message *, struct fault *);
+/* cleanup_utf8.c: must every server on the way know SMTPUTF8 (RFC 6531, 3.2)? */
+bool message_needs_utf8(const struct message *);
 /* Writes what is ours behind the content; the pieces are in c (free with message_content_free). */
 WAITS int message_pieces(struct message *, struct message_content *c, struct fault *);
 

@@ -266,7 +266,7 @@ write_envelope(struct message *m, struct message_content *c, struct fault *why)
 	        .sasl_user = m->origin.sasl_user,
 	        .origin = span_of(m->origin.origin),
 	        .arrival_us = m->envelope.arrival_us ? m->envelope.arrival_us : clock_wall(),
-	        .smtputf8 = m->envelope.smtputf8,
+	        .smtputf8 = message_needs_utf8(m),
 	        .verify_only = m->envelope.verify_only,
 	        .trace = m->envelope.trace,
 	        .content = *c,

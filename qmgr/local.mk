@@ -20,7 +20,7 @@ qmgr_cleanup_SOURCES = \
 	qmgr/cleanup_header.c \
 	qmgr/cleanup_pieces.c \
 	qmgr/cleanup_session.c \
-	qmgr/cleanup_strict.c
+	qmgr/cleanup_strict.c qmgr/cleanup_utf8.c
 qmgr_cleanup_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(TABLE_LIBS)
 DIRECT_TESTS += t/unit/queue/test_load.py t/unit/queue/test_cleanup.py t/unit/queue/test_sendmail.py
 EXTRA_DIST += t/unit/queue/test_load.py t/unit/queue/test_cleanup.py t/unit/queue/test_sendmail.py t/unit/queue/programs.py

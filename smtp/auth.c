@@ -128,7 +128,9 @@ send_base64(struct session *s, const char *before, struct span bytes)
 
 	text_add_string(&line, before);
 	base64_encode(bytes, &line);
+	s->secret = true;
 	sent = session_send(s, "%s", text_string(&line));
+	s->secret = false;
 	mem_wipe(line.at, line.room);
 	return sent;
 }

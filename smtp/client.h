@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "config/list.h"
 #include "ipc/deliver.h"
+#include "ipc/transcript.h"
 #include "mail/smtp_syntax.h"
 #include "net/address.h"
 #include "net/conn.h"
@@ -60,6 +61,8 @@ extern struct client_config {
 	            cache_destinations, tls_anchor_files, srv_services, propagate_extensions;
 	struct maps passwords, header_checks, mime_header_checks, nested_header_checks, body_checks, generic, reply_filter,
 	            dns_reply_filter, status_filter, discard_maps, tls_policy, tls_per_site;
+	const char *error_recipient;
+	struct list notify_classes, filter_classes;
 	/* made of these before the sandbox closes */
 	unsigned            discarded;     /* enum smtp_keyword */
 	struct tls_context *tls_may, *tls_must;
@@ -168,6 +171,8 @@ struct session {
 	char             key[1100];         /* of the cache */
 	int              used;             /* messages before this one */
 	struct tls_policy policy;
+	struct transcript transcript;      /* notify_classes */
+	bool             secret;           /* what is sent now stays out of it */
 	bool             keep;             /* cache_wanted() */
 	int              trust;            /* enum tls_trust, with tls */
 	unsigned         kept_discards;    /* keywords that this host's address discards */

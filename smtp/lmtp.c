@@ -26,7 +26,7 @@ prepare(struct fault *why)
 	return client_prepare(why);
 }
 
-static const char *const asks[] = {"dnsd", "dialer", "proxymap", NULL};
+static const char *const asks[] = {"dnsd", "dialer", "proxymap", "cleanup", NULL};
 
 static const struct service lmtp = {
 	.name = "lmtp",

@@ -25,7 +25,7 @@ static const struct param params[] = {
 	END_OF_PARAMS
 };
 
-static const char *const asks[] = {"dnsd", "dialer", "proxymap", NULL};
+static const char *const asks[] = {"dnsd", "dialer", "proxymap", "cleanup", NULL};
 
 static const struct service smtp = {
 	.name = "smtp",

@@ -11,6 +11,10 @@
 #include "client.h"
 
 #define CLIENT_ROWS(p)                                                                                              \
+	STRING("error_notice_recipient", &client.error_recipient, "postmaster", "who gets transcripts of sessions by notify_classes"), \
+	LIST("notify_classes", &client.notify_classes, "resource, software",                                         \
+	     "what the postmaster is told: bounce, 2bounce, data, delay, policy, protocol, resource, software"),     \
+	LIST("internal_mail_filter_classes", &client.filter_classes, "", "notify: transcripts are subject to header and body checks"), \
 	DURATION(p "mail_timeout", &client.mail_timeout, "300s", "1s", "", "wait for the reply to MAIL FROM"),       \
 	DURATION(p "rcpt_timeout", &client.rcpt_timeout, "300s", "1s", "", "wait for the reply to RCPT TO"),         \
 	DURATION(p "data_init_timeout", &client.data_init_timeout, "120s", "1s", "", "wait for the reply to DATA"),  \

@@ -27,6 +27,7 @@ session_free(struct session *s)
 		return;
 	conn_free(s->conn);
 	arena_free(s->arena);
+	transcript_clear(&s->transcript);
 	text_free(&s->reply.text);
 	free(s);
 }
@@ -40,6 +41,7 @@ session_send(struct session *s, const char *format, ...)
 	va_start(args, format);
 	text_add_args(&line, format, args);
 	va_end(args);
+	transcript_add(&s->transcript, " Out: ", s->secret ? SPAN("...") : text_span(&line));
 	text_add(&line, SPAN("\r\n"));
 	return conn_write(s->conn, text_span(&line), NULL);
 }
@@ -69,6 +71,7 @@ read_line(struct session *s, struct smtp_reply_line *l, struct fault *why)
 	if (smtp_parse_reply_line(line, l, why) < 0)
 		return fault_set(why, FAULT_INPUT, "malformed reply");
 	keep_line(&s->reply, line);
+	transcript_add(&s->transcript, " In:  ", line);
 	if (other.len)
 		l->text = arena_span(s->arena, l->text); /* the filter's words go when we leave */
 	return 0;
@@ -95,6 +98,16 @@ read_lines(struct session *s, struct fault *why, void (*each)(struct session *, 
 	return 0;
 }
 
+/* x0z is about syntax and verbs (RFC 5321, 4.2.1), 555 about parameters: somebody speaks wrong, perhaps we. */
+static void
+note_class(struct session *s)
+{
+	int code = s->reply.code;
+
+	if ((code >= 500 && code < 510) || code == 555 || code >= 600)
+		s->transcript.met |= TROUBLE_PROTOCOL;
+}
+
 static int
 read_reply(struct session *s, int64_t timeout, struct fault *why, void (*each)(struct session *, size_t, struct span))
 {
@@ -103,9 +116,11 @@ read_reply(struct session *s, int64_t timeout, struct fault *why, void (*each)(s
 	text_clear(&s->reply.text);
 	conn_deadline(s->conn, clock_after(timeout));
 	if (read_lines(s, why, each) < 0) {
+		s->transcript.met |= why && why->class == FAULT_INPUT ? TROUBLE_PROTOCOL : 0;
 		s->dead = true;
 		return -1;
 	}
+	note_class(s);
 	if (s->reply.code == 421)
 		s->dead = true; /* it hangs up (RFC 5321, 3.8) */
 	return 0;
@@ -127,6 +142,8 @@ void
 session_lost(struct session *s, const struct fault *why, struct trouble *t)
 {
 	s->dead = true;
+	if (s->state && strncmp(s->state, "sending message", 15) == 0)
+		s->transcript.met |= TROUBLE_DATA;
 	if (why->class == FAULT_TIME)
 		trouble_set(t, "4.4.2", "conversation with %s timed out while %s", s->where, s->state);
 	else if (why->class == FAULT_INPUT)
@@ -487,6 +504,7 @@ new_session(const struct host *h, const struct session_wish *w)
 	s->host = *h;
 	s->arena = arena_new();
 	s->born = clock_now();
+	s->transcript.wanted = transcript_classes(&client.notify_classes) & (TROUBLE_PROTOCOL | TROUBLE_DATA);
 	if (h->socket) {
 		snprintf(s->where, sizeof s->where, "%s[%s]", h->name, h->socket);
 		snprintf(s->relay, sizeof s->relay, "%s[%s]", h->name, h->socket);
@@ -556,6 +574,19 @@ session_open(const struct host *h, const struct session_wish *w, struct session 
 	return session_open(h, &clear, out, t);
 }
 
+/* notify_classes: the postmaster reads what was said. */
+static void
+tell_postmaster(struct session *s)
+{
+	autofree char *subject = mem_format("%s %s client: errors from %s", site.mail_name, client.lmtp ? "LMTP" : "SMTP", s->where);
+	struct transcript_notice notice = {.recipient = client.error_recipient, .subject = subject,
+	                                   .filtered = list_has(&client.filter_classes, "notify")};
+	struct fault             why = {0};
+
+	if (transcript_is_due(&s->transcript) && transcript_send(&s->transcript, &notice, &why) < 0)
+		log_warning("transcript of %s for the postmaster: %s", s->where, fault_text(&why));
+}
+
 void
 session_quit(struct session *s)
 {
@@ -567,5 +598,6 @@ session_quit(struct session *s)
 			session_read(s, client.quit_timeout, NULL);
 		conn_close_notify(s->conn);
 	}
+	tell_postmaster(s);
 	session_free(s);
 }

@@ -42,3 +42,5 @@ t_fuzz_fuzz_smtpd_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_smtpd_LDADD = smtpd/libsmtpd.a lib/milter/libmilter.a lib/queue/libqueue.a $(TABLE_LIBS)
 DIRECT_TESTS += t/talk/smtpd.sh t/unit/smtpd/test_standalone.py t/system/before_queue.py t/system/tls_server.py t/system/policy_services.py t/system/dns_rules.py
 EXTRA_DIST += t/system/before_queue.py t/system/tls_server.py t/unit/smtpd/test_standalone.py t/talk/smtpd.sh t/talk/smtpd t/talk/talk t/talk/README t/system/policy_services.py t/system/dns_rules.py
+DIRECT_TESTS += t/system/transcripts.py
+EXTRA_DIST += t/system/transcripts.py

@@ -58,8 +58,11 @@ reply_text(struct session *s, struct span text)
 	if (footer_dress(s, text, &dressed))
 		text = text_span(&dressed);
 	s->code = text.len >= 3 ? (text.at[0] - '0') * 100 + (text.at[1] - '0') * 10 + (text.at[2] - '0') : 0;
-	if (s->code >= 400)
+	transcript_add(&s->transcript, " Out: ", text);
+	if (s->code >= 400) {
+		s->transcript.met |= transcript_class_of(text);
 		count_error(s);
+	}
 	if (s->code == 421 || s->code == 521)
 		s->over = true;
 	if (s->gone)

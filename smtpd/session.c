@@ -92,15 +92,19 @@ session_lost(struct session *s)
 {
 	autotext struct text count = {0};
 	bool                 in_content = strcmp(s->where, "DATA") == 0 || strcmp(s->where, "BDAT") == 0;
+	bool                 timeout = s->why.class == FAULT_TIME;
 
 	if (s->gone)
 		return;
 	s->gone = s->over = true;
 	if (s->quit)
 		return;
+	s->lost = timeout ? "timeout" : "lost connection";
+	if (in_content && s->t.content.open)
+		s->transcript.met |= TROUBLE_DATA;
 	if (in_content && s->t.content.open)
 		text_add_format(&count, " (%llu bytes)", (unsigned long long)s->t.content.received);
-	if (s->why.class == FAULT_TIME) {
+	if (timeout) {
 		struct fault why = {0};
 
 		log_info("%s%stimeout after %s%s from %s", s->t.submission ? session_queue_id(s) : "",
@@ -310,6 +314,22 @@ filtered(struct session *s, struct span line)
 	return arena_span(s->arena, text_span(&other));
 }
 
+/* A password stays out of the transcript. */
+static void
+note_command(struct session *s, size_t at, struct span verb, struct span argument, struct span line)
+{
+	struct span mechanism = SPAN_NONE;
+
+	if (!s->transcript.wanted)
+		return;
+	if (at == UNKNOWN_VERB || verbs[at].handle != do_auth)
+		return transcript_add(&s->transcript, " In:  ", line);
+	span_next(&argument, " ", &mechanism);
+	autofree char *shown = mem_format("%.*s %.*s%s", SPAN_ARGS(verb), SPAN_ARGS(mechanism), argument.len ? " ..." : "");
+
+	transcript_add(&s->transcript, " In:  ", span_of(shown));
+}
+
 static void
 command(struct session *s, struct span line)
 {
@@ -328,6 +348,7 @@ command(struct session *s, struct span line)
 	s->counts[at].total++;
 	s->code = 0;
 	s->errorless = false;
+	note_command(s, at, verb, argument, line);
 	if (span_has(line, '\0'))
 		reply(s, "500 5.5.2 Error: NUL in command");
 	else if (site.smtputf8_enable && !utf8_valid(line))
@@ -363,6 +384,7 @@ converse(struct session *s)
 		if (s->errors >= s->limits->hard_error_limit) {
 			s->errorless = true;
 			reply(s, "421 4.7.0 %s Error: too many errors", site.myhostname);
+			s->lost = "too many errors";
 			log_info("too many errors after %s from %s", s->where, s->client.label);
 			return;
 		}
@@ -465,9 +487,23 @@ log_disconnect(struct session *s)
 	log_info("disconnect from %s%s", s->client.label, text_string(&line));
 }
 
+/* notify_classes: the postmaster reads what was said. */
+static void
+tell_postmaster(struct session *s)
+{
+	autofree char           *subject = mem_format("%s SMTP server: errors from %s", site.mail_name, s->client.label);
+	struct transcript_notice notice = {.recipient = settings.error_recipient, .subject = subject, .reason = s->lost,
+	                                   .filtered = list_has(&settings.filter_classes, "notify")};
+	struct fault             why = {0};
+
+	if (transcript_is_due(&s->transcript) && transcript_send(&s->transcript, &notice, &why) < 0)
+		log_warning("transcript of %s for the postmaster: %s", s->client.label, fault_text(&why));
+}
+
 static void
 session_free(struct session *s)
 {
+	transcript_clear(&s->transcript);
 	transaction_reset(s);
 	milter_end(s);
 	policies_free(s->policies);
@@ -496,6 +532,7 @@ session_run(struct conn *conn, const struct client *client)
 	s->t.arena = arena_new();
 	s->where = "CONNECT";
 	s->limits = limits_now();
+	s->transcript.wanted = transcript_classes(&settings.notify_classes);
 	memcpy(s->protocol, "SMTP", 5);
 	conn_deadline(conn, clock_after(s->limits->timeout));
 	client_know(&s->client);
@@ -512,5 +549,6 @@ session_run(struct conn *conn, const struct client *client)
 	transaction_reset(s);
 	client_uncount(&s->client);
 	log_disconnect(s);
+	tell_postmaster(s);
 	session_free(s);
 }

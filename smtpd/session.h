@@ -25,6 +25,7 @@
 #include "client.h"
 #include "ipc/ask_rewrite.h"
 #include "ipc/submit.h"
+#include "ipc/transcript.h"
 #include "mail/line.h"
 #include "mail/smtp_syntax.h"
 #include "net/conn.h"
@@ -95,6 +96,7 @@ struct session {
 	enum stage         stage;
 	bool               over;            /* hang up after the reply */
 	bool               quit, gone;
+	const char        *lost;            /* "timeout" or "lost connection"; NULL: neither */
 	bool               esmtp;
 	const struct limits *limits;        /* borrowed: calm, or under stress */
 	int64_t            born_us;
@@ -123,6 +125,7 @@ struct session {
 	struct milter_specs *own_milters;   /* by smtpd_milter_maps, owned; NULL: those of all */
 	bool               milterless;      /* which milters should look nobody knows: no mail */
 	bool               milter_refused;  /* a milter has refused the client for good: EHLO offers nothing */
+	struct transcript  transcript;      /* notify_classes */
 	struct fault       why;
 };
 

@@ -26,6 +26,10 @@ struct prepared prepared;
 
 const struct param smtpd_params[] = {
 	STRING("smtpd_banner", &S.banner, "$myhostname ESMTP $mail_name", "the greeting, behind 220"),
+	STRING("error_notice_recipient", &S.error_recipient, "postmaster", "who gets transcripts of sessions by notify_classes"),
+	LIST("notify_classes", &S.notify_classes, "resource, software",
+	     "what the postmaster is told: bounce, 2bounce, data, delay, policy, protocol, resource, software"),
+	LIST("internal_mail_filter_classes", &S.filter_classes, "", "notify: transcripts are subject to header and body checks"),
 	STRING("smtpd_service_name", &S.service_name, "smtpd", "the service behind postscreen"),
 	STRING("smtpd_null_access_lookup_key", &S.null_access_key, "<>", "what stands for the null sender in access tables"),
 	STRING("content_filter", &S.content_filter, "", "transport:destination that mail goes through first"),

@@ -20,6 +20,8 @@ enum tls_level { TLS_LEVEL_UNSET, TLS_LEVEL_NONE, TLS_LEVEL_MAY, TLS_LEVEL_ENCRY
 
 struct settings {
 	const char *banner, *service_name, *null_access_key, *content_filter, *cleanup_service;
+	const char *error_recipient;
+	struct list notify_classes, filter_classes;
 	/* limits */
 	int64_t     timeout, starttls_timeout, error_sleep_time;
 	int         soft_error_limit, hard_error_limit, junk_command_limit, recipient_limit, overshoot_limit;

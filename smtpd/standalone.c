@@ -292,6 +292,7 @@ relax(void)
 	settings.content_filter = "";
 	list_free(&settings.milters); /* pickup's come: non_smtpd_milters */
 	list_free(&settings.milter_maps);
+	list_free(&settings.notify_classes); /* the caller sees the session himself */
 	limits_prepare();
 }
 

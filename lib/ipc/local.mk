@@ -34,7 +34,9 @@ lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/queue_talk.c \
 	lib/ipc/queue_talk.h \
 	lib/ipc/submit.c lib/ipc/submit_edit.c \
-	lib/ipc/submit.h
+	lib/ipc/submit.h \
+	lib/ipc/transcript.c \
+	lib/ipc/transcript.h
 if LINUX
 lib_ipc_libipc_a_SOURCES += lib/ipc/peer_linux.c
 else

@@ -74,7 +74,7 @@ static const struct field envelope_fields[] = {
 };
 
 /* A C string cannot be decoded in place: "origin" is one of these. */
-static const char *const origins[] = {"smtpd", "pickup", "bounce", "local", "qmgr", "verify", "test"};
+static const char *const origins[] = {"smtpd", "pickup", "bounce", "local", "qmgr", "verify", "notify", "test"};
 
 struct open_request {
 	struct submit_origin o;

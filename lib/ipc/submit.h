@@ -28,7 +28,7 @@
 
 /* Everything here is borrowed for the call. Empty spans are absent. */
 struct submit_origin {
-	const char *origin;             /* "smtpd", "pickup", "bounce", "local", "qmgr", "verify" */
+	const char *origin;             /* "smtpd", "pickup", "bounce", "local", "qmgr", "verify", "notify" */
 	struct span client_name, client_address, client_port, helo, protocol, sasl_method, sasl_user;
 	bool        local_client;       /* local_header_rewrite_clients: headers are rewritten and completed */
 	bool        no_address_mapping, no_header_body_checks, no_milters;  /* receive_override_options, notices */
