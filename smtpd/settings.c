@@ -80,6 +80,7 @@ const struct param smtpd_params[] = {
 	LIST("smtpd_authorized_xclient_hosts", &S.xclient_hosts, "", "who may say XCLIENT"),
 	LIST("smtpd_authorized_xforward_hosts", &S.xforward_hosts, "", "who may say XFORWARD"),
 	LIST("smtpd_authorized_verp_clients", &S.verp_clients, "$authorized_verp_clients", "who may ask for VERP with XVERP"),
+	LIST("smtpd_client_connection_limit_exceptions", NULL, "", "the older name of smtpd_client_event_limit_exceptions"),
 	LIST("authorized_verp_clients", NULL, "", "the older name of smtpd_authorized_verp_clients"),
 	STRING("default_verp_delimiters", &S.verp_delimiters, "+=", "the two characters of VERP addresses"),
 	RAW("verp_delimiter_filter", &S.verp_filter, "-=+", "characters that XVERP may name"),

@@ -117,6 +117,7 @@ MASTER = BASE + f"""127.0.0.1:{front} inet n - n - - smtpd -o smtpd_proxy_filter
     -o smtpd_recipient_restrictions=permit_mynetworks,reject
 """
 MAIN = f"""mydestination =
+notify_classes =
 mynetworks = 127.0.0.0/8
 virtual_mailbox_domains = example.net
 virtual_mailbox_maps = inline:{{u@example.net=u/, v@example.net=v/, unwanted@example.net=w/}}
