@@ -325,6 +325,16 @@ check_forward(struct client *c)
 	resolver_answer_free(&got);
 }
 
+/* Whoever owns an address writes its PTR record: a number there must not pass for another's address. */
+static bool
+is_number(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!ascii_digit(name.at[i]) && name.at[i] != '.')
+			return false;
+	return true;
+}
+
 static void
 find_client(struct client *c)
 {
@@ -336,7 +346,9 @@ find_client(struct client *c)
 		return;
 	resolve(text_span(&name), DNS_PTR, clock_after(config.timeout), &got);
 	c->temporary = got.state == RESOLVER_TROUBLE;
-	if (got.state == RESOLVER_FOUND) {
+	if (got.state == RESOLVER_FOUND && is_number(text_span(&got.records[0]))) {
+		snprintf(c->reason, sizeof c->reason, "numeric result %s in address->name lookup for %s", text_string(&got.records[0]), c->ip);
+	} else if (got.state == RESOLVER_FOUND) {
 		snprintf(c->reverse, sizeof c->reverse, "%s", text_string(&got.records[0]));
 		check_forward(c);
 	}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """dns_rules.py - smtpd's restrictions that ask DNS, with a name server of the test's own: DNS lists and their replies,
 check_*_{a,mx,ns}_access, unknown domains, permit_mx_backup, smtpd_dns_reply_filter"""
-import os, shutil, smtplib, sys, tempfile
+import os, shutil, smtplib, socket, sys, tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import *
 from name_server import *
@@ -27,6 +27,7 @@ zone = {
     "other.test": {A: ["192.0.2.200"]},
     "mail.example.net": {A: ["127.0.0.1"]},
     "nofwd.test": {},
+    "77.4.8.8.in-addr.arpa": {PTR: ["10.9.9.9"]},
     "hidden.test": {A: ["203.0.113.99"]},
 }
 ns = NameServer(zone)
@@ -44,10 +45,12 @@ rules = {
     "narrow": "permit_mx_backup, reject_unauth_destination",
     "filter": "reject_unknown_sender_domain",
     "hard": "reject_unknown_sender_domain",
+    "number": "check_reverse_client_hostname_access inline:{{10.9.9.9=REJECT a number}}",
 }
 options = {
     "reply": "-o { rbl_reply_maps = inline:{{list.test=$$rbl_code 5.7.9 $${rbl_what} is listed at $$rbl_domain; see the list}} }",
     "old": "-o maps_rbl_domains=list.test",
+    "number": "-o smtpd_upstream_proxy_protocol=haproxy -o smtpd_peername_lookup=yes",
     "narrow": "-o permit_mx_backup_networks=198.51.100.0/24",
     "hard": "-o unknown_address_tempfail_action=defer",
 }
@@ -133,5 +136,14 @@ with Instance(main=MAIN, master=MASTER) as i:
     expect("permit_mx_backup_networks: it is not", "554", "narrow", rcpt="u@elsewhere.test")
     expect("smtpd_dns_reply_filter", "450 4.1.8 <x@good.test>: Sender address rejected: Domain not found", "filter", sender="x@good.test")
     t.ok("ignoring DNS RR: good.test. " in i.log(), "and logged", i.log()[-1500:])
+    with socket.create_connection(("127.0.0.1", ports["number"]), 60) as s:
+        s.sendall(b"PROXY TCP4 8.8.4.77 127.0.0.1 4711 25\r\n")
+        f = s.makefile("rwb")
+        heard = [f.readline()]
+        for line in (b"HELO x", b"MAIL FROM:<a@good.test>", b"RCPT TO:<u@mail.example.net>", b"QUIT"):
+            f.write(line + b"\r\n")
+            f.flush()
+            heard.append(f.readline())
+    t.ok(heard[3].startswith(b"250") and "numeric result 10.9.9.9" in i.log(), "an address is nobody's name, whatever his PTR record says", heard, i.log()[-900:])
 shutil.rmtree(work, ignore_errors=True)
 t.end()
