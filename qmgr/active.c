@@ -14,6 +14,7 @@
 #include "base/fault_point.h"
 #include "base/log.h"
 #include "ipc/ask_verify.h"
+#include "ipc/log_address.h"
 #include "qmgr.h"
 
 enum {
@@ -224,6 +225,16 @@ move_to_active(struct qmgr *q, struct message *m, enum queue_state from)
 	return moved;
 }
 
+static void
+log_loaded(const struct message *m)
+{
+	autotext struct text from = {0};
+
+	log_add_address(&from, "from=", m->sender);
+	log_info("%s: %s, size=%lld, nrcpt=%lld (queue active)", m->id, text_string(&from), (long long)m->size,
+	         (long long)queue_file_rcpt_count(m->file));
+}
+
 void
 message_load(struct qmgr *q, struct message *m, enum queue_state from)
 {
@@ -249,9 +260,7 @@ message_load(struct qmgr *q, struct message *m, enum queue_state from)
 		give_up_loading(q, m, &why);
 		return;
 	}
-	log_info("%s: from=<%.*s>, size=%lld, nrcpt=%lld (queue active)", m->id,
-	         SPAN_ARGS(m->sender), (long long)m->size,
-	         (long long)queue_file_rcpt_count(m->file));
+	log_loaded(m);
 	message_go_on(q, m);
 }
 

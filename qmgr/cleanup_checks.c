@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "cleanup_tables.h"
 #include "config/site.h"
+#include "ipc/log_address.h"
 #include "mail/address.h"
 #include "mail/header.h"
 #include "mail/line.h"
@@ -94,9 +95,9 @@ log_action(const struct check *c, const char *action, struct span line, struct s
 	else
 		text_add_string(&out,
 		                strcmp(m->origin.origin, "pickup") == 0 ? "local;" : "unknown;");
-	text_add_format(&out, " from=<%.*s>", SPAN_ARGS(m->envelope.sender));
+	log_add_address(&out, " from=", m->envelope.sender);
 	if (m->n_rcpts)
-		text_add_format(&out, " to=<%.*s>", SPAN_ARGS(m->rcpts[0].original));
+		log_add_address(&out, " to=", m->rcpts[0].original);
 	if (m->origin.protocol.len)
 		text_add_format(&out, " proto=%.*s", SPAN_ARGS(m->origin.protocol));
 	if (m->origin.helo.len)

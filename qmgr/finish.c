@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fault_point.h"
 #include "base/log.h"
+#include "ipc/log_address.h"
 #include "ipc/submit.h"
 #include "qmgr.h"
 
@@ -157,7 +158,10 @@ tell(struct qmgr *q, struct message *m, struct fault *why)
 static int
 expire(struct qmgr *q, struct message *m, struct fault *why)
 {
-	log_info("%s: from=<%.*s>, status=%s, returned to sender", m->id, SPAN_ARGS(m->sender),
+	autotext struct text from = {0};
+
+	log_add_address(&from, "from=", m->sender);
+	log_info("%s: %s, status=%s, returned to sender", m->id, text_string(&from),
 	         m->expired ? "force-expired" : "expired");
 	return message_notify(q, m, NOTICE_EXPIRED, why);
 }

@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "config/site.h"
+#include "ipc/log_address.h"
 #include "ipc/notify.h"
 #include "ipc/submit.h"
 #include "mail/address.h"
@@ -239,6 +240,15 @@ status_of(const struct letter *l)
 	return l->status[0] ? l->status : submit_status(l->submission);
 }
 
+static void
+log_taken(const struct letter *l)
+{
+	autotext struct text from = {0};
+
+	log_add_address(&from, "from=", l->envelope.sender);
+	log_info("%s: uid=%ld %s", submit_queue_id(l->submission), (long)l->uid, text_string(&from));
+}
+
 static int
 submit(struct letter *l, struct fault *why)
 {
@@ -254,8 +264,7 @@ submit(struct letter *l, struct fault *why)
 		log_info("%s: from maildrop: is in the queue already", l->name);
 	if (got_it != 0)
 		return got_it < 0 ? -1 : 0;
-	log_info("%s: uid=%ld from=<%.*s>", submit_queue_id(l->submission), (long)l->uid,
-	         SPAN_ARGS(l->envelope.sender));
+	log_taken(l);
 	if (submit_content(l->submission, &l->fd, &l->at, why) < 0)
 		return -1;
 	l->end = l->at;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "config/site.h"
+#include "ipc/log_address.h"
 #include "ipc/ask_dial.h"
 #include "mail/line.h"
 #include "mail/xtext.h"
@@ -316,8 +317,10 @@ log_outcome(struct session *s, int outcome)
 	autotext struct text line = {0};
 
 	line_next(&rest, &first);
-	text_add_format(&line, "proxy-%s: END-OF-MESSAGE: %.*s; from=<%.*s> to=<%.*s> proto=%s", outcome < 0 ? "reject" : "accept",
-	                SPAN_ARGS(first), SPAN_ARGS(s->t.mail.sender), SPAN_ARGS(s->t.first), s->protocol);
+	text_add_format(&line, "proxy-%s: END-OF-MESSAGE: %.*s;", outcome < 0 ? "reject" : "accept", SPAN_ARGS(first));
+	log_add_address(&line, " from=", s->t.mail.sender);
+	log_add_address(&line, " to=", s->t.first);
+	text_add_format(&line, " proto=%s", s->protocol);
 	if (s->helo[0])
 		text_add_format(&line, " helo=<%s>", s->helo);
 	log_info("%s", text_string(&line));

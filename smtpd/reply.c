@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "footer.h"
+#include "ipc/log_address.h"
 #include "mail/line.h"
 #include "session.h"
 #include "settings.h"
@@ -95,9 +96,9 @@ log_event(struct session *s, const char *kind, struct span what)
 
 	text_add_format(&line, "%s: %s: %s from %s: %.*s;", session_queue_id(s), kind, s->where, s->client.label, SPAN_ARGS(what));
 	if (s->t.has_sender)
-		text_add_format(&line, " from=<%.*s>", SPAN_ARGS(s->t.mail.sender));
+		log_add_address(&line, " from=", s->t.mail.sender);
 	if (s->t.recipient.len)
-		text_add_format(&line, " to=<%.*s>", SPAN_ARGS(s->t.recipient));
+		log_add_address(&line, " to=", s->t.recipient);
 	text_add_format(&line, " proto=%s", s->protocol);
 	if (s->helo[0])
 		text_add_format(&line, " helo=<%s>", s->helo);

@@ -156,11 +156,12 @@ reject_non_fqdn_recipient(struct check *asked, const struct rule_use *u)
 static enum verdict
 unknown_domain(struct check *c, const struct route *r, const char *dsn, const char *null_mx_dsn, int null_mx_code)
 {
-	struct span domain = domain_of(c->name);
+	struct span domain;
 	int         known;
 
 	if (!r)
 		return refuse_trouble(c);
+	domain = domain_of(r->recipient);       /* with what append_dot_mydomain adds to user@host */
 	if (domain.len == 0 || is_literal(domain) || (r->class != ROUTE_DEFAULT && r->class != ROUTE_RELAY))
 		return DUNNO;
 	known = takes_mail(c, domain);

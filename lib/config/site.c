@@ -99,6 +99,7 @@ const struct param site_params[] = {
 	BOOLEAN("soft_bounce", &site.soft_bounce, "no", "defer what would be refused or bounced"),
 	BOOLEAN("smtputf8_enable", &site.smtputf8_enable, "${{$compatibility_level} <level {1} ? {no} : {yes}}", "internationalised mail (RFC 6531)"),
 	BOOLEAN("strict_smtputf8", &site.strict_smtputf8, "no", "require SMTPUTF8 for UTF-8 addresses"),
+	CHOICE("info_log_address_format", &site.log_address_format, "external", "external internal", "addresses in log lines: with the quotes that they need, or without"),
 	BOOLEAN("show_user_unknown_table_name", &site.show_user_unknown_table_name, "yes", "name the table in replies to unknown users"),
 	BYTES("message_size_limit", &site.message_size_limit, "10240000", "0", "", "largest message, 0 for none"),
 	DURATION("ipc_timeout", &site.ipc_timeout, "3600s", "1s", "", "how long a program waits for another"),

@@ -15,6 +15,9 @@
 #include "config/list.h"
 #include "config/param.h"
 
+/* info_log_address_format: external has the quotes that an address needs */
+enum log_address_format { LOG_ADDRESS_EXTERNAL, LOG_ADDRESS_INTERNAL };
+
 struct site {
 	/* who we are */
 	const char *myhostname, *mydomain, *myorigin, *mail_name, *mail_version;
@@ -35,6 +38,7 @@ struct site {
 	/* addresses */
 	const char *recipient_delimiter, *double_bounce_sender, *empty_address_recipient;
 	bool        append_dot_mydomain, append_at_myorigin, soft_bounce, smtputf8_enable;
+	int         log_address_format;            /* enum log_address_format */
 	bool        strict_smtputf8, show_user_unknown_table_name;
 	/* limits */
 	int64_t     message_size_limit, ipc_timeout, max_idle, daemon_timeout;

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "config/site.h"
+#include "ipc/log_address.h"
 #include "base/log.h"
 
 enum { RCPTS_MAX = 100000, TEXT_MAX = 8000, REQUEST_MS = 100 * 1000 };
@@ -476,9 +477,10 @@ void
 deliver_print_status(struct text *out, const struct delivery *d, const struct deliver_rcpt *r,
                      const struct deliver_status *s, const char *word)
 {
-	text_add_format(out, "%.*s: to=<%.*s>", SPAN_ARGS(d->queue_id), SPAN_ARGS(r->address));
+	text_add_format(out, "%.*s: ", SPAN_ARGS(d->queue_id));
+	log_add_address(out, "to=", r->address);
 	if (r->original.len && !span_equal_nocase(r->original, r->address))
-		text_add_format(out, ", orig_to=<%.*s>", SPAN_ARGS(r->original));
+		log_add_address(out, ", orig_to=", r->original);
 	text_add_string(out, ", relay=");
 	text_add(out, s->relay.len ? s->relay : SPAN("none"));
 	if (s->conn_used && s->conn_use > 1)

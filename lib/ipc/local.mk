@@ -17,6 +17,8 @@ lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/ask_verify.c \
 	lib/ipc/ask_verify.h \
 	lib/ipc/deliver.c \
+	lib/ipc/log_address.c \
+	lib/ipc/log_address.h \
 	lib/ipc/deliver.h \
 	lib/ipc/frame.c \
 	lib/ipc/frame.h \
@@ -51,7 +53,7 @@ t_unit_ipc_test_frame_LDADD = lib/ipc/libipc.a $(BASE_LIBS) $(CHECK_LIBS)
 UNIT_TESTS += t/unit/ipc/test_deliver
 t_unit_ipc_test_deliver_SOURCES = t/unit/ipc/test_deliver.c
 t_unit_ipc_test_deliver_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_ipc_test_deliver_LDADD = lib/ipc/libipc.a $(CONFIG_LIBS) $(CHECK_LIBS)
+t_unit_ipc_test_deliver_LDADD = $(IPC_LIBS) $(CHECK_LIBS)
 UNIT_TESTS += t/unit/ipc/test_memo
 t_unit_ipc_test_memo_SOURCES = t/unit/ipc/test_memo.c
 t_unit_ipc_test_memo_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -71,4 +73,4 @@ t_fuzz_fuzz_submit_edit_LDADD = lib/ipc/libipc.a $(BASE_LIBS)
 FUZZ_TARGETS += t/fuzz/fuzz_deliver
 t_fuzz_fuzz_deliver_SOURCES = t/fuzz/fuzz_deliver.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_deliver_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
-t_fuzz_fuzz_deliver_LDADD = lib/ipc/libipc.a $(CONFIG_LIBS)
+t_fuzz_fuzz_deliver_LDADD = $(IPC_LIBS)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "ipc/log_address.h"
 #include "mail/address.h"
 #include "milter_private.h"
 
@@ -72,10 +73,11 @@ log_action(struct play *p, const char *kind, const char *where, const char *text
 {
 	autotext struct text line = {0};
 
-	text_add_format(&line, "%s: %s: %s from localhost[127.0.0.1]: %s; from=<%.*s>", submit_queue_id(p->mail->submission), kind, where,
-	                text, SPAN_ARGS(p->mail->envelope->sender));
+	text_add_format(&line, "%s: %s: %s from localhost[127.0.0.1]: %s;", submit_queue_id(p->mail->submission), kind, where,
+	                text);
+	log_add_address(&line, " from=", p->mail->envelope->sender);
 	if (p->rcpt.len)
-		text_add_format(&line, " to=<%.*s>", SPAN_ARGS(p->rcpt));
+		log_add_address(&line, " to=", p->rcpt);
 	log_info("%s", text_string(&line));
 }
 

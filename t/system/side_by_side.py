@@ -42,7 +42,7 @@ def filled(text):
                  ("{{ .DOMAIN }}", "sides.test"), ("{{ .RELAY_NETWORKS }}", ""), ("{{ .FULLCHAIN }}", "/etc/ssl/sides/full.pem"), ("{{ .KEYFILE }}", "/etc/ssl/sides/key.pem"), ("{{ .DBDRIVER }}", "mysql"),
                  ("{{ .VMAILUID }}", "5000"), ("{{ .VMAILGID }}", "5000"), ("myhostname = yourhostname", "myhostname = host.yourdomain.test"), ("yourdomainname", "yourdomain.test"), ("your_eai_domain", "eai.test")):
         text = text.replace(a, b)
-    return re.sub(r"(?m)^( *\S+ *=[^\n]*?)\{\{.*?\}\}", r"\1", text)
+    return re.sub(r"(?m)^( *\S+ *=[^\n]*?)\{\{ .*? \}\}", r"\1", text)
 
 
 def outside():
@@ -92,6 +92,14 @@ def domains_of():
             "relay": next((w for w in words_of(parameter("relay_domains")) if not w.startswith("localhost") and w not in words_of(parameter("mydestination"))), None), "hostname": parameter("myhostname")}
 
 
+def fill_templates(folder):
+    for name in os.listdir(folder):
+        path = f"{folder}/{name}"
+        if os.path.isfile(path) and "{{ ." in (text := open(path, errors="surrogateescape").read()):
+            with open(path, "w", errors="surrogateescape") as f:
+                f.write(filled(text))
+
+
 def install(config):
     """/etc/postfix for both.  The domains."""
     for name in os.listdir("/etc/postfix"):
@@ -106,6 +114,7 @@ def install(config):
             elif name not in ("main.cf", "master.cf", "dynamicmaps.cf"):
                 shutil.copy(source, f"/etc/postfix/{name}")
         subprocess.run(["chmod", "-R", "u+w", "/etc/postfix"])
+        fill_templates("/etc/postfix")
     for name, text in config.files.items():
         write(f"/etc/postfix/{name}", text)
     shutil.rmtree("/srv/tables", ignore_errors=True)
@@ -239,11 +248,10 @@ EXPECTED = (
     (r"syntax", r"MAIL FROM:<(\.a|a\.\.b)@", r"250", r"501", "strict_rfc821_envelopes: RFC 5321, 4.1.2 has no such local part"),
     (r"syntax", r"RCPT TO:< alice@", r"250", r"501", "strict_rfc821_envelopes: no blank within the path"),
     (r"", r"RCPT TO:<.*\.>$|fate of .*\.$", r"250", r"501", "strict_rfc821_envelopes: RFC 5321, 4.1.2 has no dot at a domain's end"),
-    (r"quoted", r"fate of alice@|went to|header at", r"\S+ sent|maildir|mbox|pipe|Received", r"none|nowhere|Received", "user@domain. and user@domain are one recipient, not two"),
+    (r"final-dot-twin", r"fate of alice@|went to|envelope at|header at", r"(\S+ )?(sent 2\.0\.0|deferred 4\.3\.5) |(maildir|mbox|pipe|sink) |<friend@|Received: .* ID; DATE$", r"none|nowhere like it|<friend@\S+ -> <[^,]*$|sent 2\.0\.0 (local|dovecot)|Received: .* for <alice@", "user@domain. and user@domain are one recipient, not two"),
     (r".* notice", r"header at", r"\(order\) [\w,-]*MIME-Version,Content-Type,Message-Id$", r"Content-Transfer-Encoding: 8bit$", "smtputf8_enable = no: RFC 2045, 6.4 wants eight bits within to be told"),
     (r"bare-names( notice)?", r"fate of alice@localhost$|body at", r"(\S* ?bounced 5\.4\.4|Diagnostic-Code).* for name=localhost", r"(\S* ?bounced 5\.4\.6|Diagnostic-Code).*mail for localhost loops back", "localhost is this machine, whatever DNS says (RFC 6761, 6.3)"),
     (r"aliases-broken.*", r"fate of loop|body at", r"(\S* ?bounced 5\.4\.6|none|.*alias database loop)", r"(\S* ?bounced 5\.4\.6|none|.*alias database loop)", "which name of a circle of aliases is told"),
-    (r"quoted", r'fate of "?bob\+alice lists', r"", r"", "luser_relay: a blank in the log is not quoted"),
     (r"drawn.*", r"fate of \S+\+@", r"\S+\+@", r"none", "an empty extension is not copied to what an alias leads to"),
     (r"drawn.*", r"fate of", r"none", r"\S+\+@\S+ sent", "the other half of that"),
     (r"", r"header at sink", r"\(order\)", r"X-Milter-\S+ seen$", "milters see mail that REDIRECT sends elsewhere"),
@@ -354,11 +362,13 @@ def test(t, config, systems, names):
     ours = run(systems[1], sessions, text)
     keep(config, theirs, ours)
     if not theirs.started:
-        t.ok(True, f"{config.name} # SKIP Postfix does not start with it: {theirs.log.strip()[-200:]}".replace("\n", " "))
+        reason = re.search(r"fatal: (.*)", theirs.log)
+        t.ok(not ours.started and reason and reason.group(1)[:60] in ours.log, f"{config.name}: Postfix does not start with it, nor does Postern, for the same reason: {reason and reason.group(1)}",
+             theirs.log[-500:], ours.log[-500:])
         return
     if not ours.started:
-        milters = "milters is not supported here" in ours.check.stderr + ours.log
-        t.ok(False, f"{config.name}: starts" + (" # TODO milters are not here yet" if milters else ""), ours.check.stderr[-3000:], ours.log[-3000:])
+        missing = re.search(r"table type \"\w+\" is not supported here yet", ours.check.stderr + ours.log)
+        t.ok(False, f"{config.name}: starts" + (f" # TODO {missing.group(0)}" if missing else ""), ours.check.stderr[-3000:], ours.log[-3000:])
         return
     rows = compare(theirs, ours)
     died = [l for l in ours.log.splitlines() if re.search(r"panic|Assertion|killed by signal", l)]

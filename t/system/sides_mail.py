@@ -69,7 +69,9 @@ def chosen(d):
     add("routes", rcpts=[f"alice%outside.test@{home}", f"outside.test!alice@{home}", f"@outside.test:alice@{home}", f"alice%{home}", f"{home}!alice"])
     add("routes-trusted", sender=f"alice@{home}", rcpts=[f"alice%outside.test@{home}", "alice@[192.0.2.3]", f"alice@[{MAIL_HOST}]", "alice@192.0.2.3", "alice@"], source=TRUSTED)
     add("bare-names", sender="alice", rcpts=["alice", "bob@host", "alice@localhost"], source=TRUSTED)
-    add("quoted", rcpts=[f'"alice"@{home}', f'"alice lists"@{home}', f'"alice@outside.test"@{home}', f"alice@{home}."])
+    add("quoted", rcpts=[f'"alice"@{home}', f'"alice lists"@{home}', f'"alice@outside.test"@{home}'])
+    add("final-dot", rcpts=[f"bob@{home}."])
+    add("final-dot-twin", rcpts=[f"alice@{home}", f"alice@{home}."])
     add("no-such-sender-domain", sender="x@nx.invalid", rcpts=[f"alice@{home}"])
     add("no-fqdn-sender", sender="x@host", rcpts=[f"alice@{home}"])
     add("no-such-rcpt-domain", sender=f"alice@{home}", rcpts=["x@nx.invalid"], source=TRUSTED)
@@ -275,6 +277,7 @@ def report_shape(text):
     """RFC 3464's fields, without what is only ours to choose: case and blanks of types, dates, the words of success."""
     fields = re.sub(r"\n[ \t]+", " ", mask(text)).split("\n")
     fields = [re.sub(r"delivery via \S+: ", "", re.sub(r": (\S+); *", lambda m: f": {m.group(1).lower()};", f)) for f in fields]
+    fields = [re.sub(r"mail for (\S+) loops back", lambda m: m.group(0).lower(), f) for f in fields]
     fields = [re.sub(r" type=(A|MX|AAAA)", "", re.sub(r';"([\w.+-]+)"@', r";\1@", f)) for f in fields]
     return "\n".join(sorted({f for f in fields if f.strip() and not f.startswith(("Last-Attempt-Date", "Content-"))}))
 

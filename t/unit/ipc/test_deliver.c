@@ -201,6 +201,17 @@ UNIT_TEST(the_log_line_is_the_one_that_tools_parse)
 		"4Xy: to=<b@example.org>, orig_to=<a@example.org>, "
 		"relay=mx.example.org[192.0.2.1]:25, conn_use=2, delay=1.2, delays=0.1/0/1/0.1, "
 		"dsn=2.0.0, status=sent (250 2.0.0 Ok)");
+	/* info_log_address_format */
+	r.address = SPAN("a b@example.org");
+	r.original = SPAN_NONE;
+	text_clear(&line);
+	deliver_print_status(&line, &d, &r, &s, "sent");
+	ck_assert_ptr_nonnull(strstr(text_string(&line), ": to=<\"a b\"@example.org>, relay="));
+	site.log_address_format = LOG_ADDRESS_INTERNAL;
+	text_clear(&line);
+	deliver_print_status(&line, &d, &r, &s, "sent");
+	ck_assert_ptr_nonnull(strstr(text_string(&line), ": to=<a b@example.org>, relay="));
+	site.log_address_format = LOG_ADDRESS_EXTERNAL;
 }
 END_TEST
 
