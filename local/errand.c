@@ -283,6 +283,47 @@ hear_member(struct errand_talk *t, struct frame *f, struct fault *why)
 	return fault_set(why, FAULT_INPUT, "malformed report");
 }
 
+static bool
+is_printable(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.at[i] < ' ' || s.at[i] == 127)
+			return false;
+	return true;
+}
+
+/* What a filter wants sent.  It runs as the user, who could send it by himself. */
+static int
+hear_outgoing(struct errand_talk *t, struct frame *f, struct fault *why)
+{
+	struct errand_result *r = t->result;
+	struct outgoing       o = {.answer = frame_is(f, "answer"), .address = SPAN_NONE, .content = SPAN_NONE};
+
+	if (!t->errand->filtered || r->n_outgoing >= OUTGOING_MAX)
+		return fault_set(why, FAULT_INPUT, "malformed report");
+	if (!r->outgoing)
+		r->outgoing = arena_alloc(t->arena, OUTGOING_MAX * sizeof *r->outgoing);
+	if (o.answer ? !frame_get(f, "content", &o.content) || o.content.len == 0 || o.content.len > OUTGOING_CONTENT_MAX
+	             : !frame_get(f, "address", &o.address) || o.address.len > ADDRESS_PATH_LIMIT ||
+	               !is_printable(o.address) || span_find_last(o.address, '@') < 1)
+		return fault_set(why, FAULT_INPUT, "malformed report");
+	o.address = arena_span(t->arena, o.address);
+	o.content = arena_span(t->arena, o.content);
+	r->outgoing[r->n_outgoing++] = o;
+	return 0;
+}
+
+static int
+hear_user_log(struct errand_talk *t, struct frame *f, struct fault *why)
+{
+	struct span text = SPAN_NONE;
+
+	if (!t->errand->filtered || t->result->user_log.len || !frame_get(f, "text", &text) || text.len > 2000)
+		return fault_set(why, FAULT_INPUT, "malformed report");
+	t->result->user_log = arena_span(t->arena, text);
+	return 0;
+}
+
 static int
 hear(void *context, struct frame *f, struct fault *why)
 {
@@ -299,6 +340,10 @@ hear(void *context, struct frame *f, struct fault *why)
 		log_warning("%.*s", SPAN_ARGS(text));
 		return 0;
 	}
+	if (frame_is(f, "redirect") || frame_is(f, "answer"))
+		return hear_outgoing(t, f, why);
+	if (frame_is(f, "user_log"))
+		return hear_user_log(t, f, why);
 	t->over = true;
 	if (frame_is(f, "list")) {
 		t->result->has_list = true;
@@ -328,6 +373,8 @@ errand_run(const struct errand *e, struct arena *arena, struct errand_result *re
 	*result = (struct errand_result){0};
 	/* A whole report counts even when the child then dies: what is delivered is delivered. */
 	if (worker_run(&job, &why) == 0 || t.over) {
+		if (result->user_log.len)
+			filter_log(e, result->user_log);
 		if (t.over)
 			return;
 		fault_set(&why, FAULT_PEER, "delivery process gave no report");

@@ -51,6 +51,10 @@ struct errand {
 	int64_t            arrived;
 	bool               first_try;            /* spares a look through cur/ */
 	const struct quota *quota;               /* NULL: none */
+	/* MAILDIR, through Sieve (filter.c): when `filtered` */
+	bool               filtered;
+	struct span        sender, original, auth;
+	const char        *home;                 /* where scripts are looked for */
 	/* MBOX */
 	struct mbox_locking locking;
 	bool               must_own;             /* strict_mailbox_ownership */
@@ -63,10 +67,21 @@ struct errand {
 	struct span        eol;                  /* instead of LF, or empty */
 };
 
+/* What a filter wants sent (local/outgoing.h); of a child: believed in its form and number only. */
+struct outgoing {
+	bool        answer;                      /* to the sender, by nobody; else a redirect */
+	struct span address;                     /* of a redirect */
+	struct span content;                     /* of an answer: header and body, CRLF */
+};
+enum { OUTGOING_MAX = 101, OUTGOING_CONTENT_MAX = 60000 };
+
 struct errand_result {
 	bool           has_list;
 	struct members list;                     /* in the arena */
 	struct outcome outcome;                  /* when there is no list */
+	struct outgoing *outgoing;               /* in the arena */
+	size_t         n_outgoing;
+	struct span    user_log;                 /* for the user's own log: lines; empty: none */
 };
 
 /* Always gives a result: what goes wrong is an outcome. */
@@ -74,6 +89,13 @@ WAITS void errand_run(const struct errand *, struct arena *, struct errand_resul
 
 /* In the child. */
 WAITS void maildir_work(struct worker *, const struct errand *, struct outcome *);
+/* filter.c, in the parent before the sandbox: what children would open late. */
+void filter_prepare(void);
+/* In the child: 1 when there is no script, and nothing was done. */
+struct maildir;
+WAITS int  filter_work(struct worker *, const struct errand *, struct maildir *, struct outcome *);
+/* Another child adds the lines to the user's log. */
+WAITS void filter_log(const struct errand *, struct span lines);
 WAITS void mbox_work(struct worker *, const struct errand *, struct outcome *);
 WAITS void command_work(struct worker *, const struct errand *, struct outcome *);
 

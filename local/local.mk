@@ -2,12 +2,13 @@
 AGENT_SOURCES = \
 	local/agent.c local/agent.h \
 	local/command.c local/errand.c local/errand.h \
+	local/filter.c local/memory.c local/memory.h local/outgoing.c local/outgoing.h \
 	local/mailbox.c \
 	local/members.c local/members.h \
 	local/outcome.c local/outcome.h local/quota.c \
 	local/status_filter.c local/status_filter.h \
 	local/worker.c local/worker.h
-AGENT_LIBS = $(SERVICE_LIBS) $(TABLE_LIBS) lib/queue/libqueue.a $(STORE_LIBS)
+AGENT_LIBS = $(SERVICE_LIBS) lib/sieve/libsieve.a $(TABLE_LIBS) lib/queue/libqueue.a $(STORE_LIBS)
 
 pkglibexec_PROGRAMS += local/local
 local_local_SOURCES = local/local.c local/environment.c local/forward.c local/member.c local/pass.c \
@@ -51,3 +52,5 @@ local_quota_status_SOURCES = local/quota_status.c $(AGENT_SOURCES)
 local_quota_status_LDADD = $(AGENT_LIBS)
 DIRECT_TESTS += t/system/quota.py
 EXTRA_DIST += t/system/quota.py
+DIRECT_TESTS += t/system/sieve.py
+EXTRA_DIST += t/system/sieve.py

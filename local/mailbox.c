@@ -65,6 +65,10 @@ maildir_work(struct worker *w, const struct errand *e, struct outcome *o)
 	}
 	if (maildir_open(e->directory, MAILDIR_CREATE, &m, &why) == 0)
 		maildir_set_quota(m, e->quota);
+	if (m && e->filtered && filter_work(w, e, m, o) == 0) {
+		maildir_close(m);
+		return;
+	}
 	if (!m || sandbox_close_mailbox(e->directory, &why) < 0 ||
 		deliver_to_maildir(w, e, m, &done, &why) < 0) {
 		outcome_of_fault(o, &why, doing);

@@ -8,9 +8,11 @@
 #include "config/site.h"
 #include "ipc/ask_table.h"
 #include "local/agent.h"
+#include "local/errand.h"
 #include "local/status_filter.h"
 #include "service/sandbox.h"
 #include "service/service.h"
+#include "sieve/settings.h"
 #include "store/quota.h"
 
 struct local_settings local_settings;
@@ -52,6 +54,7 @@ const struct param local_params[] = {
 	DURATION("stale_lock_time", &S.stale_ms, "500s", "1s", "", "older lock files are removed"),
 	NUMBER("deliver_lock_attempts", &S.lock_attempts, "20", "1", "", "attempts to lock a mailbox"),
 	NUMBER("duplicate_filter_limit", &S.duplicate_limit, "1000", "0", "", "accepted: each address is remembered, none is delivered twice"),
+	SIEVE_ROWS,
 	QUOTA_ROWS,
 	END_OF_PARAMS
 };
@@ -84,6 +87,7 @@ local_prepare(struct fault *why)
 	if (quota_settings_check(&quota_settings, why) < 0)
 		return -1;
 	sandbox_prepare_mailbox();
+	filter_prepare();
 	agent_user_find(SPAN("no such user"), &(struct agent_user){0},
 		NULL); /* loads NSS once, not in each child */
 	if (agent_locks_parse(&S.lock_words, &S.locks, why) < 0 ||

@@ -10,8 +10,10 @@
 #include "base/log.h"
 #include "config/list.h"
 #include "config/site.h"
+#include "local/outgoing.h"
 #include "local/run.h"
 #include "mail/address.h"
+#include "sieve/settings.h"
 #include "store/quota.h"
 
 enum delivered_header { FOR_COMMAND, FOR_FILE, FOR_FORWARD };
@@ -30,6 +32,9 @@ new_errand(struct run *r, const struct party *p, const struct identity *who)
 		.first_try = r->d->first_try,
 		.size_limit = local_settings.mailbox_size_limit,
 		.limit_ms = local_settings.command_ms,
+		.sender = p->sender,
+		.original = r->rcpt->original,
+		.auth = r->d->sasl_user,
 		.from_line = SPAN_NONE,
 		.prefix = SPAN_NONE,
 		.eol = SPAN_NONE,
@@ -77,6 +82,7 @@ run_errand(struct run *r, const struct party *p, struct errand *e, const char *w
 		*list = result.list;
 		return false;
 	}
+	outgoing_send(r->d, r->content, r->rcpt, p->sender, &result, &result.outcome);
 	if (would && result.outcome.action == DELIVER_SENT)
 		outcome_set(&result.outcome, DELIVER_SENT, "2.0.0", "%s", would);
 	run_add_outcome(r, p->address, &result.outcome);
@@ -279,6 +285,8 @@ set_mailbox(struct run *r, const struct party *p, const struct agent_user *user,
 	else
 		set_spool(r, e, p);
 	set_headers(r, p, e, e->kind == ERRAND_MBOX, "file");
+	e->filtered = e->kind == ERRAND_MAILDIR && sieve_settings.location[0];
+	e->home = arena_string(r->arena, span_of(user->id.home));
 	if (e->kind == ERRAND_MBOX) {
 		e->done = "delivered to mailbox";
 		e->must_own = local_settings.strict_ownership;

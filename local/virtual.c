@@ -13,9 +13,11 @@
 #include "local/agent.h"
 #include "local/status_filter.h"
 #include "local/errand.h"
+#include "local/outgoing.h"
 #include "mail/address.h"
 #include "service/sandbox.h"
 #include "service/service.h"
+#include "sieve/settings.h"
 #include "store/quota.h"
 #include "table/table.h"
 
@@ -41,6 +43,7 @@ static const struct param params[] = {
 	LIST("default_delivery_status_filter", NULL, "", "default of virtual_delivery_status_filter"),
 	BOOLEAN("strict_mailbox_ownership", &config.strict_ownership, "yes", "the owner must be virtual_uid_maps'"),
 	DURATION("deliver_lock_delay", &config.lock_delay_ms, "1s", "1s", "", "time between attempts to lock a mailbox"),
+	SIEVE_ROWS,
 	DURATION("stale_lock_time", &config.stale_ms, "500s", "1s", "", "older lock files are removed"),
 	NUMBER("deliver_lock_attempts", &config.lock_attempts, "20", "1", "", "attempts to lock a mailbox"),
 	QUOTA_ROWS,
@@ -62,6 +65,7 @@ static int
 prepare(struct fault *why)
 {
 	sandbox_prepare_mailbox();
+	filter_prepare();
 	if (quota_settings_check(&quota_settings, why) < 0)
 		return -1;
 	if (status_filter_open(&config.status_filter, "virtual_delivery_status_filter", why) < 0)
@@ -167,6 +171,17 @@ find_place(struct arena *arena, struct span address, struct errand *e, const cha
 	return 0;
 }
 
+/* Where a virtual user's scripts are: what holds his Maildir/, or the Maildir itself. */
+static const char *
+home_of(struct arena *arena, const char *maildir)
+{
+	struct span whole = span_of(maildir);
+
+	if (span_ends(whole, "/Maildir") && whole.len > 8)
+		whole.len -= 8;
+	return arena_string(arena, whole);
+}
+
 static void
 set_target(struct arena *arena, struct errand *e, const char *path)
 {
@@ -206,6 +221,9 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 			  .arrived = d->arrival_us,
 		.first_try = d->first_try,
 			  .size_limit = config.limit,
+			  .sender = d->sender,
+			  .original = told->original,
+			  .auth = d->sasl_user,
 			  .from_line = SPAN_NONE,
 			  .eol = SPAN_NONE,
 			  .locking = {
@@ -214,6 +232,9 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 	if (find_place(arena, told->address, &e, &path, o) < 0)
 		return;
 	set_target(arena, &e, path);
+	e.filtered = e.kind == ERRAND_MAILDIR && sieve_settings.location[0];
+	if (e.filtered)
+		e.home = home_of(arena, e.directory);
 	agent_headers(HEADER_RETURN_PATH | HEADER_ORIGINAL_TO | HEADER_DELIVERED_TO, d->sender,
 		told->original, told->address, &headers);
 	e.prefix = text_span(&headers);
@@ -231,6 +252,7 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 	e.quota = quota;
 	errand_run(&e, arena, &result);
 	quota_free(quota);
+	outgoing_send(d, content, told, d->sender, &result, &result.outcome);
 	outcome_free(o);
 	*o = result.outcome;
 }
@@ -242,7 +264,7 @@ serve(int fd, const struct listener *listener)
 	agent_serve(fd, deliver);
 }
 
-static const char *const asks[] = {"proxymap", "authd", NULL};
+static const char *const asks[] = {"proxymap", "authd", "cleanup", NULL};
 
 /* where mailboxes are, only their owners know */
 static const char *const anywhere[] = {"/", NULL};

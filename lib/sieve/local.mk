@@ -5,13 +5,14 @@ lib_sieve_libsieve_a_SOURCES = \
 	lib/sieve/match.c \
 	lib/sieve/parse.c \
 	lib/sieve/run.c \
+	lib/sieve/settings.c lib/sieve/settings.h \
 	lib/sieve/sieve.h lib/sieve/sieve_private.h \
 	lib/sieve/test_date.c \
 	lib/sieve/tests.c \
 	lib/sieve/vacation.c \
 	lib/sieve/verbs.c \
 	lib/sieve/words.c
-SIEVE_LIBS = lib/sieve/libsieve.a lib/mail/libmail.a $(PCRE2_LIBS) $(IDN2_LIBS) $(BASE_LIBS)
+SIEVE_LIBS = lib/sieve/libsieve.a lib/mail/libmail.a lib/config/libconfig.a $(PCRE2_LIBS) $(IDN2_LIBS) $(BASE_LIBS)
 
 UNIT_TESTS += t/unit/sieve/test_sieve
 t_unit_sieve_test_sieve_SOURCES = t/unit/sieve/test_sieve.c t/unit/sieve/show.h t/unit/unit.h

@@ -210,7 +210,7 @@ regex_matches(struct run *r, const struct node *n, struct span value, struct spa
 	int                  got;
 
 	if (!code)
-		return run_error(r, n, "%s", fault_text(&why));
+		return script_error(r, n, "%s", fault_text(&why));
 	limits = pcre2_match_context_create(NULL);
 	pcre2_set_match_limit(limits, REGEX_MATCHES);
 	pcre2_set_depth_limit(limits, REGEX_DEPTH);
@@ -234,7 +234,7 @@ regex_matches(struct run *r, const struct node *n, struct span value, struct spa
 	pcre2_match_context_free(limits);
 	pcre2_code_free(code);
 	if (got < 0 && got != PCRE2_ERROR_NOMATCH)
-		return run_error(r, n, "regular expression is too costly");
+		return script_error(r, n, "regular expression is too costly");
 	r->steps += REGEX_STEPS / 100 + value.len;
 	return 0;
 }
@@ -286,11 +286,11 @@ match_one(struct matching *m, struct span value, struct span key, enum comparato
 		m->found = relates(word_first(r, node_tag(n, TAG_VALUE)), compare(value, key, how));
 	} else if (n->tags & TAG(CONTAINS)) {
 		/* the product of both lengths, at worst */
-		if (run_cost(r, n, value.len / 8 * (key.len / 8 + 1)) < 0)
+		if (script_cost(r, n, value.len / 8 * (key.len / 8 + 1)) < 0)
 			return -1;
 		m->found = contains(value, key, how);
 	} else if (n->tags & TAG(MATCHES)) {
-		if (run_cost(r, n, value.len / 8 * (key.len / 8 + 1)) < 0)
+		if (script_cost(r, n, value.len / 8 * (key.len / 8 + 1)) < 0)
 			return -1;
 		m->found = wildcards(value, key, how, groups, &count);
 		if (m->found)
@@ -308,11 +308,11 @@ matching_value(struct matching *m, struct span value)
 
 	m->count++;
 	if (m->found || (m->node->tags & TAG(COUNT)))
-		return run_cost(m->run, m->node, 0);
+		return script_cost(m->run, m->node, 0);
 	for (size_t i = 0; i < m->keys->count && !m->found; i++) {
 		struct span key = word_expand(m->run, m->keys->at[i]);
 
-		if (run_cost(m->run, m->node, value.len + key.len) < 0 || match_one(m, value, key, how) < 0)
+		if (script_cost(m->run, m->node, value.len + key.len) < 0 || match_one(m, value, key, how) < 0)
 			return -1;
 	}
 	return 0;

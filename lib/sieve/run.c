@@ -7,7 +7,7 @@
 #include "mail/charset.h"
 
 int
-run_error(struct run *r, const struct node *n, const char *format, ...)
+script_error(struct run *r, const struct node *n, const char *format, ...)
 {
 	autotext struct text text = {0};
 	va_list              args;
@@ -19,23 +19,23 @@ run_error(struct run *r, const struct node *n, const char *format, ...)
 }
 
 int
-run_cost(struct run *r, const struct node *n, size_t bytes)
+script_cost(struct run *r, const struct node *n, size_t bytes)
 {
 	r->steps += 1 + bytes / 16;
 	if (r->steps > r->limits->steps)
-		return run_error(r, n, "the script takes too long");
+		return script_error(r, n, "the script takes too long");
 	if (r->host->out_of_time && (r->steps & 1023) < 1 + bytes / 16 && r->host->out_of_time(r->host->context))
-		return run_error(r, n, "the script exceeds its CPU time limit");
+		return script_error(r, n, "the script exceeds its CPU time limit");
 	return 0;
 }
 
 struct sieve_action *
-run_add(struct run *r, const struct node *n, enum sieve_action_kind kind)
+script_add(struct run *r, const struct node *n, enum sieve_action_kind kind)
 {
 	struct sieve_result *out = r->result;
 
 	if (out->count >= r->limits->actions) {
-		run_error(r, n, "total number of actions exceeds policy limit(%zu)", r->limits->actions);
+		script_error(r, n, "total number of actions exceeds policy limit(%zu)", r->limits->actions);
 		return NULL;
 	}
 	if (out->count == out->room) {
@@ -73,7 +73,7 @@ refuse_beside_reject(struct run *r, const struct node *n, bool is_reject)
 	bool conflict = is_reject ? r->result->count > r->first : r->rejected;
 
 	/* RFC 5429, 2.4: it cannot be both delivered and refused, nor answered */
-	return conflict ? run_error(r, n, "%s conflicts with another action", n->verb->name) : 0;
+	return conflict ? script_error(r, n, "%s conflicts with another action", n->verb->name) : 0;
 }
 
 int
@@ -103,7 +103,7 @@ do_return(struct run *r, const struct node *n)
 int
 do_error(struct run *r, const struct node *n)
 {
-	return run_error(r, n, "%.*s", SPAN_ARGS(span_first(word_first(r, n->at[0]), 200)));
+	return script_error(r, n, "%.*s", SPAN_ARGS(span_first(word_first(r, n->at[0]), 200)));
 }
 
 int
@@ -111,7 +111,7 @@ do_keep(struct run *r, const struct node *n)
 {
 	struct sieve_action *a = find_action(r, SIEVE_KEEP, SPAN_NONE);
 
-	if (refuse_beside_reject(r, n, false) < 0 || (!a && !(a = run_add(r, n, SIEVE_KEEP))))
+	if (refuse_beside_reject(r, n, false) < 0 || (!a && !(a = script_add(r, n, SIEVE_KEEP))))
 		return -1;
 	a->flags = action_flags(r, n);
 	r->keeps = true;
@@ -134,14 +134,14 @@ do_fileinto(struct run *r, const struct node *n)
 	struct sieve_action *a;
 
 	if (mailbox.len == 0 || mailbox.len > 500 || !utf8_printable(mailbox))
-		return run_error(r, n, "\"%.*s\" is not the name of a mailbox", SPAN_ARGS(span_first(mailbox, 60)));
+		return script_error(r, n, "\"%.*s\" is not the name of a mailbox", SPAN_ARGS(span_first(mailbox, 60)));
 	if (span_is_nocase(mailbox, "INBOX"))
 		mailbox = SPAN("INBOX");
 	if (refuse_beside_reject(r, n, false) < 0)
 		return -1;
 	/* twice into the same mailbox is once (RFC 5228, 2.10.3) */
 	a = find_action(r, SIEVE_FILEINTO, mailbox);
-	if (!a && !(a = run_add(r, n, SIEVE_FILEINTO)))
+	if (!a && !(a = script_add(r, n, SIEVE_FILEINTO)))
 		return -1;
 	a->target = mailbox;
 	a->flags = action_flags(r, n);
@@ -161,15 +161,15 @@ do_redirect(struct run *r, const struct node *n)
 
 	if (address_parse_path(r->arena, written, ADDRESS_UTF8, &address, &rest, &bad) < 0 || rest.len ||
 	    !span_has(address, '@') || span_starts(address, "@"))
-		return run_error(r, n, "\"%.*s\" is not an address", SPAN_ARGS(span_first(written, 100)));
+		return script_error(r, n, "\"%.*s\" is not an address", SPAN_ARGS(span_first(written, 100)));
 	if (refuse_beside_reject(r, n, false) < 0)
 		return -1;
 	for (size_t i = 0; i < r->result->count; i++)
 		redirects += r->result->actions[i].kind == SIEVE_REDIRECT;
 	if (!find_action(r, SIEVE_REDIRECT, address)) {
 		if (redirects >= r->limits->redirects)
-			return run_error(r, n, "number of redirect actions exceeds policy limit(%zu)", r->limits->redirects);
-		if (!(a = run_add(r, n, SIEVE_REDIRECT)))
+			return script_error(r, n, "number of redirect actions exceeds policy limit(%zu)", r->limits->redirects);
+		if (!(a = script_add(r, n, SIEVE_REDIRECT)))
 			return -1;
 		a->target = address;
 	}
@@ -183,7 +183,7 @@ do_reject(struct run *r, const struct node *n)
 {
 	struct sieve_action *a;
 
-	if (refuse_beside_reject(r, n, true) < 0 || !(a = run_add(r, n, SIEVE_REJECT)))
+	if (refuse_beside_reject(r, n, true) < 0 || !(a = script_add(r, n, SIEVE_REJECT)))
 		return -1;
 	a->target = word_first(r, n->at[0]);
 	r->rejected = true;
@@ -229,7 +229,7 @@ do_vacation(struct run *r, const struct node *n)
 		return -1;
 	for (size_t i = 0; i < r->result->count; i++)
 		if (r->result->actions[i].kind == SIEVE_VACATION)      /* RFC 5230, 4.7 */
-			return run_error(r, n, "vacation can be used once");
+			return script_error(r, n, "vacation can be used once");
 	*v = (struct sieve_vacation){.subject = optional_word(r, n, TAG_SUBJECT), .from = optional_word(r, n, TAG_FROM),
 		.handle = optional_word(r, n, TAG_HANDLE), .reason = word_first(r, n->at[0]), .mime = n->tags & TAG(MIME),
 		.seconds = vacation_seconds(r, n)};
@@ -238,7 +238,7 @@ do_vacation(struct run *r, const struct node *n)
 		for (size_t i = 0; i < addresses->strings.count; i++)
 			v->addresses[v->n_addresses++] = word_expand(r, addresses->strings.at[i]);
 	}
-	if (!(a = run_add(r, n, SIEVE_VACATION)))
+	if (!(a = script_add(r, n, SIEVE_VACATION)))
 		return -1;
 	a->vacation = v;
 	return 0;
@@ -252,9 +252,9 @@ change_flags(struct run *r, const struct node *n, char how)
 	struct span          given = flags_of(r, &n->at[1]->strings), name = n->at[0] ? word_first(r, n->at[0]) : SPAN_NONE;
 
 	if (n->at[0] && !(r->script->capabilities >> CAP_VARIABLES & 1))
-		return run_error(r, n, "a variable is named without require \"variables\"");
+		return script_error(r, n, "a variable is named without require \"variables\"");
 	if (n->at[0] && !word_is_name(name))
-		return run_error(r, n, "\"%.*s\" is not the name of a variable", SPAN_ARGS(span_first(name, 60)));
+		return script_error(r, n, "\"%.*s\" is not the name of a variable", SPAN_ARGS(span_first(name, 60)));
 	if (how != '=')
 		flags_add(&now, n->at[0] ? word_get(r, name) : r->flags);
 	if (how == '-')
@@ -264,7 +264,7 @@ change_flags(struct run *r, const struct node *n, char how)
 	if (n->at[0])
 		return word_set(r, n, name, text_span(&now));
 	r->flags = arena_span(r->arena, text_span(&now));
-	return run_cost(r, n, now.len * 4);
+	return script_cost(r, n, now.len * 4);
 }
 
 int
@@ -337,15 +337,15 @@ do_global(struct run *r, const struct node *n)
 		struct span *more;
 
 		if (!word_is_name(name) || span_has(name, '.'))
-			return run_error(r, n, "\"%.*s\" is not the name of a variable", SPAN_ARGS(span_first(name, 60)));
+			return script_error(r, n, "\"%.*s\" is not the name of a variable", SPAN_ARGS(span_first(name, 60)));
 		if (s->n_globals >= VARIABLES_MAX)
-			return run_error(r, n, "too many variables");
+			return script_error(r, n, "too many variables");
 		more = arena_alloc(r->arena, (s->n_globals + 1) * sizeof *more);
 		if (s->n_globals)
 			memcpy(more, s->globals, s->n_globals * sizeof *more);
 		s->globals = more;
 		s->globals[s->n_globals++] = name;
-		if (run_cost(r, n, s->n_globals * sizeof *more) < 0)
+		if (script_cost(r, n, s->n_globals * sizeof *more) < 0)
 			return -1;
 	}
 	return 0;
@@ -380,7 +380,7 @@ do_include(struct run *r, const struct node *n)
 		if (span_equal(r->once[i], n->included->key) && n->tags & TAG(ONCE))
 			return 0;
 	if (r->n_once >= INCLUDES_MAX)
-		return run_error(r, n, "too many scripts are included");
+		return script_error(r, n, "too many scripts are included");
 	more = arena_alloc(r->arena, (r->n_once + 1) * sizeof *more);
 	if (r->n_once)
 		memcpy(more, r->once, r->n_once * sizeof *more);
@@ -391,12 +391,12 @@ do_include(struct run *r, const struct node *n)
 }
 
 int
-run_test(struct run *r, const struct node *n, bool *answer)
+script_test(struct run *r, const struct node *n, bool *answer)
 {
-	if (run_cost(r, n, 0) < 0)
+	if (script_cost(r, n, 0) < 0)
 		return -1;
 	if (!n->verb)
-		return run_error(r, n, "unknown test \"%.*s\"", SPAN_ARGS(span_first(n->name, 60)));
+		return script_error(r, n, "unknown test \"%.*s\"", SPAN_ARGS(span_first(n->name, 60)));
 	return n->verb->test(r, n, answer);
 }
 
@@ -409,17 +409,17 @@ run_commands(struct run *r, const struct node *n)
 		bool is_if, answer = true;
 		int  got;
 
-		if (run_cost(r, n, 0) < 0)
+		if (script_cost(r, n, 0) < 0)
 			return -1;
 		if (!n->verb)
-			return run_error(r, n, "unknown command \"%.*s\"", SPAN_ARGS(span_first(n->name, 60)));
+			return script_error(r, n, "unknown command \"%.*s\"", SPAN_ARGS(span_first(n->name, 60)));
 		if (!n->has_block) {
 			got = n->verb->run(r, n);
 		} else {
 			is_if = span_is_nocase(n->name, "if");
 			if (!is_if && decided)
 				continue;
-			if (n->tests && run_test(r, n->tests, &answer) < 0)
+			if (n->tests && script_test(r, n->tests, &answer) < 0)
 				return -1;
 			decided = answer;
 			got = answer ? run_commands(r, n->block) : 0;
@@ -483,6 +483,6 @@ sieve_run(struct arena *arena, const struct sieve_script *const *scripts, size_t
 
 		more.actions = out->count + 1;         /* the keep always finds room */
 		r.limits = &more;
-		run_add(&r, NULL, SIEVE_KEEP)->flags = r.flags;
+		script_add(&r, NULL, SIEVE_KEEP)->flags = r.flags;
 	}
 }

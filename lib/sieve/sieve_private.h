@@ -123,13 +123,13 @@ struct run {
 	struct fault              *why;
 };
 
-int  run_error(struct run *, const struct node *, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int  script_error(struct run *, const struct node *, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Work was done, by so many bytes: -1 when it is too much. */
-int  run_cost(struct run *, const struct node *, size_t bytes);
-struct sieve_action *run_add(struct run *, const struct node *, enum sieve_action_kind);   /* NULL: too many */
-int  run_test(struct run *, const struct node *, bool *answer);
-void run_fields(struct run *);
-struct mime *run_mime(struct run *);
+int  script_cost(struct run *, const struct node *, size_t bytes);
+struct sieve_action *script_add(struct run *, const struct node *, enum sieve_action_kind);   /* NULL: too many */
+int  script_test(struct run *, const struct node *, bool *answer);
+void script_fields(struct run *);
+struct mime *script_mime(struct run *);
 
 /* words.c */
 struct span word_expand(struct run *, struct span);

@@ -104,7 +104,7 @@ set_zone(struct run *r, const struct node *n, struct date *d)
 		return 0;
 	d->zone = date_local(d->seconds).zone;
 	if (zone && !zone_parse(word_first(r, zone), &d->zone))
-		return run_error(r, n, "invalid zone \"%.*s\"", SPAN_ARGS(span_first(word_first(r, zone), 20)));
+		return script_error(r, n, "invalid zone \"%.*s\"", SPAN_ARGS(span_first(word_first(r, zone), 20)));
 	return 0;
 }
 
@@ -139,14 +139,14 @@ test_date(struct run *r, const struct node *n, bool *answer)
 	uint64_t               seen = 0, wanted = index ? index->number : 1;
 	struct date            d;
 
-	run_fields(r);
+	script_fields(r);
 	matching_start(&m, r, n, &n->at[2]->strings);
 	for (size_t i = 0; i < r->n_fields; i++) {
 		const struct head_field *f = &r->fields[n->tags & TAG(LAST) ? r->n_fields - 1 - i : i];
 
 		if (!span_equal_nocase(f->name, name) || ++seen != wanted)
 			continue;
-		if (run_cost(r, n, f->value.len) < 0 || (field_date(r, f->value, &d) && match_moment(&m, d, part) < 0))
+		if (script_cost(r, n, f->value.len) < 0 || (field_date(r, f->value, &d) && match_moment(&m, d, part) < 0))
 			return -1;
 		break;
 	}

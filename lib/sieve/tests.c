@@ -12,7 +12,7 @@ enum { FIELDS_MAX = 2000, FIELD_VALUE_MAX = 65536, BODY_MAX = 16 << 20 };
 /* The message. */
 
 void
-run_fields(struct run *r)
+script_fields(struct run *r)
 {
 	struct header_field f;
 	size_t              at = 0, room = 0;
@@ -35,7 +35,7 @@ run_fields(struct run *r)
 }
 
 struct mime *
-run_mime(struct run *r)
+script_mime(struct run *r)
 {
 	if (!r->mime)
 		r->mime = mime_parse(r->arena, r->host->message);
@@ -69,7 +69,7 @@ visit_fields(struct matching *m, const struct strings *names, visit_field *visit
 	const struct argument *index = node_tag(m->node, TAG_INDEX);
 	bool                   last = m->node->tags & TAG(LAST);
 
-	run_fields(r);
+	script_fields(r);
 	for (size_t k = 0; k < names->count; k++) {
 		struct span name = span_trim(word_expand(r, names->at[k]));
 		uint64_t    seen = 0;
@@ -86,7 +86,7 @@ visit_fields(struct matching *m, const struct strings *names, visit_field *visit
 			if (m->found)
 				return 0;
 		}
-		if (run_cost(r, m->node, r->n_fields * 4) < 0)
+		if (script_cost(r, m->node, r->n_fields * 4) < 0)
 			return -1;
 	}
 	return 0;
@@ -110,7 +110,7 @@ test_header(struct run *r, const struct node *n, bool *answer)
 int
 test_exists(struct run *r, const struct node *n, bool *answer)
 {
-	run_fields(r);
+	script_fields(r);
 	*answer = true;
 	for (size_t k = 0; k < n->at[0]->strings.count && *answer; k++) {
 		struct span name = word_expand(r, n->at[0]->strings.at[k]);
@@ -119,7 +119,7 @@ test_exists(struct run *r, const struct node *n, bool *answer)
 		for (size_t i = 0; i < r->n_fields && !found; i++)
 			found = span_equal_nocase(r->fields[i].name, name);
 		*answer = found;
-		if (run_cost(r, n, r->n_fields * 4) < 0)
+		if (script_cost(r, n, r->n_fields * 4) < 0)
 			return -1;
 	}
 	return 0;
@@ -160,7 +160,7 @@ address_value(struct matching *m, const struct head_field *f)
 	struct address_list list;
 	struct span         plain = header_unfolded(m->run->arena, f->value);
 
-	if (run_cost(m->run, m->node, plain.len * 4) < 0)
+	if (script_cost(m->run, m->node, plain.len * 4) < 0)
 		return -1;
 	address_list_parse(m->run->arena, plain, ADDRESS_LIST_LIMIT, &list);
 	for (size_t i = 0; i < list.count && !m->found; i++) {
@@ -225,7 +225,7 @@ match_part(struct matching *m, const struct mime *mime, const struct mime_part *
 {
 	autotext struct text out = {0};
 
-	if (run_cost(m->run, m->node, mime_body(mime, p).len * 4) < 0)
+	if (script_cost(m->run, m->node, mime_body(mime, p).len * 4) < 0)
 		return -1;
 	if (p->is_multipart) {
 		/* 5.2: only what stands before and behind its parts */
@@ -257,7 +257,7 @@ test_body(struct run *r, const struct node *n, bool *answer)
 
 		return matching_value(&m, body) < 0 ? -1 : matching_end(&m, answer);
 	}
-	mime = run_mime(r);
+	mime = script_mime(r);
 	for (struct mime_part *p = mime->root; p && !m.found; p = mime_next(p))
 		for (size_t i = 0; i < types->count; i++)
 			if (part_is_wanted(p, content ? word_expand(r, types->at[i]) : types->at[i])) {
@@ -291,7 +291,7 @@ test_false(struct run *r, const struct node *n, bool *answer)
 int
 test_not(struct run *r, const struct node *n, bool *answer)
 {
-	if (run_test(r, n->tests, answer) < 0)
+	if (script_test(r, n->tests, answer) < 0)
 		return -1;
 	*answer = !*answer;
 	return 0;
@@ -302,7 +302,7 @@ test_list(struct run *r, const struct node *n, bool until, bool *answer)
 {
 	*answer = !until;
 	for (const struct node *t = n->tests; t && *answer != until; t = t->next)
-		if (run_test(r, t, answer) < 0)
+		if (script_test(r, t, answer) < 0)
 			return -1;
 	return 0;
 }
@@ -333,7 +333,7 @@ test_size(struct run *r, const struct node *n, bool *answer)
 		at++;
 	}
 	*answer = over ? size > over->number : size < under->number;
-	return run_cost(r, n, message.len / 16);
+	return script_cost(r, n, message.len / 16);
 }
 
 int
@@ -399,7 +399,7 @@ test_mailboxexists(struct run *r, const struct node *n, bool *answer)
 	for (size_t i = 0; i < n->at[0]->strings.count && *answer; i++)
 		*answer = r->host->mailbox_exists &&
 			r->host->mailbox_exists(r->host->context, word_expand(r, n->at[0]->strings.at[i]));
-	return run_cost(r, n, 4096);
+	return script_cost(r, n, 4096);
 }
 
 int
@@ -423,7 +423,7 @@ test_duplicate(struct run *r, const struct node *n, bool *answer)
 	bool                   last = n->tags & TAG(LAST);
 
 	*answer = false;
-	run_fields(r);
+	script_fields(r);
 	if (unique)
 		id = word_first(r, unique);
 	for (size_t i = 0; !unique && i < r->n_fields && id.len == 0; i++)
@@ -440,7 +440,7 @@ test_duplicate(struct run *r, const struct node *n, bool *answer)
 	if (*answer && !last)
 		return 0;
 	if (r->result->n_marks >= r->limits->actions)
-		return run_error(r, n, "too many duplicate tests");
+		return script_error(r, n, "too many duplicate tests");
 	struct sieve_mark *more = arena_alloc(r->arena, (r->result->n_marks + 1) * sizeof *more);
 
 	if (r->result->n_marks)

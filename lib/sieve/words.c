@@ -66,10 +66,10 @@ word_set(struct run *r, const struct node *n, struct span name, struct span valu
 	struct variable *v;
 
 	if (span_has(name, '.'))
-		return run_error(r, n, "no variable can be set in the namespace of \"%.*s\"", SPAN_ARGS(name));
+		return script_error(r, n, "no variable can be set in the namespace of \"%.*s\"", SPAN_ARGS(name));
 	v = find(s, name);
 	if (!v && s->count >= VARIABLES_MAX)
-		return run_error(r, n, "too many variables");
+		return script_error(r, n, "too many variables");
 	if (!v) {
 		if (s->count == s->room) {
 			struct variable *more = arena_alloc(r->arena, (s->room = s->room ? s->room * 2 : 8) * sizeof *more);
@@ -88,7 +88,7 @@ word_set(struct run *r, const struct node *n, struct span name, struct span valu
 			value.len--;
 	}
 	v->value = arena_span(r->arena, value);
-	return run_cost(r, n, value.len + 64);
+	return script_cost(r, n, value.len + 64);
 }
 
 /* ${name} at the front of s: its length, or 0 (then it stands for itself: RFC 5229, 3). */

@@ -243,6 +243,15 @@ publish(struct maildir_delivery *d, const struct maildir_message *message,
 }
 
 int
+maildir_delivery_file(struct maildir_delivery *d, int *fd, struct fault *why)
+{
+	if (flush(d, why) < 0)
+		return -1;
+	*fd = d->file;
+	return 0;
+}
+
+int
 maildir_delivery_finish(struct maildir_delivery *d, const struct maildir_message *message,
 	struct maildir_delivered *done, struct fault *why)
 {

@@ -77,6 +77,9 @@ WAITS int maildir_delivery_finish(struct maildir_delivery *, const struct maildi
 	struct maildir_delivered *, struct fault *);
 void maildir_delivery_abort(struct maildir_delivery *);   /* NULL is fine */
 
+/* For filters: what was added so far, as a file; borrowed until finish or abort. */
+WAITS int maildir_delivery_file(struct maildir_delivery *, int *fd, struct fault *);
+
 /* For appending through IMAP: makes the file durable, tells its name in tmp/
  * and sizes, and leaves the publishing to the caller, who then frees d by abort
  * (which removes the file if it is still in tmp/). */

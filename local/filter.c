@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * filter.c - in the recipient's child: his Sieve scripts say where a message goes
+ *
+ * In this order: the scripts are read; the child is confined to the Maildir (and may read the
+ * directories that include looks in); only then is anything parsed.  The message is written to
+ * tmp/ as always, looked at there, and stored: into folders first, INBOX last, each with the name that
+ * tells a second try.  What is to be sent is reported after all is stored, and sent by the parent.
+ *
+ * A script in error keeps the message (RFC 5228, 2.10.6); a disk that is full, or a script that
+ * cannot be read just now, defers it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "config/site.h"
+#include "local/errand.h"
+#include "local/memory.h"
+#include "mail/charset.h"
+#include "mail/date.h"
+#include "mail/line.h"
+#include "service/sandbox.h"
+#include "service/service.h"
+#include "sieve/settings.h"
+#include "sieve/sieve.h"
+#include "store/folder.h"
+#include "store/maildir.h"
+#include "store/mutf7.h"
+#include "store/quota.h"
+#include "store/subscriptions.h"
+#include "store/tree.h"
+
+enum { SCRIPTS_MAX = 64, REASON_MAX = 500 };
+
+struct source { const char *name; struct span text; };
+
+struct filter {
+	struct worker           *worker;
+	const struct errand     *e;
+	struct maildir          *maildir;
+	struct arena            *arena;
+	struct sieve_user        user;
+	struct sieve_place       place;
+	const char              *global;          /* or NULL */
+	struct source            sources[SCRIPTS_MAX];
+	size_t                   n_sources;
+	struct maildir_delivery *spool;
+	struct span              message;         /* mapped */
+	struct memory           *memory;          /* what was answered, and seen */
+	struct text              done;            /* for the log */
+	struct text              trouble;         /* for the user's log */
+};
+
+/* Scripts, before the sandbox closes. */
+
+static int
+add_source(struct filter *f, const char *path, struct fault *why)
+{
+	autotext struct text text = {0};
+	int                  got = sieve_read(path, &text, why);
+
+	if (got != 0)
+		return got;
+	if (f->n_sources == SCRIPTS_MAX)
+		return fault_set(why, FAULT_INPUT, "more than %d scripts", SCRIPTS_MAX);
+	f->sources[f->n_sources++] = (struct source){arena_string(f->arena, span_of(path)), arena_span(f->arena, text_span(&text))};
+	return 0;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A directory: its *.sieve in the order of their names. */
+static int
+add_directory(struct filter *f, const char *path, struct fault *why)
+{
+	char          *names[SCRIPTS_MAX];
+	size_t         count = 0;
+	DIR           *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return fault_errno(why, "%s", path);
+	while ((entry = readdir(dir)) && count < SCRIPTS_MAX)
+		if (entry->d_name[0] != '.' && span_ends(span_of(entry->d_name), ".sieve"))
+			names[count++] = arena_format(f->arena, "%s/%s", path, entry->d_name);
+	closedir(dir);
+	qsort(names, count, sizeof *names, by_name);
+	for (size_t i = 0; i < count; i++)
+		if (add_source(f, names[i], why) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+expand(struct filter *f, struct span setting, const char **path, struct fault *why)
+{
+	autotext struct text out = {0};
+
+	if (sieve_expand(setting, &f->user, &out, why) < 0)
+		return -1;
+	*path = arena_string(f->arena, text_span(&out));
+	return 0;
+}
+
+static int
+add_configured(struct filter *f, const struct list *list, struct fault *why)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct span item = span_of(list->item[i]);
+		const char *path;
+		struct stat st;
+
+		if (span_starts(item, "file:"))
+			item = span_from(item, 5);
+		if (expand(f, item, &path, why) < 0)
+			return -1;
+		if (stat(path, &st) < 0)           /* Pigeonhole passes over what is not there */
+			continue;
+		if ((S_ISDIR(st.st_mode) ? add_directory(f, path, why) : add_source(f, path, why)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+read_scripts(struct filter *f, struct fault *why)
+{
+	const char *path;
+	int         got = 1;
+
+	if (sieve_place(&f->user, &f->place, why) < 0)
+		return -1;
+	if (!f->place.active.len)
+		return 0;
+	if (sieve_settings.global[0] && expand(f, span_of(sieve_settings.global), &f->global, why) < 0)
+		return -1;
+	if (add_configured(f, &sieve_settings.before, why) < 0 ||
+	    (got = add_source(f, text_string(&f->place.active), why)) < 0)
+		return -1;
+	if (got == 1 && sieve_settings.fallback[0] &&
+	    (expand(f, span_of(sieve_settings.fallback), &path, why) < 0 || add_source(f, path, why) < 0))
+		return -1;
+	return add_configured(f, &sieve_settings.after, why);
+}
+
+static int
+confine(struct filter *f, struct fault *why)
+{
+	const char    *reads[4] = {f->e->directory}, *const writes[] = {f->e->directory, NULL};
+	struct sandbox box = {.promises = MAY_READ | MAY_WRITE | MAY_WATCH, .reads = reads, .writes = writes};
+	size_t         n = 1;
+
+	if (f->place.directory.len && access(text_string(&f->place.directory), R_OK) == 0)
+		reads[n++] = text_string(&f->place.directory);
+	if (f->global && access(f->global, R_OK) == 0)
+		reads[n++] = f->global;
+	return sandbox_close(&box, why);
+}
+
+static int
+load_included(void *context, bool global, struct span name, struct text *out, struct fault *why)
+{
+	struct filter *f = context;
+	const char    *directory = global ? f->global : text_string(&f->place.directory);
+
+	if (!directory || !directory[0] || !sieve_name_valid(name))
+		return 1;
+	return sieve_read(arena_format(f->arena, "%s/%.*s.sieve", directory, SPAN_ARGS(name)), out, why);
+}
+
+/* What is wrong with a script: told to the user, and to the log. */
+static void
+complain(struct filter *f, const char *script, const char *what)
+{
+	autoframe struct frame told = {0};
+	const char            *slash = strrchr(script, '/');
+
+	text_add_format(&f->trouble, "%s: error: %.300s.\n", slash ? slash + 1 : script, what);
+	frame_start(&told, "warning");
+	frame_put_string(&told, "text", arena_format(f->arena, "sieve: user=<%s>: %.200s: %.300s", f->e->user, script, what));
+	worker_tell(f->worker, &told);
+}
+
+/* The message in tmp/. */
+
+static int
+add_to_spool(void *delivery, struct span s, struct fault *why)
+{
+	return maildir_delivery_add(delivery, s, why);
+}
+
+static int
+spool(struct filter *f, struct fault *why)
+{
+	struct line_unix lines;
+	struct stat      st;
+	int              fd;
+	void            *at;
+
+	line_unix_start(&lines, false);
+	if (maildir_delivery_start(f->maildir, "", &f->spool, why) < 0 ||
+	    errand_content(f->worker, f->e, &lines, add_to_spool, f->spool, why) < 0 ||
+	    maildir_delivery_file(f->spool, &fd, why) < 0)
+		return -1;
+	if (fstat(fd, &st) < 0)
+		return fault_errno(why, "stat");
+	f->message = SPAN_NONE;
+	if (st.st_size == 0)
+		return 0;
+	at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (at == MAP_FAILED)
+		return fault_errno(why, "map the message");
+	f->message = span_at(at, (size_t)st.st_size);
+	return 0;
+}
+
+/* A script's name of a mailbox to a storage name: "" is INBOX; levels by "." or "/". */
+static int
+folder_of(struct filter *f, struct span name, const char **folder, struct fault *why)
+{
+	autotext struct text dotted = {0}, encoded = {0};
+
+	if (span_is_nocase(name, "INBOX")) {
+		*folder = "";
+		return 0;
+	}
+	text_add(&dotted, name);
+	for (size_t i = 0; i < dotted.len; i++)
+		if (dotted.at[i] == '/')
+			dotted.at[i] = '.';
+	if (mutf7_encode(text_span(&dotted), &encoded, why) < 0)
+		return -1;
+	if (!maildir_folder_valid(text_span(&encoded)))
+		return fault_set(why, FAULT_INPUT, "invalid mailbox name '%.*s'", SPAN_ARGS(span_first(name, 100)));
+	*folder = arena_string(f->arena, text_span(&encoded));
+	return 0;
+}
+
+static bool
+mailbox_exists(void *context, struct span name)
+{
+	struct filter *f = context;
+	const char    *folder;
+
+	return folder_of(f, name, &folder, NULL) == 0 && tree_exists(f->maildir, folder);
+}
+
+static bool
+is_known(void *context, struct span key)
+{
+	return memory_has(((struct filter *)context)->memory, key);
+}
+
+static bool
+out_of_time(void *context)
+{
+	struct timespec t;
+
+	(void)context;
+	return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0 &&
+		t.tv_sec * 1000 + t.tv_nsec / 1000000 > sieve_settings.cpu_ms;
+}
+
+/* Stores. */
+
+static int
+set_flags(struct filter *f, const char *folder, struct span name, struct span flags, struct fault *why)
+{
+	static const struct { const char *name; unsigned flag; } known[] = {
+		{"\\Seen", MESSAGE_SEEN}, {"\\Answered", MESSAGE_ANSWERED}, {"\\Flagged", MESSAGE_FLAGGED},
+		{"\\Deleted", MESSAGE_DELETED}, {"\\Draft", MESSAGE_DRAFT},
+	};
+	struct folder     *open = NULL;
+	struct flag_change change = {.kind = FLAGS_ADD};
+	struct file_name   base;
+	struct span        word;
+	int                done = -1, number;
+
+	if (folder_open(f->maildir, folder, 0, &open, why) < 0)
+		return -1;
+	while (span_next(&flags, " ", &word)) {
+		bool is_system = false;
+
+		for (size_t i = 0; i < COUNT(known); i++)
+			if (span_is_nocase(word, known[i].name)) {
+				change.flags |= known[i].flag;
+				is_system = true;
+			}
+		if (!is_system && folder_keyword(open, word, true, &number, why) == 0 && number >= 0)
+			change.keywords |= 1ull << number;
+	}
+	file_name_parse(name, &base);
+	for (size_t i = open->count; i-- > 0 && done < 0;) {
+		uint32_t uid = open->messages[i].uid;
+
+		if (span_equal(message_base(&open->messages[i]), base.base))
+			done = folder_store(open, &uid, 1, &change, true, why);
+	}
+	folder_close(open);
+	return done < 0 ? done : 0;
+}
+
+static int
+store(struct filter *f, const char *folder, struct maildir_delivery *d, struct span flags, bool *duplicate, struct fault *why)
+{
+	struct maildir_message   message = {.queue_id = f->e->queue_id, .recipient = f->e->recipient,
+		.arrived = f->e->arrived, .first_try = f->e->first_try};
+	struct maildir_delivered done = {0};
+	struct fault             trouble = {0};
+
+	int64_t                  size = (int64_t)f->message.len;
+
+	if (quota_check(f->e->quota, f->maildir, folder, size, 1, size, QUOTA_DELIVERING, why) < 0) {
+		maildir_delivery_abort(d);
+		return -1;
+	}
+	if (maildir_delivery_finish(d, &message, &done, why) < 0)
+		return -1;
+	/* it is stored: flags that cannot be set are no reason to store it again */
+	if (flags.len && set_flags(f, folder, text_span(&done.name), flags, &trouble) < 0 && trouble.reason[0])
+		complain(f, "flags", fault_text(&trouble));
+	*duplicate = *duplicate || done.duplicate;
+	text_free(&done.name);
+	return 0;
+}
+
+static int
+copy_to_folder(struct filter *f, const char *folder, struct span flags, bool *duplicate, struct fault *why)
+{
+	struct maildir_delivery *d;
+
+	if (maildir_delivery_start(f->maildir, folder, &d, why) < 0)
+		return -1;
+	for (size_t at = 0; at < f->message.len; at += 65536)
+		if (maildir_delivery_add(d, span_first(span_from(f->message, at), 65536), why) < 0) {
+			maildir_delivery_abort(d);
+			return -1;
+		}
+	return store(f, folder, d, flags, duplicate, why);
+}
+
+/* 0 stored; 1 it cannot be stored there: into INBOX then; -1 not now */
+static int
+file_into(struct filter *f, const struct sieve_action *a, bool *duplicate, struct fault *why)
+{
+	const char *folder;
+	bool        found;
+
+	if (folder_of(f, a->target, &folder, why) < 0)
+		return 1;
+	if (!tree_exists(f->maildir, folder)) {
+		if (!a->create && !sieve_settings.autocreate) {
+			fault_set(why, FAULT_INPUT, "failed to store into mailbox '%.*s': Mailbox doesn't exist", SPAN_ARGS(a->target));
+			return 1;
+		}
+		if (maildir_folder_create(f->maildir, folder, why) < 0 && why->error != EEXIST)
+			return -1;
+		fault_clear(why);
+		if (sieve_settings.autosubscribe)
+			subscriptions_change(f->maildir, span_of(folder), true, &found, NULL);
+	}
+	if (copy_to_folder(f, folder, a->flags, duplicate, why) < 0)
+		return -1;
+	text_add_format(&f->done, "%sstored mail into mailbox '%.*s'", f->done.len ? ", " : "", SPAN_ARGS(span_first(a->target, 100)));
+	return 0;
+}
+
+/* Folders, then INBOX: 0, -1 not now. */
+static int
+store_all(struct filter *f, struct sieve_result *r, const char *script, bool *duplicate, struct fault *why)
+{
+	struct span keep_flags = SPAN_NONE;
+	bool        keep = false;
+
+	for (size_t i = 0; i < r->count; i++) {
+		const struct sieve_action *a = &r->actions[i];
+		bool                       inbox = a->kind == SIEVE_FILEINTO && span_is(a->target, "INBOX");
+		int                        got = 0;
+
+		if (a->kind == SIEVE_KEEP || inbox) {
+			keep = true;
+			keep_flags = a->flags;
+		} else if (a->kind == SIEVE_FILEINTO) {
+			got = file_into(f, a, duplicate, why);
+		}
+		if (got < 0)
+			return -1;
+		if (got == 1) {
+			complain(f, script, fault_text(why));
+			fault_clear(why);
+			keep = true;
+		}
+	}
+	if (!keep)
+		return 0;
+	if (store(f, "", take(f->spool), keep_flags, duplicate, why) < 0)
+		return -1;
+	if (f->done.len)
+		text_add_string(&f->done, ", stored mail into mailbox 'INBOX'");
+	return 0;
+}
+
+/* What is to be sent, for the parent. */
+
+static void
+tell_answer(struct filter *f, const struct sieve_host *host, const struct sieve_action *a)
+{
+	autoframe struct frame told = {0};
+	autotext struct text   content = {0}, key = {0};
+	const char            *reason;
+
+	if (!sieve_vacation_answer(host, a->vacation, &content, &key, &reason) || content.len > OUTGOING_CONTENT_MAX)
+		return;
+	/* remembered first: rather no answer than two (RFC 5230, 4.2) */
+	if (memory_has(f->memory, text_span(&key)) || memory_add(f->memory, text_span(&key), a->vacation->seconds, NULL) < 0)
+		return;
+	frame_start(&told, "answer");
+	frame_put(&told, "content", text_span(&content));
+	worker_tell(f->worker, &told);
+	text_add_format(&f->done, "%ssent vacation response", f->done.len ? ", " : "");
+}
+
+static void
+tell_all(struct filter *f, const struct sieve_host *host, const struct sieve_result *r, struct outcome *o)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		const struct sieve_action *a = &r->actions[i];
+
+		if (a->kind == SIEVE_VACATION) {
+			tell_answer(f, host, a);
+		} else if (a->kind == SIEVE_REDIRECT) {
+			autoframe struct frame told = {0};
+
+			frame_start(&told, "redirect");
+			frame_put(&told, "address", a->target);
+			worker_tell(f->worker, &told);
+			text_add_format(&f->done, "%sforwarded to <%.*s>", f->done.len ? ", " : "", SPAN_ARGS(a->target));
+		} else if (a->kind == SIEVE_REJECT) {
+			char *reason = arena_string(f->arena, span_first(span_trim(a->target), REASON_MAX));
+
+			for (char *p = reason; *p; p++)
+				if ((unsigned char)*p < ' ' || *p == 127)
+					*p = ' ';
+			outcome_set(o, DELIVER_BOUNCED, "5.7.1", "Rejected by recipient: %s", reason);
+		}
+	}
+	for (size_t i = 0; i < r->n_marks; i++)
+		memory_add(f->memory, r->marks[i].key, r->marks[i].seconds, NULL);
+}
+
+static void
+tell_trouble(struct filter *f)
+{
+	autoframe struct frame told = {0};
+
+	if (!f->trouble.len)
+		return;
+	frame_start(&told, "user_log");
+	frame_put(&told, "text", span_first(text_span(&f->trouble), 2000));
+	worker_tell(f->worker, &told);
+}
+
+/* The whole. */
+
+void
+filter_prepare(void)
+{
+	if (!sieve_settings.location[0])
+		return;
+	charset_prepare();
+	date_local(0);                 /* the zone is read once */
+}
+
+static int
+compile(struct filter *f, const struct sieve_limits *limits, struct sieve_script **scripts, size_t *count, struct fault *why)
+{
+	const struct sieve_loader loader = {f, load_included};
+
+	for (size_t i = 0; i < f->n_sources; i++) {
+		if (sieve_compile(f->arena, f->sources[i].text, f->sources[i].name, &loader, limits, &scripts[*count], why) == 0) {
+			++*count;
+			continue;
+		}
+		if (why->class == FAULT_SYSTEM || why->class == FAULT_TIME)
+			return -1;
+		complain(f, f->sources[i].name, fault_text(why));
+		fault_clear(why);
+		break;                         /* what follows it would not have run either: the message is kept */
+	}
+	return 0;
+}
+
+static int
+run(struct filter *f, struct outcome *o, struct fault *why)
+{
+	struct sieve_script *scripts[SCRIPTS_MAX];
+	struct sieve_limits  limits;
+	struct sieve_result  result;
+	size_t               count = 0;
+	bool                 duplicate = false;
+
+	sieve_settings_limits(&limits);
+	if (spool(f, why) < 0 || compile(f, &limits, scripts, &count, why) < 0)
+		return -1;
+	memory_open(maildir_root(f->maildir), &f->memory);
+	const struct sieve_host host = {.context = f, .message = f->message, .sender = f->e->sender,
+		.recipient = f->e->recipient, .original = f->e->original, .auth = f->e->auth,
+		.delimiters = span_of(site.recipient_delimiter), .host_name = site.myhostname, .domain = site.mydomain,
+		.now = clock_wall() / 1000000, .mailbox_exists = mailbox_exists, .is_known = is_known, .out_of_time = out_of_time};
+
+	sieve_run(f->arena, (const struct sieve_script *const *)scripts, count, &limits, &host, &result);
+	if (result.failed)
+		complain(f, result.failed, fault_text(&result.why));
+	if (store_all(f, &result, count ? f->sources[count - 1].name : "script", &duplicate, why) < 0)
+		return -1;
+	if (result.count == 0)
+		text_add_string(&f->done, "marked message to be discarded if not explicitly delivered (discard action)");
+	outcome_set(o, DELIVER_SENT, "2.0.0", "%s", f->e->done);
+	tell_all(f, &host, &result, o);
+	if (o->action == DELIVER_SENT)
+		outcome_set(o, DELIVER_SENT, "2.0.0", "%s%s%s", f->done.len ? "sieve: " : f->e->done,
+			text_string(&f->done), duplicate ? ", possible duplicate" : "");
+	return 0;
+}
+
+int
+filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct outcome *o)
+{
+	autofree struct filter *f = mem_alloc(sizeof *f);
+	struct fault            why = {0};
+	int                     done;
+
+	*f = (struct filter){.worker = w, .e = e, .maildir = m, .arena = arena_new(),
+		.user = {span_of(e->user), span_of(e->home)}};
+	done = read_scripts(f, &why);
+	if (done == 0 && f->n_sources == 0) {
+		arena_free(f->arena);
+		sieve_place_free(&f->place);
+		return 1;
+	}
+	if (done < 0 || confine(f, &why) < 0 || run(f, o, &why) < 0)
+		outcome_of_fault(o, &why, arena_format(f->arena, "maildir delivery failed: %s", e->shown));
+	tell_trouble(f);
+	maildir_delivery_abort(f->spool);
+	memory_close(f->memory);
+	if (f->message.len)
+		munmap((void *)(uintptr_t)f->message.at, f->message.len);
+	sieve_place_free(&f->place);
+	text_free(&f->done);
+	text_free(&f->trouble);
+	arena_free(f->arena);
+	return 0;
+}
+
+/* The user's log, by a child of its own: the one that delivered was confined to the Maildir. */
+
+struct log_job { const struct errand *e; struct span lines; };
+enum { LOG_MS = 60000, LOG_MAX = 100 * 1024 };
+
+static void
+write_log(struct worker *w, void *context)
+{
+	const struct log_job *job = context;
+	struct sieve_user     user = {span_of(job->e->user), span_of(job->e->home)};
+	struct sieve_place    place = {0};
+	autotext struct text  path = {0}, out = {0}, old = {0};
+	struct span           rest = job->lines, line;
+	struct stat           st;
+	time_t                now = time(NULL);
+	struct tm             tm;
+	char                  date[64] = "";
+
+	(void)w;
+	if (sieve_place(&user, &place, NULL) < 0 || !place.active.len)
+		return;
+	if (sieve_settings.user_log[0] ? sieve_expand(span_of(sieve_settings.user_log), &user, &path, NULL) < 0
+	                               : (text_add_format(&path, "%s.log", text_string(&place.active)), 0))
+		return;
+	localtime_r(&now, &tm);
+	strftime(date, sizeof date, "%b %d %H:%M:%S", &tm);
+	while (rest.len) {
+		span_split(&rest, '\n', &line);
+		text_add_format(&out, "sieve: info: %s: %.*s\n", date, SPAN_ARGS(line));
+	}
+	text_add_format(&old, "%s.0", text_string(&path));
+	if (stat(text_string(&path), &st) == 0 && st.st_size > LOG_MAX)
+		rename(text_string(&path), text_string(&old));
+	autoclose int fd = open(text_string(&path), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		file_write(fd, text_span(&out), NULL);
+	sieve_place_free(&place);
+}
+
+static int
+hear_nothing(void *context, struct frame *f, struct fault *why)
+{
+	(void)context;
+	(void)f;
+	return fault_set(why, FAULT_INPUT, "malformed report");
+}
+
+void
+filter_log(const struct errand *e, struct span lines)
+{
+	struct log_job          context = {e, lines};
+	const struct worker_job job = {.who = &e->who, .work = write_log, .hear = hear_nothing, .context = &context, .limit_ms = LOG_MS};
+	struct fault            why = {0};
+
+	if (worker_run(&job, &why) < 0)
+		log_warning("sieve: log of %s: %s", e->user, fault_text(&why));
+}

@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""sieve.py - users' Sieve scripts in local and virtual delivery, with real children
+
+What a script files, forwards, answers and refuses; what becomes of mail whose script is broken or hostile.
+"""
+import glob, os, sys
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from agents import *
+
+t = Tap()
+MESSAGE = (b"From: Sender <s@x.example>\r\nTo: alice@example.com\r\nSubject: hello\r\nMessage-ID: <1@x.example>\r\n\r\nline\r\n")
+USERS = {"alice": 5001, "bob": 5002, "carol": 5003}
+serial = 0
+
+
+def qid():
+    global serial
+    serial += 1
+    return f"4Xyz{serial:04d}z1"
+
+
+def own(s, user, path):
+    st = os.stat(s.home(user))
+    os.lchown(path, st.st_uid, st.st_gid)
+
+
+def script(s, user, text, name="main"):
+    d = s.home(user, "sieve")
+    if not os.path.isdir(d):
+        os.mkdir(d)
+        own(s, user, d)
+    s.write(user, f"sieve/{name}.sieve", text)
+    link = s.home(user, ".dovecot.sieve")
+    if name == "main" and not os.path.lexists(link):
+        os.symlink("sieve/main.sieve", link)
+        own(s, user, link)
+
+
+def stored(s, user, folder="", where="new"):
+    return sorted(glob.glob(s.home(user, f"Maildir/{'.' + folder + '/' if folder else ''}{where}/*")))
+
+
+def body(paths):
+    return [open(p, "rb").read() for p in paths]
+
+
+with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_period = 0\n", USERS) as s:
+    queue = FakeCleanup(s)
+    s.start("local/local", "local")
+
+    script(s, "alice", 'require ["fileinto", "mailbox", "imap4flags", "envelope", "subaddress"];\n'
+           'if envelope :detail "to" "lists" { fileinto :create :flags ["\\\\Seen", "$Work"] "Lists.Work"; }\n'
+           'elsif header :contains "subject" "spam" { discard; }\n'
+           'elsif header :contains "subject" "nowhere" { fileinto "Nowhere"; }\n')
+    got = s.one("local", "alice@example.com", MESSAGE, queue_id=qid())
+    t.same(got, ("sent", "2.0.0", "delivered to maildir"), "implicit keep")
+    t.same(len(stored(s, "alice")), 1, "is in INBOX")
+    first = qid()
+    got = s.one("local", "alice+lists@example.com", MESSAGE, queue_id=first)
+    t.same(got, ("sent", "2.0.0", "sieve: stored mail into mailbox 'Lists.Work'"), "fileinto :create")
+    files = stored(s, "alice", "Lists.Work", "cur")
+    t.same([f.rsplit(":", 1)[-1] for f in files], ["2,Sa"], "with \\Seen and a keyword")
+    t.ok(b"$Work" in open(s.home("alice", "Maildir/.Lists.Work/dovecot-keywords"), "rb").read(), "that has its name")
+    t.ok(b"\nSubject: hello\n" in body(files)[0] and b"Delivered-To: alice+lists@example.com\n" in body(files)[0], "and the content")
+    t.same(len(stored(s, "alice")), 1, "INBOX has no more")
+    t.same(os.stat(files[0]).st_uid, os.stat(s.home("alice")).st_uid, "it belongs to the recipient")
+    got = s.one("local", "alice+lists@example.com", MESSAGE, queue_id=first)
+    t.ok(got[0] == "sent" and "duplicate" in got[2], "a second try finds it", got)
+    t.same(len(stored(s, "alice", "Lists.Work", "cur") + stored(s, "alice", "Lists.Work")), 1, "and stores nothing")
+    got = s.one("local", "alice@example.com", MESSAGE.replace(b"hello", b"spam"), queue_id=qid())
+    t.ok(got[0] == "sent" and "discard" in got[2], "discard", got)
+    t.same(len(stored(s, "alice")), 1, "stores nothing")
+    got = s.one("local", "alice@example.com", MESSAGE.replace(b"hello", b"nowhere"), queue_id=qid())
+    t.ok(got[0] == "sent" and len(stored(s, "alice")) == 2, "a mailbox that is not there: INBOX", got)
+    log = open(s.home("alice", ".dovecot.sieve.log")).read()
+    t.ok("Nowhere" in log and "doesn't exist" in log, "and the user's log says why", log)
+    t.same(os.stat(s.home("alice", ".dovecot.sieve.log")).st_uid, os.stat(s.home("alice")).st_uid, "which is his")
+    t.same(glob.glob(s.home("alice", "Maildir/tmp/*")), [], "nothing is left in tmp/")
+
+    # broken and hostile scripts keep the mail
+    for name, text in (("a syntax error", "keep"), ("an unknown extension", 'require "nonsense";'),
+                       ("bytes", "\x01\x02\x03"), ("deep nesting", "if not " * 5000 + "true {}"),
+                       ("a redirect to a list of addresses", 'redirect "a@b.example, c@d.example";'),
+                       ("too many redirects", "".join(f'redirect "x{i}@b.example";' for i in range(50))),
+                       ("an expensive expression", 'require ["regex","variables"]; set "a" "%s!"; if string :regex "${a}" "^(a+)+$" { discard; }' % ("a" * 3000)),
+                       ("an include of itself", 'require "include"; include "main";')):
+        script(s, "bob", text)
+        before = len(stored(s, "bob"))
+        got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())
+        t.ok(got[0] == "sent" and len(stored(s, "bob")) == before + 1, f"{name}: the message is kept", got)
+        t.ok(s.logged("warning", "sieve: user=<bob>"), f"{name}: and it is logged", s.logs[-3:])
+    t.same(queue.got, [], "none of them sent anything")
+    os.unlink(s.home("bob", ".dovecot.sieve"))
+    os.mkfifo(s.home("bob", ".dovecot.sieve"))
+    got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())
+    t.ok(got[0] in ("sent", "deferred"), "a FIFO as a script holds nothing up", got)
+    os.unlink(s.home("bob", ".dovecot.sieve"))
+    os.symlink("/etc/shadow", s.home("bob", ".dovecot.sieve"))
+    got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())
+    t.ok(not ROOT or got[0] == "deferred", "a script that the user may not read defers", got)
+    os.unlink(s.home("bob", ".dovecot.sieve"))
+
+    # redirect
+    script(s, "bob", 'redirect "friend@elsewhere.example"; redirect "other@elsewhere.example";')
+    q = qid()
+    got = s.one("local", "bob@example.com", MESSAGE, queue_id=q)
+    t.ok(got[0] == "sent" and "forwarded to <friend@elsewhere.example>" in got[2], "redirect", got)
+    t.same([m[:2] for m in queue.got], [("sender@elsewhere.example", ["friend@elsewhere.example", "other@elsewhere.example"])],
+           "one message, from the sender, to both")
+    sent = queue.got[0][2]
+    t.ok(b"\r\nDelivered-To: bob@example.com\r\n" in sent and b"\r\nX-Sieve-Redirected-From: bob@example.com\r\n" in sent
+         and sent.endswith(MESSAGE), "with the headers by which it is known again, then as it came", sent)
+    before = len(stored(s, "bob"))
+    got = s.one("local", "bob@example.com", sent, queue_id=qid())
+    t.same(got[:2], ("bounced", "5.4.6"), "one that comes back is a loop")
+    t.same(len(queue.got), 1, "and goes nowhere")
+    queue.refuse = "4.3.0"
+    got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())
+    t.same(got[:2], ("deferred", "4.3.0"), "a queue that does not take it defers the message")
+    queue.refuse = None
+    queue.got.clear()
+    script(s, "bob", 'require "copy"; redirect :copy "friend@elsewhere.example";')
+    before = len(stored(s, "bob"))
+    got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())
+    t.ok(got[0] == "sent" and len(stored(s, "bob")) == before + 1 and len(queue.got) == 1, "redirect :copy keeps one", got)
+    queue.got.clear()
+
+    # reject
+    script(s, "bob", 'require "reject"; reject text:\nGo away,\nplease.\n.\n;')
+    got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())
+    t.same(got, ("bounced", "5.7.1", "Rejected by recipient: Go away,  please."), "reject is a bounce of the queue")
+
+    # vacation
+    script(s, "carol", 'require "vacation"; vacation :days 7 :subject "Gone" "I am away.";')
+    mail = MESSAGE.replace(b"alice@", b"carol@")
+    got = s.one("local", "carol@example.com", mail, queue_id=qid())
+    t.ok(got[0] == "sent" and "vacation" in got[2] and len(stored(s, "carol")) == 1, "vacation keeps", got)
+    t.same([m[:2] for m in queue.got], [("", ["sender@elsewhere.example"])], "and answers, from nobody, to the sender")
+    answer = queue.got[0][2]
+    for line in (b"To: <sender@elsewhere.example>", b"From: carol@example.com", b"Subject: Gone", b"In-Reply-To: <1@x.example>",
+                 b"Auto-Submitted: auto-replied (vacation)"):
+        t.ok(b"\r\n" + line + b"\r\n" in answer, f"its {line.decode()}", answer)
+    t.ok(answer.count(b"Message-ID:") == 1 and answer.count(b"\r\nDate:") == 1 and answer.endswith(b"\r\n\r\nI am away.\r\n"), "and what it says", answer)
+    s.one("local", "carol@example.com", mail, queue_id=qid())
+    t.same(len(queue.got), 1, "the same sender is answered once")
+    s.one("local", "carol@example.com", mail, queue_id=qid(), sender="third@elsewhere.example")
+    t.same(len(queue.got), 2, "another one too")
+    for why, sender, more in (("the null sender", "", b""), ("a list", "x@y.example", b"List-Id: <l>\r\n"),
+                              ("a robot", "x2@y.example", b"Auto-Submitted: auto-generated\r\n"),
+                              ("an answer to itself", "x3@y.example", answer[:answer.index(b"\r\n\r\n") + 2]),
+                              ("a request address", "l-request@y.example", b"")):
+        s.one("local", "carol@example.com", more + mail, queue_id=qid(), sender=sender)
+        t.same(len(queue.got), 2, f"{why} is not answered")
+    queue.got.clear()
+    if ROOT:
+        t.same(os.stat(s.home("carol", "Maildir/postern-sieve-memory")).st_uid, 5003, "the memory is the user's")
+
+with Site("virtual_mailbox_base = $DIR/mail\nvirtual_mailbox_maps = inline:{ ann@v.example=ann/Maildir/, box@v.example=box }\n"
+          f"virtual_uid_maps = static:{5001 if ROOT else os.getuid()}\nvirtual_gid_maps = static:{5001 if ROOT else max(os.getgid(), 1)}\n"
+          "virtual_minimum_uid = 1\nsieve_before = $DIR/before.sieve\nlda_mailbox_autocreate = yes\nlda_mailbox_autosubscribe = yes\n", {}) as s:
+    os.makedirs(f"{s.dir}/mail/ann/sieve")
+    with open(f"{s.dir}/before.sieve", "w") as f:
+        f.write('require "fileinto"; if header "x-spam" "yes" { fileinto "Junk"; }')
+    with open(f"{s.dir}/mail/ann/.dovecot.sieve", "w") as f:
+        f.write('require ["fileinto", "include", "environment", "variables"]; include "more"; '
+                'if environment :matches "host" "*" { fileinto "H\u00e4user/${1}"; }')
+    with open(f"{s.dir}/mail/ann/sieve/more.sieve", "w") as f:
+        f.write('if header "subject" "x" { redirect "far@elsewhere.example"; stop; }')
+    for top, dirs, files in os.walk(f"{s.dir}/mail"):
+        for f in [top] + [f"{top}/{x}" for x in files]:
+            os.chown(f, 5001 if ROOT else -1, 5001 if ROOT else -1)
+    queue = FakeCleanup(s)
+    s.start("local/virtual", "virtual")
+    got = s.one("virtual", "ann@v.example", MESSAGE, queue_id=qid())
+    t.same(got[0], "sent", "virtual: a script beside Maildir")
+    t.same(len(glob.glob(f"{s.dir}/mail/ann/Maildir/.H&AOQ-user.mail&AC4-example&AC4-com/new/*") +
+               glob.glob(f"{s.dir}/mail/ann/Maildir/.H&AOQ-user.mail.example.com/new/*")), 1, "files in mUTF-7, and makes the mailbox")
+    t.ok("H&AOQ-user" in open(f"{s.dir}/mail/ann/Maildir/subscriptions").read(), "subscribed to")
+    s.one("virtual", "ann@v.example", b"X-Spam: yes\r\n" + MESSAGE, queue_id=qid())
+    t.same(len(glob.glob(f"{s.dir}/mail/ann/Maildir/.Junk/new/*")), 1, "sieve_before comes first")
+    got = s.one("virtual", "ann@v.example", MESSAGE.replace(b"hello", b"x"), queue_id=qid())
+    t.ok([m[:2] for m in queue.got] == [("sender@elsewhere.example", ["far@elsewhere.example"])], "include, redirect and stop", got, s.logs[-3:])
+    t.same(s.one("virtual", "box@v.example", MESSAGE, queue_id=qid())[0], "sent", "an mbox has no filter")
+t.end()
