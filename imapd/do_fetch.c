@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "acl.h"
 #include "content.h"
 #include "preview.h"
 #include "fetch_items.h"
@@ -609,7 +610,7 @@ do_fetch(struct imap_session *s)
 		return;
 	tell_vanished(s, &f);
 	narrow(s, &f, &positions, &count);
-	if (f.items.sets_seen && !s->folder->read_only && set_seen(s, positions, count, &seen) < 0) {
+	if (f.items.sets_seen && !s->folder->read_only && acl_may(s, ACL_WRITE_SEEN) && set_seen(s, positions, count, &seen) < 0) {
 		imap_finish_fault(s, "Fetch failed");
 		return;
 	}

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "acl.h"
 #include "imap_config.h"
 #include "metadata.h"
 #include "names.h"
@@ -83,7 +84,7 @@ struct listing {
 	struct attributes      attributes;
 	/* RFC 5258, 3: what is chosen, and what is told of it */
 	bool                   extended, only_subscribed, recursive, only_special;
-	bool                   tell_subscribed, tell_special;
+	bool                   tell_subscribed, tell_special, tell_rights;
 	unsigned               status;
 	const struct argument *metadata;
 };
@@ -179,6 +180,8 @@ tell_name(struct listing *l, const struct listed *x, bool with_children_subscrib
 	imap_say(l->session, "%s", "");
 	if (l->status && x->real && status_tell(l->session, name, x->folder, l->status) < 0)
 		fault_clear(&l->session->why); /* RFC 5819, 2: it is listed all the same */
+	if (l->tell_rights && x->real)
+		acl_tell_mine(l->session, name, x->folder);
 	if (l->metadata && x->real)
 		metadata_tell(l->session, &l->attributes, name, x->folder, l->metadata);
 }
@@ -283,6 +286,8 @@ parse_return(const struct argument *a, struct listing *l)
 	for (a = a->next->children; a; a = a->next) {
 		if (argument_is_atom(a, "SUBSCRIBED")) {
 			l->tell_subscribed = true;
+		} else if (argument_is_atom(a, "MYRIGHTS") && acl_is_on()) { /* RFC 8440 */
+			l->tell_rights = true;
 		} else if (argument_is_atom(a, "SPECIAL-USE")) {
 			l->tell_special = true;
 		} else if (argument_is_atom(a, "STATUS") && (l->status = status_items_parse(a->next))) {

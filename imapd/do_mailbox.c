@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "acl.h"
 #include "imap_config.h"
 #include "metadata.h"
 #include "names.h"
@@ -85,7 +86,8 @@ do_create(struct imap_session *s)
 		imap_finish(s, "NO [ALREADYEXISTS] INBOX is always there.");
 		return;
 	}
-	if (maildir_folder_create(s->maildir, folder, &s->why) < 0 || keep_use(s, folder, use) < 0)
+	if (maildir_folder_create(s->maildir, folder, &s->why) < 0
+		|| (acl_is_on() && acl_inherit(s->maildir, folder, &s->why) < 0) || keep_use(s, folder, use) < 0)
 		imap_finish_fault(s, "Create failed");
 	else if (imap_folder_guid(s, folder, guid)) /* RFC 8474, 4.1 */
 		imap_finish_synced(s, "OK [MAILBOXID (%s)] Create completed.", guid);

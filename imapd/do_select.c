@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "acl.h"
 #include "names.h"
 #include "session.h"
 
@@ -139,6 +140,11 @@ open_mailbox(struct imap_session *s, bool read_only)
 		imap_finish_fault(s, "Mailbox cannot be opened");
 		return;
 	}
+	if (acl_is_on() && !acl_may(s, ACL_WRITE) && !acl_may(s, ACL_WRITE_SEEN) && !acl_may(s, ACL_WRITE_DELETED)
+		&& !acl_may(s, ACL_EXPUNGE) && !acl_may(s, ACL_INSERT)) { /* RFC 4314, 5.2 */
+		read_only = true;
+		s->folder->read_only = true;
+	}
 	view_start(&s->view, s->folder, &s->manner);
 	tell_mailbox(s, folder);
 	resynchronize(s, &o);
@@ -173,7 +179,7 @@ do_close(struct imap_session *s)
 	size_t      before = s->folder->count;
 	const char *code = "";
 
-	if (!s->folder->read_only && folder_expunge(s->folder, NULL, 0, false, &s->why) < 0) {
+	if (!s->folder->read_only && acl_may(s, ACL_EXPUNGE) && folder_expunge(s->folder, NULL, 0, false, &s->why) < 0) {
 		imap_finish_fault(s, "Expunge failed"); /* it stays selected: nothing is hidden */
 		return;
 	}

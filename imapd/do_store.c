@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "acl.h"
 #include "flags.h"
 #include "names.h"
 #include "session.h"
@@ -193,8 +194,13 @@ do_store(struct imap_session *s)
 	uint32_t *uids = view_uids(&s->view, positions, count, s->arena);
 
 	change.modified = arena_alloc(s->arena, (count + 1) * sizeof *change.modified);
-	if (number_keywords(s, &named, &change) < 0
-		|| folder_store(s->folder, uids, count, &change, true, &s->why) < 0) {
+	if (number_keywords(s, &named, &change) < 0) {
+		imap_finish_fault(s, "Store failed");
+		return;
+	}
+	if (!acl_filter(s, &change))
+		return;
+	if (folder_store(s->folder, uids, count, &change, true, &s->why) < 0) {
 		imap_finish_fault(s, "Store failed");
 		return;
 	}

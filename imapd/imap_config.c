@@ -12,7 +12,7 @@
 struct imap_config imap_config = {
 	.mail_location = "maildir:%h/Maildir", .max_line_length = 65536, .max_message = 1 << 30,
 	.max_keyword_length = 50, .idle_notify_interval = 120000, .hibernate_timeout = 0, .timeout = 1800000,
-	.separator = ".", .prefix = "",
+	.separator = ".", .prefix = "", .acl = "",
 	.special_use = SPECIAL_USE,
 };
 
@@ -35,6 +35,8 @@ const struct param imap_params[] = {
 		"between the levels of a mailbox name: . or /"),
 	STRING  ("imap_namespace_prefix", &imap_config.prefix, "",
 		"before every name but INBOX; \"INBOX.\" shows names as Courier does"),
+	RAW     ("acl", &imap_config.acl, "",
+		"vfile: rights of dovecot-acl files bind and clients may change them (RFC 4314); own mailboxes only"),
 	RAW     ("imap_special_use", &imap_config.special_use, SPECIAL_USE,
 		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."),
 	QUOTA_ROWS,
@@ -65,6 +67,8 @@ imap_config_check(struct fault *why)
 		return fault_set(why, FAULT_INPUT, "imap_namespace_prefix must end in the separator");
 	if (quota_settings_check(&quota_settings, why) < 0)
 		return -1;
+	if (*imap_config.acl && strcmp(imap_config.acl, "vfile") != 0)
+		return fault_set(why, FAULT_INPUT, "acl = %s: only vfile is known here, without global lists", imap_config.acl);
 	while (span_next(&uses, " \t", &use)) {
 		ptrdiff_t at = span_find_last(use, '=');
 

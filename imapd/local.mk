@@ -3,6 +3,7 @@
 # imapd_stdio on standard input and output.
 noinst_LIBRARIES += imapd/libimapd.a
 imapd_libimapd_a_SOURCES = \
+	imapd/acl.h imapd/do_acl.c \
 	imapd/append_url.c imapd/append_url.h \
 	imapd/command.c imapd/command.h \
 	imapd/choose.c imapd/resync.c imapd/preview.c imapd/preview.h \

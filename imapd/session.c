@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "command.h"
@@ -53,6 +54,11 @@ static const struct verb {
 	{ "GETQUOTA",    "RFC 9208",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_getquota },
 	{ "GETQUOTAROOT", "RFC 9208", IMAP_AUTHENTICATED, false, false, 1, 1,    do_getquotaroot },
 	{ "SETQUOTA",    "RFC 9208",  IMAP_AUTHENTICATED, false, false, 2, 2,    do_setquota },
+	{ "SETACL",      "RFC 4314",  IMAP_AUTHENTICATED, false, false, 3, 3,    do_setacl },
+	{ "DELETEACL",   "RFC 4314",  IMAP_AUTHENTICATED, false, false, 2, 2,    do_deleteacl },
+	{ "GETACL",      "RFC 4314",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_getacl },
+	{ "LISTRIGHTS",  "RFC 4314",  IMAP_AUTHENTICATED, false, false, 2, 2,    do_listrights },
+	{ "MYRIGHTS",    "RFC 4314",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_myrights },
 	{ "COMPRESS",    "RFC 4978",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_compress },
 	{ "ESEARCH",     "RFC 7377",  IMAP_AUTHENTICATED, false, false, 1, 9999, do_esearch },
 	{ "APPEND",      "6.3.11",    IMAP_AUTHENTICATED, false, false, 1, 1,    do_append },
@@ -244,7 +250,7 @@ dispatch(struct imap_session *s)
 		imap_bad_arguments(s);
 	else if (s->manner.uidonly && v->may_be_uid && !c->uid && v->least > 0)
 		imap_finish(s, "BAD [UIDREQUIRED] Message numbers are not used any more.");
-	else
+	else if (acl_permits(s))
 		v->handle(s);
 }
 
@@ -316,6 +322,8 @@ void
 imap_add_capabilities(bool compressed, struct text *out)
 {
 	text_add_string(out, IMAP_CAPABILITIES);
+	if (acl_is_on())
+		text_add_string(out, " ACL RIGHTS=texk LIST-MYRIGHTS");
 	if (*quota_settings.root)
 		text_add_string(out, " QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE");
 	if (!compressed) /* RFC 4978, 3: announced until it is on */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/store/libstore.a
 lib_store_libstore_a_SOURCES = \
+	lib/store/acl.c lib/store/acl.h \
 	lib/store/attributes.c lib/store/attributes.h \
 	lib/store/courier.c lib/store/courier.h \
 	lib/store/delivery.c lib/store/maildir_private.h \

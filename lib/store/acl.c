@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * acl.c - dovecot-acl: read, judged, changed (RFC 4314)
+ */
+#include "store/acl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/dotlock.h"
+#include "store/small_file.h"
+
+enum { LOCK_WAIT_MS = 30000, LOCK_STALE_SECONDS = 120 };
+
+bool
+acl_letters_parse(struct span in, unsigned *rights)
+{
+	unsigned r = 0;
+
+	for (size_t i = 0; i < in.len; i++) {
+		const char *which = in.at[i] ? strchr(ACL_LETTERS, in.at[i]) : NULL;
+
+		if (which)
+			r |= 1u << (which - ACL_LETTERS);
+		else if (in.at[i] == 'c')
+			r |= ACL_CREATE | ACL_DELETE;
+		else if (in.at[i] == 'd')
+			r |= ACL_EXPUNGE | ACL_WRITE_DELETED;
+		else
+			return false;
+	}
+	*rights = r;
+	return true;
+}
+
+void
+acl_letters_add(unsigned rights, struct text *out)
+{
+	for (int i = 0; ACL_LETTERS[i]; i++)
+		if (rights & 1u << i)
+			text_add_byte(out, ACL_LETTERS[i]);
+}
+
+/* ------------------------------------------------------------ the file */
+
+static struct acl_entry *
+add_entry(struct acl *a, struct span id, bool negative)
+{
+	a->at = mem_grow(a->at, a->count + 1, sizeof *a->at);
+	a->at[a->count] = (struct acl_entry){.id = mem_span(id), .negative = negative};
+	return &a->at[a->count++];
+}
+
+static void
+take_line(struct acl *a, struct span line)
+{
+	struct span       id, letters = SPAN_NONE, words = SPAN_NONE;
+	struct acl_entry *e;
+	unsigned          rights;
+	bool              negative;
+
+	if (!line.len || line.at[0] == '#' || a->count == ACL_ENTRIES)
+		return;
+	if (line.at[0] == '"') {
+		line = span_from(line, 1);
+		if (!span_split(&line, '"', &id))
+			return;
+		line = span_trim(line);
+	} else {
+		span_split(&line, ' ', &id);
+	}
+	negative = id.len && id.at[0] == '-';
+	if (negative)
+		id = span_from(id, 1);
+	span_split(&line, ':', &letters);
+	words = line;
+	if (!id.len || span_has(id, '\0') || !acl_letters_parse(span_trim(letters), &rights))
+		return;
+	e = add_entry(a, id, negative);
+	e->rights = rights;
+	e->words = words.len ? mem_span(words) : NULL;
+}
+
+void
+acl_parse(struct span file, struct acl *out)
+{
+	struct span line;
+
+	*out = (struct acl){0};
+	while (span_next(&file, "\r\n", &line))
+		take_line(out, span_trim(line));
+}
+
+void
+acl_format(const struct acl *a, struct text *out)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const struct acl_entry *e = &a->at[i];
+		const char             *quote = strchr(e->id, ' ') ? "\"" : "";
+
+		text_add_format(out, "%s%s%s%s ", quote, e->negative ? "-" : "", e->id, quote);
+		acl_letters_add(e->rights, out);
+		if (e->words)
+			text_add_format(out, " :%s", e->words);
+		text_add_byte(out, '\n');
+	}
+}
+
+void
+acl_free(struct acl *a)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		free(a->at[i].id);
+		free(a->at[i].words);
+	}
+	free(a->at);
+	*a = (struct acl){0};
+}
+
+struct acl_entry *
+acl_find(const struct acl *a, struct span id, bool negative)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (span_is(id, a->at[i].id) && a->at[i].negative == negative)
+			return &a->at[i];
+	return NULL;
+}
+
+unsigned
+acl_rights(const struct acl *a, const char *user, bool owner)
+{
+	autofree char    *own = mem_format("user=%s", user);
+	const char *const ids[] = {"anyone", "authenticated", owner ? "owner" : NULL, own};
+	unsigned          rights = owner ? ACL_ALL : 0, less = 0;
+
+	for (size_t i = 0; i < COUNT(ids); i++) {
+		const struct acl_entry *more = ids[i] ? acl_find(a, span_of(ids[i]), false) : NULL;
+		const struct acl_entry *minus = ids[i] ? acl_find(a, span_of(ids[i]), true) : NULL;
+
+		if (more && !(owner && i < 2)) /* what anyone may does not bind the owner */
+			rights = more->rights;
+		if (minus && !(owner && i < 2))
+			less |= minus->rights;
+	}
+	rights &= ~less;
+	return owner ? rights | ACL_LOOKUP | ACL_ADMIN : rights;
+}
+
+static int
+read_in(int dir, struct acl *out, struct fault *why)
+{
+	autotext struct text body = {0};
+	struct fault         own = {0};
+
+	*out = (struct acl){0};
+	if (small_file_read(dir, ACL_FILE, ACL_FILE_MOST, &body, NULL, &own) < 0) {
+		if (own.error == ENOENT)
+			return 0;
+		if (why)
+			*why = own;
+		return -1;
+	}
+	acl_parse(text_span(&body), out);
+	return 0;
+}
+
+int
+acl_read(struct maildir *m, const char *folder, struct acl *out, struct fault *why)
+{
+	autoclose int dir = maildir_folder_open(m, folder, why);
+
+	return dir < 0 ? -1 : read_in(dir, out, why);
+}
+
+static int
+write_in(int dir, const struct acl *a, struct fault *why)
+{
+	autotext struct text body = {0};
+
+	acl_format(a, &body);
+	return small_file_replace(dir, ACL_FILE, ACL_FILE ".tmp", text_span(&body), 0, why);
+}
+
+int
+acl_change(struct maildir *m, const char *folder, struct span id, bool negative, char kind, unsigned rights,
+	struct fault *why)
+{
+	autoclose int     dir = maildir_folder_open(m, folder, why);
+	struct dotlock    lock = {0};
+	struct acl        a = {0};
+	struct acl_entry *e;
+	int               result = -1;
+
+	if (dir < 0 || dotlock_take(dir, ACL_FILE, LOCK_STALE_SECONDS, clock_after(LOCK_WAIT_MS), &lock, why) < 0)
+		return -1;
+	if (read_in(dir, &a, why) == 0) {
+		e = acl_find(&a, id, negative);
+		if (!e && a.count < ACL_ENTRIES)
+			e = add_entry(&a, id, negative);
+		if (!e) {
+			fault_set(why, FAULT_DENIED, "too many entries");
+		} else {
+			e->rights = kind == '+' ? e->rights | rights : kind == '-' ? e->rights & ~rights : rights;
+			if (!e->rights && !e->words) {
+				free(e->id);
+				*e = a.at[--a.count];
+			}
+			result = write_in(dir, &a, why);
+		}
+	}
+	acl_free(&a);
+	dotlock_release(&lock);
+	return result;
+}
+
+int
+acl_inherit(struct maildir *m, const char *folder, struct fault *why)
+{
+	const char   *dot = strrchr(folder, '.');
+	autofree char *parent = dot ? mem_span(span_at(folder, (size_t)(dot - folder))) : NULL;
+	struct acl    a = {0};
+	struct fault  own = {0};
+	int           result = 0;
+
+	if (!parent || acl_read(m, parent, &a, &own) < 0) /* INBOX's list is of INBOX alone */
+		return 0;
+	if (a.count) {
+		autoclose int dir = maildir_folder_open(m, folder, why);
+
+		result = dir < 0 ? -1 : write_in(dir, &a, why);
+	}
+	acl_free(&a);
+	return result;
+}
