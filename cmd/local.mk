@@ -7,10 +7,10 @@ TABLE_COMMAND = cmd/command.c cmd/command.h $(PAGES)
 TABLE_COMMAND_LIBS = lib/table/libtable.a $(LMDB_LIBS) $(PCRE2_LIBS) $(CONFIG_LIBS)
 
 sbin_PROGRAMS += cmd/postmap cmd/postalias
-cmd_postmap_SOURCES = cmd/postmap.c $(TABLE_COMMAND)
-cmd_postmap_LDADD = $(TABLE_COMMAND_LIBS)
+cmd_postmap_SOURCES = cmd/postmap.c cmd/remote_ask.c cmd/remote_ask.h $(TABLE_COMMAND)
+cmd_postmap_LDADD = lib/table/libtable.a lib/ipc/libipc.a $(TABLE_COMMAND_LIBS) $(FLOOR1_LIBS)
 cmd_postalias_SOURCES = $(cmd_postmap_SOURCES)
-cmd_postalias_LDADD = $(TABLE_COMMAND_LIBS)
+cmd_postalias_LDADD = $(cmd_postmap_LDADD)
 
 pkglibexec_PROGRAMS += cmd/tables
 cmd_tables_SOURCES = cmd/tables.c $(TABLE_COMMAND)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "cmd/command.h"
 #include "cmd/pages.h"
+#include "cmd/remote_ask.h"
 #include "config/line.h"
 #include "config/list.h"
 #include "config/site.h"
@@ -25,7 +26,7 @@
 struct request {
 	const char          *name;
 	struct built_options build;
-	const char          *query, *remove;
+	const char          *query, *remove, *directory;
 	bool                 increment, walk, headers, body;
 	char               **tables;
 	int                  n_tables;
@@ -54,7 +55,8 @@ is_built_type(const char *spec)
 {
 	struct span s = span_of(spec);
 
-	return span_starts(s, "hash:") || span_starts(s, "btree:") || span_starts(s, "lmdb:");
+	return span_starts(s, "hash:") || span_starts(s, "btree:") || span_starts(s, "lmdb:") || span_starts(s, "cdb:") ||
+	       span_starts(s, "dbm:") || span_starts(s, "sdbm:");
 }
 
 static void
@@ -164,6 +166,7 @@ query(const struct request *r)
 	bool           found = false;
 
 	table_ask_names(true);
+	remote_ask_use(r->tables, (size_t)r->n_tables, r->directory);
 	for (int i = 0; i < r->n_tables; i++)
 		tables[i] = open_table(r->tables[i]);
 	if (strcmp(r->query, "-") != 0)
@@ -340,6 +343,7 @@ main(int argc, char **argv)
 	if (r.n_tables == 0 || (r.query != NULL) + (r.remove != NULL) + r.increment + r.walk > 1)
 		usage(r.name);
 	main_cf_free(command_begin(r.name, directory, false));
+	r.directory = main_cf_directory(directory);
 	if (r.query)
 		return query(&r);
 	if (r.remove)

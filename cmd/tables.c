@@ -29,7 +29,7 @@ struct search {
 	bool            force, failed, print;
 };
 
-static const char *const types[] = {"hash:", "btree:", "lmdb:"};
+static const char *const types[] = {"hash:", "btree:", "lmdb:", "cdb:", "dbm:", "sdbm:"};
 
 /* The spec "hash:/x" when the word is one; proxy: in front does not matter. */
 static bool

@@ -39,10 +39,24 @@ guard_dialer_SOURCES = guard/dialer.c
 guard_dialer_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)
 
 pkglibexec_PROGRAMS += guard/proxymap
-guard_proxymap_SOURCES = guard/proxymap.c
-guard_proxymap_LDADD = $(SERVICE_LIBS) $(TABLE_LIBS)
-DIRECT_TESTS += t/system/proxymap.py t/system/proxied.py
-EXTRA_DIST += t/system/proxymap.py t/system/proxied.py
+guard_proxymap_SOURCES = guard/proxymap.c guard/remote.c guard/remote.h guard/remote_config.c guard/remote_memcache.c \
+	guard/remote_streams.c guard/remote_types.c guard/remote_words.c guard/remote_words.h
+if HAVE_LDAP
+guard_proxymap_SOURCES += guard/remote_ldap.c
+endif
+if HAVE_MYSQL
+guard_proxymap_SOURCES += guard/remote_mysql.c
+endif
+if HAVE_PGSQL
+guard_proxymap_SOURCES += guard/remote_pgsql.c
+endif
+if HAVE_SQLITE
+guard_proxymap_SOURCES += guard/remote_sqlite.c
+endif
+guard_proxymap_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(PGSQL_CFLAGS) $(SQLITE_CFLAGS)
+guard_proxymap_LDADD = $(SERVICE_LIBS) $(TABLE_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(PGSQL_LIBS) $(SQLITE_LIBS)
+DIRECT_TESTS += t/system/proxymap.py t/system/proxied.py t/system/remote_tables.py
+EXTRA_DIST += t/system/proxymap.py t/system/proxied.py t/system/remote_tables.py
 
 pkglibexec_PROGRAMS += guard/verify
 guard_verify_SOURCES = guard/verify.c guard/verify.h guard/verify_probe.c guard/verify_record.c
@@ -54,3 +68,11 @@ t_unit_guard_test_verify_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_guard_test_verify_LDADD = $(TABLE_LIBS) $(CHECK_LIBS)
 DIRECT_TESTS += t/system/verify.py
 EXTRA_DIST += t/system/verify.py
+UNIT_TESTS += t/unit/guard/test_remote_words
+t_unit_guard_test_remote_words_SOURCES = t/unit/guard/test_remote_words.c guard/remote_words.c
+t_unit_guard_test_remote_words_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_guard_test_remote_words_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_remote_words
+t_fuzz_fuzz_remote_words_SOURCES = t/fuzz/fuzz_remote_words.c guard/remote_words.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_remote_words_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_remote_words_LDADD = $(BASE_LIBS)

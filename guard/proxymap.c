@@ -3,7 +3,8 @@
  * proxymap.c - reads lookup tables for those who may not (lib/ipc/ask_table.h)
  *
  * Only tables that proxy_read_maps names with proxy: in front may be asked (by its default:
- * those of the usual parameters of main.cf); all are opened at start.  unix:passwd.byname
+ * those of the usual parameters of main.cf), and those that a server answers (remote.h), which
+ * nobody else can ask, wherever main.cf or master.cf names them; all are opened at start.  unix:passwd.byname
  * is asked of the system each time.  Writing (proxy_write_maps) does not exist here.
  */
 #include <stdlib.h>
@@ -11,7 +12,9 @@
 
 #include "base/log.h"
 #include "base/strmap.h"
+#include "config/master_cf.h"
 #include "config/site.h"
+#include "guard/remote.h"
 #include "ipc/ask_table.h"
 #include "service/service.h"
 #include "table/mentions.h"
@@ -22,16 +25,12 @@ static struct strmap *approved;
 static struct strmap *refused;       /* named, but could not be opened: owned reasons */
 
 static void
-approve(void *context, struct span word)
+open_approved(struct span word)
 {
 	autofree char *spec = NULL;
 	struct fault   why = {0};
 	struct table  *t;
 
-	(void)context;
-	if (!span_starts(word, "proxy:"))
-		return;
-	word = span_from(word, 6);
 	if (strmap_get(approved, word) || strmap_get(refused, word))
 		return;
 	spec = mem_span(word);
@@ -45,15 +44,39 @@ approve(void *context, struct span word)
 	strmap_put(refused, word, mem_string(fault_text(&why)));
 }
 
+static void
+approve(void *context, struct span word)
+{
+	(void)context;
+	if (span_starts(word, "proxy:"))
+		open_approved(span_from(word, 6));
+}
+
+/* mysql:x without proxy: in front of it: the configuration names it, and nobody else can ask. */
+static void
+approve_remote(void *context, struct span word)
+{
+	(void)context;
+	if (table_is_remote(word))
+		open_approved(word);
+}
+
 /* A table that cannot be opened stops those who ask for it, not everybody. */
 static int
 prepare(struct fault *why)
 {
+	struct faults     faults = {0};
+	struct master_cf *lines = master_cf_read(service->config_directory, service->main_cf, &faults);
+
 	(void)why;
 	approved = strmap_new();
 	refused = strmap_new();
 	table_ask_names(true);
+	table_use_modules(remote_types);
 	table_mentions_of(service->main_cf, "proxy_read_maps", approve, NULL);
+	table_mentions(service->main_cf, lines, NULL, approve_remote, NULL);
+	master_cf_free(lines);
+	faults_free(&faults);
 	return 0;
 }
 

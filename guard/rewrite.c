@@ -5,11 +5,13 @@
  * Asked by smtpd, cleanup, qmgr, local and the tools (ipc/ask_rewrite.h); the
  * answers are lib/route's.  When a table changes the process drains and is
  * replaced, so that an edit of transport_maps disturbs nobody.  It is of proxymap's role:
- * it opens proxy:x as x itself.
+ * it opens proxy:x as x itself, and asks proxymap only for what a server answers (mysql: and its like).
  */
 #include "ipc/ask_rewrite_server.h"
+#include "ipc/ask_table.h"
 #include "route/route.h"
 #include "service/service.h"
+#include "table/table.h"
 
 #include <unistd.h>
 
@@ -61,6 +63,7 @@ do_known(void *r, struct span sender, struct span address, struct route_known *k
 static int
 prepare(struct fault *why)
 {
+	table_use_remote(ask_table_find);
 	router = router_open(service_watch_table, why);
 	return router ? 0 : -1;
 }
@@ -75,6 +78,7 @@ serve(int fd, const struct listener *listener)
 	close(fd);
 }
 
+static const char *const asks[] = {"proxymap", NULL};
 static const char *const reads[] = {"/etc", NULL};
 
 static const struct service rewrite = {
@@ -82,7 +86,8 @@ static const struct service rewrite = {
 	.about    = "rewrites and resolves addresses",
 	.role     = ROLE_MAP,
 	.model    = SERVE_TASKS,
-	.promises = MAY_ACCEPT | MAY_NAME,
+	.asks     = asks,
+	.promises = MAY_ACCEPT | MAY_ASK | MAY_NAME,
 	.reads    = reads,
 	.params   = route_params,
 	.tasks    = "1000",

@@ -86,6 +86,7 @@ local_prepare(struct fault *why)
 
 	if (quota_settings_check(&quota_settings, why) < 0)
 		return -1;
+	table_use_remote(ask_table_find);
 	sandbox_prepare_mailbox();
 	filter_prepare();
 	agent_user_find(SPAN("no such user"), &(struct agent_user){0},

@@ -68,6 +68,7 @@ prepare(struct fault *why)
 	filter_prepare();
 	if (quota_settings_check(&quota_settings, why) < 0)
 		return -1;
+	table_use_remote(ask_table_find);
 	if (status_filter_open(&config.status_filter, "virtual_delivery_status_filter", why) < 0)
 		return -1;
 	/* As whom mail is delivered is read here, by root: proxymap only says where it goes. */

@@ -84,6 +84,7 @@ static int
 prepare(struct fault *why)
 {
 	table_use_proxy(ask_table_find);
+	table_use_remote(ask_table_find);
 	if (queue_open(site.queue_directory, &cleanup_queue, why) < 0)
 		return -1;
 	if (cleanup_strict_open(why) < 0)

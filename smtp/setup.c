@@ -180,6 +180,7 @@ client_prepare(struct fault *why)
 	uint16_t port;
 
 	table_use_proxy(ask_table_find);
+	table_use_remote(ask_table_find);
 	if (service_tls_prepare(why) < 0)
 		return -1;
 	net_ports_read();

@@ -51,6 +51,7 @@ static int
 prepare(struct fault *why)
 {
 	table_use_proxy(ask_table_find);
+	table_use_remote(ask_table_find);
 	return service_tls_prepare(why) < 0 ? -1 : settings_prepare(why);
 }
 

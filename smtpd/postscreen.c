@@ -307,6 +307,7 @@ prepare(struct fault *why)
 	int           outcome;
 
 	table_use_proxy(ask_table_find);
+	table_use_remote(ask_table_find);
 	make_access(&faults);
 	screen.mynetworks = make_match("mynetworks", &site.mynetworks, &faults);
 	screen.allowed_interfaces = make_match("postscreen_allowlist_interfaces", &screen.allow_interfaces, &faults);

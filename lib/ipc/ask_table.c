@@ -26,8 +26,7 @@ ask_table_find(const char *spec, struct span key, struct text *value, struct fau
 	}
 	frame_get(&f, "reason", &got);
 	if (frame_is(&f, "failed"))
-		return fault_set(why, FAULT_TIME, "proxy:%s: %.*s", spec,
-		                 SPAN_ARGS(span_first(got, 200)));
+		return fault_set(why, FAULT_TIME, "%.*s", SPAN_ARGS(span_first(got, 300)));      /* names the table */
 	return fault_set(why, FAULT_PEER, "proxy:%s: proxymap said something else", spec);
 }
 

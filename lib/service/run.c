@@ -182,11 +182,23 @@ add_paths(struct span words, const char *root, struct list *out)
 	}
 }
 
+static struct list more_reads;
+
+void
+service_may_read(const char *path)
+{
+	if (path && *path == '/')
+		list_add(&more_reads, span_of(path));
+}
+
 static const char *const *
-paths_of(const char *const *named, const char *root)
+paths_of(const char *const *named, const struct list *more, const char *root)
 {
 	struct list  out = {0};
 	const char **end;
+
+	for (size_t i = 0; more && i < more->count; i++)
+		list_add(&out, span_of(more->item[i]));
 
 	for (; named && *named; named++) {
 		autotext struct text value = {0};
@@ -210,7 +222,7 @@ close_in(void)
 	const char           *owner = role_owner(s->role);
 	struct identity       who = {0};
 	struct fault          why = {0};
-	struct sandbox        box = {s->promises, paths_of(s->reads, root), paths_of(s->writes, root)};
+	struct sandbox        box = {s->promises, paths_of(s->reads, &more_reads, root), paths_of(s->writes, NULL, root)};
 	autofree char        *ask = root && s->role != ROLE_MAIL
 		? mem_string("/")
 		: mem_format("%s/role/%s", root ? "" : site.queue_directory, role_directory(s->role));

@@ -24,7 +24,7 @@ int  sandbox_close(const struct sandbox *, struct fault *);
  * children calls sandbox_prepare_mailbox in its prepare(): the rules are then made once. */
 void sandbox_prepare_mailbox(void);
 int  sandbox_close_mailbox(const char *root, struct fault *);
-/* Before sandbox_close: MAY_DNS reaches TCP ports 53 and 853, and this one. */
+/* Before sandbox_close: MAY_DNS reaches TCP ports 53 and 853; it, and MAY_NAME, also this one. */
 void sandbox_allow_port(uint16_t port);
 
 #endif

@@ -114,12 +114,15 @@ allow_paths(int rules, const struct ruleset *r, const char *const *paths, uint64
 	return 0;
 }
 
-static uint16_t extra_ports[16];
+static uint16_t extra_ports[128];
 static size_t   n_extra_ports;
 
 void
 sandbox_allow_port(uint16_t port)
 {
+	for (size_t i = 0; i < n_extra_ports; i++)
+		if (extra_ports[i] == port)
+			return;
 	if (n_extra_ports < COUNT(extra_ports))
 		extra_ports[n_extra_ports++] = port;
 }
@@ -137,9 +140,9 @@ allow_port(int rules, uint16_t port, struct fault *why)
 static int
 allow_ports(int rules, const struct sandbox *s, const struct ruleset *r, struct fault *why)
 {
-	if (!(r->net & NET_CONNECT_TCP) || !(s->promises & MAY_DNS))
+	if (!(r->net & NET_CONNECT_TCP))
 		return 0;
-	if (allow_port(rules, 53, why) < 0 || allow_port(rules, 853, why) < 0)
+	if (s->promises & MAY_DNS && (allow_port(rules, 53, why) < 0 || allow_port(rules, 853, why) < 0))
 		return -1;
 	for (size_t i = 0; i < n_extra_ports; i++)
 		if (allow_port(rules, extra_ports[i], why) < 0)

@@ -145,5 +145,8 @@ int  service_session_count(void);
  * service_session_over() for it. False: the process serves one at a time and makes no threads; serve() is the session. */
 bool service_session_keep(void);
 void service_session_over(void);
+/* One more path below which the sandbox lets it read, with MAY_READ or MAY_NAME: before it closes. NULL
+ * and "" are fine. */
+void service_may_read(const char *path);
 
 #endif

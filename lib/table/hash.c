@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hash.c - hash: btree: lmdb: are all LMDB files, built from a text
+ * hash.c - hash: btree: lmdb: cdb: dbm: sdbm: are all LMDB files, built from a text
  *
  * What is missing or stale is built when it is opened, by whoever may; who may
  * not reads the text into memory, so that no command depends on the order in
@@ -112,3 +112,6 @@ close_hash(struct table *t)
 const struct table_type table_hash = {"hash", true, false, open_hash, find_hash, close_hash, NULL};
 const struct table_type table_btree = {"btree", true, false, open_hash, find_hash, close_hash, NULL};
 const struct table_type table_lmdb = {"lmdb", true, false, open_hash, find_hash, close_hash, NULL};
+const struct table_type table_cdb = {"cdb", true, false, open_hash, find_hash, close_hash, NULL};
+const struct table_type table_dbm = {"dbm", true, false, open_hash, find_hash, close_hash, NULL};
+const struct table_type table_sdbm = {"sdbm", true, false, open_hash, find_hash, close_hash, NULL};

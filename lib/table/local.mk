@@ -4,11 +4,13 @@ lib_table_libtable_a_SOURCES = \
 	lib/table/built.c lib/table/built.h \
 	lib/table/built_file.c lib/table/built_file.h \
 	lib/table/cache.c lib/table/cache.h \
+	lib/table/chance.c \
 	lib/table/cidr.c \
 	lib/table/hash.c \
 	lib/table/memory.c \
 	lib/table/mentions.c lib/table/mentions.h \
 	lib/table/pattern.c lib/table/pattern.h \
+	lib/table/remote.c \
 	lib/table/rules.c lib/table/rules.h \
 	lib/table/simple.c \
 	lib/table/source.c lib/table/source.h \

@@ -68,7 +68,8 @@ static bool
 is_pattern_spec(struct span spec)
 {
 	return span_starts(spec, "regexp:") || span_starts(spec, "pcre:") ||
-	       span_starts(spec, "cidr:");
+	       span_starts(spec, "cidr:") || span_starts(spec, "tcp:") || span_starts(spec, "socketmap:") ||
+	       span_starts(spec, "randmap:");
 }
 
 static int

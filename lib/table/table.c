@@ -15,15 +15,18 @@
 enum { TABLE_MAGIC = 0x7ab1e };
 
 static const struct table_type *const types[] = {
-	&table_hash, &table_btree, &table_lmdb, &table_texthash, &table_inline, &table_static,
+	&table_hash, &table_btree, &table_lmdb, &table_cdb, &table_dbm, &table_sdbm, &table_texthash, &table_inline, &table_static,
 	&table_cidr, &table_regexp, &table_pcre, &table_unix, &table_fail, &table_proxy,
-	&table_pipemap, &table_unionmap,
+	&table_pipemap, &table_unionmap, &table_randmap, &table_environ,
 };
 
 /* Types of Postfix that are not here: a clear word for each. */
-static const char *const missing[] = {
-	"mysql", "pgsql", "sqlite", "ldap", "mongodb", "memcache", "socketmap", "tcp", "nis", "nisplus", "netinfo",
-	"cdb", "dbm", "sdbm", "randmap", "environ", "internal", "sql",
+static const struct { const char *name, *why; } missing[] = {
+	{"nis", "NIS sends its answers unprotected and no system here has it: use unix: with nsswitch.conf, or a file"},
+	{"nisplus", "NIS+ has ended"},
+	{"netinfo", "NetInfo has ended"},
+	{"mongodb", "Postfix 3.7 has none either: socketmap: can ask a program of yours"},
+	{"internal", "a cache within one process is nobody's table"},
 };
 
 static const struct table_type *
@@ -32,13 +35,13 @@ type_of(struct span name)
 	for (size_t i = 0; i < COUNT(types); i++)
 		if (span_is(name, types[i]->name))
 			return types[i];
-	return NULL;
+	return table_remote_type(name);
 }
 
 const char *
 table_type_at(size_t index)
 {
-	return index < COUNT(types) ? types[index]->name : NULL;
+	return index < COUNT(types) ? types[index]->name : table_remote_at(index - COUNT(types));
 }
 
 /* Splits "type:name"; a bare name gets the default type. */
@@ -64,7 +67,7 @@ table_is_spec(struct span s)
 		return false;
 	s = span_first(s, (size_t)colon);
 	for (size_t i = 0; i < COUNT(missing); i++)
-		if (span_is(s, missing[i]))
+		if (span_is(s, missing[i].name))
 			return true;
 	return type_of(s) != NULL;
 }
@@ -81,10 +84,9 @@ table_open(const char *written, struct fault *why)
 	known = type_of(type);
 	if (!known || name.len == 0) {
 		for (size_t i = 0; !known && i < COUNT(missing); i++)
-			if (span_is(type, missing[i])) {
-				fault_set(why, FAULT_INPUT,
-				          "%.*s: table type \"%.*s\" is not supported here yet",
-				          SPAN_ARGS(span_first(spec, 200)), SPAN_ARGS(type));
+			if (span_is(type, missing[i].name)) {
+				fault_set(why, FAULT_INPUT, "%.*s: table type \"%.*s\" is not supported: %s",
+				          SPAN_ARGS(span_first(spec, 200)), SPAN_ARGS(type), missing[i].why);
 				return NULL;
 			}
 		fault_set(why, FAULT_INPUT, known
@@ -138,7 +140,7 @@ table_find(struct table *t, struct span key, struct text *value, struct fault *w
 	if (got == 0 && found.len > TABLE_VALUE_MAX)
 		got = fault_set(why, FAULT_INPUT, "a value of more than %d bytes", TABLE_VALUE_MAX);
 	if (got < 0)
-		return fault_prefix(why, "%s", t->spec);
+		return why && span_starts(span_of(why->reason), t->spec) ? -1 : fault_prefix(why, "%s", t->spec);
 	if (got == 0)
 		text_set(value, text_span(&found));
 	return got;

@@ -2,7 +2,7 @@
 /*
  * table.h - lookup tables: "type:name"
  *
- *   hash: btree: lmdb:   the text file `name`, built into an LMDB file (built.h says where)
+ *   hash: btree: lmdb: cdb: dbm: sdbm:   the text file `name`, built into an LMDB file (built.h says where)
  *   texthash:            the text file, read whole when opened
  *   inline:{k=v, {k=v}}  static:value  static:{a value}
  *   cidr:  regexp:  pcre:   patterns from top to bottom (postmap has the syntax)
@@ -12,10 +12,14 @@
  *   pipemap:{a,b}        the value of one is the key of the next
  *   unionmap:{a,b}       all values, joined by commas
  *
- * Other types of Postfix (mysql, pgsql, ldap, sqlite, socketmap, tcp, nis ...) are refused
- * by table_open with a fault that says so.
+ *   randmap:{a,b}        one of them, whatever the key
+ *   environ:             the environment
+ *   ldap: memcache: mysql: pgsql: socketmap: sqlite: tcp:   asked of proxymap, which alone has
+ *                        the clients (guard/remote.h), with or without proxy:
  *
- * A table is immutable and shared by all tasks; only proxy: WAITS.  Open every table before
+ * Other types of Postfix (nis ...) are refused by table_open with a fault that says why.
+ *
+ * A table is immutable and shared by all tasks; only proxy: and remote ones WAIT.  Open every table before
  * the sandbox closes; the open handle then needs no file.  A type-less spec has the type
  * $default_database_type.  Specs in main.cf may come in { }.
  *
@@ -67,6 +71,15 @@ const char *table_type_at(size_t index);
  */
 typedef int table_proxy_ask(const char *spec, struct span key, struct text *value, struct fault *);
 void table_use_proxy(table_proxy_ask *);
+
+/* Whom to ask for tables that a server answers: every program that opens tables, first of all. */
+void table_use_remote(table_proxy_ask *);
+
+/* proxymap alone: the modules that ask servers themselves; ended by NULL. */
+struct table_type;
+void table_use_modules(const struct table_type *const *);
+const char *table_remote_at(size_t index);          /* the names of those types that this build can ask */
+bool        table_is_remote(struct span spec);       /* "mysql:x"; not "ldap://host", not "proxy:mysql:x" */
 
 /* unix: asks getpwnam and getgrnam each time instead of a snapshot: for proxymap and
  * commands, which may.  Before tables are opened. */

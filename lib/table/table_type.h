@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * table_type.h - what each kind of table gives to table.c (inside lib/table)
+ * table_type.h - what each kind of table gives to table.c (inside lib/table, and for proxymap's modules)
  *
  * open fills `data`, and may set owner, held and stamp; find is called with a
  * key that is not empty, already folded when the type folds, and with an empty
@@ -37,9 +37,12 @@ struct table {
 	void                    *data;
 };
 
-extern const struct table_type table_hash, table_btree, table_lmdb, table_texthash, table_inline,
+extern const struct table_type table_hash, table_btree, table_lmdb, table_cdb, table_dbm, table_sdbm, table_texthash, table_inline,
 	table_static, table_cidr, table_regexp, table_pcre, table_unix, table_fail, table_proxy,
-	table_pipemap, table_unionmap;
+	table_pipemap, table_unionmap, table_randmap, table_environ;
+
+/* remote.c: the module of a type that a server answers, or who asks proxymap; NULL: no such type. */
+const struct table_type *table_remote_type(struct span name);
 
 /* Keeps fd (given) as what table_changed looks at, two at most; its owner becomes the
  * table's. */

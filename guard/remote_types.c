@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * remote_types.c - which tables of remote.h this build can ask
+ *
+ * Those without a library of theirs (configure --without-ldap ...) fail when they are asked, and say why.
+ */
+#include "guard/remote.h"
+
+#if !defined HAVE_LDAP || !defined HAVE_MYSQL || !defined HAVE_PGSQL || !defined HAVE_SQLITE
+static int
+open_absent(struct table *t, struct fault *why)
+{
+	return fault_set(why, FAULT_SYSTEM, "this build has no client library for %s tables (configure --with-%s)", t->type->name,
+	                 t->type->name);
+}
+#endif
+
+#define ABSENT(name) {name, true, false, open_absent, remote_find, remote_close, NULL}
+
+#ifdef HAVE_LDAP
+#define LDAP_TYPE &remote_ldap
+#else
+static const struct table_type no_ldap = ABSENT("ldap");
+#define LDAP_TYPE &no_ldap
+#endif
+#ifdef HAVE_MYSQL
+#define MYSQL_TYPE &remote_mysql
+#else
+static const struct table_type no_mysql = ABSENT("mysql");
+#define MYSQL_TYPE &no_mysql
+#endif
+#ifdef HAVE_PGSQL
+#define PGSQL_TYPE &remote_pgsql
+#else
+static const struct table_type no_pgsql = ABSENT("pgsql");
+#define PGSQL_TYPE &no_pgsql
+#endif
+#ifdef HAVE_SQLITE
+#define SQLITE_TYPE &remote_sqlite
+#else
+static const struct table_type no_sqlite = ABSENT("sqlite");
+#define SQLITE_TYPE &no_sqlite
+#endif
+
+const struct table_type *const remote_types[] = {
+	LDAP_TYPE, &remote_memcache, MYSQL_TYPE, PGSQL_TYPE, &remote_socketmap, SQLITE_TYPE, &remote_tcp, NULL,
+};
