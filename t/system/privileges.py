@@ -11,7 +11,7 @@ from instance import *
 
 t = Tap()
 port = free_port()
-with Instance(master=f"127.0.0.1:{port} inet n - n - - smtpd\n", programs={"smtpd": "t/system/echo"}) as i:
+with Instance(main="quota = maildir:User quota\n", master=f"127.0.0.1:{port} inet n - n - - smtpd\n", programs={"smtpd": "t/system/echo"}) as i:
     t.ok(i.start().returncode == 0, "start")
     confined = 0
     for name in sorted(os.listdir(i.dir + "/libexec")):
