@@ -122,8 +122,8 @@ tell_failure(const struct notice *n, char id[BOUNCE_ID_SIZE], struct fault *why)
 		if (list_has(&bounce_config.notify_classes, "2bounce"))
 			return to_postmaster(n, bounce_config.double_recipient, true,
 			                     "non-delivery", why);
-		log_info("%.*s: from=<>: undeliverable, and there is nobody to tell",
-		         SPAN_ARGS(n->queue_id));
+		log_debug("%.*s: from=<>: undeliverable, and there is nobody to tell",
+		          SPAN_ARGS(n->queue_id));
 		return 0;
 	}
 	if (to_sender(n, "non-delivery", id, why) < 0)

@@ -7,7 +7,7 @@ smtp_lmtp_SOURCES = smtp/lmtp.c $(SMTP_CLIENT)
 smtp_smtp_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a $(TABLE_LIBS)
 smtp_lmtp_LDADD = $(smtp_smtp_LDADD)
 DIRECT_TESTS += t/system/log_readers.py t/system/relay_client.py t/system/relay_dane.py t/system/relay_dialogue.py t/system/relay_dns.py t/system/relay_postfix.py t/system/relay_tls.py
-EXTRA_DIST += t/system/certificates.py t/system/fake_smtp.py t/system/log_readers.py t/system/relay_client.py t/system/relay_dane.py t/system/relay_dialogue.py t/system/relay_dns.py t/system/relay_postfix.py t/system/relay_tls.py
+EXTRA_DIST += t/system/certificates.py t/system/fake_smtp.py t/system/grok.py t/system/log_readers.py t/system/relay_client.py t/system/relay_dane.py t/system/relay_dialogue.py t/system/relay_dns.py t/system/relay_postfix.py t/system/relay_tls.py
 
 SMTP_PARTS_LIBS = $(SERVICE_LIBS) lib/queue/libqueue.a $(TABLE_LIBS)
 UNIT_TESTS += t/unit/smtp/test_hosts
