@@ -15,7 +15,7 @@
 const struct page pages[] = {
 	{.name = "postern", .section = "1", .about = "starts, stops and checks the mail system",
 	 .form = {"[-c config_dir] [-v] start | start-fg | stop | abort | reload | status | check | flush | "
-	          "logrotate | version"},
+	          "logrotate | version | drain | set-permissions | upgrade-configuration"},
 	 .description = "Whether the system runs is what the lock on pid/master.pid in queue_directory says.",
 	 .option = {DIRECTORY_OPTION, VERBOSE_OPTION,
 	            {"start", "checks the configuration, starts master(8), waits until it is ready"},
@@ -27,7 +27,10 @@ const struct page pages[] = {
 	            {"check", "tells all errors and warnings of the configuration, and starts nothing"},
 	            {"flush", "tries all deferred mail now"},
 	            {"logrotate", "renames maillog_file, compresses it, and has a new one opened"},
-	            {"version", "prints the version"}},
+	            {"version", "prints the version"},
+	            {"drain", "as stop, without waiting for the end"},
+	            {"set-permissions", "makes postdrop(1) and postqueue(1) set-gid; all else is set at start"},
+	            {"upgrade-configuration", "there is nothing to upgrade, and it says so"}},
 	 .exit = {{"0", "done; status: it runs"}, {"1", "failed, and said why; status: it does not run"}},
 	 .see = "master(8), postconf(1), postern-main.cf(5), master.cf(5)"},
 	{.name = "postfix", .section = "1", .same = "postern"},
@@ -54,7 +57,7 @@ const struct page pages[] = {
 	 .form = {"-l [-ai:g:]", "-p [-a] [-i name] [-g group] command ...", "-x [-a] [-i name] [-g group] command ...",
 	          "-e init", "-e create -I name [-G group] [parameter=value ...]",
 	          "-e import [-I name] [-G group] config_directory=/path",
-	          "-e enable | disable | deport -i name", "-e assign -i name [-I name] [-G group]"},
+	          "-e enable | disable | deport | destroy -i name", "-e assign -i name [-I name] [-G group]"},
 	 .description = "The primary instance is the one of the built-in configuration directory, or of MAIL_CONFIG; its "
 	                "multi_instance_directories names the others.",
 	 .option = {{"-i name", "the instance of that name; - is the primary one"},

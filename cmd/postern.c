@@ -3,19 +3,22 @@
  * postern.c - postern(8), also called postfix: start and stop the mail system
  *
  *   postern [-c DIR] [-v] start | start-fg | stop | abort | reload | status |
- *                         check | flush | logrotate | version
+ *                         check | flush | logrotate | version | drain | set-permissions |
+ *                         upgrade-configuration
  *
  * Whether the system runs is what the lock on pid/master.pid says, never its
  * content alone.  The lines are the ones that Postfix's postfix-script writes.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +29,7 @@
 #include "cmd/command.h"
 #include "cmd/known.h"
 #include "cmd/pages.h"
+#include "config/list.h"
 #include "config/site.h"
 
 enum { STOP_MS = 40000, DYING_MS = 1000, LOOK_MS = 50, TELL_FD = 3 };
@@ -336,11 +340,88 @@ do_version(void)
 	return 0;
 }
 
+/* As stop, but nobody waits for the end. */
+static int
+do_drain(void)
+{
+	long pid = running();
+
+	if (!pid)
+		log_fatal("the Postfix mail system is not running");
+	log_info("stopping the Postfix mail system");
+	return kill((pid_t)pid, SIGTERM) < 0 ? 1 : 0;
+}
+
+/* Owners and modes of the queue are master's work at each start; the commands that are set-gid nobody else sets. */
+static int
+do_set_permissions(void)
+{
+	static const char *const commands[] = {"postdrop", "postqueue"};
+	struct group            *group = getgrnam(site.setgid_group);
+
+	if (geteuid() != 0)
+		log_fatal("set-permissions is for the superuser");
+	if (!group)
+		log_fatal("setgid_group = %s: there is no such group", site.setgid_group);
+	for (size_t i = 0; i < COUNT(commands); i++) {
+		autofree char *path = mem_format("%s/%s", site.command_directory, commands[i]);
+
+		if (chown(path, 0, group->gr_gid) < 0 || chmod(path, 02755) < 0)
+			log_fatal("%s: %s", path, strerror(errno));
+	}
+	return 0;
+}
+
+static int
+do_upgrade_configuration(void)
+{
+	log_info("upgrade-configuration: nothing to do: services that master.cf does not have are supplied at start");
+	return 0;
+}
+
+static int
+do_tls(void)
+{
+	log_fatal("postfix tls is not here: make a key and a certificate with openssl, and name them by smtpd_tls_chain_files");
+}
+
+static int
+do_post_install(void)
+{
+	log_fatal("post-install is not here: make install, or the package, puts files in their places");
+}
+
 static const struct { const char *word; int (*act)(void); } actions[] = {
 	{"start", do_start}, {"start-fg", do_start_fg}, {"stop", do_stop},
 	{"abort", do_abort}, {"reload", do_reload}, {"status", do_status}, {"check", do_check},
 	{"flush", do_flush}, {"logrotate", do_logrotate}, {"version", do_version},
+	{"drain", do_drain}, {"quick-stop", do_stop}, {"quick-start", do_start},
+	{"set-permissions", do_set_permissions}, {"upgrade-configuration", do_upgrade_configuration},
+	{"tls", do_tls}, {"post-install", do_post_install},
 };
+
+/* multi_instance_wrapper: a command for all instances, unless one was named by -c or MAIL_CONFIG. */
+static void
+become_wrapper(char **words)
+{
+	const char  *wrapper = main_cf_string(cf, "multi_instance_wrapper");
+	struct list  argv = {0};
+	struct span  rest = span_of(wrapper), word;
+	size_t       n = 0;
+
+	while (span_next(&rest, " \t\r\n", &word))
+		list_add(&argv, word);
+	if (argv.count == 0)
+		return;
+	for (; *words; words++)
+		list_add(&argv, span_of(*words));
+	char **line = mem_array(argv.count + 1, sizeof *line);
+
+	for (; n < argv.count; n++)
+		line[n] = (char *)(uintptr_t)argv.item[n];
+	execvp(line[0], line);
+	log_fatal("multi_instance_wrapper %s: %s", line[0], strerror(errno));
+}
 
 static int
 usage(void)
@@ -362,14 +443,20 @@ main(int argc, char **argv)
 		case 'D': break;
 		default: return usage();
 		}
-	if (optind + 1 != argc)
+	if (optind >= argc)
 		return usage();
+	bool alone = directory || getenv("MAIL_CONFIG");
+
 	directory = main_cf_directory(directory);
 	setenv("MAIL_CONFIG", directory, 1);
 	cf = site_load(directory, &faults);
 	main_cf_know(cf, known_params);
 	log_verbose(verbose);
 	open_log();
+	if (!alone)
+		become_wrapper(argv + optind);
+	if (optind + 1 != argc && strcmp(argv[optind], "tls") != 0 && strcmp(argv[optind], "set-permissions") != 0)
+		return usage();
 	for (size_t i = 0; i < COUNT(actions); i++)
 		if (strcmp(actions[i].word, argv[optind]) == 0) {
 			bool reads_on = actions[i].act == do_check || actions[i].act == do_start ||

@@ -5,7 +5,7 @@
  *   postmulti -l [selection]                     lists them
  *   postmulti -p [selection] command ...         postern's command for each; start only what is enabled
  *   postmulti -x [selection] command ...         any command, with MAIL_CONFIG set for each
- *   postmulti -e init | enable | disable | assign | import | deport | create   changes one (-i name)
+ *   postmulti -e init | enable | disable | assign | import | deport | create | destroy   changes one (-i name)
  *
  * Selection: -i name ("-": the primary), -g group, -a all.  multi_instance_directories of the primary
  * main.cf names the others.
@@ -21,17 +21,14 @@
 #include "base/log.h"
 #include "cmd/known.h"
 #include "cmd/pages.h"
+#include "cmd/postmulti.h"
 #include "config/site.h"
-
-struct instance {
-	const char *directory, *name, *group;
-	bool        enabled;
-};
 
 static struct {
 	struct instance *one;
 	size_t           count;
 	const char      *command_directory;
+	struct main_cf  *primary;
 } all;
 
 static struct {
@@ -54,6 +51,8 @@ add_instance(const char *directory)
 		main_cf_know(cf, *t);
 	i.name = main_cf_string(cf, "multi_instance_name");
 	i.group = main_cf_string(cf, "multi_instance_group");
+	i.queue_directory = main_cf_string(cf, "queue_directory");
+	i.data_directory = main_cf_string(cf, "data_directory");
 	i.enabled = all.count == 0 || strcasecmp(main_cf_string(cf, "multi_instance_enable"), "yes") == 0;
 	all.one = mem_grow(all.one, all.count + 1, sizeof *all.one);
 	all.one[all.count++] = i;
@@ -66,6 +65,7 @@ read_all(void)
 	struct main_cf *cf = add_instance(main_cf_directory(NULL));
 	struct span     rest = span_of(main_cf_string(cf, "multi_instance_directories")), word;
 
+	all.primary = cf;
 	all.command_directory = main_cf_string(cf, "command_directory");
 	while (span_next(&rest, ", \t\r\n", &word)) {
 		autofree char *directory = mem_span(word);
@@ -101,17 +101,15 @@ run(const struct instance *i, char **words)
 	return pid < 0 ? 1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* postmulti_start_commands and its kin, of the primary instance. */
 static bool
 names_command(const char *parameter, const char *command)
 {
-	for (const struct param *p = known_params; p->name; p++)
-		if (strcmp(p->name, parameter) == 0) {
-			struct span rest = span_of(p->fallback), word;
+	struct span rest = span_of(main_cf_string(all.primary, parameter)), word;
 
-			while (span_next(&rest, " ", &word))
-				if (span_is(word, command))
-					return true;
-		}
+	while (span_next(&rest, ", \t\r\n", &word))
+		if (span_is(word, command))
+			return true;
 	return false;
 }
 
@@ -286,6 +284,17 @@ create(char **words)
 	return 0;
 }
 
+static void
+destroy(struct instance *i)
+{
+	for (size_t k = 0; k < all.count; k++)
+		if (&all.one[k] != i && (strcmp(all.one[k].queue_directory, i->queue_directory) == 0 ||
+		                         strcmp(all.one[k].data_directory, i->data_directory) == 0))
+			log_fatal("%s shares queue_directory or data_directory with %s", i->directory, all.one[k].directory);
+	instance_destroy(i);
+	set_directories(NULL, i->directory);
+}
+
 static int
 import(char **words)
 {
@@ -316,7 +325,7 @@ edit(const char *action, char **words)
 	else if (strcmp(action, "deport") == 0)
 		set_directories(NULL, the_one()->directory);
 	else if (strcmp(action, "destroy") == 0)
-		log_fatal("destroy removes mail: this command does not do it; use -e deport, then remove the directories yourself");
+		destroy(the_one());
 	else
 		log_fatal("-e %s: none of init create import enable disable assign deport destroy", action);
 	return 0;

@@ -39,7 +39,22 @@ with Instance(only=("postlogd",)) as i:
     r = multi("-e", "assign", "-i", "postfix-two", "-I", "postfix-three", "-G", "-")
     t.ok(rows()[1][:2] == ["postfix-three", "-"], "assign", rows(), r.stderr)
     r = multi("-e", "destroy", "-i", "postfix-three")
-    t.ok(r.returncode and os.path.exists(two), "destroy is refused", r.stderr)
+    t.ok(r.returncode and os.path.exists(two + "/main.cf"), "destroy of what is enabled is refused", r.stderr)
     r = multi("-e", "deport", "-i", "postfix-three")
     t.ok(r.returncode == 0 and len(rows()) == 1 and os.path.exists(two), "deport: it is no longer listed, and its files stay", r.stderr)
+    r = multi("-e", "import", f"config_directory={two}")
+    multi("-e", "disable", "-i", "postfix-three")
+    with open(i.dir + "/queue2/hold/4XYZ", "w") as f:
+        f.write("x")
+    r = multi("-e", "destroy", "-i", "postfix-three")
+    t.ok(r.returncode and "queue is not empty" in r.stderr and os.path.exists(two + "/main.cf"), "destroy with mail is refused", r.stderr)
+    os.unlink(i.dir + "/queue2/hold/4XYZ")
+    r = multi("-e", "destroy", "-i", "postfix-three")
+    t.ok(r.returncode == 0 and not os.path.exists(two) and not os.path.exists(i.dir + "/queue2") and not os.path.exists(i.dir + "/data2") and len(rows()) == 1,
+         "destroy", r.stderr, os.listdir(i.dir))
+    # multi_instance_wrapper and the lists of commands
+    with open(i.dir + "/etc/main.cf", "a") as f:
+        f.write("multi_instance_wrapper = /bin/echo wrapped $config_directory\npostmulti_control_commands = reload flush status\n")
+    r = subprocess.run([i.dir + "/sbin/postern", "status"], capture_output=True, text=True, timeout=60, env=dict(os.environ, MAIL_CONFIG=i.dir + "/etc"))
+    t.ok("wrapped" not in r.stdout, "with MAIL_CONFIG it is this instance alone", r.stdout, r.stderr)
 t.end()
