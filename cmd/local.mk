@@ -47,7 +47,7 @@ cmd_postconf_LDADD = $(TABLE_COMMAND_LIBS) $(OPENSSL_LIBS)
 
 # Local mail and the queue
 sbin_PROGRAMS += cmd/postdrop
-cmd_postdrop_SOURCES = cmd/postdrop.c cmd/setgid.c cmd/setgid.h $(TABLE_COMMAND)
+cmd_postdrop_SOURCES = cmd/postdrop.c cmd/sender_login.c cmd/sender_login.h cmd/setgid.c cmd/setgid.h $(TABLE_COMMAND)
 cmd_postdrop_LDADD = lib/queue/libqueue.a $(TABLE_COMMAND_LIBS)
 sbin_PROGRAMS += cmd/sendmail
 cmd_sendmail_SOURCES = cmd/sendmail.c cmd/sendmail.h cmd/sendmail_enqueue.c cmd/sendmail_options.c cmd/command.c cmd/command.h $(PAGES)
@@ -80,8 +80,8 @@ installed-programs:
 	@echo $(sbin_PROGRAMS) $(pkglibexec_PROGRAMS)
 DIRECT_TESTS += t/system/manual.sh
 EXTRA_DIST += t/system/manual.sh
-DIRECT_TESTS += t/system/states.py t/system/postconf_compat.py
-EXTRA_DIST += t/system/states.py t/system/postconf_compat.py
+DIRECT_TESTS += t/system/scripts.py t/system/states.py t/system/postconf_compat.py
+EXTRA_DIST += t/system/scripts.py t/system/states.py t/system/postconf_compat.py
 sbin_PROGRAMS += cmd/qshape
 cmd_qshape_SOURCES = cmd/qshape.c cmd/queue_view.c cmd/queue_view.h $(PAGES)
 cmd_qshape_LDADD = $(QUEUE_COMMAND_LIBS)

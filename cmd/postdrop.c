@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "cmd/command.h"
 #include "cmd/pages.h"
+#include "cmd/sender_login.h"
 #include "cmd/setgid.h"
 #include "config/site.h"
 #include "queue/maildrop.h"
@@ -63,7 +64,7 @@ exit_quietly(struct maildrop_file *f)
 
 /* Copies record by record: what does not fit the grammar never reaches the file whole. */
 static int
-copy_records(struct maildrop_file *f, struct fault *why)
+copy_records(struct maildrop_file *f, struct main_cf *cf, struct fault *why)
 {
 	struct maildrop_reader r = {.fd = 0};
 	autotext struct text   out = {0};
@@ -78,6 +79,10 @@ copy_records(struct maildrop_file *f, struct fault *why)
 		    envelope > ENVELOPE_MAX) {
 			maildrop_reader_free(&r);
 			return fault_set(why, FAULT_DENIED, "message file too big");
+		}
+		if (type == 'S' && sender_login_check(cf, value, why) < 0) {
+			maildrop_reader_free(&r);
+			return -1;
 		}
 		maildrop_put(&out, type, value);
 		if (out.len >= MAILDROP_RECORD_MAX) {
@@ -106,7 +111,7 @@ exit_status(const struct fault *why)
 }
 
 static int
-drop(struct fault *why)
+drop(struct main_cf *cf, struct fault *why)
 {
 	autofree char       *path = mem_format("%s/maildrop", site.queue_directory);
 	autofree char       *pickup = mem_format("%s/public/pickup", site.queue_directory);
@@ -119,7 +124,7 @@ drop(struct fault *why)
 	dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (maildrop_create(dir < 0 ? AT_FDCWD : dir, &f, why) < 0)
 		return -1;
-	if (copy_records(&f, why) < 0 || maildrop_commit(&f, why) < 0) {
+	if (copy_records(&f, cf, why) < 0 || maildrop_commit(&f, why) < 0) {
 		maildrop_abandon(&f);
 		return -1;
 	}
@@ -134,6 +139,7 @@ main(int argc, char **argv)
 	char         user[64];
 	struct fault why = {0};
 	int          letter;
+	struct main_cf *cf;
 
 	setgid_clean();
 	opterr = 0;
@@ -144,11 +150,11 @@ main(int argc, char **argv)
 			fprintf(stderr, "%s\n", page_usage("postdrop"));
 			return EX_USAGE;
 		}
-	setgid_begin("postdrop", directory);
+	cf = setgid_begin("postdrop", directory);
 	if (!user_is_allowed(&site.authorized_submit_users, user))
 		command_fatal(EX_NOPERM, "User %s(%ld) is not allowed to submit mail", user,
 		              (long)getuid());
-	if (drop(&why) < 0)
+	if (drop(cf, &why) < 0)
 		command_fatal(exit_status(&why), "%s(%ld): %s", user, (long)getuid(),
 		              fault_text(&why));
 	return EX_OK;

@@ -145,6 +145,17 @@ keep_three_descriptors(void)
 		close(fd);
 }
 
+static int
+fix_of(const char *word)
+{
+	static const char *const words[] = {"always", "strict", "never"};
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (strcasecmp(word, words[i]) == 0)
+			return (int)i;
+	command_fatal(EX_USAGE, "bad value: sendmail_fix_line_endings = %s", word);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -166,6 +177,7 @@ main(int argc, char **argv)
 	if (s.extract && s.mode != MODE_ENQUEUE)
 		command_fatal(EX_USAGE, "-t can be used only in delivery mode");
 	cf = command_begin("sendmail", s.config, false);
+	s.fix_line_endings = fix_of(main_cf_string(cf, "sendmail_fix_line_endings"));
 	switch (s.mode) {
 	case MODE_ENQUEUE:    return enqueue(&s);
 	case MODE_NEWALIASES: make_aliases(&s, cf); break;

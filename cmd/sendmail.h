@@ -11,6 +11,8 @@
 
 enum sendmail_mode { MODE_ENQUEUE, MODE_NEWALIASES, MODE_MAILQ, MODE_DAEMON, MODE_STANDALONE, MODE_FLUSH, MODE_IGNORE };
 
+enum sendmail_fix { FIX_ALWAYS, FIX_STRICT, FIX_NEVER };      /* sendmail_fix_line_endings */
+
 struct sendmail {
 	enum sendmail_mode mode;
 	const char *config;                 /* -C */
@@ -19,6 +21,7 @@ struct sendmail {
 	int         notify;
 	bool        extract, ignore_dots, smtputf8, verify, trace;
 	const char *flush_site, *flush_id;
+	int         fix_line_endings;       /* enum sendmail_fix */
 	struct list aliases;                /* -oA */
 	char      **recipients;             /* what is left of argv */
 	int         n_recipients;

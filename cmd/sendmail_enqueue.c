@@ -28,6 +28,8 @@ struct input {
 	struct text raw;        /* read, not given yet */
 	size_t      used;
 	bool        over;
+	int         fix;        /* enum sendmail_fix */
+	bool        begun;      /* the first line was seen */
 };
 
 struct enqueue {
@@ -41,6 +43,19 @@ struct enqueue {
 	size_t                 rcpts;
 };
 
+/* CRLF is taken as LF always, never, or (strict) when the first line has it: then it is the file's own. */
+static void
+fix_end(struct input *in, struct span *line)
+{
+	bool crlf = line->len && line->at[line->len - 1] == '\r';
+
+	if (!in->begun && in->fix == FIX_STRICT && !crlf)
+		in->fix = FIX_NEVER;
+	in->begun = true;
+	if (crlf && in->fix != FIX_NEVER)
+		line->len--;
+}
+
 /* Standard input's next line without its end (LF or CRLF); false at the end. Long lines come whole. */
 static bool
 next_line(struct input *in, struct span *line)
@@ -53,8 +68,7 @@ next_line(struct input *in, struct span *line)
 		if (end >= 0 || (in->over && rest.len)) {
 			*line = end >= 0 ? span_first(rest, (size_t)end) : rest;
 			in->used += end >= 0 ? (size_t)end + 1 : rest.len;
-			if (line->len && line->at[line->len - 1] == '\r')
-				line->len--;
+			fix_end(in, line);
 			return true;
 		}
 		if (in->over)
@@ -268,7 +282,7 @@ put_content(struct enqueue *e, struct span s)
 int
 sendmail_enqueue(const struct sendmail *asked, int in, int out)
 {
-	struct enqueue       e = {.asked = asked, .arena = arena_new(), .in.fd = in, .fd = out};
+	struct enqueue       e = {.asked = asked, .arena = arena_new(), .in = {.fd = in, .fix = asked->fix_line_endings}, .fd = out};
 	autotext struct text header = {0}, rcpts = {0}, portion = {0};
 	struct passwd       *who = getpwuid(getuid());
 	bool                 more;

@@ -18,7 +18,7 @@ OURS = os.path.abspath(f"{BUILD}/cmd/postconf")
 # values that are ours by intent: paths, users, identity, and the defaults of ARCHITECTURE.md
 KNOWN = re.compile("^(mail_version|mail_release_date|process_id|process_id_directory|.*_directory|mail_owner|setgid_group|"
                    "smtpd_forbid_bare_newline|smtpd_forbid_unauth_pipelining|enable_long_queue_ids|.*_path|"
-                   r"alias_maps|.*_tls_(mandatory_)?protocols|default_database_type|myhostname|mydomain|mynetworks)\b")
+                   r"alias_maps|.*_tls_(mandatory_)?protocols|default_database_type|myhostname|mydomain|mynetworks|debugger_command)\b")
 QUERIES = ["-n", "-nf", "-nh", "-nH", "-nx", "-M", "-Mf", "-F", "-P", "-Ph", "-PH", "-FH", "-M smtp/inet", "-M */unix", "-F smtp/inet",
            "-F */*/command", "-P */*/smtpd_milters", "myorigin", "-h myorigin", "-d myorigin", "-dh mydestination", "-x mydestination",
            "-o myorigin=other.example myorigin", "-C builtin -d alias_maps", "-C user", "-C user -n", "-C service -n", "-C all -n", "-f smtpd_relay_restrictions",
@@ -145,5 +145,6 @@ for path, _, files in sorted(os.walk(others))[int(os.environ.get("POSTERN_CONFIG
     if "main.cf" in files:
         master = f"{path}/master.cf" if "master.cf" in files else None
         main = open(f"{path}/main.cf", errors="surrogateescape").read()
-        compare(os.path.relpath(path, others), main, open(master, errors="surrogateescape").read() if master else MASTER[0])
+        read = lambda name: open(name, errors="surrogateescape").read().rstrip("\n") + "\n"      # Postfix joins lines to a last one without end
+        compare(os.path.relpath(path, others), main, read(master) if master else MASTER[0])
 t.end()
