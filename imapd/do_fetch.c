@@ -467,23 +467,6 @@ set_seen(struct imap_session *s, const size_t *positions, size_t count, bool *ch
 	return 0;
 }
 
-static bool
-parse_partial(struct span range, struct fetching *f)
-{
-	struct span first;
-	bool        negative = span_starts(range, "-");
-	uint64_t    a, b;
-
-	if (!span_split(&range, ':', &first) || span_starts(range, "-") != negative
-		|| !span_number(span_from(first, negative), &a) || !span_number(span_from(range, negative), &b)
-		|| a == 0 || b == 0 || a > UINT32_MAX || b > UINT32_MAX)
-		return false;
-	f->partial = true;
-	f->from = negative ? -(int64_t)a : (int64_t)a;
-	f->to = negative ? -(int64_t)b : (int64_t)b;
-	return true;
-}
-
 /* "(CHANGEDSINCE n [VANISHED] [PARTIAL a:b])" */
 static bool
 parse_modifiers(struct imap_session *s, const struct argument *list, struct fetching *f)
@@ -500,7 +483,7 @@ parse_modifiers(struct imap_session *s, const struct argument *list, struct fetc
 		} else if (argument_is_atom(a, "VANISHED") && s->command.uid && s->manner.qresync) {
 			f->vanished = true;
 		} else if (argument_is_atom(a, "PARTIAL") && s->command.uid && a->next
-			&& a->next->type == ARGUMENT_ATOM && parse_partial(a->next->text, f)) {
+			&& a->next->type == ARGUMENT_ATOM && (f->partial = sequence_partial(a->next->text, &f->from, &f->to))) {
 			a = a->next;
 		} else {
 			return false;

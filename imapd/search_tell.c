@@ -35,23 +35,6 @@ progress_tell(struct progress *p, size_t done, size_t all)
 		s->over = true;
 }
 
-static bool
-parse_range(struct span range, struct search_return *r)
-{
-	struct span first;
-	bool        negative = span_starts(range, "-");
-	uint64_t    a, b;
-
-	if (!span_split(&range, ':', &first) || span_starts(range, "-") != negative
-		|| !span_number(span_from(first, negative), &a) || !span_number(span_from(range, negative), &b)
-		|| a == 0 || b == 0 || a > UINT32_MAX || b > UINT32_MAX)
-		return false;
-	r->partial = true;
-	r->from = negative ? -(int64_t)a : (int64_t)a;
-	r->to = negative ? -(int64_t)b : (int64_t)b;
-	return true;
-}
-
 int
 search_return_parse(struct imap_session *s, const struct argument **at, struct search_return *r)
 {
@@ -79,7 +62,7 @@ search_return_parse(struct imap_session *s, const struct argument **at, struct s
 			if (argument_is_atom(a, options[i].name))
 				known = *options[i].on = true;
 		if (argument_is_atom(a, "PARTIAL") && a->next && a->next->type == ARGUMENT_ATOM && !r->partial) {
-			known = parse_range(a->next->text, r);
+			known = (r->partial = sequence_partial(a->next->text, &r->from, &r->to));
 			a = a->next;
 		}
 		if (!known) {

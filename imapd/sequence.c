@@ -115,3 +115,19 @@ sequence_add(const uint32_t *numbers, size_t count, struct text *out)
 		i = last + 1;
 	}
 }
+
+bool
+sequence_partial(struct span range, int64_t *from, int64_t *to)
+{
+	struct span first;
+	bool        negative = span_starts(range, "-");
+	uint64_t    a, b;
+
+	if (!span_split(&range, ':', &first) || span_starts(range, "-") != negative ||
+	    !span_number(span_from(first, negative), &a) || !span_number(span_from(range, negative), &b) ||
+	    a == 0 || b == 0 || a > UINT32_MAX || b > UINT32_MAX)
+		return false;
+	*from = negative ? -(int64_t) a : (int64_t) a;
+	*to = negative ? -(int64_t) b : (int64_t) b;
+	return true;
+}
