@@ -10,6 +10,7 @@
 #include <sys/time.h>
 
 #include "base/log.h"
+#include "base/strmap.h"
 #include "guard/remote.h"
 #include "service/service.h"
 
@@ -261,7 +262,14 @@ struct search {
 	const struct remote_key *key;
 	struct remote_answer    *answer;
 	int64_t                  deadline;
-	int                      entries;
+	struct strmap           *seen;       /* what entries named: read once, so that groups may name each other */
+	struct pending          *pending;
+	size_t                   count;
+};
+
+struct pending {
+	char *value;           /* a DN or a URL; owned */
+	int   depth;
 };
 
 struct place {
@@ -269,8 +277,6 @@ struct place {
 	int         scope;
 	char      **attributes;
 };
-
-static int search(struct search *, const struct place *, int depth, struct fault *);
 
 static bool
 has_value(const struct search *s, LDAPMessage *entry, int kind)
@@ -288,32 +294,16 @@ has_value(const struct search *s, LDAPMessage *entry, int kind)
 	return false;
 }
 
-/* A DN or a URL: what it names is read too. What is not there has no values. */
 static int
-follow(struct search *s, const char *value, int depth, struct fault *why)
+put_off(struct search *s, struct span value, int depth, struct fault *why)
 {
-	struct place place = {value, "(objectClass=*)", LDAP_SCOPE_BASE, (char **)(uintptr_t)s->parameters->attributes};
-	LDAPURLDesc *url = NULL;
-	int          got;
-
+	if (strmap_put(s->seen, value, s))
+		return 0;
 	if (depth >= s->parameters->recursion)
 		return fault_set(why, FAULT_INPUT, "more than recursion_limit (%d) levels", s->parameters->recursion);
-	if (ldap_is_ldap_url(value)) {
-		if (ldap_url_parse(value, &url) != LDAP_URL_SUCCESS) {
-			log_warning("%s: bad LDAP URL in an entry: %s", s->remote->table->spec, value);
-			return 0;
-		}
-		place.base = url->lud_dn ? url->lud_dn : "";
-		place.filter = url->lud_filter ? url->lud_filter : place.filter;
-		place.scope = url->lud_scope == LDAP_SCOPE_DEFAULT ? LDAP_SCOPE_BASE : url->lud_scope;
-		place.attributes = url->lud_attrs ? url->lud_attrs : place.attributes;
-	}
-	got = search(s, &place, depth + 1, why);
-	if (url)
-		ldap_free_urldesc(url);
-	if (got > 0)
-		log_warning("%s: an entry names %s, which is not there", s->remote->table->spec, value);
-	return got < 0 ? -1 : 0;
+	s->pending = mem_grow(s->pending, s->count + 1, sizeof *s->pending);
+	s->pending[s->count++] = (struct pending){mem_span(value), depth + 1};
+	return 0;
 }
 
 static int
@@ -328,13 +318,8 @@ take_values(struct search *s, LDAPMessage *entry, int kind, int depth, struct fa
 		for (struct berval **v = values; outcome == 0 && v && *v; v++) {
 			struct span value = span_at((*v)->bv_val, (*v)->bv_len);
 
-			if (kind != KIND_SPECIAL) {
-				outcome = remote_add(s->remote, s->key, value, s->answer, why);
-				continue;
-			}
-			autofree char *name = mem_span(value);
-
-			outcome = follow(s, name, depth, why);
+			outcome = kind == KIND_SPECIAL ? put_off(s, value, depth, why)
+			                               : remote_add(s->remote, s->key, value, s->answer, why);
 		}
 		ldap_value_free_len(values);
 	}
@@ -344,10 +329,12 @@ take_values(struct search *s, LDAPMessage *entry, int kind, int depth, struct fa
 static int
 take_entry(struct search *s, LDAPMessage *entry, int depth, struct fault *why)
 {
-	bool terminal = has_value(s, entry, KIND_TERMINAL), group = !terminal && has_value(s, entry, KIND_SPECIAL);
+	bool  terminal = has_value(s, entry, KIND_TERMINAL), group = !terminal && has_value(s, entry, KIND_SPECIAL);
+	char *dn = depth ? NULL : ldap_get_dn(s->ld, entry);
 
-	if (s->parameters->size && ++s->entries > s->parameters->size)
-		return fault_set(why, FAULT_INPUT, "more than size_limit (%d) entries", s->parameters->size);
+	if (dn)
+		strmap_put(s->seen, span_of(dn), s);
+	ldap_memfree(dn);
 	if (take_values(s, entry, KIND_RESULT, depth, why) < 0)
 		return -1;
 	if (!group)
@@ -378,13 +365,57 @@ search(struct search *s, const struct place *place, int depth, struct fault *why
 	return outcome;
 }
 
+/* A DN or a URL: what it names is read too. What is not there has no values. */
+static int
+follow(struct search *s, const char *value, int depth, struct fault *why)
+{
+	struct place place = {value, "(objectClass=*)", LDAP_SCOPE_BASE, (char **)(uintptr_t)s->parameters->attributes};
+	LDAPURLDesc *url = NULL;
+	int          got;
+
+	if (ldap_is_ldap_url(value)) {
+		if (ldap_url_parse(value, &url) != LDAP_URL_SUCCESS) {
+			log_warning("%s: bad LDAP URL in an entry: %s", s->remote->table->spec, value);
+			return 0;
+		}
+		place.base = url->lud_dn ? url->lud_dn : "";
+		place.filter = url->lud_filter ? url->lud_filter : place.filter;
+		place.scope = url->lud_scope == LDAP_SCOPE_DEFAULT ? LDAP_SCOPE_BASE : url->lud_scope;
+		place.attributes = url->lud_attrs ? url->lud_attrs : place.attributes;
+	}
+	got = search(s, &place, depth, why);
+	if (url)
+		ldap_free_urldesc(url);
+	if (got > 0)
+		log_warning("%s: an entry names %s, which is not there", s->remote->table->spec, value);
+	return got < 0 ? -1 : 0;
+}
+
+/* Level by level, not by recursion: a directory must not choose how deep our stack is. */
+static int
+search_all(struct search *s, const struct place *place, struct fault *why)
+{
+	int got = search(s, place, 0, why);
+
+	for (size_t i = 0; got == 0 && i < s->count; i++) {
+		autofree char *value = take(s->pending[i].value);
+
+		got = follow(s, value, s->pending[i].depth, why);
+	}
+	for (size_t i = 0; i < s->count; i++)
+		free(s->pending[i].value);
+	free(s->pending);
+	strmap_free(s->seen, NULL);
+	return got;
+}
+
 static int
 ask(struct remote *r, void *ld, const struct remote_key *key, struct remote_answer *answer, int64_t deadline,
     struct fault *why)
 {
 	const struct ldap   *l = r->own;
 	autotext struct text base = {0}, filter = {0};
-	struct search        s = {r, l, ld, key, answer, deadline, 0};
+	struct search        s = {r, l, ld, key, answer, deadline, NULL, NULL, 0};
 	int                  got = remote_words_expand(l->base, key, key, remote_quote_dn, NULL, &base, why);
 
 	if (!got)
@@ -393,7 +424,8 @@ ask(struct remote *r, void *ld, const struct remote_key *key, struct remote_answ
 		return got < 0 ? -1 : 0;
 	struct place place = {text_string(&base), text_string(&filter), l->scope, (char **)(uintptr_t)l->attributes};
 
-	got = search(&s, &place, 0, why);
+	s.seen = strmap_new();
+	got = search_all(&s, &place, why);
 	if (got <= 0)
 		return got;
 	if (strchr(l->base, '%'))
