@@ -35,6 +35,7 @@ static const struct param params[] = {
 	STRING("auth_default_realm", &auth_config.default_realm, "", "domain of names without one"),
 	STRING("auth_pam_service", &auth_config.pam_service, "dovecot", "PAM service when auth_passdb names none"),
 	DURATION("auth_failure_delay", &auth_config.failure_delay, "2s", "0s", "1m", "how long a failed try waits"),
+	BOOLEAN("auth_penalty", &auth_config.penalty, "yes", "an address whose logins fail waits longer each time: 4, 8, then 15 seconds"),
 	BOOLEAN("disable_plaintext_auth", &auth_config.disable_plaintext, "yes", "passwords in clear only over TLS or on this machine"),
 	NUMBER("first_valid_uid", &auth_config.first_valid_uid, "500", "0", "", "lowest uid of a mailbox's owner"),
 	NUMBER("last_valid_uid", &auth_config.last_valid_uid, "0", "0", "", "highest uid; 0: any"),
@@ -89,6 +90,7 @@ put_step(struct talk *t, struct span input, struct frame *answer)
 	}
 	frame_start(answer, state == SASL_YES ? "yes" : "no");
 	frame_put_string(answer, "user", try_user(t->try));
+	frame_put_number(answer, "wait", try_lateness(t->try, state));
 	if (state == SASL_YES) {
 		ticket_make(try_user(t->try), ticket);
 		frame_put_string(answer, "ticket", strcmp(t->service, "smtp") == 0 ? "" : ticket);

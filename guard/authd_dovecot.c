@@ -9,6 +9,7 @@
  * and gets  OK id user=..  |  CONT id base64  |  FAIL id [user=..] [reason=..] [temp]
  * A connection may have several tries at once; here they are served in turn.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -93,6 +94,7 @@ step(struct dovecot *d, struct span id, struct try *t, struct span input)
 	autotext struct text output = {0}, line = {0};
 	enum sasl_state      state = try_step(t, input, &output);
 
+	poll(NULL, 0, (int)try_lateness(t, state)); /* other servers do not wait for us: we do */
 	switch (state) {
 	case SASL_MORE:
 		text_add_format(&line, "CONT\t%.*s\t", SPAN_ARGS(id));

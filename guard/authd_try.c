@@ -4,11 +4,11 @@
  */
 #include "authd_try.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
+#include "authd_penalty.h"
 #include "authd_users.h"
 
 struct try {
@@ -16,6 +16,7 @@ struct try {
 	struct try_client client;
 	char              user[SASL_USER_MAX + 1], service[32];
 	char              peer[64];
+	uint64_t          what;         /* tells one user and password from another (authd_penalty.h) */
 };
 
 void
@@ -92,6 +93,7 @@ check(void *argument, const char *user, const char *authzid, const char *passwor
 		user = with_realm = mem_format("%s@%s", user, auth_config.default_realm);
 	expand_variables(auth_config.username_format, user, "", &name);
 	snprintf(t->user, sizeof t->user, "%s", text_string(&name));
+	t->what = penalty_what(t->user, password);
 	if (!plausible(t->user))
 		return 0;
 	return users_check(t->user, password, span_of(t->peer), t->service);
@@ -127,12 +129,18 @@ try_start(const struct try_client *c, struct span mechanism, struct fault *why)
 enum sasl_state
 try_step(struct try *t, struct span input, struct text *output)
 {
-	enum sasl_state state = sasl_try_step(t->sasl, input, output);
+	return sasl_try_step(t->sasl, input, output);
+}
 
-	/* A guesser waits; nobody else does (SECURITY.md 2, row 22). */
-	if (state == SASL_NO)
-		poll(NULL, 0, (int)auth_config.failure_delay);
-	return state;
+/* A guesser waits; nobody else does (SECURITY.md 2, row 22). */
+int64_t
+try_lateness(struct try *t, enum sasl_state state)
+{
+	int64_t late = state == SASL_NO ? auth_config.failure_delay : 0;
+
+	if (auth_config.penalty && (state == SASL_NO || state == SASL_YES))
+		late += penalty_note(span_of(t->peer), state == SASL_NO, t->what);
+	return late;
 }
 
 const char *

@@ -13,7 +13,7 @@ struct auth_config {
 	struct list mechanisms, passdb, userdb;
 	const char *mail_location, *username_format, *default_realm, *pam_service;
 	int64_t     failure_delay;
-	bool        disable_plaintext;
+	bool        disable_plaintext, penalty;
 	int         first_valid_uid, last_valid_uid, first_valid_gid;
 };
 extern struct auth_config auth_config;
@@ -28,7 +28,9 @@ struct try_client {
 
 /* NULL and why (in words for the client). */
 struct try *try_start(const struct try_client *, struct span mechanism, struct fault *);
-WAITS enum sasl_state try_step(struct try *, struct span input, struct text *output);    /* a failure is delayed */
+WAITS enum sasl_state try_step(struct try *, struct span input, struct text *output);
+/* How many ms the answer to that step shall be late (authd_penalty.h); once a step. */
+int64_t try_lateness(struct try *, enum sasl_state);
 const char *try_user(const struct try *);       /* normalized; "" before it was told */
 void try_free(struct try *);
 

@@ -26,7 +26,8 @@ t_fuzz_fuzz_dns_record_LDADD = $(BASE_LIBS)
 pkglibexec_PROGRAMS += guard/authd
 guard_authd_SOURCES = guard/authd.c guard/authd_dovecot.c guard/authd_file.c guard/authd_file.h guard/authd_helper.c \
 	guard/authd_helper.h guard/authd_pam.c guard/authd_pam.h guard/authd_ticket.c guard/authd_ticket.h \
-	guard/authd_try.c guard/authd_try.h guard/authd_users.c guard/authd_users.h guard/authd_wake.c guard/authd_wake.h
+	guard/authd_try.c guard/authd_try.h guard/authd_users.c guard/authd_users.h guard/authd_wake.c guard/authd_wake.h \
+	guard/authd_penalty.c guard/authd_penalty.h
 guard_authd_LDADD = $(SERVICE_LIBS) lib/ipc/libipc.a lib/sasl/libsasl.a $(FLOOR1_LIBS) $(GSASL_LIBS) $(CRYPT_LIBS) \
 	$(ARGON2_LIBS) $(PAM_LIBS)
 
@@ -77,3 +78,9 @@ FUZZ_TARGETS += t/fuzz/fuzz_remote_words
 t_fuzz_fuzz_remote_words_SOURCES = t/fuzz/fuzz_remote_words.c guard/remote_words.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_remote_words_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_remote_words_LDADD = $(BASE_LIBS)
+
+UNIT_TESTS += t/unit/guard/test_penalty
+t_unit_guard_test_penalty_SOURCES = t/unit/guard/test_penalty.c guard/authd_penalty.c
+t_unit_guard_test_penalty_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
+t_unit_guard_test_penalty_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_guard_test_penalty_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)

@@ -110,7 +110,9 @@ enter(struct dialogue *d)
 {
 	struct fault why = {0};
 
-	if (login_enter(d->l, d->c.tag, &why) < 0)
+	if (login_enter(d->l, d->c.tag, &why) < 0 && d->l->too_many)
+		say(d, "%.*s NO [LIMIT] %s", SPAN_ARGS(d->c.tag), fault_text(&why));
+	else if (!d->l->entered)
 		finish(d, "NO [UNAVAILABLE] Internal error occurred. Refer to server log for more information.");
 	else
 		d->over = true;

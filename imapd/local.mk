@@ -70,3 +70,5 @@ t_fuzz_fuzz_sleep_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_sleep_LDADD = $(IMAPD_LIBS)
 DIRECT_TESTS += t/system/hibernate.py
 EXTRA_DIST += t/system/hibernate.py
+DIRECT_TESTS += t/system/login_limits.py
+EXTRA_DIST += t/system/login_limits.py t/bench/idle.py

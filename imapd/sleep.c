@@ -17,7 +17,7 @@
 enum { MESSAGES_MOST = 10000000 };
 
 #define STILL_HERE "* OK Still here\r\n"
-#define GOOD_BYE   "* BYE Server shutting down.\r\n"
+#define GOOD_BYE   "* BYE Server closing connection.\r\n"
 
 /* As it goes on the wire: the login program knows nothing of COMPRESS. */
 static void

@@ -87,6 +87,8 @@ judge(struct dialogue *d, enum login_verdict verdict)
 	case LOGIN_YES:
 		if (login_enter(d->l, SPAN_NONE, &why) == 0)
 			d->over = true;
+		else if (d->l->too_many)
+			say(d, "-ERR [SYS/TEMP] %s", fault_text(&why));
 		else
 			say(d, "-ERR [SYS/TEMP] Internal error occurred. Refer to server log for more information.");
 		break;

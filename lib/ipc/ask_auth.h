@@ -5,6 +5,7 @@
  *
  *   start   service=smtp|imap|pop3 mechanism=PLAIN peer=.. local=.. tls=yes session=.. [data=..]
  *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
+ *                                     yes and no come with wait=<ms>: so late shall the client hear of it; this end waits
  *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. token=.. key=..   (imapd, pop3d; once)
  *   wake    user=.. token=.. proof=.. digest=..    | as redeem: a session that slept goes on (wake_proof.h; once)
  *   lookup  user=..                   | user ... | no                                   (userdb alone)

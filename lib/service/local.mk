@@ -26,7 +26,7 @@ lib_service_libservice_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 
 # The login programs' front, and the user processes' way in.
 lib_service_libservice_a_SOURCES += \
-	lib/service/login.c lib/service/login.h \
+	lib/service/login.c lib/service/login.h lib/service/login_limit.c lib/service/login_limit.h \
 	lib/service/tls_rows.c lib/service/tls_rows.h \
 	lib/service/mailbox.c lib/service/mailbox.h \
 	lib/service/pump.c lib/service/pump.h lib/service/pump_seat.h lib/service/pump_sleep.c

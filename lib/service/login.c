@@ -17,6 +17,7 @@
 #include "ipc/login.h"
 #include "net/address.h"
 #include "net/tls.h"
+#include "service/login_limit.h"
 #include "service/pump.h"
 #include "service/tls_rows.h"
 
@@ -82,6 +83,15 @@ handshake(struct login *l)
 	return 0;
 }
 
+/* Whoever is on this machine (webmail, a proxy) speaks for many. */
+static bool
+count_address(struct login *l)
+{
+	if (!login_config.address_connections || l->secured)
+		return true;
+	return l->counted = login_limit_enter(login_config.service, NULL, l->peer, login_config.address_connections);
+}
+
 struct login *
 login_start(int fd)
 {
@@ -102,6 +112,11 @@ login_start(int fd)
 	make_session_id(l->session, sizeof l->session);
 	l->secured = net_is_loopback(&peer) || strcmp(l->peer, l->local) == 0;
 	conn_deadline(l->conn, clock_after(login_config.timeout));
+	if (!count_address(l)) {
+		l->end = "Too many connections from this address";
+		login_end(l);
+		return NULL;
+	}
 	if (login_config.tls_wrappermode && handshake(l) < 0) {
 		l->entered = true; /* logged already */
 		login_end(l);
@@ -255,19 +270,43 @@ hand_over(struct login *l, struct span tag, int *process, int *control, struct f
 	return 0;
 }
 
+static void
+leave_user(const struct pump_client *c)
+{
+	login_limit_leave(c->service, c->user, c->peer);
+}
+
+static void
+leave_both(const struct pump_client *c)
+{
+	leave_user(c);
+	login_limit_leave(c->service, NULL, c->peer);
+}
+
 int
 login_enter(struct login *l, struct span tag, struct fault *why)
 {
-	struct pump_client who = {login_config.service, l->user, l->peer, l->local, l->session, NULL};
+	struct pump_client who = {login_config.service, l->user, l->peer, l->local, l->session,
+	                          l->counted ? leave_both : leave_user};
 	int                process = -1, control = -1;
 
 	if (conn_flush(l->conn, why) < 0)
 		return -1;
+	if (!login_limit_enter(login_config.service, l->user, l->peer, login_config.userip_connections)) {
+		l->too_many = true;
+		log_info("%s-login: Maximum number of connections from user+IP exceeded (mail_max_userip_connections=%d): user=<%s>, "
+		         "method=%s, rip=%s, lip=%s%s, session=<%s>", login_config.service, login_config.userip_connections, l->user,
+		         l->method, l->peer, l->local, conn_is_tls(l->conn) ? ", TLS" : "", l->session);
+		return fault_set(why, FAULT_DENIED, "Maximum number of connections from user+IP exceeded (mail_max_userip_connections=%d)",
+		                 login_config.userip_connections);
+	}
 	if (hand_over(l, tag, &process, &control, why) < 0) {
+		login_limit_leave(login_config.service, l->user, l->peer);
 		log_error("%s-login: user=<%s>: %s", login_config.service, l->user, fault_text(why));
 		return -1;
 	}
 	l->entered = true;
+	l->counted = false; /* the seat is, from now on */
 	mem_wipe(l->ticket, sizeof l->ticket);
 	pump_park(take(l->conn), process, control, &who);
 	return 0;
@@ -298,6 +337,8 @@ login_end(struct login *l)
 {
 	if (!l->entered)
 		log_end(l);
+	if (l->counted)
+		login_limit_leave(login_config.service, NULL, l->peer);
 	if (l->conn) {
 		conn_deadline(l->conn, clock_after(5000));
 		conn_close_notify(l->conn);

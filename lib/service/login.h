@@ -31,6 +31,7 @@ struct login_config {
 	const char *tls_cert_file, *tls_key_file, *tls_chain_files, *tls_protocols;
 	bool        tls_wrappermode, disable_plaintext;
 	int64_t     timeout;              /* from connect to login */
+	int         userip_connections, address_connections;   /* 0: as many as they like */
 	struct tls_context *tls;          /* NULL: none is configured */
 };
 extern struct login_config login_config;
@@ -43,7 +44,11 @@ extern struct login_config login_config;
 	STRING(p "tls_protocols", &login_config.tls_protocols, ">=TLSv1.2", "TLS versions"),                         \
 	BOOLEAN(p "tls_wrappermode", &login_config.tls_wrappermode, "no", "TLS from the first byte"),                \
 	BOOLEAN("disable_plaintext_auth", &login_config.disable_plaintext, "yes", "passwords in clear only over TLS or on this machine"), \
-	DURATION("login_timeout", &login_config.timeout, "180s", "1s", "1h", "how long a client may stay without logging in")
+	DURATION("login_timeout", &login_config.timeout, "180s", "1s", "1h", "how long a client may stay without logging in"), \
+	NUMBER("mail_max_userip_connections", &login_config.userip_connections, "10", "0", "",                       \
+	       "sessions of one user from one address; one more ends the one that has been idle longest; 0: any"),   \
+	NUMBER("login_max_connections_per_address", &login_config.address_connections, "0", "0", "",                 \
+	       "connections from one address, logged in or not, but this machine's; one more ends the one that has been idle longest; 0: any")
 
 struct login {
 	struct conn  *conn;
@@ -56,6 +61,8 @@ struct login {
 	int64_t       started;
 	const char   *end;                /* "Inactivity", "Logged out": why it is over */
 	bool          entered;
+	bool          counted;            /* at anvil, as a connection of this address */
+	bool          too_many;           /* refused by mail_max_userip_connections, or by the address' limit */
 };
 
 enum login_verdict { LOGIN_YES, LOGIN_NO, LOGIN_TROUBLE, LOGIN_INSECURE, LOGIN_UNKNOWN_MECHANISM, LOGIN_ABORTED, LOGIN_LOST };

@@ -36,6 +36,7 @@ static struct {
 	int64_t        next_tick;
 	int            dirty;                   /* ticks until freed memory goes back; 0: nothing was freed */
 	bool           ending;
+	atomic_bool    look;                    /* somebody shall be evicted */
 	atomic_int     asleep;
 } pump = {.lock = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
 
@@ -390,9 +391,7 @@ wake_sleepy(void)
 		}
 		s->waking = true;
 		pump.waking++;
-		if (!service_session_keep())
-			wake_task(s);
-		else if (task_start(wake_task, s, NULL) < 0)
+		if (!service_makes_threads() || task_start(wake_task, s, NULL) < 0)
 			wake_task(s); /* no thread to be had: the others wait for this one */
 	}
 }
@@ -457,7 +456,7 @@ static void
 evict(struct seat *s)
 {
 	if (s->asleep) {
-		seat_asleep_end(s, "Evicted: too many connections", true);
+		seat_asleep_end(s, "Too many connections: the one that was idle longest ends", true);
 		end_seat(s);
 		return;
 	}
@@ -499,7 +498,7 @@ tick(void)
 	int64_t      now = clock_now();
 	struct seat *s, *next;
 
-	if (now < pump.next_tick)
+	if (!atomic_exchange(&pump.look, false) && now < pump.next_tick)
 		return;
 	pump.next_tick = now + TICK_MS;
 	pump.ending = service_ending();
@@ -662,8 +661,12 @@ pump_evict(const char *user, const char *peer, int64_t idle_ms)
 			oldest = s;
 	}
 	if (oldest)
-		oldest->evict = true; /* the loop sees it at its next tick */
+		oldest->evict = true;
 	monitor_leave(&pump.lock);
+	if (oldest) {
+		pump.look = true;
+		(void)!write(pump.wake[1], "", 1);
+	}
 	return oldest != NULL;
 }
 

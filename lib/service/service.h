@@ -144,6 +144,7 @@ int  service_session_count(void);
 /* SERVE_TASKS: this session goes on after serve() has returned, until somebody calls
  * service_session_over() for it. False: the process serves one at a time and makes no threads; serve() is the session. */
 bool service_session_keep(void);
+bool service_makes_threads(void);
 void service_session_over(void);
 /* One more path below which the sandbox lets it read, with MAY_READ or MAY_NAME: before it closes. NULL
  * and "" are fine. */

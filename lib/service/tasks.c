@@ -127,6 +127,12 @@ service_session_keep(void)
 	return kept = threads;
 }
 
+bool
+service_makes_threads(void)
+{
+	return threads;
+}
+
 void
 service_session_over(void)
 {
