@@ -74,6 +74,7 @@ struct message {
 	int64_t                body_start;      /* in the content */
 	bool                   no_empty_line;   /* the header ended without one: we add it */
 	struct span            filter, redirect;
+	bool                   redirect_late;   /* by a milter's header, when all recipients were resolved */
 	bool                   hold, discard;
 	char                   status[16];      /* why it is refused */
 	struct text            edits;
@@ -93,6 +94,8 @@ WAITS int message_check_edit(struct message *, struct item *, struct fault *);  
 WAITS int message_resolve_sender(struct message *, struct fault *);
 WAITS int message_resolve(struct message *, struct fault *);           /* recipients */
 void message_add_rcpt(struct message *, const struct queue_rcpt *);    /* copied into the arena */
+WAITS int message_redirect(struct message *, struct fault *);        /* to m->redirect alone, though they are resolved */
+WAITS int message_resolve_copy(struct message *, struct fault *);    /* the last recipient, though the others are */
 void message_forget_rcpt(struct message *, const struct queue_rcpt *);        /* it may be added once more */
 WAITS int message_add_resolved(struct message *, const struct queue_rcpt *, bool expand, struct fault *);
 WAITS int message_apply_edits(struct message *, struct fault *);

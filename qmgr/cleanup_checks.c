@@ -281,12 +281,20 @@ message_check_edit(struct message *m, struct item *item, struct fault *why)
 {
 	const struct check c = {m, "milter", why};
 	struct span        line = item->bytes, bytes;
+	const char        *redirect = m->redirect.at;
+	size_t             rcpts = m->n_rcpts;
+	enum verdict       v;
 
 	if (m->origin.no_header_body_checks || !table_list_count(cleanup_tables.milter_header))
 		return 0;
 	if (span_ends(line, "\r\n"))
 		line = span_first(line, line.len - 2);
-	switch (check_line(&c, cleanup_tables.milter_header, line, &bytes)) {
+	v = check_line(&c, cleanup_tables.milter_header, line, &bytes);
+	/* the recipients are resolved by now */
+	if (v != STOP && m->n_rcpts > rcpts && message_resolve_copy(m, why) < 0)
+		return -1;
+	m->redirect_late |= m->redirect.at != redirect;
+	switch (v) {
 	case STOP:       return -1;
 	case PASS:       break;
 	case IGNORE_IT:  item->bytes = SPAN_NONE; break;     /* it still counts: the milter knows of it */

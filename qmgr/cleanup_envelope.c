@@ -224,6 +224,35 @@ redirect_all(struct message *m, struct queue_rcpt **given, size_t *count)
 	*count = 1;
 }
 
+/* By a filter's header, when all were resolved: what message_resolve does, for these. */
+int
+message_redirect(struct message *m, struct fault *why)
+{
+	struct queue_rcpt r;
+
+	if (m->n_rcpts == 0)
+		return 0;
+	r = m->rcpts[0];
+	r.address = m->redirect;
+	r.state = 0;
+	while (m->n_rcpts > 0)
+		message_forget_rcpt(m, &m->rcpts[--m->n_rcpts]);
+	m->filter = SPAN_NONE;
+	return rewrite_batch(m, &r, 1, why) < 0 ? -1 : message_add_resolved(m, &r, true, why);
+}
+
+/* The last recipient is a BCC as it was written. */
+int
+message_resolve_copy(struct message *m, struct fault *why)
+{
+	struct queue_rcpt r = m->rcpts[--m->n_rcpts];
+
+	if (rewrite_batch(m, &r, 1, why) < 0)
+		return -1;
+	r.original = r.address;
+	return message_add_resolved(m, &r, true, why);
+}
+
 int
 message_resolve(struct message *m, struct fault *why)
 {

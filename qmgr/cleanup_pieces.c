@@ -284,5 +284,7 @@ message_apply_edits(struct message *m, struct fault *why)
 			return -1;
 		got = 0;
 	}
-	return got < 0 ? -1 : 0;
+	if (got < 0)
+		return -1;
+	return m->redirect_late ? message_redirect(m, why) : 0;
 }

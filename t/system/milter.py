@@ -378,6 +378,13 @@ def header_checks(x):
         t.ok(a.startswith(reply), f"milter_header_checks: {name}", a, x.log_since())
         if got:
             t.ok((b"X-Drop" in got[0]) is False and b"X-More: n\n" in got[0], f"{name}: what it leaves", got)
+    for name, alices in (("X-Elsewhere", 0), ("X-Copy", 1)):
+        x.script({"E": [add(name, "1"), b"c"]})
+        for box in x.w.box("bob"):
+            os.unlink(box)
+        a = x.send()
+        wait_for(lambda: x.w.box("bob") and x.w.queue_is_empty())
+        t.ok(len(x.w.box("bob")) == 1 and len(x.w.box()) == alices, f"milter_header_checks: {name}: an alias, too", a, x.w.box("bob"), x.w.box(), x.log_since())
 
 
 def local_mail(x):
@@ -451,9 +458,9 @@ milter_macro_daemon_name = ours
 milter_macro_v = Postern 1
 milter_macro_defaults = {{site}}=here
 milter_connect_macros = j {{daemon_name}} {{daemon_addr}} {{daemon_port}} v _ {{client_addr}} {{client_connections}} {{client_name}} {{client_port}} {{client_ptr}} {{client_resolve}} {{site}}
-milter_header_checks = regexp:{{{{/^X-Bad:/ REJECT}} {{/^X-Drop:/ IGNORE}}}}
+milter_header_checks = regexp:{{{{/^X-Bad:/ REJECT}} {{/^X-Drop:/ IGNORE}} {{/^X-Elsewhere:/ REDIRECT alias2@example.net}} {{/^X-Copy:/ BCC alias2@example.net}}}}
 message_size_limit = 10240000
-virtual_alias_maps = inline:{{alias@example.net=alice@example.net}}
+virtual_alias_maps = inline:{{alias@example.net=alice@example.net, alias2@example.net=bob@example.net}}
 smtpd_error_sleep_time = 0
 """
     w = Whole(sink.port, users=("alice", "bob"), main=MAIN, master=MASTER)
