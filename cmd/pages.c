@@ -15,7 +15,7 @@
 const struct page pages[] = {
 	{.name = "postern", .section = "1", .about = "starts, stops and checks the mail system",
 	 .form = {"[-c config_dir] [-v] start | start-fg | stop | abort | reload | status | check | flush | "
-	          "logrotate | version | drain | set-permissions | upgrade-configuration"},
+	          "logrotate | version | drain | set-permissions | upgrade-configuration", "probe domain"},
 	 .description = "Whether the system runs is what the lock on pid/master.pid in queue_directory says.",
 	 .option = {DIRECTORY_OPTION, VERBOSE_OPTION,
 	            {"start", "checks the configuration, starts master(8), waits until it is ready"},
@@ -28,6 +28,8 @@ const struct page pages[] = {
 	            {"flush", "tries all deferred mail now"},
 	            {"logrotate", "renames maillog_file, compresses it, and has a new one opened"},
 	            {"version", "prints the version"},
+	            {"probe", "shows the servers of a domain, and of each the TLS policy, certificate and verdict, by smtp(8)'s own eyes; "
+	                      "0 all would get mail, 1 some would not, 75 none, 68 the domain takes no mail"},
 	            {"drain", "as stop, without waiting for the end"},
 	            {"set-permissions", "makes postdrop(1) and postqueue(1) set-gid; all else is set at start"},
 	            {"upgrade-configuration", "there is nothing to upgrade, and it says so"}},
@@ -227,6 +229,12 @@ const struct page pages[] = {
 	            {"-l fd", "the descriptor of the log"}, {"-p", "print the texts, one a line"}, VERBOSE_OPTION},
 	 .exit = {{"0", "done"}, {"1", "a table could not be built"}},
 	 .see = "postmap(1), master(8)"},
+	{.name = "smtp-probe", .section = "8", .about = "shows what smtp would find at a domain, for postern probe",
+	 .form = {"domain"},
+	 .description = "Looks up servers and policy, connects, starts TLS and judges; sends nothing. DNS is asked by way of dnsd(8): "
+	                "the system must run.",
+	 .exit = {{"0", "all servers would get mail"}, {"1", "some would not"}, {"75", "none would"}, {"68", "the domain takes no mail"}},
+	 .see = "postern(1), smtp(8)"},
 	{.name = "smtpd-standalone", .section = "8", .about = "SMTP on standard input, for sendmail -bs",
 	 .form = {""},
 	 .description = "Runs with the caller's rights and no other, asks no other program, and gives each "

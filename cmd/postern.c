@@ -391,13 +391,29 @@ do_post_install(void)
 	log_fatal("post-install is not here: make install, or the package, puts files in their places");
 }
 
+static const char *operand;      /* of probe */
+
+/* The SMTP client's own program: it says what it would find there. */
+static int
+do_probe(void)
+{
+	autofree char *path = mem_format("%s/smtp-probe", site.daemon_directory);
+
+	if (!operand)
+		log_fatal("usage: postern probe DOMAIN");
+	if (!running())
+		log_fatal("the Postfix mail system is not running: nobody would ask DNS");
+	execl(path, "smtp-probe", operand, (char *)NULL);
+	log_fatal("cannot run %s: %s", path, strerror(errno));
+}
+
 static const struct { const char *word; int (*act)(void); } actions[] = {
 	{"start", do_start}, {"start-fg", do_start_fg}, {"stop", do_stop},
 	{"abort", do_abort}, {"reload", do_reload}, {"status", do_status}, {"check", do_check},
 	{"flush", do_flush}, {"logrotate", do_logrotate}, {"version", do_version},
 	{"drain", do_drain}, {"quick-stop", do_stop}, {"quick-start", do_start},
 	{"set-permissions", do_set_permissions}, {"upgrade-configuration", do_upgrade_configuration},
-	{"tls", do_tls}, {"post-install", do_post_install},
+	{"probe", do_probe}, {"tls", do_tls}, {"post-install", do_post_install},
 };
 
 /* multi_instance_wrapper: a command for all instances, unless one was named by -c or MAIL_CONFIG. */
@@ -455,8 +471,9 @@ main(int argc, char **argv)
 	open_log();
 	if (!alone)
 		become_wrapper(argv + optind);
-	if (optind + 1 != argc && strcmp(argv[optind], "tls") != 0 && strcmp(argv[optind], "set-permissions") != 0)
+	if (optind + 1 != argc && strcmp(argv[optind], "tls") != 0 && strcmp(argv[optind], "probe") != 0 && strcmp(argv[optind], "set-permissions") != 0)
 		return usage();
+	operand = argv[optind + 1];
 	for (size_t i = 0; i < COUNT(actions); i++)
 		if (strcmp(actions[i].word, argv[optind]) == 0) {
 			bool reads_on = actions[i].act == do_check || actions[i].act == do_start ||

@@ -9,6 +9,9 @@
 #define SMTP_ROWS_H
 
 #include "client.h"
+#include "config/param.h"
+
+extern const struct param smtp_params[];        /* of smtp and smtp-probe: params.c */
 
 #define CLIENT_ROWS(p)                                                                                              \
 	STRING("error_notice_recipient", &client.error_recipient, "postmaster", "who gets transcripts of sessions by notify_classes"), \

@@ -25,7 +25,7 @@ report $? "the files and the other names have pages${missing:+: not$missing}"
 
 missing=
 for program in $programs; do
-	case ${program##*/} in master | tables | smtpd-standalone | post* | sendmail) continue ;; esac
+	case ${program##*/} in master | tables | smtpd-standalone | smtp-probe | qshape | post* | sendmail) continue ;; esac
 	for parameter in $("./$program" --describe | grep -v '^@' | cut -f 1 | sed 's/-/\\-/g'); do
 		grep -qF "\\fB$parameter\\fR" manual/man5/postern-main.cf.5 || missing="$missing $parameter"
 	done
