@@ -72,3 +72,17 @@ DIRECT_TESTS += t/system/hibernate.py
 EXTRA_DIST += t/system/hibernate.py
 DIRECT_TESTS += t/system/login_limits.py
 EXTRA_DIST += t/system/login_limits.py t/bench/idle.py
+
+# Scripts of users over the network: behind the same wall, with the same ticket.
+pkglibexec_PROGRAMS += imapd/managesieve imapd/managesieve-login
+imapd_managesieve_SOURCES = imapd/managesieve.c imapd/manage_store.c imapd/manage_store.h imapd/manage_words.c imapd/manage_words.h
+imapd_managesieve_LDADD = $(SERVICE_LIBS) lib/sieve/libsieve.a lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PCRE2_LIBS) $(FLOOR1_LIBS)
+imapd_managesieve_login_SOURCES = imapd/managesieve_login.c imapd/manage_words.c imapd/manage_words.h
+imapd_managesieve_login_LDADD = $(SERVICE_LIBS) lib/sieve/libsieve.a lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PCRE2_LIBS) $(FLOOR1_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_managesieve
+t_fuzz_fuzz_managesieve_SOURCES = t/fuzz/fuzz_managesieve.c imapd/manage_words.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_managesieve_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
+t_fuzz_fuzz_managesieve_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_managesieve_LDADD = $(MAIL_LIBS)
+DIRECT_TESTS += t/system/managesieve.py
+EXTRA_DIST += t/system/managesieve.py

@@ -14,6 +14,8 @@ static const struct job jobs[] = {
 	{"quota-status",    "quota-status", NULL,  RANK_AGENT,  JOB_STREAM},
 	{"imap-login",      "imap-login", NULL,    RANK_EDGE,   JOB_STREAM},
 	{"pop3-login",      "pop3-login", NULL,    RANK_EDGE,   JOB_STREAM},
+	{"managesieve-login", "managesieve-login", NULL, RANK_EDGE, JOB_STREAM},
+	{"managesieve",     "managesieve", NULL,   RANK_EDGE,   0},
 	{"imapd",           "imapd",      NULL,    RANK_EDGE,   0},
 	{"pop3d",           "pop3d",      NULL,    RANK_EDGE,   0},
 	{"pickup",          "pickup",     NULL,    RANK_EDGE,   JOB_GUARD | JOB_ALONE},

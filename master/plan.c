@@ -150,6 +150,7 @@ add_own(struct plan *p)
 		{"verify", "verify", MASTER_UNIX, true},
 		{"imap", "imapd", MASTER_UNIX, true},
 		{"pop3", "pop3d", MASTER_UNIX, true},
+		{"managesieve", "managesieve", MASTER_UNIX, true},
 	};
 
 	for (size_t i = 0; i < COUNT(own); i++) {
@@ -158,7 +159,8 @@ add_own(struct plan *p)
 		if (find_post(p, own[i].name, own[i].type))
 			continue;
 		if ((strcmp(own[i].command, "imapd") == 0 && !uses_command(p, "imap-login")) ||
-		    (strcmp(own[i].command, "pop3d") == 0 && !uses_command(p, "pop3-login")))
+		    (strcmp(own[i].command, "pop3d") == 0 && !uses_command(p, "pop3-login")) ||
+		    (strcmp(own[i].command, "managesieve") == 0 && !uses_command(p, "managesieve-login")))
 			continue;
 		post = add_post(p, own[i].name, own[i].type, own[i].command);
 		post->sessions = -1;

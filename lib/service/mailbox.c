@@ -44,7 +44,7 @@ confine(const struct auth_user *u, struct fault *why)
 }
 
 static int
-become(const struct login_session *in, struct mailbox_session *out, struct fault *why)
+become(const struct login_session *in, mailbox_confine *by, struct mailbox_session *out, struct fault *why)
 {
 	struct identity who = {0};
 	int             known = in->token.len ? ask_auth_wake(in->user, in->token, in->proof, in->state, &out->user, why)
@@ -58,11 +58,17 @@ become(const struct login_session *in, struct mailbox_session *out, struct fault
 		                 (long)out->user.uid, (long)out->user.gid);
 	who.uid = out->user.uid;
 	who.gid = out->user.gid;
-	return user_become(&who, why) < 0 ? -1 : confine(&out->user, why);
+	return user_become(&who, why) < 0 ? -1 : by(&out->user, why);
 }
 
 int
-mailbox_receive(int given, struct mailbox_session *out, struct fault *why)
+mailbox_receive(int sock, struct mailbox_session *out, struct fault *why)
+{
+	return mailbox_receive_confined(sock, confine, out, why);
+}
+
+int
+mailbox_receive_confined(int given, mailbox_confine *by, struct mailbox_session *out, struct fault *why)
 {
 	autoclose int          sock = given;
 	autoframe struct frame f = {0};
@@ -76,7 +82,7 @@ mailbox_receive(int given, struct mailbox_session *out, struct fault *why)
 	copy(s.session, sizeof s.session, in.session);
 	copy(s.tag, sizeof s.tag, in.tag);
 	copy(s.peer, sizeof s.peer, in.peer);
-	if (become(&in, &s, why) < 0) {
+	if (become(&in, by, &s, why) < 0) {
 		log_error("user=<%s>, session=<%s>: %s", s.user.user, s.session, fault_text(why));
 		login_refuse(sock, "Internal error occurred. Refer to server log for more information.", NULL);
 		return -1;

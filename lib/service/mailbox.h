@@ -20,6 +20,10 @@ struct mailbox_session {
 	struct text      state;         /* of a session that slept and goes on; owned; empty: a new one */
 };
 
+/* How the owner is confined; NULL: to his mailbox. */
+typedef int mailbox_confine(const struct auth_user *, struct fault *);
+WAITS int mailbox_receive_confined(int sock, mailbox_confine *, struct mailbox_session *, struct fault *);
+
 /* 0; -1: refused (the login program was told and it is logged). Closes sock. */
 WAITS int mailbox_receive(int sock, struct mailbox_session *, struct fault *);
 

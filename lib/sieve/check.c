@@ -371,7 +371,7 @@ check_include(struct checker *c, struct node *n)
 	autotext struct text key = {0}, text = {0};
 	struct span          name = n->at[0]->strings.at[0];
 	bool                 global = n->tags & TAG(GLOBAL);
-	int                  got = 1;
+	int                  got;
 
 	if (name.len == 0 || name.len > NAME_MAX_BYTES || span_has(name, '/') || span_has(name, '\0') ||
 	    !is_constant(c, name))
@@ -385,10 +385,11 @@ check_include(struct checker *c, struct node *n)
 		n->included = c->all[i].script;
 		return 0;
 	}
+	if (!c->loader)
+		return 0;
 	if (c->depth >= INCLUDE_DEPTH)
 		return fail(c, n, "scripts are included too deeply");
-	if (c->loader)
-		got = c->loader->load(c->loader->context, global, name, &text, c->why);
+	got = c->loader->load(c->loader->context, global, name, &text, c->why);
 	if (got < 0)
 		return fault_prefix(c->why, "include \"%.*s\"", SPAN_ARGS(name));
 	if (got == 1)

@@ -46,7 +46,7 @@ struct sieve_loader {
 
 struct sieve_script;
 
-/* `loader` NULL: include finds nothing.  When a script could not be loaded just now
+/* `loader` NULL: what is included is not looked at (a script that is only checked).  When a script could not be loaded just now
  * the fault is FAULT_SYSTEM or FAULT_TIME; else it is the script's. */
 int sieve_compile(struct arena *, struct span text, const char *name, const struct sieve_loader *,
 	const struct sieve_limits *, struct sieve_script **, struct fault *);
