@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/sasl/libsasl.a
 lib_sasl_libsasl_a_SOURCES = \
-	lib/sasl/password.c lib/sasl/password.h \
+	lib/sasl/password.c lib/sasl/password.h lib/sasl/password_schemes.c lib/sasl/password_schemes.h \
 	lib/sasl/server.c lib/sasl/server.h
 
 UNIT_TESTS += t/unit/sasl/test_sasl

@@ -17,6 +17,7 @@
 
 #include "base/base64.h"
 #include "base/mem.h"
+#include "sasl/password_schemes.h"
 
 enum { PASSWORD_MAX = 512, ROUNDS_MAX = 1000000 };
 
@@ -128,6 +129,8 @@ static const struct scheme {
 	{"SHA256", check_digest, "sha256"}, {"SSHA256", check_digest, "sha256"},
 	{"SHA512", check_digest, "sha512"}, {"SSHA512", check_digest, "sha512"},
 	{"LDAP-MD5", check_digest, "md5"}, {"PLAIN-MD5", check_digest, "md5"}, {"SMD5", check_digest, "md5"},
+	{"PLAIN-TRUNC", check_plain_trunc, ""}, {"CRAM-MD5", check_cram_md5, ""}, {"HMAC-MD5", check_cram_md5, ""},
+	{"SCRAM-SHA-1", check_scram, "sha1"}, {"SCRAM-SHA-256", check_scram, "sha256"}, {"PBKDF2", check_pbkdf2, ""},
 	{"ARGON2I", check_argon2, ""}, {"ARGON2ID", check_argon2, ""},
 };
 

@@ -203,9 +203,13 @@ def main():
         one_task()
         slow_client(f"{i.dir}/home/bob")
         penalty()
-        before_login(i, PORT, "plain", ATTACKS)
-        before_login(i, PORTS, "TLS", ATTACKS, tls)
-        before_login(i, POP, "POP3", {"a line": b"USER " + b"x" * 300000, "lines": b"NOOP\r\n" * 30000, "AUTH": b"AUTH PLAIN\r\n" + b"A" * 100000})
+        program = open(f"{i.dir}/libexec/imap-login", "rb").read()
+        if b"__tsan_init" in program or b"__asan_init" in program:
+            print("# a sanitizer's memory is not ours: what a connection costs is not asked")
+        else:
+            before_login(i, PORT, "plain", ATTACKS)
+            before_login(i, PORTS, "TLS", ATTACKS, tls)
+            before_login(i, POP, "POP3", {"a line": b"USER " + b"x" * 300000, "lines": b"NOOP\r\n" * 30000, "AUTH": b"AUTH PLAIN\r\n" + b"A" * 100000})
         bad = [l for l in i.log().splitlines() if "killed by signal" in l or "panic" in l]
         ok(not bad, "no program died", *bad[:3])
 

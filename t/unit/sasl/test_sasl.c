@@ -24,6 +24,23 @@ static const struct { const char *stored, *password; int verdict; } rows[] = {
 	{"$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5", "Hello world!", 1},
 	{"{SHA512-CRYPT}$6$rounds=999999999$salt$x", "x", -1},
 	{"{CRYPT}!", "x", -1},
+	/* as doveadm pw writes them */
+	{"{PLAIN-TRUNC}pencil", "pencil", 1}, {"{PLAIN-TRUNC}4-penc", "pencil", 1}, {"{PLAIN-TRUNC}8-penc", "pencil", 0},
+	{"{PLAIN-TRUNC}8-penc", "penc", 1}, {"{PLAIN-TRUNC}4-penc", "pen", 0}, {"{PLAIN-TRUNC}x-penc", "penc", -1},
+	{"{CRAM-MD5}7f47ace0e2af8f6cdeb72c03243a8c87834e19104164d6a42de72d243adb4080", "pencil", 1},
+	{"{HMAC-MD5}7f47ace0e2af8f6cdeb72c03243a8c87834e19104164d6a42de72d243adb4080", "pencils", 0},
+	{"{CRAM-MD5}ff6454343902c25cfaf14768b382dae3172680a33b4792a34267ff0628fbfe89",
+	 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 1},   /* 80: longer than a block */
+	{"{CRAM-MD5}7f47", "pencil", -1},
+	{"{SCRAM-SHA-1}4096,9zLS1O7vvniEbz9J+NUv/A==,2KvyqFlVFd6BoNE3cogdJahhSEE=,LKNqK7H0RRm8W1jRdHuNIZ1lupQ=", "pencil", 1},
+	{"{SCRAM-SHA-1}4096,9zLS1O7vvniEbz9J+NUv/A==,2KvyqFlVFd6BoNE3cogdJahhSEE=,LKNqK7H0RRm8W1jRdHuNIZ1lupQ=", "penci", 0},
+	{"{SCRAM-SHA-256}4096,pFvVGjvCxlqU0PbPj7cTAg==,pEmcbhyZeuui10dPhGb+wMzI42HYe1TlIXE5hNT7lIE=,vKmKK7f/hRvAGK178nHqAzGyaIBJCesGUiMp4nqRWCw=",
+	 "pencil", 1},
+	{"{SCRAM-SHA-256}99999999,pFvVGjvCxlqU0PbPj7cTAg==,pEmcbhyZeuui10dPhGb+wMzI42HYe1TlIXE5hNT7lIE=,x", "pencil", -1},   /* hours of work */
+	{"{SCRAM-SHA-256}4096,pFvV", "pencil", -1},
+	{"{PBKDF2}$1$gOOBGxS8ffA3HjpY$5000$8d2a5ccd9a976273c47610a040ac198a8493c2e8", "pencil", 1},
+	{"{PBKDF2}$1$gOOBGxS8ffA3HjpY$5000$8d2a5ccd9a976273c47610a040ac198a8493c2e8", "Pencil", 0},
+	{"{PBKDF2}$2$x$1$00", "pencil", -1},
 	{"{NOSUCH}x", "x", -1},
 };
 
