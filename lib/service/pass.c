@@ -31,6 +31,22 @@ pass_is_used(void)
 	return strcmp(service_type, "pass") == 0;
 }
 
+/* The room for one holds two, aligned: who sends more than one is none of ours. */
+static int
+only_one(const struct cmsghdr *c)
+{
+	int fds[2] = {-1, -1};
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len > CMSG_LEN(sizeof fds))
+		return -1;
+	memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	if (fds[1] < 0)
+		return fds[0];
+	close(fds[0]);
+	close(fds[1]);
+	return -1;
+}
+
 /* Closes the carrier. -1: nothing came. */
 int
 pass_receive(int carrier)
@@ -44,12 +60,8 @@ pass_receive(int carrier)
 
 	memset(&control, 0, sizeof control);
 	memset(passed, 0, sizeof passed);
-	if (poll(&p, 1, PASS_MS) > 0 && recvmsg(carrier, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) > 0) {
-		struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-
-		if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fd))
-			memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	}
+	if (poll(&p, 1, PASS_MS) > 0 && recvmsg(carrier, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) > 0)
+		fd = only_one(CMSG_FIRSTHDR(&message));
 	close(carrier);
 	if (fd < 0)
 		log_warning("a connection without a client in it");

@@ -2,6 +2,9 @@
 /*
  * test_service.c - identities, endpoints, and the places that master gives a program
  */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -117,4 +120,43 @@ UNIT_TEST(arguments_that_are_wrong)
 }
 END_TEST
 
-UNIT_MAIN("service", identities, refuses_to_serve_as_root, endpoints, arguments, arguments_that_are_wrong)
+static int
+open_descriptors(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+/* Room for one descriptor is, aligned, room for two: more than one is none of ours, and none stays open. */
+UNIT_TEST(a_passed_client_is_one_descriptor)
+{
+	for (size_t sent = 1; sent <= 3; sent++) {
+		int            pair[2], before, got, fds[3] = {0, 1, 2};
+		struct iovec   bytes = {(char[]){""}, 1};
+		union { struct cmsghdr head; char room[CMSG_SPACE(sizeof fds)]; } control;
+		struct msghdr  message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = CMSG_SPACE(sent * sizeof(int))};
+		struct cmsghdr *c;
+
+		ck_assert(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+		memset(&control, 0, sizeof control);
+		c = CMSG_FIRSTHDR(&message);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sent * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, sent * sizeof(int));
+		ck_assert(sendmsg(pair[0], &message, 0) == 1);
+		before = open_descriptors();
+		got = pass_receive(pair[1]);             /* closes that end */
+		ck_assert_int_eq(got >= 0, sent == 1);
+		if (got >= 0)
+			close(got);
+		ck_assert_int_eq(open_descriptors(), before - 1);
+		close(pair[0]);
+	}
+}
+END_TEST
+
+UNIT_MAIN("service", identities, refuses_to_serve_as_root, endpoints, arguments, arguments_that_are_wrong, a_passed_client_is_one_descriptor)
