@@ -42,6 +42,7 @@ hello(struct session *s, struct span argument, const char *syntax, bool esmtp)
 	memcpy(s->protocol, esmtp ? "ESMTP" : "SMTP", esmtp ? 6 : 5);
 	if (!settings.delay_reject && rules_at_helo(s) == REJECT) {
 		s->helo[0] = '\0';
+		s->stage = CONNECTED;
 		reply_text(s, text_span(&s->refusal));
 		return -1;
 	}

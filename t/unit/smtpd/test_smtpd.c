@@ -306,6 +306,14 @@ UNIT_TEST(chunks_behind_a_refusal)
 }
 END_TEST
 
+/* RFC 5321, 4.1.4: a HELO that was refused is none, whatever was accepted before. */
+UNIT_TEST(a_refused_hello_is_none)
+{
+	configure("smtpd_delay_reject = no\nsmtpd_helo_required = yes\nsmtpd_helo_restrictions = reject_non_fqdn_helo_hostname\n");
+	TALK(HELLO, {"EHLO short\r\n", "504 5.5.2"}, {"MAIL FROM:<a@example.net>\r\n", "503 5.5.1 Error: send HELO/EHLO first"}, BYE);
+}
+END_TEST
+
 /* getpeername fails once the client has reset the connection, whose bytes can be read all the same: nobody is not ourselves. */
 UNIT_TEST(client_without_an_address)
 {
@@ -354,7 +362,7 @@ END_TEST
 
 UNIT_TEST(cleanup_fails)
 {
-	configure("");
+	configure("notify_classes =\n");                    /* else the postmaster's transcript is what is committed */
 	fakes.fail = "open";
 	TALK(HELLO, {"MAIL FROM:<a@example.net>\r\n", "250"}, {"RCPT TO:<user@example.org>\r\n", "451 4.3.0"}, BYE);
 	fakes.fail = "space";
@@ -572,5 +580,5 @@ UNIT_TEST(envelope_parameters)
 END_TEST
 
 UNIT_MAIN("smtpd", a_message, pipelined, out_of_turn, bad_lines, relaying, smuggling, bare_newline_refused, unauthorized_pipelining,
-          chunks, chunks_behind_a_refusal, client_without_an_address, sizes, cleanup_fails, error_limits, timeouts, auth, sender_logins, rules_one_by_one, rules_with_effects, policy, rbl,
+          chunks, chunks_behind_a_refusal, a_refused_hello_is_none, client_without_an_address, sizes, cleanup_fails, error_limits, timeouts, auth, sender_logins, rules_one_by_one, rules_with_effects, policy, rbl,
           bad_configuration, envelope_parameters)
