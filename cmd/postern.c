@@ -439,6 +439,37 @@ become_wrapper(char **words)
 	log_fatal("multi_instance_wrapper %s: %s", line[0], strerror(errno));
 }
 
+/* Programs of their own: the word and what follows it is theirs. */
+static const struct { const char *word, *program; } tools[] = {
+	{"user", "mailbox-tool"}, {"mailbox", "mailbox-tool"}, {"quota", "mailbox-tool"}, {"search", "mailbox-tool"},
+	{"fetch", "mailbox-tool"}, {"expunge", "mailbox-tool"}, {"move", "mailbox-tool"}, {"copy", "mailbox-tool"},
+	{"flags", "mailbox-tool"}, {"save", "mailbox-tool"}, {"import-dovecot", "import-dovecot"},
+};
+
+static bool
+is_tool(const char *word)
+{
+	for (size_t i = 0; i < COUNT(tools); i++)
+		if (strcmp(tools[i].word, word) == 0)
+			return true;
+	return false;
+}
+
+static void
+become_tool(char **argv)
+{
+	for (size_t i = 0; i < COUNT(tools); i++) {
+		autofree char *path = NULL;
+
+		if (strcmp(tools[i].word, argv[1]) != 0)
+			continue;
+		path = mem_format("%s/%s", site.daemon_directory, tools[i].program);
+		argv[0] = path;
+		execv(path, argv);
+		log_fatal("cannot run %s: %s", path, strerror(errno));
+	}
+}
+
 static int
 usage(void)
 {
@@ -452,7 +483,7 @@ main(int argc, char **argv)
 	struct faults faults = {0};
 	int           letter;
 
-	while ((letter = getopt(argc, argv, "c:vD")) != -1)
+	while ((letter = getopt(argc, argv, "+c:vD")) != -1)
 		switch (letter) {
 		case 'c': directory = optarg; break;
 		case 'v': verbose = true; break;
@@ -466,6 +497,8 @@ main(int argc, char **argv)
 	directory = main_cf_directory(directory);
 	setenv("MAIL_CONFIG", directory, 1);
 	cf = site_load(directory, &faults);
+	if (is_tool(argv[optind]))
+		become_tool(argv + optind - 1);
 	main_cf_know(cf, known_params);
 	log_verbose(verbose);
 	open_log();

@@ -86,3 +86,9 @@ t_fuzz_fuzz_managesieve_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_managesieve_LDADD = $(MAIL_LIBS)
 DIRECT_TESTS += t/system/managesieve.py
 EXTRA_DIST += t/system/managesieve.py
+
+pkglibexec_PROGRAMS += imapd/mailbox-tool
+imapd_mailbox_tool_SOURCES = imapd/tool.c imapd/tool.h imapd/tool_client.c imapd/tool_commands.c imapd/tool_query.c
+imapd_mailbox_tool_LDADD = $(imapd_imapd_LDADD)
+DIRECT_TESTS += t/system/mailbox_tool.py
+EXTRA_DIST += t/system/mailbox_tool.py

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tool.h - mailbox-tool: what `postern user | mailbox | quota | search | fetch ...` do
+ *
+ * Root asks authd who a user is, forks, and becomes him for good; in that process a confined session of
+ * imapd (session.h) serves this client through a socket pair, so that an administrator's command does to a
+ * mailbox what the user's own client could do, and nothing else.
+ *
+ *   struct tool_line *x = tool_ask(t, "UID SEARCH %s", query)     untagged responses, until the tagged one
+ */
+#ifndef IMAPD_TOOL_H
+#define IMAPD_TOOL_H
+
+#include "base/arena.h"
+#include "base/fault.h"
+#include "ipc/ask_auth.h"
+#include "net/conn.h"
+
+struct tool {
+	const struct auth_user *user;
+	struct conn            *conn;        /* to the session */
+	struct arena           *arena;       /* of all that is told */
+	const char             *format;      /* "table", "tab", "json", "flow"; "": as fits */
+	int                    *rows;        /* told so far, by the processes of all users */
+	bool                    many;        /* several users: each row names its own */
+};
+
+/* One untagged response with its literals in it; NULL-ended by `next`. */
+struct tool_line {
+	struct span       text;              /* behind "* " */
+	struct tool_line *next;
+};
+
+/* -1: NO, BAD or gone: the server's words were told as an error. */
+WAITS int tool_ask(struct tool *, struct tool_line **, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A string as a quoted argument. */
+const char *tool_quote(struct tool *, struct span);
+
+/* ---- output ---- */
+
+/* A record: names once, then values, in the format chosen. */
+void tool_row(struct tool *, const char *const *names, const struct span *values, size_t count);
+void tool_rows_end(const struct tool *);
+
+/* ---- commands: exit status; arguments behind the word and its options ---- */
+
+int tool_mailbox(struct tool *, int argc, char **argv);
+int tool_quota(struct tool *, int argc, char **argv);
+int tool_search(struct tool *, int argc, char **argv);
+int tool_fetch(struct tool *, int argc, char **argv);
+int tool_expunge(struct tool *, int argc, char **argv);
+int tool_move(struct tool *, int argc, char **argv);
+int tool_copy(struct tool *, int argc, char **argv);
+int tool_flags(struct tool *, int argc, char **argv);
+int tool_save(struct tool *, int argc, char **argv);
+
+/* doveadm's query: IMAP's keys, "mailbox NAME", and ages ("before 30d").  FAULT_INPUT when it is none. */
+struct tool_query {
+	const char *mailbox[20];
+	size_t      mailboxes;           /* 0: all */
+	struct text keys;                /* for UID SEARCH; owned */
+};
+int tool_query_parse(struct tool *, int argc, char **argv, struct tool_query *, struct fault *);
+
+#endif

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""import_dovecot.py - a Dovecot's configuration becomes ours, and the same users log in
+
+Real `doveconf -n` output where Debian's Dovecot is installed; the lines that are printed start a system
+in which the users of Dovecot's own files log in and see the same names.  TAP.
+"""
+import imaplib, os, poplib, pwd, re, shutil, subprocess, sys, tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from instance import Instance, Tap, free_port
+
+BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
+OWNER = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+tap = Tap()
+base = tempfile.mkdtemp(prefix="import_dovecot_")
+os.chmod(base, 0o755)
+os.mkdir(f"{base}/mail")
+os.chown(f"{base}/mail", OWNER.pw_uid, OWNER.pw_gid)
+imap, pop3, status = free_port(), free_port(), free_port()
+
+
+def convert(text, *options):
+    r = subprocess.run([f"{BUILD}/cmd/import-dovecot", *options], input=text, capture_output=True, text=True)
+    return r.stdout, r.returncode
+
+
+CONF = f"""protocols = imap pop3
+mail_location = maildir:{base}/mail/%n
+first_valid_uid = 1
+disable_plaintext_auth = no
+ssl = no
+auth_mechanisms = plain login
+mail_plugins = quota
+imap_idle_notify_interval = 3 mins
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {base}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {base}/users
+  default_fields = uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={base}/mail/%n
+}}
+namespace inbox {{
+  inbox = yes
+  prefix = INBOX.
+  separator = .
+  mailbox Junk {{
+    special_use = \\Junk
+  }}
+  mailbox Trash {{
+    special_use = \\Trash
+  }}
+}}
+plugin {{
+  quota = maildir:User quota
+  quota_rule = *:storage=1G
+  quota_rule2 = Trash:storage=+10%%
+}}
+service imap-login {{
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    address = 127.0.0.1
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+service quota-status {{
+  executable = quota-status -p postfix
+  inet_listener {{
+    address = 127.0.0.1
+    port = {status}
+  }}
+}}
+"""
+with open(f"{base}/users", "w") as f:
+    f.write("alice@v.example:secret::::::\nbob@v.example:{PLAIN}other::::::userdb_quota_rule=*:storage=5M\n")
+with open(f"{base}/dovecot.conf", "w") as f:
+    f.write(CONF)
+text = CONF
+if shutil.which("doveconf"):
+    r = subprocess.run(["doveconf", "-n", "-c", f"{base}/dovecot.conf"], capture_output=True, text=True)
+    tap.ok(r.returncode == 0 and "passdb" in r.stdout, "doveconf -n speaks", r.stdout, r.stderr)
+    text = r.stdout
+main, code = convert(text)
+master, _ = convert(text, "-m")
+tap.ok(code == 0 and "NO EQUAL" not in main, "all of it has its equal", main)
+tap.ok("imap_idle_notify_interval = 3m\n" in main and "quota_rule2 = Trash:storage=+10%\n" in main and
+       "imap_special_use = INBOX.Junk=\\Junk INBOX.Trash=\\Trash\n" in main, "units, percent signs, special uses", main)
+tap.ok(re.search(rf"^127.0.0.1:{imap} +inet n - n - - imap-login$", master, re.M) and "wrappermode" not in master and
+       f"127.0.0.1:{status} inet n n n - - quota-status\n" in master, "listeners, and none for port 0", master)
+with Instance(main, master) as i:
+    tap.ok(i.start().returncode == 0, "the printed lines start a system", main, master)
+    m = imaplib.IMAP4("127.0.0.1", imap)
+    tap.ok(m.login("alice@v.example", "secret")[0] == "OK", "a user of Dovecot's file logs in")
+    m.create("INBOX.Trash")
+    m.append("INBOX", None, None, b"Subject: x\r\n\r\nbody\r\n")
+    tap.ok(any(b"\\Trash" in x and b"INBOX.Trash" in x for x in m.list('""', "*")[1]) and
+           os.path.isdir(f"{base}/mail/alice/.Trash"), "names and places are Dovecot's")
+    m.logout()
+    m = imaplib.IMAP4("127.0.0.1", imap)
+    m.login("bob@v.example", "other")
+    m._simple_command("GETQUOTAROOT", "INBOX")
+    tap.ok(b"(STORAGE 0 5120)" in m.response("QUOTA")[1][0], "his own quota")
+    m.logout()
+    p = poplib.POP3("127.0.0.1", pop3)
+    p.user("alice@v.example")
+    p.pass_("secret")
+    tap.ok(p.stat()[0] == 1, "and POP3")
+    p.quit()
+
+main, code = convert("mail_location = mbox:~/mail:INBOX=/var/mail/%u\npassdb {\n  args = /etc/dovecot/dovecot-sql.conf.ext\n  driver = sql\n}\n"
+                     "passdb {\n  driver = pam\n}\nuserdb {\n  driver = passwd\n}\nauth_mechanisms = plain cram-md5\nprotocols = imap lmtp sieve\n"
+                     "plugin {\n  sieve = file:~/sieve\n}\nssl_cert = </etc/ssl/x.pem\nssl_key = # hidden, use -P to show it\nmade_up = yes\n")
+tap.ok(code == 1 and all(f"# NO EQUAL: {x}" in main for x in ("mail_location = mbox", "passdb sql", "auth_mechanisms = cram-md5", "plugin: sieve",
+       "ssl_key: hidden", "made_up = yes", "protocols = lmtp", "protocols = sieve")), "what has no equal is named", main)
+tap.ok("auth_passdb = pam:dovecot\n" in main and "auth_userdb = passwd\n" in main and "imap_tls_cert_file = /etc/ssl/x.pem\n" in main, "and the rest is printed", main)
+if os.path.exists("/etc/dovecot/dovecot.conf") and shutil.which("doveconf"):
+    text = subprocess.run(["doveconf", "-n"], capture_output=True, text=True).stdout
+    main, code = convert(text)
+    tap.ok(code == 1 and "NO EQUAL: mail_location" in main and "auth_passdb = pam:dovecot\n" in main and
+           main.count("imap_special_use") == 1, "this machine's own", main)
+shutil.rmtree(base, ignore_errors=True)
+tap.end()

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""mailbox_tool.py - postern user | mailbox | quota | search | fetch | expunge | move | copy | flags | save.  TAP."""
+import json, os, pwd, re, shutil, subprocess, sys, tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from instance import Instance, Tap
+
+OWNER = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+tap = Tap()
+base = tempfile.mkdtemp(prefix="mailbox_tool_")
+os.chmod(base, 0o755)
+os.chown(base, OWNER.pw_uid, OWNER.pw_gid)
+with open(f"{base}/users", "w") as f:
+    for name in ("alice", "bob"):
+        f.write(f"{name}:{{PLAIN}}secret:{OWNER.pw_uid}:{OWNER.pw_gid}::{base}/{name}::userdb_quota_rule=*:storage=100k\n")
+MAIN = f"""mail_location = maildir:%h/Maildir
+auth_mechanisms = plain login
+auth_passdb = passwd-file:{base}/users
+auth_userdb = passwd-file:{base}/users
+first_valid_uid = 1
+imap_namespace_separator = /
+quota = maildir:User quota
+"""
+
+with Instance(MAIN, "authd unix - n n - - authd\n") as i:
+    def run(*words, text=None):
+        r = subprocess.run([f"{i.dir}/sbin/postern", "-c", f"{i.dir}/etc", *words], input=text, capture_output=True, text=True, timeout=60)
+        run.err, run.status = r.stderr, r.returncode
+        return r.stdout
+
+    r = run("user", "alice")
+    tap.ok(run.status != 0 and "does the mail system run" in run.err, "without a running system it says so", run.err)
+    i.start()
+    tap.ok(f"home            {base}/alice" in run("user", "alice") and run("user", "-f", "uid", "alice") == f"{OWNER.pw_uid}\n", "user", run("user", "alice"))
+    tap.ok(run("user", "*") == "alice\nbob\n", "user '*'")
+    run("user", "nobody-such")
+    tap.ok(run.status == 67 and "doesn't exist" in run.err, "a user who is not there: status 67", run.status, run.err)
+    run("mailbox", "create", "-u", "alice", "Trash", "Ärger/2026")
+    tap.ok(run.status == 0 and sorted(run("mailbox", "list", "-u", "alice").split("\n")) == ["", "INBOX", "Trash", "Ärger/2026"],
+           "mailbox create and list, names in UTF-8", run("mailbox", "list", "-u", "alice"), run.err)
+    for k in range(3):
+        run("save", "-u", "alice", text=f"From: a@example.net\nSubject: number {k}\nDate: Fri, 20 Nov 2026 12:00:00 +0000\n\nbody {k}\n")
+    run("save", "-u", "alice", "Trash", text="Subject: old\n\nx\n")
+    tap.ok(run("mailbox", "status", "-u", "alice", "messages unseen", "*").startswith("mailbox=INBOX messages=3 unseen=3\n"), "save, mailbox status",
+           run("mailbox", "status", "-u", "alice", "messages unseen", "*"))
+    tap.ok(len(re.findall(r"^[0-9a-f]{32} [12]$", run("search", "-u", "alice", "mailbox", "INBOX", "or", "subject", "number 0", "subject", "number 1"), re.M)) == 2,
+           "search: mailbox GUID and UID", run("search", "-u", "alice", "mailbox", "INBOX", "or", "subject", "number 0", "subject", "number 1"))
+    tap.ok(len(run("search", "-A", "since", "1h").splitlines()) == 4 and run("search", "-u", "alice", "before", "1h") == "", "ages in a query; all users")
+    got = run("fetch", "-u", "alice", "uid hdr.subject flags text", "mailbox", "INBOX", "uid", "2")
+    tap.ok("uid: 2\n" in got and "hdr.subject: number 1\n" in got and "body 1" in got, "fetch", got)
+    got = json.loads(run("fetch", "-u", "alice", "-f", "json", "mailbox uid hdr.subject", "all"))
+    tap.ok(len(got) == 4 and got[0] == {"mailbox": "INBOX", "uid": "1", "hdr.subject": "number 0"}, "fetch as JSON", got)
+    run("flags", "add", "-u", "alice", "\\Seen Label", "mailbox", "INBOX", "uid", "1:2")
+    tap.ok("unseen=1" in run("mailbox", "status", "-u", "alice", "unseen", "INBOX"), "flags add", run.err)
+    run("copy", "-u", "alice", "Ärger/2026", "mailbox", "INBOX", "keyword", "Label")
+    run("move", "-u", "alice", "Trash", "mailbox", "INBOX", "uid", "3")
+    tap.ok(run("mailbox", "status", "-u", "alice", "messages", "INBOX", "Trash", "Ärger/2026") ==
+           "mailbox=INBOX messages=2\nmailbox=Trash messages=2\nmailbox=Ärger/2026 messages=2\n", "copy and move",
+           run("mailbox", "status", "-u", "alice", "messages", "INBOX", "Trash", "Ärger/2026"), run.err)
+    run("expunge", "-u", "alice", "all")
+    tap.ok(run.status != 0 and "messages=2" in run("mailbox", "status", "-u", "alice", "messages", "INBOX"), "expunge without a mailbox is refused")
+    run("expunge", "-u", "alice", "mailbox", "Trash", "savedbefore", "30d")
+    tap.ok(run.status == 0 and "messages=2" in run("mailbox", "status", "-u", "alice", "messages", "Trash"), "expunge spares what is young", run.err)
+    run("expunge", "-A", "mailbox", "Trash", "all")
+    tap.ok("messages=0" in run("mailbox", "status", "-u", "alice", "messages", "Trash"), "expunge", run.err)
+    got = run("quota", "-u", "alice", "-f", "tab", "get").splitlines()
+    tap.ok(got[0] == "Quota name\tType\tValue\tLimit\t%" and got[1] == "User quota\tSTORAGE\t1\t100\t1" and got[2] == "User quota\tMESSAGE\t4\t-\t0", "quota get", got)
+    with open(f"{base}/alice/Maildir/maildirsize", "w") as f:
+        f.write("102400S\n99999 77\n")
+    os.utime(f"{base}/alice/Maildir/maildirsize")
+    run("quota", "-A", "recalc")
+    tap.ok(re.fullmatch(r"102400S\n\d+ 4\n", open(f"{base}/alice/Maildir/maildirsize").read()), "quota recalc -A", run.err)
+    tap.ok(len(json.loads(run("quota", "-A", "-f", "json", "get"))) == 4, "one JSON array for all users")
+    run("mailbox", "-u", "alice", "rename", "Trash", "Bin")
+    tap.ok("Bin" in run("mailbox", "-u", "alice", "list") and run("mailbox", "-u", "alice", "path", "Bin") == f"{base}/alice/Maildir/.Bin\n", "mailbox rename, path")
+    run("mailbox", "-u", "alice", "delete", "Nosuch")
+    tap.ok(run.status == 68 and "Mailbox doesn't exist" in run.err, "what fails says why, with status 68", run.status, run.err)
+shutil.rmtree(base, ignore_errors=True)
+tap.end()
