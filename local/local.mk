@@ -54,3 +54,5 @@ DIRECT_TESTS += t/system/quota.py
 EXTRA_DIST += t/system/quota.py
 DIRECT_TESTS += t/system/sieve.py
 EXTRA_DIST += t/system/sieve.py
+DIRECT_TESTS += t/system/sieve_whole.py
+EXTRA_DIST += t/system/sieve_whole.py

@@ -7,7 +7,6 @@
  * gets there (RFC 5463, 4).
  */
 #include "sieve/sieve_private.h"
-#include "mail/address.h"
 
 const struct sieve_limits sieve_default_limits = {
 	.script_size = 1 << 20, .actions = 32, .redirects = 4, .steps = 40000000,
@@ -236,12 +235,9 @@ check_header_names(struct checker *c, struct node *n, const struct argument *nam
 static int
 check_address(struct checker *c, struct node *n, struct span s)
 {
-	struct span  address;
-	struct fault bad = {0};
+	struct span address;
 
-	if (!is_constant(c, s))
-		return 0;
-	if (address_parse_path(c->arena, s, ADDRESS_UTF8, &address, &(struct span){0}, &bad) < 0 || !span_has(address, '@'))
+	if (is_constant(c, s) && !word_is_address(c->arena, s, &address))
 		return fail(c, n, "\"%.*s\" is not an address", SPAN_ARGS(span_first(s, 100)));
 	return 0;
 }
@@ -271,9 +267,11 @@ check_special(struct checker *c, struct node *n)
 	if (strcmp(name, "set") == 0) {
 		struct span s = n->at[0]->strings.at[0];
 
-		if (!word_is_name(s))
+		if (!word_is_name(s) || (span_has(s, '.') && !(span_starts_nocase(s, "global.") && has(c, CAP_INCLUDE))))
 			return fail(c, n, "\"%.*s\" is not the name of a variable", SPAN_ARGS(span_first(s, 60)));
 	}
+	if (has(c, CAP_IMAP4FLAGS) && n->at[0] && !has(c, CAP_VARIABLES) && (strstr(name, "flag")))
+		return fail(c, n, "%s names a variable without require \"variables\"", name);
 	if (strcmp(name, "global") == 0 && !has(c, CAP_VARIABLES))
 		return fail(c, n, "global needs variables, too");
 	return 0;

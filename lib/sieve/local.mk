@@ -25,3 +25,5 @@ FUZZ_TARGETS += t/fuzz/fuzz_sieve
 t_fuzz_fuzz_sieve_SOURCES = t/fuzz/fuzz_sieve.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_sieve_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_sieve_LDADD = $(SIEVE_LIBS)
+DIRECT_TESTS += t/system/sieve_pigeonhole.py
+EXTRA_DIST += t/system/sieve_pigeonhole.py

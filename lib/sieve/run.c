@@ -3,7 +3,6 @@
  * run.c - scripts in their order, commands in theirs; what is to be done is only collected
  */
 #include "sieve/sieve_private.h"
-#include "mail/address.h"
 #include "mail/charset.h"
 
 int
@@ -154,13 +153,11 @@ do_fileinto(struct run *r, const struct node *n)
 int
 do_redirect(struct run *r, const struct node *n)
 {
-	struct span          written = word_first(r, n->at[0]), address, rest;
-	struct fault         bad = {0};
+	struct span          written = word_first(r, n->at[0]), address;
 	struct sieve_action *a;
 	size_t               redirects = 0;
 
-	if (address_parse_path(r->arena, written, ADDRESS_UTF8, &address, &rest, &bad) < 0 || rest.len ||
-	    !span_has(address, '@') || span_starts(address, "@"))
+	if (!word_is_address(r->arena, written, &address))
 		return script_error(r, n, "\"%.*s\" is not an address", SPAN_ARGS(span_first(written, 100)));
 	if (refuse_beside_reject(r, n, false) < 0)
 		return -1;
@@ -224,6 +221,7 @@ do_vacation(struct run *r, const struct node *n)
 	const struct argument *addresses = node_tag(n, TAG_ADDRESSES);
 	struct sieve_vacation *v = arena_alloc(r->arena, sizeof *v);
 	struct sieve_action   *a;
+	struct span            from;
 
 	if (refuse_beside_reject(r, n, false) < 0)
 		return -1;
@@ -233,6 +231,8 @@ do_vacation(struct run *r, const struct node *n)
 	*v = (struct sieve_vacation){.subject = optional_word(r, n, TAG_SUBJECT), .from = optional_word(r, n, TAG_FROM),
 		.handle = optional_word(r, n, TAG_HANDLE), .reason = word_first(r, n->at[0]), .mime = n->tags & TAG(MIME),
 		.seconds = vacation_seconds(r, n)};
+	if (v->from.len && !word_is_address(r->arena, v->from, &from))
+		return script_error(r, n, "\"%.*s\" is not an address", SPAN_ARGS(span_first(v->from, 100)));
 	if (addresses) {
 		v->addresses = arena_alloc(r->arena, addresses->strings.count * sizeof *v->addresses);
 		for (size_t i = 0; i < addresses->strings.count; i++)

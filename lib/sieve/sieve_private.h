@@ -137,6 +137,8 @@ struct span word_first(struct run *, const struct argument *);           /* expa
 int  word_set(struct run *, const struct node *, struct span name, struct span value);
 struct span word_get(struct run *, struct span name);
 bool word_is_name(struct span);
+/* One address, "a@b" or "Name <a@b>" (RFC 5228, 2.4.2.3), in internal form. */
+bool word_is_address(struct arena *, struct span, struct span *address);
 void flags_add(struct text *, struct span flags);          /* each once, case ignored */
 void flags_remove(struct text *, struct span flags);
 struct span flags_of(struct run *, const struct strings *);

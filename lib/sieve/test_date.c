@@ -59,6 +59,8 @@ add_zone(struct text *out, int zone, const char *between)
 static bool
 add_part(struct span part, struct date d, struct text *out)
 {
+	static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	struct civil c = civil_of(d.seconds + d.zone * 60);
 	int          year = (int)c.year;
 
@@ -84,8 +86,11 @@ add_part(struct span part, struct date d, struct text *out)
 		text_add_format(out, "%d", c.weekday);
 	else if (span_is_nocase(part, "zone"))
 		add_zone(out, d.zone, "");
-	else if (span_is_nocase(part, "std11"))
-		date_add(d, out);
+	else if (span_is_nocase(part, "std11")) {      /* two digits for the day, as others do */
+		text_add_format(out, "%s, %02d %s %04d %02d:%02d:%02d ", days[c.weekday], c.day, months[c.month - 1], year,
+			c.hour, c.minute, c.second);
+		add_zone(out, d.zone, "");
+	}
 	else if (span_is_nocase(part, "iso8601")) {
 		text_add_format(out, "%04d-%02d-%02dT%02d:%02d:%02d", year, c.month, c.day, c.hour, c.minute, c.second);
 		add_zone(out, d.zone, ":");

@@ -3,6 +3,7 @@
  * words.c - what becomes of strings: variables (RFC 5229), encoded characters (RFC 5228, 2.4.2.4), flags (RFC 5232)
  */
 #include "sieve/sieve_private.h"
+#include "mail/address.h"
 #include "mail/charset.h"
 
 /* variable-name = identifier, or namespaces of them; "1" is a group of a match. */
@@ -25,6 +26,20 @@ word_is_name(struct span s)
 		first = false;
 	}
 	return !first;
+}
+
+bool
+word_is_address(struct arena *arena, struct span s, struct span *address)
+{
+	struct address_list list;
+
+	if (s.len > 2 * ADDRESS_PATH_LIMIT || !utf8_printable(s))
+		return false;
+	address_list_parse(arena, s, 2, &list);
+	if (list.count != 1 || list.faulty || list.cut || list.at[0].kind != MAILBOX || !list.at[0].local.len || !list.at[0].domain.len)
+		return false;
+	*address = mailbox_address(arena, &list.at[0]);
+	return address->len <= ADDRESS_PATH_LIMIT && utf8_printable(*address);
 }
 
 static struct variable *

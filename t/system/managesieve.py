@@ -145,10 +145,10 @@ def main():
                 while c.s.recv(65536):
                     pass
                 closed = True
-            except ConnectionError:
-                closed = True
             except TimeoutError:
                 closed = False
+            except OSError:
+                closed = True
             t.ok(closed, f"{attack[:30]!r}... ends the connection")
     finally:
         if t.failed:

@@ -1,0 +1,480 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""sieve_pigeonhole.py - the same scripts and messages to Pigeonhole's sieve-test and to lib/sieve
+
+Both must refuse the same scripts and do the same with a message.  What differs on purpose is said beside the script.
+"""
+import os, re, shutil, subprocess, sys, tempfile
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from instance import Tap
+
+t = Tap()
+BUILD = os.environ.get("top_builddir", ".")
+ALL = ('require ["fileinto","envelope","variables","relational","comparator-i;ascii-numeric","imap4flags","copy","subaddress",'
+       '"body","date","index","regex","mailbox","encoded-character","reject","vacation"];\n')
+
+PLAIN = b"""Received: from a by b; Fri, 20 Nov 2026 09:00:00 +0000
+Received: from c by d; Thu, 19 Nov 2026 08:30:00 +0100
+From: Tim Ber <tim+lists@Example.NET>, second@example.org
+To: "User, The" <user@example.com>
+Cc: a@one.example, Group: b@two.example, c@three.example;
+Subject: =?utf-8?q?L=C3=B6sung?= of the
+  problem
+Date: Fri, 20 Nov 2026 13:26:05 +0100
+Message-ID: <one@example.net>
+X-Score: 0012 points
+X-Empty:
+X-Stars: *****
+X-Mixed: a (comment) b
+
+The body of it.
+Second line.
+"""
+MULTI = b"""From: a@b.example
+To: user@example.com
+Subject: parts
+Date: 1 Feb 2024 00:30 -0800
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=b
+
+preamble word
+--b
+Content-Type: text/plain; charset=iso-8859-1
+Content-Transfer-Encoding: quoted-printable
+
+Gr=FCsse from here
+--b
+Content-Type: text/html
+Content-Transfer-Encoding: base64
+
+PGI+SGVsbG88L2I+Cg==
+--b
+Content-Type: application/octet-stream
+
+binary stuff
+--b--
+epilogue word
+"""
+ODD = b"""From: <@route.example:routed@example.org>
+To: undisclosed-recipients:;
+Subject:
+Subject: second
+Cc: not an address at all
+Resent-To: "quoted local"@example.org, plain@sub.example.org
+Date: nonsense
+X-Utf: =?iso-8859-1?B?5PY=?= =?utf-8?b?w7w=?= end
+
+.
+"""
+MESSAGES = [PLAIN, MULTI, ODD]
+
+# conditions: each is asked of each message
+CONDITIONS = r'''
+header :is "subject" "parts"
+header :is "subject" "Lösung of the  problem"
+header :contains "subject" "LÖSUNG"
+header :contains "subject" ["xx", "problem"]
+header :matches "subject" "*of?the*"
+header :matches "subject" "L?sung*"
+header :matches "x-stars" "\\*\\*\\*\\*\\*"
+header :matches "x-stars" "*\\*"
+header :is "x-empty" ""
+header :contains "x-empty" ""
+header :contains "x-none" ""
+header :is "x-mixed" "a (comment) b"
+header :is "x-utf" "äöü end"
+header :is "subject" ""
+header :is "subject" "second"
+header :index 2 :is "subject" "second"
+header :index 1 :last :is "subject" "second"
+header :comparator "i;octet" :contains "subject" "PARTS"
+not header :contains "subject" "parts"
+exists ["from", "to"]
+exists ["from", "x-none"]
+size :over 300
+size :under 400
+address :is "from" "tim+lists@example.net"
+address :is "from" "TIM+LISTS@EXAMPLE.NET"
+address :comparator "i;octet" :is "from" "tim+lists@example.net"
+address :domain "from" "example.org"
+address :localpart "from" "routed"
+address :all :contains "cc" "three"
+address :is "cc" "b@two.example"
+address :count "ge" "cc" "3"
+address :count "eq" "to" "1"
+address :matches "to" "*@*"
+address :localpart "resent-to" "quoted local"
+address :user "from" "tim"
+address :detail "from" "lists"
+address :detail "from" ""
+address :detail :contains "to" ""
+address "cc" "not an address at all"
+envelope :is "from" "s@example.org"
+envelope :is "to" "user+detail@example.com"
+envelope :detail "to" "detail"
+envelope :user "to" "user"
+envelope :domain ["from", "to"] "example.com"
+header :value "gt" :comparator "i;ascii-numeric" "x-score" "11"
+header :value "lt" :comparator "i;ascii-numeric" "x-score" "11"
+header :value "eq" :comparator "i;ascii-numeric" "subject" "1"
+header :value "ne" :comparator "i;ascii-numeric" "subject" "1"
+header :value "ge" "subject" "m"
+header :count "gt" ["received", "subject"] "1"
+header :count "eq" "x-none" "0"
+body :contains "second line"
+body :contains "Grüsse"
+body :text :contains "hello"
+body :raw :contains "PGI+"
+body :raw :contains "preamble"
+body :raw :contains "Subject"
+body :content "text" :contains "hello"
+body :content "text/html" :contains "hello"
+body :content "application" :contains "binary"
+body :content "multipart" :contains "preamble"
+body :content "image" :contains ""
+body :is "Second line."
+date :zone "+0000" :is "date" "hour" "12"
+date :originalzone :is "date" "hour" "13"
+date :originalzone :is "date" "time" "00:30:00"
+date :originalzone :is "date" "year" "2024"
+date :zone "+0000" :is "date" "date" "2024-02-01"
+date :zone "+0000" :is "date" "julian" "60341"
+date :zone "+0000" :is "date" "weekday" "4"
+date :originalzone :is "date" "std11" "Thu, 01 Feb 2024 00:30:00 -0800"
+date :originalzone :is "date" "iso8601" "2024-02-01T00:30:00-08:00"
+date :originalzone :is "date" "zone" "-0800"
+date :zone "-0530" :value "ge" "date" "hour" "06"
+date :zone "+0000" :is "received" "date" "2026-11-20"
+date :index 2 :zone "+0000" :is "received" "date" "2026-11-19"
+currentdate :value "ge" "year" "2020"
+header :regex "subject" "^l.*(of|at) the +problem$"
+header :regex "x-score" "^[0-9]+ [[:alpha:]]+$"
+string :matches "aXbXc" "a*c"
+string :is "${unicode:e4}${hex:62}" "äb"
+allof (true, header :is "subject" "parts", not false)
+anyof (false, header :is "subject" "parts")
+'''.strip().split("\n")
+
+# whole scripts
+SCRIPTS = [s.strip("\n") for s in r'''
+keep;
+---
+discard;
+---
+stop; discard;
+---
+fileinto "a"; fileinto "b"; keep;
+---
+fileinto :copy "a";
+---
+redirect "x@example.org"; fileinto "a";
+---
+redirect :copy "x@example.org";
+---
+addflag "\\Seen"; keep;
+---
+addflag ["\\Seen", "x y"]; removeflag "x"; fileinto "f";
+---
+setflag "a"; addflag "b"; setflag "c"; keep;
+---
+fileinto :flags "\\Flagged" "f"; keep :flags "\\Seen";
+---
+set "d" "x${unknown}y"; fileinto "${d}";
+---
+set :lower :upperfirst "a" "jUMBLED"; fileinto "${a}";
+---
+set :upper :lowerfirst "a" "jUMBLED"; fileinto "${a}";
+---
+set :length "a" "Löwe"; fileinto "n${a}";
+---
+set :quotewildcard "a" "x*y?"; if string :matches "x*y?" "${a}" { fileinto "same"; }
+---
+if header :matches "from" "*<*@*>*" { fileinto "${2}-${3}"; }
+---
+if string :matches "one-two-three" "*-*" { fileinto "${1}.${2}"; }
+---
+if string :matches "abc" "a?*" { fileinto "x${1}${2}"; }
+---
+if string :regex "key=value" "([a-z]+)=([a-z]+)" { fileinto "${2}-${1}-${0}"; }
+---
+if header :contains "x-none" "" { discard; } elsif true { fileinto "else"; } else { discard; }
+---
+if true { if false { discard; } else { stop; } } discard;
+---
+set "a" "b"; set "b" "${a}"; set "a" "c"; fileinto "${b}${a}";
+---
+if string :is "${1}" "" { fileinto "empty"; }
+---
+set "x" "${1}"; if string :matches "q" "*" { set "x" "${1}"; } fileinto "m${x}";
+---
+if hasflag "a" { discard; } addflag "a"; if hasflag :is "A" { fileinto "yes"; }
+---
+addflag "v" ["p", "q"]; if hasflag :count "eq" "v" "2" { fileinto "two"; }
+---
+if string :count "eq" ["a", "", "b"] "2" { fileinto "two"; }
+---
+/* comment */ keep; # end
+---
+reject "no";
+---
+vacation "away"; discard;
+---
+fileinto "INBOX"; keep;
+---
+fileinto "inbox";
+---
+fileinto text:
+long
+.
+;
+---
+fileinto "${hex:61}${unicode:62}";
+---
+if not not not false { discard; }
+---
+set "k" "v"; if string "${K}" "v" { discard; }
+'''.split("\n---\n")]
+
+# refused, or not, without a message
+CHECKS = [s.strip("\n") for s in r'''
+keep
+---
+fileinto "x";
+---
+require "nonsense";
+---
+keep; require "fileinto";
+---
+require "fileinto"; fileinto ["a","b"];
+---
+require "fileinto"; fileinto 5;
+---
+if true keep;
+---
+if header "a" { }
+---
+if header :is :contains "a" "b" { }
+---
+if header :comparator "i;nonsense" "a" "b" { }
+---
+if header :comparator "i;ascii-numeric" "a" "b" { }
+---
+if size :over { }
+---
+if size 5 { }
+---
+if anyof true { }
+---
+if not true, false { }
+---
+else { keep; }
+---
+if true { } else { } else { }
+---
+if true { } elsif { }
+---
+"string";
+---
+redirect "nonsense";
+---
+redirect "a@b.example, c@d.example";
+---
+redirect "A <a@b.example>";
+---
+keep "x";
+---
+stop { }
+---
+require ["variables"]; set "1" "x";
+---
+require ["variables"]; set "a.b" "x";
+---
+require ["variables"]; set "a-b" "x";
+---
+require ["variables"]; set :lower :upper "a" "x";
+---
+require "regex"; if header :regex "a" "(" { }
+---
+require "relational"; if header :count "xx" "a" "1" { }
+---
+require "vacation"; vacation :days "x" "y";
+---
+require "vacation"; vacation :seconds 5 "y";
+---
+require "vacation"; vacation :from "nonsense" "y";
+---
+require "vacation"; vacation :subject "s" :days 3 :addresses ["a@b.example"] "y";
+---
+require "imap4flags"; addflag "v" "x";
+---
+require "envelope"; if envelope "nonsense" "x" { }
+---
+if header ["a", 5] "x" { }
+---
+if header "a" [] { }
+---
+/* not closed
+---
+require "fileinto"; fileinto "not closed;
+---
+keep;;
+---
+KEEP;
+---
+If TRUE { Discard; }
+---
+require "fileinto"; fileinto :copy "x";
+---
+require ["fileinto", "mailbox"]; fileinto :create "x";
+---
+require "body"; if body :raw :text "x" { }
+---
+require "date"; if date "date" "year" "2020" { }
+---
+require "date"; if date :zone "x" :originalzone "date" "year" "2020" { }
+---
+require "index"; if header :last "a" "b" { }
+---
+require "encoded-character"; if header "a" "${unicode:110000}" { }
+---
+require "ihave"; if ihave "nonsense" { nonsense; }
+---
+require "reject"; reject 5;
+---
+if header :is "a" "b" "c" { }
+---
+if true { keep; } }
+---
+if true { keep;
+---
+require "include"; include :global :personal "x";
+---
+require "subaddress"; if address :user :domain "from" "x" { }
+---
+if address :user "from" "x" { }
+---
+if exists { }
+---
+if size :over 1M { } if size :over 1X { }
+'''.split("\n---\n")]
+
+# what we say otherwise, and why
+DIFFERS = {
+    (2, 'address :count "eq" "to" "1"'): False,     # a group without members holds no address
+    (0, 'date :index 2 :zone "+0000" :is "received" "date" "2026-11-19"'): True,    # RFC 5260, 6: :index holds for date, too
+    'fileinto "inbox";': {"store INBOX"},            # RFC 3501, 5.1: in any case; there the mail store sees to it
+    "fileinto text:\nlong\n.\n;": {"store INBOX", 'error: line 2: "long'},       # no mailbox has a line end in its name
+}
+
+
+class Pigeonhole:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="pigeonhole.")
+        os.makedirs(f"{self.dir}/home/sieve")
+        root = os.getuid() == 0
+        self.uid = 65534 if root else os.getuid()
+        self.gid = 65534 if root else os.getgid()
+        with open(f"{self.dir}/dovecot.conf", "w") as f:
+            f.write(f"mail_uid={self.uid}\nmail_gid={self.gid}\nmail_home={self.dir}/home\nmail_location=maildir:{self.dir}/home/Maildir\n"
+                    f"base_dir={self.dir}/run\nlog_path=/dev/null\nrecipient_delimiter=+\n"
+                    f"plugin {{\n  sieve=file:{self.dir}/home/sieve;active={self.dir}/home/.dovecot.sieve\n}}\n")
+        self.become = ["setpriv", "--reuid", str(self.uid), "--regid", str(self.gid), "--clear-groups"] if root else []
+        self.give()
+
+    def give(self):
+        if os.getuid() == 0:
+            for top, dirs, files in os.walk(self.dir):
+                for p in [top] + [f"{top}/{f}" for f in files]:
+                    os.chown(p, self.uid, self.gid)
+
+    def run(self, *words):
+        env = {"PATH": os.environ["PATH"], "HOME": f"{self.dir}/home", "USER": "tester", "TZ": "UTC"}
+        return subprocess.run([*self.become, *words], capture_output=True, text=True, env=env, timeout=60)
+
+    def refuses(self, script):
+        return self.run("sievec", "-c", f"{self.dir}/dovecot.conf", script, f"{script}.bin").returncode != 0
+
+    def actions(self, script, message):
+        r = self.run("sieve-test", "-c", f"{self.dir}/dovecot.conf", "-r", "user+detail@example.com", "-a", "user+detail@example.com",
+                     "-f", "s@example.org", script, message)
+        found = set()
+        last = None
+        for line in r.stdout.splitlines():
+            if m := re.match(r" \* store message in folder: (.*)", line):
+                last = f"store {m[1]}"
+                found.add(last)
+            elif m := re.match(r"\s+\+ add IMAP flags:(.*)", line):
+                found.discard(last)
+                found.add(f"{last} ({' '.join(sorted(m[1].lower().split()))})")
+            elif m := re.match(r" \* redirect message to: <?([^>]*)", line):
+                found.add(f"redirect {m[1].strip()}")
+            elif re.match(r" \* (send|.*) ?rejection message|.*reject", line) and line.startswith(" * "):
+                found.add("reject")
+            elif line.startswith(" * send vacation"):
+                found.add("vacation")
+        return found
+
+
+def ours(script, message):
+    r = subprocess.run([f"{BUILD}/t/unit/sieve/sieve_run", script, message, "s@example.org", "user+detail@example.com"],
+                       capture_output=True, text=True, env=dict(os.environ, TZ="UTC"), timeout=60)
+    found = set()
+    for part in r.stdout.strip().split("; "):
+        if m := re.match(r'(keep|fileinto)(?: "(.*?)")?(?: create)?(?: \((.*)\))?$', part):
+            flags = f" ({' '.join(sorted(m[3].lower().split()))})" if m[3] else ""
+            found.add(f"store {m[2] or 'INBOX'}{flags}")
+        elif m := re.match(r'redirect "(.*)"', part):
+            found.add(f"redirect {m[1]}")
+        elif m := re.match(r"(reject|vacation) ", part):
+            found.add(m[1])
+        elif part.startswith(("error", "bad")):
+            found.add(part.split("\r")[0].split("\n")[0])
+    return found
+
+
+def main():
+    if not shutil.which("sieve-test") or not shutil.which("sievec"):
+        print("1..0 # SKIP Pigeonhole (dovecot-sieve) is not installed")
+        return
+    p = Pigeonhole()
+    try:
+        mails = []
+        for n, m in enumerate(MESSAGES):
+            mails.append(f"{p.dir}/m{n}.eml")
+            with open(mails[-1], "wb") as f:
+                f.write(m)
+        for n, text in enumerate(CHECKS):
+            path = f"{p.dir}/c{n}.sieve"
+            with open(path, "w") as f:
+                f.write(text)
+            p.give()
+            theirs = p.refuses(path)
+            mine = subprocess.run([f"{BUILD}/t/unit/sieve/sieve_run", path], capture_output=True, text=True)
+            want = DIFFERS.get(text, theirs)
+            t.ok((mine.returncode != 0) == want, f"{'refused' if want else 'taken'}: {text[:60]!r}", mine.stdout)
+        # many conditions in one script: each files into a mailbox of its own
+        for at in range(0, len(CONDITIONS), 20):
+            some = CONDITIONS[at:at + 20]
+            path = f"{p.dir}/q{at}.sieve"
+            with open(path, "w") as f:
+                f.write(ALL + "".join(f'if {c} {{ fileinto "c{at + i}"; }}\n' for i, c in enumerate(some)) + "discard;")
+            p.give()
+            for n, mail in enumerate(mails):
+                theirs, mine = p.actions(path, mail), ours(path, mail)
+                for i, c in enumerate(some):
+                    name = f"store c{at + i}"
+                    want = DIFFERS.get((n, c), name in theirs)
+                    t.ok((name in mine) == want, f"message {n}: {'yes' if want else 'no '} {c}", sorted(mine)[-1:] if n else "")
+        for n, text in enumerate(SCRIPTS):
+            path = f"{p.dir}/s{n}.sieve"
+            with open(path, "w") as f:
+                f.write(ALL + text)
+            p.give()
+            theirs, mine = p.actions(path, mails[0]), ours(path, mails[0])
+            t.ok(mine == DIFFERS.get(text, theirs), f"{' '.join(text.split())[:70]}", f"here {sorted(mine)}", f"there {sorted(theirs)}")
+    finally:
+        shutil.rmtree(p.dir, ignore_errors=True)
+    t.end()
+
+
+main()
