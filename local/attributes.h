@@ -11,7 +11,7 @@
 #include "service/privilege.h"
 
 struct attributes {
-	const char        *user, *flags, *directory, *eol, *null_sender;
+	const char        *user, *flags, *directory, *chroot, *eol, *null_sender;
 	int64_t            size;          /* 0: no limit */
 	const char *const *argv;          /* NULL ended; argv[0] without "argv=" */
 	struct identity    who;           /* of user= */

@@ -363,6 +363,7 @@ errand_run(const struct errand *e, struct arena *arena, struct errand_result *re
 	struct errand_talk      t = {.errand = e, .arena = arena, .result = result};
 	bool                    needs = e->kind != ERRAND_LOOK || e->loop_address.len;
 	const struct worker_job job = {.who = &e->who,
+		.root = e->root,
 		.feed = needs ? e->content : NULL,
 		.work = work,
 		.hear = hear,

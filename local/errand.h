@@ -61,7 +61,7 @@ struct errand {
 	bool               dotlock_may_fail;     /* deliveries to /file/name */
 	/* COMMAND */
 	const char *const *argv, *const *environment;   /* NULL ended */
-	const char        *work_directory;
+	const char        *work_directory, *root;        /* root: of chroot=, or NULL */
 	int64_t            limit_ms;
 	bool               quote_from, dots, blank_end;   /* pipe(8): > . B */
 	struct span        eol;                  /* instead of LF, or empty */

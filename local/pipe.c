@@ -70,7 +70,7 @@ static int
 prepare(struct fault *why)
 {
 	if (attributes_parse(service->argc, service->argv,
-		    "user flags directory eol null_sender size", &config.attributes, why) < 0)
+		    "user flags directory chroot eol null_sender size", &config.attributes, why) < 0)
 		return -1;
 	for (const char *f = config.attributes.flags; *f; f++)
 		if (!strchr("BDFORXhqu.>", *f))
@@ -166,10 +166,10 @@ look_up(void *context, struct span name, struct text *value, struct fault *why)
 		{"client_hostname", m->d->client_name},
 		{"client_helo", m->d->helo},
 		{"client_protocol", m->d->protocol},
-		{"client_port", SPAN_NONE},
+		{"client_port", m->d->client_port},
 		{"sasl_username", m->d->sasl_user},
-		{"sasl_method", SPAN_NONE},
-		{"sasl_sender", SPAN_NONE},
+		{"sasl_method", m->d->sasl_method},
+		{"sasl_sender", m->d->sasl_sender},
 	};
 
 	for (size_t i = 0; i < COUNT(known); i++)
@@ -275,7 +275,9 @@ run(const struct delivery *d, const struct message_content *content,
 		.dots = has_flag('.'),
 		.blank_end = has_flag('B'),
 		.eol = text_span(&config.eol),
+		.root = config.attributes.chroot[0] ? config.attributes.chroot : NULL,
 		.work_directory = config.attributes.directory[0] ? config.attributes.directory
+		                  : config.attributes.chroot[0]  ? NULL
 								 : site.queue_directory,
 		.from_line = SPAN_NONE,
 		.queue_id = d->queue_id,

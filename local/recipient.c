@@ -32,6 +32,7 @@ name_party(struct run *r, struct party *p)
 	p->bare = p->bare || span_starts(p->local, "\\");
 	if (span_starts(p->local, "\\"))
 		p->local = span_from(p->local, 1);
+	p->local = lower(r->arena, p->local);    /* $local, $user and $extension: local(8) asks without case */
 	p->user = p->local;
 	p->extension = SPAN_NONE;
 	p->delimiter[0] = 0;
@@ -47,7 +48,6 @@ name_party(struct run *r, struct party *p)
 		}
 	}
 	p->unmatched = p->extension;
-	p->user = lower(r->arena, p->user);
 }
 
 /* Aliases. */

@@ -90,7 +90,10 @@ be_worker(const struct worker_job *job, int input, int report)
 	fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC);
 	closefrom(REPORT_FD + 1);
 	log_open(log_name(), -1);      /* the log's descriptor is gone too: reports say it all */
-	if (user_become(job->who, &why) < 0)
+	if (job->root && (chroot(job->root) < 0 || chdir("/") < 0)) {
+		fault_errno(&why, "chroot %s", job->root);
+		tell_fault(&w, &why);
+	} else if (user_become(job->who, &why) < 0)
 		tell_fault(&w, &why);
 	else
 		job->work(&w, job->context);

@@ -23,6 +23,7 @@ struct worker {
 
 struct worker_job {
 	const struct identity        *who;
+	const char                   *root;       /* pipe(8): chroot there before becoming somebody; NULL: no */
 	const struct message_content *feed;       /* NULL: nothing is fed */
 	int64_t                       limit_ms;
 	void (*work)(struct worker *, void *context);                        /* in the child */

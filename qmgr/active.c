@@ -146,8 +146,11 @@ keep_envelope(struct message *m)
 	m->verp = keep(m, e->verp);
 	m->client_name = keep(m, e->client_name);
 	m->client_address = keep(m, e->client_address);
+	m->client_port = keep(m, e->client_port);
 	m->helo = keep(m, e->helo);
 	m->protocol = keep(m, e->protocol);
+	m->sasl_method = keep(m, e->sasl_method);
+	m->sasl_sender = keep(m, e->sasl_user.len ? e->auth : SPAN_NONE);
 	m->sasl_user = keep(m, e->sasl_user);
 	message_pieces_print(&e->content, &pieces);
 	m->pieces = keep(m, text_span(&pieces));

@@ -71,7 +71,7 @@ struct message {
 	char              id[QUEUE_ID_SIZE];
 	struct arena     *arena;                       /* the envelope's bytes */
 	struct span       sender, envid, ret, body, filter, verp, pieces;
-	struct span       client_name, client_address, helo, protocol, sasl_user;
+	struct span       client_name, client_address, client_port, helo, protocol, sasl_method, sasl_sender, sasl_user;
 	int64_t           size, arrival_us, active_us;
 	bool              smtputf8, verify_only, trace;
 	bool              probe;                       /* verify asks whether the address exists: tell it, and nobody else */

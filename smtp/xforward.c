@@ -34,7 +34,7 @@ session_xforward(struct session *s, const struct delivery *d, struct fault *why)
 {
 	bool                 remote = d->client_address.len > 0;
 	const struct { const char *name; struct span value; } attributes[] = {
-		{"NAME", d->client_name}, {"ADDR", d->client_address}, {"PROTO", d->protocol}, {"HELO", d->helo},
+		{"NAME", d->client_name}, {"ADDR", d->client_address}, {"PORT", d->client_port}, {"PROTO", d->protocol}, {"HELO", d->helo},
 		{"IDENT", d->queue_id}, {"SOURCE", remote ? SPAN("REMOTE") : SPAN("LOCAL")},
 	};
 	autotext struct text line = {0};

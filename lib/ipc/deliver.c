@@ -35,9 +35,12 @@ static const struct field head_fields[] = {
 	FIELD_TEXT(struct head, d.ret, "ret", 0),
 	FIELD_TEXT(struct head, d.body, "body", 0),
 	FIELD_TEXT(struct head, d.log_client, "log_client", 0),
+	FIELD_TEXT(struct head, d.sasl_method, "sasl_method", 0),
+	FIELD_TEXT(struct head, d.sasl_sender, "sasl_sender", 0),
 	FIELD_TEXT(struct head, d.sasl_user, "sasl_user", 0),
 	FIELD_TEXT(struct head, d.client_name, "client_name", 0),
 	FIELD_TEXT(struct head, d.client_address, "client_address", 0),
+	FIELD_TEXT(struct head, d.client_port, "client_port", 0),
 	FIELD_TEXT(struct head, d.helo, "helo", 0),
 	FIELD_TEXT(struct head, d.protocol, "protocol", 0),
 	FIELD_NUMBER(struct head, d.size, "size", FIELD_NEEDED),
@@ -83,9 +86,12 @@ put_head(struct frame *f, const struct delivery *d)
 	put_some(f, "ret", d->ret);
 	put_some(f, "body", d->body);
 	put_some(f, "log_client", d->log_client);
+	put_some(f, "sasl_method", d->sasl_method);
+	put_some(f, "sasl_sender", d->sasl_sender);
 	put_some(f, "sasl_user", d->sasl_user);
 	put_some(f, "client_name", d->client_name);
 	put_some(f, "client_address", d->client_address);
+	put_some(f, "client_port", d->client_port);
 	put_some(f, "helo", d->helo);
 	put_some(f, "protocol", d->protocol);
 	frame_put_number(f, "size", d->size);
@@ -190,7 +196,8 @@ keep_spans(struct delivery *d)
 	struct span *all[] = {&d->queue_id,  &d->transport,   &d->nexthop,        &d->sender,
 	                      &d->envid,     &d->ret,         &d->body,           &d->log_client,
 	                      &d->sasl_user, &d->client_name, &d->client_address, &d->helo,
-	                      &d->protocol,  &d->pieces};
+	                      &d->protocol,  &d->pieces,      &d->client_port,    &d->sasl_method,
+	                      &d->sasl_sender};
 
 	for (size_t i = 0; i < COUNT(all); i++)
 		*all[i] = arena_span(d->arena, all[i]->at ? *all[i] : SPAN_NONE);

@@ -32,7 +32,8 @@ struct deliver_rcpt {
 
 struct delivery {
 	struct span queue_id, transport, nexthop, sender, envid, ret, body;
-	struct span log_client, sasl_user, client_name, client_address, helo, protocol;   /* pipe(8) macros, XFORWARD */
+	struct span log_client, client_name, client_address, client_port, helo, protocol; /* pipe(8) macros, XFORWARD */
+	struct span sasl_method, sasl_sender, sasl_user;
 	int64_t     size;
 	int64_t     arrival_us, active_us, handed_us;   /* delays: a = active - arrival, b = handed - active */
 	bool        smtputf8, verify_only, trace;

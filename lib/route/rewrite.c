@@ -50,6 +50,7 @@ router_rewrite(const struct router *r, bool is_local, struct span in, struct are
 	struct span local, domain = SPAN_NONE;
 	const char *more = "";
 	ptrdiff_t   at;
+	bool        whole;
 
 	(void)r;
 	in = without_source_route(in);
@@ -65,12 +66,13 @@ router_rewrite(const struct router *r, bool is_local, struct span in, struct are
 	} else if (!unroute(in, &local, &domain) && site.append_at_myorigin) {
 		domain = span_of(origin);
 	}
+	whole = domain.len && domain.at[domain.len - 1] == '.';    /* user@host. is complete */
 	domain = without_final_dot(domain);
 	if (domain.len == 0) {
 		*out = arena_span(arena, in);
 		return;
 	}
-	if (site.append_dot_mydomain && origin[0] && domain.at[0] != '[' &&
+	if (!whole && site.append_dot_mydomain && origin[0] && domain.at[0] != '[' &&
 		!span_has(domain, '.') && !span_has(local, '@') && local.len)
 		more = site.mydomain;
 	*out = span_of(arena_format(arena, "%.*s@%.*s%s%s", SPAN_ARGS(local), SPAN_ARGS(domain),

@@ -103,6 +103,25 @@ with Site("recipient_delimiter = +\n", {"vmail": 5005}, {"show": SHOW}) as s:
     t.same(args, ['"two words"@d.example', "MAILER-DAEMON"], "flag q, null_sender")
     got, args = run("", ["-f", "${sender}", "--", "${recipient}"], ["a@b.example"], sender="-oQ/tmp@x.example")
     t.same((got[0][:2], args), (("bounced", "5.1.3"), None), "a sender that looks like an option")
+    got, args = run("", ["${client_address}", "${client_port}", "${client_hostname}", "${client_protocol}", "${client_helo}", "${sasl_method}", "${sasl_sender}", "${sasl_username}"], ["a@b.example"],
+                    client_address="192.0.2.1", client_port="4711", client_name="c.example", protocol="ESMTPSA", helo="me", sasl_method="PLAIN", sasl_sender="x@c.example", sasl_user="joe")
+    t.same(args, ["192.0.2.1", "4711", "c.example", "ESMTPSA", "me", "PLAIN", "x@c.example", "joe"], "macros about the client")
+    if ROOT:
+        root = f"{s.dir}/root"
+        for path in ["/bin/sh", *re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", "/bin/sh"], capture_output=True, text=True).stdout)]:
+            os.makedirs(os.path.dirname(root + path), exist_ok=True)
+            shutil.copy(path, root + path)
+        os.mkdir(f"{root}/out")
+        os.chmod(f"{root}/out", 0o777)
+        s.start("local/pipe", "mydrop", "flags=", f"user={user}", f"chroot={root}", "argv=/bin/sh", "-c", 'pwd > /out/pwd; echo /* > /out/all; read a; echo "$$a" > /out/line')
+        t.same(s.deliver("mydrop", ["a@b.example"], MESSAGE)[0][:2], ("sent", "2.0.0"), "chroot=")
+        s.stop("mydrop")
+        t.same([open(f"{root}/out/{n}").read().strip() for n in ("pwd", "line")], ["/", "From: a@b"], "the command runs there, and gets the message")
+        t.ok("/etc" not in open(f"{root}/out/all").read().split(), "and sees nothing else")
+        t.same(os.stat(f"{root}/out/pwd").st_uid, UID, "as user=")
+        s.start("local/pipe", "mydrop", f"user={user}", "chroot=/nonexistent", "argv=/bin/true")
+        t.same(s.deliver("mydrop", ["a@b.example"], MESSAGE)[0][0], "deferred", "a root that is not there")
+        s.stop("mydrop")
     got, args = run("", ["x"], ["a@b.example"], extra=["size=10"])
     t.same(got[0][:2], ("bounced", "5.2.3"), "size=")
     with open(f"{s.dir}/show", "w") as f:
@@ -113,7 +132,7 @@ with Site("recipient_delimiter = +\n", {"vmail": 5005}, {"show": SHOW}) as s:
     with open(f"{s.dir}/main.cf", "a") as f:
         f.write("mydrop_time_limit = 1s\n")
     t.same(run("", [], ["a@b.example"])[0][0][:2], ("bounced", "5.3.0"), "<transport>_time_limit")
-    for words in (["user=vmail", "chroot=/x", "argv=/bin/true"], ["user=vmail", "flags=Z", "argv=/bin/true"], ["argv=/bin/true"], ["user=vmail"],
+    for words in (["user=vmail", "chroot=x", "argv=/bin/true"], ["user=vmail", "flags=Z", "argv=/bin/true"], ["argv=/bin/true"], ["user=vmail"],
                   ["user=no-such-user-x", "argv=/bin/true"], ["user=vmail", "color=red", "argv=/bin/true"]) + ((["user=root", "argv=/bin/true"],) if ROOT else ()):
         try:
             s.start("local/pipe", "bad", *words)

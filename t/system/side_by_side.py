@@ -224,11 +224,22 @@ def act(system, sessions, neighbours, out):
         out.settled = settle()
         for token, place, envelope, data in arrivals(neighbours.sinks):
             out.places.setdefault(token, []).append((place, envelope, header_shape(data), body_shape(data)))
+        out.places = {token: merged(found) for token, found in out.places.items()}
         out.log = log_text()
         out.fates = fates(out.log)
     finally:
         system.run("stop")
         wait_for(system.gone, 20)
+
+
+def merged(found):
+    """Recipients of one sender who got the same at one place: which of them shared a transaction is a matter of order."""
+    out = {}
+    for place, envelope, header, body in found:
+        sender, arrow, rcpts = envelope.partition(" -> ")
+        out.setdefault((place, sender, arrow, tuple(header), body), []).extend(rcpts.split(", "))
+    return [(place, sender + arrow + ", ".join(sorted(rcpts)) if arrow else sender, list(header), body) for (place, sender, arrow, header, body), rcpts in out.items()
+            for _ in ([0] if arrow else rcpts)]
 
 
 def answers(where):
@@ -251,11 +262,16 @@ EXPECTED = (
     (r"final-dot-twin", r"fate of alice@|went to|envelope at|header at", r"(\S+ )?(sent 2\.0\.0|deferred 4\.\d\.\d) |(maildir|mbox|pipe|sink) |<friend@|Received: .* ID; DATE$", r"none|nowhere like it|<friend@\S+ -> <[^,]*$|sent 2\.0\.0 (local|dovecot)|Received: .* for <alice@", "user@domain. and user@domain are one recipient, not two"),
     (r".* notice", r"header at", r"\(order\) [\w,-]*MIME-Version,Content-Type,Message-Id$", r"Content-Transfer-Encoding: 8bit$", "smtputf8_enable = no: RFC 2045, 6.4 wants eight bits within to be told"),
     (r"bare-names( notice)?", r"fate of alice@localhost$|body at", r"(\S* ?bounced 5\.4\.4|Diagnostic-Code).* for name=localhost", r"(\S* ?bounced 5\.4\.6|Diagnostic-Code).*mail for localhost loops back", "localhost is this machine, whatever DNS says (RFC 6761, 6.3)"),
-    (r"aliases-broken.*", r"fate of loop|body at", r"(\S* ?bounced 5\.4\.6|none|.*alias database loop)", r"(\S* ?bounced 5\.4\.6|none|.*alias database loop)", "which name of a circle of aliases is told"),
+    (r"aliases-broken", r"fate of loop2?@", r"(\S+ )?bounced 5\.4\.6|none", r"(\S+ )?bounced 5\.4\.6|none", "which name of a circle of aliases is told"),
+    (r"aliases-broken notice", r"body at", r".*alias database loop", r".*alias database loop", "the same"),
     (r"drawn.*", r"fate of \S+\+@", r"\S+\+@", r"none", "an empty extension is not copied to what an alias leads to"),
     (r"drawn.*", r"fate of", r"none", r"\S+\+@\S+ sent", "the other half of that"),
     (r"", r"header at sink", r"\(order\)", r"X-Milter-\S+ seen$", "milters see mail that REDIRECT sends elsewhere"),
-    (r"routes.*|quoted", r"envelope at|fate of alice[@%]", r"", r"", "with no_address_mappings and a filter: site!user and user%site are resolved before the filter, there behind it"),
+    (r"routes.*|quoted|drawn-.*", r"envelope at", r"<\S* -> .*(%|!|;@)", r"<\S* -> ", "with no_address_mappings and a filter: site!user and user%site are resolved before the filter, there behind it"),
+    (r"routes.*|quoted|drawn-.*", r"header at", r"Received: .* for <[^>]*[%!@][^>]*@[^>]*>; DATE$", r"Received: .* for <[^>]*>; DATE$", "the same"),
+    (r"routes.*|quoted|drawn-.*", r"fate of [^@%]*[@%]", r"sent 2\.0\.0 127\.0\.0\.1\[127\.0\.0\.1\]:10024 |\S+ sent 2\.0\.0 |none", r"none|sent 2\.0\.0 |\S+[%@]\S+ sent 2\.0\.0 127\.0\.0\.1\[127\.0\.0\.1\]:10024 ", "the same"),
+    (r"drawn-.*", r"fate of spam@|envelope at", r"\S+@\S+ sent 2\.0\.0 |<\S* -> <spam@outside.test> ORCPT=\S+$", r"\S+@\S+ sent 2\.0\.0 |<\S* -> <spam@outside.test> ORCPT=\S+$", "REDIRECT of several recipients: whose copy it was"),
+    (r"drawn-.*", r"header at", r"From: MAILER-DAEMON@\S+$", r"From: MAILER-DAEMON$", "what .forward or an alias sends on is not rewritten once more"),
     (r"", r"fate of", r"(\S+ )?deferred 4\.3\.5 \S+ \(mail system configuration error\)", r"(\S+ )?sent 2\.0\.0 ", "pipe's flag D with many recipients a delivery: one after the other here, an error there"),
 )
 MASKED_REPLY = [(re.compile(r"queued as \S+"), "queued as ID")]
@@ -329,6 +345,9 @@ def compare(theirs, ours):
 
 
 def expected(row):
+    """An envelope with fewer recipients is never expected, but for the twin."""
+    if row[1].startswith("envelope at") and row[2].count("ORCPT=") != row[3].count("ORCPT=") and row[0] != "final-dot-twin":
+        return False
     return any(re.fullmatch(m or ".*", row[0]) and re.search(w, row[1]) and re.match(x, row[2].strip()) and re.match(y, row[3].strip()) for m, w, x, y, _ in EXPECTED)
 
 
