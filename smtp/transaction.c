@@ -138,13 +138,21 @@ clean_orcpt(struct span orcpt)
 	return end > 0 ? orcpt : SPAN_NONE;
 }
 
-static bool
-is_plain(struct span s)
+/* RFC 3461, 5.2.1: reports shall name whom the sender meant. */
+static struct span
+made_orcpt(struct transaction *x, struct span original)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.at[i] <= ' ' || (unsigned char)s.at[i] > 126)
-			return false;
-	return true;
+	autotext struct text out = {0};
+
+	for (size_t i = 0; i < original.len; i++)
+		if ((unsigned char)original.at[i] < ' ' || (unsigned char)original.at[i] > 126)
+			return SPAN_NONE;
+	text_add_string(&out, "rfc822;");
+	if (span_has(original, ' '))
+		address_external(original, &out);
+	else
+		text_add(&out, original);
+	return arena_span(x->arena, text_span(&out));
 }
 
 /* Gives the bytes of the line. */
@@ -154,8 +162,8 @@ send_rcpt(struct transaction *x, const struct deliver_rcpt *r)
 	autotext struct text line = {0};
 	struct smtp_rcpt     p = {.recipient = generic(x, r->address), .notify = (unsigned)r->notify, .orcpt = clean_orcpt(r->orcpt)};
 
-	if (p.orcpt.len == 0 && r->original.len && is_plain(r->original))        /* RFC 3461, 5.2.1: reports shall name whom the sender meant */
-		p.orcpt = span_of(arena_format(x->arena, "rfc822;%.*s", SPAN_ARGS(r->original)));
+	if (p.orcpt.len == 0 && r->original.len)
+		p.orcpt = made_orcpt(x, r->original);
 	smtp_format_rcpt(&p, x->s->ehlo.has & SMTP_OFFER_ALL, &line);
 	session_send(x->s, "%s", text_string(&line));
 	return line.len + 2;
