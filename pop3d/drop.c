@@ -11,13 +11,14 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "mail/line.h"
 #include "session.h"
 #include "store/folder.h"
 #include "store/location.h"
 
-enum { READ_PART = 65536 };
+enum { READ_PART = 65536, HEADER_MOST = 65536, SESSION_LOCK_MS = 5000, SESSION_STALE = 300 };
 
 bool
 uidl_format(const char *format, uint32_t uid, uint32_t validity, struct span base, struct text *out)
@@ -109,6 +110,27 @@ take_fields(struct drop_message *m, struct span fields, struct span base)
 	}
 }
 
+/* What another server gave its clients (and mbox kept): the first word of the header, as it is. */
+static void
+take_xuidl(const struct drop *d, struct drop_message *m)
+{
+	autotext struct text head = {0};
+	autoclose int        fd = -1;
+	struct span          rest, line, word;
+	ssize_t              n;
+
+	if (drop_read(d, m, &fd, NULL) < 0 || (n = read(fd, text_room(&head, HEADER_MOST), HEADER_MOST)) <= 0)
+		return;
+	head.len = (size_t)n;
+	for (rest = text_span(&head); span_split(&rest, '\n', &line) && span_trim(line).len;)
+		if (span_starts_nocase(line, "X-UIDL:")) {
+			line = span_trim(span_from(line, 7));
+			if (span_next(&line, " \t", &word) && word.len <= 70)
+				m->uidl = arena_span(d->arena, word);
+			return;
+		}
+}
+
 static int
 add_message(struct drop *d, const struct message *from, struct fault *why)
 {
@@ -124,6 +146,8 @@ add_message(struct drop *d, const struct message *from, struct fault *why)
 	record = uidlist_find(&d->folder->list, m->base);
 	if (record >= 0)
 		take_fields(m, arena_span(d->arena, d->folder->list.records[record].fields), m->base);
+	if (!m->uidl.len && pop3_config.reuse_xuidl)
+		take_xuidl(d, m);
 	if (!name.has_full_size && measure(d, m, why) < 0)
 		return why->error == 2 ? 0 : -1; /* ENOENT: gone meanwhile */
 	d->count++;
@@ -154,6 +178,11 @@ drop_open(const struct pop3_user *u, struct drop *out, struct fault *why)
 		return -1;
 	}
 	location_free(&l);
+	if (pop3_config.lock_session &&
+	    dotlock_take(d.folder->dir, "dovecot-pop3-session", SESSION_STALE, clock_after(SESSION_LOCK_MS), &d.lock, why) < 0) {
+		drop_close(&d);
+		return -1;
+	}
 	d.messages = mem_array(d.folder->count, sizeof *d.messages);
 	for (size_t i = 0; i < d.folder->count; i++)
 		if (add_message(&d, &d.folder->messages[i], why) < 0) {
@@ -169,6 +198,7 @@ void
 drop_close(struct drop *d)
 {
 	free(d->messages);
+	dotlock_release(&d->lock);
 	folder_close(d->folder);
 	maildir_close(d->maildir);
 	arena_free(d->arena);

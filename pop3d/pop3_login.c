@@ -43,7 +43,7 @@ do_capa(struct dialogue *d, struct span unused)
 
 	(void)unused;
 	login_mechanisms(d->l, &names);
-	say(d, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE%s%s\r\nSASL%s%s\r\nIMPLEMENTATION Postern\r\n.",
+	say(d, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER%s%s\r\nSASL%s%s\r\nIMPLEMENTATION Postern\r\n.",
 	    login_config.tls && !conn_is_tls(d->l->conn) ? "\r\nSTLS" : "", names.len ? "\r\nUSER" : "", names.len ? " " : "",
 	    text_string(&names));
 }

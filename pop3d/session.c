@@ -17,6 +17,8 @@ struct pop3_config pop3_config;
 const struct param pop3_params[] = {
 	RAW("pop3_uidl_format", &pop3_config.uidl_format, "%08Xu%08Xv", "unique ids: %u UID, %v UIDVALIDITY, %f file, %08Xu in hex"),
 	BOOLEAN("pop3_no_flag_updates", &pop3_config.no_flag_updates, "no", "RETR does not set \\Seen"),
+	BOOLEAN("pop3_lock_session", &pop3_config.lock_session, "no", "one POP3 session of a mailbox at a time; a second one waits 5 s and is refused"),
+	BOOLEAN("pop3_reuse_xuidl", &pop3_config.reuse_xuidl, "no", "a header X-UIDL is the unique id of a message that has no other"),
 	DURATION("pop3_timeout", &pop3_config.timeout, "10m", "1m", "24h", "how long a client may be silent (RFC 1939, 3)"),
 	END_OF_PARAMS
 };
@@ -102,7 +104,7 @@ static void
 do_capa(struct session *s, struct span unused)
 {
 	(void)unused;
-	say(s, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nIMPLEMENTATION Postern\r\n.");
+	say(s, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\nIMPLEMENTATION Postern\r\n.");
 }
 
 static void
@@ -374,14 +376,18 @@ pop3_session(const struct pop3_user *u, struct conn *c, struct fault *why)
 	size_t         count;
 
 	if (drop_open(u, &s.drop, why) < 0) {
-		say(&s, "-ERR [SYS/TEMP] Couldn't open INBOX.");
+		bool in_use = pop3_config.lock_session && why->class == FAULT_TIME;
+
+		say(&s, in_use ? "-ERR [IN-USE] Mailbox is locked by another POP3 session." : "-ERR [SYS/TEMP] Couldn't open INBOX.");
 		conn_flush(c, NULL);
 		return -1;
 	}
 	totals(&s, &count, &size);
 	say(&s, "+OK Logged in.");
-	while (!s.over && next_line(&s, &line))
+	while (!s.over && next_line(&s, &line)) {
+		dotlock_touch(&s.drop.lock);
 		run(&s, line);
+	}
 	if (strcmp(s.end, "Logged out") != 0 && drop_mark_seen(&s.drop, why) < 0)
 		log_error("pop3(%s)<%s>: %s", u->name, u->session, fault_text(why));
 	conn_deadline(c, clock_after(pop3_config.timeout));

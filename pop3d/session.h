@@ -10,10 +10,11 @@
 
 #include "config/param.h"
 #include "net/conn.h"
+#include "store/dotlock.h"
 
 struct pop3_config {
 	const char *uidl_format;
-	bool        no_flag_updates;
+	bool        no_flag_updates, lock_session, reuse_xuidl;
 	int64_t     timeout;
 };
 extern struct pop3_config pop3_config;
@@ -32,7 +33,7 @@ struct drop_message {
 	uint64_t    size;             /* with CRLF: what RETR sends, without the end */
 	uint64_t    order;            /* uidlist field O, else after those with one */
 	struct span base;             /* in the drop's arena */
-	struct span uidl;             /* uidlist field P, or empty: by the format */
+	struct span uidl;             /* uidlist field P, else with pop3_reuse_xuidl the header X-UIDL, or empty: by the format */
 	bool        deleted, seen;
 };
 
@@ -44,8 +45,10 @@ struct drop {
 	struct folder       *folder;
 	struct drop_message *messages;
 	size_t               count;
+	struct dotlock       lock;     /* pop3_lock_session */
 };
 
+/* FAULT_TIME: another session has it (pop3_lock_session). */
 WAITS int drop_open(const struct pop3_user *, struct drop *, struct fault *);
 void drop_close(struct drop *);
 void drop_uidl(const struct drop *, const struct drop_message *, struct text *out);
