@@ -4,10 +4,10 @@
 PAGES = cmd/pages.c cmd/pages.h
 KNOWN = cmd/known.c cmd/known.h
 TABLE_COMMAND = cmd/command.c cmd/command.h $(PAGES)
-TABLE_COMMAND_LIBS = lib/table/libtable.a $(LMDB_LIBS) $(PCRE2_LIBS) $(CONFIG_LIBS)
+TABLE_COMMAND_LIBS = lib/table/libtable.a $(LMDB_LIBS) $(PCRE2_LIBS) lib/mail/libmail.a $(IDN2_LIBS) $(CONFIG_LIBS)
 
 sbin_PROGRAMS += cmd/postmap cmd/postalias
-cmd_postmap_SOURCES = cmd/postmap.c cmd/remote_ask.c cmd/remote_ask.h $(TABLE_COMMAND)
+cmd_postmap_SOURCES = cmd/postmap.c cmd/postmap_message.c cmd/postmap_message.h cmd/remote_ask.c cmd/remote_ask.h $(TABLE_COMMAND)
 cmd_postmap_LDADD = lib/table/libtable.a lib/ipc/libipc.a $(TABLE_COMMAND_LIBS) $(FLOOR1_LIBS)
 cmd_postalias_SOURCES = $(cmd_postmap_SOURCES)
 cmd_postalias_LDADD = $(cmd_postmap_LDADD)
@@ -80,8 +80,8 @@ installed-programs:
 	@echo $(sbin_PROGRAMS) $(pkglibexec_PROGRAMS)
 DIRECT_TESTS += t/system/manual.sh
 EXTRA_DIST += t/system/manual.sh
-DIRECT_TESTS += t/system/scripts.py t/system/states.py t/system/postconf_compat.py
-EXTRA_DIST += t/system/scripts.py t/system/states.py t/system/postconf_compat.py
+DIRECT_TESTS += t/system/postmap_beside.py t/system/scripts.py t/system/states.py t/system/postconf_compat.py
+EXTRA_DIST += t/system/postmap_beside.py t/system/scripts.py t/system/states.py t/system/postconf_compat.py
 sbin_PROGRAMS += cmd/qshape
 cmd_qshape_SOURCES = cmd/qshape.c cmd/queue_view.c cmd/queue_view.h $(PAGES)
 cmd_qshape_LDADD = $(QUEUE_COMMAND_LIBS)

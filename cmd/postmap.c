@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "cmd/command.h"
 #include "cmd/pages.h"
+#include "cmd/postmap_message.h"
 #include "cmd/remote_ask.h"
 #include "config/line.h"
 #include "config/list.h"
@@ -27,7 +28,7 @@ struct request {
 	const char          *name;
 	struct built_options build;
 	const char          *query, *remove, *directory;
-	bool                 increment, walk, headers, body;
+	bool                 increment, walk, headers, body, mime;
 	char               **tables;
 	int                  n_tables;
 };
@@ -35,8 +36,7 @@ struct request {
 static _Noreturn void
 usage(const char *name)
 {
-	fprintf(stderr, "%s\n", page_usage(name));
-	exit(1);
+	log_fatal("%s", page_usage(name));
 }
 
 /* "hash:/x" for "/x"; *file is what stands behind the colon. Owned. */
@@ -125,35 +125,28 @@ input_line(char **line, size_t *room, struct span *out)
 	return true;
 }
 
-/* Header by header, then line by line of the body, as -h and -b ask. */
+struct asked {
+	struct table **tables;
+	int            count;
+	bool           found;
+};
+
+static void
+ask_part(void *context, struct span key)
+{
+	struct asked *a = context;
+
+	a->found |= answer(a->tables, a->count, key, true);
+}
+
 static bool
 ask_message(const struct request *r, struct table **tables)
 {
-	autofree char       *line = NULL;
-	autotext struct text header = {0};
-	size_t               room = 0;
-	struct span          in;
-	bool                 found = false, in_body = false;
+	struct asked            a = {tables, r->n_tables, false};
+	struct message_question q = {r->headers, r->body, r->mime, &a, ask_part};
 
-	while (input_line(&line, &room, &in)) {
-		if (in_body) {
-			if (r->body && in.len)
-				found |= answer(tables, r->n_tables, in, true);
-			continue;
-		}
-		if (header.len && in.len && (in.at[0] == ' ' || in.at[0] == '\t')) {
-			text_add_byte(&header, '\n');
-			text_add(&header, in);
-			continue;
-		}
-		if (header.len && r->headers)
-			found |= answer(tables, r->n_tables, text_span(&header), true);
-		text_set(&header, in);
-		in_body = in.len == 0;
-	}
-	if (header.len && r->headers && !in_body)
-		found |= answer(tables, r->n_tables, text_span(&header), true);
-	return found;
+	message_ask(&q, stdin);
+	return a.found;
 }
 
 static int
@@ -167,8 +160,11 @@ query(const struct request *r)
 
 	table_ask_names(true);
 	remote_ask_use(r->tables, (size_t)r->n_tables, r->directory);
-	for (int i = 0; i < r->n_tables; i++)
+	for (int i = 0; i < r->n_tables; i++) {
 		tables[i] = open_table(r->tables[i]);
+		if (r->build.keep_case)
+			table_keep_case(tables[i]);
+	}
 	if (strcmp(r->query, "-") != 0)
 		found = answer(tables, r->n_tables, span_of(r->query), false);
 	else if (r->headers || r->body)
@@ -224,7 +220,7 @@ print_pair(void *context, struct span key, struct span value)
 {
 	const bool *aliases = context;
 
-	printf(*aliases ? "%.*s: %.*s\n" : "%.*s\t%.*s\n", SPAN_ARGS(key), SPAN_ARGS(value));
+	printf(*aliases ? "%.*s:\t%.*s\n" : "%.*s\t%.*s\n", SPAN_ARGS(key), SPAN_ARGS(value));
 }
 
 static void
@@ -317,7 +313,8 @@ parse_option(struct request *r, int option, const char **directory)
 	case 'p': r->build.no_mode = true; break;
 	case 'i': r->increment = true; break;
 	case 's': r->walk = true; break;
-	case 'h': case 'm': r->headers = true; break;
+	case 'h': r->headers = true; break;
+	case 'm': r->mime = true; break;
 	case 'b': r->body = true; break;
 	case 'v': log_verbose(1); break;
 	case 'n': case 'N': case 'o': case 'u': case 'U': break;      /* nothing to choose here */
@@ -340,7 +337,13 @@ main(int argc, char **argv)
 		parse_option(&r, option, &directory);
 	r.tables = argv + optind;
 	r.n_tables = argc - optind;
-	if (r.n_tables == 0 || (r.query != NULL) + (r.remove != NULL) + r.increment + r.walk > 1)
+	if ((r.headers || r.body || r.mime) && (!r.query || strcmp(r.query, "-") != 0))
+		log_fatal("specify -b -h or -m only with \"-q -\"");
+	if (r.mime && !r.headers && !r.body)
+		log_warning("ignoring -m option without -b or -h");
+	if ((r.query != NULL) + (r.remove != NULL) + r.walk > 1)
+		log_fatal("specify only one of -s -q or -d");
+	if (r.n_tables == 0)
 		usage(r.name);
 	main_cf_free(command_begin(r.name, directory, false));
 	r.directory = main_cf_directory(directory);

@@ -160,7 +160,7 @@ add_pair(void *context, int line, struct span key, struct span value, struct fau
 		return 0;
 	}
 	put = built_file_put(b->file, text_span(&folded), value, b->options->replace, why);
-	if (put == 1 && !b->options->quiet_repeats)
+	if (put == 1 && !b->options->quiet_repeats && !b->options->replace)
 		log_warning("%s, line %d: duplicate entry: \"%s\"", b->source, line,
 		            text_string(&folded));
 	return put < 0 ? -1 : 0;
@@ -284,7 +284,7 @@ built_edit(const char *source, const struct built_change *change, size_t count,
 		else
 			put = built_file_put(file, text_span(&key), *change[i].value,
 			                     options->replace, why);
-		if (put == 1 && !options->quiet_repeats)
+		if (put == 1 && !options->quiet_repeats && !options->replace)
 			log_warning("%s: duplicate entry: \"%s\"", source, text_string(&key));
 		if (put < 0) {
 			built_file_abandon(file);

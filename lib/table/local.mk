@@ -20,12 +20,12 @@ lib_table_libtable_a_SOURCES = \
 UNIT_TESTS += t/unit/table/test_table
 t_unit_table_test_table_SOURCES = t/unit/table/test_table.c t/unit/unit.h
 t_unit_table_test_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_table_test_table_LDADD = lib/table/libtable.a $(LMDB_LIBS) $(PCRE2_LIBS) $(CONFIG_LIBS) $(CHECK_LIBS)
+t_unit_table_test_table_LDADD = lib/table/libtable.a $(LMDB_LIBS) $(PCRE2_LIBS) lib/mail/libmail.a $(IDN2_LIBS) $(CONFIG_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += t/fuzz/fuzz_table
 t_fuzz_fuzz_table_SOURCES = t/fuzz/fuzz_table.c t/fuzz/fuzz.h $(FUZZ_DRIVER)
 t_fuzz_fuzz_table_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
-t_fuzz_fuzz_table_LDADD = lib/table/libtable.a $(LMDB_LIBS) $(PCRE2_LIBS) $(CONFIG_LIBS)
+t_fuzz_fuzz_table_LDADD = lib/table/libtable.a $(LMDB_LIBS) $(PCRE2_LIBS) lib/mail/libmail.a $(IDN2_LIBS) $(CONFIG_LIBS)
 
 DIRECT_TESTS += t/system/tables_race.py
 EXTRA_DIST += t/system/tables_race.py

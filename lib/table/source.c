@@ -22,22 +22,34 @@ take_quoted(struct span *s, struct text *key)
 	return false;
 }
 
+/* Where a key ends: at a blank outside quotes, which stay part of it ("a b"@example.com is an address). */
+static ptrdiff_t
+key_end(struct span s)
+{
+	bool quoted = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.at[i] == '\\' && quoted)
+			i++;
+		else if (s.at[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && (s.at[i] == ' ' || s.at[i] == '\t' || s.at[i] == '\r' || s.at[i] == '\n'))
+			return (ptrdiff_t)i;
+	}
+	return quoted ? -1 : (ptrdiff_t)s.len;
+}
+
 static const char *
 parse_pair(struct span s, struct text *key, struct span *value)
 {
-	ptrdiff_t blank;
+	ptrdiff_t end;
 
 	s = span_trim(s);
-	if (s.at[0] == '"') {
-		if (!take_quoted(&s, key))
-			return "a key in quotes does not end";
-		if (s.len && s.at[0] != ' ' && s.at[0] != '\t')
-			return "expected whitespace after a key in quotes";
-	} else {
-		blank = span_find_any(s, " \t\r\n");
-		text_add(key, span_first(s, blank < 0 ? s.len : (size_t)blank));
-		s = span_from(s, blank < 0 ? s.len : (size_t)blank);
-	}
+	end = s.at[0] == '"' ? key_end(s) : span_find_any(s, " \t\r\n");
+	if (end < 0 && s.at[0] == '"')
+		return "a key in quotes does not end";
+	text_add(key, span_first(s, end < 0 ? s.len : (size_t)end));
+	s = span_from(s, end < 0 ? s.len : (size_t)end);
 	*value = span_trim(s);
 	if (key->len == 0 || value->len == 0)
 		return "expected format: key whitespace value";
@@ -55,19 +67,19 @@ parse_alias(struct span s, struct text *key, struct span *value)
 			return "a name in quotes does not end";
 		s = span_trim(s);
 		if (s.len == 0 || s.at[0] != ':')
-			return "expected format: name: value";
+			return "need name:value pair";
 		colon = 0;
 	} else {
 		colon = span_find(s, ':');
 		if (colon < 0)
-			return "expected format: name: value";
+			return "need name:value pair";
 		text_add(key, span_trim(span_first(s, (size_t)colon)));
 		if (span_find_any(text_span(key), " \t,\"<>()") >= 0)
 			return "name must be local, and quoted when it has blanks";
 	}
 	*value = span_trim(span_from(s, (size_t)colon + 1));
 	if (key->len == 0 || value->len == 0)
-		return "expected format: name: value";
+		return "need name:value pair";
 	return span_has(text_span(key), '@') ? "name must be local" : NULL;
 }
 

@@ -124,6 +124,12 @@ table_close(struct table *t)
 	free(t);
 }
 
+void
+table_keep_case(struct table *t)
+{
+	t->keeps_case = true;
+}
+
 int
 table_find(struct table *t, struct span key, struct text *value, struct fault *why)
 {
@@ -134,7 +140,7 @@ table_find(struct table *t, struct span key, struct text *value, struct fault *w
 	if (key.len == 0 || key.len > TABLE_KEY_MAX)
 		return 1;
 	text_add(&folded, key);
-	if (t->type->folds)
+	if (t->type->folds && !t->keeps_case)
 		text_lower(&folded);
 	got = t->type->find(t, text_span(&folded), &found, why);
 	if (got == 0 && found.len > TABLE_VALUE_MAX)

@@ -47,6 +47,7 @@ struct table *table_open(const char *spec, struct fault *);
 void          table_close(struct table *);                    /* NULL is fine */
 
 /* Sets *value (what it held before is lost): 0 found, 1 not found, -1 why. */
+void table_keep_case(struct table *);                          /* postmap -f: keys are asked as they are */
 WAITS int table_find(struct table *, struct span key, struct text *value, struct fault *);
 
 const char *table_spec(const struct table *);        /* "hash:/etc/postern/virtual" */

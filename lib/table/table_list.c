@@ -6,6 +6,7 @@
 
 #include "config/networks.h"
 #include "config/site.h"
+#include "mail/address.h"
 #include "table/table.h"
 
 struct table_list {
@@ -248,9 +249,9 @@ try_access(struct lookup *l, const struct parts *p)
 	return got;
 }
 
-int
-table_list_find_address(const struct table_list *list, const struct table_query *query,
-                        struct span address, struct table_match *match, struct fault *why)
+static int
+find_form(const struct table_list *list, const struct table_query *query, struct span address, struct table_match *match,
+          struct fault *why)
 {
 	struct lookup l = {.list = list, .query = query, .why = why, .first = true};
 	struct parts  p = split(address, query->order == TABLE_ALIAS);
@@ -274,4 +275,21 @@ table_list_find_address(const struct table_list *list, const struct table_query 
 		text_free(&l.found.extension);
 	}
 	return got;
+}
+
+/* Tables hold addresses as people write them, "a b"@example.com; as bytes, without quotes, they are looked for then. */
+int
+table_list_find_address(const struct table_list *list, const struct table_query *query,
+                        struct span address, struct table_match *match, struct fault *why)
+{
+	autotext struct text external = {0};
+	ptrdiff_t            at = span_find_last(address, '@');
+	int                  got = 1;
+
+	if (query->order <= TABLE_ACCESS && query->order != TABLE_ALIAS &&
+	    address_local_needs_quotes(at < 0 ? address : span_first(address, (size_t)at)) && address.len) {
+		address_external(address, &external);
+		got = find_form(list, query, text_span(&external), match, why);
+	}
+	return got == 1 ? find_form(list, query, address, match, why) : got;
 }

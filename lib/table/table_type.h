@@ -29,6 +29,7 @@ struct table {
 	char                    *spec;
 	const char              *name;      /* in spec, behind the colon */
 	bool                     is_pattern;
+	bool                     keeps_case; /* table_keep_case() */
 	uid_t                    owner;
 	struct table_held {
 		int         fd;             /* whose change means ours; -1 */

@@ -94,7 +94,7 @@ UNIT_TEST(hash)
 
 	expect(t, "user@example.com", "one, two");
 	expect(t, "USER@EXAMPLE.COM", "one, two");
-	expect(t, "c d", "quoted key");
+	expect(t, "\"c d\"", "quoted key");
 	expect(t, "key", "value\tcontinued");
 	expect(t, "novalue", NULL);
 	expect(t, "", NULL);
