@@ -301,6 +301,9 @@ UNIT_TEST(orders)
 		{TABLE_IP, false, false, "{192.0=1}", "192.0.2.1", "1", "", false},
 		{TABLE_IP, false, false, "{2001:db8=1}", "2001:db8::1", "1", "", false},
 		{TABLE_IP, false, false, "{192.0.2=1}", "192.0.20.1", NULL, "", false},
+		{TABLE_ADDRESS, false, false, "{{\"a b\"@d=1}}", "a b@d", "1", "", false},
+		{TABLE_MAILBOX, false, false, "{{\"a b\"@d=1}}", "a b@d", "1", "", false},
+		{TABLE_ACCESS, false, false, "{{a b@d=1}}", "a b@d", "1", "", false},
 	};
 
 	start();
