@@ -157,38 +157,51 @@ print_size(const char *name, const char *value)
 
 enum kind { PLAIN, TIME, SIZE, FREE };      /* FREE: needs nothing here */
 
-static const struct setting { const char *block, *key; enum kind kind; const char *ours; } settings[] = {
-	{"", "disable_plaintext_auth", PLAIN, NULL}, {"", "first_valid_uid", PLAIN, NULL}, {"", "last_valid_uid", PLAIN, NULL},
-	{"", "first_valid_gid", PLAIN, NULL}, {"", "auth_default_realm", PLAIN, NULL}, {"", "auth_username_format", PLAIN, NULL},
-	{"", "auth_failure_delay", TIME, NULL}, {"", "mail_max_keyword_length", PLAIN, NULL},
-	{"protocol imap", "imap_idle_notify_interval", TIME, NULL}, {"", "imap_idle_notify_interval", TIME, NULL},
-	{"", "imap_hibernate_timeout", TIME, NULL}, {"protocol imap", "imap_hibernate_timeout", TIME, NULL},
-	{"", "imap_max_line_length", SIZE, NULL}, {"protocol imap", "imap_max_line_length", SIZE, NULL},
-	{"", "pop3_uidl_format", PLAIN, NULL}, {"protocol pop3", "pop3_uidl_format", PLAIN, NULL},
-	{"", "pop3_no_flag_updates", PLAIN, NULL}, {"protocol pop3", "pop3_no_flag_updates", PLAIN, NULL},
-	{"", "mail_max_size", SIZE, NULL}, {"", "quota_full_tempfail", PLAIN, NULL}, {"protocol lda", "quota_full_tempfail", PLAIN, NULL},
-	{"plugin", "quota", PLAIN, NULL}, {"plugin", "quota_grace", PLAIN, NULL}, {"plugin", "quota_exceeded_message", PLAIN, NULL},
-	{"plugin", "quota_max_mail_size", SIZE, NULL}, {"plugin", "quota_status_success", PLAIN, NULL},
-	{"plugin", "quota_status_nouser", PLAIN, NULL}, {"plugin", "quota_status_overquota", PLAIN, NULL},
-	{"plugin", "quota_status_toolarge", PLAIN, NULL}, {"plugin", "acl", PLAIN, NULL},
-	{"plugin", "quota_rule", PLAIN, NULL}, {"plugin", "quota_rule2", PLAIN, NULL}, {"plugin", "quota_rule3", PLAIN, NULL},
-	{"plugin", "quota_rule4", PLAIN, NULL}, {"plugin", "quota_rule5", PLAIN, NULL}, {"plugin", "quota_rule6", PLAIN, NULL},
-	{"plugin", "quota_rule7", PLAIN, NULL}, {"plugin", "quota_rule8", PLAIN, NULL}, {"plugin", "quota_rule9", PLAIN, NULL},
+static const struct setting { const char *block, *key; enum kind kind; } settings[] = {
+	{"", "disable_plaintext_auth", PLAIN}, {"", "first_valid_uid", PLAIN}, {"", "last_valid_uid", PLAIN},
+	{"", "first_valid_gid", PLAIN}, {"", "auth_default_realm", PLAIN}, {"", "auth_username_format", PLAIN},
+	{"", "auth_failure_delay", TIME}, {"", "mail_max_keyword_length", PLAIN},
+	{"protocol imap", "imap_idle_notify_interval", TIME}, {"", "imap_idle_notify_interval", TIME},
+	{"", "imap_hibernate_timeout", TIME}, {"protocol imap", "imap_hibernate_timeout", TIME},
+	{"", "imap_max_line_length", SIZE}, {"protocol imap", "imap_max_line_length", SIZE},
+	{"", "pop3_uidl_format", PLAIN}, {"protocol pop3", "pop3_uidl_format", PLAIN},
+	{"", "pop3_no_flag_updates", PLAIN}, {"protocol pop3", "pop3_no_flag_updates", PLAIN},
+	{"", "mail_max_size", SIZE}, {"", "quota_full_tempfail", PLAIN}, {"protocol lda", "quota_full_tempfail", PLAIN},
+	{"plugin", "quota", PLAIN}, {"plugin", "quota_grace", PLAIN}, {"plugin", "quota_exceeded_message", PLAIN},
+	{"plugin", "quota_max_mail_size", SIZE}, {"plugin", "quota_status_success", PLAIN},
+	{"plugin", "quota_status_nouser", PLAIN}, {"plugin", "quota_status_overquota", PLAIN},
+	{"plugin", "quota_status_toolarge", PLAIN}, {"plugin", "acl", PLAIN},
+	{"plugin", "quota_rule", PLAIN}, {"plugin", "quota_rule2", PLAIN}, {"plugin", "quota_rule3", PLAIN},
+	{"plugin", "quota_rule4", PLAIN}, {"plugin", "quota_rule5", PLAIN}, {"plugin", "quota_rule6", PLAIN},
+	{"plugin", "quota_rule7", PLAIN}, {"plugin", "quota_rule8", PLAIN}, {"plugin", "quota_rule9", PLAIN},
+	/* Sieve */
+	{"plugin", "sieve", PLAIN}, {"plugin", "sieve_user_log", PLAIN},
+	{"plugin", "sieve_global", PLAIN}, {"plugin", "sieve_default", PLAIN},
+	{"plugin", "sieve_default_name", PLAIN}, {"plugin", "sieve_before", PLAIN},
+	{"plugin", "sieve_after", PLAIN}, {"plugin", "sieve_max_actions", PLAIN},
+	{"plugin", "sieve_max_redirects", PLAIN}, {"plugin", "sieve_quota_max_scripts", PLAIN},
+	{"plugin", "sieve_max_cpu_time", TIME}, {"plugin", "sieve_vacation_min_period", TIME},
+	{"plugin", "sieve_vacation_max_period", TIME}, {"plugin", "sieve_vacation_default_period", TIME},
+	{"plugin", "sieve_duplicate_default_period", TIME}, {"plugin", "sieve_duplicate_max_period", TIME},
+	{"plugin", "sieve_max_script_size", SIZE}, {"plugin", "sieve_quota_max_storage", SIZE},
+	{"", "lda_mailbox_autocreate", PLAIN}, {"", "lda_mailbox_autosubscribe", PLAIN},
+	{"protocol lda", "lda_mailbox_autocreate", PLAIN}, {"protocol lda", "lda_mailbox_autosubscribe", PLAIN},
+	{"protocol lmtp", "lda_mailbox_autocreate", PLAIN}, {"protocol lmtp", "lda_mailbox_autosubscribe", PLAIN},
 	/* what Dovecot needs for itself, or what is always so here */
-	{"", "mail_privileged_group", FREE, NULL}, {"", "mail_access_groups", FREE, NULL}, {"", "ssl_dh", FREE, NULL},
-	{"", "ssl_client_ca_dir", FREE, NULL}, {"", "ssl_client_ca_file", FREE, NULL}, {"", "ssl_prefer_server_ciphers", FREE, NULL},
-	{"", "listen", FREE, NULL}, {"", "log_path", FREE, NULL}, {"", "info_log_path", FREE, NULL}, {"", "debug_log_path", FREE, NULL},
-	{"", "syslog_facility", FREE, NULL}, {"", "log_timestamp", FREE, NULL}, {"", "base_dir", FREE, NULL}, {"", "state_dir", FREE, NULL},
-	{"", "default_internal_user", FREE, NULL}, {"", "default_login_user", FREE, NULL}, {"", "default_internal_group", FREE, NULL},
-	{"", "default_process_limit", FREE, NULL}, {"", "default_client_limit", FREE, NULL}, {"", "default_vsz_limit", FREE, NULL},
-	{"", "maildir_stat_dirs", FREE, NULL}, {"", "maildir_very_dirty_syncs", FREE, NULL}, {"", "maildir_copy_with_hardlinks", FREE, NULL},
-	{"", "mail_fsync", FREE, NULL}, {"", "mmap_disable", FREE, NULL}, {"", "lock_method", FREE, NULL}, {"", "dotlock_use_excl", FREE, NULL},
-	{"", "managesieve_notify_capability", FREE, NULL}, {"", "managesieve_sieve_capability", FREE, NULL},
-	{"", "shutdown_clients", FREE, NULL}, {"", "verbose_proctitle", FREE, NULL}, {"", "auth_cache_size", FREE, NULL},
-	{"", "auth_cache_ttl", FREE, NULL}, {"", "auth_cache_negative_ttl", FREE, NULL}, {"", "auth_worker_max_count", FREE, NULL},
-	{"", "hostname", FREE, NULL}, {"", "postmaster_address", FREE, NULL}, {"", "login_trusted_networks", FREE, NULL},
-	{"protocol imap", "mail_plugins", FREE, NULL}, {"", "mail_plugins", FREE, NULL}, {"protocol pop3", "mail_plugins", FREE, NULL},
-	{"protocol lda", "mail_plugins", FREE, NULL}, {"protocol lmtp", "mail_plugins", FREE, NULL},
+	{"", "mail_privileged_group", FREE}, {"", "mail_access_groups", FREE}, {"", "ssl_dh", FREE},
+	{"", "ssl_client_ca_dir", FREE}, {"", "ssl_client_ca_file", FREE}, {"", "ssl_prefer_server_ciphers", FREE},
+	{"", "listen", FREE}, {"", "log_path", FREE}, {"", "info_log_path", FREE}, {"", "debug_log_path", FREE},
+	{"", "syslog_facility", FREE}, {"", "log_timestamp", FREE}, {"", "base_dir", FREE}, {"", "state_dir", FREE},
+	{"", "default_internal_user", FREE}, {"", "default_login_user", FREE}, {"", "default_internal_group", FREE},
+	{"", "default_process_limit", FREE}, {"", "default_client_limit", FREE}, {"", "default_vsz_limit", FREE},
+	{"", "maildir_stat_dirs", FREE}, {"", "maildir_very_dirty_syncs", FREE}, {"", "maildir_copy_with_hardlinks", FREE},
+	{"", "mail_fsync", FREE}, {"", "mmap_disable", FREE}, {"", "lock_method", FREE}, {"", "dotlock_use_excl", FREE},
+	{"", "managesieve_notify_capability", FREE}, {"", "managesieve_sieve_capability", FREE},
+	{"", "shutdown_clients", FREE}, {"", "verbose_proctitle", FREE}, {"", "auth_cache_size", FREE},
+	{"", "auth_cache_ttl", FREE}, {"", "auth_cache_negative_ttl", FREE}, {"", "auth_worker_max_count", FREE},
+	{"", "hostname", FREE}, {"", "postmaster_address", FREE}, {"", "login_trusted_networks", FREE},
+	{"protocol imap", "mail_plugins", FREE}, {"", "mail_plugins", FREE}, {"protocol pop3", "mail_plugins", FREE},
+	{"protocol lda", "mail_plugins", FREE}, {"protocol lmtp", "mail_plugins", FREE},
 };
 
 static void
@@ -426,6 +439,18 @@ print_namespaces(void)
 	print_uses(inbox, prefix ? prefix : "");
 }
 
+static bool
+has_protocol(const char *name)
+{
+	const char *value = get("", "protocols");
+	struct span rest = span_of(value ? value : "imap pop3"), word;
+
+	while (span_next(&rest, " ", &word))
+		if (span_is(word, name))
+			return true;
+	return false;
+}
+
 /* ------------------------------------------------------------ TLS */
 
 static void
@@ -433,13 +458,15 @@ print_tls(void)
 {
 	const char *ssl = get("", "ssl"), *certificate = get("", "ssl_cert"), *key = get("", "ssl_key");
 	const char *least = get("", "ssl_min_protocol");
-	static const char *const prefixes[] = {"imap", "pop3"};
+	static const char *const prefixes[] = {"imap", "pop3", "managesieve"};
 
 	if (ssl && strcmp(ssl, "no") == 0)
 		return;
 	if (ssl && strcmp(ssl, "required") == 0)
 		printf("disable_plaintext_auth = yes\n");
 	for (size_t i = 0; i < COUNT(prefixes); i++) {
+		if (strcmp(prefixes[i], "imap") != 0 && !has_protocol(i == 2 ? "sieve" : prefixes[i]))
+			continue;
 		if (certificate && *certificate == '<')
 			printf("%s_tls_cert_file = %s\n", prefixes[i], certificate + 1);
 		if (key && *key == '<')
@@ -453,18 +480,6 @@ print_tls(void)
 
 /* ------------------------------------------------------------ master.cf */
 
-static bool
-has_protocol(const char *name)
-{
-	const char *value = get("", "protocols");
-	struct span rest = span_of(value ? value : "imap pop3"), word;
-
-	while (span_next(&rest, " ", &word))
-		if (span_is(word, name))
-			return true;
-	return false;
-}
-
 static void
 print_listener(const char *protocol, const char *listener, const char *wrapped)
 {
@@ -475,7 +490,7 @@ print_listener(const char *protocol, const char *listener, const char *wrapped)
 	if (port && strcmp(port, "0") == 0)
 		return;
 	printf("%s%s%-10s inet n - n - - %s-login\n%s", address && strcmp(address, "*") != 0 ? address : "",
-		address && strcmp(address, "*") != 0 ? ":" : "", port ? port : listener, protocol, wrapped);
+		address && strcmp(address, "*") != 0 ? ":" : "", port ? port : strcmp(listener, "sieve") == 0 ? "4190" : listener, protocol, wrapped);
 }
 
 static bool
@@ -513,6 +528,8 @@ print_master(void)
 		print_listener("pop3", "pop3", "");
 		print_listener("pop3", "pop3s", "    -o pop3_tls_wrappermode=yes\n");
 	}
+	if (has_protocol("sieve"))
+		print_listener("managesieve", "sieve", "");
 	print_quota_status(true);
 }
 
@@ -549,8 +566,6 @@ print_main(void)
 	if (get("", "protocols")) {
 		if (has_protocol("lmtp"))
 			no_equal("protocols = lmtp: local(8) and virtual(8) deliver (virtual_transport = virtual, mailbox_transport =)");
-		if (has_protocol("sieve"))
-			no_equal("protocols = sieve: there is no ManageSieve server");
 		if (has_protocol("submission"))
 			no_equal("protocols = submission: smtpd(8) does that (master.cf: submission)");
 	}

@@ -98,7 +98,7 @@ acl_format(const struct acl *a, struct text *out)
 {
 	for (size_t i = 0; i < a->count; i++) {
 		const struct acl_entry *e = &a->at[i];
-		const char             *quote = strchr(e->id, ' ') ? "\"" : "";
+		const char             *quote = strpbrk(e->id, " \t#") ? "\"" : "";
 
 		text_add_format(out, "%s%s%s%s ", quote, e->negative ? "-" : "", e->id, quote);
 		acl_letters_add(e->rights, out);

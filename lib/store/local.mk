@@ -68,3 +68,13 @@ FUZZ_TARGETS += t/fuzz/fuzz_maildirsize
 t_fuzz_fuzz_maildirsize_SOURCES = t/fuzz/fuzz_maildirsize.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_maildirsize_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_maildirsize_LDADD = $(STORE_LIBS)
+
+UNIT_TESTS += t/unit/store/test_acl
+t_unit_store_test_acl_SOURCES = t/unit/store/test_acl.c t/unit/unit.h
+t_unit_store_test_acl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_store_test_acl_LDADD = $(STORE_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_acl
+t_fuzz_fuzz_acl_SOURCES = t/fuzz/fuzz_acl.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_acl_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_acl_LDADD = $(STORE_LIBS)
