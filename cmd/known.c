@@ -28,6 +28,10 @@ const struct param known_params[] = {
 	LIST("postmulti_start_commands", NULL, "start", "commands that postmulti runs for enabled instances, in order"),
 	LIST("postmulti_stop_commands", NULL, "stop abort drain quick-stop", "commands that it runs in reverse order"),
 	LIST("postmulti_control_commands", NULL, "reload flush", "commands that it runs for enabled instances"),
+	BOOLEAN("ignore_postfix_queue_files", NULL, "no",
+	        "`postern start` says nothing of Postfix's messages in queue_directory; they are not delivered"),
+	LIST("hash_queue_names", NULL, "deferred, defer", "where `postern export-queue` hashes names as Postfix does; ours are not hashed"),
+	NUMBER("hash_queue_depth", NULL, "1", "1", "", "how many directories deep"),
 	END_OF_PARAMS
 };
 

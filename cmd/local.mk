@@ -18,8 +18,8 @@ cmd_tables_LDADD = $(TABLE_COMMAND_LIBS)
 
 # Control
 sbin_PROGRAMS += cmd/postern cmd/postlog
-cmd_postern_SOURCES = cmd/postern.c cmd/command.c cmd/command.h $(KNOWN) $(PAGES)
-cmd_postern_LDADD = $(CONFIG_LIBS)
+cmd_postern_SOURCES = cmd/postern.c cmd/queue_bridge.c cmd/queue_bridge.h cmd/command.c cmd/command.h $(KNOWN) $(PAGES)
+cmd_postern_LDADD = lib/queue/libqueue.a lib/mail/libmail.a $(IDN2_LIBS) $(CONFIG_LIBS)
 cmd_postlog_SOURCES = cmd/postlog.c cmd/command.c cmd/command.h $(PAGES)
 cmd_postlog_LDADD = $(CONFIG_LIBS)
 install-exec-hook:

@@ -17,8 +17,16 @@ const struct page pages[] = {
 	 .form = {"[-c config_dir] [-v] start | start-fg | stop | abort | reload | status | check | flush | "
 	          "logrotate | version | drain | set-permissions | upgrade-configuration", "probe domain",
 	          "[-c config_dir] user | mailbox | quota | search | fetch | expunge | move | copy | flags | save ...",
-	          "import-dovecot [-m] [file]"},
-	 .description = "Whether the system runs is what the lock on pid/master.pid in queue_directory says.",
+	          "import-dovecot [-m] [file]",
+	          "[-c config_dir] take-over [-n | -u] [directory]", "[-c config_dir] import-queue [-n] [directory]",
+	          "[-c config_dir] export-queue [-n] directory"},
+	 .description = "Whether the system runs is what the lock on pid/master.pid in queue_directory says. "
+	                "import-queue and export-queue want that neither mail system runs, and hold both locks. Each message is "
+	                "in one queue at any moment; killed, the same command goes on where it was, and nothing comes twice. "
+	                "Recipients that were done stay done; ids, times, reasons and what was held stay, too. A file that is no "
+	                "message, or not whole, stays where it is and is named. Messages that postsuper -r had put into Postfix's "
+	                "maildrop come back to the incoming queue and are routed anew, not rewritten. When queue_directory holds "
+	                "messages of Postfix start refuses, unless ignore_postfix_queue_files = yes.",
 	 .option = {DIRECTORY_OPTION, VERBOSE_OPTION,
 	            {"start", "checks the configuration, starts master(8), waits until it is ready"},
 	            {"start-fg", "the same in the foreground, for a supervisor"},
@@ -36,8 +44,14 @@ const struct page pages[] = {
 	                      "0 all would get mail, 1 some would not, 75 none, 68 the domain takes no mail"},
 	            {"drain", "as stop, without waiting for the end"},
 	            {"set-permissions", "makes postdrop(1) and postqueue(1) set-gid; all else is set at start"},
-	            {"upgrade-configuration", "there is nothing to upgrade, and it says so"}},
-	 .exit = {{"0", "done; status: it runs"}, {"1", "failed, and said why; status: it does not run"}},
+	            {"upgrade-configuration", "there is nothing to upgrade, and it says so"},
+	            {"take-over", "Postern reads the configuration in that directory (/etc/postfix) from now on; -n: only whether it "
+	                          "can; -u: undo"},
+	            {"import-queue", "turns the messages in that queue directory of Postfix into ours (where none is named: "
+	                             "queue_directory if it holds such, else /var/spool/postfix), with their bounce, defer and trace "
+	                             "logs; -n: only reads them all"},
+	            {"export-queue", "turns our messages into ones of Postfix, in its queue directory; -n: only reads them all"}},
+	 .exit = {{"0", "done; status: it runs; the moves: all went over"}, {"1", "failed, and said why; status: it does not run"}},
 	 .see = "master(8), postconf(1), postern-main.cf(5), master.cf(5)"},
 	{.name = "postfix", .section = "1", .same = "postern"},
 	{.name = "mailbox-tool", .section = "8", .about = "looks at and changes users' mailboxes for the administrator",

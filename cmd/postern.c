@@ -5,6 +5,8 @@
  *   postern [-c DIR] [-v] start | start-fg | stop | abort | reload | status |
  *                         check | flush | logrotate | version | drain | set-permissions |
  *                         upgrade-configuration
+ *   postern [-c DIR] take-over [-n | -u] [DIR]
+ *   postern [-c DIR] import-queue [-n] [DIR] | export-queue [-n] DIR
  *
  * Whether the system runs is what the lock on pid/master.pid says, never its
  * content alone.  The lines are the ones that Postfix's postfix-script writes.
@@ -29,6 +31,7 @@
 #include "cmd/command.h"
 #include "cmd/known.h"
 #include "cmd/pages.h"
+#include "cmd/queue_bridge.h"
 #include "config/list.h"
 #include "config/site.h"
 
@@ -37,6 +40,7 @@ enum { STOP_MS = 40000, DYING_MS = 1000, LOOK_MS = 50, TELL_FD = 3 };
 static const char *directory;
 static bool        verbose;
 static struct main_cf *cf;
+static char **operands;                  /* what follows the action; NULL ended */
 
 static void
 open_log(void)
@@ -191,6 +195,8 @@ do_start(void)
 	refuse_running();
 	if (!is_configuration_good())
 		log_fatal("the configuration has errors: not starting");
+	if (bridge_forbids_start(cf))
+		log_fatal("not starting");
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		log_fatal("pipe: %s", strerror(errno));
 	log_info("starting the Postfix mail system");
@@ -211,6 +217,8 @@ do_start_fg(void)
 	refuse_running();
 	if (!is_configuration_good())
 		log_fatal("the configuration has errors: not starting");
+	if (bridge_forbids_start(cf))
+		log_fatal("not starting");
 	log_info("starting the Postfix mail system");
 	return become_master("-f", NULL);
 }
@@ -391,29 +399,56 @@ do_post_install(void)
 	log_fatal("post-install is not here: make install, or the package, puts files in their places");
 }
 
-static const char *operand;      /* of probe */
-
 /* The SMTP client's own program: it says what it would find there. */
 static int
 do_probe(void)
 {
 	autofree char *path = mem_format("%s/smtp-probe", site.daemon_directory);
 
-	if (!operand)
+	if (!operands[0] || operands[1])
 		log_fatal("usage: postern probe DOMAIN");
 	if (!running())
 		log_fatal("the Postfix mail system is not running: nobody would ask DNS");
-	execl(path, "smtp-probe", operand, (char *)NULL);
+	execl(path, "smtp-probe", operands[0], (char *)NULL);
 	log_fatal("cannot run %s: %s", path, strerror(errno));
 }
 
-static const struct { const char *word; int (*act)(void); } actions[] = {
-	{"start", do_start}, {"start-fg", do_start_fg}, {"stop", do_stop},
-	{"abort", do_abort}, {"reload", do_reload}, {"status", do_status}, {"check", do_check},
-	{"flush", do_flush}, {"logrotate", do_logrotate}, {"version", do_version},
-	{"drain", do_drain}, {"quick-stop", do_stop}, {"quick-start", do_start},
-	{"set-permissions", do_set_permissions}, {"upgrade-configuration", do_upgrade_configuration},
-	{"probe", do_probe}, {"tls", do_tls}, {"post-install", do_post_install},
+static int
+do_take_over(void)
+{
+	autofree char *path = mem_format("%s/take-over", site.daemon_directory);
+
+	operands[-1] = path;
+	execv(path, operands - 1);
+	log_fatal("cannot run %s: %s", path, strerror(errno));
+}
+
+static int
+do_import(void)
+{
+	return bridge_import(cf, operands);
+}
+
+static int
+do_export(void)
+{
+	return bridge_export(cf, operands);
+}
+
+static const struct action {
+	const char *word;
+	int       (*act)(void);
+	bool        has_operands;
+	bool        reads_on;           /* tells the errors of the configuration itself, or needs none of it */
+} actions[] = {
+	{"start", do_start, false, true}, {"start-fg", do_start_fg, false, true}, {"quick-start", do_start, false, true},
+	{"stop", do_stop, false, false}, {"quick-stop", do_stop, false, false}, {"abort", do_abort, false, false},
+	{"drain", do_drain, false, false}, {"reload", do_reload, false, true}, {"status", do_status, false, false},
+	{"check", do_check, false, true}, {"flush", do_flush, false, false}, {"logrotate", do_logrotate, false, false},
+	{"version", do_version, false, false}, {"set-permissions", do_set_permissions, true, false},
+	{"upgrade-configuration", do_upgrade_configuration, false, false}, {"post-install", do_post_install, false, false},
+	{"probe", do_probe, true, false}, {"tls", do_tls, true, false}, {"take-over", do_take_over, true, true},
+	{"import-queue", do_import, true, false}, {"export-queue", do_export, true, false},
 };
 
 /* multi_instance_wrapper: a command for all instances, unless one was named by -c or MAIL_CONFIG. */
@@ -477,11 +512,22 @@ usage(void)
 	return 1;
 }
 
+static const struct action *
+find_action(const char *word)
+{
+	for (size_t i = 0; word && i < COUNT(actions); i++)
+		if (strcmp(actions[i].word, word) == 0)
+			return &actions[i];
+	return NULL;
+}
+
 int
 main(int argc, char **argv)
 {
-	struct faults faults = {0};
-	int           letter;
+	struct faults        faults = {0};
+	const struct action *action;
+	bool                 alone;
+	int                  letter;
 
 	while ((letter = getopt(argc, argv, "+c:vD")) != -1)
 		switch (letter) {
@@ -492,8 +538,7 @@ main(int argc, char **argv)
 		}
 	if (optind >= argc)
 		return usage();
-	bool alone = directory || getenv("MAIL_CONFIG");
-
+	alone = directory || getenv("MAIL_CONFIG");
 	directory = main_cf_directory(directory);
 	setenv("MAIL_CONFIG", directory, 1);
 	cf = site_load(directory, &faults);
@@ -504,17 +549,11 @@ main(int argc, char **argv)
 	open_log();
 	if (!alone)
 		become_wrapper(argv + optind);
-	if (optind + 1 != argc && strcmp(argv[optind], "tls") != 0 && strcmp(argv[optind], "probe") != 0 && strcmp(argv[optind], "set-permissions") != 0)
+	action = find_action(argv[optind]);
+	if (!action || (optind + 1 != argc && !action->has_operands))
 		return usage();
-	operand = argv[optind + 1];
-	for (size_t i = 0; i < COUNT(actions); i++)
-		if (strcmp(actions[i].word, argv[optind]) == 0) {
-			bool reads_on = actions[i].act == do_check || actions[i].act == do_start ||
-			                actions[i].act == do_start_fg || actions[i].act == do_reload;
-
-			if (faults.errors && !reads_on) /* those tell all errors themselves */
-				faults_log(&faults);
-			return actions[i].act();
-		}
-	return usage();
+	operands = argv + optind + 1;
+	if (faults.errors && !action->reads_on)
+		faults_log(&faults);
+	return action->act();
 }

@@ -12,7 +12,13 @@ lib_queue_sources = \
 	lib/queue/queue_journal.c \
 	lib/queue/queue_record.c \
 	lib/queue/queue_scan.c
-lib_queue_libqueue_a_SOURCES = $(lib_queue_sources)
+lib_queue_move_sources = \
+	lib/queue/postfix_directory.c lib/queue/postfix_directory.h \
+	lib/queue/postfix_queue.c lib/queue/postfix_queue.h \
+	lib/queue/postfix_queue_write.c \
+	lib/queue/queue_export.c \
+	lib/queue/queue_import.c lib/queue/queue_move.h
+lib_queue_libqueue_a_SOURCES = $(lib_queue_sources) $(lib_queue_move_sources)
 
 UNIT_TESTS += t/unit/queue/test_queue
 t_unit_queue_test_queue_SOURCES = t/unit/queue/test_queue.c
@@ -38,3 +44,20 @@ t_crash_queue_writer_SOURCES = t/crash/queue_writer.c
 t_crash_queue_writer_LDADD = lib/queue/libqueue.a $(BASE_LIBS)
 DIRECT_TESTS += t/crash/test_power.py
 EXTRA_DIST += t/crash/test_power.py
+
+# Postfix's queue files
+UNIT_TESTS += t/unit/queue/test_postfix_queue
+t_unit_queue_test_postfix_queue_SOURCES = t/unit/queue/test_postfix_queue.c
+t_unit_queue_test_postfix_queue_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_queue_test_postfix_queue_LDADD = lib/queue/libqueue.a lib/mail/libmail.a $(IDN2_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_postfix_queue
+t_fuzz_fuzz_postfix_queue_SOURCES = t/fuzz/fuzz_postfix_queue.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_postfix_queue_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_postfix_queue_LDADD = lib/queue/libqueue.a $(BASE_LIBS)
+UNIT_TESTS += t/crash/test_queue_move
+t_crash_test_queue_move_SOURCES = t/crash/test_queue_move.c $(lib_queue_sources) $(lib_queue_move_sources)
+t_crash_test_queue_move_CPPFLAGS = $(AM_CPPFLAGS) -DPOSTERN_FAULT_POINTS=1
+t_crash_test_queue_move_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_crash_test_queue_move_LDADD = lib/mail/libmail.a $(IDN2_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+DIRECT_TESTS += t/system/queue_move.py
+EXTRA_DIST += t/system/queue_move.py

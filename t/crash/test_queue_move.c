@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_queue_move.c - mail goes over from Postfix's queue and back, killed and failed at every point
+ *
+ * A queue of Postfix with a message in each state is imported by a child that dies, or a call of which
+ * fails, at the n-th fault point, for every n. At that moment each message must be in one of the queues
+ * that somebody delivers from, or, when it is in neither, on the way, where the next run finds it; never in both. Then
+ * the same command runs to its end, and all messages are ours, with the right recipients. And the same back.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../unit/unit.h"
+#include "base/file.h"
+#include "queue/postfix_queue.h"
+#include "queue/queue_file.h"
+#include "queue/queue_move.h"
+
+enum { POINTS_MAX = 400 };
+
+static char        root[40];
+static const char *postfix = "postfix";
+
+static const struct { const char *path, *id; bool drop; } messages[] = {
+	{"maildrop/D0000000001", "D0000000001", true}, {"incoming/A0000000002", "A0000000002", false},
+	{"active/A0000000003", "A0000000003", false}, {"deferred/B/B0000000004", "B0000000004", false},
+	{"hold/C0000000005", "C0000000005", false}, {"maildrop/D0000000006", "D0000000006", false}};
+
+static void
+shell(const char *format, const char *argument)
+{
+	autofree char *command = mem_format("%s %s", format, argument);
+
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void
+write_file(const char *name, struct span bytes, mode_t mode)
+{
+	autofree char *path = mem_format("%s/postfix/%s", root, name);
+	autoclose int  fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+
+	ck_assert(fd >= 0 && file_write(fd, bytes, NULL) == 0 && fchmod(fd, mode) == 0);
+}
+
+static void
+make_message(const char *name, bool drop)
+{
+	autotext struct text t = {0};
+
+	if (!drop)
+		postfix_put_size(&t, 20, 200, 2, false);
+	postfix_put(&t, 'T', SPAN("1795196233 862967"));
+	postfix_put(&t, 'S', SPAN("s@x"));
+	postfix_put(&t, 'R', SPAN("one@x"));
+	postfix_put(&t, drop ? 'R' : 'D', SPAN("two@x"));
+	postfix_put(&t, 'M', SPAN_NONE);
+	postfix_put(&t, 'N', SPAN("Subject: s"));
+	postfix_put(&t, 'N', SPAN_NONE);
+	postfix_put(&t, 'N', SPAN("body"));
+	postfix_put(&t, 'X', SPAN_NONE);
+	postfix_put(&t, 'E', SPAN_NONE);
+	write_file(name, text_span(&t), 0700);
+}
+
+static void
+fresh(void)
+{
+	autofree char *ours = NULL, *theirs = NULL;
+
+	snprintf(root, sizeof root, "/tmp/moveXXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	ours = mem_format("%s/ours", root);
+	theirs = mem_format("%s/postfix", root);
+	ck_assert_int_eq(queue_make(ours, (uid_t)-1, (gid_t)-1, NULL), 0);
+	ck_assert_int_eq(queue_make(theirs, (uid_t)-1, (gid_t)-1, NULL), 0);
+	shell("cd", mem_format("%s && mkdir -p deferred/B defer/B bounce trace", theirs));
+	for (size_t i = 0; i < COUNT(messages); i++)
+		make_message(messages[i].path, messages[i].drop);
+	write_file("defer/B/B0000000004", SPAN("\n<one@x>: why\nrecipient=one@x\noffset=121\nstatus=4.0.0\naction=delayed\nreason=because\n\n"), 0600);
+}
+
+static void
+left(const char *path, const char *why)
+{
+	ck_abort_msg("%s: %s", path, why);
+}
+
+static int
+run(bool back, struct fault *why)
+{
+	autofree char    *ours = mem_format("%s/ours", root), *theirs = mem_format("%s/%s", root, postfix);
+	struct queue_move m = {.postfix = theirs, .ours = ours, .owner = (uid_t)-1, .hash_depth = 1, .hash_names = SPAN("deferred defer"), .left = left};
+
+	return back ? queue_export(&m, why) : queue_import(&m, why);
+}
+
+/* In how many places below the queue that are delivered from does a file of that name lie? */
+static int
+count_in(const char *queue, const char *id)
+{
+	autofree char *command = mem_format("cd %s/%s && find maildrop incoming active deferred hold -type f -name %s | wc -l", root, queue, id);
+	FILE          *out = popen(command, "r");
+	int            n = -1;
+
+	ck_assert(out && fscanf(out, "%d", &n) == 1 && pclose(out) == 0);
+	return n;
+}
+
+static bool
+is_on_the_way(const char *id)
+{
+	autofree char *command = mem_format("cd %s && find ours/import postfix/postern-export -type f -size +0 \\( -name %s -o -name '%s.*' \\) 2>/dev/null | grep -q .", root, id, id);
+
+	return system(command) == 0;
+}
+
+static void
+check_moment(const char *what, int n)
+{
+	for (size_t i = 0; i < COUNT(messages); i++) {
+		int ours = count_in("ours", messages[i].id), theirs = count_in("postfix", messages[i].id);
+
+		ck_assert_msg(ours + theirs <= 1, "%s at point %d: %s is in both", what, n, messages[i].id);
+		ck_assert_msg(ours + theirs == 1 || is_on_the_way(messages[i].id), "%s at point %d: %s is lost", what, n, messages[i].id);
+	}
+}
+
+static void
+check_ours(void)
+{
+	autofree char *path = mem_format("%s/ours", root);
+	struct queue  *q;
+
+	ck_assert_int_eq(queue_open(path, &q, NULL), 0);
+	for (size_t i = 0; i < COUNT(messages); i++) {
+		autoarena struct arena *arena = arena_new();
+		enum queue_state        s;
+		struct queue_file      *f;
+		struct queue_rcpt       r;
+		struct queue_event      e;
+		int64_t                 at = 0;
+
+		if (messages[i].drop) {
+			ck_assert_int_eq(count_in("ours", messages[i].id), 1);
+			continue;
+		}
+		ck_assert_int_eq(queue_where(q, messages[i].id, &s, NULL), 0);
+		ck_assert_str_eq(queue_state_name(s), messages[i].id[0] == 'B' ? "deferred" : messages[i].id[0] == 'C' ? "hold" : "incoming");
+		ck_assert_int_eq(queue_file_open(q, s, messages[i].id, QUEUE_OPEN_READ, &f, NULL), 0);
+		ck_assert_int_eq(queue_file_envelope(f)->content.size, 20);
+		ck_assert_int_eq(queue_file_rcpt(f, queue_file_rcpt_first(f), arena, &r, NULL), 1);
+		ck_assert_int_eq(r.state, RCPT_TODO);
+		if (s == QUEUE_DEFERRED) {
+			ck_assert_int_eq(queue_journal_next(f, &at, arena, &e, NULL), 1);
+			ck_assert_int_eq(e.rcpt_at, r.at);
+			ck_span(e.text, "because");
+		}
+		ck_assert_int_eq(queue_file_rcpt(f, r.next, arena, &r, NULL), 1);
+		ck_assert_int_eq(r.state, RCPT_DONE);
+		queue_file_close(f);
+	}
+	queue_close(q);
+}
+
+static void
+check_theirs(void)
+{
+	for (size_t i = 0; i < COUNT(messages); i++)
+		ck_assert_int_eq(count_in("postfix", messages[i].id), 1);
+	shell("grep -q reason=because", mem_format("%s/postfix/defer/B/B0000000004", root));
+	ck_assert_int_ne(access(mem_format("%s/postfix/postern-export", root), F_OK), 0);
+}
+
+/* One move with a fault at the n-th point; false when there was no such point. */
+static bool
+one_move(const char *action, int n, bool back)
+{
+	autofree char *fault = mem_format("*:%d:%s", n, action), *log = NULL;
+	autotext struct text points = {0};
+	struct fault   why = {0};
+	int            status, passed = 0;
+	pid_t          pid;
+
+	fresh();
+	if (back)
+		ck_assert_int_eq(run(false, &why), 0);
+	log = mem_format("%s/points", root);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		setenv("POSTERN_FAULT", fault, 1);
+		setenv("POSTERN_FAULT_LOG", log, 1);
+		_exit(run(back, NULL) < 0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	file_read(log, 1 << 20, &points, NULL);
+	for (size_t i = 0; i < points.len; i++)
+		passed += points.at[i] == '\n';
+	ck_assert(strcmp(action, "kill") == 0 ? WIFSIGNALED(status) == (passed >= n) : WIFEXITED(status));
+	check_moment(action, n);
+	ck_assert_msg(run(back, &why) == 0, "%s at point %d: %s", action, n, fault_text(&why));
+	if (back)
+		check_theirs();
+	else
+		check_ours();
+	for (size_t i = 0; i < COUNT(messages); i++)
+		ck_assert_int_eq(count_in(back ? "ours" : "postfix", messages[i].id), 0);
+	shell("rm -r", root);
+	return passed >= n;
+}
+
+static void
+all_moves(const char *action, bool back, int least)
+{
+	int n = 1;
+
+	while (one_move(action, n, back))
+		ck_assert_int_lt(++n, POINTS_MAX);
+	ck_assert_int_gt(n, least);
+}
+
+UNIT_TEST(import_killed_at_every_point)
+{
+	all_moves("kill", false, 60);
+}
+END_TEST
+
+UNIT_TEST(import_with_a_full_disk_at_every_point)
+{
+	all_moves("enospc", false, 60);
+}
+END_TEST
+
+UNIT_TEST(export_killed_at_every_point)
+{
+	all_moves("kill", true, 20);
+}
+END_TEST
+
+UNIT_TEST(export_with_an_io_error_at_every_point)
+{
+	all_moves("eio", true, 20);
+}
+END_TEST
+
+/* kill -9 of a run that had staged messages of another directory: those are not mixed up. */
+UNIT_TEST(another_directory_has_to_wait)
+{
+	struct fault   why = {0};
+	autofree char *command = NULL;
+
+	fresh();
+	if (fork() == 0) {
+		setenv("POSTERN_FAULT", "import.staged:1:kill", 1);
+		run(false, NULL);
+		_exit(0);
+	}
+	wait(NULL);
+	command = mem_format("mkdir %s/other", root);
+	ck_assert_int_eq(system(command), 0);
+	postfix = "other";
+	ck_assert_int_lt(run(false, &why), 0);
+	ck_assert_ptr_nonnull(strstr(fault_text(&why), "was not finished"));
+	postfix = "postfix";
+	ck_assert_int_eq(run(false, &why), 0);
+	check_ours();
+	shell("rm -r", root);
+}
+END_TEST
+
+UNIT_MAIN("crash/queue_move", import_killed_at_every_point, import_with_a_full_disk_at_every_point, export_killed_at_every_point,
+          export_with_an_io_error_at_every_point, another_directory_has_to_wait)
