@@ -150,7 +150,7 @@ with Instance(main=MAIN, master=MASTER) as i:
     send("a@example.net", ["bad7@example.org"], "Subject: seven\nMessage-Id: <seven@example.net>\nReferences: <six@example.net>\n\nhello\n")
     tap.ok(wait_for(lambda: mail_to("a@example.net", "") and mail_to("copies@example.net")), "a failure comes back")
     m, p = parts(mail_to("a@example.net")[0][2])
-    tap.ok(m["Subject"] == "It did not go" and m["From"].startswith("Postbote@"), "with the template's header", m["Subject"], m["From"])
+    tap.ok(m["Subject"] == "It did not go" and m["From"] == "Mail <Postbote@mail.example.net>", "with the template's header", m["Subject"], m["From"])
     tap.ok("Sorry, says mail.example.net after 120 h." in p[0].get_payload() or "after 120 h." in p[0].get_payload(), "and text", p[0].get_payload())
     tap.ok("<bad7@example.org>" in p[0].get_payload() and p[1].get_content_type() == "message/delivery-status", "and the report as ever")
     tap.ok(m["References"].split() == ["<six@example.net>", "<seven@example.net>"] and m["In-Reply-To"] == "<seven@example.net>",
