@@ -2,7 +2,7 @@
 AGENT_SOURCES = \
 	local/agent.c local/agent.h \
 	local/command.c local/errand.c local/errand.h \
-	local/filter.c local/memory.c local/memory.h local/outgoing.c local/outgoing.h \
+	local/filter.c local/filter_log.c local/memory.c local/memory.h local/outgoing.c local/outgoing.h \
 	local/mailbox.c \
 	local/members.c local/members.h \
 	local/outcome.c local/outcome.h local/quota.c \
@@ -56,3 +56,5 @@ DIRECT_TESTS += t/system/sieve.py
 EXTRA_DIST += t/system/sieve.py
 DIRECT_TESTS += t/system/sieve_whole.py
 EXTRA_DIST += t/system/sieve_whole.py
+DIRECT_TESTS += t/crash/sieve_crash.py
+EXTRA_DIST += t/crash/sieve_crash.py
