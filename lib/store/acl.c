@@ -61,7 +61,7 @@ take_line(struct acl *a, struct span line)
 	unsigned          rights;
 	bool              negative;
 
-	if (!line.len || line.at[0] == '#' || a->count == ACL_ENTRIES)
+	if (!line.len || line.at[0] == '#' || span_has(line, '\0') || a->count == ACL_ENTRIES)
 		return;
 	if (line.at[0] == '"') {
 		line = span_from(line, 1);
@@ -75,8 +75,8 @@ take_line(struct acl *a, struct span line)
 	if (negative)
 		id = span_from(id, 1);
 	span_split(&line, ':', &letters);
-	words = line;
-	if (!id.len || span_has(id, '\0') || !acl_letters_parse(span_trim(letters), &rights))
+	words = span_trim(line);
+	if (!id.len || span_has(id, '"') || !acl_letters_parse(span_trim(letters), &rights))
 		return;
 	e = add_entry(a, id, negative);
 	e->rights = rights;
