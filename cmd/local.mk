@@ -67,8 +67,8 @@ EXTRA_DIST += t/system/local_mail.py
 
 # The manual: written by the programs that it is about, when they are built
 noinst_PROGRAMS += cmd/manual
-cmd_manual_SOURCES = cmd/manual.c cmd/manual.h cmd/manual_roff.c cmd/describe.c cmd/describe.h $(KNOWN) $(PAGES)
-cmd_manual_LDADD = $(CONFIG_LIBS)
+cmd_manual_SOURCES = cmd/manual.c cmd/manual.h cmd/manual_roff.c cmd/manual_tables.c cmd/describe.c cmd/describe.h $(KNOWN) $(PAGES)
+cmd_manual_LDADD = $(TABLE_COMMAND_LIBS)
 manual/done: cmd/manual $(pkglibexec_PROGRAMS) $(top_srcdir)/conf/master.cf
 	$(AM_V_GEN)rm -rf manual && cmd/manual manual $(top_srcdir)/conf/master.cf \
 		$(pkglibexec_PROGRAMS:%=./%) && : > $@

@@ -247,7 +247,7 @@ write_main_cf(const char *directory, const struct descriptions *all)
 		roff_item(&out, name, text);
 	}
 	roff_macro(&out, "SH", "SEE ALSO");
-	roff_line(&out, "postconf(1), postern(1), master.cf(5)");
+	roff_line(&out, "postconf(1), postern(1), master.cf(5), postern-tables(5)");
 	roff_write(&out, directory, "postern-main.cf", "5");
 }
 
@@ -328,5 +328,6 @@ main(int argc, char **argv)
 		write_page(argv[1], p);
 	write_main_cf(argv[1], &all);
 	write_master_cf(argv[1], argv[2], &all);
+	write_tables(argv[1]);
 	return 0;
 }

@@ -24,4 +24,7 @@ void roff_parameter(struct text *, const struct param *, const char *users);
 /* DIRECTORY/manSECTION/NAME.SECTION; ends the program when it cannot be written. */
 void roff_write(const struct text *, const char *directory, const char *name, const char *section);
 
+/* manual_tables.c: postern-tables(5) */
+void write_tables(const char *directory);
+
 #endif

@@ -57,9 +57,9 @@ endif
 guard_proxymap_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(PGSQL_CFLAGS) $(SQLITE_CFLAGS)
 guard_proxymap_LDADD = $(SERVICE_LIBS) $(TABLE_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(PGSQL_LIBS) $(SQLITE_LIBS)
 DIRECT_TESTS += t/system/proxymap.py t/system/proxied.py t/system/remote_tables.py \
-	t/system/remote_databases.py t/system/neighbours_mail.py t/system/neighbours_dovecot.py
+	t/system/remote_databases.py t/system/neighbours_mail.py t/system/neighbours_dovecot.py t/system/neighbours_milter.py
 EXTRA_DIST += t/system/proxymap.py t/system/proxied.py t/system/remote_tables.py t/system/remote_databases.py \
-	t/system/neighbours_mail.py t/system/neighbours_dovecot.py
+	t/system/neighbours_mail.py t/system/neighbours_dovecot.py t/system/neighbours_milter.py
 
 pkglibexec_PROGRAMS += guard/verify
 guard_verify_SOURCES = guard/verify.c guard/verify.h guard/verify_probe.c guard/verify_record.c

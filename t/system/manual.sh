@@ -17,7 +17,7 @@ done
 report $? "each installed program has a page${missing:+: none for$missing}"
 
 missing=
-for page in man5/postern-main.cf.5 man5/master.cf.5 man1/mailq.1 man1/newaliases.1 man1/postfix.1; do
+for page in man5/postern-main.cf.5 man5/postern-tables.5 man5/master.cf.5 man1/mailq.1 man1/newaliases.1 man1/postfix.1; do
 	[ -s "manual/$page" ] || missing="$missing $page"
 done
 [ -z "$missing" ]
