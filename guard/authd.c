@@ -27,7 +27,7 @@ struct sasl_library *auth_sasl;
 static uid_t         launched_as;
 
 static const struct param params[] = {
-	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login"),
+	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login, scram-sha-1, scram-sha-256, cram-md5 (the last needs passwords that are stored in clear)"),
 	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., in order"),
 	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home=, in order"),
 	RAW("mail_location", &auth_config.mail_location, "maildir:%h/Maildir", "where mailboxes are; %u %n %d %h"),

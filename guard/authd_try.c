@@ -10,12 +10,15 @@
 
 #include "authd_penalty.h"
 #include "authd_users.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 struct try {
 	struct sasl_try  *sasl;
 	struct try_client client;
 	char              user[SASL_USER_MAX + 1], service[32];
 	char              peer[64];
+	bool              found;        /* what is stored of the user, for a proof */
 	uint64_t          what;         /* tells one user and password from another (authd_penalty.h) */
 };
 
@@ -81,22 +84,43 @@ plausible(const char *user)
 	       !is_dots(span_from(span_of(user), at ? (size_t)(at - user) + 1 : 0)) && strlen(user) <= SASL_USER_MAX;
 }
 
-static int
-check(void *argument, const char *user, const char *authzid, const char *password)
+/* The user's name made uniform; false: it is nobody's. */
+static bool
+take_name(struct try *t, const char *user)
 {
-	struct try          *t = argument;
 	autofree char       *with_realm = NULL;
 	autotext struct text name = {0};
 
-	(void)authzid;
 	if (!strchr(user, '@') && *auth_config.default_realm)
 		user = with_realm = mem_format("%s@%s", user, auth_config.default_realm);
 	expand_variables(auth_config.username_format, user, "", &name);
 	snprintf(t->user, sizeof t->user, "%s", text_string(&name));
+	return plausible(t->user);
+}
+
+static int
+check(void *argument, const char *user, const char *authzid, const char *password)
+{
+	struct try *t = argument;
+	bool        good = take_name(t, user);
+
+	(void)authzid;
 	t->what = penalty_what(t->user, password);
-	if (!plausible(t->user))
+	return good ? users_check(t->user, password, span_of(t->peer), t->service) : 0;
+}
+
+static int
+secret(void *argument, const char *user, struct text *stored)
+{
+	struct try *t = argument;
+	char        now[24];
+
+	snprintf(now, sizeof now, "%lld", (long long)clock_now());
+	if (!take_name(t, user))
 		return 0;
-	return users_check(t->user, password, span_of(t->peer), t->service);
+	t->what = penalty_what(t->user, now); /* what was tried is not known: each counts */
+	t->found = users_secret(t->user, span_of(t->peer), stored) == 1;
+	return t->found;
 }
 
 struct try *
@@ -111,7 +135,7 @@ try_start(const struct try_client *c, struct span mechanism, struct fault *why)
 		fault_set(why, FAULT_INPUT, "Unsupported authentication mechanism");
 		return NULL;
 	}
-	if (auth_config.disable_plaintext && !c->secured) {
+	if (auth_config.disable_plaintext && !c->secured && sasl_tells_password(name)) {
 		fault_set(why, FAULT_DENIED, "Plaintext authentication disallowed on non-secure (SSL/TLS) connections.");
 		return NULL;
 	}
@@ -123,13 +147,18 @@ try_start(const struct try_client *c, struct span mechanism, struct fault *why)
 		try_free(t);
 		return NULL;
 	}
+	sasl_try_secret(t->sasl, secret);
 	return t;
 }
 
 enum sasl_state
 try_step(struct try *t, struct span input, struct text *output)
 {
-	return sasl_try_step(t->sasl, input, output);
+	enum sasl_state state = sasl_try_step(t->sasl, input, output);
+
+	if (state == SASL_NO && t->found) /* else the reason was logged when it was found */
+		log_info("auth: passwd-file(%s,%s): Password mismatch", t->user, t->peer);
+	return state;
 }
 
 /* A guesser waits; nobody else does (SECURITY.md 2, row 22). */

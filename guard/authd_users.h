@@ -39,6 +39,8 @@ int users_prepare(const struct users_settings *, struct fault *);     /* opens, 
 
 /* 1 yes, 0 no, -1 trouble. Logs each database's refusal in Dovecot's words. */
 WAITS int users_check(const char *user, const char *password, struct span peer, const char *service);
+/* What is stored of the password, with its scheme, for mechanisms that prove it; as users_check otherwise. */
+WAITS int users_secret(const char *user, struct span peer, struct text *stored);
 WAITS int users_find(const char *user, struct user_facts *, struct fault *);   /* 0; 1 none; -1 */
 
 #endif

@@ -92,3 +92,5 @@ imapd_mailbox_tool_SOURCES = imapd/tool.c imapd/tool.h imapd/tool_client.c imapd
 imapd_mailbox_tool_LDADD = $(imapd_imapd_LDADD)
 DIRECT_TESTS += t/system/mailbox_tool.py
 EXTRA_DIST += t/system/mailbox_tool.py
+DIRECT_TESTS += t/system/login_mechanisms.py
+EXTRA_DIST += t/system/login_mechanisms.py

@@ -44,7 +44,7 @@ do_capa(struct dialogue *d, struct span unused)
 	(void)unused;
 	login_mechanisms(d->l, &names);
 	say(d, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER%s%s\r\nSASL%s%s\r\nIMPLEMENTATION Postern\r\n.",
-	    login_config.tls && !conn_is_tls(d->l->conn) ? "\r\nSTLS" : "", names.len ? "\r\nUSER" : "", names.len ? " " : "",
+	    login_config.tls && !conn_is_tls(d->l->conn) ? "\r\nSTLS" : "", span_find_text(text_span(&names), SPAN("PLAIN")) >= 0 ? "\r\nUSER" : "", names.len ? " " : "",
 	    text_string(&names));
 }
 

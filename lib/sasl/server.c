@@ -3,14 +3,20 @@
  * server.c - one try to authenticate, by GNU SASL
  *
  * PLAIN (RFC 4616) and LOGIN hand over the password, which the check compares;
- * an authorization identity other than the user's own is refused.
+ * an authorization identity other than the user's own is refused.  SCRAM (RFC 5802, RFC 7677) and
+ * CRAM-MD5 (RFC 2195) prove it: what is stored is the caller's `secret`.  For a name that
+ * does not exist SCRAM goes on with a salt made of the name, so that names cannot be tried out.
  */
 #include "sasl/server.h"
 
 #include <gsasl.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
 
 struct sasl_library {
@@ -23,6 +29,12 @@ struct sasl_try {
 	void          *argument;
 	bool           trouble;
 	bool           login;          /* LOGIN, and nothing was said yet */
+	bool           proves;         /* the client proves the password */
+	bool           proved;         /* and did; its last word is awaited */
+	sasl_secret   *secret;
+	struct text    stored;
+	bool           looked;
+	char           mechanism[32];
 	char           user[SASL_USER_MAX + 1];
 };
 
@@ -44,12 +56,105 @@ validate(struct sasl_try *t)
 	return verdict == 1 ? GSASL_OK : GSASL_AUTHENTICATION_ERROR;
 }
 
+static void
+look_up(struct sasl_try *t, const char *user)
+{
+	int got;
+
+	if (t->looked || !user || !*user || strlen(user) > SASL_USER_MAX || !t->secret)
+		return;
+	t->looked = true;
+	snprintf(t->user, sizeof t->user, "%s", user);
+	got = t->secret(t->argument, user, &t->stored);
+	t->trouble = got < 0;
+	if (got != 1)
+		text_clear(&t->stored);
+}
+
+/* The password where it is stored as such, or nothing. */
+static struct span
+plain_secret(const struct sasl_try *t)
+{
+	static const char *const plain[] = {"{PLAIN}", "{CLEAR}", "{CLEARTEXT}"};
+
+	for (size_t i = 0; i < COUNT(plain); i++)
+		if (span_starts_nocase(text_span(&t->stored), plain[i]))
+			return span_from(text_span(&t->stored), strlen(plain[i]));
+	return SPAN_NONE;
+}
+
+/* The n-th of "4096,salt,StoredKey,ServerKey" when that is what is stored for this mechanism. */
+static bool
+scram_part(const struct sasl_try *t, int n, struct text *out)
+{
+	autofree char *prefix = mem_format("{%s}", t->mechanism);
+	struct span    rest = text_span(&t->stored), part;
+
+	if (!span_starts_nocase(rest, prefix))
+		return false;
+	rest = span_from(rest, strlen(prefix));
+	for (int i = 0; i <= n; i++)
+		span_split(&rest, ',', &part);
+	text_add(out, part);
+	return part.len > 0;
+}
+
+static unsigned char salt_key[32];      /* made when the library is opened, before the first task */
+
+static void
+fake_salt(const char *user, struct text *out)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned      len = 0;
+
+	if (HMAC(EVP_sha256(), salt_key, sizeof salt_key, (const unsigned char *)user, strlen(user), digest, &len))
+		base64_encode(span_at(digest, 16), out);
+}
+
+static int
+prove(Gsasl_session *session, Gsasl_property property)
+{
+	struct sasl_try     *t = gsasl_session_hook_get(session);
+	const char          *user = gsasl_property_fast(session, GSASL_AUTHID);
+	autotext struct text value = {0};
+	bool                 known;
+
+	look_up(t, user);
+	known = plain_secret(t).len > 0;
+	switch (property) {
+	case GSASL_PASSWORD:
+		text_add(&value, plain_secret(t));
+		break;
+	case GSASL_SCRAM_ITER:
+		if (!scram_part(t, 0, &value) && !known)
+			text_add_string(&value, "4096");
+		break;
+	case GSASL_SCRAM_SALT:
+		if (!scram_part(t, 1, &value) && !known)
+			fake_salt(user ? user : "", &value);
+		break;
+	case GSASL_SCRAM_STOREDKEY:
+		scram_part(t, 2, &value);
+		break;
+	case GSASL_SCRAM_SERVERKEY:
+		scram_part(t, 3, &value);
+		break;
+	default:
+		break;
+	}
+	if (!value.len)
+		return GSASL_NO_CALLBACK;
+	gsasl_property_set(session, property, text_string(&value));
+	mem_wipe(value.at, value.room);
+	return GSASL_OK;
+}
+
 static int
 answer(Gsasl *context, Gsasl_session *session, Gsasl_property property)
 {
 	(void)context;
 	if (property != GSASL_VALIDATE_SIMPLE)
-		return GSASL_NO_CALLBACK;
+		return prove(session, property);
 	return validate(gsasl_session_hook_get(session));
 }
 
@@ -63,16 +168,37 @@ sasl_library_open(struct sasl_library **out, struct fault *why)
 		free(l);
 		return fault_set(why, FAULT_SYSTEM, "GNU SASL: %s", gsasl_strerror(error));
 	}
+	if (RAND_bytes(salt_key, sizeof salt_key) != 1) {
+		gsasl_done(l->context);
+		free(l);
+		return fault_set(why, FAULT_SYSTEM, "no randomness");
+	}
 	gsasl_callback_set(l->context, answer);
 	*out = l;
 	return 0;
 }
 
 bool
+sasl_tells_password(const char *mechanism)
+{
+	return strcmp(mechanism, "PLAIN") == 0 || strcmp(mechanism, "LOGIN") == 0;
+}
+
+bool
 sasl_mechanism_known(struct sasl_library *l, const char *mechanism)
 {
-	return (strcmp(mechanism, "PLAIN") == 0 || strcmp(mechanism, "LOGIN") == 0) &&
-	       gsasl_server_support_p(l->context, mechanism);
+	static const char *const known[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "CRAM-MD5"};
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (strcmp(mechanism, known[i]) == 0)
+			return gsasl_server_support_p(l->context, mechanism);
+	return false;
+}
+
+void
+sasl_try_secret(struct sasl_try *t, sasl_secret *secret)
+{
+	t->secret = secret;
 }
 
 int
@@ -93,9 +219,19 @@ sasl_try_start(struct sasl_library *l, const char *mechanism, sasl_check *check,
 		return fault_set(why, FAULT_SYSTEM, "GNU SASL: %s", gsasl_strerror(error));
 	}
 	t->login = strcmp(mechanism, "LOGIN") == 0;
+	t->proves = !sasl_tells_password(mechanism);
+	snprintf(t->mechanism, sizeof t->mechanism, "%s", mechanism);
 	gsasl_session_hook_set(t->session, t);
 	*out = t;
 	return 0;
+}
+
+static bool
+for_himself(const struct sasl_try *t)
+{
+	const char *authzid = gsasl_property_fast(t->session, GSASL_AUTHZID), *user = gsasl_property_fast(t->session, GSASL_AUTHID);
+
+	return t->stored.len && user && (!authzid || !*authzid || strcmp(authzid, user) == 0);
 }
 
 enum sasl_state
@@ -111,7 +247,12 @@ sasl_try_step(struct sasl_try *t, struct span input, struct text *output)
 	if (t->login && input.len && gsasl_step(t->session, "", 0, &out, &len) == GSASL_NEEDS_MORE)
 		gsasl_free(take(out));
 	t->login = false;
+	if (t->proved)
+		return input.len ? SASL_NO : SASL_YES;
 	error = gsasl_step(t->session, input.at, input.len, &out, &len);
+	if (error == GSASL_OK && t->proves && !for_himself(t))
+		error = GSASL_AUTHENTICATION_ERROR;
+	t->proved = error == GSASL_OK && t->proves && len > 0; /* the server's own proof, which the client acknowledges */
 	if (error == GSASL_OK || error == GSASL_NEEDS_MORE)
 		text_set(output, span_at(out ? out : "", len));
 	/* Some clients of LOGIN know only the words that everybody else sends. */
@@ -120,7 +261,7 @@ sasl_try_step(struct sasl_try *t, struct span input, struct text *output)
 	else if (span_is(text_span(output), "Password"))
 		text_set(output, SPAN("Password:"));
 	gsasl_free(out);
-	if (error == GSASL_NEEDS_MORE)
+	if (error == GSASL_NEEDS_MORE || t->proved)
 		return SASL_MORE;
 	if (error == GSASL_OK)
 		return SASL_YES;
@@ -139,6 +280,9 @@ sasl_try_free(struct sasl_try *t)
 	if (!t)
 		return;
 	gsasl_finish(t->session);
+	if (t->stored.at)
+		mem_wipe(t->stored.at, t->stored.room);
+	text_free(&t->stored);
 	mem_wipe(t, sizeof *t);
 	free(t);
 }

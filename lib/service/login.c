@@ -152,10 +152,14 @@ login_mechanisms(struct login *l, struct text *names)
 {
 	struct fault why = {0};
 
-	if (!login_may_use_plaintext(l))
-		return;
-	if (ask_auth_mechanisms(names, &why) < 0)
+	autotext struct text all = {0};
+	struct span          rest, name;
+
+	if (ask_auth_mechanisms(&all, &why) < 0)
 		log_warning("%s-login: %s", login_config.service, fault_text(&why));
+	for (rest = text_span(&all); span_next(&rest, " ", &name);)
+		if (login_may_use_plaintext(l) || !(span_is(name, "PLAIN") || span_is(name, "LOGIN")))
+			text_add_format(names, "%s%.*s", names->len ? " " : "", SPAN_ARGS(name));
 }
 
 /* ------------------------------------------------------------ a try */
@@ -201,6 +205,18 @@ converse(struct login *l, struct auth_talk *t, struct auth_answer *a, login_exch
 	return judge(l, a);
 }
 
+/* As the log has it; what a stranger invents is not logged. */
+static const char *
+method_name(struct span mechanism)
+{
+	static const char *const known[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "CRAM-MD5"};
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (span_is_nocase(mechanism, known[i]))
+			return known[i];
+	return "PLAIN";
+}
+
 enum login_verdict
 login_sasl(struct login *l, struct span mechanism, const struct span *initial, login_exchange *exchange)
 {
@@ -213,7 +229,7 @@ login_sasl(struct login *l, struct span mechanism, const struct span *initial, l
 	struct fault       why = {0};
 	enum login_verdict verdict = LOGIN_TROUBLE;
 
-	l->method = span_is_nocase(mechanism, "LOGIN") ? "LOGIN" : "PLAIN";
+	l->method = method_name(mechanism);
 	if (ask_auth_start(&c, mechanism, initial, &talk, &answer, &why) < 0)
 		log_error("%s-login: %s", login_config.service, fault_text(&why));
 	else

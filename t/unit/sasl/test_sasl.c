@@ -3,6 +3,7 @@
  * test_sasl.c - password schemes as Dovecot stores them, PLAIN (RFC 4616), LOGIN
  */
 #include "../unit.h"
+#include <gsasl.h>
 #include "base/text.h"
 #include "sasl/password.h"
 #include "sasl/server.h"
@@ -115,4 +116,85 @@ UNIT_TEST(login_asks_twice)
 }
 END_TEST
 
-UNIT_MAIN("sasl", stored_passwords, plain_of_rfc4616, login_asks_twice)
+/* ------------------------------------------------------------ mechanisms that prove the password */
+
+static int
+stored_of(void *stored, const char *user, struct text *out)
+{
+	if (strcmp(user, "user") != 0)
+		return 0;
+	text_add_string(out, stored);
+	return 1;
+}
+
+/* GNU SASL's client, with its name and password, against ours. */
+static enum sasl_state
+prove(const char *mechanism, const char *stored, const char *user, const char *authzid, const char *password)
+{
+	struct sasl_library *l;
+	struct sasl_try     *t;
+	struct text          challenge = {0};
+	enum sasl_state      state = SASL_MORE;
+	Gsasl               *context;
+	Gsasl_session       *client;
+	char                *out = NULL;
+	size_t               len = 0;
+	bool                 cram = strcmp(mechanism, "CRAM-MD5") == 0;
+
+	ck_assert_int_eq(sasl_library_open(&l, NULL), 0);
+	ck_assert_int_eq(sasl_try_start(l, mechanism, check, (void *)(uintptr_t)stored, &t, NULL), 0);
+	sasl_try_secret(t, stored_of);
+	ck_assert_int_eq(gsasl_init(&context), GSASL_OK);
+	ck_assert_int_eq(gsasl_client_start(context, mechanism, &client), GSASL_OK);
+	gsasl_property_set(client, GSASL_AUTHID, user);
+	gsasl_property_set(client, GSASL_PASSWORD, password);
+	if (authzid)
+		gsasl_property_set(client, GSASL_AUTHZID, authzid);
+	if (cram) /* the server speaks first */
+		state = sasl_try_step(t, SPAN(""), &challenge);
+	for (int i = 0; state == SASL_MORE && i < 5; i++) {
+		int got = gsasl_step(client, challenge.at, challenge.len, &out, &len);
+
+		if (got != GSASL_OK && got != GSASL_NEEDS_MORE)
+			break;
+		state = sasl_try_step(t, span_at(out, len), &challenge);
+		gsasl_free(out);
+	}
+	gsasl_finish(client);
+	gsasl_done(context);
+	sasl_try_free(t);
+	text_free(&challenge);
+	return state;
+}
+
+#define SCRAM1   "{SCRAM-SHA-1}4096,9zLS1O7vvniEbz9J+NUv/A==,2KvyqFlVFd6BoNE3cogdJahhSEE=,LKNqK7H0RRm8W1jRdHuNIZ1lupQ="
+#define SCRAM256 "{SCRAM-SHA-256}4096,pFvVGjvCxlqU0PbPj7cTAg==,pEmcbhyZeuui10dPhGb+wMzI42HYe1TlIXE5hNT7lIE=," \
+	"vKmKK7f/hRvAGK178nHqAzGyaIBJCesGUiMp4nqRWCw="
+
+UNIT_TEST(passwords_that_are_proved)
+{
+	static const struct { const char *mechanism, *stored, *user, *authzid, *password; bool good; } tries[] = {
+		{"SCRAM-SHA-1", "{PLAIN}pencil", "user", NULL, "pencil", true},          /* RFC 5802 */
+		{"SCRAM-SHA-1", "{PLAIN}pencil", "user", NULL, "pencils", false},
+		{"SCRAM-SHA-1", SCRAM1, "user", NULL, "pencil", true},
+		{"SCRAM-SHA-1", SCRAM1, "user", NULL, "penci", false},
+		{"SCRAM-SHA-1", SCRAM256, "user", NULL, "pencil", false},                /* of the other hash */
+		{"SCRAM-SHA-256", SCRAM256, "user", NULL, "pencil", true},               /* RFC 7677 */
+		{"SCRAM-SHA-256", SCRAM256, "user", NULL, "Pencil", false},
+		{"SCRAM-SHA-256", "{PLAIN}pencil", "nobody", NULL, "pencil", false},
+		{"SCRAM-SHA-256", "{PLAIN}pencil", "user", "root", "pencil", false},     /* for somebody else */
+		{"SCRAM-SHA-256", "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "user", NULL, "secret", false},   /* nothing can be proved by that */
+		{"CRAM-MD5", "{PLAIN}tanstaaftanstaaf", "user", NULL, "tanstaaftanstaaf", true},         /* RFC 2195 */
+		{"CRAM-MD5", "{PLAIN}tanstaaftanstaaf", "user", NULL, "x", false},
+		{"CRAM-MD5", "{PLAIN}tanstaaftanstaaf", "nobody", NULL, "tanstaaftanstaaf", false},
+	};
+
+	for (size_t i = 0; i < COUNT(tries); i++) {
+		enum sasl_state got = prove(tries[i].mechanism, tries[i].stored, tries[i].user, tries[i].authzid, tries[i].password);
+
+		ck_assert_msg((got == SASL_YES) == tries[i].good, "row %zu: %d", i, got);
+	}
+}
+END_TEST
+
+UNIT_MAIN("sasl", stored_passwords, plain_of_rfc4616, login_asks_twice, passwords_that_are_proved)
