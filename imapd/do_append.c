@@ -20,6 +20,7 @@
 #include "mail/date.h"
 #include "names.h"
 #include "session.h"
+#include "store/filename.h"
 #include "store/place.h"
 #include "store/quota.h"
 #include "store/tree.h"
@@ -45,6 +46,8 @@ struct appending {
 	bool                 syntax;         /* the fault is the client's grammar: BAD */
 	bool                 lost;           /* the connection is gone */
 	bool                 bad_url, nul;
+	bool                 replaces;       /* REPLACE: what goes makes room */
+	int64_t              replaced;       /* bytes */
 	struct span          url;
 };
 
@@ -114,7 +117,7 @@ early_quota(struct appending *a, uint64_t size)
 	struct imap_session *s = a->session;
 	int64_t              least = (int64_t)(size / 2);
 
-	return quota_check(s->quota, s->maildir, a->folder, least, 1, least, QUOTA_SAVING, &s->why);
+	return quota_check(s->quota, s->maildir, a->folder, least - a->replaced, 1 - a->replaces, least, QUOTA_SAVING, &s->why);
 }
 
 /* The literal that waits, into the message (or, when there is none, into `text`). */
@@ -349,7 +352,8 @@ check_quota(struct appending *a)
 		bytes += (int64_t)a->at[i].size;
 		largest = (int64_t)a->at[i].size > largest ? (int64_t)a->at[i].size : largest;
 	}
-	return quota_check(s->quota, s->maildir, a->folder, bytes, (int64_t)a->count, largest, QUOTA_SAVING, &s->why);
+	return quota_check(s->quota, s->maildir, a->folder, bytes - a->replaced, (int64_t)a->count - a->replaces, largest,
+		QUOTA_SAVING, &s->why);
 }
 
 /* Durable in tmp/ before the lock is asked for. */
@@ -398,11 +402,19 @@ answer_failure(struct appending *a)
 
 /* 0 with *code "[APPENDUID ...]", or answered. */
 static int
-append(struct imap_session *s, const char *folder, struct text *code)
+append(struct imap_session *s, const char *folder, const struct message *replaced, struct text *code)
 {
-	struct appending a = {.session = s, .folder = folder};
+	struct appending a = {.session = s, .folder = folder, .replaces = replaced && !quota_ignores(s->quota, s->folder->name)};
 	uint32_t         validity, *uids = NULL;
-	int              result = take_messages(&a);
+	int              result;
+
+	if (a.replaces) {
+		struct file_name name;
+
+		file_name_parse(span_of(replaced->name), &name);
+		a.replaced = name.has_size && name.size < (uint64_t)1 << 50 ? (int64_t)name.size : 0;
+	}
+	result = take_messages(&a);
 
 	if (result == 0) {
 		uids = arena_alloc(s->arena, a.count * sizeof *uids);
@@ -444,7 +456,7 @@ do_append(struct imap_session *s)
 	autofree char       *folder = NULL;
 	autotext struct text code = {0};
 
-	if (find_target(s, s->command.arguments, &folder) && append(s, folder, &code) == 0)
+	if (find_target(s, s->command.arguments, &folder) && append(s, folder, NULL, &code) == 0)
 		imap_finish_synced(s, "OK %s Append completed.", text_string(&code));
 }
 
@@ -469,7 +481,7 @@ do_replace(struct imap_session *s)
 		return;
 	}
 	uid = s->view.at[positions[0]].uid;
-	if (!find_target(s, set->next, &folder) || append(s, folder, &code) < 0)
+	if (!find_target(s, set->next, &folder) || append(s, folder, folder_find(s->folder, uid), &code) < 0)
 		return;
 	imap_say(s, "* OK %s Replacement Message ready", text_string(&code));
 	if (folder_expunge(s->folder, &uid, 1, true, &s->why) < 0) {
