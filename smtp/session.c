@@ -505,6 +505,8 @@ new_session(const struct host *h, const struct session_wish *w)
 	s->arena = arena_new();
 	s->born = clock_now();
 	s->transcript.wanted = transcript_classes(&client.notify_classes) & (TROUBLE_PROTOCOL | TROUBLE_DATA);
+	if (transcript_is_notice(w->sender))
+		s->transcript.wanted = 0;
 	if (h->socket) {
 		snprintf(s->where, sizeof s->where, "%s[%s]", h->name, h->socket);
 		snprintf(s->relay, sizeof s->relay, "%s[%s]", h->name, h->socket);

@@ -435,6 +435,8 @@ transaction_send(struct session *s, struct delivery *d, bool last, struct troubl
 	struct fault       why = {0};
 	enum step          step;
 
+	if (transcript_is_notice(d->sender)) /* a kept session */
+		s->transcript.wanted = 0;
 	x.arena = arena_new();
 	x.rcpts = mem_array(d->n_rcpts, sizeof *x.rcpts);
 	x.ok = mem_array(d->n_rcpts, sizeof *x.ok);

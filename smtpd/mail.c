@@ -105,6 +105,8 @@ do_mail(struct session *s, struct span argument)
 	s->t.mail = mail;
 	s->t.verp = verp;
 	s->t.has_sender = true;
+	if (transcript_is_notice(s->t.mail.sender))
+		s->transcript.wanted = 0;
 	if (site.message_size_limit > 0 && mail.size > (uint64_t)site.message_size_limit) {
 		log_event(s, "reject", SPAN("552 5.3.4 Message size exceeds fixed limit"));
 		transaction_reset(s);

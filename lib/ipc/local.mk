@@ -74,3 +74,7 @@ FUZZ_TARGETS += t/fuzz/fuzz_deliver
 t_fuzz_fuzz_deliver_SOURCES = t/fuzz/fuzz_deliver.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_deliver_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_deliver_LDADD = $(IPC_LIBS)
+UNIT_TESTS += t/unit/ipc/test_transcript
+t_unit_ipc_test_transcript_SOURCES = t/unit/ipc/test_transcript.c
+t_unit_ipc_test_transcript_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_ipc_test_transcript_LDADD = $(IPC_LIBS) $(CHECK_LIBS)

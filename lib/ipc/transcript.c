@@ -84,6 +84,14 @@ transcript_class_of(struct span reply)
 }
 
 bool
+transcript_is_notice(struct span sender)
+{
+	ptrdiff_t at = span_find_last(sender, '@');
+
+	return span_is_nocase(at < 0 ? sender : span_first(sender, (size_t)at), site.double_bounce_sender);
+}
+
+bool
 transcript_is_due(const struct transcript *t)
 {
 	return (t->met & t->wanted) != 0 && t->lines.len > 0;

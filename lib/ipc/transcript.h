@@ -46,6 +46,8 @@ unsigned transcript_class_of(struct span reply);
 bool transcript_is_due(const struct transcript *);
 /* 0 when it is on stable storage. */
 WAITS int transcript_send(const struct transcript *, const struct transcript_notice *, struct fault *);
+/* Mail from double-bounce: of a session with such no transcript is sent, or it would never end. */
+bool transcript_is_notice(struct span sender);
 void transcript_clear(struct transcript *);        /* frees; `wanted` stays */
 
 #endif

@@ -105,6 +105,17 @@ if True:
              *[m["Subject"] for m in got], *[m.get_payload() for m in got])
     server.__exit__(None, None, None)
 
+    # a notice that meets trouble makes no other: the server says 503 to whatever it is asked
+    i, server = run("protocol")
+    server.script["RCPT"] = "503 5.5.1 no"
+    with i:
+        talk("EHLO c.example.net", "NONSENSE")
+        wait_for(lambda: "status=bounced" in i.log())
+        talk("EHLO c.example.net")
+        told = re.findall(r"from=<double-bounce@", i.log())
+        t.ok("status=bounced" in i.log() and len(told) == 1, "a transcript about a transcript is not sent", i.log()[-3000:])
+    server.__exit__(None, None, None)
+
     i, server = run("resource, software", more="queue_minfree = 1\n")
     with i:
         talk(*BAD)
