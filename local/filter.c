@@ -59,6 +59,19 @@ struct filter {
 	struct text              trouble;         /* for the user's log */
 };
 
+/* What is wrong with a script: told to the user, and to the log. */
+static void
+complain(struct filter *f, const char *script, const char *what)
+{
+	autoframe struct frame told = {0};
+	const char            *slash = strrchr(script, '/');
+
+	text_add_format(&f->trouble, "%s: error: %.300s.\n", slash ? slash + 1 : script, what);
+	frame_start(&told, "warning");
+	frame_put_string(&told, "text", arena_format(f->arena, "sieve: user=<%s>: %.200s: %.300s", f->e->user, script, what));
+	worker_tell(f->worker, &told);
+}
+
 /* Scripts, before the sandbox closes. */
 
 static int
@@ -146,8 +159,16 @@ read_scripts(struct filter *f, struct fault *why)
 		return 0;
 	if (sieve_settings.global[0] && expand(f, span_of(sieve_settings.global), &f->global, why) < 0)
 		return -1;
-	if (add_configured(f, &sieve_settings.before, why) < 0 ||
-	    (got = add_source(f, text_string(&f->place.active), why)) < 0)
+	if (add_configured(f, &sieve_settings.before, why) < 0)
+		return -1;
+	got = add_source(f, text_string(&f->place.active), why);
+	/* what he may not read himself, or is no script: an error of his, which keeps the mail */
+	if (got < 0 && (why->class == FAULT_INPUT || why->error == EACCES || why->error == EPERM || why->error == ELOOP)) {
+		complain(f, text_string(&f->place.active), fault_text(why));
+		fault_clear(why);
+		return 0;
+	}
+	if (got < 0)
 		return -1;
 	if (got == 1 && sieve_settings.fallback[0] &&
 	    (expand(f, span_of(sieve_settings.fallback), &path, why) < 0 || add_source(f, path, why) < 0))
@@ -178,19 +199,6 @@ load_included(void *context, bool global, struct span name, struct text *out, st
 	if (!directory || !directory[0] || !sieve_name_valid(name))
 		return 1;
 	return sieve_read(arena_format(f->arena, "%s/%.*s.sieve", directory, SPAN_ARGS(name)), out, why);
-}
-
-/* What is wrong with a script: told to the user, and to the log. */
-static void
-complain(struct filter *f, const char *script, const char *what)
-{
-	autoframe struct frame told = {0};
-	const char            *slash = strrchr(script, '/');
-
-	text_add_format(&f->trouble, "%s: error: %.300s.\n", slash ? slash + 1 : script, what);
-	frame_start(&told, "warning");
-	frame_put_string(&told, "text", arena_format(f->arena, "sieve: user=<%s>: %.200s: %.300s", f->e->user, script, what));
-	worker_tell(f->worker, &told);
 }
 
 /* The message in tmp/. */
@@ -546,6 +554,8 @@ filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct 
 		.user = {span_of(e->user), span_of(e->home)}};
 	done = read_scripts(f, &why);
 	if (done == 0 && f->n_sources == 0) {
+		tell_trouble(f);
+		text_free(&f->trouble);
 		arena_free(f->arena);
 		sieve_place_free(&f->place);
 		return 1;

@@ -5,6 +5,7 @@
 #include "../unit.h"
 
 #include "show.h"
+#include "sieve/settings.h"
 
 static const char message[] =
 	"Return-Path: <sender@example.org>\n"
@@ -409,4 +410,41 @@ UNIT_TEST(vacation)
 }
 END_TEST
 
-UNIT_MAIN("sieve", grammar, questions, words, bounds, sequence, vacation)
+/* Where scripts are, as Pigeonhole's sieve says it; a user's name is never a path. */
+UNIT_TEST(places)
+{
+	static const struct { const char *setting, *user, *home, *want; } rows[] = {
+		{"file:~/sieve;active=~/.dovecot.sieve", "a", "/home/a", "/home/a/sieve /home/a/.dovecot.sieve"},
+		{"file:~/sieve", "a", "/home/a", "/home/a/sieve /home/a/.dovecot.sieve"},
+		{"file:/s/%d/%n;active=/s/%u.sieve", "a@b.example", "", "/s/b.example/a /s/a@b.example.sieve"},
+		{"~/.dovecot.sieve", "a", "/home/a", " /home/a/.dovecot.sieve"},
+		{"%h/x", "a", "/home/a", " /home/a/x"},
+		{"", "a", "/home/a", " "},
+		{"~/x", "a", "", "bad"},
+		{"/s/%u", "../../etc", "/h", "bad"},
+		{"/s/%u", "..", "/h", "bad"},
+		{"/s/%d", "a", "/h", "bad"},
+		{"/s/%x", "a", "/h", "bad"},
+		{"x/y", "a", "/h", "bad"},
+		{"file:/s;bits=5", "a", "/h", "bad"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct sieve_user user = {span_of(rows[i].user), span_of(rows[i].home)};
+		autotext struct text    got = {0};
+		struct sieve_place      place = {0};
+
+		sieve_settings.location = rows[i].setting;
+		if (sieve_place(&user, &place, NULL) < 0)
+			text_add_string(&got, "bad");
+		else
+			text_add_format(&got, "%s %s", text_string(&place.directory), text_string(&place.active));
+		sieve_place_free(&place);
+		ck_assert_msg(strcmp(text_string(&got), rows[i].want) == 0, "%s: %s", rows[i].setting, text_string(&got));
+	}
+	ck_assert(sieve_name_valid(SPAN("l\303\266s 1")) && !sieve_name_valid(SPAN("../x")) && !sieve_name_valid(SPAN(".x")));
+	ck_assert(!sieve_name_valid(SPAN("")) && !sieve_name_valid(SPAN("a\nb")) && !sieve_name_valid(SPAN("\377")));
+}
+END_TEST
+
+UNIT_MAIN("sieve", grammar, questions, words, bounds, sequence, vacation, places)
