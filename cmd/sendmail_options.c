@@ -31,13 +31,13 @@ parse_notify(const char *words)
 		for (size_t i = 0; i < COUNT(names); i++)
 			if (span_is_nocase(word, names[i].name))
 				found = names[i].bit;
-		if (!found)
-			command_fatal(EX_USAGE, "bad -N option value -- %s", words);
-		bits |= found;
+		bits = found && bits >= 0 ? bits | found : -1;
 	}
-	if (!bits || (bits & NOTIFY_NEVER && bits != NOTIFY_NEVER))
-		command_fatal(EX_USAGE, "bad -N option value -- %s", words);
-	return bits;
+	if (bits > 0 && (!(bits & NOTIFY_NEVER) || bits == NOTIFY_NEVER))
+		return bits;
+	/* the mail matters more than the notice, as in Postfix */
+	log_warning("bad -N option value -- ignored: %s", words);
+	return 0;
 }
 
 static void

@@ -47,7 +47,7 @@ static struct queue *queue;
 static bool          again;     /* something could not be done now: look sooner */
 
 static struct config {
-	const char *cleanup_service_name;
+	const char *cleanup_service_name, *content_filter;
 	struct list receive_override_options, non_smtpd_milters;
 	struct milter_settings milter;
 } config;
@@ -55,6 +55,7 @@ static struct milter_specs milters;
 
 static const struct param params[] = {
 	STRING("cleanup_service_name", &config.cleanup_service_name, "cleanup", "who takes the messages"),
+	STRING("content_filter", &config.content_filter, "", "transport:destination that mail goes through first"),
 	LIST  ("receive_override_options", &config.receive_override_options, "", "no_address_mappings no_header_body_checks no_milters"),
 	LIST  ("non_smtpd_milters", &config.non_smtpd_milters, "", "mail filters for mail that did not come by SMTP"),
 	MILTER_PARAMS(config.milter),
@@ -272,10 +273,15 @@ submit(struct letter *l, struct fault *why)
 		return -1;
 	for (size_t i = 0; i < l->n_rcpts; i++) {
 		l->rcpts[i].notify = l->notify;
+		/* for others "alice" is nobody: reports tell whose she is (RFC 3461, 5.2.1) */
+		if (l->rcpts[i].orcpt.len == 0 && span_find_any(l->rcpts[i].address, "@!%") < 0)
+			l->rcpts[i].orcpt = span_of(arena_format(l->arena, "rfc822;%.*s@%s", SPAN_ARGS(l->rcpts[i].address), site.myorigin));
 		if (submit_recipient(l->submission, &l->rcpts[i], why) < 0)
 			return -1;
 	}
 	l->envelope.length = l->end - l->at;
+	if (l->envelope.filter.len == 0)
+		l->envelope.filter = span_of(config.content_filter);
 	if (submit_prepare(l->submission, &l->envelope, why) < 0)
 		return -1;
 	judged = judge(l, &edits, why);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "client.h"
+#include "mail/address.h"
 
 enum { PIPELINE_BYTES = 8000 };
 

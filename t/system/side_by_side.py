@@ -222,7 +222,7 @@ def act(system, sessions, neighbours, out):
         return
     try:
         for s in sessions:
-            out.replies[s.name] = converse(s)
+            out.replies[s.name] = submit(system, s) if isinstance(s, Submission) else converse(s)
         out.settled = settle()
         for token, place, envelope, data in arrivals(neighbours.sinks):
             out.places.setdefault(token, []).append((place, envelope, header_shape(data), body_shape(data)))
@@ -232,6 +232,11 @@ def act(system, sessions, neighbours, out):
     finally:
         system.run("stop")
         wait_for(system.gone, 20)
+
+
+def submit(system, s):
+    r = subprocess.run([*system.sendmail(), *s.arguments], input=s.text.encode("utf-8", "surrogateescape"), capture_output=True, timeout=60)
+    return [("sendmail " + " ".join(s.arguments), Reply([f"{r.returncode:03d} {r.stderr.decode().strip()}"]))]
 
 
 def merged(found):
@@ -262,6 +267,7 @@ EXPECTED = (
     (r"syntax", r"RCPT TO:< alice@", r"250", r"501", "strict_rfc821_envelopes: no blank within the path"),
     (r"", r"RCPT TO:<.*\.>$|fate of .*\.$", r"250", r"501", "strict_rfc821_envelopes: RFC 5321, 4.1.2 has no dot at a domain's end"),
     (r"final-dot-twin", r"fate of alice@|went to|envelope at|header at", r"(\S+ )?(sent 2\.0\.0|deferred 4\.\d\.\d) |(maildir|mbox|pipe|sink) |<friend@|Received: .* ID; DATE$", r"none|nowhere like it|<friend@\S+ -> <[^,]*$|sent 2\.0\.0 (local|dovecot)|Received: .* for <alice@", "user@domain. and user@domain are one recipient, not two"),
+    (r"sendmail-(nobody|no-arguments|bad-option)", r"^sendmail", r"075", r"064", "who is called wrongly says EX_USAGE (sysexits.h): trying again would not help"),
     (r".* notice", r"header at", r"\(order\) [\w,-]*MIME-Version,Content-Type,Message-Id$", r"Content-Transfer-Encoding: 8bit$", "smtputf8_enable = no: RFC 2045, 6.4 wants eight bits within to be told"),
     (r"bare-names( notice)?", r"fate of alice@localhost$|body at", r"(\S* ?bounced 5\.4\.4|Diagnostic-Code).* for name=localhost", r"(\S* ?bounced 5\.4\.6|Diagnostic-Code).*mail for localhost loops back", "localhost is this machine, whatever DNS says (RFC 6761, 6.3)"),
     (r"aliases-broken", r"fate of loop2?@", r"(\S+ )?bounced 5\.4\.6|none", r"(\S+ )?bounced 5\.4\.6|none", "which name of a circle of aliases is told"),
@@ -375,7 +381,7 @@ def test(t, config, systems, names):
     domains = install(config)
     names.own = {domains["hostname"].lower()}
     text = {n: open(f"/etc/postfix/{n}").read() for n in ("main.cf", "master.cf")}
-    sessions = chosen(domains) + drawn(domains, SEED, DRAWN)
+    sessions = chosen(domains) + submitted(domains) + drawn(domains, SEED, DRAWN)
     if MESSAGES:
         sessions = [s for s in sessions if s.name in MESSAGES]
     began = time.monotonic()

@@ -126,6 +126,48 @@ def chosen(d):
     return out
 
 
+# ---- what programs on the host give to sendmail
+
+class Submission(Session):
+    def __init__(self, name, arguments, text):
+        super().__init__(name, [])
+        self.arguments, self.text = arguments, text
+
+
+def submitted(d):
+    """As root, as cron and daemons do: (name, arguments, more about the content)."""
+    home = d["local"] or d["virtual"] or d["hostname"]
+    about = {"sender": f"bob@{home}", "rcpt": f"alice@{home}"}
+    out = []
+
+    def add(name, arguments, **more):
+        out.append(Submission(name, arguments, content(name, **{**about, **more}).replace("\r\n", "\n")))
+    add("sendmail-plain", [f"alice@{home}"])
+    add("sendmail-bare", ["alice"], fields=("Message-Id",))
+    add("sendmail-headers", ["-t"], fields=("From", "Date", "Message-Id"), more=(f"To: alice@{home}, \"B. O. B.\" <bob@{home}>", "Cc: somebody@outside.test", f"Bcc: alice+bcc@{home}"))
+    add("sendmail-headers-and-more", ["-t", f"bob@{home}"], fields=("Message-Id",), more=(f"To: alice@{home}",))
+    add("sendmail-resent", ["-t"], more=(f"Resent-To: bob@{home}", f"Resent-From: alice@{home}"))
+    add("sendmail-cron", ["-FCronDaemon", "-i", "-odi", "-oem", "-oi", "-t", "-f", "root"], fields=("Message-Id",), more=("From: root (Cron Daemon)", f"To: bob@{home}", "Auto-Submitted: auto-generated"))
+    add("sendmail-from", ["-f", "friend@outside.test", "-F", "A Friend", f"alice@{home}"], fields=("Message-Id",))
+    add("sendmail-from-r", ["-rfriend@outside.test", f"alice@{home}"], fields=("Message-Id", "To"))
+    add("sendmail-null", ["-f", "", f"alice@{home}"])
+    add("sendmail-dot", [f"alice@{home}"], body="before\n.\nbehind\n")
+    add("sendmail-dot-i", ["-i", f"alice@{home}"], body="before\n.\n..two\nFrom here\nbehind\n")
+    add("sendmail-no-newline", ["-i", f"alice@{home}"], body="last line")
+    add("sendmail-8bit", ["-i", "-B8BITMIME", "somebody@outside.test"], body="gr\u00fc\u00dfe\n")
+    add("sendmail-never", ["-N", "never", "refused@outside.test"])
+    add("sendmail-refused", ["-f", f"bob@{home}", "refused@outside.test", "somebody@outside.test"])
+    add("sendmail-success", ["-N", "success,failure", "-V", "env-1", "-R", "hdrs", "-f", f"bob@{home}", f"alice@{home}"])
+    add("sendmail-comma", [f"alice@{home},bob@{home}"])
+    add("sendmail-name", [f"Alice <alice@{home}>", f"bob@{home} (Bob)"])
+    add("sendmail-nobody", ["-t"], fields=("From", "Message-Id"))
+    add("sendmail-no-arguments", [])
+    add("sendmail-bad-option", ["-Z", f"alice@{home}"])
+    add("sendmail-bad-dsn", ["-N", "sometimes", f"alice@{home}"])
+    add("sendmail-unknown", ["-f", f"bob@{home}", f"nobody-here@{home}"])
+    return out
+
+
 # ---- a small grammar of envelopes, from a seed
 
 def drawn(d, seed, count):
