@@ -16,6 +16,7 @@ import collections, json, os, random, re, shutil, signal, smtplib, socket, socke
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import *
+from milter_peer import Milter, add, change, insert, z
 from relay_postfix import POSTFIX, POSTFIX_MASTER, ROOT, ports
 
 COUNT = int(os.environ.get("POSTERN_MESSAGES", "240"))
@@ -95,7 +96,7 @@ class Session(socketserver.StreamRequestHandler):
 
 
 class Postfix:
-    def __init__(self, top, sink, name):
+    def __init__(self, top, sink, name, milter=""):
         self.dir, self.port = f"{top}/{name}", free_port()
         for d in ("etc", "queue", "data"):
             os.makedirs(f"{self.dir}/{d}")
@@ -125,10 +126,11 @@ relayhost = [127.0.0.1]:{sink}
 smtp_tls_security_level = none
 minimal_backoff_time = 1h
 smtpd_client_connection_count_limit = 0
+smtpd_milters = {milter}
 local_recipient_maps =
 line_length_limit = 2048
 hash_queue_names = deferred, defer, bounce
-enable_long_queue_ids = {'yes' if name == 'long' else 'no'}
+enable_long_queue_ids = {'yes' if name == 'first' else 'no'}
 """)
         with open(f"{self.dir}/etc/checks", "w") as f:
             f.write(f"/^Subject: prepend/ PREPEND X-Prepended: yes\n/^Subject: hold/ HOLD\n/^Subject: redirect/ REDIRECT later-redirected@to.example\n"
@@ -239,6 +241,16 @@ def send_some(p, numbers):
             send(s, n)
 
 
+def edits(session, data):
+    """A milter changes every twelfth message in all the ways that leave pointers in a queue file."""
+    n = [int(v) for k, v in session.headers() if k == b"X-Number"][-1]
+    if n % 12 != 4:
+        return [b"c"]
+    return [insert(0, "X-First", "one\n two"), add("X-Last", "x" * 300), change(1, "Subject", f"changed {n} " + "y" * (n % 200)), change(1, "MIME-Version", ""),
+            b"b" + b"new body\r\n.\r\n" * (1 + n % 48 * 300), b"e" + z(f"<changed{n}@from.example>"), b"+" + z(f"<later-added{n}@to.example>"),
+            b"-" + z(f"<later-n{n}@to.example>"), b"c"]
+
+
 def forget_bounces(p):
     """Postfix was killed when it had noted failures and told nobody: its log of them is there. How many messages."""
     made = 0
@@ -249,9 +261,10 @@ def forget_bounces(p):
             at = at or (m and m.groups())
         if not at:
             continue
-        os.makedirs(f"{p.queue}/bounce/{queue_id[0]}", exist_ok=True)
-        shutil.chown(f"{p.queue}/bounce/{queue_id[0]}", "postfix")
-        with open(f"{p.queue}/bounce/{queue_id[0]}/{queue_id}", "w") as f:
+        log = p.run("find", f"{p.queue}/defer", "-name", queue_id).stdout.decode().strip().replace("/defer/", "/bounce/")     # hashed the same
+        os.makedirs(os.path.dirname(log), exist_ok=True)
+        shutil.chown(os.path.dirname(log), "postfix")
+        with open(log, "w") as f:
             f.write(f"\n<{at[1]}>: said: 550 no such user\nrecipient={at[1]}\noffset={at[0]}\ndsn_orig_rcpt=rfc822;{at[1]}\nstatus=5.1.1\naction=failed\n"
                     f"diag_type=smtp\ndiag_text=550 no such user\nmta_type=dns\nmta_mname=sink.example\nreason=said: 550 no such user\n\n")
         shutil.chown(f.name, "postfix")
@@ -488,11 +501,15 @@ def main():
         return
     t, top, sink = Tap(), tempfile.mkdtemp(prefix="postern-move."), Sink()
     os.chmod(top, 0o755)
-    p = Postfix(top, sink.port, "first")
+    milter = Milter(answers={"E": edits})
+    milter.__enter__()
+    p = Postfix(top, sink.port, "first", milter.endpoint)
     try:
         files = fill(t, p, sink)
         listing = p.listing()
         wanted, drops = wanted_of(p, listing), files["maildrop"]
+        edited = [d for r, s, d in wanted if d.startswith(b"X-First: one\r\n two\r\n") and b"\r\nnew body\r\n" in d and r.startswith("later-added")]
+        t.ok(len(edited) >= COUNT // 12 - 5, f"a milter has edited {len(edited)} of them: pointers", len(wanted))
         for n in ("copy", "one"):
             subprocess.run(["cp", "-a", p.queue, f"{top}/{n}"], check=True)
         p.start()
@@ -507,6 +524,7 @@ def main():
         in_one_directory(t, top, sink, f"{top}/one", sum(files.values()))
     finally:
         p.stop()
+        milter.__exit__()
         shutil.rmtree(top, ignore_errors=True)
     t.end()
 
