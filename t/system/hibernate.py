@@ -6,7 +6,7 @@ The client of each case idles until its imapd is gone; then a message comes, a f
 client speaks; and what it hears is what it would have heard from a process that had stayed: nothing twice,
 nothing missed. Plain, TLS, COMPRESS; condstore and QRESYNC; "$"; a crowd with deliveries; a reload; a stop.
 """
-import os, pwd, random, re, socket, ssl, subprocess, sys, time, zlib
+import os, pwd, random, re, socket, ssl, subprocess, sys, threading, time, zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, free_port, wait_for
@@ -189,6 +189,34 @@ def qresync(i, home):
     c.ask("LOGOUT")
 
 
+def key_update(i):
+    """TLS's own records (RFC 8446, 4.6.3) are no bytes of the client: a sleeper goes on sleeping, and the keys are new."""
+    p = subprocess.Popen(["openssl", "s_client", "-crlf", "-tls1_3", "-connect", f"127.0.0.1:{PORTS}"],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def say(line, until):
+        p.stdin.write(line)
+        p.stdin.flush()
+        while until not in (got := p.stdout.readline()):
+            if not got:
+                return False
+        return True
+    killer = threading.Timer(60, p.kill)      # a client that hangs must not hang the test
+    killer.start()
+    say(b"", b"* OK")
+    say(b"a login alice secret\n", b"a OK")
+    say(b"K\n", b"KEYUPDATE")
+    ok(say(b"b select inbox\n", b"b OK"), "TLS: KeyUpdate with a request to do the same, and the session goes on")
+    say(b"c idle\n", b"+ ")
+    asleep(i)
+    say(b"K\n", b"KEYUPDATE")
+    ok(not wait_for(lambda: processes(i), 1), "a KeyUpdate does not wake a sleeper")
+    ok(say(b"done\n", b"c OK"), "who speaks with the new keys when it wakes")
+    killer.cancel()
+    p.kill()
+    p.wait()
+
+
 def gone_mailbox(i, home):
     c = Client(PORT)
     c.login()
@@ -276,6 +304,7 @@ def main():
         unselected(i)
         qresync(i, home)
         gone_mailbox(i, home)
+        key_update(i)
         c = Client(PORT)
         c.login()
         c.idle()
