@@ -12,6 +12,8 @@
 #include "config/expand.h"
 #include "config/list.h"
 #include "config/site.h"
+#include "table/mentions.h"
+#include "table/table.h"
 
 enum { LINE_LIMIT = 80 };
 
@@ -94,6 +96,32 @@ is_used_by_master(const struct postconf *p, const char *name)
 	return m.found;
 }
 
+struct table_parameter { struct span name; bool found; };
+
+static void
+look_at_table(void *context, struct span word)
+{
+	struct table_parameter *t = context;
+	struct span             type;
+
+	while (span_starts(word, "proxy:"))
+		word = span_from(word, 6);
+	if (!table_is_remote(word))
+		return;
+	span_split(&word, ':', &type);
+	t->found |= word.len < t->name.len && span_equal(span_first(t->name, word.len), word) && t->name.at[word.len] == '_';
+}
+
+/* mysql:x is told by x_hosts, x_query ... */
+static bool
+is_of_table(const struct postconf *p, const char *name)
+{
+	struct table_parameter t = {span_of(name), false};
+
+	table_mentions(p->cf, p->master, NULL, look_at_table, &t);
+	return t.found;
+}
+
 static bool
 names_known(void *context, const char *name)
 {
@@ -101,7 +129,7 @@ names_known(void *context, const char *name)
 
 	if (p->programs.count == 0 && catalogue_find(span_of(name)))
 		return true;     /* nobody was there to say what it has */
-	return generated_default(p, name) != NULL || is_class(p, name) || is_used_by_master(p, name);
+	return generated_default(p, name) != NULL || is_class(p, name) || is_used_by_master(p, name) || is_of_table(p, name);
 }
 
 /* The class of -C that a name belongs to. */

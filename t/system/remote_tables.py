@@ -161,6 +161,16 @@ insert into box values ('u', 'example.net', 'u/'), ('v', 'example.net', 'v/');""
             os.chmod(f, 0o644)
         answers("sqlite:" + table("wal", dbpath=f"{i.dir}/wal.db", query="SELECT b FROM t WHERE a='%s'"), ("k", "v"))
 
+        i.configure(f"""mine_dbpath = {i.dir}/mail data.db
+mine_query = SELECT goto FROM alias WHERE address = '%s'
+yours_query = x
+virtual_alias_maps = proxy:sqlite:mine
+""", "")
+        answers("sqlite:mine", ("a@example.net", "u@example.net"), ("'", None))
+        said = subprocess.run([f"{i.dir}/sbin/postconf", "-c", f"{i.dir}/etc", "-n"], capture_output=True, text=True).stderr
+        t.ok("mine_" not in said and "unused parameter: yours_query=x" in said, "parameters of a table in main.cf are known", said)
+        i.configure("", "")
+
     # ---- socketmap, tcp, memcache ----
     s = f"socketmap:inet:127.0.0.1:{sm.port}:box"
     answers(s, ("User@Example.com", "here"), ("user@example.com", None), ("gone", None), ("empty", None))
