@@ -63,7 +63,7 @@ rows = [  # options, text, recipients, content, status
     (["-bm", "-oem", "-om", "-o7", "-G", "-n", "-m", "-U", "-q15m", "-Lx", "-X", "/dev/null", "-h", "3", "-Am", "-oQ", "/x", "u"], b"x\n", ["u"], None, 0),
     (["-Z", "u"], b"", None, None, 64),
     (["-bx", "u"], b"", None, None, 64),
-    (["-N", "sometimes", "u"], b"", None, None, 64),
+    (["-N", "sometimes", "u"], b"x\n", ["u"], None, 0),
     (["-R", "some", "u"], b"", None, None, 64),
     (["u"], b"x" * 30000, None, None, 69),
     (["--", "-u@x.org"], b"x\n", ["-u@x.org"], None, 0),
