@@ -176,7 +176,7 @@ def main():
             for user in ("alice", "bob"):
                 f.write(f"{user}:{{PLAIN}}secret:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/{user}::\n")
         i.configure(f"auth_mechanisms = plain login\nauth_passdb = passwd-file:{i.dir}/users\n"
-                    f"auth_userdb = passwd-file:{i.dir}/users\nauth_failure_delay = 0s\n"
+                    f"auth_userdb = passwd-file:{i.dir}/users\nauth_failure_delay = 0s\nmail_max_userip_connections = 30\n"
                     f"smtpd_tls_cert_file = {i.dir}/cert.pem\nsmtpd_tls_key_file = {i.dir}/key.pem\n", MASTER)
         r = i.start()
         if not tap.ok(r.returncode == 0, "the system starts", i.log()):

@@ -130,6 +130,10 @@ def rss(pids):
     return total
 
 
+def threads(pids):
+    return sum(int(re.search(r"^Threads:\s+(\d+)", open(f"/proc/{p}/status").read(), re.M).group(1)) for p in pids)
+
+
 ATTACKS = {
     "a line without end": b"a" * 400000,
     "a literal that is refused": b"a LOGIN {300000+}\r\n" + b"x" * 300000,
@@ -148,9 +152,12 @@ def before_login(i, port, what, attacks, tls=None, n=40):
     for s in warm:
         s.close()
     pids = i.named("imap-login") if port != POP else i.named("pop3-login")
-    time.sleep(0.5)
-    before, worst, name = rss(pids), 0, ""
+    spare = 18 * len(pids)
+    wait_for(lambda: threads(pids) <= spare)
+    worst, name = 0, ""
     for label, bytes_ in attacks.items():
+        wait_for(lambda: threads(pids) <= spare, 3)  # who was closed is gone, and what malloc keeps is no crowd's
+        before = rss(pids)
         crowd = [imap(port, tls) for _ in range(n)]
         for s in crowd:
             s.settimeout(0.5)
