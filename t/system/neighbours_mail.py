@@ -137,8 +137,8 @@ smtp-amavis unix - - n - 2 smtp
             send("s@example.org", "u@example.net")
             got = wait_for(lambda: boxes(i, "u"), 40)
             t.ok(got and "by localhost (filter.example.net [127.0.0.1]) (amavis, port" in got[0], "amavis scans and hands back", got, i.log()[-3000:], open(home + "/log").read()[-1500:])
-            t.ok(re.search(r"postfix/smtp\[\d+\]: \S+: to=<u@example.net>, relay=127.0.0.1\[127.0.0.1\]:\d+, .*status=sent \(250 2.0.0 from MTA\(smtp:\[127.0.0.1\]:"
-                           + str(back), i.log()), "and both queue ids are in the log", i.log()[-3000:])
+            t.ok(wait_for(lambda: re.search(r"postfix/smtp\[\d+\]: \S+: to=<u@example.net>, relay=127.0.0.1\[127.0.0.1\]:\d+, .*status=sent \(250 2.0.0 from MTA\(smtp:\[127.0.0.1\]:"
+                                             + str(back), i.log())), "and both queue ids are in the log", i.log()[-3000:])
             t.ok(re.search(r"client=unknown\[127.0.0.1\], orig_queue_id=\S+, orig_client=unknown\[127.0.0.1\]", i.log()), "XFORWARD comes through amavis", i.log()[-3000:])
             send("s@example.org", "v@example.net", text='Subject: b\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream; name="a.exe"\r\n'
                  'Content-Disposition: attachment; filename="a.exe"\r\nContent-Transfer-Encoding: base64\r\n\r\nTVqQAAMAAAAEAAAA\r\n')
