@@ -7,8 +7,9 @@ TESTS = $(UNIT_TESTS) $(FUZZ_TARGETS) $(DIRECT_TESTS)
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' CK_TAP_LOG_FILE_NAME=- CK_VERBOSITY=silent \
 	$(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .sh .py
-PY_LOG_COMPILER = python3
-SH_LOG_COMPILER = $(SHELL)
+# A test that hangs (a neighbour that ignores its end, say) must not hang all.
+PY_LOG_COMPILER = timeout -k 20 900 python3
+SH_LOG_COMPILER = timeout -k 20 1800 $(SHELL)
 SH_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_DRIVER = $(LOG_DRIVER)
 AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
