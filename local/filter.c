@@ -265,10 +265,39 @@ mailbox_exists(void *context, struct span name)
 	return folder_of(f, name, &folder, NULL) == 0 && tree_exists(f->maildir, folder);
 }
 
+/* That it was this delivery that marked the key, on a try before. */
+static void
+add_own_key(const struct filter *f, struct span key, struct text *out)
+{
+	text_add(out, SPAN("by "));
+	text_add(out, f->e->queue_id);
+	text_add_byte(out, '\0');
+	text_add(out, f->e->recipient);
+	text_add_byte(out, '\0');
+	text_add(out, key);
+}
+
+/* A message is no duplicate of itself: what was deferred (the queue was full, say) comes again, and
+ * must not be discarded then (RFC 7352, 3). */
 static bool
 is_known(void *context, struct span key)
 {
-	return memory_has(((struct filter *)context)->memory, key);
+	const struct filter *f = context;
+	autotext struct text own = {0};
+
+	add_own_key(f, key, &own);
+	return memory_has(f->memory, key) && !memory_has(f->memory, text_span(&own));
+}
+
+static void
+mark(struct filter *f, const struct sieve_mark *m)
+{
+	autotext struct text own = {0};
+
+	add_own_key(f, m->key, &own);
+	if (!is_known(f, m->key))
+		memory_add(f->memory, text_span(&own), m->seconds, NULL);
+	memory_add(f->memory, m->key, m->seconds, NULL);
 }
 
 static bool
@@ -465,7 +494,7 @@ tell_all(struct filter *f, const struct sieve_host *host, const struct sieve_res
 		}
 	}
 	for (size_t i = 0; i < r->n_marks; i++)
-		memory_add(f->memory, r->marks[i].key, r->marks[i].seconds, NULL);
+		mark(f, &r->marks[i]);
 }
 
 static void

@@ -4,19 +4,22 @@
  */
 #include "local/memory.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <openssl/evp.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/strmap.h"
 #include "base/text.h"
 
-enum { MEMORY_MAX = 4 << 20, HASH_BYTES = 20, ENTRIES_MAX = 20000 };
+enum { MEMORY_MAX = 8 << 20, HASH_BYTES = 20, ENTRIES_MAX = 40000, LOCK_MS = 5000, LOCK_PAUSE_MS = 20 };
 static const char file_name[] = "postern-sieve-memory";
 
 struct memory {
@@ -72,6 +75,20 @@ compact(struct memory *m)
 		m->lines = strmap_count(m->keys);
 }
 
+/* Two deliveries at once answer once: the other waits, but not for a user who holds his own file. */
+static bool
+lock(int fd)
+{
+	int64_t until = clock_after(LOCK_MS);
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || clock_left(until) == 0)
+			return false;
+		poll(NULL, 0, LOCK_PAUSE_MS); /* a lock of flock cannot be waited for with a limit */
+	}
+	return true;
+}
+
 void
 memory_open(int directory, struct memory **out)
 {
@@ -86,9 +103,15 @@ memory_open(int directory, struct memory **out)
 		m->fd = -1;
 	}
 	if (m->fd >= 0) {
-		flock(m->fd, LOCK_EX);         /* two deliveries at once answer once; the other waits no longer than it lasts */
+		bool locked = lock(m->fd);
+
 		load(m);
-		compact(m);
+		if (locked) {
+			compact(m);
+		} else {
+			close(m->fd);
+			m->fd = -1;
+		}
 	}
 	*out = m;
 }

@@ -3,7 +3,8 @@
  * memory.h - what a user's filter has answered and seen: postern-sieve-memory in his Maildir
  *
  * A line "HASH EXPIRY" for each key, added to the end; what expired is dropped when the file has
- * grown.  It is a memory and no truth: when it is lost, a sender is answered once more.
+ * grown.  It is a memory and no truth: when it is lost, a sender is answered once more.  While another program holds it
+ * locked for long, it can be read and not added to: nobody is answered then.
  */
 #ifndef LOCAL_MEMORY_H
 #define LOCAL_MEMORY_H

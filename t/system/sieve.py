@@ -4,7 +4,7 @@
 
 What a script files, forwards, answers and refuses; what becomes of mail whose script is broken or hostile.
 """
-import glob, os, sys
+import fcntl, glob, os, sys, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from agents import *
 
@@ -121,6 +121,21 @@ with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_
     t.same(got[:2], ("deferred", "4.3.0"), "a queue that does not take it defers the message")
     queue.refuse = None
     queue.got.clear()
+
+    # duplicate (RFC 7352): a message that was deferred is no duplicate of itself
+    script(s, "bob", 'require "duplicate"; if duplicate { discard; stop; } redirect "friend@elsewhere.example";')
+    q, mail = qid(), MESSAGE.replace(b"<1@", b"<dup@")
+    queue.refuse = "4.3.0"
+    got = s.one("local", "bob@example.com", mail, queue_id=q)
+    t.same(got[0], "deferred", "a message that is looked at for duplicates, and cannot be forwarded now")
+    queue.refuse = None
+    got = s.one("local", "bob@example.com", mail, queue_id=q)
+    t.ok(got[0] == "sent" and len(queue.got) == 1, "is forwarded by the next try, not taken for a duplicate of itself", got)
+    got = s.one("local", "bob@example.com", mail, queue_id=qid())
+    t.ok("discard" in got[2] and len(queue.got) == 1, "another one of that Message-ID is", got)
+    got = s.one("local", "bob+x@example.com", mail, queue_id=q)
+    t.ok("discard" in got[2] and len(queue.got) == 1, "and so is the same for another of the user's addresses", got)
+    queue.got.clear()
     script(s, "bob", 'require "copy"; redirect :copy "friend@elsewhere.example";')
     before = len(stored(s, "bob"))
     got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())
@@ -153,6 +168,12 @@ with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_
                               ("a request address", "l-request@y.example", b"")):
         s.one("local", "carol@example.com", more + mail, queue_id=qid(), sender=sender)
         t.same(len(queue.got), 2, f"{why} is not answered")
+    with open(s.home("carol", "Maildir/postern-sieve-memory")) as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        began = time.monotonic()
+        got = s.one("local", "carol@example.com", mail, queue_id=qid(), sender="fourth@elsewhere.example")
+        t.ok(got[0] == "sent" and time.monotonic() - began < 60, "a user who holds his own file locked does not hold up the agent", got)
+        t.same(len(queue.got), 2, "and nobody is answered, as it could not be remembered")
     queue.got.clear()
     if ROOT:
         t.same(os.stat(s.home("carol", "Maildir/postern-sieve-memory")).st_uid, 5003, "the memory is the user's")
