@@ -72,8 +72,8 @@ is_dots(struct span part)
 }
 
 /* A name that could be a path, or split a log line, is nobody's. */
-static bool
-plausible(const char *user)
+bool
+user_name_plausible(const char *user)
 {
 	const char *at = strchr(user, '@');
 
@@ -95,7 +95,7 @@ take_name(struct try *t, const char *user)
 		user = with_realm = mem_format("%s@%s", user, auth_config.default_realm);
 	expand_variables(auth_config.username_format, user, "", &name);
 	snprintf(t->user, sizeof t->user, "%s", text_string(&name));
-	return plausible(t->user);
+	return user_name_plausible(t->user);
 }
 
 static int

@@ -34,6 +34,9 @@ int64_t try_lateness(struct try *, enum sasl_state);
 const char *try_user(const struct try *);       /* normalized; "" before it was told */
 void try_free(struct try *);
 
+/* False: a name that could be a path, or split a log line. */
+bool user_name_plausible(const char *user);
+
 /* %u %n %d %h %L%% of Dovecot; home may be empty. */
 void expand_variables(const char *format, const char *user, const char *home, struct text *out);
 

@@ -140,6 +140,7 @@ run_as(const struct word *w, const struct auth_user *u, struct tool *t, int argc
 	fflush(stdout);
 	child = fork();
 	if (child == 0) {
+		closefrom(STDERR_FILENO + 1);  /* authd knows root's connection, which is not for him */
 		if (privilege_is_root() && (u->uid == 0 || u->gid == 0))
 			log_fatal("%s: a mailbox is never root's", u->user);
 		if (user_become(&who, &why) < 0)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """mailbox_tool.py - postern user | mailbox | quota | search | fetch | expunge | move | copy | flags | save.  TAP."""
-import json, os, pwd, re, shutil, subprocess, sys, tempfile
+import json, os, pwd, re, shutil, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap
@@ -41,6 +41,35 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
            "mailbox create and list, names in UTF-8", run("mailbox", "list", "-u", "alice"), run.err)
     for k in range(3):
         run("save", "-u", "alice", text=f"From: a@example.net\nSubject: number {k}\nDate: Fri, 20 Nov 2026 12:00:00 +0000\n\nbody {k}\n")
+
+    # root's connection to authd is not for the process that reads a user's mail
+    def sockets(pid):
+        links = []
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+            except OSError:
+                pass
+        return {x for x in links if x.startswith("socket:")}
+
+    def children(pid):
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(x) for x in f.read().split()]
+
+    if os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
+        p = subprocess.Popen([f"{i.dir}/sbin/postern", "-c", f"{i.dir}/etc", "save", "-u", "alice"], stdin=subprocess.PIPE)
+        until = time.monotonic() + 30
+        chain = []
+        while len(chain) < 3 and time.monotonic() < until:      # root, the user's client, his session
+            chain = [p.pid]
+            while kids := children(chain[-1]):
+                chain.append(kids[0])
+            time.sleep(0.05)
+        first = sockets(chain[0])
+        tap.ok(len(chain) >= 3 and first and not any(first & sockets(pid) for pid in chain[1:]),
+               "what runs as the user has no connection of root's", chain, [sockets(pid) for pid in chain])
+        p.stdin.close()
+        p.wait(30)
     run("save", "-u", "alice", "Trash", text="Subject: old\n\nx\n")
     tap.ok(run("mailbox", "status", "-u", "alice", "messages unseen", "*").startswith("mailbox=INBOX messages=3 unseen=3\n"), "save, mailbox status",
            run("mailbox", "status", "-u", "alice", "messages unseen", "*"))
@@ -76,5 +105,17 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
     tap.ok("Bin" in run("mailbox", "-u", "alice", "list") and run("mailbox", "-u", "alice", "path", "Bin") == f"{base}/alice/Maildir/.Bin\n", "mailbox rename, path")
     run("mailbox", "-u", "alice", "delete", "Nosuch")
     tap.ok(run.status == 68 and "Mailbox doesn't exist" in run.err, "what fails says why, with status 68", run.status, run.err)
+
+# whom a stranger writes to is asked of authd too (quota-status): a name is never a way out of its directory
+STATIC = MAIN.replace(f"auth_userdb = passwd-file:{base}/users", f"auth_userdb = static:uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={base}/%d/%n")
+with Instance(STATIC, "authd unix - n n - - authd\n") as i:
+    def user(name):
+        return subprocess.run([f"{i.dir}/sbin/postern", "-c", f"{i.dir}/etc", "user", name], capture_output=True, text=True, timeout=60)
+
+    i.start()
+    tap.ok(f"{base}/v.example/ann" in user("ann@v.example").stdout, "a static userdb knows everybody")
+    for name in ("x/../../v.example/ann@v.example", "..@v.example", "ann@..", "ann@v.example/../w.example", "a\nb@v.example"):
+        r = user(name)
+        tap.ok(r.returncode == 67 and not r.stdout, f"but not {name!r}", r)
 shutil.rmtree(base, ignore_errors=True)
 tap.end()
