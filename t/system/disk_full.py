@@ -141,7 +141,7 @@ except OSError as e:
     print(f"1..0 # SKIP no mounting here ({e})")
     sys.exit(0)
 with Sink(lambda verb, argument: "451 4.2.0 come again" if verb == "RCPT" and not come else None) as sink:
-    with Whole(sink.port, users=("alice", "full"), main="queue_minfree = 0\nmessage_size_limit = 100000\n") as w:
+    with Whole(sink.port, users=("alice", "full"), main="queue_minfree = 0\nnotify_classes =\nmessage_size_limit = 100000\n") as w:
         try:
             mount(f"{w.dir}/queue", "size=6m,mode=755")
             mount(f"{w.dir}/mail/full", "size=1m,mode=1777")
