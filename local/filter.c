@@ -26,6 +26,7 @@
 #include "local/memory.h"
 #include "mail/charset.h"
 #include "mail/date.h"
+#include "mail/header.h"
 #include "mail/line.h"
 #include "service/sandbox.h"
 #include "service/service.h"
@@ -38,7 +39,7 @@
 #include "store/subscriptions.h"
 #include "store/tree.h"
 
-enum { SCRIPTS_MAX = 64, REASON_MAX = 500 };
+enum { SCRIPTS_MAX = 64, REASON_MAX = 500, HEADERS_LOOKED_AT = 5000, REDIRECTED_MAX = 5 };
 
 struct source { const char *name; struct span text; };
 
@@ -539,6 +540,22 @@ compile(struct filter *f, const struct sieve_limits *limits, struct sieve_script
 	return 0;
 }
 
+/*
+ * Each redirect leaves its mark (outgoing.c).  A script that sends to other details of its own
+ * address would multiply a message at every hop, and Delivered-To: does not stop it: each address is new.
+ */
+static bool
+was_redirected_enough(const struct filter *f)
+{
+	struct header_field field;
+	size_t              at = 0;
+	int                 marks = 0;
+
+	for (int i = 0; i < HEADERS_LOOKED_AT && header_next(f->message, &at, &field); i++)
+		marks += span_is_nocase(field.name, "X-Sieve-Redirected-From");
+	return marks >= REDIRECTED_MAX;
+}
+
 static int
 run(struct filter *f, struct outcome *o, struct fault *why)
 {
@@ -551,6 +568,8 @@ run(struct filter *f, struct outcome *o, struct fault *why)
 	sieve_settings_limits(&limits);
 	if (spool(f, why) < 0 || compile(f, &limits, scripts, &count, why) < 0)
 		return -1;
+	if (was_redirected_enough(f))
+		limits.redirects = 0;          /* an error of the script, which keeps the message */
 	memory_open(maildir_root(f->maildir), &f->memory);
 	const struct sieve_host host = {.context = f, .message = f->message, .sender = f->e->sender,
 		.recipient = f->e->recipient, .original = f->e->original, .auth = f->e->auth,

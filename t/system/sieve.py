@@ -122,6 +122,18 @@ with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_
     queue.refuse = None
     queue.got.clear()
 
+    # a script that multiplies: each address is new, so that Delivered-To does not tell
+    script(s, "bob", 'redirect "bob+x1@example.com"; redirect "bob+x2@example.com";')
+    sent, hops = MESSAGE, 0
+    while hops < 20:
+        before, kept = len(queue.got), len(stored(s, "bob"))
+        got = s.one("local", f"bob+{hops}@example.com", sent, queue_id=qid())
+        if len(queue.got) == before:
+            break
+        sent, hops = queue.got[-1][2], hops + 1
+    t.ok(hops == 5 and got[0] == "sent" and len(stored(s, "bob")) == kept + 1, "a message that was redirected five times is kept", hops, got)
+    queue.got.clear()
+
     # duplicate (RFC 7352): a message that was deferred is no duplicate of itself
     script(s, "bob", 'require "duplicate"; if duplicate { discard; stop; } redirect "friend@elsewhere.example";')
     q, mail = qid(), MESSAGE.replace(b"<1@", b"<dup@")
