@@ -437,3 +437,9 @@ remote_dial(const struct remote_host *h, int64_t deadline, int *fd, struct fault
 		why->class = FAULT_PEER;       /* another server may do better */
 	return outcome;
 }
+
+bool
+remote_out_of_turn(struct conn *c, struct fault *why)
+{
+	return conn_input_waits(c) && fault_set(why, FAULT_PEER, "the server spoke out of turn, or has hung up") < 0;
+}

@@ -24,6 +24,7 @@
 #include "config/list.h"
 #include "config/match.h"
 #include "guard/remote_words.h"
+#include "net/conn.h"
 #include "table/table_type.h"
 
 enum { REMOTE_MS = 25000 };      /* a whole lookup; less than ASK_TABLE_MS */
@@ -104,6 +105,8 @@ int  remote_sql_query(struct remote *, struct fault *);
 
 /* A stream to inet host and port or a Unix socket: -1 why. */
 WAITS int remote_dial(const struct remote_host *, int64_t deadline, int *fd, struct fault *);
+/* Before a question: what the server has said unasked would be taken for the answer, and its end for a refusal. */
+bool remote_out_of_turn(struct conn *, struct fault *);
 
 /* The modules that this build has, for table_use_modules(). */
 extern const struct table_type *const remote_types[];

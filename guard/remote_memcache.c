@@ -93,6 +93,8 @@ ask(struct remote *r, void *conn, const struct remote_key *key, struct remote_an
 	for (size_t i = 0; i < name.len; i++)
 		if (name.len > KEY_MAX || (unsigned char)name.at[i] <= ' ' || name.at[i] == 0x7f)
 			return 0;      /* the protocol has no such key */
+	if (remote_out_of_turn(conn, why))
+		return -1;
 	conn_deadline(conn, deadline);
 	if (conn_print(conn, why, "get %s\r\n", name.at) < 0 || (got = read_value(m, conn, &value, why)) < 0) {
 		why->class = why->class == FAULT_TIME ? FAULT_TIME : FAULT_PEER;

@@ -90,6 +90,8 @@ ask_socketmap(struct remote *r, void *conn, const struct remote_key *key, struct
 	autotext struct text reply = {0};
 	struct span          rest, verb;
 
+	if (remote_out_of_turn(conn, why))
+		return -1;
 	conn_deadline(conn, deadline);
 	if (conn_print(conn, why, "%zu:%s ", strlen(name) + 1 + key->whole.len, name) < 0 ||
 	    conn_write(conn, key->whole, why) < 0 || conn_write(conn, SPAN(","), why) < 0 ||
@@ -183,6 +185,8 @@ ask_tcp(struct remote *r, void *conn, const struct remote_key *key, struct remot
 	text_add_string(&request, "get ");
 	encode(key->whole, &request);
 	text_add_byte(&request, '\n');
+	if (remote_out_of_turn(conn, why))
+		return -1;
 	conn_deadline(conn, deadline);
 	if (conn_write(conn, text_span(&request), why) < 0 || conn_line(conn, LINE_MAX_BYTES, &line, NULL, why) < 0) {
 		why->class = why->class == FAULT_TIME ? FAULT_TIME : FAULT_PEER;

@@ -68,7 +68,8 @@ def socketmap_reply(q):
 
 def tcp_reply(q):
     return {b"get User%20%25@x\n": b"200 a%20b%25\n", b"get gone\n": b"500 not here\n", b"get bad\n": b"400 tired\n",
-            b"get strange\n": b"900 x\n", b"get code\n": b"200 a%zz\n"}.get(q, b"500 no\n")
+            b"get strange\n": b"900 x\n", b"get code\n": b"200 a%zz\n",
+            b"get twice\n": b"200 first\n200 second\n", b"get after\n": b"200 own\n"}.get(q, b"500 no\n")
 
 
 def memcache_reply(q):
@@ -183,6 +184,8 @@ virtual_alias_maps = proxy:sqlite:mine
     fails(s, "bad", "tired")
     fails(s, "strange")
     fails(s, "code")
+    r = subprocess.run([f"{i.dir}/sbin/postmap", "-c", f"{i.dir}/etc", "-q", "-", s], input="twice\nafter\n", capture_output=True, text=True, timeout=60)
+    t.ok(r.stdout.split() == ["twice", "first", "after", "own"], "what a server says unasked is not the answer to the next key", r.stdout, r.stderr)
     with open(f"{i.dir}/etc/backup", "w") as f:
         f.write("two@e.com dos\nlies wahr\n")
     s = "memcache:" + table("mc", memcache=f"inet:127.0.0.1:{mc.port}", key_format="p:%s")
