@@ -83,13 +83,13 @@ with Instance(only=("postlogd", "anvil")) as i:
     r = i.run("check")
     t.ok(r.returncode != 0 and "maillog_file_prefixes" in r.stderr, "maillog_file outside maillog_file_prefixes is refused", r.stderr)
     i.configure(f"maillog_file = {file}\nmaillog_file_prefixes = {i.dir}\nmaillog_file_permissions = 0640\n"
-                "maillog_file_compressor = bzip2\nmaillog_file_rotate_suffix = old\n", "")
+                "maillog_file_compressor = gzip\nmaillog_file_rotate_suffix = old\n", "")
     t.ok(i.run("reload").returncode == 0, "reload to a file")
     t.ok(wait_for(lambda: os.path.exists(file)), "is there")
     t.ok(os.stat(file).st_mode & 0o777 == 0o640, "maillog_file_permissions")
     # the postlogd of before may still take one
     t.ok(wait_for(lambda: postlog(i, "to the file") and re.search(r"postfix/postlog\[\d+\]: to the file", open(file).read())), "and written", open(file).read())
     r = i.run("logrotate")
-    t.ok(r.returncode == 0 and os.path.exists(file + ".old.bz2"), "maillog_file_rotate_suffix, maillog_file_compressor", r.stderr, os.listdir(i.dir))
+    t.ok(r.returncode == 0 and os.path.exists(file + ".old.gz"), "maillog_file_rotate_suffix, maillog_file_compressor", r.stderr, os.listdir(i.dir))
     logger.end()
 t.end()
