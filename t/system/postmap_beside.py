@@ -43,7 +43,7 @@ def outcomes(programs):
     with tempfile.TemporaryDirectory() as d:
         for name, text in FILES.items():
             with open(f"{d}/{name}", "w") as f:
-                f.write(text)
+                f.write(text + (f"data_directory={d}/data\n" if name == "main.cf" else ""))
         found = []
         for call in CALLS:
             given, _, command = call.rpartition(" < ")
