@@ -479,7 +479,9 @@ put_gone(struct recording *r)
 static bool
 look(struct folder *f, bool write, struct recording *r)
 {
-	*r = (struct recording){.folder = f, .write = write};
+	memset(r, 0, sizeof *r); /* too large for a literal on the stack */
+	r->folder = f;
+	r->write = write;
 	if (index_transaction(f->index, write ? 0 : MDB_RDONLY, &r->txn) != 0)
 		return false;
 	r->dbi = f->index->dbi;
