@@ -2,7 +2,7 @@
 /*
  * search.h - search programs (RFC 3501, 6.4.4)
  *
- * Parsed into a tree, strings already in UTF-8 and folded; matched against one
+ * Parsed into a tree, strings already in UTF-8 and folded (mail/casemap.h); matched against one
  * message at a time, cheap keys (flags, UIDs, sizes, dates) before those that
  * read the message.
  */
@@ -63,8 +63,5 @@ int search_parse_with(struct arena *, struct span charset, const struct argument
 
 /* Does it have to read messages?  So that it is asked last. */
 bool search_reads(const struct search_key *);
-
-/* Case folded as well as the system knows Unicode; input is valid UTF-8. */
-void search_fold(struct span utf8, struct text *out);
 
 #endif

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "content.h"
 #include "imap_config.h"
-#include "mail/charset.h"
+#include "mail/casemap.h"
 #include "mail/date.h"
 #include "mail/encoded_word.h"
 #include "mail/header.h"
@@ -44,7 +44,7 @@ contains(struct span value, struct span folded_text, bool encoded)
 		encoded_word_decode(text_span(&unfolded), &decoded);
 		value = text_span(&decoded);
 	}
-	search_fold(value, &folded);
+	casemap_add(value, &folded);
 	return span_find_text(text_span(&folded), folded_text) >= 0;
 }
 

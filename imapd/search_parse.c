@@ -2,9 +2,7 @@
 /*
  * search_parse.c - search programs (RFC 3501, 6.4.4)
  */
-#include <locale.h>
-#include <wctype.h>
-
+#include "mail/casemap.h"
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "search.h"
@@ -77,39 +75,6 @@ static const struct key_row {
 	{"YOUNGER", SEARCH_YOUNGER, SECONDS, false, 0, NULL},
 };
 
-static locale_t
-unicode_locale(void)
-{
-	static locale_t locale; /* built into libc; without it only ASCII is folded */
-
-	if (!locale)
-		locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	return locale;
-}
-
-void
-search_fold(struct span s, struct text *out)
-{
-	locale_t locale = unicode_locale();
-
-	while (s.len) {
-		size_t               n = utf8_length(s);
-		const unsigned char *b = (const unsigned char *)s.at;
-		uint32_t             c;
-
-		if (n <= 1 || !locale) {
-			text_add_byte(out, ascii_lower(s.at[0]));
-			s = span_from(s, 1);
-			continue;
-		}
-		c = b[0] & (0x7fu >> n);
-		for (size_t i = 1; i < n; i++)
-			c = c << 6 | (b[i] & 0x3f);
-		utf8_add((uint32_t)towlower_l((wint_t)c, locale), out);
-		s = span_from(s, n);
-	}
-}
-
 static struct search_key *
 new_key(struct parsing *p, enum search_kind kind)
 {
@@ -136,7 +101,7 @@ take_string(struct parsing *p, struct span *out)
 	if (!argument_is_astring(p->at))
 		return fault_set(p->why, FAULT_INPUT, "Missing a search string");
 	charset_to_utf8(p->charset.len ? p->charset : SPAN("utf-8"), p->at->text, &utf8);
-	search_fold(text_span(&utf8), &folded);
+	casemap_add(text_span(&utf8), &folded);
 	*out = arena_span(p->arena, text_span(&folded));
 	p->at = p->at->next;
 	return 0;

@@ -16,7 +16,6 @@
 #include "ipc/wake_proof.h"
 #include "mail/charset.h"
 #include "mail/date.h"
-#include "search.h"
 #include "sleep.h"
 #include "store/history.h"
 #include "store/quota.h"
@@ -373,7 +372,6 @@ imap_prepare(void)
 	charset_prepare();
 	date_add_imap(date_local(0), &ignored);
 	wake_proof(SPAN("x"), SPAN("x"), proof); /* OpenSSL looks for its files at the first use */
-	search_fold(SPAN("\xc3\x84"), &ignored);
 }
 
 int

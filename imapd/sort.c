@@ -8,6 +8,7 @@
 
 #include "content.h"
 #include "mail/address.h"
+#include "mail/casemap.h"
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "mail/encoded_word.h"
@@ -134,7 +135,7 @@ subject_base(struct span raw, struct text *out, bool *is_reply)
 			*is_reply = again = true;
 		}
 	}
-	search_fold(s, out);
+	casemap_add(s, out);
 }
 
 /* ---- facts ---- */
@@ -182,7 +183,7 @@ address_of(struct sorting *x, struct span header, const char *name, bool display
 		}
 		break;
 	}
-	search_fold(text_span(&shown), &folded);
+	casemap_add(text_span(&shown), &folded);
 	return arena_span(x->strings, text_span(&folded));
 }
 

@@ -21,7 +21,7 @@ bool sort_parse(struct arena *, const struct argument *, struct sort_key **, siz
 WAITS void sort_positions(struct imap_session *, struct folder *, const struct view *, const struct sort_key *,
 	size_t key_count, size_t *positions, size_t count);
 
-/* The subject without "Re:", "[list]", "(fwd)" (RFC 5256, 2.1), in folded UTF-8;
+/* The subject without "Re:", "[list]", "(fwd)" (RFC 5256, 2.1), folded (mail/casemap.h);
  * *is_reply: something of that was there. */
 void subject_base(struct span raw_value, struct text *out, bool *is_reply);
 

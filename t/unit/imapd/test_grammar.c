@@ -195,10 +195,6 @@ UNIT_TEST(searches)
 		ck_assert_msg((search_parse(arena, c.arguments, NULL, &program, &needs, NULL) == 0) == fine, "%s", in);
 		ck_assert(!needs.charset_bad);
 	}
-	autotext struct text folded = {0};
-
-	search_fold(SPAN("AbC \xc3\x84\xc3\xa9 \xd0\x96"), &folded);
-	ck_span(text_span(&folded), "abc \xc3\xa4\xc3\xa9 \xd0\xb6");
 }
 
 UNIT_TEST(numbers_of_a_view) /* RFC 3501, 7.4.1 */

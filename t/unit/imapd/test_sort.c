@@ -8,10 +8,10 @@
 UNIT_TEST(base_subjects) /* RFC 5256, 2.1 */
 {
 	static const struct { const char *in, *out; bool reply; } rows[] = {
-		{"Hello", "hello", false}, {"Re: Hello", "hello", true}, {"RE : [x] fwd: Hello (fwd)", "hello", true},
-		{"[list] Hello  there", "hello there", false}, {"[fwd: Hello]", "hello", true},
-		{"Re[2]: Hello", "hello", true}, {"[only]", "[only]", false}, {"", "", false},
-		{"=?utf-8?q?Re=3A_H=C3=89?=", "h\xc3\xa9", true}, {"Regards", "regards", false},
+		{"Hello", "HELLO", false}, {"Re: Hello", "HELLO", true}, {"RE : [x] fwd: Hello (fwd)", "HELLO", true},
+		{"[list] Hello  there", "HELLO THERE", false}, {"[fwd: Hello]", "HELLO", true},
+		{"Re[2]: Hello", "HELLO", true}, {"[only]", "[ONLY]", false}, {"", "", false},
+		{"=?utf-8?q?Re=3A_H=C3=89?=", "HE\xcc\x81", true}, {"Regards", "REGARDS", false},
 		{"(fwd)", "", true}, {"re: re: re:", "", true},
 	};
 
