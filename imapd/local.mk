@@ -71,7 +71,10 @@ t_fuzz_fuzz_sleep_LDADD = $(IMAPD_LIBS)
 DIRECT_TESTS += t/system/hibernate.py
 EXTRA_DIST += t/system/hibernate.py
 DIRECT_TESTS += t/system/login_limits.py
-EXTRA_DIST += t/system/login_limits.py t/bench/idle.py
+EXTRA_DIST += t/system/login_limits.py t/bench/idle.py t/bench/imap.py t/bench/imap_corpus.py
+.PHONY: bench-imap
+bench-imap: all
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/bench/imap.py $(B)
 
 # Scripts of users over the network: behind the same wall, with the same ticket.
 pkglibexec_PROGRAMS += imapd/managesieve imapd/managesieve-login
