@@ -184,6 +184,8 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"plugin", "sieve_vacation_max_period", TIME}, {"plugin", "sieve_vacation_default_period", TIME},
 	{"plugin", "sieve_duplicate_default_period", TIME}, {"plugin", "sieve_duplicate_max_period", TIME},
 	{"plugin", "sieve_max_script_size", SIZE}, {"plugin", "sieve_quota_max_storage", SIZE},
+	{"plugin", "sieve_editheader_max_header_size", SIZE}, {"plugin", "sieve_editheader_forbid_add", PLAIN},
+	{"plugin", "sieve_editheader_forbid_delete", PLAIN},
 	{"", "lda_mailbox_autocreate", PLAIN}, {"", "lda_mailbox_autosubscribe", PLAIN},
 	{"protocol lda", "lda_mailbox_autocreate", PLAIN}, {"protocol lda", "lda_mailbox_autosubscribe", PLAIN},
 	{"protocol lmtp", "lda_mailbox_autocreate", PLAIN}, {"protocol lmtp", "lda_mailbox_autosubscribe", PLAIN},

@@ -299,17 +299,44 @@ hear_outgoing(struct errand_talk *t, struct frame *f, struct fault *why)
 	struct errand_result *r = t->result;
 	struct outgoing       o = {.answer = frame_is(f, "answer"), .address = SPAN_NONE, .content = SPAN_NONE};
 
-	if (!t->errand->filtered || r->n_outgoing >= OUTGOING_MAX)
+	if (!t->errand->filtered || r->n_outgoing >= OUTGOING_MAX || (r->n_edited && r->edited[r->n_edited - 1].open))
 		return fault_set(why, FAULT_INPUT, "malformed report");
 	if (!r->outgoing)
 		r->outgoing = arena_alloc(t->arena, OUTGOING_MAX * sizeof *r->outgoing);
 	if (o.answer ? !frame_get(f, "content", &o.content) || o.content.len == 0 || o.content.len > OUTGOING_CONTENT_MAX
 	             : !frame_get(f, "address", &o.address) || o.address.len > ADDRESS_PATH_LIMIT ||
-	               !is_printable(o.address) || span_find_last(o.address, '@') < 1)
+	               !is_printable(o.address) || span_find_last(o.address, '@') < 1 ||
+	               (frame_get_flag(f, "edited") && !r->n_edited))
 		return fault_set(why, FAULT_INPUT, "malformed report");
+	if (!o.answer && frame_get_flag(f, "edited"))
+		o.edited = r->n_edited;
 	o.address = arena_span(t->arena, o.address);
 	o.content = arena_span(t->arena, o.content);
 	r->outgoing[r->n_outgoing++] = o;
+	return 0;
+}
+
+/* A header comes in pieces; redirects that name it follow. */
+static int
+hear_edited(struct errand_talk *t, struct frame *f, struct fault *why)
+{
+	struct errand_result *r = t->result;
+	struct edited        *e = r->n_edited ? &r->edited[r->n_edited - 1] : NULL;
+	struct span           piece = SPAN_NONE;
+	int64_t               lines = 0;
+
+	if (!e || !e->open) {
+		if (!t->errand->filtered || t->errand->kind != ERRAND_MAILDIR || r->n_edited == EDITED_MAX)
+			return fault_set(why, FAULT_INPUT, "malformed report");
+		e = &r->edited[r->n_edited++];
+		e->open = true;
+	}
+	if (!frame_get(f, "header", &piece) || !frame_get_number(f, "lines", &lines) || lines < 0 ||
+	    e->header.len + piece.len > EDITED_HEADER_MAX)
+		return fault_set(why, FAULT_INPUT, "malformed report");
+	text_add(&e->header, piece);
+	e->lines = lines;
+	e->open = frame_get_flag(f, "more");
 	return 0;
 }
 
@@ -342,6 +369,8 @@ hear(void *context, struct frame *f, struct fault *why)
 	}
 	if (frame_is(f, "redirect") || frame_is(f, "answer"))
 		return hear_outgoing(t, f, why);
+	if (frame_is(f, "edited"))
+		return hear_edited(t, f, why);
 	if (frame_is(f, "user_log"))
 		return hear_user_log(t, f, why);
 	t->over = true;
@@ -355,6 +384,14 @@ hear(void *context, struct frame *f, struct fault *why)
 	if (!frame_is(f, "status"))
 		return fault_set(why, FAULT_INPUT, "malformed report");
 	return outcome_take(f, &t->result->outcome, why);
+}
+
+void
+errand_result_free(struct errand_result *r)
+{
+	for (size_t i = 0; i < r->n_edited; i++)
+		text_free(&r->edited[i].header);
+	r->n_edited = 0;
 }
 
 void

@@ -72,8 +72,11 @@ struct outgoing {
 	bool        answer;                      /* to the sender, by nobody; else a redirect */
 	struct span address;                     /* of a redirect */
 	struct span content;                     /* of an answer: header and body, CRLF */
+	size_t      edited;                      /* of a redirect: n, by the nth header in `edited`; 0 as the message came */
 };
-enum { OUTGOING_MAX = 101, OUTGOING_CONTENT_MAX = 60000 };
+/* The header of a message that a filter has edited, instead of the message's first lines. */
+struct edited { struct text header; int64_t lines; bool open; };
+enum { OUTGOING_MAX = 101, OUTGOING_CONTENT_MAX = 60000, EDITED_MAX = 8, EDITED_HEADER_MAX = 600000, EDITED_PIECE = 60000 };
 
 struct errand_result {
 	bool           has_list;
@@ -81,11 +84,15 @@ struct errand_result {
 	struct outcome outcome;                  /* when there is no list */
 	struct outgoing *outgoing;               /* in the arena */
 	size_t         n_outgoing;
+	struct edited  edited[EDITED_MAX];       /* owned: errand_result_free */
+	size_t         n_edited;
 	struct span    user_log;                 /* for the user's own log: lines; empty: none */
 };
 
 /* Always gives a result: what goes wrong is an outcome. */
 WAITS void errand_run(const struct errand *, struct arena *, struct errand_result *);
+
+void errand_result_free(struct errand_result *);          /* but for the outcome */
 
 /* In the child. */
 WAITS void maildir_work(struct worker *, const struct errand *, struct outcome *);

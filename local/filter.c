@@ -58,6 +58,7 @@ struct filter {
 	struct memory           *memory;          /* what was answered, and seen */
 	struct text              done;            /* for the log */
 	struct text              trouble;         /* for the user's log */
+	const struct sieve_message *told_edited;  /* the last one */
 };
 
 /* What is wrong with a script: told to the user, and to the log. */
@@ -351,14 +352,12 @@ set_flags(struct filter *f, const char *folder, struct span name, struct span fl
 }
 
 static int
-store(struct filter *f, const char *folder, struct maildir_delivery *d, struct span flags, bool *duplicate, struct fault *why)
+store(struct filter *f, const char *folder, struct maildir_delivery *d, int64_t size, struct span flags, bool *duplicate, struct fault *why)
 {
 	struct maildir_message   message = {.queue_id = f->e->queue_id, .recipient = f->e->recipient,
 		.arrived = f->e->arrived, .first_try = f->e->first_try};
 	struct maildir_delivered done = {0};
 	struct fault             trouble = {0};
-
-	int64_t                  size = (int64_t)f->message.len;
 
 	if (quota_check(f->e->quota, f->maildir, folder, size, 1, size, QUOTA_DELIVERING, why) < 0) {
 		maildir_delivery_abort(d);
@@ -374,19 +373,27 @@ store(struct filter *f, const char *folder, struct maildir_delivery *d, struct s
 	return 0;
 }
 
+/* The message as it came, or as the script has edited it. */
 static int
-copy_to_folder(struct filter *f, const char *folder, struct span flags, bool *duplicate, struct fault *why)
+copy_to_folder(struct filter *f, const char *folder, const struct sieve_action *a, bool *duplicate, struct fault *why)
 {
 	struct maildir_delivery *d;
+	autotext struct text     header = {0};
+	struct span              pieces[2];
 
+	if (a->message)
+		sieve_message_header(a->message, SPAN_NONE, &header);
+	pieces[0] = text_span(&header);
+	pieces[1] = a->message ? a->message->body : f->message;
 	if (maildir_delivery_start(f->maildir, folder, &d, why) < 0)
 		return -1;
-	for (size_t at = 0; at < f->message.len; at += 65536)
-		if (maildir_delivery_add(d, span_first(span_from(f->message, at), 65536), why) < 0) {
-			maildir_delivery_abort(d);
-			return -1;
-		}
-	return store(f, folder, d, flags, duplicate, why);
+	for (size_t i = 0; i < COUNT(pieces); i++)
+		for (size_t at = 0; at < pieces[i].len; at += 65536)
+			if (maildir_delivery_add(d, span_first(span_from(pieces[i], at), 65536), why) < 0) {
+				maildir_delivery_abort(d);
+				return -1;
+			}
+	return store(f, folder, d, (int64_t)(pieces[0].len + pieces[1].len), a->flags, duplicate, why);
 }
 
 /* 0 stored; 1 it cannot be stored there: into INBOX then; -1 not now */
@@ -409,7 +416,7 @@ file_into(struct filter *f, const struct sieve_action *a, bool *duplicate, struc
 		if (sieve_settings.autosubscribe)
 			subscriptions_change(f->maildir, span_of(folder), true, &found, NULL);
 	}
-	if (copy_to_folder(f, folder, a->flags, duplicate, why) < 0)
+	if (copy_to_folder(f, folder, a, duplicate, why) < 0)
 		return -1;
 	text_add_format(&f->done, "%sstored mail into mailbox '%.*s'", f->done.len ? ", " : "", SPAN_ARGS(span_first(a->target, 100)));
 	return 0;
@@ -419,8 +426,7 @@ file_into(struct filter *f, const struct sieve_action *a, bool *duplicate, struc
 static int
 store_all(struct filter *f, struct sieve_result *r, const char *script, bool *duplicate, struct fault *why)
 {
-	struct span keep_flags = SPAN_NONE;
-	bool        keep = false;
+	const struct sieve_action as_it_came = {.kind = SIEVE_KEEP, .flags = SPAN_NONE}, *keep = NULL;
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct sieve_action *a = &r->actions[i];
@@ -428,8 +434,7 @@ store_all(struct filter *f, struct sieve_result *r, const char *script, bool *du
 		int                        got = 0;
 
 		if (a->kind == SIEVE_KEEP || inbox) {
-			keep = true;
-			keep_flags = a->flags;
+			keep = a;
 		} else if (a->kind == SIEVE_FILEINTO) {
 			got = file_into(f, a, duplicate, why);
 		}
@@ -438,12 +443,14 @@ store_all(struct filter *f, struct sieve_result *r, const char *script, bool *du
 		if (got == 1) {
 			complain(f, script, fault_text(why));
 			fault_clear(why);
-			keep = true;
+			if (!keep)
+				keep = &as_it_came;
 		}
 	}
 	if (!keep)
 		return 0;
-	if (store(f, "", take(f->spool), keep_flags, duplicate, why) < 0)
+	if (keep->message ? copy_to_folder(f, "", keep, duplicate, why) < 0
+	                  : store(f, "", take(f->spool), (int64_t)f->message.len, keep->flags, duplicate, why) < 0)
 		return -1;
 	if (f->done.len)
 		text_add_string(&f->done, ", stored mail into mailbox 'INBOX'");
@@ -470,6 +477,51 @@ tell_answer(struct filter *f, const struct sieve_host *host, const struct sieve_
 	text_add_format(&f->done, "%ssent vacation response", f->done.len ? ", " : "");
 }
 
+/* The header of an edited message, in pieces; the parent has the body.  It is redirected without what was put on top for
+ * this mailbox. */
+static void
+tell_edited(struct filter *f, const struct sieve_message *m)
+{
+	autotext struct text header = {0}, wire = {0};
+	struct span          came = span_from(f->message, f->e->prefix.len), rest, line;
+	int64_t              lines = 0;
+
+	came = span_first(came, header_body_offset(came, NULL));
+	for (size_t i = 0; i < came.len; i++)
+		lines += came.at[i] == '\n';
+	sieve_message_header(m, span_first(f->message, f->e->prefix.len), &header);
+	for (rest = text_span(&header); rest.len;) {
+		span_split(&rest, '\n', &line);
+		text_add(&wire, line);
+		text_add(&wire, SPAN("\r\n"));
+	}
+	for (rest = text_span(&wire); rest.len; rest = span_from(rest, EDITED_PIECE)) {
+		autoframe struct frame told = {0};
+
+		frame_start(&told, "edited");
+		frame_put(&told, "header", span_first(rest, EDITED_PIECE));
+		frame_put_number(&told, "lines", lines);
+		frame_put_flag(&told, "more", rest.len > EDITED_PIECE);
+		worker_tell(f->worker, &told);
+	}
+}
+
+static void
+tell_redirect(struct filter *f, const struct sieve_action *a)
+{
+	autoframe struct frame told = {0};
+
+	if (a->message && a->message != f->told_edited) {
+		tell_edited(f, a->message);
+		f->told_edited = a->message;
+	}
+	frame_start(&told, "redirect");
+	frame_put(&told, "address", a->target);
+	frame_put_flag(&told, "edited", a->message);
+	worker_tell(f->worker, &told);
+	text_add_format(&f->done, "%sforwarded to <%.*s>", f->done.len ? ", " : "", SPAN_ARGS(a->target));
+}
+
 static void
 tell_all(struct filter *f, const struct sieve_host *host, const struct sieve_result *r, struct outcome *o)
 {
@@ -479,12 +531,7 @@ tell_all(struct filter *f, const struct sieve_host *host, const struct sieve_res
 		if (a->kind == SIEVE_VACATION) {
 			tell_answer(f, host, a);
 		} else if (a->kind == SIEVE_REDIRECT) {
-			autoframe struct frame told = {0};
-
-			frame_start(&told, "redirect");
-			frame_put(&told, "address", a->target);
-			worker_tell(f->worker, &told);
-			text_add_format(&f->done, "%sforwarded to <%.*s>", f->done.len ? ", " : "", SPAN_ARGS(a->target));
+			tell_redirect(f, a);
 		} else if (a->kind == SIEVE_REJECT) {
 			char *reason = arena_string(f->arena, span_first(span_trim(a->target), REASON_MAX));
 
@@ -577,6 +624,8 @@ run(struct filter *f, struct outcome *o, struct fault *why)
 		.now = clock_wall() / 1000000, .mailbox_exists = mailbox_exists, .is_known = is_known, .out_of_time = out_of_time};
 
 	sieve_run(f->arena, (const struct sieve_script *const *)scripts, count, &limits, &host, &result);
+	for (size_t i = 0; i < result.n_notes; i++)
+		text_add_format(&f->trouble, "line %u: %s.\n", result.notes[i].line, result.notes[i].text);
 	if (result.failed)
 		complain(f, result.failed, fault_text(&result.why));
 	if (store_all(f, &result, count ? f->sources[count - 1].name : "script", &duplicate, why) < 0)

@@ -21,7 +21,8 @@ struct sending {
 	const struct deliver_rcpt    *rcpt;
 	struct span                   sender;
 	const struct errand_result   *result;
-	const struct outgoing        *answer;      /* NULL: the redirects */
+	const struct outgoing        *answer;      /* NULL: redirects */
+	const struct edited          *edited;      /* of redirects: this header instead of the message's; NULL: as it came */
 };
 
 static void
@@ -47,25 +48,50 @@ add_head(const struct sending *s, struct submission *submission, struct text *ou
 			text_string(&me));
 }
 
+/* Without so many lines at its front: *skip counts down. */
+static void
+drop_lines(struct text *chunk, int64_t *skip)
+{
+	struct span rest = text_span(chunk), line;
+
+	while (*skip > 0 && rest.len) {
+		*skip -= span_has(rest, '\n');
+		span_split(&rest, '\n', &line);
+	}
+	text_drop(chunk, chunk->len - rest.len);
+}
+
 static int
 write_content(const struct sending *s, struct submission *submission, int fd, int64_t at, int64_t *length, struct fault *why)
 {
 	autotext struct text chunk = {0};
-	int64_t              position = 0, to = at;
+	int64_t              position = 0, to = at, skip = s->edited ? s->edited->lines : 0;
+	size_t               got = 1;
 
 	add_head(s, submission, &chunk);
 	if (s->answer)
 		text_add(&chunk, s->answer->content);
-	do {
+	if (s->edited)
+		text_add(&chunk, text_span(&s->edited->header));
+	while (got) {
 		if (file_write_at(fd, text_span(&chunk), to, why) < 0)
 			return -1;
 		to += (int64_t)chunk.len;
 		text_clear(&chunk);
 		if (!s->answer && message_read(s->content, &position, COPY_SIZE, &chunk, why) < 0)
 			return -1;
-	} while (chunk.len);
+		got = chunk.len;
+		drop_lines(&chunk, &skip);
+	}
 	*length = to - at;
 	return 0;
+}
+
+/* Is this what is being sent now? */
+static bool
+is_of(const struct sending *s, const struct outgoing *o)
+{
+	return !o->answer && (o->edited ? &s->result->edited[o->edited - 1] : NULL) == s->edited;
 }
 
 static int
@@ -79,14 +105,14 @@ add_recipients(const struct sending *s, struct submission *submission, struct fa
 		const struct submit_rcpt rcpt = {.address = s->result->outgoing[i].address, .original = s->rcpt->address,
 			.orcpt = s->rcpt->orcpt, .notify = s->rcpt->notify};
 
-		if (!s->result->outgoing[i].answer && submit_recipient(submission, &rcpt, why) < 0)
+		if (is_of(s, &s->result->outgoing[i]) && submit_recipient(submission, &rcpt, why) < 0)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-submit_all(const struct sending *s, struct submission *submission, struct fault *why)
+prepare(const struct sending *s, struct submission *submission, struct fault *why)
 {
 	struct submit_envelope envelope = {.sender = s->answer ? SPAN_NONE : s->sender,
 		.envid = s->answer ? SPAN_NONE : s->d->envid, .ret = s->answer ? SPAN_NONE : s->d->ret,
@@ -96,34 +122,91 @@ submit_all(const struct sending *s, struct submission *submission, struct fault 
 	int64_t                at;
 
 	if (submit_content(submission, &fd, &at, why) < 0 || write_content(s, submission, fd, at, &envelope.length, why) < 0 ||
-	    add_recipients(s, submission, why) < 0 || submit_prepare(submission, &envelope, why) < 0)
+	    add_recipients(s, submission, why) < 0)
 		return -1;
-	return submit_commit(submission, SPAN_NONE, why);
+	return submit_prepare(submission, &envelope, why);
 }
 
-/* Queued; or an outcome that says why not. */
-static void
-send_one(const struct sending *s, struct outcome *o)
+static int
+open_one(struct submission **out, struct fault *why)
 {
 	const struct submit_origin origin = {.origin = "local", .client_name = SPAN_NONE, .client_address = SPAN_NONE,
 		.client_port = SPAN_NONE, .helo = SPAN_NONE, .protocol = SPAN_NONE, .sasl_method = SPAN_NONE, .sasl_user = SPAN_NONE};
-	struct submission         *submission = NULL;
-	struct fault               why = {0};
-	const char                *status = NULL;
 
-	if (submit_open(&origin, clock_after(SUBMIT_MS), &submission, &why) == 0 && submit_all(s, submission, &why) == 0) {
-		log_info("%.*s: sieve: %s queued as %s", SPAN_ARGS(s->d->queue_id), s->answer ? "vacation response" : "redirect",
-			submit_queue_id(submission));
-		submit_close(submission);
-		return;
+	return submit_open(&origin, clock_after(SUBMIT_MS), out, why);
+}
+
+static void
+log_queued(const struct sending *s, struct submission *submission)
+{
+	log_info("%.*s: sieve: %s queued as %s", SPAN_ARGS(s->d->queue_id), s->answer ? "vacation response" : "redirect",
+		submit_queue_id(submission));
+}
+
+/* How many submissions are prepared: one for each version of the message.  -1: *why, and *failed, which may be NULL. */
+static int
+prepare_redirects(struct sending *s, struct submission **all, struct submission **failed, struct fault *why)
+{
+	int count = 0;
+
+	for (size_t v = 0; v <= s->result->n_edited; v++) {
+		bool wanted = false;
+
+		s->edited = v ? &s->result->edited[v - 1] : NULL;
+		for (size_t i = 0; i < s->result->n_outgoing; i++)
+			wanted = wanted || is_of(s, &s->result->outgoing[i]);
+		if (!wanted)
+			continue;
+		if (open_one(&all[count], why) < 0 || prepare(s, all[count], why) < 0) {
+			*failed = all[count];
+			return -1;
+		}
+		count++;
 	}
-	if (submission)
-		status = submit_status(submission);
-	if (s->answer)                 /* the message itself was delivered, and is not delivered again for an answer */
-		log_warning("%.*s: sieve: vacation response: %s", SPAN_ARGS(s->d->queue_id), fault_text(&why));
-	else
+	return count;
+}
+
+static int
+commit_redirects(const struct sending *s, struct submission **all, int count, struct submission **failed, struct fault *why)
+{
+	for (int i = 0; i < count; i++) {
+		if (submit_commit(all[i], SPAN_NONE, why) < 0) {
+			*failed = all[i];
+			return -1;
+		}
+		log_queued(s, all[i]);
+	}
+	return 0;
+}
+
+static void
+send_redirects(struct sending *s, struct outcome *o)
+{
+	struct submission *all[EDITED_MAX + 1] = {NULL}, *failed = NULL;
+	struct fault       why = {0};
+	int                count = prepare_redirects(s, all, &failed, &why);
+
+	if (count < 0 || commit_redirects(s, all, count, &failed, &why) < 0) {
+		const char *status = failed ? submit_status(failed) : NULL;
+
 		outcome_set(o, status && status[0] == '5' ? DELIVER_BOUNCED : DELIVER_DEFERRED,
 			status && status[0] ? status : "4.3.0", "unable to forward: %s", fault_text(&why));
+	}
+	for (size_t i = 0; i < COUNT(all); i++)
+		submit_close(all[i]);
+}
+
+/* The message itself was delivered, and is not delivered again for an answer. */
+static void
+send_answer(const struct sending *s)
+{
+	struct submission *submission = NULL;
+	struct fault       why = {0};
+
+	if (open_one(&submission, &why) < 0 || prepare(s, submission, &why) < 0 || submit_commit(submission, SPAN_NONE, &why) < 0)
+		log_warning("%.*s: sieve: vacation response: %s", SPAN_ARGS(s->d->queue_id), fault_text(&why));
+	else
+		log_queued(s, submission);
 	submit_close(submission);
 }
 
@@ -132,19 +215,16 @@ outgoing_send(struct delivery *d, const struct message_content *content, const s
 	const struct errand_result *result, struct outcome *o)
 {
 	struct sending s = {.d = d, .content = content, .rcpt = rcpt, .sender = sender, .result = result};
-	bool           redirects = false;
 
 	if (o->action == DELIVER_DEFERRED)
 		return;
-	for (size_t i = 0; i < result->n_outgoing; i++)
-		redirects = redirects || !result->outgoing[i].answer;
-	if (redirects)
-		send_one(&s, o);
+	send_redirects(&s, o);
+	s.edited = NULL;
 	for (size_t i = 0; i < result->n_outgoing; i++) {
 		if (!result->outgoing[i].answer || d->sender.len == 0)
 			continue;
 		s.answer = &result->outgoing[i];
-		send_one(&s, o);
+		send_answer(&s);
 		break;
 	}
 }

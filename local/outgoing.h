@@ -3,7 +3,8 @@
  * outgoing.h - what a recipient's filter wants sent goes into the queue: redirects and answers
  *
  * All redirects of a delivery are one new message with the same sender, so that they are queued all
- * together or not at all.  It gets Received:, Delivered-To: (by which one that comes back is known)
+ * together or not at all; but where a script has edited the message in between each version is one, and none is
+ * committed before all are prepared.  It gets Received:, Delivered-To: (by which one that comes back is known)
  * and X-Sieve headers.  An answer goes to the message's sender and to nobody else, whatever the child
  * said; its own sender is null, so that it is never answered itself.
  */

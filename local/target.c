@@ -83,6 +83,7 @@ run_errand(struct run *r, const struct party *p, struct errand *e, const char *w
 		return false;
 	}
 	outgoing_send(r->d, r->content, r->rcpt, p->sender, &result, &result.outcome);
+	errand_result_free(&result);
 	if (would && result.outcome.action == DELIVER_SENT)
 		outcome_set(&result.outcome, DELIVER_SENT, "2.0.0", "%s", would);
 	run_add_outcome(r, p->address, &result.outcome);

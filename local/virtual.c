@@ -254,6 +254,7 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 	errand_run(&e, arena, &result);
 	quota_free(quota);
 	outgoing_send(d, content, told, d->sender, &result, &result.outcome);
+	errand_result_free(&result);
 	outcome_free(o);
 	*o = result.outcome;
 }

@@ -11,7 +11,7 @@
 const struct sieve_limits sieve_default_limits = {
 	.script_size = 1 << 20, .actions = 32, .redirects = 4, .steps = 40000000,
 	.vacation_default = 7 * 86400, .vacation_least = 86400, .vacation_most = 0,
-	.duplicate_default = 12 * 3600, .duplicate_most = 2 * 86400,
+	.duplicate_default = 12 * 3600, .duplicate_most = 2 * 86400, .header_size = 2048,
 };
 
 struct compiled { struct span key; struct sieve_script *script; bool open; };
@@ -24,6 +24,7 @@ struct checker {
 	struct fault              *why;
 	struct compiled           *all;        /* shared by all scripts of one compilation */
 	size_t                    *n_all;
+	struct warnings           *warnings;   /* and these */
 	int                        depth;
 	bool                       commands_begun;
 };
@@ -40,6 +41,30 @@ fail(struct checker *c, const struct node *n, const char *format, ...)
 	text_add_args(&text, format, args);
 	va_end(args);
 	return fault_set(c->why, FAULT_INPUT, "line %u: %s", n->line, text_string(&text));
+}
+
+static void warn(struct checker *, const struct node *, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* What will not do what was meant: told when the script is put in place, and no error. */
+static void
+warn(struct checker *c, const struct node *n, const char *format, ...)
+{
+	autotext struct text text = {0};
+	va_list              args;
+
+	if (c->warnings->count == WARNINGS_MAX)
+		return;
+	va_start(args, format);
+	text_add_args(&text, format, args);
+	va_end(args);
+	c->warnings->at[c->warnings->count++] = arena_format(c->arena, "%s%sline %u: warning: %.*s", c->depth ? c->script->name : "",
+		c->depth ? ": " : "", n->line, SPAN_ARGS(span_first(text_span(&text), NOTE_MAX)));
+}
+
+const char *
+sieve_warning(const struct sieve_script *s, size_t n)
+{
+	return n < s->warnings->count ? s->warnings->at[n] : NULL;
 }
 
 static bool
@@ -89,6 +114,17 @@ kind_name(char kind)
 	return kind == 'n' ? "a number" : kind == 's' ? "a string" : "a string or a list of strings";
 }
 
+/* What a tag needs that the command does not bring along. */
+static int
+tag_needs(const struct node *n, enum tag t)
+{
+	if (t == TAG_SECONDS && span_is_nocase(n->name, "vacation"))
+		return CAP_VACATION_SECONDS;
+	if (t == TAG_INDEX || t == TAG_LAST)   /* of index but where the command has its own */
+		return n->verb->capability == CAP_DUPLICATE || n->verb->capability == CAP_EDITHEADER ? CAP_NONE : CAP_INDEX;
+	return sieve_tags[t].capability;
+}
+
 /* A tag and its value from args[*i]. */
 static int
 check_tag(struct checker *c, struct node *n, size_t *i)
@@ -98,9 +134,7 @@ check_tag(struct checker *c, struct node *n, size_t *i)
 
 	if (t == TAGS || !(n->verb->tags >> t & 1))
 		return fail(c, n, "unknown tag \":%.*s\" for %s", SPAN_ARGS(span_first(a->tag, 60)), n->verb->name);
-	if (!has(c, sieve_tags[t].capability) ||
-	    (t == TAG_SECONDS && span_is_nocase(n->name, "vacation") && !has(c, CAP_VACATION_SECONDS)) ||
-	    (t == TAG_LAST && !span_is_nocase(n->name, "duplicate") && !has(c, CAP_INDEX)))
+	if (!has(c, tag_needs(n, t)))
 		return fail(c, n, "tag \":%s\" is used without require", sieve_tags[t].name);
 	for (size_t k = 0; k < COUNT(exclusive); k++)
 		if ((exclusive[k] >> t & 1) && (n->tags & exclusive[k]))
@@ -209,7 +243,7 @@ check_match(struct checker *c, struct node *n)
 		if (is_constant(c, keys->strings.at[i]) && regex_check(keys->strings.at[i], &bad) < 0)
 			return fail(c, n, "%s", fault_text(&bad));
 	}
-	if ((n->tags & TAG(LAST)) && !(n->tags & TAG(INDEX)) && !span_is_nocase(n->name, "duplicate"))
+	if ((n->tags & TAG(LAST)) && !(n->tags & TAG(INDEX)) && (n->verb->tags & TAG(INDEX)))
 		return fail(c, n, ":last is used without :index");
 	return 0;
 }
@@ -242,6 +276,27 @@ check_address(struct checker *c, struct node *n, struct span s)
 	return 0;
 }
 
+/* Whether it is protected depends on the settings of where it runs: that alone is no error. */
+static int
+check_edit(struct checker *c, struct node *n)
+{
+	struct span name = n->at[0]->strings.at[0], value = n->at[1] ? n->at[1]->strings.at[0] : SPAN_NONE;
+	bool        deleted = n->verb->run == do_deleteheader;
+
+	if (n->tags & TAG(COUNT))
+		return fail(c, n, "deleteheader cannot be used with :count");
+	if (is_constant(c, name) && !field_name_valid(name))
+		return fail(c, n, "%s command: specified field name `%.*s' is invalid", n->verb->name, SPAN_ARGS(span_first(name, 60)));
+	if (!deleted && is_constant(c, value) && span_has(value, '\0'))
+		return fail(c, n, "addheader command: specified value is invalid (contains NUL character)");
+	if (!deleted && is_constant(c, value) && name.len + value.len > c->limits->header_size)
+		return fail(c, n, "addheader command: specified header value is too large (%zu bytes)", value.len);
+	if (is_constant(c, name) && field_is_protected(c->limits, name, deleted))
+		warn(c, n, "%s command: %s specified header field `%.*s' is forbidden; modification will be denied", n->verb->name,
+			deleted ? "deleting" : "adding", SPAN_ARGS(name));
+	return 0;
+}
+
 /* Envelope parts (RFC 5228, 5.4), and address fields (5.1). */
 static int
 check_special(struct checker *c, struct node *n)
@@ -260,6 +315,8 @@ check_special(struct checker *c, struct node *n)
 			if (is_constant(c, s) && !span_is_nocase(s, "from") && !span_is_nocase(s, "to") && !span_is_nocase(s, "auth"))
 				return fail(c, n, "unknown envelope part \"%.*s\"", SPAN_ARGS(span_first(s, 60)));
 		}
+	if (n->verb->capability == CAP_EDITHEADER)
+		return check_edit(c, n);
 	if (strcmp(name, "redirect") == 0)
 		return check_address(c, n, n->at[0]->strings.at[0]);
 	if (strcmp(name, "vacation") == 0 && node_tag(n, TAG_FROM))
@@ -442,6 +499,7 @@ compile(struct checker *c, struct span text, const char *name, struct span key, 
 		return fault_set(c->why, FAULT_INPUT, "too many scripts are included");
 	c->all[(*c->n_all)++] = (struct compiled){key, s, true};
 	s->name = name;
+	s->warnings = c->warnings;
 	s->key = key;
 	inner.script = s;
 	inner.commands_begun = false;
@@ -456,9 +514,10 @@ int
 sieve_compile(struct arena *arena, struct span text, const char *name, const struct sieve_loader *loader,
 	const struct sieve_limits *limits, struct sieve_script **out, struct fault *why)
 {
-	size_t         n_all = 0;
-	struct checker c = {.arena = arena, .loader = loader, .limits = limits ? limits : &sieve_default_limits,
-		.why = why, .n_all = &n_all, .all = arena_alloc(arena, INCLUDES_MAX * sizeof(struct compiled))};
+	size_t          n_all = 0;
+	struct warnings *warnings = arena_alloc(arena, sizeof *warnings);
+	struct checker  c = {.arena = arena, .loader = loader, .limits = limits ? limits : &sieve_default_limits,
+		.why = why, .n_all = &n_all, .warnings = warnings, .all = arena_alloc(arena, INCLUDES_MAX * sizeof(struct compiled))};
 
 	return compile(&c, arena_span(arena, text), arena_string(arena, span_of(name)), SPAN_NONE, out);
 }

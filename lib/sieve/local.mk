@@ -2,7 +2,9 @@
 noinst_LIBRARIES += lib/sieve/libsieve.a
 lib_sieve_libsieve_a_SOURCES = \
 	lib/sieve/check.c \
+	lib/sieve/edit.c \
 	lib/sieve/match.c \
+	lib/sieve/message.c \
 	lib/sieve/parse.c \
 	lib/sieve/run.c \
 	lib/sieve/settings.c lib/sieve/settings.h \

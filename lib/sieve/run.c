@@ -17,6 +17,20 @@ script_error(struct run *r, const struct node *n, const char *format, ...)
 	return fault_set(r->why, FAULT_INPUT, "line %u: %s", n->line, text_string(&text));
 }
 
+void
+script_note(struct run *r, const struct node *n, const char *format, ...)
+{
+	autotext struct text text = {0};
+	va_list              args;
+
+	if (r->result->n_notes == SIEVE_NOTES_MAX)
+		return;
+	va_start(args, format);
+	text_add_args(&text, format, args);
+	va_end(args);
+	r->result->notes[r->result->n_notes++] = (struct sieve_note){n->line, arena_string(r->arena, span_first(text_span(&text), NOTE_MAX))};
+}
+
 int
 script_cost(struct run *r, const struct node *n, size_t bytes)
 {
@@ -44,7 +58,8 @@ script_add(struct run *r, const struct node *n, enum sieve_action_kind kind)
 			memcpy(more, out->actions, out->count * sizeof *more);
 		out->actions = more;
 	}
-	out->actions[out->count] = (struct sieve_action){.kind = kind, .line = n ? n->line : 0, .target = SPAN_NONE, .flags = SPAN_NONE};
+	out->actions[out->count] = (struct sieve_action){.kind = kind, .line = n ? n->line : 0, .target = SPAN_NONE, .flags = SPAN_NONE,
+		.message = kind == SIEVE_KEEP || kind == SIEVE_FILEINTO || kind == SIEVE_REDIRECT ? script_message(r) : NULL};
 	return &out->actions[out->count++];
 }
 
@@ -155,14 +170,18 @@ do_redirect(struct run *r, const struct node *n)
 {
 	struct span          written = word_first(r, n->at[0]), address;
 	struct sieve_action *a;
-	size_t               redirects = 0;
+	size_t               redirects = 0, versions = 0;
 
 	if (!word_is_address(r->arena, written, &address))
 		return script_error(r, n, "\"%.*s\" is not an address", SPAN_ARGS(span_first(written, 100)));
 	if (refuse_beside_reject(r, n, false) < 0)
 		return -1;
-	for (size_t i = 0; i < r->result->count; i++)
+	for (size_t i = 0; i < r->result->count; i++) {
 		redirects += r->result->actions[i].kind == SIEVE_REDIRECT;
+		versions += r->result->actions[i].kind == SIEVE_REDIRECT && r->result->actions[i].message;
+	}
+	if (versions >= SIEVE_VERSIONS_MOST && r->edited)
+		return script_error(r, n, "an edited message is redirected too often");
 	if (!find_action(r, SIEVE_REDIRECT, address)) {
 		if (redirects >= r->limits->redirects)
 			return script_error(r, n, "number of redirect actions exceeds policy limit(%zu)", r->limits->redirects);
@@ -463,14 +482,17 @@ sieve_run(struct arena *arena, const struct sieve_script *const *scripts, size_t
 	for (size_t i = 0; i < MATCH_MAX; i++)
 		r.groups[i] = SPAN_NONE;
 	for (size_t i = 0; i < count && (r.kept_implicitly || r.keeps); i++) {
-		size_t marks = out->n_marks;
+		size_t       marks = out->n_marks;
+		struct edits edits;
 
+		edits_save(&r, &edits);
 		defer_keep(&r);
 		r.first = out->count;
 		r.kept_implicitly = true;
 		r.keeps = r.rejected = false;
 		if (run_script(&r, scripts[i]) < 0) {
 			undo(&r, marks);
+			edits_restore(&r, &edits);
 			out->failed = scripts[i]->name;
 			r.flags = SPAN_NONE;
 			r.kept_implicitly = true;

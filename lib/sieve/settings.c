@@ -26,6 +26,9 @@ sieve_settings_limits(struct sieve_limits *out)
 	out->vacation_default = sieve_settings.vacation_default / 1000;
 	out->duplicate_default = sieve_settings.duplicate_default / 1000;
 	out->duplicate_most = sieve_settings.duplicate_most / 1000;
+	out->header_size = (size_t)sieve_settings.header_size;
+	out->forbid_add = sieve_settings.forbid_add;
+	out->forbid_delete = sieve_settings.forbid_delete;
 }
 
 /* A part of a name is never a path: what a stranger's address holds is no directory. */

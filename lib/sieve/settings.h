@@ -22,6 +22,8 @@ struct sieve_settings {
 	int64_t     script_size, cpu_ms, quota_storage;
 	int64_t     vacation_least, vacation_most, vacation_default, duplicate_default, duplicate_most;
 	bool        autocreate, autosubscribe;
+	int64_t     header_size;
+	const char *forbid_add, *forbid_delete;
 };
 extern struct sieve_settings sieve_settings;
 
@@ -44,6 +46,9 @@ extern struct sieve_settings sieve_settings;
 	DURATION("sieve_vacation_default_period", &sieve_settings.vacation_default, "7d", "1s", "", "without :days and :seconds"), \
 	DURATION("sieve_duplicate_default_period", &sieve_settings.duplicate_default, "12h", "1s", "", "how long duplicate remembers"), \
 	DURATION("sieve_duplicate_max_period", &sieve_settings.duplicate_most, "2d", "1s", "", "and how long at most"), \
+	BYTES("sieve_editheader_max_header_size", &sieve_settings.header_size, "2k", "1k", "64k", "the largest header field that addheader adds"), \
+	STRING("sieve_editheader_forbid_add", &sieve_settings.forbid_add, "", "header fields that addheader must not add"), \
+	STRING("sieve_editheader_forbid_delete", &sieve_settings.forbid_delete, "", "header fields that deleteheader must not delete; Received, Auto-Submitted, Delivered-To and X-Sieve-Redirected-From never"), \
 	BOOLEAN("lda_mailbox_autocreate", &sieve_settings.autocreate, "no", "fileinto makes mailboxes"),           \
 	BOOLEAN("lda_mailbox_autosubscribe", &sieve_settings.autosubscribe, "no", "and subscribes to those that it makes")
 

@@ -10,6 +10,7 @@
  *   RFC 5228 base, fileinto, envelope, encoded-character   3894 copy          5173 body
  *   5229 variables      5230 vacation, 6131 seconds         5231 relational    5232 imap4flags
  *   5233 subaddress     5260 date, index                    5183 environment   5429 reject, ereject
+ *   5293 editheader
  *   5463 ihave          5490 mailbox                        6609 include       7352 duplicate
  *   comparators i;octet i;ascii-casemap i;ascii-numeric; regex (draft-ietf-sieve-regex, by PCRE2)
  *
@@ -35,6 +36,8 @@ struct sieve_limits {
 	uint64_t steps;
 	int64_t  vacation_default, vacation_least, vacation_most;  /* seconds; most 0: no bound */
 	int64_t  duplicate_default, duplicate_most;
+	size_t   header_size;      /* bytes of a field that addheader adds */
+	const char *forbid_add, *forbid_delete;    /* names of fields, blanks between; NULL: none */
 };
 extern const struct sieve_limits sieve_default_limits;
 
@@ -50,6 +53,9 @@ struct sieve_script;
  * the fault is FAULT_SYSTEM or FAULT_TIME; else it is the script's. */
 int sieve_compile(struct arena *, struct span text, const char *name, const struct sieve_loader *,
 	const struct sieve_limits *, struct sieve_script **, struct fault *);
+
+/* The nth thing in a script, and in what it includes, that is no error and will not do what was meant; NULL: no more. */
+const char *sieve_warning(const struct sieve_script *, size_t n);
 
 /* "fileinto reject envelope ...": what require may name. */
 void sieve_capabilities(struct text *out);
@@ -68,6 +74,18 @@ struct sieve_host {
 	bool (*out_of_time)(void *context);                        /* NULL: never */
 };
 
+/* A message whose header a script has edited: its fields as they stand now, then an empty line, then the body.  Fields that
+ * were there before are pieces of the message that came. */
+struct sieve_message {
+	struct span *fields;                     /* whole, with their line ends */
+	size_t       n_fields;
+	struct span  body;
+	const char  *line_end;
+};
+/* The header and the empty line; without the fields that lie in the piece `without` of the message that came. */
+enum { SIEVE_HEADER_MOST = 256 * 1024, SIEVE_VERSIONS_MOST = 8 };    /* an edited header; different ones that are redirected */
+void sieve_message_header(const struct sieve_message *, struct span without, struct text *out);
+
 enum sieve_action_kind { SIEVE_KEEP, SIEVE_FILEINTO, SIEVE_REDIRECT, SIEVE_REJECT, SIEVE_VACATION };
 
 struct sieve_vacation {
@@ -85,8 +103,13 @@ struct sieve_action {
 	struct span            target;           /* mailbox (UTF-8), address (internal form), reason */
 	struct span            flags;            /* "\Seen $Label", blanks between; of KEEP and FILEINTO */
 	bool                   create;           /* FILEINTO: make the mailbox */
+	const struct sieve_message *message;     /* what is kept, filed or redirected; NULL: as it came */
 	struct sieve_vacation *vacation;
 };
+
+/* What the owner of the script should know, though nothing failed: for his log. */
+struct sieve_note { unsigned line; const char *text; };
+enum { SIEVE_NOTES_MAX = 20 };
 
 struct sieve_mark { struct span key; int64_t seconds; };   /* to remember once all is delivered */
 
@@ -95,6 +118,8 @@ struct sieve_result {
 	size_t               count, room;
 	struct sieve_mark   *marks;
 	size_t               n_marks;
+	struct sieve_note    notes[SIEVE_NOTES_MAX];
+	size_t               n_notes;
 	const char          *failed;             /* name of the script that ended in error, or NULL */
 	struct fault         why;
 };

@@ -5,6 +5,7 @@
  *   parse.c    text -> nodes (RFC 5228, 8: the grammar, which knows no command)
  *   check.c    nodes against the table of commands and tests (verbs.c)
  *   run.c      commands; tests.c and test_date.c tests; match.c how values are compared
+ *   message.c  the message as it stands now; edit.c what changes its header
  *   words.c    ${variables} and what else becomes of strings
  */
 #ifndef SIEVE_PRIVATE_H
@@ -18,7 +19,7 @@
 enum {
 	NESTING_MAX = 32, NODES_MAX = 20000, ARGUMENTS_MAX = 32, STRINGS_MAX = 20000,
 	INCLUDE_DEPTH = 10, INCLUDES_MAX = 255, VARIABLES_MAX = 256, VALUE_MAX = 4000, NAME_MAX_BYTES = 128,
-	MATCH_MAX = 10, FLAGS_MAX = 1000,
+	MATCH_MAX = 10, FLAGS_MAX = 1000, WARNINGS_MAX = 20, NOTE_MAX = 300,
 };
 
 /* What require may name: bits of a set. */
@@ -26,7 +27,7 @@ enum capability {
 	CAP_FILEINTO, CAP_REJECT, CAP_EREJECT, CAP_ENVELOPE, CAP_ENCODED, CAP_VACATION, CAP_VACATION_SECONDS,
 	CAP_SUBADDRESS, CAP_NUMERIC, CAP_OCTET, CAP_CASEMAP, CAP_RELATIONAL, CAP_REGEX, CAP_IMAP4FLAGS, CAP_COPY,
 	CAP_INCLUDE, CAP_VARIABLES, CAP_BODY, CAP_ENVIRONMENT, CAP_MAILBOX, CAP_DATE, CAP_INDEX, CAP_IHAVE,
-	CAP_DUPLICATE, CAP_COUNT, CAP_NONE = -1
+	CAP_DUPLICATE, CAP_EDITHEADER, CAP_COUNT, CAP_NONE = -1
 };
 int capability_find(struct span name);          /* CAP_NONE: not here */
 
@@ -71,10 +72,13 @@ struct node {
 	struct regexes      *regexes;          /* of constant keys */
 };
 
+struct warnings { const char *at[WARNINGS_MAX]; size_t count; };
+
 struct sieve_script {
 	const char  *name;
 	struct node *commands;
 	uint64_t     capabilities;             /* 1 << enum capability */
+	const struct warnings *warnings;       /* of all scripts of one compilation */
 	struct span  key;                      /* of include: for :once and circles */
 };
 
@@ -100,7 +104,7 @@ int sieve_parse(struct arena *, struct span text, struct node **, struct fault *
 struct variable { struct span name, value; };
 struct scope { struct variable *at; size_t count, room; struct span *globals; size_t n_globals; };
 
-struct head_field { struct span name, value; };
+struct head_field { struct span name, value, whole; };   /* name empty: a line that is no field */
 struct run {
 	struct arena              *arena;
 	const struct sieve_script *script;
@@ -108,9 +112,10 @@ struct run {
 	const struct sieve_host   *host;
 	struct sieve_result       *result;
 	struct head_field         *fields;
-	size_t                     n_fields;
-	bool                       has_fields;
-	struct mime               *mime;
+	size_t                     n_fields, room_fields;
+	bool                       has_fields, too_many_fields, edited;
+	const struct sieve_message *snapshot;          /* of what is edited, as it is now */
+	struct mime               *mime, *mime_as_it_came;
 	uint64_t                   steps;
 	struct scope              *scope, globals;     /* of the script that runs; global */
 	struct span                flags;              /* the internal variable of RFC 5232 */
@@ -128,8 +133,23 @@ int  script_error(struct run *, const struct node *, const char *format, ...) __
 int  script_cost(struct run *, const struct node *, size_t bytes);
 struct sieve_action *script_add(struct run *, const struct node *, enum sieve_action_kind);   /* NULL: too many */
 int  script_test(struct run *, const struct node *, bool *answer);
+void script_note(struct run *, const struct node *, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* message.c */
 void script_fields(struct run *);
-struct mime *script_mime(struct run *);
+bool field_is(const struct head_field *, struct span name);
+struct span script_body(struct run *);
+const char *script_line_end(const struct run *);
+const struct sieve_message *script_message(struct run *);                /* NULL: as it came */
+struct mime *script_mime(struct run *, const struct node *);             /* NULL: too much work */
+struct span script_decoded(struct run *, struct span raw);
+
+/* edit.c: a script in error has edited nothing. */
+struct edits { struct head_field *fields; size_t n_fields; bool edited; };
+void edits_save(struct run *, struct edits *);
+void edits_restore(struct run *, const struct edits *);
+bool field_name_valid(struct span);
+bool field_is_protected(const struct sieve_limits *, struct span name, bool deleted);
 
 /* words.c */
 struct span word_expand(struct run *, struct span);
@@ -164,6 +184,7 @@ int  regex_check(struct span pattern, struct fault *);
 COMMAND(do_keep); COMMAND(do_discard); COMMAND(do_fileinto); COMMAND(do_redirect); COMMAND(do_stop);
 COMMAND(do_reject); COMMAND(do_vacation); COMMAND(do_setflag); COMMAND(do_addflag); COMMAND(do_removeflag);
 COMMAND(do_include); COMMAND(do_return); COMMAND(do_global); COMMAND(do_set); COMMAND(do_error); COMMAND(do_nothing);
+COMMAND(do_addheader); COMMAND(do_deleteheader);
 TEST(test_true); TEST(test_false); TEST(test_not); TEST(test_allof); TEST(test_anyof); TEST(test_address);
 TEST(test_header); TEST(test_exists); TEST(test_size); TEST(test_envelope); TEST(test_body); TEST(test_string);
 TEST(test_hasflag); TEST(test_date); TEST(test_currentdate); TEST(test_environment); TEST(test_mailboxexists);

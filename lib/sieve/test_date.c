@@ -149,7 +149,7 @@ test_date(struct run *r, const struct node *n, bool *answer)
 	for (size_t i = 0; i < r->n_fields; i++) {
 		const struct head_field *f = &r->fields[n->tags & TAG(LAST) ? r->n_fields - 1 - i : i];
 
-		if (!span_equal_nocase(f->name, name) || ++seen != wanted)
+		if (!field_is(f, name) || ++seen != wanted)
 			continue;
 		if (script_cost(r, n, f->value.len) < 0 || (field_date(r, f->value, &d) && match_moment(&m, d, part) < 0))
 			return -1;

@@ -4,57 +4,8 @@
  */
 #include "sieve/sieve_private.h"
 #include "mail/address.h"
-#include "mail/charset.h"
-#include "mail/encoded_word.h"
 
-enum { FIELDS_MAX = 2000, FIELD_VALUE_MAX = 65536, BODY_MAX = 16 << 20 };
-
-/* The message. */
-
-void
-script_fields(struct run *r)
-{
-	struct header_field f;
-	size_t              at = 0, room = 0;
-
-	if (r->has_fields)
-		return;
-	r->has_fields = true;
-	while (r->n_fields < FIELDS_MAX && header_next(r->host->message, &at, &f)) {
-		if (f.name.len == 0)
-			continue;
-		if (r->n_fields == room) {
-			struct head_field *more = arena_alloc(r->arena, (room = room ? room * 2 : 32) * sizeof *more);
-
-			if (r->n_fields)
-				memcpy(more, r->fields, r->n_fields * sizeof *more);
-			r->fields = more;
-		}
-		r->fields[r->n_fields++] = (struct head_field){f.name, span_first(f.value, FIELD_VALUE_MAX)};
-	}
-}
-
-struct mime *
-script_mime(struct run *r)
-{
-	if (!r->mime)
-		r->mime = mime_parse(r->arena, r->host->message);
-	return r->mime;
-}
-
-/* RFC 5228, 2.7.2: unfolded, encoded words in UTF-8, without blanks at its ends. */
-static struct span
-decoded(struct run *r, struct span raw)
-{
-	autotext struct text plain = {0}, out = {0};
-
-	header_unfold(raw, &plain);
-	r->steps += raw.len / 4;
-	if (span_find_text(text_span(&plain), SPAN("=?")) < 0)
-		return arena_span(r->arena, span_trim(text_span(&plain)));
-	encoded_word_decode(text_span(&plain), &out);
-	return arena_span(r->arena, span_trim(text_span(&out)));
-}
+enum { BODY_MAX = 16 << 20 };
 
 /*
  * The fields that a test names, or the one that :index says (RFC 5260, 6.1: counted from
@@ -77,7 +28,7 @@ visit_fields(struct matching *m, const struct strings *names, visit_field *visit
 		for (size_t i = 0; i < r->n_fields; i++) {
 			const struct head_field *f = &r->fields[last ? r->n_fields - 1 - i : i];
 
-			if (!span_equal_nocase(f->name, name))
+			if (!field_is(f, name))
 				continue;
 			if (index && ++seen != index->number)
 				continue;
@@ -95,7 +46,7 @@ visit_fields(struct matching *m, const struct strings *names, visit_field *visit
 static int
 header_value(struct matching *m, const struct head_field *f)
 {
-	return matching_value(m, decoded(m->run, f->value));
+	return matching_value(m, script_decoded(m->run, f->value));
 }
 
 int
@@ -117,7 +68,7 @@ test_exists(struct run *r, const struct node *n, bool *answer)
 		bool        found = false;
 
 		for (size_t i = 0; i < r->n_fields && !found; i++)
-			found = span_equal_nocase(r->fields[i].name, name);
+			found = field_is(&r->fields[i], name);
 		*answer = found;
 		if (script_cost(r, n, r->n_fields * 4) < 0)
 			return -1;
@@ -253,11 +204,10 @@ test_body(struct run *r, const struct node *n, bool *answer)
 
 	matching_start(&m, r, n, &n->at[0]->strings);
 	if (n->tags & TAG(RAW)) {
-		struct span body = span_from(r->host->message, header_body_offset(r->host->message, NULL));
-
-		return matching_value(&m, body) < 0 ? -1 : matching_end(&m, answer);
+		return matching_value(&m, script_body(r)) < 0 ? -1 : matching_end(&m, answer);
 	}
-	mime = script_mime(r);
+	if (!(mime = script_mime(r, n)))
+		return -1;
 	for (struct mime_part *p = mime->root; p && !m.found; p = mime_next(p))
 		for (size_t i = 0; i < types->count; i++)
 			if (part_is_wanted(p, content ? word_expand(r, types->at[i]) : types->at[i])) {
@@ -320,20 +270,30 @@ test_anyof(struct run *r, const struct node *n, bool *answer)
 }
 
 /* In octets as it travels: every line end counts two (RFC 5228, 5.9). */
+static uint64_t
+size_of(struct span piece)
+{
+	uint64_t    size = piece.len;
+	const char *at = piece.at, *end = piece.at + piece.len;
+
+	while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+		size += at == piece.at || at[-1] != '\r';
+		at++;
+	}
+	return size;
+}
+
 int
 test_size(struct run *r, const struct node *n, bool *answer)
 {
-	const struct argument *over = node_tag(n, TAG_OVER), *under = node_tag(n, TAG_UNDER);
-	struct span            message = r->host->message;
-	uint64_t               size = message.len;
-	const char            *at = message.at, *end = message.at + message.len;
+	const struct argument      *over = node_tag(n, TAG_OVER), *under = node_tag(n, TAG_UNDER);
+	const struct sieve_message *edited = script_message(r);
+	uint64_t                    size = edited ? 2 + size_of(edited->body) : size_of(r->host->message);
 
-	while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-		size += at == message.at || at[-1] != '\r';
-		at++;
-	}
+	for (size_t i = 0; edited && i < edited->n_fields; i++)
+		size += size_of(edited->fields[i]);
 	*answer = over ? size > over->number : size < under->number;
-	return script_cost(r, n, message.len / 16);
+	return script_cost(r, n, r->host->message.len / 16);
 }
 
 int
@@ -427,8 +387,8 @@ test_duplicate(struct run *r, const struct node *n, bool *answer)
 	if (unique)
 		id = word_first(r, unique);
 	for (size_t i = 0; !unique && i < r->n_fields && id.len == 0; i++)
-		if (span_equal_nocase(r->fields[i].name, name))
-			id = decoded(r, r->fields[i].value);
+		if (field_is(&r->fields[i], name))
+			id = script_decoded(r, r->fields[i].value);
 	if (id.len == 0)                       /* 3: never a duplicate */
 		return 0;
 	if (seconds)

@@ -11,7 +11,7 @@ static const char *const capabilities[CAP_COUNT] = {
 	[CAP_CASEMAP] = "comparator-i;ascii-casemap", [CAP_RELATIONAL] = "relational", [CAP_REGEX] = "regex",
 	[CAP_IMAP4FLAGS] = "imap4flags", [CAP_COPY] = "copy", [CAP_INCLUDE] = "include", [CAP_VARIABLES] = "variables",
 	[CAP_BODY] = "body", [CAP_ENVIRONMENT] = "environment", [CAP_MAILBOX] = "mailbox", [CAP_DATE] = "date",
-	[CAP_INDEX] = "index", [CAP_IHAVE] = "ihave", [CAP_DUPLICATE] = "duplicate",
+	[CAP_INDEX] = "index", [CAP_IHAVE] = "ihave", [CAP_DUPLICATE] = "duplicate", [CAP_EDITHEADER] = "editheader",
 };
 
 int
@@ -81,6 +81,8 @@ const struct verb sieve_commands[] = {
 	{"return",     "RFC 6609, 3.3",    CAP_INCLUDE, CAP_NONE,      0,                                     "",    0,   false, do_return, NULL},
 	{"global",     "RFC 6609, 3.4.1",  CAP_INCLUDE, CAP_NONE,      0,                                     "S",   0,   false, do_global, NULL},
 	{"error",      "RFC 5463, 5",      CAP_IHAVE, CAP_NONE,        0,                                     "s",   0,   false, do_error, NULL},
+	{"addheader",  "RFC 5293, 4",      CAP_EDITHEADER, CAP_NONE,   TAG(LAST),                             "ss",  0,   false, do_addheader, NULL},
+	{"deleteheader", "RFC 5293, 5",    CAP_EDITHEADER, CAP_NONE,   MATCH | NTH,                           "sS?", 0,   false, do_deleteheader, NULL},
 	{NULL, NULL, 0, 0, 0, NULL, 0, false, NULL, NULL},
 };
 

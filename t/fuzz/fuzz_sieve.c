@@ -7,6 +7,7 @@
  */
 #include "fuzz.h"
 
+#include "mail/header.h"
 #include "sieve/sieve.h"
 
 int
@@ -37,6 +38,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (a->kind == SIEVE_REDIRECT)
 			assert(span_has(a->target, '@') && !span_has(a->target, '\n') && !span_has(a->target, '\0'));
+		if (a->message) {
+			autotext struct text header = {0};
+			struct header_field  field;
+			size_t               fields = 0, at = 0;
+
+			assert(a->kind == SIEVE_KEEP || a->kind == SIEVE_FILEINTO || a->kind == SIEVE_REDIRECT);
+			sieve_message_header(a->message, SPAN_NONE, &header);
+			assert(header.len <= SIEVE_HEADER_MOST && a->message->body.len <= message.len);
+			while (header_next(text_span(&header), &at, &field))
+				fields++;
+			assert(fields == a->message->n_fields && at == header.len);
+		}
 		if (a->kind == SIEVE_FILEINTO)
 			assert(a->target.len && !span_has(a->target, '\n') && !span_has(a->target, '\0'));
 		if (a->kind == SIEVE_VACATION) {

@@ -154,6 +154,41 @@ with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_
     t.ok(got[0] == "sent" and len(stored(s, "bob")) == before + 1 and len(queue.got) == 1, "redirect :copy keeps one", got)
     queue.got.clear()
 
+    # editheader: what is stored and what is redirected, each as the header stood then
+    script(s, "bob", 'require ["editheader", "copy", "fileinto", "mailbox"]; redirect :copy "plain@elsewhere.example"; '
+           'addheader "X-First" "1"; deleteheader "Subject"; redirect :copy "friend@elsewhere.example"; redirect :copy "other@elsewhere.example"; '
+           'fileinto :copy :create "Edited"; deleteheader "Received"; deleteheader "Delivered-To"; deleteheader "X-Sieve-Redirected-From"; '
+           'addheader :last "X-Last" "Löwe"; redirect :copy "third@elsewhere.example";')
+    mail = b"Received: from a\r\nX-Sieve-Redirected-From: c@example.com\r\n" + MESSAGE + b"\r\nanother line\r\n"
+    before = len(stored(s, "bob"))
+    got = s.one("local", "bob@example.com", mail, queue_id=qid())
+    t.same(got[0], "sent", "a script that edits the header")
+    t.same([m[1] for m in queue.got], [["plain@elsewhere.example"], ["friend@elsewhere.example", "other@elsewhere.example"], ["third@elsewhere.example"]],
+           "redirects each version once")
+    t.ok(queue.got[0][2].endswith(b"Redirected-From: bob@example.com\r\n" + mail), "the first as it came", queue.got[0][2])
+    t.ok(queue.got[1][2].endswith(b"Redirected-From: bob@example.com\r\nX-First: 1\r\n" + mail.replace(b"Subject: hello\r\n", b"")),
+         "the second edited, without what was put on top for the mailbox", queue.got[1][2])
+    t.ok(queue.got[2][2].count(b"Received: ") == 2 and queue.got[2][2].count(b"X-Sieve-Redirected-From: ") == 2 and
+         b"\r\nX-Last: =?utf-8?" in queue.got[2][2] and queue.got[2][2].endswith(b"\r\n\r\nline\r\n\r\nanother line\r\n"),
+         "the third too, but what loops are known by stays", queue.got[2][2])
+    inbox, edited = body(stored(s, "bob")), body(stored(s, "bob", "Edited"))
+    t.ok(len(edited) == 1 and edited[0].startswith(b"X-First: 1\n") and b"\nDelivered-To: bob@example.com\n" in edited[0] and
+         b"Subject:" not in edited[0] and b"X-Last" not in edited[0], "a folder has it as it stood then", edited)
+    t.ok(len(inbox) == before + 1 and any(b"\nX-Last: " in m and b"X-First: 1\n" in m and m.endswith(b"\n\nline\n\nanother line\n") for m in inbox),
+         "and INBOX as it stood at the end", inbox[-1])
+    log = open(s.home("bob", ".dovecot.sieve.log")).read()
+    t.ok("deleting specified header field `Received' is forbidden" in log, "the user's log says what was denied", log[-300:])
+    queue.got.clear()
+    queue.refuse = "4.3.0"
+    got = s.one("local", "bob@example.com", mail, queue_id=qid())
+    t.ok(got[:2] == ("deferred", "4.3.0") and not queue.got, "nothing is sent unless all can be", got)
+    queue.refuse = None
+    script(s, "bob", 'require ["editheader", "ihave"]; addheader "X-A" "1"; keep; error "broken";')
+    before = stored(s, "bob")
+    s.one("local", "bob@example.com", mail, queue_id=qid())
+    new = body(set(stored(s, "bob")) - set(before))
+    t.ok(len(new) == 1 and b"X-A" not in new[0], "a script in error has edited nothing", new)
+
     # reject
     script(s, "bob", 'require "reject"; reject text:\nGo away,\nplease.\n.\n;')
     got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())

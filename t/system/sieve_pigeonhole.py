@@ -4,14 +4,14 @@
 
 Both must refuse the same scripts and do the same with a message.  What differs on purpose is said beside the script.
 """
-import os, re, shutil, subprocess, sys, tempfile
+import email.header, glob, os, re, shutil, subprocess, sys, tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Tap
 
 t = Tap()
 BUILD = os.environ.get("top_builddir", ".")
 ALL = ('require ["fileinto","envelope","variables","relational","comparator-i;ascii-numeric","imap4flags","copy","subaddress",'
-       '"body","date","index","regex","mailbox","encoded-character","reject","vacation"];\n')
+       '"body","date","index","regex","mailbox","encoded-character","reject","vacation","editheader"];\n')
 
 PLAIN = b"""Received: from a by b; Fri, 20 Nov 2026 09:00:00 +0000
 Received: from c by d; Thu, 19 Nov 2026 08:30:00 +0100
@@ -356,6 +356,68 @@ if address :user "from" "x" { }
 if exists { }
 ---
 if size :over 1M { } if size :over 1X { }
+---
+require "editheader"; addheader "bad name" "x";
+---
+require "editheader"; addheader "bad:" "x";
+---
+require "editheader"; addheader "X-A";
+---
+require "editheader"; addheader :last :last "X-A" "x";
+---
+require "editheader"; addheader ["X-A"] "x";
+---
+require "editheader"; deleteheader "Received";
+---
+require "editheader"; deleteheader "Auto-Submitted";
+---
+require "editheader"; deleteheader :index 1 "X-A" ["a", "b"];
+---
+require "editheader"; deleteheader "X A";
+---
+deleteheader "X-A";
+---
+require ["editheader", "encoded-character"]; addheader "X-A" "${hex:00}";
+'''.split("\n---\n")]
+
+# what is stored, header and all
+EDITS = [s.strip("\n") for s in r'''
+addheader "X-New" "a value";
+---
+addheader :last "X-New" "a value"; addheader "X-New" "another";
+---
+addheader "X-New" "of some
+  lines	and
+
+	more";
+---
+addheader "X-Long" "abcdefghij abcdefghij abcdefghij abcdefghij abcdefghij abcdefghij abcdefghij abcdefghij abcdefghij abcdefghij";
+---
+addheader "X-Utf" "Löwe und 日本語のテキスト, Löwe und 日本語のテキスト, Löwe und 日本語のテキスト, Löwe";
+---
+deleteheader "Received"; deleteheader "x-stars"; deleteheader "X-None";
+---
+deleteheader "From" "nobody"; deleteheader :contains "Cc" "two"; deleteheader :matches "X-Score" "0012*";
+---
+deleteheader :index 1 "X-Score"; deleteheader :index 1 :last "X-Empty"; deleteheader :index 2 "Subject";
+---
+deleteheader "Subject"; addheader "Subject" "new";
+---
+addheader "X-A" "1"; addheader "X-A" "2"; addheader "X-A" "3"; deleteheader :index 2 "X-A";
+---
+addheader "X-A" "1"; addheader "X-A" "2"; addheader "X-A" "1"; deleteheader :index 1 :last "X-A" "2";
+---
+addheader "X-A" "1"; addheader "X-A" "2"; addheader "X-A" "1"; deleteheader :index 1 :last :is "X-A" "1";
+---
+addheader "X-A" "1"; fileinto :create "a"; addheader "X-A" "2"; fileinto :create "b"; keep; addheader "X-A" "3";
+---
+keep; addheader "X-A" "1"; keep;
+---
+addheader "X-A" "1"; set "n" "a b"; addheader "${n}" "2";
+---
+addheader "To" "c@d.example"; if address :domain "to" "d.example" { fileinto :create "to"; }
+---
+addheader "X-A" "ä"; if header :is "x-a" "Ä" { fileinto :create "octets"; } elsif header :is "x-a" "ä" { fileinto :create "equal"; }
 '''.split("\n---\n")]
 
 # what we say otherwise, and why
@@ -365,6 +427,17 @@ DIFFERS = {
     'fileinto "inbox";': {"store INBOX"},            # RFC 3501, 5.1: in any case; there the mail store sees to it
     "fileinto text:\nlong\n.\n;": {"store INBOX", 'error: line 2: "long'},       # no mailbox has a line end in its name
 }
+
+
+def fields(header):
+    """a header without its folds and codes: how lines are broken is not compared"""
+    out = []
+    for line in header.decode(errors="replace").split("\n"):
+        if line[:1] in (" ", "\t") and out:
+            out[-1] += " " + line.strip()
+        elif line:
+            out.append(line)
+    return [re.sub(r"\s+", " ", str(email.header.make_header(email.header.decode_header(f)))).replace(": ", ":", 1).strip() for f in out]
 
 
 class Pigeonhole:
@@ -377,7 +450,7 @@ class Pigeonhole:
         with open(f"{self.dir}/dovecot.conf", "w") as f:
             f.write(f"mail_uid={self.uid}\nmail_gid={self.gid}\nmail_home={self.dir}/home\nmail_location=maildir:{self.dir}/home/Maildir\n"
                     f"base_dir={self.dir}/run\nlog_path=/dev/null\nrecipient_delimiter=+\n"
-                    f"plugin {{\n  sieve=file:{self.dir}/home/sieve;active={self.dir}/home/.dovecot.sieve\n}}\n")
+                    f"plugin {{\n  sieve_extensions=+editheader\n  sieve=file:{self.dir}/home/sieve;active={self.dir}/home/.dovecot.sieve\n}}\n")
         self.become = ["setpriv", "--reuid", str(self.uid), "--regid", str(self.gid), "--clear-groups"] if root else []
         self.give()
 
@@ -393,6 +466,16 @@ class Pigeonhole:
 
     def refuses(self, script):
         return self.run("sievec", "-c", f"{self.dir}/dovecot.conf", script, f"{script}.bin").returncode != 0
+
+    def stored(self, script, message):
+        shutil.rmtree(f"{self.dir}/home/Stored", ignore_errors=True)
+        self.run("sieve-test", "-e", "-l", f"maildir:{self.dir}/home/Stored", "-c", f"{self.dir}/dovecot.conf",
+                 "-r", "user+detail@example.com", "-a", "user+detail@example.com", "-f", "s@example.org", script, message)
+        found = {}
+        for path in glob.glob(f"{self.dir}/home/Stored/new/*") + glob.glob(f"{self.dir}/home/Stored/.*/new/*"):
+            folder = path.split("/")[-3][1:] if path.split("/")[-3] != "Stored" else "INBOX"
+            found[folder] = fields(open(path, "rb").read().split(b"\n\n")[0])
+        return found
 
     def actions(self, script, message):
         r = self.run("sieve-test", "-c", f"{self.dir}/dovecot.conf", "-r", "user+detail@example.com", "-a", "user+detail@example.com",
@@ -430,6 +513,12 @@ def ours(script, message):
         elif part.startswith(("error", "bad")):
             found.add(part.split("\r")[0].split("\n")[0])
     return found
+
+
+def ours_stored(script, message):
+    r = subprocess.run([f"{BUILD}/t/unit/sieve/sieve_run", "-h", script, message, "s@example.org", "user+detail@example.com"],
+                       capture_output=True, env=dict(os.environ, TZ="UTC"), timeout=60)
+    return {part.split(b"\n", 1)[0].decode(): fields(part.split(b"\n", 1)[1]) for part in r.stdout.split(b"=== ")[1:]}
 
 
 def main():
@@ -472,6 +561,13 @@ def main():
             p.give()
             theirs, mine = p.actions(path, mails[0]), ours(path, mails[0])
             t.ok(mine == DIFFERS.get(text, theirs), f"{' '.join(text.split())[:70]}", f"here {sorted(mine)}", f"there {sorted(theirs)}")
+        for n, text in enumerate(EDITS):
+            path = f"{p.dir}/e{n}.sieve"
+            with open(path, "w") as f:
+                f.write(ALL + text)
+            p.give()
+            theirs, mine = p.stored(path, mails[0]), ours_stored(path, mails[0])
+            t.ok(theirs and mine == theirs, f"stored: {' '.join(text.split())[:70]}", f"here {mine}", f"there {theirs}")
     finally:
         shutil.rmtree(p.dir, ignore_errors=True)
     t.end()

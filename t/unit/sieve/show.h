@@ -2,6 +2,7 @@
 /*
  * show.h - what a script does with a message, on one line: for the tests
  *
+ *   of a message that was edited its X- fields: keep [X-Score: 1]
  *   keep "\Seen"; fileinto "Lists" create; redirect "a@b"; reject "no"; vacation "away"; error: line 3: ...
  */
 #ifndef UNIT_SIEVE_SHOW_H
@@ -24,6 +25,15 @@ show_actions(const struct sieve_result *r, struct text *out)
 			text_add_format(out, " \"%.*s\" %lld", SPAN_ARGS(a->vacation->reason), (long long)a->vacation->seconds);
 		if (a->create)
 			text_add_string(out, " create");
+		if (a->message) {
+			autotext struct text header = {0};
+			struct span          rest, line;
+
+			sieve_message_header(a->message, SPAN_NONE, &header);
+			for (rest = text_span(&header); span_split(&rest, '\n', &line) && line.len;)
+				if (span_starts(line, "X-"))
+					text_add_format(out, " [%.*s]", SPAN_ARGS(line));
+		}
 		if (a->flags.len)
 			text_add_format(out, " (%.*s)", SPAN_ARGS(a->flags));
 	}

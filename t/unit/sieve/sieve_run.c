@@ -2,12 +2,31 @@
 /*
  * sieve_run.c - a script and a message from files: for comparing with Pigeonhole's sieve-test
  *
- *   sieve_run SCRIPT [MESSAGE [SENDER [RECIPIENT]]]      exit 1: the script is bad
+ *   sieve_run [-h] SCRIPT [MESSAGE [SENDER [RECIPIENT]]]      exit 1: the script is bad; -h: headers of what is stored
  */
 #include <stdio.h>
 
 #include "base/file.h"
+#include "mail/header.h"
 #include "show.h"
+
+/* The header of each message that is stored, behind a line with its mailbox. */
+static void
+show_headers(const struct sieve_result *r, struct span message)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		const struct sieve_action *a = &r->actions[i];
+		autotext struct text       header = {0};
+
+		if (a->kind != SIEVE_KEEP && a->kind != SIEVE_FILEINTO)
+			continue;
+		if (a->message)
+			sieve_message_header(a->message, SPAN_NONE, &header);
+		else
+			text_set(&header, span_first(message, header_body_offset(message, NULL)));
+		printf("=== %s\n%s", a->kind == SIEVE_KEEP ? "INBOX" : mem_span(a->target), text_string(&header));
+	}
+}
 
 int
 main(int argc, char **argv)
@@ -17,7 +36,10 @@ main(int argc, char **argv)
 	struct sieve_script    *script;
 	struct sieve_result     result;
 	struct fault            why = {0};
+	bool                    headers = argc > 1 && strcmp(argv[1], "-h") == 0;
 
+	argc -= headers;
+	argv += headers;
 	if (argc < 2 || file_read(argv[1], 2 << 20, &text, &why) < 0 ||
 	    sieve_compile(arena, text_span(&text), argv[1], NULL, NULL, &script, &why) < 0) {
 		printf("bad: %s\n", fault_text(&why));
@@ -34,5 +56,7 @@ main(int argc, char **argv)
 	sieve_run(arena, (const struct sieve_script *const[]){script}, 1, NULL, &host, &result);
 	show_actions(&result, &out);
 	printf("%s\n", text_string(&out));
+	if (headers)
+		show_headers(&result, text_span(&message));
 	return 0;
 }

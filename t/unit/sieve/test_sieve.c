@@ -102,7 +102,8 @@ check(const char *section, const char *text, const char *want)
 }
 
 #define EXT "require [\"fileinto\",\"envelope\",\"variables\",\"relational\",\"comparator-i;ascii-numeric\",\"imap4flags\",\"copy\"," \
-	"\"subaddress\",\"body\",\"date\",\"index\",\"regex\",\"mailbox\",\"environment\",\"duplicate\",\"include\"];"
+	"\"subaddress\",\"body\",\"date\",\"index\",\"regex\",\"mailbox\",\"environment\",\"duplicate\",\"include\"," \
+	"\"editheader\"];"
 /* "fileinto" when the test is true */
 #define ASK(test) EXT " if " test " { fileinto \"T\"; }"
 #define YES "fileinto \"T\""
@@ -410,6 +411,50 @@ UNIT_TEST(vacation)
 }
 END_TEST
 
+/* RFC 5293: the header as the next test, and the mailbox, see it. */
+UNIT_TEST(edits)
+{
+	static const struct { const char *section, *script, *want; } rows[] = {
+		{"4", EXT "addheader \"X-New\" \"a\";", "keep [X-New: a] [X-Score: 0012 points] [X-Empty:]"},
+		{"4", EXT "addheader :last \"X-New\" \"a\";", "keep [X-Score: 0012 points] [X-Empty:] [X-New: a]"},
+		{"4", EXT "addheader \"X-New\" \"\";", "keep [X-New: ] [X-Score: 0012 points] [X-Empty:]"},
+		{"4", EXT "addheader \"X-A\" \"a\n  b\r\n\r\nX-B: c\";", "keep [X-A: a b X-B: c] [X-Score: 0012 points] [X-Empty:]"},
+		{"4", EXT "addheader \"X-A\" \"L\303\266we\";", "keep [X-A: =?utf-8?B?TMO2d2U=?=] [X-Score: 0012 points] [X-Empty:]"},
+		{"4", EXT "addheader \"X A\" \"a\";", "bad: line 1: addheader command: specified field name `X A' is invalid"},
+		{"4", EXT "addheader \"X:\" \"a\";", "bad: "},
+		{"4", EXT "set \"n\" \"a b\"; addheader \"${n}\" \"a\";", "keep; error: line 1: addheader action: specified field name `a b' is invalid"},
+		{"4", EXT "addheader \"X-A\";", "bad: "},
+		{"5", EXT "deleteheader \"x-score\";", "keep [X-Empty:]"},
+		{"5", EXT "deleteheader \"x-none\";", "keep"},
+		{"5", EXT "deleteheader \"x-score\" \"0012 POINTS\";", "keep [X-Empty:]"},
+		{"5", EXT "deleteheader :contains \"x-score\" [\"a\", \"12\"];", "keep [X-Empty:]"},
+		{"5", EXT "deleteheader :matches \"x-score\" \"13*\";", "keep"},
+		{"5", EXT "deleteheader :value \"gt\" :comparator \"i;ascii-numeric\" \"x-score\" \"11\";", "keep [X-Empty:]"},
+		{"5", EXT "deleteheader :count \"gt\" \"x-score\" \"1\";", "bad: line 1: deleteheader cannot be used with :count"},
+		{"5", EXT "deleteheader :last \"x-score\";", "bad: line 1: :last is used without :index"},
+		{"5", EXT "deleteheader :index 1 \"x-score\" \"a\";", "keep"},
+		{"5", "require \"editheader\"; deleteheader :index 2 :last \"received\"; addheader :last \"X-L\" \"\";", "keep [X-Score: 0012 points] [X-Empty:] [X-L: ]"},
+		{"6", EXT "deleteheader \"Received\"; if header :count \"eq\" \"received\" \"2\" { discard; }", "discard"},
+		{"6", EXT "deleteheader \"Auto-Submitted\"; deleteheader \"delivered-to\"; if exists \"delivered-to\" { discard; }", "discard"},
+		{"6", EXT "deleteheader \"Subject\"; addheader \"Subject\" \"b\"; if header :is \"subject\" \"b\" { discard; }", "discard"},
+		{"7", EXT "addheader \"X-A\" \"1\"; fileinto \"a\"; deleteheader \"X-A\"; keep; addheader \"X-A\" \"2\"; redirect \"r@example.org\";",
+			"fileinto \"a\" [X-A: 1] [X-Score: 0012 points] [X-Empty:]; keep [X-Score: 0012 points] [X-Empty:]; "
+			"redirect \"r@example.org\" [X-A: 2] [X-Score: 0012 points] [X-Empty:]"},
+		{"7", EXT "addheader \"Cc\" \"c@three.example\"; if address :is \"cc\" \"c@three.example\" { discard; }", "discard"},
+		{"7", EXT "if size :over 782 { addheader \"Old\" \"1\"; } addheader \"X-A\" \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\";"
+			"addheader \"X-A\" \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; if not exists \"Old\" { if size :over 782 { discard; } }", "discard"},
+		{"7", EXT "addheader \"Content-Type\" \"text/plain\"; deleteheader :index 2 \"Content-Type\";"
+			"if body :content \"text\" :contains \"--b\" { discard; }", "discard"},
+		{"7", EXT "addheader \"X-A\" \"1\"; if body :text :contains \"hello\" { discard; }", "discard"},
+		{"RFC 5228, 2.10.6", EXT "addheader \"X-A\" \"1\"; fileinto \"a\"; error \"x\";", "bad: "},
+		{"RFC 5228, 2.10.6", "require [\"editheader\", \"ihave\"]; addheader \"X-A\" \"1\"; keep; error \"x\";", "keep; error: line 1: x"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check(rows[i].section, rows[i].script, rows[i].want);
+}
+END_TEST
+
 /* Where scripts are, as Pigeonhole's sieve says it; a user's name is never a path. */
 UNIT_TEST(places)
 {
@@ -447,4 +492,4 @@ UNIT_TEST(places)
 }
 END_TEST
 
-UNIT_MAIN("sieve", grammar, questions, words, bounds, sequence, vacation, places)
+UNIT_MAIN("sieve", grammar, questions, words, edits, bounds, sequence, vacation, places)
