@@ -160,6 +160,7 @@ enum kind { PLAIN, TIME, SIZE, FREE };      /* FREE: needs nothing here */
 static const struct setting { const char *block, *key; enum kind kind; } settings[] = {
 	{"", "disable_plaintext_auth", PLAIN}, {"", "first_valid_uid", PLAIN}, {"", "last_valid_uid", PLAIN},
 	{"", "first_valid_gid", PLAIN}, {"", "auth_default_realm", PLAIN}, {"", "auth_username_format", PLAIN},
+	{"", "auth_ssl_require_client_cert", PLAIN}, {"", "auth_ssl_username_from_cert", PLAIN}, {"", "ssl_cert_username_field", PLAIN},
 	{"", "auth_failure_delay", TIME}, {"", "mail_max_keyword_length", PLAIN},
 	{"protocol imap", "imap_idle_notify_interval", TIME}, {"", "imap_idle_notify_interval", TIME},
 	{"", "imap_hibernate_timeout", TIME}, {"protocol imap", "imap_hibernate_timeout", TIME},
@@ -332,6 +333,18 @@ print_databases(void)
 		printf("auth_userdb = %s\n", text_string(&userdbs));
 }
 
+static bool
+is_mechanism(struct span word)
+{
+	static const char *const known[] = {"plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "scram-sha-1-plus",
+	                                    "scram-sha-256-plus", "external"};
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (span_is_nocase(word, known[i]))
+			return true;
+	return false;
+}
+
 static void
 print_mechanisms(void)
 {
@@ -340,7 +353,7 @@ print_mechanisms(void)
 	autotext struct text known = {0};
 
 	while (span_next(&rest, " ", &word))
-		if (span_is_nocase(word, "plain") || span_is_nocase(word, "login"))
+		if (is_mechanism(word))
 			text_add_format(&known, "%s%.*s", known.len ? " " : "", SPAN_ARGS(word));
 		else
 			no_equal("auth_mechanisms = %.*s", SPAN_ARGS(word));
@@ -459,7 +472,7 @@ static void
 print_tls(void)
 {
 	const char *ssl = get("", "ssl"), *certificate = get("", "ssl_cert"), *key = get("", "ssl_key");
-	const char *least = get("", "ssl_min_protocol");
+	const char *least = get("", "ssl_min_protocol"), *authorities = get("", "ssl_ca"), *asks = get("", "ssl_verify_client_cert");
 	static const char *const prefixes[] = {"imap", "pop3", "managesieve"};
 
 	if (ssl && strcmp(ssl, "no") == 0)
@@ -473,6 +486,10 @@ print_tls(void)
 			printf("%s_tls_cert_file = %s\n", prefixes[i], certificate + 1);
 		if (key && *key == '<')
 			printf("%s_tls_key_file = %s\n", prefixes[i], key + 1);
+		if (authorities && *authorities == '<')
+			printf("%s_tls_CAfile = %s\n", prefixes[i], authorities + 1);
+		if (asks && strcmp(asks, "yes") == 0)
+			printf("%s_tls_ask_ccert = yes\n", prefixes[i]);
 		if (least && strncmp(least, "TLSv1", 5) == 0)
 			printf("%s_tls_protocols = >=%s\n", prefixes[i], least);
 	}

@@ -27,13 +27,15 @@ struct sasl_library *auth_sasl;
 static uid_t         launched_as;
 
 static const struct param params[] = {
-	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login, scram-sha-1, scram-sha-256, cram-md5 (the last needs passwords that are stored in clear)"),
+	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login, scram-sha-1, scram-sha-256, the same with -plus (tied to the TLS session), external (a client certificate), cram-md5 (the last needs passwords that are stored in clear)"),
 	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., in order"),
 	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home=, in order"),
 	RAW("mail_location", &auth_config.mail_location, "maildir:%h/Maildir", "where mailboxes are; %u %n %d %h"),
 	RAW("auth_username_format", &auth_config.username_format, "%Lu", "how a user name is made uniform"),
 	STRING("auth_default_realm", &auth_config.default_realm, "", "domain of names without one"),
 	STRING("auth_pam_service", &auth_config.pam_service, "dovecot", "PAM service when auth_passdb names none"),
+	BOOLEAN("auth_ssl_require_client_cert", &auth_config.require_certificate, "no", "nobody logs in without a client certificate that verifies"),
+	BOOLEAN("auth_ssl_username_from_cert", &auth_config.name_from_certificate, "no", "who shows a client certificate is who it says, whatever name he gives; needed for EXTERNAL"),
 	DURATION("auth_failure_delay", &auth_config.failure_delay, "2s", "0s", "1m", "how long a failed try waits"),
 	BOOLEAN("auth_penalty", &auth_config.penalty, "yes", "an address whose logins fail waits longer each time: 4, 8, then 15 seconds"),
 	BOOLEAN("disable_plaintext_auth", &auth_config.disable_plaintext, "yes", "passwords in clear only over TLS or on this machine"),
@@ -59,6 +61,9 @@ prepare(struct fault *why)
 			*p = ascii_upper(*p);
 		if (!sasl_mechanism_known(auth_sasl, name))
 			return fault_set(why, FAULT_INPUT, "auth_mechanisms: %s is not supported", name);
+		if (strcmp(name, "EXTERNAL") == 0 && !auth_config.name_from_certificate)
+			return fault_set(why, FAULT_INPUT, "auth_mechanisms: external needs auth_ssl_username_from_cert = yes, "
+			                 "so that a certificate opens its own user's mailbox alone");
 	}
 	tickets_start();
 	if (wake_prepare(site.data_directory, why) < 0)
@@ -107,12 +112,15 @@ static int
 do_start(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
 {
 	struct talk *t = conversation;
-	struct { struct span service, mechanism, peer, local, session, data; bool tls, secured; } in = {.data = {NULL, 0}};
+	struct { struct span service, mechanism, peer, local, session, data, bound, binding, name; bool tls, secured, certificate; }
+	in = {.data = {NULL, 0}, .bound = SPAN_NONE, .binding = SPAN_NONE, .name = SPAN_NONE};
 	static const struct field fields[] = {
 		FIELD_TEXT(__typeof__(in), service, "service", FIELD_NEEDED),
 		FIELD_TEXT(__typeof__(in), mechanism, "mechanism", FIELD_NEEDED),
 		FIELD_TEXT(__typeof__(in), peer, "peer", FIELD_NEEDED), FIELD_TEXT(__typeof__(in), local, "local", 0),
 		FIELD_TEXT(__typeof__(in), session, "session", 0), FIELD_TEXT(__typeof__(in), data, "data", 0),
+		FIELD_TEXT(__typeof__(in), bound, "bound", 0), FIELD_TEXT(__typeof__(in), binding, "binding", 0),
+		FIELD_TEXT(__typeof__(in), name, "name", 0), FIELD_FLAG(__typeof__(in), certificate, "certificate", 0),
 		FIELD_FLAG(__typeof__(in), tls, "tls", FIELD_NEEDED), FIELD_FLAG(__typeof__(in), secured, "secured", FIELD_NEEDED),
 		FIELD_END
 	};
@@ -123,14 +131,15 @@ do_start(void *conversation, struct frame *request, struct frame *answer, struct
 		return -1;
 	snprintf(t->service, sizeof t->service, "%.*s", SPAN_ARGS(span_first(in.service, sizeof t->service - 1)));
 	c = (struct try_client){.service = t->service, .peer = in.peer,
-	                        .secured = in.secured || in.tls || strcmp(t->service, "smtp") == 0};
+	                        .secured = in.secured || in.tls || strcmp(t->service, "smtp") == 0,
+	                        .bound = in.bound, .binding = in.binding, .certificate = in.certificate, .name = in.name};
 	if (!(t->try = try_start(&c, in.mechanism, &no))) {
 		frame_start(answer, "no");
-		frame_put_string(answer, "status", no.class == FAULT_DENIED ? "5.7.11" : "5.7.4");
+		frame_put_string(answer, "status", no.class == FAULT_DENIED ? "5.7.11" : no.class == FAULT_PEER ? "5.7.8" : "5.7.4");
 		frame_put_string(answer, "reason", fault_text(&no));
 		return AT_START;
 	}
-	return put_step(t, in.data.at ? in.data : SPAN_NONE, answer);
+	return put_step(t, in.data, answer);
 }
 
 static int

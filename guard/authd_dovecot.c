@@ -27,6 +27,12 @@ struct dovecot {
 	struct strmap *tries;     /* id -> struct try */
 };
 
+static const char *
+nature_of(const char *mechanism)
+{
+	return sasl_tells_password(mechanism) ? "plaintext" : strcmp(mechanism, "CRAM-MD5") == 0 ? "dictionary\tactive" : "mutual-auth";
+}
+
 static int
 greet(struct dovecot *d)
 {
@@ -39,7 +45,8 @@ greet(struct dovecot *d)
 
 		for (char *p = name; *p; p++)
 			*p = ascii_upper(*p);
-		conn_print(d->conn, &why, "MECH\t%s\tplaintext\n", name);
+		if (!span_ends(span_of(name), "-PLUS") && strcmp(name, "EXTERNAL") != 0) /* there is no TLS to look at */
+			conn_print(d->conn, &why, "MECH\t%s\t%s\n", name, nature_of(name));
 	}
 	conn_print(d->conn, &why, "SPID\t%ld\nCUID\t%lu\nCOOKIE\t%016llx%016llx\nDONE\n", (long)getpid(),
 	           __atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED), (unsigned long long)clock_wall(),

@@ -15,9 +15,9 @@
 
 struct try {
 	struct sasl_try  *sasl;
-	struct try_client client;
 	char              user[SASL_USER_MAX + 1], service[32];
 	char              peer[64];
+	struct text       certificate;  /* who the client is by it; "" */
 	bool              found;        /* what is stored of the user, for a proof */
 	uint64_t          what;         /* tells one user and password from another (authd_penalty.h) */
 };
@@ -84,9 +84,9 @@ user_name_plausible(const char *user)
 	       !is_dots(span_from(span_of(user), at ? (size_t)(at - user) + 1 : 0)) && strlen(user) <= SASL_USER_MAX;
 }
 
-/* The user's name made uniform; false: it is nobody's. */
+/* False: it is nobody's. */
 static bool
-take_name(struct try *t, const char *user)
+make_uniform(const char *user, char out[SASL_USER_MAX + 1])
 {
 	autofree char       *with_realm = NULL;
 	autotext struct text name = {0};
@@ -94,8 +94,14 @@ take_name(struct try *t, const char *user)
 	if (!strchr(user, '@') && *auth_config.default_realm)
 		user = with_realm = mem_format("%s@%s", user, auth_config.default_realm);
 	expand_variables(auth_config.username_format, user, "", &name);
-	snprintf(t->user, sizeof t->user, "%s", text_string(&name));
-	return user_name_plausible(t->user);
+	snprintf(out, SASL_USER_MAX + 1, "%s", text_string(&name));
+	return user_name_plausible(out);
+}
+
+static bool
+take_name(struct try *t, const char *user)
+{
+	return make_uniform(t->certificate.len ? text_string(&t->certificate) : user, t->user);
 }
 
 static int
@@ -123,6 +129,32 @@ secret(void *argument, const char *user, struct text *stored)
 	return t->found;
 }
 
+/* The certificate's name it is; who wants to be another is refused. */
+static int
+external(void *argument, const char *authzid)
+{
+	struct try *t = argument;
+	char        wanted[SASL_USER_MAX + 1];
+
+	t->what = penalty_what(authzid, text_string(&t->certificate));
+	if (!t->certificate.len || !take_name(t, ""))
+		return 0;
+	if (*authzid && (!make_uniform(authzid, wanted) || strcmp(wanted, t->user) != 0)) {
+		log_info("auth: external(%s,%s): the certificate is somebody else's", t->user, t->peer);
+		return 0;
+	}
+	return users_vouched(t->user, span_of(t->peer));
+}
+
+static void
+bind_try(struct try *t, const struct try_client *c, const char *name)
+{
+	autofree char *bound = mem_span(c->bound), *plus = mem_format("%s-PLUS", name);
+
+	if (*bound)
+		sasl_try_bind(t->sasl, bound, c->binding, mechanism_offered(plus));
+}
+
 struct try *
 try_start(const struct try_client *c, struct span mechanism, struct fault *why)
 {
@@ -139,8 +171,14 @@ try_start(const struct try_client *c, struct span mechanism, struct fault *why)
 		fault_set(why, FAULT_DENIED, "Plaintext authentication disallowed on non-secure (SSL/TLS) connections.");
 		return NULL;
 	}
+	if (auth_config.require_certificate && !c->certificate) {
+		log_info("auth: %s(,%.*s): client didn't present valid SSL certificate", name, SPAN_ARGS(c->peer));
+		fault_set(why, FAULT_PEER, "client didn't present valid SSL certificate");
+		return NULL;
+	}
 	t = mem_alloc(sizeof *t);
-	t->client = *c;
+	if (auth_config.name_from_certificate && c->certificate)
+		text_set(&t->certificate, c->name);
 	snprintf(t->service, sizeof t->service, "%s", c->service);
 	snprintf(t->peer, sizeof t->peer, "%.*s", SPAN_ARGS(span_first(c->peer, sizeof t->peer - 1)));
 	if (sasl_try_start(auth_sasl, name, check, t, &t->sasl, why) < 0) {
@@ -148,6 +186,8 @@ try_start(const struct try_client *c, struct span mechanism, struct fault *why)
 		return NULL;
 	}
 	sasl_try_secret(t->sasl, secret);
+	sasl_try_external(t->sasl, external);
+	bind_try(t, c, name);
 	return t;
 }
 
@@ -184,5 +224,6 @@ try_free(struct try *t)
 	if (!t)
 		return;
 	sasl_try_free(t->sasl);
+	text_free(&t->certificate);
 	free(t);
 }

@@ -13,7 +13,7 @@ struct auth_config {
 	struct list mechanisms, passdb, userdb;
 	const char *mail_location, *username_format, *default_realm, *pam_service;
 	int64_t     failure_delay;
-	bool        disable_plaintext, penalty;
+	bool        disable_plaintext, penalty, require_certificate, name_from_certificate;
 	int         first_valid_uid, last_valid_uid, first_valid_gid;
 };
 extern struct auth_config auth_config;
@@ -23,10 +23,12 @@ struct try;
 struct try_client {
 	const char *service;
 	struct span peer;
-	bool        secured;
+	bool        secured, certificate;         /* a client certificate that verified */
+	struct span name;                         /* what it says */
+	struct span bound, binding;               /* the TLS session; bound is empty without */
 };
 
-/* NULL and why (in words for the client). */
+/* NULL and why (in words for the client): FAULT_INPUT no such mechanism, FAULT_DENIED not without TLS, FAULT_PEER no certificate. */
 struct try *try_start(const struct try_client *, struct span mechanism, struct fault *);
 WAITS enum sasl_state try_step(struct try *, struct span input, struct text *output);
 /* How many ms the answer to that step shall be late (authd_penalty.h); once a step. */

@@ -370,15 +370,15 @@ users_check(const char *user, const char *password, struct span peer, const char
 	return trouble ? -1 : 0;
 }
 
-/* 1 may log in, and *e is the entry; 0 denied. */
+/* 1 may log in, and *e is the entry; 0 denied. `proves`: a password, so there must be one. */
 static int
-may_log_in(const struct database *d, const struct question *q, struct passwd_entry *e)
+may_log_in(const struct database *d, const struct question *q, bool proves, struct passwd_entry *e)
 {
 	if (!find_entry(d->source, q->user, q->arena, e))
 		return denied(q, "passwd-file", "unknown user");
 	if (e->allow_nets.len && !from_allowed_net(e->allow_nets, q->peer))
 		return denied(q, "passwd-file", "allow_nets check failed: IP not in allowed networks");
-	if (e->nologin || e->unknown.len || e->nopassword)
+	if (e->nologin || e->unknown.len || (proves && e->nopassword))
 		return denied(q, "passwd-file", "login is disabled");
 	return 1;
 }
@@ -395,9 +395,27 @@ users_secret(const char *user, struct span peer, struct text *stored)
 
 		if (d->driver == DRIVER_STATIC && d->password)
 			text_add_format(stored, "%s%s", d->password[0] == '{' ? "" : "{PLAIN}", d->password);
-		else if (d->driver == DRIVER_FILE && may_log_in(d, &q, &e) == 1)
+		else if (d->driver == DRIVER_FILE && may_log_in(d, &q, true, &e) == 1)
 			text_add(stored, with_scheme(a, d->scheme, e.password));
 		if (stored->len)
+			return 1;
+	}
+	return 0;
+}
+
+int
+users_vouched(const char *user, struct span peer)
+{
+	autoarena struct arena *a = arena_new();
+	struct question         q = {user, "", "", peer, a};
+
+	for (size_t i = 0; i < users.n_passdb; i++) {
+		const struct database *d = &users.passdb[i];
+		struct passwd_entry    e;
+
+		if (d->driver == DRIVER_STATIC)
+			return 1;
+		if (d->driver == DRIVER_FILE && may_log_in(d, &q, false, &e) == 1)
 			return 1;
 	}
 	return 0;

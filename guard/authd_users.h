@@ -41,6 +41,8 @@ int users_prepare(const struct users_settings *, struct fault *);     /* opens, 
 WAITS int users_check(const char *user, const char *password, struct span peer, const char *service);
 /* What is stored of the password, with its scheme, for mechanisms that prove it; as users_check otherwise. */
 WAITS int users_secret(const char *user, struct span peer, struct text *stored);
+/* May he log in who has proved who he is by other means (a certificate)? Asks no password; as users_check otherwise. */
+WAITS int users_vouched(const char *user, struct span peer);
 WAITS int users_find(const char *user, struct user_facts *, struct fault *);   /* 0; 1 none; -1 */
 
 #endif

@@ -45,6 +45,17 @@ finish(struct dialogue *d, const char *words)
 	say(d, "%.*s %s", SPAN_ARGS(d->c.tag), words);
 }
 
+static bool
+has_word(struct span rest, const char *word)
+{
+	struct span one;
+
+	while (span_next(&rest, " ", &one))
+		if (span_is(one, word))
+			return true;
+	return false;
+}
+
 static void
 capabilities(struct dialogue *d, struct text *out)
 {
@@ -55,7 +66,7 @@ capabilities(struct dialogue *d, struct text *out)
 	if (login_config.tls && !conn_is_tls(d->l->conn))
 		text_add_string(out, " STARTTLS");
 	login_mechanisms(d->l, &names);
-	if (!login_may_use_plaintext(d->l) || !span_has(text_span(&names), 'P'))
+	if (!login_may_use_plaintext(d->l) || !has_word(text_span(&names), "PLAIN"))
 		text_add_string(out, " LOGINDISABLED");
 	for (rest = text_span(&names); span_next(&rest, " ", &name);)
 		text_add_format(out, " AUTH=%.*s", SPAN_ARGS(name));

@@ -25,7 +25,7 @@ static const struct {
 	{"PLAIN", PLAINTEXT | ACTIVE | DICTIONARY}, {"LOGIN", PLAINTEXT | ACTIVE | DICTIONARY},
 	{"CRAM-MD5", ACTIVE | DICTIONARY}, {"DIGEST-MD5", ACTIVE | DICTIONARY | MUTUAL}, {"NTLM", ACTIVE | DICTIONARY},
 	{"ANONYMOUS", ANONYMOUS}, {"SCRAM-SHA-1", MUTUAL}, {"SCRAM-SHA-256", MUTUAL}, {"SCRAM-SHA-1-PLUS", MUTUAL},
-	{"SCRAM-SHA-256-PLUS", MUTUAL}, {"GSSAPI", MUTUAL}, {"XOAUTH2", ACTIVE}, {"OAUTHBEARER", ACTIVE},
+	{"SCRAM-SHA-256-PLUS", MUTUAL}, {"EXTERNAL", 0}, {"GSSAPI", MUTUAL}, {"XOAUTH2", ACTIVE}, {"OAUTHBEARER", ACTIVE},
 };
 
 static unsigned
@@ -35,6 +35,23 @@ nature_of(struct span name)
 		if (span_is_nocase(name, mechanisms[i].name))
 			return mechanisms[i].is;
 	return 0;
+}
+
+/* An outside server cannot be told what a TLS session is tied to, nor a certificate's name. */
+static bool
+has_binding(const struct session *s)
+{
+	struct tls_binding binding;
+
+	return !prepared.sasl_external && tls_binding(s->conn, &binding);
+}
+
+static bool
+has_name(const struct session *s)
+{
+	autotext struct text name = {0};
+
+	return !prepared.sasl_external && tls_certificate_name(s->conn, settings.certificate_field, &name) == TLS_NAMED;
 }
 
 /* smtpd_sasl_mechanism_filter and smtpd_sasl_security_options */
@@ -53,6 +70,10 @@ may_offer(const struct session *s, struct span name)
 	unsigned           is = nature_of(name);
 	struct fault       why = {0};
 
+	if (span_ends_nocase(name, "-PLUS") && !has_binding(s))
+		return false;
+	if (span_is_nocase(name, "EXTERNAL") && !has_name(s))
+		return false;
 	for (size_t i = 0; i < COUNT(wishes); i++)
 		if (list_has(options, wishes[i].option) && !!(is & wishes[i].bit) != wishes[i].wanted)
 			return false;
@@ -134,8 +155,15 @@ sasl_start(struct session *s, struct span mechanism, const struct span *initial,
 		.service = settings.sasl_service, .peer = span_of(s->client.address), .local = span_of(s->client.server_address),
 		.tls = s->is_tls, .secured = s->is_tls || s->client.own,
 	};
-	autotext struct text unused = {0};
+	autotext struct text unused = {0}, name = {0}, offered = {0};
+	struct tls_binding   binding;
 	int                  outcome;
+
+	if (sasl_mechanisms(s, &offered, why) == 0 && span_find_text(text_span(&offered), SPAN("-PLUS")) >= 0 &&
+	    tls_binding(s->conn, &binding))
+		client.binding = &binding;
+	client.certificate = tls_certificate_name(s->conn, settings.certificate_field, &name) != TLS_NO_CERTIFICATE;
+	client.name = text_span(&name);
 
 	/* smtpd_tls_auth_only has had its say: where it lets clear text pass, so does authd */
 	client.secured |= !settings.tls_auth_only;

@@ -140,6 +140,7 @@ const struct param smtpd_params[] = {
 	STRING("auth_passdb", &S.auth_passdb, "", "where authd looks for passwords; empty: authd does not serve smtpd_sasl_path"),
 	LIST("smtpd_sasl_security_options", &S.sasl_options, "noanonymous", "mechanisms to leave out: noplaintext noanonymous"),
 	LIST("smtpd_sasl_tls_security_options", &S.sasl_tls_options, "$smtpd_sasl_security_options", "the same inside TLS"),
+	STRING("ssl_cert_username_field", &S.certificate_field, "commonName", "which field of a client certificate's subject is the user of EXTERNAL"),
 	LIST("smtpd_sasl_mechanism_filter", &S.sasl_filter, "!external, static:rest", "mechanisms that are offered"),
 	STRING("cyrus_sasl_config_path", NULL, "", "not needed: there is no Cyrus SASL library here"),
 	STRING("smtpd_sasl_application_name", NULL, "", "not needed: the older name of smtpd_sasl_path for Cyrus SASL"),
@@ -370,6 +371,8 @@ make_sasl(struct faults *faults)
 
 	if (!settings.sasl_enable)
 		return;
+	if (!tls_certificate_field_known(settings.certificate_field))
+		faults_add(faults, "ssl_cert_username_field: unknown field %s", settings.certificate_field);
 	if (!dovecot && strcmp(settings.sasl_type, "cyrus") != 0)
 		faults_add(faults, "smtpd_sasl_type: \"%s\" is none of: dovecot cyrus", settings.sasl_type);
 	if (!dovecot && settings.auth_passdb[0] == '\0')

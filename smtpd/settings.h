@@ -61,7 +61,7 @@ struct settings {
 	struct list tls_sni, sasl_filter;
 	/* SASL */
 	bool        sasl_enable, sasl_header, broken_sasl;
-	const char *sasl_type, *sasl_path, *sasl_service, *sasl_local_domain, *auth_passdb;
+	const char *certificate_field, *sasl_type, *sasl_path, *sasl_service, *sasl_local_domain, *auth_passdb;
 	struct list sasl_options, sasl_tls_options, sasl_exceptions;
 	int64_t     sasl_response_limit;
 	/* restrictions */

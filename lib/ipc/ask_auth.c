@@ -119,6 +119,13 @@ ask_auth_start(const struct auth_client *c, struct span mechanism, const struct 
 	frame_put(&f, "session", c->session);
 	frame_put_flag(&f, "tls", c->tls);
 	frame_put_flag(&f, "secured", c->secured);
+	if (c->binding) {
+		frame_put_string(&f, "bound", c->binding->type);
+		frame_put(&f, "binding", span_at(c->binding->bytes, c->binding->len));
+	}
+	frame_put_flag(&f, "certificate", c->certificate);
+	if (c->name.len)
+		frame_put(&f, "name", c->name);
 	if (initial)
 		frame_put(&f, "data", *initial);
 	if (ask(t, &f, answer, why) < 0) {

@@ -4,6 +4,7 @@
  * asks: smtpd, the login programs, imapd, pop3d.  answers: authd.
  *
  *   start   service=smtp|imap|pop3 mechanism=PLAIN peer=.. local=.. tls=yes session=.. [data=..]
+ *           [bound=tls-exporter binding=..] [certificate=yes [name=..]]
  *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
  *                                     yes and no come with wait=<ms>: so late shall the client hear of it; this end waits
  *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. token=.. key=..   (imapd, pop3d; once)
@@ -11,6 +12,8 @@
  *   lookup  user=..                   | user ... | no                                   (userdb alone)
  *   mechanisms                        | mechanisms names="PLAIN LOGIN"
  *
+ * bound and binding tie the try to the TLS session (net/tls.h); who sends them offers the mechanisms that end in -PLUS, where
+ * they are configured. certificate: the client has shown one that verified, and its name.
  * Data is raw, not base64. One talk is one try (SECURITY.md 2, 9). A ticket is
  * 128 random bits, good once and for 60 s.
  */
@@ -20,11 +23,15 @@
 #include <sys/types.h>
 
 #include "ipc/frame.h"
+#include "net/tls.h"
 
 struct auth_client {
 	const char *service;
 	struct span peer, local, session;     /* addresses as text */
 	bool        tls, secured;             /* secured: TLS or loopback, plain text is allowed */
+	const struct tls_binding *binding;    /* NULL: none, or -PLUS is not offered */
+	bool        certificate;              /* the client's has verified */
+	struct span name;                     /* and says this; empty: nothing */
 };
 
 enum auth_state { AUTH_MORE, AUTH_YES, AUTH_NO, AUTH_TROUBLE };

@@ -7,7 +7,7 @@ lib_net_libnet_a_SOURCES = \
 	lib/net/send_file.h \
 	lib/net/wire.c lib/net/wire.h \
 	lib/net/tls.c lib/net/tls_global.c lib/net/tls_global.h lib/net/tls_names.c lib/net/tls.h lib/net/tls_internal.h \
-	lib/net/tls_cache.c lib/net/tls_facts.c lib/net/tls_keys.c lib/net/tls_wish.c lib/net/tls_words.c
+	lib/net/tls_binding.c lib/net/tls_cache.c lib/net/tls_facts.c lib/net/tls_keys.c lib/net/tls_wish.c lib/net/tls_words.c
 if LINUX
 lib_net_libnet_a_SOURCES += lib/net/send_file_linux.c
 else

@@ -83,6 +83,23 @@ void tls_facts(const struct conn *, struct tls_facts *);
 /* "TLSv1.3 with cipher X (256/256 bits) key-exchange ..." */
 void tls_facts_line(const struct tls_facts *, struct text *);
 
+/*
+ * What ties an exchange (SCRAM-..-PLUS) to this TLS session, so that nobody in the middle can pass it on: with TLS 1.3
+ * tls-exporter (RFC 9266); before it tls-unique (RFC 5929, 3), and only with an extended master secret (RFC 7627): without,
+ * two sessions can be made to have the same. False: there is nothing.
+ */
+struct tls_binding {
+	const char   *type;          /* as in SCRAM's "p=tls-exporter" */
+	unsigned char bytes[64];
+	size_t        len;
+};
+bool tls_binding(const struct conn *, struct tls_binding *);
+
+/* Who a client is by its certificate: the subject's `field` ("commonName"), of a chain that verified. A name with a NUL in it is none. */
+enum tls_certificate { TLS_NO_CERTIFICATE, TLS_NAMELESS, TLS_NAMED };
+enum tls_certificate tls_certificate_name(const struct conn *, const char *field, struct text *);
+bool tls_certificate_field_known(const char *field);
+
 /* True when OpenSSL can use the record; others count as not there. Pure. */
 bool tls_tlsa_usable(const struct tls_tlsa *);
 

@@ -6,6 +6,8 @@
  * an authorization identity other than the user's own is refused.  SCRAM (RFC 5802, RFC 7677) and
  * CRAM-MD5 (RFC 2195) prove it: what is stored is the caller's `secret`.  For a name that
  * does not exist SCRAM goes on with a salt made of the name, so that names cannot be tried out.
+ * SCRAM-..-PLUS is tied to the TLS session (RFC 5929, RFC 9266); the first bytes of the client, which
+ * say how far it wants that, are looked at here, whatever the library makes of them.
  */
 #include "sasl/server.h"
 
@@ -29,9 +31,14 @@ struct sasl_try {
 	void          *argument;
 	bool           trouble;
 	bool           login;          /* LOGIN, and nothing was said yet */
+	bool           external_only;  /* EXTERNAL */
 	bool           proves;         /* the client proves the password */
 	bool           proved;         /* and did; its last word is awaited */
+	bool           first;          /* nothing has come yet */
 	sasl_secret   *secret;
+	sasl_external *external;
+	char           binding[32];    /* "tls-exporter", or "" */
+	bool           plus_offered;
 	struct text    stored;
 	bool           looked;
 	char           mechanism[32];
@@ -83,11 +90,18 @@ plain_secret(const struct sasl_try *t)
 	return SPAN_NONE;
 }
 
+static bool
+is_plus(const struct sasl_try *t)
+{
+	return span_ends(span_of(t->mechanism), "-PLUS");
+}
+
 /* The n-th of "4096,salt,StoredKey,ServerKey" when that is what is stored for this mechanism. */
 static bool
 scram_part(const struct sasl_try *t, int n, struct text *out)
 {
-	autofree char *prefix = mem_format("{%s}", t->mechanism);
+	struct span    name = span_of(t->mechanism);
+	autofree char *prefix = mem_format("{%.*s}", SPAN_ARGS(is_plus(t) ? span_first(name, name.len - 5) : name));
 	struct span    rest = text_span(&t->stored), part;
 
 	if (!span_starts_nocase(rest, prefix))
@@ -150,9 +164,25 @@ prove(Gsasl_session *session, Gsasl_property property)
 }
 
 static int
+vouch(struct sasl_try *t)
+{
+	const char *authzid = gsasl_property_fast(t->session, GSASL_AUTHZID);
+	int         verdict;
+
+	if (!t->external || (authzid && strlen(authzid) > SASL_USER_MAX))
+		return GSASL_AUTHENTICATION_ERROR;
+	snprintf(t->user, sizeof t->user, "%s", authzid ? authzid : "");
+	verdict = t->external(t->argument, t->user);
+	t->trouble = verdict < 0;
+	return verdict == 1 ? GSASL_OK : GSASL_AUTHENTICATION_ERROR;
+}
+
+static int
 answer(Gsasl *context, Gsasl_session *session, Gsasl_property property)
 {
 	(void)context;
+	if (property == GSASL_VALIDATE_EXTERNAL)
+		return vouch(gsasl_session_hook_get(session));
 	if (property != GSASL_VALIDATE_SIMPLE)
 		return prove(session, property);
 	return validate(gsasl_session_hook_get(session));
@@ -187,7 +217,8 @@ sasl_tells_password(const char *mechanism)
 bool
 sasl_mechanism_known(struct sasl_library *l, const char *mechanism)
 {
-	static const char *const known[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "CRAM-MD5"};
+	static const char *const known[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS",
+	                                    "SCRAM-SHA-256-PLUS", "CRAM-MD5", "EXTERNAL"};
 
 	for (size_t i = 0; i < COUNT(known); i++)
 		if (strcmp(mechanism, known[i]) == 0)
@@ -199,6 +230,26 @@ void
 sasl_try_secret(struct sasl_try *t, sasl_secret *secret)
 {
 	t->secret = secret;
+}
+
+void
+sasl_try_external(struct sasl_try *t, sasl_external *external)
+{
+	t->external = external;
+}
+
+void
+sasl_try_bind(struct sasl_try *t, const char *type, struct span bytes, bool plus_offered)
+{
+	autotext struct text coded = {0};
+
+	snprintf(t->binding, sizeof t->binding, "%s", type);
+	t->plus_offered = plus_offered;
+	if (!is_plus(t))
+		return;
+	base64_encode(bytes, &coded);
+	gsasl_property_set(t->session, strcmp(type, "tls-exporter") == 0 ? GSASL_CB_TLS_EXPORTER : GSASL_CB_TLS_UNIQUE,
+	                   text_string(&coded));
 }
 
 int
@@ -219,7 +270,9 @@ sasl_try_start(struct sasl_library *l, const char *mechanism, sasl_check *check,
 		return fault_set(why, FAULT_SYSTEM, "GNU SASL: %s", gsasl_strerror(error));
 	}
 	t->login = strcmp(mechanism, "LOGIN") == 0;
-	t->proves = !sasl_tells_password(mechanism);
+	t->external_only = strcmp(mechanism, "EXTERNAL") == 0;
+	t->proves = !sasl_tells_password(mechanism) && !t->external_only;
+	t->first = true;
 	snprintf(t->mechanism, sizeof t->mechanism, "%s", mechanism);
 	gsasl_session_hook_set(t->session, t);
 	*out = t;
@@ -234,6 +287,38 @@ for_himself(const struct sasl_try *t)
 	return t->stored.len && user && (!authzid || !*authzid || strcmp(authzid, user) == 0);
 }
 
+/* "p=tls-exporter,..", "y,.." or "n,.." (RFC 5802, 7: gs2-cbind-flag). */
+static bool
+binding_fits(const struct sasl_try *t, struct span first)
+{
+	struct span flag = first;
+
+	if (!span_starts(span_of(t->mechanism), "SCRAM-"))
+		return true;
+	span_split(&first, ',', &flag);
+	if (is_plus(t))
+		return t->binding[0] && span_starts(flag, "p=") && span_is(span_from(flag, 2), t->binding);
+	return span_is(flag, "n") || (span_is(flag, "y") && !t->plus_offered);
+}
+
+/* The library takes base64 whose last bits are not zero: two messages would be one proof. */
+static bool
+is_strict(const struct sasl_try *t, struct span message)
+{
+	struct span part;
+
+	if (!span_starts(span_of(t->mechanism), "SCRAM-") || t->first)
+		return true;
+	while (message.len) {
+		autotext struct text raw = {0};
+
+		span_split(&message, ',', &part);
+		if ((span_starts(part, "c=") || span_starts(part, "p=")) && base64_decode(span_from(part, 2), &raw, NULL) < 0)
+			return false;
+	}
+	return true;
+}
+
 enum sasl_state
 sasl_try_step(struct sasl_try *t, struct span input, struct text *output)
 {
@@ -243,6 +328,16 @@ sasl_try_step(struct sasl_try *t, struct span input, struct text *output)
 
 	if (input.len > SASL_INPUT_MAX)
 		return SASL_NO;
+	if (t->external_only && t->first && !input.at) { /* the empty challenge */
+		t->first = false;
+		text_clear(output);
+		return SASL_MORE;
+	}
+	if (!input.at)
+		input = SPAN_NONE;
+	if ((t->first && input.len && !binding_fits(t, input)) || !is_strict(t, input))
+		return SASL_NO;
+	t->first = t->first && !input.len;
 	/* An initial response to LOGIN is the name; GNU SASL would drop it, and take the password for one. */
 	if (t->login && input.len && gsasl_step(t->session, "", 0, &out, &len) == GSASL_NEEDS_MORE)
 		gsasl_free(take(out));

@@ -29,13 +29,17 @@ login_prepare(const char *name, struct fault *why)
 	struct tls_settings s = {
 		.chain_files = login_config.tls_chain_files, .cert_file = login_config.tls_cert_file,
 		.key_file = *login_config.tls_key_file ? login_config.tls_key_file : login_config.tls_cert_file,
-		.ca_file = "", .ca_path = "", .protocols = login_config.tls_protocols, .ciphers = "medium",
+		.ca_file = login_config.tls_ca_file, .ca_path = "", .ask_client_certificate = login_config.tls_ask_certificate, .protocols = login_config.tls_protocols, .ciphers = "medium",
 		.exclude_ciphers = "", .alpn = name,
 	};
 	bool has_certificate = *login_config.tls_cert_file || *login_config.tls_chain_files;
 
 	login_config.service = name;
 	log_rename("dovecot"); /* the tag that log readers know */
+	if (login_config.tls_ask_certificate && !*login_config.tls_ca_file)
+		return fault_set(why, FAULT_INPUT, "%s_tls_ask_ccert requires %s_tls_CAfile", name, name);
+	if (!tls_certificate_field_known(login_config.certificate_field))
+		return fault_set(why, FAULT_INPUT, "ssl_cert_username_field: unknown field %s", login_config.certificate_field);
 	if (!has_certificate && login_config.tls_wrappermode)
 		return fault_set(why, FAULT_INPUT, "%s_tls_wrappermode requires %s_tls_cert_file", name, name);
 	if (!has_certificate)
@@ -147,6 +151,19 @@ login_may_use_plaintext(const struct login *l)
 	return l->secured || conn_is_tls(l->conn) || !login_config.disable_plaintext;
 }
 
+static bool
+may_offer(struct login *l, struct span name)
+{
+	struct tls_binding   binding;
+	autotext struct text user = {0};
+
+	if (span_is(name, "PLAIN") || span_is(name, "LOGIN"))
+		return login_may_use_plaintext(l);
+	if (span_ends(name, "-PLUS"))
+		return tls_binding(l->conn, &binding);
+	return !span_is(name, "EXTERNAL") || tls_certificate_name(l->conn, login_config.certificate_field, &user) == TLS_NAMED;
+}
+
 void
 login_mechanisms(struct login *l, struct text *names)
 {
@@ -158,7 +175,7 @@ login_mechanisms(struct login *l, struct text *names)
 	if (ask_auth_mechanisms(&all, &why) < 0)
 		log_warning("%s-login: %s", login_config.service, fault_text(&why));
 	for (rest = text_span(&all); span_next(&rest, " ", &name);)
-		if (login_may_use_plaintext(l) || !(span_is(name, "PLAIN") || span_is(name, "LOGIN")))
+		if (may_offer(l, name))
 			text_add_format(names, "%s%.*s", names->len ? " " : "", SPAN_ARGS(name));
 }
 
@@ -209,7 +226,8 @@ converse(struct login *l, struct auth_talk *t, struct auth_answer *a, login_exch
 static const char *
 method_name(struct span mechanism)
 {
-	static const char *const known[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "CRAM-MD5"};
+	static const char *const known[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS",
+	                                    "SCRAM-SHA-256-PLUS", "CRAM-MD5", "EXTERNAL"};
 
 	for (size_t i = 0; i < COUNT(known); i++)
 		if (span_is_nocase(mechanism, known[i]))
@@ -224,11 +242,16 @@ login_sasl(struct login *l, struct span mechanism, const struct span *initial, l
 		.service = login_config.service, .peer = span_of(l->peer), .local = span_of(l->local),
 		.session = span_of(l->session), .tls = conn_is_tls(l->conn), .secured = login_may_use_plaintext(l),
 	};
-	struct auth_answer answer = {0};
-	struct auth_talk  *talk = NULL;
-	struct fault       why = {0};
-	enum login_verdict verdict = LOGIN_TROUBLE;
+	struct auth_answer   answer = {0};
+	struct auth_talk    *talk = NULL;
+	struct tls_binding   binding;
+	autotext struct text name = {0};
+	struct fault         why = {0};
+	enum login_verdict   verdict = LOGIN_TROUBLE;
 
+	c.binding = tls_binding(l->conn, &binding) ? &binding : NULL;
+	c.certificate = tls_certificate_name(l->conn, login_config.certificate_field, &name) != TLS_NO_CERTIFICATE;
+	c.name = text_span(&name);
 	l->method = method_name(mechanism);
 	if (ask_auth_start(&c, mechanism, initial, &talk, &answer, &why) < 0)
 		log_error("%s-login: %s", login_config.service, fault_text(&why));

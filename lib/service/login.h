@@ -28,8 +28,8 @@ enum { LOGIN_LINE_MAX = 8192, LOGIN_INPUT_MAX = 65536, LOGIN_BAD_MAX = 3 };
 
 struct login_config {
 	const char *service;              /* "imap", "pop3": the user processes, and the TLS name */
-	const char *tls_cert_file, *tls_key_file, *tls_chain_files, *tls_protocols;
-	bool        tls_wrappermode, disable_plaintext;
+	const char *tls_cert_file, *tls_key_file, *tls_chain_files, *tls_protocols, *tls_ca_file, *certificate_field;
+	bool        tls_wrappermode, tls_ask_certificate, disable_plaintext;
 	int64_t     timeout;              /* from connect to login */
 	int         userip_connections, address_connections;   /* 0: as many as they like */
 	struct tls_context *tls;          /* NULL: none is configured */
@@ -42,6 +42,9 @@ extern struct login_config login_config;
 	STRING(p "tls_key_file", &login_config.tls_key_file, "$smtpd_tls_key_file", "its key"),                      \
 	STRING(p "tls_chain_files", &login_config.tls_chain_files, "", "key and chain in one, instead"),             \
 	STRING(p "tls_protocols", &login_config.tls_protocols, ">=TLSv1.2", "TLS versions"),                         \
+	STRING(p "tls_CAfile", &login_config.tls_ca_file, "", "authorities for certificates of clients, PEM"),        \
+	BOOLEAN(p "tls_ask_ccert", &login_config.tls_ask_certificate, "no", "ask clients for a certificate (auth_ssl_username_from_cert)"), \
+	STRING("ssl_cert_username_field", &login_config.certificate_field, "commonName", "which field of a client certificate's subject is the user"), \
 	BOOLEAN(p "tls_wrappermode", &login_config.tls_wrappermode, "no", "TLS from the first byte"),                \
 	BOOLEAN("disable_plaintext_auth", &login_config.disable_plaintext, "yes", "passwords in clear only over TLS or on this machine"), \
 	DURATION("login_timeout", &login_config.timeout, "180s", "1s", "1h", "how long a client may stay without logging in"), \

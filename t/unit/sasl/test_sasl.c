@@ -4,6 +4,7 @@
  */
 #include "../unit.h"
 #include <gsasl.h>
+#include "base/base64.h"
 #include "base/text.h"
 #include "sasl/password.h"
 #include "sasl/server.h"
@@ -197,4 +198,192 @@ UNIT_TEST(passwords_that_are_proved)
 }
 END_TEST
 
-UNIT_MAIN("sasl", stored_passwords, plain_of_rfc4616, login_asks_twice, passwords_that_are_proved)
+/* ------------------------------------------------------------ tied to a TLS session */
+
+struct bound {
+	const char *mechanism, *type;     /* the server's session; NULL: none */
+	const char *bytes, *client_bytes; /* what each end sees of it; client NULL: the client has none, and says "n" */
+	bool        plus_offered;
+	int         message, at;          /* this byte of this message of the client's is changed; -1: none */
+};
+
+static enum sasl_state
+prove_bound(const struct bound *b, size_t length[2])
+{
+	struct sasl_library *l;
+	struct sasl_try     *t;
+	struct text          challenge = {0}, coded = {0};
+	enum sasl_state      state = SASL_MORE;
+	Gsasl               *context;
+	Gsasl_session       *client;
+	char                *out = NULL;
+	size_t               len = 0;
+
+	ck_assert_int_eq(sasl_library_open(&l, NULL), 0);
+	ck_assert_int_eq(sasl_try_start(l, b->mechanism, check, (void *)(uintptr_t)"{PLAIN}pencil", &t, NULL), 0);
+	sasl_try_secret(t, stored_of);
+	if (b->type)
+		sasl_try_bind(t, b->type, span_of(b->bytes), b->plus_offered);
+	ck_assert_int_eq(gsasl_init(&context), GSASL_OK);
+	ck_assert_int_eq(gsasl_client_start(context, b->mechanism, &client), GSASL_OK);
+	gsasl_property_set(client, GSASL_AUTHID, "user");
+	gsasl_property_set(client, GSASL_PASSWORD, "pencil");
+	base64_encode(span_of(b->client_bytes ? b->client_bytes : ""), &coded);
+	if (b->client_bytes)
+		gsasl_property_set(client, b->type && strcmp(b->type, "tls-unique") == 0 ? GSASL_CB_TLS_UNIQUE : GSASL_CB_TLS_EXPORTER, text_string(&coded));
+	for (int i = 0; state == SASL_MORE && i < 5; i++) {
+		int got = gsasl_step(client, challenge.at, challenge.len, &out, &len);
+
+		if (got != GSASL_OK && got != GSASL_NEEDS_MORE)
+			break;
+		if (i < 2 && length)
+			length[i] = len;
+		if (i == b->message && (size_t)b->at < len)
+			out[b->at] ^= 1;
+		state = sasl_try_step(t, span_at(out, len), &challenge);
+		gsasl_free(out);
+	}
+	gsasl_finish(client);
+	gsasl_done(context);
+	sasl_try_free(t);
+	text_free(&challenge);
+	text_free(&coded);
+	return state;
+}
+
+UNIT_TEST(bound_to_the_session)
+{
+	static const struct { struct bound b; bool good; } tries[] = {
+		{{"SCRAM-SHA-256-PLUS", "tls-exporter", "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef", true, -1, 0}, true},
+		{{"SCRAM-SHA-1-PLUS", "tls-exporter", "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef", true, -1, 0}, true},
+		{{"SCRAM-SHA-256-PLUS", "tls-unique", "0123456789ab", "0123456789ab", true, -1, 0}, true},
+		{{"SCRAM-SHA-1-PLUS", "tls-unique", "0123456789ab", "0123456789ab", true, -1, 0}, true},
+		{{"SCRAM-SHA-256-PLUS", "tls-exporter", "0123456789abcdef", "0123456789abcdeg", true, -1, 0}, false},   /* somebody in between */
+		{{"SCRAM-SHA-1-PLUS", "tls-unique", "0123456789ab", "0123456789a", true, -1, 0}, false},
+		{{"SCRAM-SHA-256-PLUS", NULL, "", "0123456789abcdef", true, -1, 0}, false},                             /* we have no TLS */
+		{{"SCRAM-SHA-256", "tls-exporter", "0123456789abcdef", NULL, true, -1, 0}, true},                       /* it cannot */
+	};
+
+	for (size_t i = 0; i < COUNT(tries); i++) {
+		enum sasl_state got = prove_bound(&tries[i].b, NULL);
+
+		ck_assert_msg((got == SASL_YES) == tries[i].good, "row %zu: %d", i, got);
+	}
+}
+END_TEST
+
+static enum sasl_state
+first_message(const char *mechanism, const char *type, bool offered, const char *message)
+{
+	struct sasl_library *l;
+	struct sasl_try     *t;
+	struct text          out = {0};
+	enum sasl_state      state;
+
+	ck_assert_int_eq(sasl_library_open(&l, NULL), 0);
+	ck_assert_int_eq(sasl_try_start(l, mechanism, check, (void *)(uintptr_t)"{PLAIN}pencil", &t, NULL), 0);
+	sasl_try_secret(t, stored_of);
+	if (type)
+		sasl_try_bind(t, type, SPAN("0123456789abcdef"), offered);
+	state = sasl_try_step(t, span_of(message), &out);
+	text_free(&out);
+	sasl_try_free(t);
+	return state;
+}
+
+/* RFC 5802, 5.1 and 6; CVE-2026-33603 is a server that took one for the other */
+UNIT_TEST(flags_of_channel_binding)
+{
+	static const struct { const char *mechanism, *type; bool offered; const char *message; enum sasl_state state; } flags[] = {
+		{"SCRAM-SHA-256", NULL, false, "n,,n=user,r=abcdef", SASL_MORE},
+		{"SCRAM-SHA-256", NULL, false, "y,,n=user,r=abcdef", SASL_MORE},
+		{"SCRAM-SHA-256", "tls-exporter", true, "n,,n=user,r=abcdef", SASL_MORE},
+		{"SCRAM-SHA-256", "tls-exporter", true, "y,,n=user,r=abcdef", SASL_NO},
+		{"SCRAM-SHA-256", "tls-exporter", true, "p=tls-exporter,,n=user,r=abcdef", SASL_NO},
+		{"SCRAM-SHA-256", NULL, false, "p=tls-exporter,,n=user,r=abcdef", SASL_NO},
+		{"SCRAM-SHA-256-PLUS", "tls-exporter", true, "p=tls-exporter,,n=user,r=abcdef", SASL_MORE},
+		{"SCRAM-SHA-256-PLUS", "tls-exporter", true, "p=tls-unique,,n=user,r=abcdef", SASL_NO},
+		{"SCRAM-SHA-256-PLUS", "tls-exporter", true, "p=tls-server-end-point,,n=user,r=abcdef", SASL_NO},
+		{"SCRAM-SHA-256-PLUS", "tls-exporter", true, "p=tls-exporte,,n=user,r=abcdef", SASL_NO},
+		{"SCRAM-SHA-256-PLUS", "tls-exporter", true, "p=,,n=user,r=abcdef", SASL_NO},
+		{"SCRAM-SHA-256-PLUS", "tls-exporter", true, "n,,n=user,r=abcdef", SASL_NO},
+		{"SCRAM-SHA-256-PLUS", "tls-exporter", true, "y,,n=user,r=abcdef", SASL_NO},
+		{"SCRAM-SHA-256-PLUS", NULL, true, "p=tls-exporter,,n=user,r=abcdef", SASL_NO},
+		{"SCRAM-SHA-1-PLUS", "tls-unique", true, "p=tls-unique,,n=user,r=abcdef", SASL_MORE},
+		{"SCRAM-SHA-1-PLUS", "tls-unique", true, "p=tls-exporter,,n=user,r=abcdef", SASL_NO},
+	};
+
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		enum sasl_state got = first_message(flags[i].mechanism, flags[i].type, flags[i].offered, flags[i].message);
+
+		ck_assert_msg(got == flags[i].state, "row %zu: %s gave %d", i, flags[i].message, got);
+	}
+}
+END_TEST
+
+/* SECURITY.md 2, row 26: no byte of what the client says may be another */
+UNIT_TEST(each_byte_counts)
+{
+	static const char *const mechanisms[] = {"SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"};
+
+	for (size_t m = 0; m < COUNT(mechanisms); m++) {
+		bool         plus = span_ends(span_of(mechanisms[m]), "-PLUS");
+		struct bound b = {mechanisms[m], plus ? "tls-exporter" : NULL, "0123456789abcdef", plus ? "0123456789abcdef" : NULL, plus, -1, 0};
+		size_t       length[2] = {0, 0};
+
+		ck_assert_int_eq(prove_bound(&b, length), SASL_YES);
+		ck_assert(length[0] > 10 && length[1] > 10);
+		for (b.message = 0; b.message < 2; b.message++)
+			for (b.at = 0; (size_t)b.at < length[b.message]; b.at++)
+				ck_assert_msg(prove_bound(&b, NULL) != SASL_YES, "%s: byte %d of message %d", mechanisms[m], b.at, b.message);
+	}
+}
+END_TEST
+
+/* ------------------------------------------------------------ EXTERNAL */
+
+static int
+vouch(void *argument, const char *authzid)
+{
+	return *authzid == '\0' || strcmp(authzid, argument) == 0;
+}
+
+static enum sasl_state
+external(sasl_external *by, struct span first, struct span second)
+{
+	struct sasl_library *l;
+	struct sasl_try     *t;
+	struct text          out = {0};
+	enum sasl_state      state;
+
+	ck_assert_int_eq(sasl_library_open(&l, NULL), 0);
+	ck_assert_int_eq(sasl_try_start(l, "EXTERNAL", check, (void *)(uintptr_t)"tim", &t, NULL), 0);
+	sasl_try_external(t, by);
+	state = sasl_try_step(t, first, &out);
+	if (state == SASL_MORE) {
+		ck_assert_uint_eq(out.len, 0);
+		state = sasl_try_step(t, second, &out);
+	}
+	text_free(&out);
+	sasl_try_free(t);
+	return state;
+}
+
+/* RFC 4422, appendix A */
+UNIT_TEST(external_of_rfc4422)
+{
+	struct span none = {NULL, 0};
+
+	ck_assert_int_eq(external(vouch, SPAN(""), SPAN_NONE), SASL_YES);
+	ck_assert_int_eq(external(vouch, SPAN("tim"), SPAN_NONE), SASL_YES);
+	ck_assert_int_eq(external(vouch, SPAN("tom"), SPAN_NONE), SASL_NO);
+	ck_assert_int_eq(external(vouch, SPAN("tim\0tom"), SPAN_NONE), SASL_NO);
+	ck_assert_int_eq(external(vouch, none, SPAN("")), SASL_YES);
+	ck_assert_int_eq(external(vouch, none, SPAN("tim")), SASL_YES);
+	ck_assert_int_eq(external(vouch, none, SPAN("tom")), SASL_NO);
+	ck_assert_int_eq(external(NULL, SPAN(""), SPAN_NONE), SASL_NO);
+}
+END_TEST
+
+UNIT_MAIN("sasl", stored_passwords, plain_of_rfc4616, login_asks_twice, passwords_that_are_proved, bound_to_the_session,
+          flags_of_channel_binding, each_byte_counts, external_of_rfc4422)
