@@ -30,7 +30,7 @@ rights_in(struct imap_session *s, const char *folder)
 
 	if (acl_read(s->maildir, folder, &a, &why) < 0)
 		return why.error == ENOENT ? ACL_ALL : ACL_LOOKUP | ACL_ADMIN;
-	rights = acl_rights(&a, s->user->name, true);
+	rights = acl_rights(&a, &(struct acl_who){s->user->name, NULL, true});
 	acl_free(&a);
 	return rights;
 }

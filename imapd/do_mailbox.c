@@ -129,7 +129,7 @@ rename_inbox(struct imap_session *s, const char *to)
 
 	for (size_t i = 0; i < inbox->count; i++)
 		uids[i] = inbox->messages[i].uid;
-	result = folder_copy(inbox, uids, inbox->count, to, true, &copied, &s->why);
+	result = folder_copy(inbox, uids, inbox->count, &(struct copy_target){s->maildir, to, ~0u, true}, true, &copied, &s->why);
 	copied_free(&copied);
 	folder_close(inbox);
 	return result;

@@ -271,7 +271,7 @@ copy(struct imap_session *s, bool move)
 		imap_finish_synced(s, "NO [EXPUNGEISSUED] Some of the messages no longer exist.");
 		return;
 	}
-	if (folder_copy(s->folder, uids, count, target, move, &copied, &s->why) < 0)
+	if (folder_copy(s->folder, uids, count, &(struct copy_target){s->maildir, target, ~0u, true}, move, &copied, &s->why) < 0)
 		imap_finish_fault(s, move ? "Move failed" : "Copy failed");
 	else
 		finish_copy(s, &copied, move);

@@ -53,6 +53,28 @@ add_entry(struct acl *a, struct span id, bool negative)
 	return &a->at[a->count++];
 }
 
+/* Rights by their full names; one that is not known is kept. */
+static void
+take_words(struct acl_entry *e, struct span words)
+{
+	static const char *const names[] = {"lookup", "read", "write", "write-seen", "write-deleted", "insert", "post",
+		"expunge", "create", "delete", "admin"};
+	autotext struct text kept = {0};
+	struct span          word;
+
+	while (span_next(&words, " \t", &word)) {
+		size_t i = 0;
+
+		while (i < COUNT(names) && !span_is(word, names[i]))
+			i++;
+		if (i < COUNT(names))
+			e->rights |= 1u << i;
+		else
+			text_add_format(&kept, "%s%.*s", kept.len ? " " : "", SPAN_ARGS(word));
+	}
+	e->words = kept.len ? take(kept.at) : NULL;
+}
+
 static void
 take_line(struct acl *a, struct span line)
 {
@@ -80,7 +102,7 @@ take_line(struct acl *a, struct span line)
 		return;
 	e = add_entry(a, id, negative);
 	e->rights = rights;
-	e->words = words.len ? mem_span(words) : NULL;
+	take_words(e, words);
 }
 
 void
@@ -128,25 +150,136 @@ acl_find(const struct acl *a, struct span id, bool negative)
 	return NULL;
 }
 
-unsigned
-acl_rights(const struct acl *a, const char *user, bool owner)
+/* ------------------------------------------------------------ what it gives */
+
+static bool
+is_member(const char *groups, const char *group)
 {
-	autofree char    *own = mem_format("user=%s", user);
-	const char *const ids[] = {"anyone", "authenticated", owner ? "owner" : NULL, own};
-	unsigned          rights = owner ? ACL_ALL : 0, less = 0;
+	struct span rest = span_of(groups ? groups : ""), one;
 
-	for (size_t i = 0; i < COUNT(ids); i++) {
-		const struct acl_entry *more = ids[i] ? acl_find(a, span_of(ids[i]), false) : NULL;
-		const struct acl_entry *minus = ids[i] ? acl_find(a, span_of(ids[i]), true) : NULL;
-
-		if (more && !(owner && i < 2)) /* what anyone may does not bind the owner */
-			rights = more->rights;
-		if (minus && !(owner && i < 2))
-			less |= minus->rights;
-	}
-	rights &= ~less;
-	return owner ? rights | ACL_LOOKUP | ACL_ADMIN : rights;
+	while (span_next(&rest, ", ", &one))
+		if (span_is(one, group))
+			return true;
+	return false;
 }
+
+enum kind { ANYONE, AUTHENTICATED, GROUP, OWNER, USER, GROUP_OVERRIDE, KINDS };
+
+/* KINDS: it names somebody else. */
+static enum kind
+kind_for(const char *id, const struct acl_who *who)
+{
+	if (strcmp(id, "anyone") == 0 || strcmp(id, "anonymous") == 0)
+		return ANYONE;
+	if (strcmp(id, "authenticated") == 0)
+		return AUTHENTICATED;
+	if (strcmp(id, "owner") == 0)
+		return who->owner ? OWNER : KINDS;
+	if (strncmp(id, "user=", 5) == 0)
+		return strcmp(id + 5, who->user) == 0 ? USER : KINDS;
+	if (strncmp(id, "group=", 6) == 0)
+		return is_member(who->groups, id + 6) ? GROUP : KINDS;
+	if (strncmp(id, "group-override=", 15) == 0)
+		return is_member(who->groups, id + 15) ? GROUP_OVERRIDE : KINDS;
+	return KINDS;
+}
+
+struct given { bool named; unsigned rights, less; };
+
+/* From kind `least` on. */
+static struct given
+look_up(const struct acl *a, const struct acl_who *who, enum kind least)
+{
+	unsigned     more[KINDS] = {0};
+	bool         named[KINDS] = {false};
+	struct given g = {0};
+
+	for (size_t i = 0; i < a->count; i++) {
+		enum kind k = kind_for(a->at[i].id, who);
+
+		if (k == KINDS || k < least)
+			continue;
+		if (a->at[i].negative) {
+			g.less |= a->at[i].rights;
+		} else {
+			named[k] = true;
+			more[k] |= a->at[i].rights;
+		}
+	}
+	for (enum kind k = least; k < KINDS; k++)
+		if (named[k]) {
+			g.named = true;
+			g.rights = more[k];
+		}
+	return g;
+}
+
+unsigned
+acl_rights_under(const struct acl *global, const struct acl *own, const struct acl_who *who)
+{
+	struct given above = look_up(global, who, ANYONE), here = look_up(own, who, who->owner ? OWNER : ANYONE);
+	unsigned     rights = above.named ? above.rights : here.named ? here.rights : who->owner ? ACL_ALL : 0;
+
+	rights &= ~(above.less | here.less);
+	return who->owner ? rights | ACL_LOOKUP | ACL_ADMIN : rights;
+}
+
+unsigned
+acl_rights(const struct acl *a, const struct acl_who *who)
+{
+	const struct acl none = {0};
+
+	return acl_rights_under(&none, a, who);
+}
+
+/* One row of "the pattern so far matches that much of the name": no pattern is exponential. */
+bool
+acl_pattern_matches(struct span pattern, struct span name)
+{
+	autofree bool *now = mem_array(name.len + 1, sizeof *now);
+
+	now[0] = true;
+	for (size_t p = 0; p < pattern.len; p++) {
+		bool before = now[0];
+
+		now[0] = before && pattern.at[p] == '*';
+		for (size_t i = 1; i <= name.len; i++) {
+			bool here = now[i];
+
+			now[i] = pattern.at[p] == '*' ? here || now[i - 1]
+				: before && (pattern.at[p] == '?' || pattern.at[p] == name.at[i - 1]);
+			before = here;
+		}
+	}
+	return now[name.len];
+}
+
+/* "PATTERN ID RIGHTS"; a pattern with blanks is quoted. */
+void
+acl_global_select(struct span file, struct span mailbox, struct acl *out)
+{
+	struct span line, pattern;
+
+	*out = (struct acl){0};
+	while (span_next(&file, "\r\n", &line)) {
+		line = span_trim(line);
+		if (!line.len || line.at[0] == '#')
+			continue;
+		if (line.at[0] == '"') {
+			line = span_from(line, 1);
+			span_split(&line, '"', &pattern);
+		} else {
+			ptrdiff_t blank = span_find_any(line, " \t");
+
+			pattern = span_first(line, blank < 0 ? line.len : (size_t)blank);
+			line = span_from(line, pattern.len);
+		}
+		if (acl_pattern_matches(pattern, mailbox))
+			take_line(out, span_trim(line));
+	}
+}
+
+/* ------------------------------------------------------------ the file of a mailbox */
 
 static int
 read_in(int dir, struct acl *out, struct fault *why)
@@ -233,4 +366,10 @@ acl_inherit(struct maildir *m, const char *folder, struct fault *why)
 	}
 	acl_free(&a);
 	return result;
+}
+
+void
+acl_forget_list(struct maildir *m)
+{
+	unlinkat(maildir_root(m), "dovecot-acl-list", 0);
 }

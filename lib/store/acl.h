@@ -7,9 +7,14 @@
  *   -user=carol w            takes away           "user=a b" lr   with blanks
  *   user=dave lr :word ...   rights without a letter are kept as they are
  *
- * What one may: of anyone, authenticated, group, owner, user, group-override the last that is named
- * counts, without what the negative entries of any of them take.  The owner has everything unless he
- * is named, and lookup and administration always.
+ * What one may: of anyone, authenticated, group, owner, user, group-override the last kind that names him
+ * counts (of several groups all), without what the negative entries of any of them take.  The owner has
+ * everything unless he is named (what anyone or a group may does not bind him), and lookup and
+ * administration always.  A mailbox without a file gives others nothing.
+ *
+ * An administrator's list for all mailboxes (acl = vfile:PATH) has lines "PATTERN ID RIGHTS", the name as
+ * clients of the user say it, '*' and '?' in it.  Where it names somebody, owner or not, only it counts for him.
+ * All as measured of Dovecot 2.3.19.
  */
 #ifndef STORE_ACL_H
 #define STORE_ACL_H
@@ -45,8 +50,18 @@ void acl_format(const struct acl *, struct text *out);
 void acl_free(struct acl *);
 struct acl_entry *acl_find(const struct acl *, struct span id, bool negative);     /* NULL: none */
 
-/* Of the owner, or of another user (groups are not known here). */
-unsigned acl_rights(const struct acl *, const char *user, bool owner);
+struct acl_who {
+	const char *user;
+	const char *groups;       /* "staff,sales"; NULL: none */
+	bool        owner;
+};
+unsigned acl_rights(const struct acl *, const struct acl_who *);
+
+/* The lines of the administrator's list that name a mailbox, as a list (owned). */
+void acl_global_select(struct span file, struct span mailbox, struct acl *);
+bool acl_pattern_matches(struct span pattern, struct span name);
+/* Both together. */
+unsigned acl_rights_under(const struct acl *global, const struct acl *, const struct acl_who *);
 
 /* No file is an empty list. */
 WAITS int acl_read(struct maildir *, const char *folder, struct acl *, struct fault *);
@@ -55,6 +70,9 @@ WAITS int acl_change(struct maildir *, const char *folder, struct span id, bool 
 	unsigned rights, struct fault *);
 /* A new mailbox has its parent's list. */
 WAITS int acl_inherit(struct maildir *, const char *folder, struct fault *);
+
+/* A list that was cached by Dovecot of all mailboxes with such files: it makes it anew. */
+void acl_forget_list(struct maildir *);
 
 /* "lrs", and RFC 2086's c (k, x) and d (e, t); false: another letter. */
 bool acl_letters_parse(struct span, unsigned *rights);

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "store/maildir_private.h"
 #include "store/publish.h"
+#include "store/shared_mode.h"
 
 enum { DELIVERY_BUFFER = 65536, TMP_HOURS = 36 };
 
@@ -98,6 +99,7 @@ maildir_delivery_start(struct maildir *m, const char *folder, struct maildir_del
 		maildir_delivery_abort(d);
 		return -1;
 	}
+	shared_mode_follow(d->tmp, d->file);
 	d->name = name.at;
 	*out = d;
 	return 0;

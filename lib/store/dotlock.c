@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "store/shared_mode.h"
 
 enum { TOUCH_MS = 10000, FIRST_WAIT_MS = 2, LONGEST_WAIT_MS = 100, RELEASE_TRIES = 3,
 	EMPTY_SECONDS = 5 };
@@ -103,6 +104,7 @@ make_lock(int dir, const char *lock, struct fault *why)
 		unlinkat(dir, lock, 0);
 		return -1;
 	}
+	shared_mode_follow(dir, fd);
 	close(fd);
 	return 0;
 }

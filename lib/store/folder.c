@@ -101,6 +101,9 @@ folder_close(struct folder *f)
 	free(f->messages);
 	uidlist_free(&f->list);
 	keywords_free(&f->keywords);
+	if (f->seen)
+		seen_free(f->seen);
+	free(f->seen);
 	free(f->name);
 	free(f);
 }
@@ -164,7 +167,7 @@ folder_unchanged(const struct folder *f)
 		|| !same_time(now.changed_cur, f->stamp.changed_cur))
 		return false;
 	if (!is_settled(f->stamp.changed_new, f->stamp.looked)
-		|| !is_settled(f->stamp.changed_cur, f->stamp.looked))
+		|| !is_settled(f->stamp.changed_cur, f->stamp.looked) || (f->seen && !seen_is_current(f->seen)))
 		return false;
 	return fstatat(f->dir, UIDLIST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0
 		&& st.st_ino == f->list.seen.st_ino && st.st_size == f->list.seen.st_size;
@@ -375,6 +378,34 @@ fill_message(struct message *m, uint32_t uid, struct scan_entry *e)
 	m->name = take(e->name);
 }
 
+/* The file that is read goes with the GUID, which a mailbox may get only now. */
+static int
+refresh_seen(struct folder *f, struct fault *why)
+{
+	struct seen now;
+
+	if (maildir_private(f->maildir) < 0)
+		return 0;
+	seen_start(&now, maildir_private(f->maildir), f->list.guid, f->name);
+	if (!f->seen) {
+		f->seen = mem_alloc(sizeof *f->seen);
+		*f->seen = now;
+	} else if (strcmp(f->seen->name, now.name) != 0) {
+		seen_free(f->seen);
+		*f->seen = now;
+	}
+	return seen_refresh(f->seen, f->list.validity, why);
+}
+
+/* To this user's eyes. */
+static void
+see(const struct folder *f, struct message *m, bool known, bool was_recent)
+{
+	if (f->seen)
+		m->flags = (uint8_t)((m->flags & ~MESSAGE_SEEN) | (seen_has(f->seen, m->uid) ? MESSAGE_SEEN : 0));
+	m->recent = known ? was_recent : f->seen ? m->uid > f->seen->told : m->in_new;
+}
+
 /* Makes the snapshot out of list and scan; what this session knew of a message stays. */
 static void
 adopt(struct folder *f, struct scan *s)
@@ -398,7 +429,7 @@ adopt(struct folder *f, struct scan *s)
 		if (!known && r->uid <= f->highest)
 			continue; /* it could get no new UID now: a later sync will */
 		fill_message(&new[count], r->uid, e);
-		new[count].recent = known ? old[at].recent : new[count].in_new;
+		see(f, &new[count], known, known && old[at].recent);
 		new[count].modseq = known ? old[at].modseq : 0;
 		if (!known || new[count].flags != old[at].flags
 			|| new[count].keywords != old[at].keywords)
@@ -443,6 +474,20 @@ move_new(struct folder *f)
 	}
 }
 
+/* No other session of this user is told that they are \Recent. */
+static void
+tell_recent(struct folder *f)
+{
+	uint32_t     last = f->count ? f->messages[f->count - 1].uid : 0;
+	uint64_t     reads = f->seen->reads;
+	struct fault why = {0};
+
+	if (last > f->seen->told && seen_tell(f->seen, last, &why) < 0)
+		log_warning("mailbox %s: %s", f->name, fault_text(&why));
+	if (f->seen->reads != reads)
+		f->scanned = false;
+}
+
 static int
 bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 {
@@ -476,11 +521,15 @@ bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 	if (f->validity && f->list.validity != f->validity)
 		return deleted(why); /* the UIDs that the client knows are void */
 	f->validity = f->list.validity;
+	if (refresh_seen(f, why) < 0)
+		return -1;
 	adopt(f, s);
 	f->looked_to = f->list.next - 1;
 	f->stamp = stamp;
 	f->scanned = true;
-	if (!f->read_only)
+	if (!f->read_only && f->seen)
+		tell_recent(f);
+	else if (!f->read_only)
 		move_new(f);
 	if (f->record)
 		f->record(f);

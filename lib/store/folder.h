@@ -25,6 +25,7 @@
 #include "store/filename.h"
 #include "store/keywords.h"
 #include "store/maildir.h"
+#include "store/seen.h"
 #include "store/uidlist.h"
 
 struct message {
@@ -57,6 +58,7 @@ struct folder {
 	uint32_t        looked_to;  /* every record up to this UID was looked for in the directories */
 	uint64_t        modseq;     /* HIGHESTMODSEQ of this snapshot; 0: none (history.h) */
 	struct index   *index;      /* borrowed; NULL: no history */
+	struct seen    *seen;       /* \Seen and \Recent are this user's own (seen.h); NULL: as the files say; owned */
 	/* Set by history_open: called when the snapshot may differ from what is recorded. */
 	void          (*record)(struct folder *);
 };

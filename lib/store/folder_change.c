@@ -72,11 +72,19 @@ rename_flags(struct folder *f, struct message *m, unsigned flags, uint64_t keywo
 {
 	autotext struct text name = {0};
 	struct file_name     parsed;
+	unsigned             on_file = flags;
 
 	if (flags == m->flags && keywords == m->keywords)
 		return 0;
 	file_name_parse(span_of(m->name), &parsed);
-	file_name_format(&parsed, flags, keywords, &name);
+	if (f->seen) /* the name's \Seen is the owner's */
+		on_file = (flags & ~(unsigned)MESSAGE_SEEN) | (parsed.flags & MESSAGE_SEEN);
+	if (on_file == parsed.flags && keywords == m->keywords) {
+		m->flags = (uint8_t)flags;
+		f->generation++;
+		return 0;
+	}
+	file_name_format(&parsed, on_file, keywords, &name);
 	if (renameat(m->in_new ? f->new_dir : f->cur_dir, m->name, f->cur_dir, text_string(&name)) < 0)
 		return errno == ENOENT ? 1 : fault_errno(why, "rename %s", m->name);
 	free(m->name);
@@ -88,12 +96,43 @@ rename_flags(struct folder *f, struct message *m, unsigned flags, uint64_t keywo
 	return 0;
 }
 
+/* Messages whose \Seen is this user's own and changes. */
+struct own_seen { uint32_t *more, *less; size_t more_count, less_count; };
+
+static void
+note_seen(const struct folder *f, const struct message *m, unsigned flags, struct own_seen *own)
+{
+	if (!f->seen || !((m->flags ^ flags) & MESSAGE_SEEN))
+		return;
+	if (flags & MESSAGE_SEEN)
+		own->more[own->more_count++] = m->uid;
+	else
+		own->less[own->less_count++] = m->uid;
+}
+
+static int
+keep_seen(struct folder *f, const struct own_seen *own, bool durable, struct fault *why)
+{
+	uint64_t reads = f->seen ? f->seen->reads : 0;
+	int      result;
+
+	if (!f->seen)
+		return 0;
+	result = seen_change(f->seen, own->more, own->more_count, true, durable, why);
+	if (result == 0)
+		result = seen_change(f->seen, own->less, own->less_count, false, durable, why);
+	if (result < 0 || f->seen->reads != reads)
+		f->scanned = false; /* another session has changed it, too: look again */
+	return result;
+}
+
 static int
 store_pass(struct folder *f, const uint32_t *uids, size_t count, struct flag_change *c,
-	struct dotlock *lock, bool second, bool *again, struct fault *why)
+	struct dotlock *lock, bool second, bool *again, struct own_seen *own, struct fault *why)
 {
 	*again = false;
 	c->modified_count = 0;
+	own->more_count = own->less_count = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct message *m = folder_find(f, uids[i]);
 		unsigned        flags;
@@ -108,6 +147,7 @@ store_pass(struct folder *f, const uint32_t *uids, size_t count, struct flag_cha
 			c->modified[c->modified_count++] = uids[i]; /* not by the pass before */
 			continue;
 		}
+		note_seen(f, m, flags, own);
 		result = rename_flags(f, m, flags, keywords, why);
 		if (result < 0)
 			return -1;
@@ -117,22 +157,33 @@ store_pass(struct folder *f, const uint32_t *uids, size_t count, struct flag_cha
 	return 0;
 }
 
+/* The mailbox itself stays as it is, and may be one that this user cannot even lock. */
+static bool
+is_own_alone(const struct folder *f, const struct flag_change *c)
+{
+	return f->seen && c->kind != FLAGS_SET && !c->keywords && !(c->flags & ~(unsigned)MESSAGE_SEEN);
+}
+
 int
 folder_store(struct folder *f, const uint32_t *uids, size_t count, struct flag_change *c,
 	bool durable, struct fault *why)
 {
-	struct dotlock lock = {0};
-	bool           again = true;
-	uint64_t       before = f->generation;
-	int            result = 0;
+	struct dotlock  lock = {0};
+	bool            again = true, own_alone = is_own_alone(f, c);
+	uint64_t        before = f->generation;
+	autofree uint32_t *more = mem_array(count + 1, sizeof *more), *less = mem_array(count + 1, sizeof *less);
+	struct own_seen own = {more, less, 0, 0};
+	int             result = 0;
 
-	if (folder_lock(f, &lock, why) < 0)
+	if (!own_alone && folder_lock(f, &lock, why) < 0)
 		return -1;
 	for (int i = 0; result == 0 && again && i < TRIES; i++) {
 		if (c->conditional || i > 0)
-			result = folder_sync_held(f, why);
+			result = own_alone ? folder_sync(f, why) : folder_sync_held(f, why);
 		if (result == 0)
-			result = store_pass(f, uids, count, c, &lock, i > 0, &again, why);
+			result = store_pass(f, uids, count, c, &lock, i > 0, &again, &own, why);
+		if (result == 0)
+			result = keep_seen(f, &own, durable, why);
 	}
 	if (f->record && f->generation != before)
 		f->record(f);

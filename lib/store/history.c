@@ -325,7 +325,7 @@ note_message(struct recording *r, struct message *m, const struct history_entry 
 		m->modseq = e->modseq;
 		return true;
 	}
-	if (!is_current(r, m, &changed)) {
+	if ((r->folder->seen && !seen_is_current(r->folder->seen)) || !is_current(r, m, &changed)) {
 		r->stale = true;
 		if (e)
 			*out = *e;

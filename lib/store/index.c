@@ -124,7 +124,10 @@ index_transaction(struct index *x, unsigned flags, MDB_txn **txn)
 void
 index_prefix(const struct folder *f, char out[INDEX_PREFIX])
 {
-	snprintf(out, INDEX_PREFIX, "%s/%u", f->list.guid[0] ? f->list.guid : f->name, f->list.validity);
+	const char *origin = maildir_origin(f->maildir); /* its owner could give it the GUID of one of ours */
+
+	snprintf(out, INDEX_PREFIX, "%s%s%s/%u", origin, *origin ? "-" : "", f->list.guid[0] ? f->list.guid : f->name,
+		f->list.validity);
 }
 
 struct index_batch *

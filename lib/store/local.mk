@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/store/libstore.a
 lib_store_libstore_a_SOURCES = \
-	lib/store/acl.c lib/store/acl.h \
+	lib/store/acl.c lib/store/acl.h lib/store/acl_shared.c lib/store/acl_shared.h \
 	lib/store/attributes.c lib/store/attributes.h \
 	lib/store/courier.c lib/store/courier.h \
 	lib/store/delivery.c lib/store/maildir_private.h \
@@ -19,6 +19,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/publish.h \
 	lib/store/quota.c lib/store/quota.h lib/store/quota_file.c lib/store/quota_private.h \
 	lib/store/scan.c lib/store/scan.h \
+	lib/store/seen.c lib/store/seen.h \
+	lib/store/shared_mode.c lib/store/shared_mode.h \
 	lib/store/small_file.c lib/store/small_file.h \
 	lib/store/subscriptions.c lib/store/subscriptions.h \
 	lib/store/tree.c lib/store/tree.h \
@@ -73,6 +75,16 @@ UNIT_TESTS += t/unit/store/test_acl
 t_unit_store_test_acl_SOURCES = t/unit/store/test_acl.c t/unit/unit.h
 t_unit_store_test_acl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_store_test_acl_LDADD = $(STORE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += t/unit/store/test_seen
+t_unit_store_test_seen_SOURCES = t/unit/store/test_seen.c t/unit/unit.h
+t_unit_store_test_seen_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_store_test_seen_LDADD = $(STORE_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_seen
+t_fuzz_fuzz_seen_SOURCES = t/fuzz/fuzz_seen.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_seen_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_seen_LDADD = $(STORE_LIBS)
 
 FUZZ_TARGETS += t/fuzz/fuzz_acl
 t_fuzz_fuzz_acl_SOURCES = t/fuzz/fuzz_acl.c $(FUZZ_DRIVER)

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "store/maildir_private.h"
 #include "store/quota.h"
+#include "store/shared_mode.h"
 
 static const char *const parts[] = {"cur", "new", "tmp"};
 
@@ -28,10 +29,12 @@ make_parts(int dir, struct fault *why)
 	bool made = false;
 
 	for (size_t i = 0; i < COUNT(parts); i++) {
-		if (mkdirat(dir, parts[i], 0700) == 0)
+		if (mkdirat(dir, parts[i], 0700) == 0) {
+			shared_mode_follow_directory(dir, parts[i]);
 			made = true;
-		else if (errno != EEXIST)
+		} else if (errno != EEXIST) {
 			return fault_errno(why, "make directory %s", parts[i]);
+		}
 	}
 	if (made && fsync(dir) < 0)
 		return fault_errno(why, "fsync of the Maildir");
@@ -53,6 +56,16 @@ static int
 complete(int dir, struct fault *why)
 {
 	return has_parts(dir) ? 0 : make_parts(dir, why);
+}
+
+static uint64_t
+hash_bytes(struct span s)
+{
+	uint64_t h = 14695981039346656037ull; /* FNV-1a: the same on every host and in every year */
+
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ (unsigned char)s.at[i]) * 1099511628211ull;
+	return h;
 }
 
 int
@@ -78,12 +91,38 @@ maildir_open(const char *path, unsigned options, struct maildir **out, struct fa
 		return fault_errno(why, "open %s", path);
 	if (options & MAILDIR_CREATE && complete(fd, why) < 0)
 		return fault_prefix(why, "%s", path);
+	*out = maildir_adopt(take_fd(fd), path);
+	return 0;
+}
+
+struct maildir *
+maildir_adopt(int root, const char *path)
+{
 	struct maildir *m = mem_alloc(sizeof *m);
 
 	m->path = mem_string(path);
-	m->root = take_fd(fd);
-	*out = m;
-	return 0;
+	m->root = root;
+	m->private = -1;
+	return m;
+}
+
+void
+maildir_set_foreign(struct maildir *m, const char *origin, int private)
+{
+	snprintf(m->origin, sizeof m->origin, "%016llx", (unsigned long long)hash_bytes(span_of(origin)));
+	m->private = private;
+}
+
+const char *
+maildir_origin(const struct maildir *m)
+{
+	return m->origin;
+}
+
+int
+maildir_private(const struct maildir *m)
+{
+	return m->private;
 }
 
 void
@@ -92,6 +131,8 @@ maildir_close(struct maildir *m)
 	if (!m)
 		return;
 	close(m->root);
+	if (m->private >= 0)
+		close(m->private);
 	free(m->path);
 	free(m);
 }
@@ -151,6 +192,7 @@ maildir_folder_create(struct maildir *m, const char *folder, struct fault *why)
 		return fault_set(why, FAULT_INPUT, "not a mailbox name");
 	if (mkdirat(m->root, name, 0700) < 0)
 		return fault_errno(why, "make mailbox %s", folder);
+	shared_mode_follow_directory(m->root, name); /* before its parts are made like it */
 	autoclose int fd = file_open_beneath(m->root, name, O_RDONLY | O_DIRECTORY, 0, why);
 
 	if (fd < 0 || make_parts(fd, why) < 0)
@@ -203,16 +245,6 @@ const struct quota *
 maildir_quota(const struct maildir *m)
 {
 	return m->quota;
-}
-
-static uint64_t
-hash_bytes(struct span s)
-{
-	uint64_t h = 14695981039346656037ull; /* FNV-1a: the same on every host and in every year */
-
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.at[i]) * 1099511628211ull;
-	return h;
 }
 
 void

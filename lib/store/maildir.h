@@ -42,6 +42,13 @@ enum maildir_options { MAILDIR_CREATE = 1 };
 
 /* Makes the root (and its parents) with cur, new and tmp when asked to. */
 WAITS int maildir_open(const char *path, unsigned options, struct maildir **out, struct fault *);
+/* One that is open already; the descriptor is given. */
+struct maildir *maildir_adopt(int root, const char *path);
+/* It is another's, or everybody's.  With `private` (a directory, given; -1: none) \Seen and \Recent in it are
+ * this user's own and kept there; files stay in new/, so that they are \Recent to each. */
+void maildir_set_foreign(struct maildir *, const char *origin, int private);
+const char *maildir_origin(const struct maildir *);       /* "": one's own */
+int  maildir_private(const struct maildir *);             /* -1: none */
 void maildir_close(struct maildir *);                     /* NULL is fine */
 int  maildir_root(const struct maildir *);                /* borrowed descriptor */
 const char *maildir_path(const struct maildir *);         /* for messages */

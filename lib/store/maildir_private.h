@@ -12,6 +12,8 @@ struct maildir {
 	char *path;
 	int   root;
 	const struct quota *quota;    /* borrowed; NULL: none */
+	char  origin[17];             /* of another: whose, as the index tells them apart */
+	int   private;                /* directory of this user's own \Seen (seen.h); -1: in the file names */
 };
 
 /* The base name that every try of one message to one recipient makes. */

@@ -18,9 +18,11 @@
 #include "store/publish.h"
 #include "store/quota.h"
 #include "store/scan.h"
+#include "store/seen.h"
+#include "store/shared_mode.h"
 #include "store/uidvalidity.h"
 
-enum { COPY_TRIES = 4 };
+enum { COPY_TRIES = 4, PIECE = 65536 };
 
 struct placed {
 	char *name;               /* owned */
@@ -40,6 +42,8 @@ struct placing {
 	int64_t         bytes;
 	bool            scanned;
 	struct scan     scan;     /* read when a base may be taken */
+	uint32_t       *seen;     /* UIDs that this user has seen, where that is his own (seen.h); owned */
+	size_t          seen_count;
 };
 
 static void
@@ -54,6 +58,7 @@ placing_free(struct placing *p)
 	for (size_t i = 0; i < p->count; i++)
 		free(p->placed[i].name);
 	free(p->placed);
+	free(p->seen);
 	uidlist_free(&p->list);
 	keywords_free(&p->keywords);
 	free(p->folder);
@@ -175,15 +180,93 @@ add_record(struct placing *p, struct span base, struct span guid, uint32_t *uid,
 	return 0;
 }
 
+/* What of the flags goes into the name: where \Seen is each user's own, not that. */
+static unsigned
+flags_on_file(const struct placing *p, unsigned flags)
+{
+	return maildir_private(p->maildir) < 0 ? flags : flags & ~(unsigned)MESSAGE_SEEN;
+}
+
+static void
+note_seen(struct placing *p, unsigned flags, uint32_t uid)
+{
+	if (!(flags & MESSAGE_SEEN) || maildir_private(p->maildir) < 0)
+		return;
+	p->seen = mem_grow(p->seen, p->seen_count + 1, sizeof *p->seen);
+	p->seen[p->seen_count++] = uid;
+}
+
+/* The messages are there and stay: that they were seen may get lost. */
+static void
+keep_seen(struct placing *p)
+{
+	struct seen  s;
+	struct fault why = {0};
+
+	if (!p->seen_count)
+		return;
+	seen_start(&s, maildir_private(p->maildir), p->list.guid, p->folder);
+	if (seen_refresh(&s, p->list.validity, &why) < 0 || seen_change(&s, p->seen, p->seen_count, true, true, &why) < 0)
+		log_warning("mailbox %s: %s", p->folder, fault_text(&why));
+	seen_free(&s);
+}
+
+static int
+copy_bytes(int from, int to, struct placing *p, struct fault *why)
+{
+	autofree char *room = mem_alloc(PIECE);
+	ssize_t        n;
+
+	while ((n = read(from, room, PIECE)) > 0) {
+		if (file_write(to, span_at(room, (size_t)n), why) < 0)
+			return -1;
+		dotlock_touch(&p->lock);
+	}
+	return n < 0 ? fault_errno(why, "read a message") : file_sync(to, why);
+}
+
+/* Into a file of the target's own. */
+static int
+copy_file(struct placing *p, int from_dir, const char *from, int to_dir, const char *to, struct fault *why)
+{
+	autotext struct text name = {0};
+	autoclose int        source = file_open_beneath(from_dir, from, O_RDONLY | O_NONBLOCK, 0, why), target = -1;
+	struct stat          st;
+	int                  result = -1;
+
+	if (source < 0)
+		return -1;
+	if (fstat(source, &st) < 0)
+		return fault_errno(why, "stat %s", from);
+	if (!S_ISREG(st.st_mode))
+		return fault_set(why, FAULT_INPUT, "%s is not a regular file", from);
+	maildir_unique_name(&name);
+	target = openat(p->tmp_dir, text_string(&name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (target < 0)
+		return fault_errno(why, "create tmp/%s", text_string(&name));
+	shared_mode_follow(p->tmp_dir, target);
+	struct timespec times[2] = {st.st_mtim, st.st_mtim}; /* INTERNALDATE */
+
+	if (copy_bytes(source, target, p, why) == 0) {
+		futimens(target, times);
+		result = publish_no_replace(p->tmp_dir, text_string(&name), to_dir, to, why);
+	}
+	if (result < 0)
+		unlinkat(p->tmp_dir, text_string(&name), 0);
+	return result;
+}
+
 /* error ENOENT: the source is not under that name (any more). `like` is its parsed name;
- * keywords are the target's. */
+ * keywords are the target's; `anew`: not as a link. */
 static int
 placing_link(struct placing *p, int from_dir, const char *from, const struct file_name *like,
-	struct span guid, unsigned flags, uint64_t keywords, uint32_t *uid, struct fault *why)
+	struct span guid, unsigned wanted, uint64_t keywords, bool anew, uint32_t *uid, struct fault *why)
 {
 	autotext struct text name = {0}, base = {0};
 	struct file_name     there = *like;
+	unsigned             flags = flags_on_file(p, wanted);
 	bool                 taken, plain = !flags && !keywords && !like->n_other && !like->foreign.len;
+	int                  to_dir;
 
 	if (base_is_taken(p, like->base, &taken, why) < 0)
 		return -1;
@@ -195,17 +278,24 @@ placing_link(struct placing *p, int from_dir, const char *from, const struct fil
 		text_add(&name, there.base);
 	else
 		file_name_format(&there, flags, keywords, &name);
-	if (linkat(from_dir, from, plain ? p->new_dir : p->cur_dir, text_string(&name), 0) < 0)
+	to_dir = plain ? p->new_dir : p->cur_dir;
+	if (anew && copy_file(p, from_dir, from, to_dir, text_string(&name), why) < 0)
+		return -1;
+	if (!anew && linkat(from_dir, from, to_dir, text_string(&name), 0) < 0)
 		return fault_errno(why, "link %s", from);
 	add_placed(p, &name, plain);
 	p->bytes += (int64_t)like->size;
-	return add_record(p, there.base, guid, uid, why);
+	if (add_record(p, there.base, guid, uid, why) < 0)
+		return -1;
+	note_seen(p, wanted, *uid);
+	return 0;
 }
 
 int
 placing_file(struct placing *p, const char *tmp_name, uint64_t size, uint64_t full_size,
-	unsigned flags, uint64_t keywords, uint32_t *uid, struct fault *why)
+	unsigned wanted, uint64_t keywords, uint32_t *uid, struct fault *why)
 {
+	unsigned             flags = flags_on_file(p, wanted);
 	struct file_name     like = {.foreign = SPAN_NONE, .has_size = true, .size = size,
 		.has_full_size = true, .full_size = full_size};
 	autotext struct text base = {0}, name = {0};
@@ -222,7 +312,10 @@ placing_file(struct placing *p, const char *tmp_name, uint64_t size, uint64_t fu
 		return -1;
 	add_placed(p, &name, plain);
 	p->bytes += (int64_t)size;
-	return uidlist_add(&p->list, like.base, uid, why);
+	if (uidlist_add(&p->list, like.base, uid, why) < 0)
+		return -1;
+	note_seen(p, wanted, *uid);
+	return 0;
 }
 
 int
@@ -241,6 +334,7 @@ placing_commit(struct placing *p, uint32_t *validity, struct fault *why)
 		return -1;
 	}
 	*validity = p->list.validity;
+	keep_seen(p);
 	if (p->count)
 		maildir_size_add(p->maildir, p->folder, p->bytes, (int64_t)p->count);
 	placing_free(p);
@@ -288,12 +382,13 @@ message_bytes(struct folder *f, const struct message *m)
 
 /* A move within what is counted takes up nothing. */
 static int
-check_quota(struct folder *f, const uint32_t *uids, size_t count, const char *target, bool move, struct fault *why)
+check_quota(struct folder *f, const uint32_t *uids, size_t count, const struct copy_target *target, bool move,
+	struct fault *why)
 {
-	const struct quota *q = maildir_quota(f->maildir);
+	const struct quota *q = maildir_quota(target->maildir);
 	int64_t             bytes = 0, n = 0, largest = 0;
 
-	if (!q || (move && !quota_ignores(q, f->name)))
+	if (!q || (move && target->maildir == f->maildir && !quota_ignores(q, f->name)))
 		return 0;
 	for (size_t i = 0; i < count; i++) {
 		struct message *m = folder_find(f, uids[i]);
@@ -303,26 +398,28 @@ check_quota(struct folder *f, const uint32_t *uids, size_t count, const char *ta
 		n += m != NULL;
 		largest = size > largest ? size : largest;
 	}
-	return quota_check(q, f->maildir, target, bytes, n, largest, QUOTA_SAVING, why);
+	return quota_check(q, target->maildir, target->folder, bytes, n, largest, QUOTA_SAVING, why);
 }
 
 static int
-copy_pass(struct folder *f, const uint32_t *uids, size_t count, struct placing *p,
+copy_pass(struct folder *f, const uint32_t *uids, size_t count, struct placing *p, const struct copy_target *target,
 	struct copied *out, struct fault *why)
 {
+	bool anew = target->maildir != f->maildir;
+
 	for (size_t i = 0; i < count; i++) {
 		struct message  *m = folder_find(f, uids[i]);
 		struct file_name parsed;
-		uint64_t         keywords;
+		uint64_t         keywords = 0;
 		uint32_t         uid;
 
 		if (!m)
 			continue;
 		file_name_parse(span_of(m->name), &parsed);
 		parsed.size = (uint64_t)message_bytes(f, m);
-		if (translate_keywords(f, p, m->keywords, &keywords, why) < 0
+		if ((target->keywords && translate_keywords(f, p, m->keywords, &keywords, why) < 0)
 			|| placing_link(p, m->in_new ? f->new_dir : f->cur_dir, m->name, &parsed,
-				folder_guid(f, m), m->flags, keywords, &uid, why) < 0)
+				folder_guid(f, m), m->flags & target->flags, keywords, anew, &uid, why) < 0)
 			return -1;
 		out->from[out->count] = uids[i];
 		out->to[out->count++] = uid;
@@ -334,14 +431,17 @@ copy_pass(struct folder *f, const uint32_t *uids, size_t count, struct placing *
 /* Both locks, in the order of the names, so that two sessions that copy to and
  * fro do not wait for each other. */
 static int
-lock_both(struct folder *f, const char *target, struct dotlock *source, struct placing **p,
+lock_both(struct folder *f, const struct copy_target *target, struct dotlock *source, struct placing **p,
 	struct fault *why)
 {
-	int order = strcmp(f->name, target);
+	int order = strcmp(maildir_path(f->maildir), maildir_path(target->maildir));
+
+	if (order == 0)
+		order = strcmp(f->name, target->folder);
 
 	if (order < 0 && folder_lock(f, source, why) < 0)
 		return -1;
-	if (placing_begin(f->maildir, target, p, why) < 0) {
+	if (placing_begin(target->maildir, target->folder, p, why) < 0) {
 		dotlock_release(source);
 		return -1;
 	}
@@ -364,7 +464,7 @@ look_again(struct folder *f, struct placing *p, struct fault *why)
 
 /* 0 all durable; 1 a source is not under its name any more; -1 why. */
 static int
-copy_once(struct folder *f, const uint32_t *uids, size_t count, const char *target, bool again,
+copy_once(struct folder *f, const uint32_t *uids, size_t count, const struct copy_target *target, bool again,
 	struct copied *out, struct fault *why)
 {
 	struct placing *p;
@@ -375,7 +475,7 @@ copy_once(struct folder *f, const uint32_t *uids, size_t count, const char *targ
 	out->count = 0;
 	if (lock_both(f, target, &lock, &p, why) < 0)
 		return -1;
-	if ((again && look_again(f, p, &own) < 0) || copy_pass(f, uids, count, p, out, &own) < 0) {
+	if ((again && look_again(f, p, &own) < 0) || copy_pass(f, uids, count, p, target, out, &own) < 0) {
 		placing_abort(p);
 		result = own.class == FAULT_SYSTEM && own.error == ENOENT ? 1 : -1;
 		if (result < 0 && why)
@@ -388,7 +488,7 @@ copy_once(struct folder *f, const uint32_t *uids, size_t count, const char *targ
 }
 
 int
-folder_copy(struct folder *f, const uint32_t *uids, size_t count, const char *target, bool move,
+folder_copy(struct folder *f, const uint32_t *uids, size_t count, const struct copy_target *target, bool move,
 	struct copied *out, struct fault *why)
 {
 	struct copied got = {.from = mem_array(count + 1, sizeof *got.from),

@@ -27,16 +27,24 @@ WAITS int placing_file(struct placing *, const char *tmp_name, uint64_t size, ui
 WAITS int placing_commit(struct placing *, uint32_t *validity, struct fault *);
 void placing_abort(struct placing *);        /* NULL is fine */
 
-/* Copies messages (uids ascending) of an open mailbox; *copied gets pairs of
+/* Copies messages (uids ascending) of an open mailbox into one of `to`; *copied gets pairs of
  * source and target UIDs (owned).  With `move`, they are removed at the source
- * once the copies are durable.  Messages that are gone are passed over. */
+ * once the copies are durable.  Messages that are gone are passed over.  Where the target is another's, each gets
+ * a file of its own: a link would stay the first owner's.  Flags that may
+ * not be set there stay behind. */
 struct copied {
 	uint32_t *from, *to;
 	size_t    count;
 	uint32_t  validity;
 };
 void copied_free(struct copied *);
-WAITS int folder_copy(struct folder *, const uint32_t *uids, size_t count, const char *target, bool move,
+struct copy_target {
+	struct maildir *maildir;
+	const char     *folder;
+	unsigned        flags;         /* of enum message_flag, that may be set there */
+	bool            keywords;
+};
+WAITS int folder_copy(struct folder *, const uint32_t *uids, size_t count, const struct copy_target *, bool move,
 	struct copied *, struct fault *);
 
 #endif

@@ -16,6 +16,7 @@
 #include "store/filename.h"
 #include "store/quota_private.h"
 #include "store/scan.h"
+#include "store/shared_mode.h"
 #include "store/tree.h"
 
 enum { COUNTING_TRIES = 3 };
@@ -155,6 +156,7 @@ write_file(struct maildir *m, const struct quota_use *u, struct fault *why)
 
 	if (fd < 0)
 		return -1;
+	shared_mode_follow(maildir_root(m), fd);
 	if (file_write(fd, text_span(&body), why) < 0
 		|| renameat(maildir_root(m), text_string(&name), maildir_root(m), "maildirsize") < 0) {
 		if (why && why->class == FAULT_NONE)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "store/shared_mode.h"
 
 int
 small_file_read(int dir, const char *name, size_t limit, struct text *out, struct stat *st,
@@ -49,10 +50,9 @@ small_file_replace(int dir, const char *name, const char *temporary, struct span
 	struct fault *why)
 {
 	struct stat st;
-	mode_t      mode = 0600;
+	bool        there = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	mode_t      mode = there ? st.st_mode & 0666 : 0600;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		mode = st.st_mode & 0666;
 	unlinkat(dir, temporary, 0); /* of a crashed writer: the caller holds the lock */
 	autoclose int fd = openat(dir, temporary,
 		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -63,6 +63,7 @@ small_file_replace(int dir, const char *name, const char *temporary, struct span
 		unlinkat(dir, temporary, 0);
 		return -1;
 	}
+	shared_mode_follow(dir, fd);
 	if (renameat(dir, temporary, dir, name) < 0) {
 		fault_errno(why, "rename %s", temporary);
 		unlinkat(dir, temporary, 0);

@@ -4,7 +4,8 @@
  *
  * Names are single components below `dir`; links and what is not a regular
  * file are refused.  small_file_replace is atomic and durable (temporary file,
- * fsync, rename, fsync of dir) and keeps the mode of the file that was there.
+ * fsync, rename, fsync of dir) and keeps the mode of the file that was there; a new one is its
+ * owner's, and in a shared directory its group's (shared_mode.h).
  */
 #ifndef STORE_SMALL_FILE_H
 #define STORE_SMALL_FILE_H

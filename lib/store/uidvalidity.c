@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/shared_mode.h"
 #include "store/small_file.h"
 
 #define NAME "dovecot-uidvalidity"
@@ -80,6 +81,7 @@ write_counter(int root, uint32_t value, struct fault *why)
 		return -1;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return fault_set(why, FAULT_INPUT, NAME " is not a regular file");
+	shared_mode_follow(root, fd);
 	snprintf(hex, sizeof hex, "%08x", value);
 	if (file_write_at(fd, span_first(span_of(hex), 8), 0, why) < 0 || file_sync(fd, why) < 0)
 		return fault_prefix(why, NAME);

@@ -9,12 +9,15 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct acl           a, again;
+	struct acl           a, again, global;
 	autotext struct text first = {0}, second = {0};
 
 	acl_parse(span_at(data, size), &a);
-	assert((acl_rights(&a, "carol", false) & ~(unsigned)ACL_ALL) == 0);
-	assert(acl_rights(&a, "carol", true) & ACL_ADMIN);
+	assert((acl_rights(&a, &(struct acl_who){"carol", "staff", false}) & ~(unsigned)ACL_ALL) == 0);
+	assert(acl_rights(&a, &(struct acl_who){"carol", "staff", true}) & ACL_ADMIN);
+	acl_global_select(span_at(data, size), SPAN("shared/alice/Work"), &global);
+	assert((acl_rights_under(&global, &a, &(struct acl_who){"carol", "staff", false}) & ~(unsigned)ACL_ALL) == 0);
+	acl_free(&global);
 	acl_format(&a, &first);
 	acl_parse(text_span(&first), &again);
 	acl_format(&again, &second);

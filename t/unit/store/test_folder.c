@@ -321,12 +321,12 @@ UNIT_TEST(copy_move_expunge)
 	put("cur/2.b,S=2:2,T", "b\n");
 	ck_assert_int_eq(maildir_folder_create(m, "T", &why), 0);
 	f = open_folder(m, "");
-	ck_assert_int_eq(folder_copy(f, uids, 2, "T", false, &c, &why), 0);
+	ck_assert_int_eq(folder_copy(f, uids, 2, &(struct copy_target){f->maildir, "T", ~0u, true}, false, &c, &why), 0);
 	ck_assert_uint_eq(c.count, 2);
 	ck_assert_uint_eq(c.to[1], 2);
 	copied_free(&c);
 	ck_file(".T/cur/1.a,S=2:2,S", "a\n"); /* the same base: the same GUID */
-	ck_assert_int_eq(folder_copy(f, uids, 1, "T", true, &c, &why), 0);
+	ck_assert_int_eq(folder_copy(f, uids, 1, &(struct copy_target){f->maildir, "T", ~0u, true}, true, &c, &why), 0);
 	ck_assert_uint_eq(c.to[0], 3);
 	copied_free(&c);
 	ck_assert_uint_eq(f->count, 1);
@@ -336,7 +336,7 @@ UNIT_TEST(copy_move_expunge)
 	ck_assert_int_eq(folder_expunge(g, NULL, 0, false, &why), 0);
 	ck_assert_uint_eq(g->count, 2);
 	folder_close(g);
-	ck_assert_int_eq(folder_copy(f, uids, 2, "none", false, &c, &why), -1);
+	ck_assert_int_eq(folder_copy(f, uids, 2, &(struct copy_target){f->maildir, "none", ~0u, true}, false, &c, &why), -1);
 	ck_assert_int_eq(why.error, ENOENT);
 	folder_close(f);
 	gone(m);
