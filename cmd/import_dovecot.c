@@ -512,26 +512,37 @@ print_listener(const char *protocol, const char *listener, const char *wrapped)
 		address && strcmp(address, "*") != 0 ? ":" : "", port ? port : strcmp(listener, "sieve") == 0 ? "4190" : listener, protocol, wrapped);
 }
 
+/* Listeners of a service that is one program here: "service lmtp/unix_listener /var/spool/postfix/private/dovecot-lmtp". */
 static bool
-print_quota_status(bool print)
+print_service(const char *name, const char *program, bool print)
 {
-	bool found = false;
+	autofree char *block = mem_format("service %s", name);
+	size_t         len = strlen(block);
+	bool           found = false;
+	const char    *last = "";
 
 	for (size_t i = 0; i < count; i++) {
 		struct entry *e = &entries[i];
+		const char   *path = strstr(e->block, "/unix_listener ");
 
-		if (strncmp(e->block, "service quota-status", 20) != 0)
+		if (strncmp(e->block, block, len) != 0 || (e->block[len] && e->block[len] != '/'))
 			continue;
 		e->done = true;
-		if (strcmp(e->key, "port") == 0) {
+		if (path && strcmp(e->block, last) != 0) {
+			const char *base = strrchr(path, '/');
+
+			last = e->block;
+			found = true;
+			base = base == path ? path + 15 : base + 1;
+			if (print)         /* "lmtp" is the client's name in master.cf */
+				printf("%s unix - n n - - %s\n", strcmp(base, "lmtp") == 0 ? "dovecot-lmtp" : base, program);
+		} else if (!path && strcmp(e->key, "port") == 0) {
 			const char *address = get(e->block, "address");
 
 			found = true;
 			if (print)
-				printf("%s:%s inet n n n - - quota-status\n", address ? address : "127.0.0.1", e->value);
+				printf("%s:%s inet n n n - - %s\n", address && strcmp(address, "*") != 0 ? address : "127.0.0.1", e->value, program);
 		}
-		if (strstr(e->block, "/unix_listener") && strcmp(e->key, "mode") == 0 && print)
-			printf("quota-status unix - n n - - quota-status\n");
 	}
 	return found;
 }
@@ -549,7 +560,9 @@ print_master(void)
 	}
 	if (has_protocol("sieve"))
 		print_listener("managesieve", "sieve", "");
-	print_quota_status(true);
+	print_service("quota-status", "quota-status", true);
+	if (has_protocol("lmtp") && !print_service("lmtp", "lmtpd", true))
+		printf("dovecot-lmtp unix - n n - - lmtpd\n");
 }
 
 /* What concerns how Dovecot's own processes are run. */
@@ -561,9 +574,8 @@ pass_over_services(void)
 
 	for (size_t i = 0; i < count; i++) {
 		struct entry *e = &entries[i];
-		bool          lmtp = strncmp(e->block, "service lmtp", 12) == 0;
 
-		if (strncmp(e->block, "service ", 8) != 0 || lmtp || strncmp(e->block, "service managesieve", 19) == 0)
+		if (strncmp(e->block, "service ", 8) != 0 || strncmp(e->block, "service managesieve", 19) == 0)
 			continue;
 		for (size_t k = 0; k < COUNT(running); k++)
 			e->done |= strcmp(e->key, running[k]) == 0;
@@ -581,13 +593,10 @@ print_main(void)
 	print_tls();
 	print_settings(true);
 	pass_over_services();
-	print_quota_status(false);
-	if (get("", "protocols")) {
-		if (has_protocol("lmtp"))
-			no_equal("protocols = lmtp: local(8) and virtual(8) deliver (virtual_transport = virtual, mailbox_transport =)");
-		if (has_protocol("submission"))
-			no_equal("protocols = submission: smtpd(8) does that (master.cf: submission)");
-	}
+	print_service("quota-status", "quota-status", false);
+	print_service("lmtp", "lmtpd", false);
+	if (get("", "protocols") && has_protocol("submission"))
+		no_equal("protocols = submission: smtpd(8) does that (master.cf: submission)");
 	for (size_t i = 0; i < count; i++)
 		if (!entries[i].done)
 			no_equal("%s%s%s = %s", entries[i].block, *entries[i].block ? ": " : "", entries[i].key, entries[i].value);

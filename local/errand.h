@@ -48,6 +48,7 @@ struct errand {
 	int64_t            size_limit;           /* of the file; 0: none */
 	/* MAILDIR */
 	struct span        queue_id, recipient;
+	struct span        same_message;         /* names it at every try; empty: queue_id does */
 	int64_t            arrived;
 	bool               first_try;            /* spares a look through cur/ */
 	const struct quota *quota;               /* NULL: none */

@@ -272,7 +272,7 @@ static void
 add_own_key(const struct filter *f, struct span key, struct text *out)
 {
 	text_add(out, SPAN("by "));
-	text_add(out, f->e->queue_id);
+	text_add(out, f->e->same_message.len ? f->e->same_message : f->e->queue_id);
 	text_add_byte(out, '\0');
 	text_add(out, f->e->recipient);
 	text_add_byte(out, '\0');

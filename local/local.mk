@@ -48,7 +48,7 @@ t_fuzz_fuzz_members_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_members_LDADD = $(MAIL_LIBS)
 
 pkglibexec_PROGRAMS += local/quota-status
-local_quota_status_SOURCES = local/quota_status.c $(AGENT_SOURCES)
+local_quota_status_SOURCES = local/quota_status.c local/front.c local/front.h local/login_name.c local/login_name.h $(AGENT_SOURCES)
 local_quota_status_LDADD = $(AGENT_LIBS)
 DIRECT_TESTS += t/system/quota.py
 EXTRA_DIST += t/system/quota.py
@@ -58,3 +58,12 @@ DIRECT_TESTS += t/system/sieve_whole.py
 EXTRA_DIST += t/system/sieve_whole.py
 DIRECT_TESTS += t/crash/sieve_crash.py
 EXTRA_DIST += t/crash/sieve_crash.py
+
+# other MTAs hand over mail that is delivered at once
+pkglibexec_PROGRAMS += local/lmtpd
+local_lmtpd_SOURCES = local/lmtpd.c local/lmtp.h local/lmtp_front.c local/lmtp_deliver.c local/front.c local/front.h \
+	local/login_name.c local/login_name.h $(AGENT_SOURCES)
+local_lmtpd_LDADD = $(AGENT_LIBS)
+local_lmtpd_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
+DIRECT_TESTS += t/system/lmtp.py
+EXTRA_DIST += t/system/lmtp.py

@@ -25,6 +25,8 @@
 #include "config/site.h"
 #include "ipc/ask_auth.h"
 #include "local/agent.h"
+#include "local/front.h"
+#include "local/login_name.h"
 #include "local/worker.h"
 #include "service/sandbox.h"
 #include "service/service.h"
@@ -34,8 +36,7 @@
 enum { REQUEST_MOST = 16384, WORK_MS = 60000 };
 
 static struct {
-	const char     *success, *nouser, *overquota, *toolarge;
-	struct identity front;
+	const char *success, *nouser, *overquota, *toolarge;
 } config;
 
 static const struct param params[] = {
@@ -54,10 +55,7 @@ prepare(struct fault *why)
 		return fault_set(why, FAULT_INPUT, "quota-status needs the parameter quota");
 	if (quota_settings_check(&quota_settings, why) < 0)
 		return -1;
-	if (privilege_is_root() && identity_find(site.net_owner, &config.front, why) < 0)
-		return -1;
-	config.front.name[0] = '\0'; /* no groups: looking them up loads modules, which the sandbox forbids */
-	return 0;
+	return front_prepare(why);
 }
 
 /* ------------------------------------------------------------ the front */
@@ -110,14 +108,7 @@ static void
 be_front(int client, int inside)
 {
 	autotext struct text in = {0};
-	const char *const    nothing[] = {NULL};
-	struct sandbox       box = {.promises = 0, .reads = nothing, .writes = nothing};
-	struct fault         why = {0};
 
-	if ((privilege_is_root() && user_become(&config.front, &why) < 0) || sandbox_close(&box, &why) < 0) {
-		log_error("quota-status: %s", fault_text(&why));
-		return;
-	}
 	for (;;) {
 		ptrdiff_t end = span_find_text(text_span(&in), SPAN("\n\n"));
 		ssize_t   n;
@@ -193,30 +184,6 @@ hear(void *context, struct frame *f, struct fault *why)
 
 /* ------------------------------------------------------------ between them */
 
-/* user+detail@domain: as it is, without the detail, and without a domain that is this machine. */
-static int
-find_user(struct span recipient, struct auth_user *out, struct fault *why)
-{
-	ptrdiff_t   at = span_find_last(recipient, '@');
-	struct span local = at < 0 ? recipient : span_first(recipient, (size_t)at);
-	struct span domain = at < 0 ? SPAN_NONE : span_from(recipient, (size_t)at + 1);
-	ptrdiff_t   cut = *site.recipient_delimiter ? span_find_any(local, site.recipient_delimiter) : -1;
-	bool        here = at < 0;
-
-	if (cut > 0)
-		local = span_first(local, (size_t)cut);
-	autofree char *whole = mem_format("%.*s%s%.*s", SPAN_ARGS(local), at < 0 ? "" : "@", SPAN_ARGS(domain));
-
-	if (ask_auth_lookup(span_of(whole), out, why) == 0)
-		return 0;
-	for (size_t i = 0; i < site.mydestination.count; i++)
-		here |= span_is_nocase(domain, site.mydestination.item[i]);
-	if (why->class != FAULT_DENIED || at < 0 || !here)
-		return -1;
-	fault_clear(why);
-	return ask_auth_lookup(local, out, why);
-}
-
 static const char *
 say_full(struct arena *a)
 {
@@ -238,7 +205,7 @@ decide(struct span recipient, struct span size, struct arena *a)
 
 	if (!recipient.len)
 		return "DUNNO";
-	if (find_user(recipient, &q.who, &why) < 0) {
+	if (login_name_find(recipient, &q.who, &why) < 0) {
 		if (why.class == FAULT_DENIED)
 			return config.nouser;
 		log_warning("quota-status: %s", fault_text(&why));
@@ -292,30 +259,8 @@ answer_front(int inside)
 static void
 serve(int client, const struct listener *unused)
 {
-	int   ends[2], status = 0;
-	pid_t front;
-
 	(void)unused;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-		log_warning("quota-status: socketpair: %s", strerror(errno));
-		close(client);
-		return;
-	}
-	front = fork();
-	if (front == 0) {
-		close(ends[0]);
-		be_front(client, ends[1]);
-		_exit(0);
-	}
-	close(client);
-	close(ends[1]);
-	if (front > 0)
-		answer_front(ends[0]);
-	close(ends[0]);
-	while (front > 0 && waitpid(front, &status, 0) < 0 && errno == EINTR)
-		continue;
-	if (WIFSIGNALED(status))
-		log_error("quota-status: the process that reads requests was killed by signal %d", WTERMSIG(status));
+	front_serve(client, be_front, answer_front);
 }
 
 static const char *const asks[] = {"authd", NULL};

@@ -12,6 +12,7 @@ static const struct job jobs[] = {
 	{"postscreen",      "postscreen", NULL,    RANK_EDGE,   JOB_STREAM | JOB_GUARD},
 	{"spawn",           "spawn",      NULL,    RANK_EDGE,   JOB_STREAM | JOB_LAZY},
 	{"quota-status",    "quota-status", NULL,  RANK_AGENT,  JOB_STREAM},
+	{"lmtpd",           "lmtpd",      NULL,    RANK_AGENT,  JOB_STREAM},
 	{"imap-login",      "imap-login", NULL,    RANK_EDGE,   JOB_STREAM},
 	{"pop3-login",      "pop3-login", NULL,    RANK_EDGE,   JOB_STREAM},
 	{"managesieve-login", "managesieve-login", NULL, RANK_EDGE, JOB_STREAM},

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -173,4 +174,22 @@ file_descriptor_flags(int fd, bool nonblocking, bool cloexec)
 	status = nonblocking ? status | O_NONBLOCK : status & ~O_NONBLOCK;
 	own = cloexec ? own | FD_CLOEXEC : own & ~FD_CLOEXEC;
 	return fcntl(fd, F_SETFL, status) < 0 || fcntl(fd, F_SETFD, own) < 0 ? -1 : 0;
+}
+
+int
+file_unnamed(const char *directory, int *fd, struct fault *why)
+{
+	autofree char *path = mem_format("%s/unnamed.XXXXXX", directory);
+	int            got = mkstemp(path);
+
+	if (got < 0)
+		return fault_errno(why, "create %s", path);
+	file_descriptor_flags(got, false, true);
+	if (unlink(path) < 0) {
+		fault_errno(why, "remove %s", path);
+		close(got);
+		return -1;
+	}
+	*fd = got;
+	return 0;
 }

@@ -37,6 +37,9 @@ int file_open_beneath(int root, const char *path, int flags, mode_t, struct faul
 /* Makes a directory and its missing parents; present is fine. */
 int file_make_directories(const char *path, mode_t, struct fault *);
 
+/* A file in `directory` that has no name (any more), mode 0600: gone with its last descriptor. */
+int file_unnamed(const char *directory, int *fd, struct fault *);
+
 int file_descriptor_flags(int fd, bool nonblocking, bool cloexec);
 
 #endif

@@ -5,7 +5,7 @@
 Real `doveconf -n` output where Debian's Dovecot is installed; the lines that are printed start a system
 in which the users of Dovecot's own files log in and see the same names.  TAP.
 """
-import imaplib, os, poplib, pwd, re, shutil, subprocess, sys, tempfile
+import imaplib, os, poplib, pwd, re, shutil, smtplib, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, free_port
@@ -17,7 +17,7 @@ base = tempfile.mkdtemp(prefix="import_dovecot_")
 os.chmod(base, 0o755)
 os.mkdir(f"{base}/mail")
 os.chown(f"{base}/mail", OWNER.pw_uid, OWNER.pw_gid)
-imap, pop3, status = free_port(), free_port(), free_port()
+imap, pop3, status, lmtp = free_port(), free_port(), free_port(), free_port()
 
 
 def convert(text, *options):
@@ -25,7 +25,7 @@ def convert(text, *options):
     return r.stdout, r.returncode
 
 
-CONF = f"""protocols = imap pop3
+CONF = f"""protocols = imap pop3 lmtp
 mail_location = maildir:{base}/mail/%n
 first_valid_uid = 1
 disable_plaintext_auth = no
@@ -76,6 +76,15 @@ service pop3-login {{
     port = 0
   }}
 }}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {lmtp}
+  }}
+  unix_listener /var/spool/postfix/private/dovecot-lmtp {{
+    mode = 0600
+  }}
+}}
 service quota-status {{
   executable = quota-status -p postfix
   inet_listener {{
@@ -99,7 +108,7 @@ tap.ok(code == 0 and "NO EQUAL" not in main, "all of it has its equal", main)
 tap.ok("imap_idle_notify_interval = 3m\n" in main and "quota_rule2 = Trash:storage=+10%\n" in main and
        "imap_special_use = INBOX.Junk=\\Junk INBOX.Trash=\\Trash\n" in main, "units, percent signs, special uses", main)
 tap.ok(re.search(rf"^127.0.0.1:{imap} +inet n - n - - imap-login$", master, re.M) and "wrappermode" not in master and
-       f"127.0.0.1:{status} inet n n n - - quota-status\n" in master, "listeners, and none for port 0", master)
+       f"127.0.0.1:{status} inet n n n - - quota-status\n" in master and f"127.0.0.1:{lmtp} inet n n n - - lmtpd\ndovecot-lmtp unix - n n - - lmtpd\n" in master, "listeners, and none for port 0", master)
 with Instance(main, master) as i:
     tap.ok(i.start().returncode == 0, "the printed lines start a system", main, master)
     m = imaplib.IMAP4("127.0.0.1", imap)
@@ -119,12 +128,19 @@ with Instance(main, master) as i:
     p.pass_("secret")
     tap.ok(p.stat()[0] == 1, "and POP3")
     p.quit()
+    with smtplib.LMTP("127.0.0.1", lmtp) as s:
+        s.sendmail("s@x.example", ["alice@v.example"], "Subject: x\r\n\r\nx\r\n")
+    p = poplib.POP3("127.0.0.1", pop3)
+    p.user("alice@v.example")
+    p.pass_("secret")
+    tap.ok(p.stat()[0] == 2, "and LMTP")
+    p.quit()
 
 main, code = convert("mail_location = mbox:~/mail:INBOX=/var/mail/%u\npassdb {\n  args = /etc/dovecot/dovecot-sql.conf.ext\n  driver = sql\n}\n"
                      "passdb {\n  driver = pam\n}\nuserdb {\n  driver = passwd\n}\nauth_mechanisms = plain gssapi\nprotocols = imap lmtp sieve\n"
                      "plugin {\n  sieve = file:~/sieve\n  made_up_too = 1\n}\nssl_cert = </etc/ssl/x.pem\nssl_key = # hidden, use -P to show it\nmade_up = yes\n")
 tap.ok(code == 1 and all(f"# NO EQUAL: {x}" in main for x in ("mail_location = mbox", "passdb sql", "auth_mechanisms = gssapi", "plugin: made_up_too",
-       "ssl_key: hidden", "made_up = yes", "protocols = lmtp")), "what has no equal is named", main)
+       "ssl_key: hidden", "made_up = yes")), "what has no equal is named", main)
 tap.ok("auth_passdb = pam:dovecot\n" in main and "auth_userdb = passwd\n" in main and "imap_tls_cert_file = /etc/ssl/x.pem\n" in main and
        "sieve = file:~/sieve\n" in main, "and the rest is printed", main)
 if os.path.exists("/etc/dovecot/dovecot.conf") and shutil.which("doveconf"):
