@@ -21,9 +21,30 @@ content_start(struct content *c, struct imap_session *s, uint32_t uid, struct ar
 	*c = (struct content){.session = s, .folder = s->folder, .uid = uid, .arena = arena, .fd = -1};
 }
 
+/* Whoever writes a record anyway puts into it what is at hand. */
+static void
+give_to_index(struct content *c)
+{
+	const struct message *m = c->batch && c->learnt ? folder_find(c->folder, c->uid) : NULL;
+	autotext struct text  fields = {0};
+	struct span           header;
+
+	if (!m)
+		return;
+	if (c->opened && !c->record.has_date) {
+		c->record.date = c->st.st_mtime;
+		c->record.has_date = true;
+	}
+	if (c->record.fields.len == 0 && (c->has_header || c->has_all)
+		&& content_header(c, &header, NULL) == 0 && header_skim(header, &fields))
+		c->record.fields = text_span(&fields);
+	index_put(c->batch, c->uid, message_base(m), &c->record);
+}
+
 void
 content_end(struct content *c)
 {
+	give_to_index(c);
 	if (c->fd >= 0)
 		close(c->fd);
 	if (c->map)
@@ -135,6 +156,96 @@ content_header_mime(struct content *c, struct mime **out, struct fault *why)
 		c->header_mime = mime_parse(c->arena, arena_span(c->arena, header));
 	}
 	*out = c->header_mime;
+	return 0;
+}
+
+struct index_record *
+content_record(struct content *c)
+{
+	const struct message *m;
+
+	if (!c->looked && c->batch && (m = folder_find(c->folder, c->uid)))
+		index_get(c->batch, c->uid, message_base(m), &c->record);
+	c->looked = true;
+	return &c->record;
+}
+
+int
+content_date(struct content *c, int64_t *seconds, struct fault *why)
+{
+	struct index_record *r = content_record(c);
+
+	if (!r->has_date) {
+		if (content_open(c, why) < 0)
+			return -1;
+		r->date = c->st.st_mtime;
+		r->has_date = c->learnt = true;
+	}
+	*seconds = r->date;
+	return 0;
+}
+
+int
+content_full_size(struct content *c, uint64_t *bytes, struct fault *why)
+{
+	struct index_record  *r;
+	const struct message *m = folder_find(c->folder, c->uid);
+	struct file_name      name;
+	struct span           all;
+
+	if (m) {
+		file_name_parse(span_of(m->name), &name);
+		if (name.has_full_size) {
+			*bytes = name.full_size;
+			return 0;
+		}
+	}
+	r = content_record(c);
+	if (!r->has_full_size) {
+		if (content_all(c, &all, why) < 0)
+			return -1;
+		r->full_size = line_crlf_size(all);
+		r->has_full_size = c->learnt = true;
+	}
+	*bytes = r->full_size;
+	return 0;
+}
+
+int
+content_fields(struct content *c, struct span *out, struct fault *why)
+{
+	struct index_record *r = content_record(c);
+	autotext struct text fields = {0};
+	struct span          header;
+
+	if (r->fields.len == 0 && !c->no_fields) {
+		if (content_header(c, &header, why) < 0)
+			return -1;
+		if (header_skim(header, &fields)) {
+			r->fields = arena_span(c->arena, text_span(&fields));
+			c->learnt = true;
+		}
+		c->no_fields = r->fields.len == 0;
+	}
+	if (c->no_fields)
+		return content_header(c, out, why);
+	*out = r->fields;
+	return 0;
+}
+
+int
+content_fields_mime(struct content *c, struct mime **out, struct fault *why)
+{
+	struct span fields;
+
+	if (!c->fields_mime) {
+		if (content_fields(c, &fields, why) < 0)
+			return -1;
+		if (c->no_fields)
+			return content_header_mime(c, out, why);
+		c->fields_mime = mime_parse(c->arena, fields);
+	}
+	*out = c->fields_mime;
 	return 0;
 }
 

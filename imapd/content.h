@@ -4,6 +4,10 @@
  *
  * Loaded when first needed: only the header, or all.  Lines end as on disk (LF
  * mostly); whatever goes to a client is told with CRLF by content_send.
+ *
+ * With a batch (set behind content_start) what the index knows needs no file:
+ * content_record, content_date, content_full_size, content_fields; what they
+ * had to work out is given to the index by content_end.
  */
 #ifndef IMAPD_CONTENT_H
 #define IMAPD_CONTENT_H
@@ -12,6 +16,7 @@
 
 #include "mail/mime.h"
 #include "session.h"
+#include "store/index.h"
 
 struct content {
 	struct imap_session *session;
@@ -25,7 +30,10 @@ struct content {
 	struct text          bytes;       /* when read */
 	void                *map;         /* when mapped */
 	size_t               map_len;
-	struct mime         *mime, *header_mime;
+	struct mime         *mime, *header_mime, *fields_mime;
+	struct index_batch  *batch;       /* borrowed; NULL: no cache */
+	struct index_record  record;
+	bool                 looked, learnt, no_fields;
 };
 
 void content_start(struct content *, struct imap_session *, uint32_t uid, struct arena *);
@@ -37,6 +45,15 @@ WAITS int content_header(struct content *, struct span *, struct fault *);   /* 
 WAITS int content_all(struct content *, struct span *, struct fault *);
 WAITS int content_mime(struct content *, struct mime **, struct fault *);
 WAITS int content_header_mime(struct content *, struct mime **, struct fault *);   /* of the header alone */
+
+/* What the index knows of it; may be added to, `learnt` says so. */
+struct index_record *content_record(struct content *);
+WAITS int content_date(struct content *, int64_t *seconds, struct fault *);          /* INTERNALDATE */
+WAITS int content_full_size(struct content *, uint64_t *bytes, struct fault *);      /* RFC822.SIZE */
+/* Enough of the header for fields that header_is_skimmed_off (mail/header.h) denies: all of it,
+ * when that is as easy. */
+WAITS int content_fields(struct content *, struct span *, struct fault *);
+WAITS int content_fields_mime(struct content *, struct mime **, struct fault *);
 
 /* Bytes of a message: as the name says, else counted; `full` with CRLF line ends. */
 WAITS int content_size(struct imap_session *, struct folder *, uint32_t uid, bool full, struct arena *,

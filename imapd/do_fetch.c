@@ -12,7 +12,6 @@
 #include "imap_config.h"
 #include "mail/date.h"
 #include "mail/header.h"
-#include "mail/line.h"
 #include "session.h"
 #include "store/history.h"
 
@@ -34,9 +33,7 @@ struct facts {
 	uint32_t              uid;
 	const struct message *message;     /* by find_message */
 	struct content        content;
-	struct index_record   record;
 	char                  email_id[33];
-	bool                  looked, learnt;
 };
 
 /* Opening a file may bring the folder up to date, and then no message is where it was. */
@@ -44,54 +41,6 @@ static const struct message *
 find_message(struct fetching *f, struct facts *facts)
 {
 	return facts->message = folder_find(f->session->folder, facts->uid);
-}
-
-static void
-look_up(struct fetching *f, struct facts *facts)
-{
-	if (facts->looked)
-		return;
-	facts->looked = true;
-	if (f->batch && find_message(f, facts))
-		index_get(f->batch, facts->message->uid, message_base(facts->message), &facts->record);
-}
-
-static int
-find_date(struct fetching *f, struct facts *facts, int64_t *date, struct fault *why)
-{
-	look_up(f, facts);
-	if (!facts->record.has_date) {
-		if (content_open(&facts->content, why) < 0)
-			return -1;
-		facts->record.date = facts->content.st.st_mtime;
-		facts->record.has_date = facts->learnt = true;
-	}
-	*date = facts->record.date;
-	return 0;
-}
-
-static int
-find_size(struct fetching *f, struct facts *facts, uint64_t *size, struct fault *why)
-{
-	struct file_name name;
-	struct span      all;
-
-	if (find_message(f, facts)) {
-		file_name_parse(span_of(facts->message->name), &name);
-		if (name.has_full_size) {
-			*size = name.full_size;
-			return 0;
-		}
-	}
-	look_up(f, facts);
-	if (!facts->record.has_full_size) {
-		if (content_all(&facts->content, &all, why) < 0)
-			return -1;
-		facts->record.full_size = line_crlf_size(all);
-		facts->record.has_full_size = facts->learnt = true;
-	}
-	*size = facts->record.full_size;
-	return 0;
 }
 
 static struct span *
@@ -105,15 +54,14 @@ static int
 find_described(struct fetching *f, struct facts *facts, enum fetch_item_kind kind, struct text *out,
 	struct fault *why)
 {
-	struct span *kept = described_in(&facts->record, kind);
+	struct span *kept = described_in(content_record(&facts->content), kind);
 	autotext struct text made = {0};
 	struct mime         *mime;
 	struct span          header;
 
-	look_up(f, facts);
 	if (kept->len == 0) {
 		if (kind == FETCH_ENVELOPE) {
-			if (content_header(&facts->content, &header, why) < 0)
+			if (content_fields(&facts->content, &header, why) < 0)
 				return -1;
 			imap_envelope(header, &made);
 		} else {
@@ -125,7 +73,7 @@ find_described(struct fetching *f, struct facts *facts, enum fetch_item_kind kin
 				imap_bodystructure(mime, &made);
 		}
 		*kept = arena_span(f->arena, text_span(&made));
-		facts->learnt = true;
+		facts->content.learnt = true;
 	}
 	text_add(out, *kept);
 	return 0;
@@ -136,6 +84,18 @@ needs_header_only(const struct imap_section *s)
 {
 	return s->depth == 0 && (s->kind == SECTION_HEADER || s->kind == SECTION_HEADER_FIELDS
 		|| s->kind == SECTION_HEADER_FIELDS_NOT);
+}
+
+/* Can it be answered without what header_skim leaves out? */
+static bool
+needs_fields_only(const struct imap_section *s)
+{
+	if (s->depth != 0 || s->kind != SECTION_HEADER_FIELDS)
+		return false;
+	for (size_t i = 0; i < s->field_count; i++)
+		if (header_is_skimmed_off(s->fields[i]))
+			return false;
+	return true;
 }
 
 static void
@@ -176,7 +136,8 @@ fetch_section(struct fetching *f, struct facts *facts, const struct fetch_item *
 		send_section(f, item, span_from(all, header_body_offset(all, NULL)));
 		return 0;
 	}
-	if ((needs_header_only(&item->section) ? content_header_mime : content_mime)(c, &mime, why) < 0)
+	if ((needs_fields_only(&item->section) ? content_fields_mime
+		: needs_header_only(&item->section) ? content_header_mime : content_mime)(c, &mime, why) < 0)
 		return -1;
 	imap_section_find(mime, &item->section, &found);
 	if (!found.exists) {
@@ -303,14 +264,14 @@ fetch_item(struct fetching *f, struct facts *facts, const struct fetch_item *ite
 		view_add_flags(&s->folder->keywords, v->flags, v->recent, v->keywords, out);
 		return 0;
 	case FETCH_INTERNALDATE:
-		if (find_date(f, facts, &date, why) < 0)
+		if (content_date(&facts->content, &date, why) < 0)
 			return -1;
 		text_add_string(out, "INTERNALDATE \"");
 		date_add_imap(date_local(date), out);
 		text_add_byte(out, '"');
 		return 0;
 	case FETCH_SIZE:
-		if (find_size(f, facts, &size, why) < 0)
+		if (content_full_size(&facts->content, &size, why) < 0)
 			return -1;
 		text_add_format(out, "RFC822.SIZE %llu", (unsigned long long)size);
 		return 0;
@@ -368,21 +329,21 @@ is_at_hand(struct fetching *f, struct facts *facts, struct fault *why)
 				return false;
 			continue;
 		case FETCH_INTERNALDATE:
-			if (find_date(f, facts, &date, why) < 0)
+			if (content_date(&facts->content, &date, why) < 0)
 				return false;
 			continue;
 		case FETCH_SIZE:
-			if (find_size(f, facts, &size, why) < 0)
+			if (content_full_size(&facts->content, &size, why) < 0)
 				return false;
 			continue;
 		case FETCH_SECTION:
-			if ((needs_header_only(&f->items.at[i].section) ? content_header(&facts->content, &all,
-				why) : content_all(&facts->content, &all, why)) < 0)
+			if ((needs_fields_only(&f->items.at[i].section) ? content_fields
+				: needs_header_only(&f->items.at[i].section) ? content_header : content_all)
+				(&facts->content, &all, why) < 0)
 				return false;
 			continue;
 		default:
-			look_up(f, facts);
-			if (described_in(&facts->record, f->items.at[i].kind)->len == 0
+			if (described_in(content_record(&facts->content), f->items.at[i].kind)->len == 0
 				&& content_open(&facts->content, why) < 0)
 				return false;
 		}
@@ -403,6 +364,7 @@ fetch_message(struct fetching *f, size_t position)
 		return 0;
 	}
 	content_start(&facts.content, s, facts.message->uid, f->arena);
+	facts.content.batch = f->batch;
 	if (!is_at_hand(f, &facts, &why)) {
 		content_end(&facts.content);
 		f->missing = true;
@@ -432,8 +394,6 @@ fetch_message(struct fetching *f, size_t position)
 		result = fetch_item(f, &facts, &f->items.at[i], position, &s->why);
 	}
 	imap_say(s, ")");
-	if (f->batch && facts.learnt && find_message(f, &facts))
-		index_put(f->batch, facts.message->uid, message_base(facts.message), &facts.record);
 	content_end(&facts.content);
 	return result;
 }

@@ -14,7 +14,6 @@
 #include "mail/date.h"
 #include "mail/encoded_word.h"
 #include "mail/header.h"
-#include "mail/line.h"
 #include "preview.h"
 #include "search_run.h"
 #include "store/history.h"
@@ -99,9 +98,9 @@ body_matches(struct matching *m, struct span text)
 }
 
 static bool
-load_header(struct matching *m, struct span *header)
+load_header(struct matching *m, bool fields, struct span *header)
 {
-	if (content_header(&m->content, header, &m->session->why) == 0)
+	if ((fields ? content_fields : content_header)(&m->content, header, &m->session->why) == 0)
 		return true;
 	m->failed = true;
 	return false;
@@ -114,7 +113,7 @@ sent_day(struct matching *m, int64_t *day)
 	struct header_field field;
 	struct date         date;
 
-	if (!load_header(m, &header) || !header_find(header, "Date", &field)
+	if (!load_header(m, true, &header) || !header_find(header, "Date", &field)
 		|| !date_parse(field.value, &date))
 		return false;
 	*day = date_day(date);
@@ -124,11 +123,13 @@ sent_day(struct matching *m, int64_t *day)
 static bool
 internal_day(struct matching *m, int64_t *day)
 {
-	if (content_open(&m->content, &m->session->why) < 0) {
+	int64_t date;
+
+	if (content_date(&m->content, &date, &m->session->why) < 0) {
 		m->failed = true;
 		return false;
 	}
-	*day = date_day(date_local(m->content.st.st_mtime));
+	*day = date_day(date_local(date));
 	return true;
 }
 
@@ -147,11 +148,13 @@ saved_day(struct matching *m, int64_t *day)
 static bool
 is_older(struct matching *m, int64_t seconds, bool *older)
 {
-	if (content_open(&m->content, &m->session->why) < 0) {
+	int64_t date;
+
+	if (content_date(&m->content, &date, &m->session->why) < 0) {
 		m->failed = true;
 		return false;
 	}
-	*older = m->now - m->content.st.st_mtime >= seconds;
+	*older = m->now - date >= seconds;
 	return true;
 }
 
@@ -195,22 +198,10 @@ date_matches(enum search_kind kind, int64_t day, int64_t wanted)
 static bool
 full_size(struct matching *m, uint64_t *size)
 {
-	struct file_name name;
-	struct span      all;
-
-	if (!(m->message = folder_find(m->folder, m->view->uid))) /* a sync may have moved it */
-		return false;
-	file_name_parse(span_of(m->message->name), &name);
-	if (name.has_full_size) {
-		*size = name.full_size;
+	if (content_full_size(&m->content, size, &m->session->why) == 0)
 		return true;
-	}
-	if (content_all(&m->content, &all, &m->session->why) < 0) {
-		m->failed = true;
-		return false;
-	}
-	*size = line_crlf_size(all);
-	return true;
+	m->failed = true;
+	return false;
 }
 
 static bool
@@ -245,7 +236,7 @@ text_matches(struct matching *m, const struct search_key *k)
 
 	if (k->kind == SEARCH_BODY)
 		return body_matches(m, k->text);
-	if (!load_header(m, &header))
+	if (!load_header(m, k->kind == SEARCH_HEADER && k->field.len && !header_is_skimmed_off(k->field), &header))
 		return false;
 	if (k->kind == SEARCH_HEADER)
 		return header_matches(header, k->field, k->text);
@@ -343,9 +334,10 @@ void
 search_run(struct imap_session *s, struct folder *f, const struct view *v, const struct search_key *program,
 	size_t **positions, size_t *count)
 {
-	struct arena    *arena = arena_new();
-	struct progress  progress;
-	size_t           n = 0;
+	struct arena       *arena = arena_new();
+	struct index_batch *batch = index_begin(s->index, f);
+	struct progress     progress;
+	size_t              n = 0;
 
 	progress_start(&progress, s);
 	*positions = arena_alloc(s->arena, (v->count + 1) * sizeof **positions);
@@ -357,6 +349,7 @@ search_run(struct imap_session *s, struct folder *f, const struct view *v, const
 			continue;
 		content_start(&m.content, s, m.view->uid, arena);
 		m.content.folder = f;
+		m.content.batch = batch;
 		if (matches(&m, program) && !m.failed)
 			(*positions)[n++] = i;
 		content_end(&m.content);
@@ -364,6 +357,7 @@ search_run(struct imap_session *s, struct folder *f, const struct view *v, const
 			progress_tell(&progress, i, v->count);
 	}
 	*count = n;
+	index_end(batch);
 	arena_free(arena);
 	fault_clear(&s->why);
 }

@@ -212,7 +212,7 @@ static void
 fill_row(struct sorting *x, struct row *row, struct content *c)
 {
 	struct span header = SPAN_NONE;
-	uint32_t    uid = x->view->at[row->position].uid;
+	int64_t     arrived = 0;
 	bool        reply;
 
 	for (size_t i = 0; i < x->key_count; i++) {
@@ -221,23 +221,21 @@ fill_row(struct sorting *x, struct row *row, struct content *c)
 
 		v->text = SPAN_NONE;
 		if (x->keys[i].field == SORT_SIZE) {
-			autoarena struct arena *arena = arena_new();
-
-			if (content_size(x->session, x->folder, uid, true, arena, &size) == 0)
+			if (content_full_size(c, &size, NULL) == 0)
 				v->number = (int64_t)size;
 			continue;
 		}
-		if (content_open(c, NULL) < 0)
+		if (content_date(c, &arrived, NULL) < 0)
 			return;
 		if (x->keys[i].field == SORT_ARRIVAL) {
-			v->number = c->st.st_mtime;
+			v->number = arrived;
 			continue;
 		}
-		if (content_header(c, &header, NULL) < 0)
+		if (content_fields(c, &header, NULL) < 0)
 			return;
 		switch (x->keys[i].field) {
 		case SORT_DATE:
-			v->number = sent_date(header, c->st.st_mtime);
+			v->number = sent_date(header, arrived);
 			break;
 		case SORT_SUBJECT:
 			v->text = subject_of(x->strings, header, &reply);
@@ -280,6 +278,7 @@ sort_positions(struct imap_session *s, struct folder *f, const struct view *v, c
 	autoarena struct arena *strings = arena_new(), *of_message = arena_new();
 	struct sorting          x = {s, f, v, keys, key_count, strings};
 	autofree struct row    *rows = mem_array(count + 1, sizeof *rows);
+	struct index_batch     *batch = index_begin(s->index, f);
 	struct progress         progress;
 
 	progress_start(&progress, s);
@@ -289,11 +288,13 @@ sort_positions(struct imap_session *s, struct folder *f, const struct view *v, c
 		rows[i] = (struct row){positions[i], arena_alloc(strings, key_count * sizeof *rows[i].values)};
 		content_start(&c, s, v->at[positions[i]].uid, of_message);
 		c.folder = f;
+		c.batch = batch;
 		fill_row(&x, &rows[i], &c);
 		content_end(&c);
 		if (i % 100 == 0)
 			progress_tell(&progress, i, count);
 	}
+	index_end(batch);
 	qsort_r(rows, count, sizeof *rows, compare_rows, &x);
 	for (size_t i = 0; i < count; i++)
 		positions[i] = rows[i].position;
@@ -322,19 +323,21 @@ add_ids(struct arena *arena, struct span value, struct span **out, size_t *count
 }
 
 static void
-fill_thread(struct imap_session *s, size_t position, struct arena *strings, struct arena *arena,
-	struct thread_message *m)
+fill_thread(struct imap_session *s, size_t position, struct index_batch *batch, struct arena *strings,
+	struct arena *arena, struct thread_message *m)
 {
 	struct content      c;
 	struct span         header = SPAN_NONE, *ids = NULL;
 	struct header_field f;
 	size_t              n = 0;
+	int64_t             arrived;
 
 	*m = (struct thread_message){.subject = SPAN_NONE, .id = SPAN_NONE};
 	m->number = s->command.uid ? s->view.at[position].uid : (uint32_t)position + 1;
 	content_start(&c, s, s->view.at[position].uid, arena);
-	if (content_header(&c, &header, NULL) == 0) {
-		m->date = sent_date(header, c.st.st_mtime);
+	c.batch = batch;
+	if (content_fields(&c, &header, NULL) == 0 && content_date(&c, &arrived, NULL) == 0) {
+		m->date = sent_date(header, arrived);
 		m->subject = subject_of(strings, header, &m->is_reply);
 		if (header_find(header, "Message-ID", &f))
 			add_ids(strings, f.value, &ids, &n, 1);
@@ -378,9 +381,11 @@ do_thread(struct imap_session *s)
 		imap_use_modseq(s);
 	search_run(s, s->folder, &s->view, program, &positions, &count);
 	autofree struct thread_message *messages = mem_array(count + 1, sizeof *messages);
+	struct index_batch             *batch = index_begin(s->index, s->folder);
 
 	for (size_t i = 0; i < count; i++)
-		fill_thread(s, positions[i], strings, of_message, &messages[i]);
+		fill_thread(s, positions[i], batch, strings, of_message, &messages[i]);
+	index_end(batch);
 	text_add_string(&s->out, count ? "* THREAD " : "* THREAD");
 	thread_make((enum thread_kind)kind, messages, count, &s->out);
 	imap_say(s, "%s", "");

@@ -42,6 +42,15 @@ void header_unfold(struct span value, struct text *out);        /* line ends off
 /* the same, trimmed, in the arena */
 struct span header_unfolded(struct arena *, struct span value);
 
+/*
+ * The header without the fields that make up most of it and that hardly anybody asks for
+ * (Received, signatures, verdicts): what a cache keeps.  Asked for a field that
+ * header_is_skimmed_off denies, it answers as the header does, within the limits above.  False:
+ * it is too large for that (what was added is then nothing).
+ */
+bool header_skim(struct span header, struct text *out);
+bool header_is_skimmed_off(struct span name);
+
 /* What cleanup, sendmail -t and rewriting ask about a name. 0: nothing special. */
 enum header_flags {
 	/* holds sender addresses: From Sender Reply-To Return-Path Errors-To ... */

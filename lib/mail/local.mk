@@ -11,7 +11,7 @@ lib_mail_libmail_a_SOURCES = \
 	lib/mail/mime.c lib/mail/mime.h lib/mail/mime_value.c \
 	lib/mail/mime_stream.c lib/mail/mime_stream.h \
 	lib/mail/encoded_word.c lib/mail/encoded_word.h \
-	lib/mail/header.c lib/mail/header.h lib/mail/header_write.c \
+	lib/mail/header.c lib/mail/header.h lib/mail/header_skim.c lib/mail/header_write.c \
 	lib/mail/line.c lib/mail/line.h \
 	lib/mail/message_id.c lib/mail/message_id.h \
 	lib/mail/netaddr.c lib/mail/netaddr.h \

@@ -3,8 +3,8 @@
  * index.c - a cache of what was worked out of messages, one LMDB file per user
  *
  * A record is text so that a stale or foreign one cannot be misread as a
- * struct: "1 date size len len len len" LF, then base, envelope, body,
- * structure.  "-" stands for what is not known.
+ * struct: "2 date size len len len len len" LF, then base, envelope, body,
+ * structure, fields.  "-" stands for what is not known.
  */
 #include "store/index.h"
 
@@ -17,7 +17,10 @@
 #include "base/log.h"
 #include "store/index_private.h"
 
-enum { MAP_SIZE = 1 << 30, PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256 };
+enum { PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256 };
+
+/* Address space, not memory: a million messages are known in 3 GB. */
+static const size_t MAP_SIZE = sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 30;
 
 struct pending {
 	struct text key, value;
@@ -27,8 +30,10 @@ struct index_batch {
 	struct index   *index;
 	MDB_txn        *txn;
 	char            prefix[INDEX_PREFIX];
+	MDB_cursor     *cursor;      /* of txn: messages are asked for in order */
 	struct pending *pending;
-	size_t          count, bytes;
+	size_t          count, room, bytes;
+	bool            full;        /* it cannot be written any more */
 };
 
 /* A file that ends before its last page would be a SIGBUS at the first look. */
@@ -141,9 +146,16 @@ index_begin(struct index *x, const struct folder *f)
 	b = mem_alloc(sizeof *b);
 	b->index = x;
 	b->txn = txn;
+	if (mdb_cursor_open(txn, x->dbi, &b->cursor) != 0) {
+		mdb_txn_abort(txn);
+		free(b);
+		return NULL;
+	}
 	index_prefix(f, b->prefix);
 	return b;
 }
+
+static void flush_pending(struct index_batch *);
 
 static void
 make_key(const struct index_batch *b, uint32_t uid, struct text *key)
@@ -154,7 +166,7 @@ make_key(const struct index_batch *b, uint32_t uid, struct text *key)
 void
 index_encode(struct span base, const struct index_record *r, struct text *out)
 {
-	text_add_string(out, "1 ");
+	text_add_string(out, "2 ");
 	if (r->has_date)
 		text_add_format(out, "%lld ", (long long)r->date);
 	else
@@ -163,12 +175,13 @@ index_encode(struct span base, const struct index_record *r, struct text *out)
 		text_add_format(out, "%llu", (unsigned long long)r->full_size);
 	else
 		text_add_string(out, "-");
-	text_add_format(out, " %zu %zu %zu %zu\n", base.len, r->envelope.len, r->body.len,
-		r->structure.len);
+	text_add_format(out, " %zu %zu %zu %zu %zu\n", base.len, r->envelope.len, r->body.len,
+		r->structure.len, r->fields.len);
 	text_add(out, base);
 	text_add(out, r->envelope);
 	text_add(out, r->body);
 	text_add(out, r->structure);
+	text_add(out, r->fields);
 }
 
 static bool
@@ -195,16 +208,16 @@ index_decode(struct span bytes, struct span base, struct index_record *out)
 {
 	struct index_record r = {0};
 	struct span         line, word;
-	uint64_t            date = 0, size = 0, len[4];
+	uint64_t            date = 0, size = 0, len[5];
 
-	if (!span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, "1")
+	if (!span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, "2")
 		|| !take_optional(&line, &r.has_date, &date)
 		|| !take_optional(&line, &r.has_full_size, &size))
 		return false;
 	for (size_t i = 0; i < COUNT(len); i++)
 		if (!take_length(&line, &len[i]))
 			return false;
-	if (bytes.len != len[0] + len[1] + len[2] + len[3]
+	if (bytes.len != len[0] + len[1] + len[2] + len[3] + len[4]
 		|| !span_equal(span_first(bytes, len[0]), base))
 		return false;
 	r.date = (int64_t)date;
@@ -212,7 +225,8 @@ index_decode(struct span bytes, struct span base, struct index_record *out)
 	bytes = span_from(bytes, len[0]);
 	r.envelope = span_first(bytes, len[1]);
 	r.body = span_cut(bytes, len[1], len[1] + len[2]);
-	r.structure = span_from(bytes, len[1] + len[2]);
+	r.structure = span_cut(bytes, len[1] + len[2], len[1] + len[2] + len[3]);
+	r.fields = span_from(bytes, len[1] + len[2] + len[3]);
 	*out = r;
 	return true;
 }
@@ -225,7 +239,7 @@ index_get(struct index_batch *b, uint32_t uid, struct span base, struct index_re
 
 	make_key(b, uid, &key);
 	k = (MDB_val){key.len, key.at};
-	if (mdb_get(b->txn, b->index->dbi, &k, &v) != 0)
+	if (mdb_cursor_get(b->cursor, &k, &v, MDB_SET_KEY) != 0)
 		return false;
 	return index_decode(span_at(v.mv_data, v.mv_size), base, out);
 }
@@ -235,30 +249,38 @@ index_put(struct index_batch *b, uint32_t uid, struct span base, const struct in
 {
 	struct pending p = {0};
 
-	if (b->bytes > PENDING_MOST
-		|| r->envelope.len + r->body.len + r->structure.len > RECORD_MOST / 2)
-		return; /* a cache need not learn everything at once */
+	if (b->full || r->envelope.len + r->body.len + r->structure.len + r->fields.len > RECORD_MOST / 2)
+		return; /* a cache need not learn everything */
 	make_key(b, uid, &p.key);
 	index_encode(base, r, &p.value);
 	b->bytes += p.value.len;
-	b->pending = mem_grow(b->pending, b->count + 1, sizeof *b->pending);
+	if (b->count == b->room) {
+		b->room = b->room * 2 + 16;
+		b->pending = mem_grow(b->pending, b->room, sizeof *b->pending);
+	}
 	b->pending[b->count++] = p;
+	if (b->bytes > PENDING_MOST)
+		flush_pending(b);
 }
 
 static int
 write_pending(struct index_batch *b)
 {
-	MDB_txn *txn;
-	int      code = index_transaction(b->index, 0, &txn);
+	MDB_txn    *txn;
+	MDB_cursor *cursor = NULL;
+	int         code = index_transaction(b->index, 0, &txn);
 
 	if (code != 0)
 		return code;
+	code = mdb_cursor_open(txn, b->index->dbi, &cursor);
 	for (size_t i = 0; code == 0 && i < b->count; i++) {
 		MDB_val k = {b->pending[i].key.len, b->pending[i].key.at};
 		MDB_val v = {b->pending[i].value.len, b->pending[i].value.at};
 
-		code = mdb_put(txn, b->index->dbi, &k, &v, 0);
+		code = mdb_cursor_put(cursor, &k, &v, 0);
 	}
+	if (cursor)
+		mdb_cursor_close(cursor);
 	if (code != 0) {
 		mdb_txn_abort(txn);
 		return code;
@@ -280,18 +302,29 @@ empty_index(struct index *x)
 		mdb_txn_abort(txn);
 }
 
+/* While the batch reads its old snapshot. */
+static void
+flush_pending(struct index_batch *b)
+{
+	if (b->count && !b->full)
+		b->full = write_pending(b) == MDB_MAP_FULL;
+	for (size_t i = 0; i < b->count; i++) {
+		text_free(&b->pending[i].key);
+		text_free(&b->pending[i].value);
+	}
+	b->count = b->bytes = 0;
+}
+
 void
 index_end(struct index_batch *b)
 {
 	if (!b)
 		return;
+	flush_pending(b);
+	mdb_cursor_close(b->cursor);
 	mdb_txn_abort(b->txn);
-	if (b->count && write_pending(b) == MDB_MAP_FULL)
+	if (b->full)
 		empty_index(b->index);
-	for (size_t i = 0; i < b->count; i++) {
-		text_free(&b->pending[i].key);
-		text_free(&b->pending[i].value);
-	}
 	free(b->pending);
 	free(b);
 }

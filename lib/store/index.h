@@ -7,8 +7,8 @@
  * that a client can see depends on it.  Whatever goes wrong with it only makes
  * it useless, never a fault: a NULL index or batch is valid everywhere.
  *
- * A batch reads one snapshot; what it learns is written when it ends, in one
- * transaction.  Spans of a record are borrowed until the batch ends.
+ * A batch reads one snapshot; what it learns is written in few transactions, the last
+ * when it ends.  Spans of a record are borrowed until the batch ends.
  */
 #ifndef STORE_INDEX_H
 #define STORE_INDEX_H
@@ -24,6 +24,7 @@ struct index_record {
 	int64_t     date;                       /* seconds */
 	uint64_t    full_size;
 	struct span envelope, body, structure;  /* as IMAP tells them; empty: not known */
+	struct span fields;                     /* header_skim (mail/header.h) of it; empty: not known */
 };
 
 /* The file postern.index in `directory`, or in the root where that is NULL;

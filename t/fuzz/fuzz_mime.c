@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "mail/charset.h"
+#include "mail/header.h"
 #include "mail/imap_body.h"
 #include "mail/line.h"
 #include "mail/mime.h"
@@ -83,6 +84,23 @@ try_section(struct arena *a, const struct mime *m, struct span section)
 	text_free(&f.text);
 }
 
+/* Whoever asks for a field that stays gets the same answer. */
+static void
+try_skim(struct span message)
+{
+	static const char *const names[] = {"From", "Subject", "Content-Type", "X"};
+	autotext struct text     out = {0};
+	struct header_field      a, b;
+
+	if (message.len == 0 || !header_skim(span_first(message, header_body_offset(message, NULL)), &out))
+		return;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		bool there = header_find(message, names[i], &a);
+
+		assert(header_find(text_span(&out), names[i], &b) == there && (!there || span_equal(a.value, b.value)));
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -98,6 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	for (struct mime_part *p = m->root; p; p = mime_next(p), count++)
 		try_part(a, m, p);
+	try_skim(in);
 	assert(count == m->count && count <= MIME_PART_LIMIT);
 	imap_body(m, &out);
 	assert_balanced(text_span(&out));

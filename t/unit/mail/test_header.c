@@ -239,5 +239,27 @@ UNIT_TEST(message_ids)
 }
 END_TEST
 
-UNIT_MAIN("mail/header", fields_with_folds, odd_headers, nobody_injects, folded, lists_go_round, phrases, dates,
+UNIT_TEST(skimmed)
+{
+	autotext struct text out = {0}, large = {0};
+
+	ck_assert(header_skim(SPAN("Received: a\n by b\nFrom: x\nno field\n folded\nDKIM-signature: c\n\td\nX-Priority: 1\narc-seal: e\n\nReceived: body"), &out));
+	ck_span(text_span(&out), "From: x\nno field\n folded\nX-Priority: 1\n\n");
+	text_clear(&out);
+	ck_assert(header_skim(SPAN("Subject: alone"), &out));
+	ck_span(text_span(&out), "Subject: alone");
+	ck_assert(header_is_skimmed_off(SPAN("RECEIVED")) && header_is_skimmed_off(SPAN("arc-Seal")));
+	ck_assert(!header_is_skimmed_off(SPAN("Received-By")) && !header_is_skimmed_off(SPAN("To")) && !header_is_skimmed_off(SPAN_NONE));
+	text_add_string(&large, "To: ");
+	for (int i = 0; i < 20000; i++)
+		text_add_byte(&large, 'x');
+	ck_assert(!header_skim(text_span(&large), &out));
+	text_clear(&large);
+	for (int i = 0; i < HEADER_FIELD_LIMIT; i++)
+		text_add_string(&large, "A:\n");
+	ck_assert(!header_skim(text_span(&large), &out)); /* what comes behind would not be looked at in the header */
+}
+END_TEST
+
+UNIT_MAIN("mail/header", skimmed, fields_with_folds, odd_headers, nobody_injects, folded, lists_go_round, phrases, dates,
           dates_written, imap_dates, message_ids)
