@@ -12,6 +12,7 @@ lib_mail_libmail_a_SOURCES = \
 	lib/mail/mime_stream.c lib/mail/mime_stream.h \
 	lib/mail/encoded_word.c lib/mail/encoded_word.h \
 	lib/mail/header.c lib/mail/header.h lib/mail/header_skim.c lib/mail/header_write.c \
+	lib/mail/html.c lib/mail/html.h \
 	lib/mail/line.c lib/mail/line.h \
 	lib/mail/message_id.c lib/mail/message_id.h \
 	lib/mail/netaddr.c lib/mail/netaddr.h \

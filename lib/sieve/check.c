@@ -16,6 +16,8 @@ const struct sieve_limits sieve_default_limits = {
 
 struct compiled { struct span key; struct sieve_script *script; bool open; };
 
+struct loop { const struct node *node; struct loop *outer; int depth; };
+
 struct checker {
 	struct arena              *arena;
 	const struct sieve_loader *loader;
@@ -26,6 +28,7 @@ struct checker {
 	size_t                    *n_all;
 	struct warnings           *warnings;   /* and these */
 	int                        depth;
+	struct loop               *loop;       /* foreverypart around what is checked */
 	bool                       commands_begun;
 };
 
@@ -98,6 +101,7 @@ static const uint64_t exclusive[] = {
 	TAG(ALL) | TAG(LOCALPART) | TAG(DOMAIN) | TAG(USER) | TAG(DETAIL),
 	TAG(RAW) | TAG(TEXT) | TAG(CONTENT), TAG(OVER) | TAG(UNDER), TAG(LOWER) | TAG(UPPER),
 	TAG(LOWERFIRST) | TAG(UPPERFIRST), TAG(QUOTEWILDCARD) | TAG(QUOTEREGEX), TAG(DAYS) | TAG(SECONDS),
+	TAG(TYPE) | TAG(SUBTYPE) | TAG(CONTENTTYPE) | TAG(PARAM),
 	TAG(ZONE) | TAG(ORIGINALZONE), TAG(PERSONAL) | TAG(GLOBAL), TAG(HEADER) | TAG(UNIQUEID),
 };
 
@@ -122,6 +126,8 @@ tag_needs(const struct node *n, enum tag t)
 		return CAP_VACATION_SECONDS;
 	if (t == TAG_INDEX || t == TAG_LAST)   /* of index but where the command has its own */
 		return n->verb->capability == CAP_DUPLICATE || n->verb->capability == CAP_EDITHEADER ? CAP_NONE : CAP_INDEX;
+	if (t == TAG_MIME && !span_is_nocase(n->name, "vacation"))
+		return CAP_MIME;
 	return sieve_tags[t].capability;
 }
 
@@ -297,6 +303,34 @@ check_edit(struct checker *c, struct node *n)
 	return 0;
 }
 
+/* RFC 5703: what stands in a loop, and what needs :mime beside it. */
+static int
+check_parts(struct checker *c, struct node *n)
+{
+	const struct argument *label = node_tag(n, TAG_NAME);
+	struct loop           *l = c->loop;
+
+	for (enum tag t = TAG_ANYCHILD; t <= TAG_PARAM; t++)
+		if ((n->tags >> t & 1) && !(n->tags & TAG(MIME)))
+			return fail(c, n, "\":%s\" for %s cannot be used without :mime", sieve_tags[t].name, n->verb->name);
+	if (n->verb->run == do_foreverypart && l && l->depth >= LOOPS_MAX)
+		return fail(c, n, "the nested foreverypart loop exceeds the nesting limit (<= %d levels)", LOOPS_MAX);
+	if (n->verb->run == do_extracttext && !(has(c, CAP_VARIABLES) && has(c, CAP_FOREVERYPART)))
+		return fail(c, n, "extracttext needs variables and foreverypart, too");
+	if (n->verb->run == do_extracttext && (!l || !word_is_name(n->at[0]->strings.at[0]) || span_has(n->at[0]->strings.at[0], '.')))
+		return fail(c, n, l ? "extracttext needs the name of a variable" : "extracttext is not placed inside a foreverypart loop");
+	if (n->verb->run != do_break)
+		return 0;
+	while (l && label && !(node_tag(l->node, TAG_NAME) &&
+	       span_equal(node_tag(l->node, TAG_NAME)->strings.at[0], label->strings.at[0])))
+		l = l->outer;
+	if (!l)
+		return fail(c, n, "the break command is not placed inside a foreverypart loop%s%.*s%s", label ? " named `" : "",
+			SPAN_ARGS(label ? span_first(label->strings.at[0], 60) : SPAN_NONE), label ? "'" : "");
+	n->loop = l->node;
+	return 0;
+}
+
 /* Envelope parts (RFC 5228, 5.4), and address fields (5.1). */
 static int
 check_special(struct checker *c, struct node *n)
@@ -368,7 +402,8 @@ check_node(struct checker *c, struct node *n, const struct verb *table, const ch
 			n->verb->tests == '*' ? "a list of tests" : n->verb->tests ? "one test" : "no test");
 	if (n->has_block != n->verb->block && table == sieve_commands)
 		return fail(c, n, "%s takes %s block", n->verb->name, n->verb->block ? "a" : "no");
-	if (check_strings(c, n) < 0 || check_arguments(c, n) < 0 || check_match(c, n) < 0 || check_special(c, n) < 0)
+	if (check_strings(c, n) < 0 || check_arguments(c, n) < 0 || check_match(c, n) < 0 || check_special(c, n) < 0 ||
+	    check_parts(c, n) < 0)
 		return -1;
 	return check_tests(c, n);
 }
@@ -457,6 +492,22 @@ check_include(struct checker *c, struct node *n)
 	return 0;
 }
 
+static int check_commands(struct checker *, struct node *first, bool top);
+
+static int
+check_block(struct checker *c, struct node *n)
+{
+	struct loop inner = {n, c->loop, c->loop ? c->loop->depth + 1 : 1};
+	int         done;
+
+	if (!n->verb || n->verb->run != do_foreverypart)
+		return check_commands(c, n->block, false);
+	c->loop = &inner;
+	done = check_commands(c, n->block, false);
+	c->loop = inner.outer;
+	return done;
+}
+
 static int
 check_commands(struct checker *c, struct node *first, bool top)
 {
@@ -480,7 +531,7 @@ check_commands(struct checker *c, struct node *first, bool top)
 		if (n->verb && n->verb->run == do_include && check_include(c, n) < 0)
 			return -1;
 		after_if = span_is_nocase(n->name, "if") || span_is_nocase(n->name, "elsif");
-		if (check_commands(c, n->block, false) < 0)
+		if (check_block(c, n) < 0)
 			return -1;
 	}
 	return 0;
@@ -503,6 +554,7 @@ compile(struct checker *c, struct span text, const char *name, struct span key, 
 	s->key = key;
 	inner.script = s;
 	inner.commands_begun = false;
+	inner.loop = NULL;
 	if (sieve_parse(c->arena, text, &s->commands, c->why) < 0 || check_commands(&inner, s->commands, true) < 0)
 		return c->depth ? fault_prefix(c->why, "%s", name) : -1;
 	c->all[at].open = false;

@@ -6,6 +6,7 @@ lib_sieve_libsieve_a_SOURCES = \
 	lib/sieve/match.c \
 	lib/sieve/message.c \
 	lib/sieve/parse.c \
+	lib/sieve/parts.c \
 	lib/sieve/run.c \
 	lib/sieve/settings.c lib/sieve/settings.h \
 	lib/sieve/sieve.h lib/sieve/sieve_private.h \

@@ -145,3 +145,15 @@ script_decoded(struct run *r, struct span raw)
 	encoded_word_decode(text_span(&plain), &out);
 	return arena_span(r->arena, span_trim(text_span(&out)));
 }
+
+bool
+script_decode_part(struct run *r, const struct node *n, const struct mime *mime, const struct mime_part *p, struct text *out)
+{
+	if (script_cost(r, n, mime_body(mime, p).len * 4) < 0)
+		return false;
+	if (span_is_nocase(p->type, "text"))
+		mime_decode_text(mime, p, out);
+	else
+		mime_decode_body(mime, p, out);
+	return true;
+}

@@ -305,8 +305,8 @@ do_removeflag(struct run *r, const struct node *n)
 }
 
 /* RFC 5229, 4.1: modifiers by precedence, not by their order. */
-static void
-modify(uint64_t tags, struct span value, struct text *out)
+void
+script_modify(uint64_t tags, struct span value, struct text *out)
 {
 	text_set(out, span_first(value, VALUE_MAX));
 	for (size_t i = 0; i < out->len && tags & (TAG(LOWER) | TAG(UPPER)); i++)
@@ -342,7 +342,7 @@ do_set(struct run *r, const struct node *n)
 {
 	autotext struct text out = {0};
 
-	modify(n->tags, word_first(r, n->at[1]), &out);
+	script_modify(n->tags, word_first(r, n->at[1]), &out);
 	return word_set(r, n, n->at[0]->strings.at[0], text_span(&out));
 }
 
@@ -370,8 +370,6 @@ do_global(struct run *r, const struct node *n)
 	return 0;
 }
 
-static int run_commands(struct run *, const struct node *);
-
 static int
 run_script(struct run *r, const struct sieve_script *s)
 {
@@ -381,7 +379,7 @@ run_script(struct run *r, const struct sieve_script *s)
 
 	r->script = s;
 	r->scope = &inner;
-	got = run_commands(r, s->commands);
+	got = script_commands(r, s->commands);
 	r->script = before;
 	r->scope = outer;
 	return got;
@@ -419,8 +417,8 @@ script_test(struct run *r, const struct node *n, bool *answer)
 	return n->verb->test(r, n, answer);
 }
 
-static int
-run_commands(struct run *r, const struct node *n)
+int
+script_commands(struct run *r, const struct node *n)
 {
 	bool decided = false;      /* a branch of this if was taken */
 
@@ -432,7 +430,7 @@ run_commands(struct run *r, const struct node *n)
 			return -1;
 		if (!n->verb)
 			return script_error(r, n, "unknown command \"%.*s\"", SPAN_ARGS(span_first(n->name, 60)));
-		if (!n->has_block) {
+		if (!n->has_block || n->verb->run == do_foreverypart) {
 			got = n->verb->run(r, n);
 		} else {
 			is_if = span_is_nocase(n->name, "if");
@@ -441,7 +439,7 @@ run_commands(struct run *r, const struct node *n)
 			if (n->tests && script_test(r, n->tests, &answer) < 0)
 				return -1;
 			decided = answer;
-			got = answer ? run_commands(r, n->block) : 0;
+			got = answer ? script_commands(r, n->block) : 0;
 		}
 		if (got)
 			return got;

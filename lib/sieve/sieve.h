@@ -10,7 +10,7 @@
  *   RFC 5228 base, fileinto, envelope, encoded-character   3894 copy          5173 body
  *   5229 variables      5230 vacation, 6131 seconds         5231 relational    5232 imap4flags
  *   5233 subaddress     5260 date, index                    5183 environment   5429 reject, ereject
- *   5293 editheader
+ *   5293 editheader     5703 mime, foreverypart, extracttext
  *   5463 ihave          5490 mailbox                        6609 include       7352 duplicate
  *   comparators i;octet i;ascii-casemap i;ascii-numeric; regex (draft-ietf-sieve-regex, by PCRE2)
  *

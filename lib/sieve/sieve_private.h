@@ -5,6 +5,7 @@
  *   parse.c    text -> nodes (RFC 5228, 8: the grammar, which knows no command)
  *   check.c    nodes against the table of commands and tests (verbs.c)
  *   run.c      commands; tests.c and test_date.c tests; match.c how values are compared
+ *   parts.c    foreverypart, and what is asked of a part
  *   message.c  the message as it stands now; edit.c what changes its header
  *   words.c    ${variables} and what else becomes of strings
  */
@@ -19,7 +20,7 @@
 enum {
 	NESTING_MAX = 32, NODES_MAX = 20000, ARGUMENTS_MAX = 32, STRINGS_MAX = 20000,
 	INCLUDE_DEPTH = 10, INCLUDES_MAX = 255, VARIABLES_MAX = 256, VALUE_MAX = 4000, NAME_MAX_BYTES = 128,
-	MATCH_MAX = 10, FLAGS_MAX = 1000, WARNINGS_MAX = 20, NOTE_MAX = 300,
+	MATCH_MAX = 10, FLAGS_MAX = 1000, WARNINGS_MAX = 20, NOTE_MAX = 300, LOOPS_MAX = 4,
 };
 
 /* What require may name: bits of a set. */
@@ -27,7 +28,8 @@ enum capability {
 	CAP_FILEINTO, CAP_REJECT, CAP_EREJECT, CAP_ENVELOPE, CAP_ENCODED, CAP_VACATION, CAP_VACATION_SECONDS,
 	CAP_SUBADDRESS, CAP_NUMERIC, CAP_OCTET, CAP_CASEMAP, CAP_RELATIONAL, CAP_REGEX, CAP_IMAP4FLAGS, CAP_COPY,
 	CAP_INCLUDE, CAP_VARIABLES, CAP_BODY, CAP_ENVIRONMENT, CAP_MAILBOX, CAP_DATE, CAP_INDEX, CAP_IHAVE,
-	CAP_DUPLICATE, CAP_EDITHEADER, CAP_COUNT, CAP_NONE = -1
+	CAP_DUPLICATE, CAP_EDITHEADER,
+	CAP_MIME, CAP_FOREVERYPART, CAP_EXTRACTTEXT, CAP_COUNT, CAP_NONE = -1
 };
 int capability_find(struct span name);          /* CAP_NONE: not here */
 
@@ -37,7 +39,7 @@ enum tag {
 	TAG_ZONE, TAG_ORIGINALZONE, TAG_RAW, TAG_TEXT, TAG_CONTENT, TAG_LOWER, TAG_UPPER, TAG_LOWERFIRST,
 	TAG_UPPERFIRST, TAG_QUOTEWILDCARD, TAG_QUOTEREGEX, TAG_LENGTH, TAG_DAYS, TAG_SECONDS, TAG_SUBJECT, TAG_FROM,
 	TAG_ADDRESSES, TAG_MIME, TAG_HANDLE, TAG_PERSONAL, TAG_GLOBAL, TAG_ONCE, TAG_OPTIONAL, TAG_HEADER,
-	TAG_UNIQUEID, TAGS
+	TAG_UNIQUEID, TAG_ANYCHILD, TAG_TYPE, TAG_SUBTYPE, TAG_CONTENTTYPE, TAG_PARAM, TAG_NAME, TAG_FIRST, TAGS
 };
 #define TAG(t) (1ull << TAG_##t)
 
@@ -69,7 +71,7 @@ struct node {
 	size_t               n_values;
 	const struct argument *at[4];          /* positional; NULL: left out */
 	struct sieve_script *included;         /* NULL: an :optional one that is not there */
-	struct regexes      *regexes;          /* of constant keys */
+	const struct node   *loop;             /* of break: the one that it leaves */
 };
 
 struct warnings { const char *at[WARNINGS_MAX]; size_t count; };
@@ -90,7 +92,7 @@ struct verb {
 	const char *signature;                 /* s string, S strings, n number; '?' behind: may be missing */
 	char        tests;                     /* 0 none, 1 one, '*' a list */
 	bool        block;
-	int (*run)(struct run *, const struct node *);                 /* 0 go on, 1 stop, 2 return, -1 */
+	int (*run)(struct run *, const struct node *);                 /* 0 go on, 1 stop, 2 return, 3 break, -1 */
 	int (*test)(struct run *, const struct node *, bool *answer);  /* 0, -1 */
 };
 extern const struct verb sieve_commands[], sieve_tests[];
@@ -116,6 +118,9 @@ struct run {
 	bool                       has_fields, too_many_fields, edited;
 	const struct sieve_message *snapshot;          /* of what is edited, as it is now */
 	struct mime               *mime, *mime_as_it_came;
+	const struct mime         *loop_mime;          /* in foreverypart: the part that is looked at, and its tree */
+	const struct mime_part    *part;
+	const struct node         *breaks;             /* this loop */
 	uint64_t                   steps;
 	struct scope              *scope, globals;     /* of the script that runs; global */
 	struct span                flags;              /* the internal variable of RFC 5232 */
@@ -133,6 +138,8 @@ int  script_error(struct run *, const struct node *, const char *format, ...) __
 int  script_cost(struct run *, const struct node *, size_t bytes);
 struct sieve_action *script_add(struct run *, const struct node *, enum sieve_action_kind);   /* NULL: too many */
 int  script_test(struct run *, const struct node *, bool *answer);
+int  script_commands(struct run *, const struct node *first);
+void script_modify(uint64_t tags, struct span value, struct text *out);    /* modifiers of set: RFC 5229, 4.1 */
 void script_note(struct run *, const struct node *, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* message.c */
@@ -143,6 +150,14 @@ const char *script_line_end(const struct run *);
 const struct sieve_message *script_message(struct run *);                /* NULL: as it came */
 struct mime *script_mime(struct run *, const struct node *);             /* NULL: too much work */
 struct span script_decoded(struct run *, struct span raw);
+bool script_decode_part(struct run *, const struct node *, const struct mime *, const struct mime_part *, struct text *out); /* false: too much */
+
+/* parts.c */
+struct matching;
+typedef int visit_field(struct matching *, const struct head_field *);
+int parts_visit(struct matching *, const struct strings *names, visit_field *);        /* fields of a part: :mime */
+int parts_have(struct run *, const struct node *, const struct strings *names, bool *answer);
+int parts_value(struct matching *, const struct head_field *);                         /* :type, :param ... */
 
 /* edit.c: a script in error has edited nothing. */
 struct edits { struct head_field *fields; size_t n_fields; bool edited; };
@@ -184,7 +199,7 @@ int  regex_check(struct span pattern, struct fault *);
 COMMAND(do_keep); COMMAND(do_discard); COMMAND(do_fileinto); COMMAND(do_redirect); COMMAND(do_stop);
 COMMAND(do_reject); COMMAND(do_vacation); COMMAND(do_setflag); COMMAND(do_addflag); COMMAND(do_removeflag);
 COMMAND(do_include); COMMAND(do_return); COMMAND(do_global); COMMAND(do_set); COMMAND(do_error); COMMAND(do_nothing);
-COMMAND(do_addheader); COMMAND(do_deleteheader);
+COMMAND(do_addheader); COMMAND(do_deleteheader); COMMAND(do_foreverypart); COMMAND(do_break); COMMAND(do_extracttext);
 TEST(test_true); TEST(test_false); TEST(test_not); TEST(test_allof); TEST(test_anyof); TEST(test_address);
 TEST(test_header); TEST(test_exists); TEST(test_size); TEST(test_envelope); TEST(test_body); TEST(test_string);
 TEST(test_hasflag); TEST(test_date); TEST(test_currentdate); TEST(test_environment); TEST(test_mailboxexists);

@@ -4,6 +4,7 @@
  */
 #include "sieve/sieve_private.h"
 #include "mail/address.h"
+#include "mail/html.h"
 
 enum { BODY_MAX = 16 << 20 };
 
@@ -11,8 +12,6 @@ enum { BODY_MAX = 16 << 20 };
  * The fields that a test names, or the one that :index says (RFC 5260, 6.1: counted from
  * 1 over the fields of each name, from the end with :last).
  */
-typedef int visit_field(struct matching *, const struct head_field *);
-
 static int
 visit_fields(struct matching *m, const struct strings *names, visit_field *visit)
 {
@@ -20,6 +19,8 @@ visit_fields(struct matching *m, const struct strings *names, visit_field *visit
 	const struct argument *index = node_tag(m->node, TAG_INDEX);
 	bool                   last = m->node->tags & TAG(LAST);
 
+	if (m->node->tags & TAG(MIME))
+		return parts_visit(m, names, visit);
 	script_fields(r);
 	for (size_t k = 0; k < names->count; k++) {
 		struct span name = span_trim(word_expand(r, names->at[k]));
@@ -46,6 +47,8 @@ visit_fields(struct matching *m, const struct strings *names, visit_field *visit
 static int
 header_value(struct matching *m, const struct head_field *f)
 {
+	if (m->node->tags & (TAG(TYPE) | TAG(SUBTYPE) | TAG(CONTENTTYPE) | TAG(PARAM)))
+		return parts_value(m, f);
 	return matching_value(m, script_decoded(m->run, f->value));
 }
 
@@ -61,6 +64,8 @@ test_header(struct run *r, const struct node *n, bool *answer)
 int
 test_exists(struct run *r, const struct node *n, bool *answer)
 {
+	if (n->tags & TAG(MIME))
+		return parts_have(r, n, &n->at[0]->strings, answer);
 	script_fields(r);
 	*answer = true;
 	for (size_t k = 0; k < n->at[0]->strings.count && *answer; k++) {
@@ -176,20 +181,27 @@ match_part(struct matching *m, const struct mime *mime, const struct mime_part *
 {
 	autotext struct text out = {0};
 
-	if (script_cost(m->run, m->node, mime_body(mime, p).len * 4) < 0)
-		return -1;
 	if (p->is_multipart) {
 		/* 5.2: only what stands before and behind its parts */
-		size_t end = p->children ? p->children->start : p->end;
+		const struct mime_part *last = p->children;
 
-		return matching_value(m, span_cut(mime->message, p->body, end));
+		while (last && last->next)
+			last = last->next;
+		if (matching_value(m, span_cut(mime->message, p->body, last ? p->children->start : p->end)) < 0)
+			return -1;
+		return last && !m->found ? matching_value(m, span_cut(mime->message, last->end, p->end)) : 0;
 	}
 	if (p->is_message && p->children)      /* the header of the message inside */
 		return matching_value(m, span_cut(mime->message, p->children->start, p->children->body));
-	if (span_is_nocase(p->type, "text"))
-		mime_decode_text(mime, p, &out);
-	else
-		mime_decode_body(mime, p, &out);
+	if (!script_decode_part(m->run, m->node, mime, p, &out))
+		return -1;
+	/* :text is what a reader would see (5.3) */
+	if (!(m->node->tags & TAG(CONTENT)) && span_is_nocase(p->subtype, "html")) {
+		autotext struct text words = {0};
+
+		html_text(text_span(&out), &words);
+		text_set(&out, text_span(&words));
+	}
 	return matching_value(m, arena_span(m->run->arena, span_first(text_span(&out), BODY_MAX)));
 }
 

@@ -12,6 +12,7 @@ static const char *const capabilities[CAP_COUNT] = {
 	[CAP_IMAP4FLAGS] = "imap4flags", [CAP_COPY] = "copy", [CAP_INCLUDE] = "include", [CAP_VARIABLES] = "variables",
 	[CAP_BODY] = "body", [CAP_ENVIRONMENT] = "environment", [CAP_MAILBOX] = "mailbox", [CAP_DATE] = "date",
 	[CAP_INDEX] = "index", [CAP_IHAVE] = "ihave", [CAP_DUPLICATE] = "duplicate", [CAP_EDITHEADER] = "editheader",
+	[CAP_MIME] = "mime", [CAP_FOREVERYPART] = "foreverypart", [CAP_EXTRACTTEXT] = "extracttext",
 };
 
 int
@@ -49,13 +50,18 @@ const struct tag_row sieve_tags[TAGS] = {
 	[TAG_ADDRESSES] = {"addresses", 'S', CAP_NONE}, [TAG_MIME] = {"mime", 0, CAP_NONE}, [TAG_HANDLE] = {"handle", 's', CAP_NONE},
 	[TAG_PERSONAL] = {"personal", 0, CAP_NONE}, [TAG_GLOBAL] = {"global", 0, CAP_NONE}, [TAG_ONCE] = {"once", 0, CAP_NONE},
 	[TAG_OPTIONAL] = {"optional", 0, CAP_NONE}, [TAG_HEADER] = {"header", 's', CAP_NONE},
-	[TAG_UNIQUEID] = {"uniqueid", 's', CAP_NONE},
+	[TAG_UNIQUEID] = {"uniqueid", 's', CAP_NONE}, [TAG_ANYCHILD] = {"anychild", 0, CAP_MIME},
+	[TAG_TYPE] = {"type", 0, CAP_MIME}, [TAG_SUBTYPE] = {"subtype", 0, CAP_MIME},
+	[TAG_CONTENTTYPE] = {"contenttype", 0, CAP_MIME}, [TAG_PARAM] = {"param", 'S', CAP_MIME},
+	[TAG_NAME] = {"name", 's', CAP_NONE}, [TAG_FIRST] = {"first", 'n', CAP_NONE},
 };
 
 #define MATCH (TAG(IS) | TAG(CONTAINS) | TAG(MATCHES) | TAG(REGEX) | TAG(COUNT) | TAG(VALUE) | TAG(COMPARATOR))
 #define PART  (TAG(ALL) | TAG(LOCALPART) | TAG(DOMAIN) | TAG(USER) | TAG(DETAIL))
 #define NTH   (TAG(INDEX) | TAG(LAST))
 #define MODIFIERS (TAG(LOWER) | TAG(UPPER) | TAG(LOWERFIRST) | TAG(UPPERFIRST) | TAG(QUOTEWILDCARD) | TAG(QUOTEREGEX) | TAG(LENGTH))
+#define IN_PART (TAG(MIME) | TAG(ANYCHILD))
+#define PIECE (TAG(TYPE) | TAG(SUBTYPE) | TAG(CONTENTTYPE) | TAG(PARAM))
 #define ANSWER (TAG(DAYS) | TAG(SECONDS) | TAG(SUBJECT) | TAG(FROM) | TAG(ADDRESSES) | TAG(MIME) | TAG(HANDLE))
 
 /* require, if, elsif and else are handled where commands are checked and run. */
@@ -83,6 +89,9 @@ const struct verb sieve_commands[] = {
 	{"error",      "RFC 5463, 5",      CAP_IHAVE, CAP_NONE,        0,                                     "s",   0,   false, do_error, NULL},
 	{"addheader",  "RFC 5293, 4",      CAP_EDITHEADER, CAP_NONE,   TAG(LAST),                             "ss",  0,   false, do_addheader, NULL},
 	{"deleteheader", "RFC 5293, 5",    CAP_EDITHEADER, CAP_NONE,   MATCH | NTH,                           "sS?", 0,   false, do_deleteheader, NULL},
+	{"foreverypart", "RFC 5703, 3",    CAP_FOREVERYPART, CAP_NONE, TAG(NAME),                             "",    0,   true,  do_foreverypart, NULL},
+	{"break",      "RFC 5703, 3",      CAP_FOREVERYPART, CAP_NONE, TAG(NAME),                             "",    0,   false, do_break, NULL},
+	{"extracttext", "RFC 5703, 7",     CAP_EXTRACTTEXT, CAP_NONE,  MODIFIERS | TAG(FIRST),                "s",   0,   false, do_extracttext, NULL},
 	{NULL, NULL, 0, 0, 0, NULL, 0, false, NULL, NULL},
 };
 
@@ -92,9 +101,9 @@ const struct verb sieve_tests[] = {
 	{"not",        "RFC 5228, 5.8",    CAP_NONE, CAP_NONE,         0,                                     "",    1,   false, NULL, test_not},
 	{"allof",      "RFC 5228, 5.2",    CAP_NONE, CAP_NONE,         0,                                     "",    '*', false, NULL, test_allof},
 	{"anyof",      "RFC 5228, 5.3",    CAP_NONE, CAP_NONE,         0,                                     "",    '*', false, NULL, test_anyof},
-	{"address",    "RFC 5228, 5.1",    CAP_NONE, CAP_NONE,         MATCH | PART | NTH,                    "SS",  0,   false, NULL, test_address},
-	{"header",     "RFC 5228, 5.7",    CAP_NONE, CAP_NONE,         MATCH | NTH,                           "SS",  0,   false, NULL, test_header},
-	{"exists",     "RFC 5228, 5.5",    CAP_NONE, CAP_NONE,         0,                                     "S",   0,   false, NULL, test_exists},
+	{"address",    "RFC 5228, 5.1",    CAP_NONE, CAP_NONE,         MATCH | PART | NTH | IN_PART,          "SS",  0,   false, NULL, test_address},
+	{"header",     "RFC 5228, 5.7",    CAP_NONE, CAP_NONE,         MATCH | NTH | IN_PART | PIECE,         "SS",  0,   false, NULL, test_header},
+	{"exists",     "RFC 5228, 5.5",    CAP_NONE, CAP_NONE,         IN_PART,                               "S",   0,   false, NULL, test_exists},
 	{"size",       "RFC 5228, 5.9",    CAP_NONE, CAP_NONE,         TAG(OVER) | TAG(UNDER),                "",    0,   false, NULL, test_size},
 	{"envelope",   "RFC 5228, 5.4",    CAP_ENVELOPE, CAP_NONE,     MATCH | PART,                          "SS",  0,   false, NULL, test_envelope},
 	{"body",       "RFC 5173, 4",      CAP_BODY, CAP_NONE,         MATCH | TAG(RAW) | TAG(TEXT) | TAG(CONTENT), "S", 0, false, NULL, test_body},

@@ -11,7 +11,8 @@ from instance import Tap
 t = Tap()
 BUILD = os.environ.get("top_builddir", ".")
 ALL = ('require ["fileinto","envelope","variables","relational","comparator-i;ascii-numeric","imap4flags","copy","subaddress",'
-       '"body","date","index","regex","mailbox","encoded-character","reject","vacation","editheader"];\n')
+       '"body","date","index","regex","mailbox","encoded-character","reject","vacation","editheader",'
+       '"mime","foreverypart","extracttext"];\n')
 
 PLAIN = b"""Received: from a by b; Fri, 20 Nov 2026 09:00:00 +0000
 Received: from c by d; Thu, 19 Nov 2026 08:30:00 +0100
@@ -66,7 +67,53 @@ X-Utf: =?iso-8859-1?B?5PY=?= =?utf-8?b?w7w=?= end
 
 .
 """
-MESSAGES = [PLAIN, MULTI, ODD]
+NESTED = b"""From: a@b.example
+To: user@example.com
+Subject: parts
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=b
+
+preamble word
+--b
+Content-Type: text/plain; charset=iso-8859-1
+Content-Transfer-Encoding: quoted-printable
+X-Part: one
+
+Gr=FCsse from here
+--b
+Content-Type: multipart/alternative; boundary="c d"
+X-Part: two
+
+--c d
+Content-Type: TEXT/html; charset=utf-8; x*0="a"; x*1="b"
+Content-Disposition: inline; filename="h.html"
+
+<b>Hello</b>
+
+--c d
+Content-Transfer-Encoding: base64
+
+cGxhaW4=
+--c d--
+--b
+Content-Type: message/rfc822
+Content-Disposition: attachment; filename*=utf-8''%c3%a4.eml
+
+From: inner@x.example
+Subject: inner
+Content-Type: text/plain
+
+inner body
+--b
+Content-Type: application/octet-stream
+Content-Disposition: attachment
+X-Part: four
+
+binary stuff
+--b--
+epilogue word
+"""
+MESSAGES = [PLAIN, MULTI, ODD, NESTED]
 
 # conditions: each is asked of each message
 CONDITIONS = r'''
@@ -133,6 +180,21 @@ body :content "application" :contains "binary"
 body :content "multipart" :contains "preamble"
 body :content "image" :contains ""
 body :is "Second line."
+body :text :contains "<b>"
+body :content "text" :contains "<b>"
+body :content "text/html" :contains "<b>"
+body :content "multipart" :contains "epilogue"
+body :content "message/rfc822" :contains "inner@x"
+body :content "message/rfc822" :contains "inner body"
+body :content "message" :contains "inner@x"
+body :content "text/plain" :contains "plain"
+body :content "/plain" :contains "plain"
+body :content "text/" :contains "plain"
+body :content "text/plain/x" :contains "plain"
+body :content "" :contains "binary stuff"
+body :content "multipart/alternative" :contains "Hello"
+body :text :contains "binary"
+body :text :contains "inner body"
 date :zone "+0000" :is "date" "hour" "12"
 date :originalzone :is "date" "hour" "13"
 date :originalzone :is "date" "time" "00:30:00"
@@ -154,6 +216,59 @@ string :is "${unicode:e4}${hex:62}" "äb"
 allof (true, header :is "subject" "parts", not false)
 anyof (false, header :is "subject" "parts")
 '''.strip().split("\n")
+
+# and these of one with parts in parts
+PARTS = [s.strip("\n") for s in r'''
+foreverypart { set "n" "${n}x"; if header :mime :matches :contenttype "content-type" "*" { set "n" "${n}-${1}"; } }
+---
+foreverypart { extracttext "t"; if string :contains "${t}" ["Hello", "binary"] { set "t" "h"; } if string :matches "${t}" "*\n*" { set "t" "${1}"; } set "n" "${n}[${t}]"; }
+---
+foreverypart { if header :mime :contenttype "content-type" "text/plain" { extracttext :upper :first 2 "t"; set "n" "${n}[${t}]"; } }
+---
+foreverypart { if header :mime :matches "x-part" "*" { set "n" "${n}+${1}"; } }
+---
+foreverypart { if header :matches "x-part" "*" { set "n" "${n}+${1}"; } if header :matches "subject" "*" { set "n" "${n}.${1}"; } }
+---
+foreverypart { set "n" "${n}o"; foreverypart { set "n" "${n}i"; foreverypart { set "n" "${n}j"; } } }
+---
+foreverypart { if header :mime :anychild :is :subtype "content-type" "html" { set "n" "${n}y"; } else { set "n" "${n}n"; } }
+---
+foreverypart { if header :mime :matches :type "content-disposition" "*" { set "n" "${n}${1}"; } elsif header :mime :matches :subtype "content-type" "*" { set "n" "${n}n"; } }
+---
+foreverypart { if header :mime :matches :subtype "content-disposition" "*" { set "n" "${n}<${1}>"; } if header :mime :matches :contenttype "content-disposition" "*" { set "n" "${n}c<${1}>"; } }
+---
+foreverypart { if header :mime :matches :param ["FileName","charset","x"] ["content-disposition","content-type"] "*" { set "n" "${n}${1}"; } }
+---
+foreverypart { if header :mime :param "filename" :contains "content-disposition" ["exe", ".html"] { set "n" "${n}y"; } set "n" "${n}n"; }
+---
+foreverypart { if exists :mime ["content-type", "content-disposition"] { set "n" "${n}y"; } else { set "n" "${n}n"; } }
+---
+foreverypart { if exists :mime "x-part" { set "n" "${n}y"; } else { set "n" "${n}n"; } }
+---
+if header :mime :type "subject" "parts" { set "n" "y"; } else { set "n" "n"; }
+---
+if header :mime "subject" "parts" { set "n" "y"; } else { set "n" "n"; }
+---
+if header :mime :anychild "subject" "inner" { set "n" "y"; } else { set "n" "n"; }
+---
+if header :mime "subject" "inner" { set "n" "y"; } else { set "n" "n"; }
+---
+if header :mime :anychild :count "eq" "content-type" "7" { set "n" "y"; } else { set "n" "n"; }
+---
+if address :mime :anychild "from" "inner@x.example" { set "n" "y"; } else { set "n" "n"; }
+---
+if address :mime :domain "from" "x.example" { set "n" "y"; } else { set "n" "n"; }
+---
+foreverypart { set "n" "${n}x"; if header :mime "x-part" "two" { break; } }
+---
+foreverypart :name "a" { set "n" "${n}x"; foreverypart { set "n" "${n}y"; if header :mime "x-part" "two" { break :name "a"; } } }
+---
+foreverypart :name "a" { set "n" "${n}x"; foreverypart :name "a" { set "n" "${n}y"; break :name "a"; } }
+---
+set "n" "before"; foreverypart { set "n" "${n}x"; fileinto "inside"; stop; }
+---
+foreverypart { if body :content "text/plain" :contains "inner body" { set "n" "${n}y"; } }
+'''.split("\n---\n")]
 
 # whole scripts
 SCRIPTS = [s.strip("\n") for s in r'''
@@ -357,6 +472,50 @@ if exists { }
 ---
 if size :over 1M { } if size :over 1X { }
 ---
+require ["mime"]; if header :anychild "a" "b" { }
+---
+require ["mime"]; if header :type "a" "b" { }
+---
+require ["mime"]; if header :mime :type :subtype "a" "b" { }
+---
+require ["mime"]; if header :mime :param "a" :subtype "a" "b" { }
+---
+if header :mime "a" "b" { }
+---
+require ["mime"]; if address :mime :anychild "from" "b" { }
+---
+require ["mime"]; if exists :mime :anychild ["a", "b"] { }
+---
+require ["mime"]; if exists :mime :type ["a", "b"] { }
+---
+require ["mime"]; if size :mime :over 5 { }
+---
+require ["foreverypart"]; break;
+---
+require ["foreverypart"]; foreverypart { break :name "x"; }
+---
+require ["foreverypart"]; foreverypart :name "x" { if true { break :name "x"; } }
+---
+require ["foreverypart"]; foreverypart { }
+---
+require ["foreverypart"]; foreverypart;
+---
+foreverypart { }
+---
+require ["foreverypart"]; foreverypart { foreverypart { foreverypart { foreverypart { foreverypart { keep; }}}}}
+---
+require ["extracttext", "variables"]; extracttext "x";
+---
+require ["extracttext", "variables", "foreverypart"]; extracttext "x";
+---
+require ["extracttext", "foreverypart"]; foreverypart { extracttext "x"; }
+---
+require ["extracttext", "variables", "foreverypart"]; foreverypart { extracttext "1"; }
+---
+require ["extracttext", "variables", "foreverypart"]; foreverypart { extracttext :first 3 :lower "a"; }
+---
+require ["extracttext", "variables", "foreverypart"]; foreverypart { extracttext :lower :upper "a"; }
+---
 require "editheader"; addheader "bad name" "x";
 ---
 require "editheader"; addheader "bad:" "x";
@@ -422,6 +581,8 @@ addheader "X-A" "ä"; if header :is "x-a" "Ä" { fileinto :create "octets"; } el
 
 # what we say otherwise, and why
 DIFFERS = {
+    # what is not text has no text (RFC 5703, 7)
+    PARTS[1]: {"store [][Grüsse from here][][h][plain][][inner body][]."},
     (2, 'address :count "eq" "to" "1"'): False,     # a group without members holds no address
     (0, 'date :index 2 :zone "+0000" :is "received" "date" "2026-11-19"'): True,    # RFC 5260, 6: :index holds for date, too
     'fileinto "inbox";': {"store INBOX"},            # RFC 3501, 5.1: in any case; there the mail store sees to it
@@ -561,6 +722,13 @@ def main():
             p.give()
             theirs, mine = p.actions(path, mails[0]), ours(path, mails[0])
             t.ok(mine == DIFFERS.get(text, theirs), f"{' '.join(text.split())[:70]}", f"here {sorted(mine)}", f"there {sorted(theirs)}")
+        for n, text in enumerate(PARTS):
+            path = f"{p.dir}/p{n}.sieve"
+            with open(path, "w") as f:
+                f.write(ALL + 'set "n" "";' + text.replace("\\n", "\n") + 'fileinto "${n}.";')
+            p.give()
+            theirs, mine = p.actions(path, mails[3]), ours(path, mails[3])
+            t.ok(mine == DIFFERS.get(text, theirs), f"parts: {' '.join(text.split())[:90]}", f"here {sorted(mine)}", f"there {sorted(theirs)}")
         for n, text in enumerate(EDITS):
             path = f"{p.dir}/e{n}.sieve"
             with open(path, "w") as f:
