@@ -4,21 +4,11 @@
  */
 #include "names.h"
 
-
 #include "imap_config.h"
 #include "mail/charset.h"
 #include "mail/imap_body.h"
 #include "store/mutf7.h"
 #include "store/tree.h"
-
-static bool
-is_ascii(const char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s >= 0x80)
-			return false;
-	return true;
-}
 
 /* The directory of the same name in UTF-8, if that is the one that is there. */
 static char *
@@ -87,7 +77,8 @@ name_of_folder(const char *folder, struct text *out)
 	}
 	text_add_string(out, imap_config.prefix);
 	start = out->len;
-	if (is_ascii(folder) || mutf7_encode(span_of(folder), out, NULL) < 0)
+	/* "R&D" in a directory's name is Courier's UTF-8, too: as it is, nobody could select it */
+	if (mutf7_valid(span_of(folder)) || mutf7_encode(span_of(folder), out, NULL) < 0)
 		text_add_string(out, folder);
 	for (size_t i = start; i < out->len; i++)
 		if (out->at[i] == '.')

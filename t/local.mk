@@ -28,15 +28,20 @@ EXTRA_DIST += t/layers t/demo.py t/fuzz/corpus t/bench/mta.py t/bench/README \
 DIRECT_TESTS += t/system/portable.sh t/system/side_by_side.py
 EXTRA_DIST += t/system/sides_configs.py t/system/sides_fakes.py t/system/sides_mail.py t/system/sides_stage.py
 
-.PHONY: asan tsan lint layers privileges run help fuzz crash bench talk
+.PHONY: asan tsan lint layers privileges run help fuzz crash bench talk takeover stress
 help:
 	@echo 'make             build';                echo 'make check       every test in its short form'
 	@echo 'make talk T=x    one dialogue of t/talk'; echo 'make asan        the suite under AddressSanitizer and UBSan'
 	@echo 'make tsan        the suite under ThreadSanitizer'; echo 'make fuzz P=x    fuzz_x with libFuzzer, S=60 seconds'
 	@echo 'make crash       kill loops and power cuts, long form'; echo 'make bench       beside Postfix and Dovecot, ratios'
+	@echo 'make takeover    20,000 messages change hands with Dovecot'; echo 'make stress      ten minutes of sessions against a model'
 	@echo 'make lint        cppcheck and clang warnings'; echo 'make layers      includes go only down'
 	@echo 'make privileges  who may do what, from the programs'; echo 'make run         a private mail system without root'
 	@echo 'make install DESTDIR=...'; echo 'make deb         a Debian package that provides mail-transport-agent'
+takeover: all
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/system/takeover.py 20000
+stress: all
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/system/imap_stress.py 600
 layers:
 	@sh $(top_srcdir)/t/layers $(top_srcdir)
 lint:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * courier.c - keywords that Courier-IMAP kept
+ * courier.c - keywords and POP3's unique ids that Courier kept
  */
 #include "store/courier.h"
 
@@ -130,5 +130,90 @@ courier_keywords_read(int mailbox_dir)
 	if (small_file_read(dir, ":list", LIST_LARGEST, &list, NULL, NULL) == 0)
 		courier_list_parse(text_span(&list), map);
 	read_changes(dir, map);
+	return map;
+}
+
+/* ------------------------------------------------------------ POP3 */
+
+/* As Courier tells a name: what is no plain byte as "+XX". */
+static void
+add_name_as_uidl(struct span name, struct text *out)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char c = (unsigned char)name.at[i];
+
+		if (c < 0x21 || c > 0x7e || c == '\'' || c == '"' || c == '+')
+			text_add_format(out, "+%02X", c);
+		else
+			text_add_byte(out, (char)c);
+	}
+}
+
+/* The last word of a line, taken off with the blank before it. */
+static bool
+take_last(struct span *line, struct span *word)
+{
+	ptrdiff_t blank = span_find_last(*line, ' ');
+
+	if (blank < 0)
+		return false;
+	*word = span_from(*line, (size_t)blank + 1);
+	*line = span_first(*line, (size_t)blank);
+	return true;
+}
+
+static void
+take_pop3_line(struct span line, uint64_t order, struct strmap *map)
+{
+	autotext struct text fields = {0};
+	struct span          ids, size, uid, validity;
+	uint64_t             n = 0, v = 0;
+
+	if (!take_last(&line, &ids) || !take_last(&line, &size))
+		return;
+	span_split(&ids, ':', &uid);
+	span_split(&ids, ':', &validity);
+	if (!span_number(uid, &n) || (validity.len && !span_number(validity, &v)))
+		return;
+	if (span_find(line, ':') >= 0)
+		line = span_first(line, (size_t)span_find(line, ':'));
+	if (n == 0) {
+		text_add_byte(&fields, 'P');
+		add_name_as_uidl(line, &fields);
+	} else if (v == 0) {
+		text_add_format(&fields, "PUID%llu", (unsigned long long)n);
+	} else {
+		text_add_format(&fields, "PUID%llu-%llu", (unsigned long long)n, (unsigned long long)v);
+	}
+	text_add_format(&fields, " O%llu", (unsigned long long)order);
+	put(map, line, text_span(&fields));
+}
+
+void
+courier_sizelist_parse(struct span text, struct strmap *map)
+{
+	struct span line, version;
+	uint64_t    n, order = 0;
+
+	span_split(&text, '\n', &line);
+	if (!span_starts(line, "/"))
+		return;
+	line = span_from(line, 1);
+	if (!span_next(&line, " ", &version) || !span_number(version, &n) || n < 2 || n > 3)
+		return;
+	while (text.len && span_split(&text, '\n', &line))
+		take_pop3_line(line, ++order, map);
+}
+
+struct strmap *
+courier_uidls_read(int mailbox_dir)
+{
+	autotext struct text list = {0};
+	struct strmap       *map;
+
+	if (small_file_read(mailbox_dir, "courierpop3dsizelist", LIST_LARGEST, &list, NULL, NULL) < 0)
+		return NULL;
+	map = strmap_new();
+	courier_sizelist_parse(text_span(&list), map);
 	return map;
 }

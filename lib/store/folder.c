@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "store/courier.h"
 #include "store/dotlock.h"
 #include "store/folder_private.h"
 #include "store/scan.h"
@@ -218,58 +217,6 @@ compare_entries(const void *a, const void *b)
 		span_at((*y)->name, (*y)->base_len));
 }
 
-/* The bits of Courier's names for a file; made in memory when missing. */
-static uint64_t
-courier_keywords_of(struct folder *f, const struct strmap *map, const struct scan_entry *e, bool *added)
-{
-	const char *names = strmap_get(map, span_at(e->name, e->base_len));
-	struct span rest = span_of(names ? names : ""), word;
-	uint64_t    keywords = 0;
-
-	while (!e->in_new && span_next(&rest, "\n", &word)) {
-		int n = keywords_add(&f->keywords, word, added, NULL);
-
-		if (n >= 0)
-			keywords |= (uint64_t)1 << n;
-	}
-	return keywords;
-}
-
-static void
-rename_with_keywords(struct folder *f, struct scan_entry *e, uint64_t keywords)
-{
-	autotext struct text name = {0};
-	struct file_name     parsed;
-
-	file_name_parse(span_of(e->name), &parsed);
-	if ((parsed.keywords | keywords) == parsed.keywords)
-		return;
-	file_name_format(&parsed, parsed.flags, parsed.keywords | keywords, &name);
-	if (renameat(f->cur_dir, e->name, f->cur_dir, text_string(&name)) < 0)
-		return; /* changed meanwhile: it keeps its flags, without these */
-	free(e->name);
-	e->name = take(name.at);
-}
-
-/* Courier's keywords become letters in the names, their meaning written first;
- * the list comes last, so that a crash in between only means to do it again. */
-static int
-adopt_courier_keywords(struct folder *f, struct scan *s, struct fault *why)
-{
-	struct strmap *map = courier_keywords_read(f->dir);
-	bool           added = false;
-	int            result = 0;
-
-	for (size_t i = 0; map && i < s->count; i++)
-		courier_keywords_of(f, map, &s->at[i], &added);
-	if (added)
-		result = keywords_write(&f->keywords, f->dir, why);
-	for (size_t i = 0; map && result == 0 && i < s->count; i++)
-		rename_with_keywords(f, &s->at[i], courier_keywords_of(f, map, &s->at[i], &added));
-	strmap_free(map, free);
-	return result;
-}
-
 struct keeping {
 	const struct scan    *scan;
 	const struct uidlist *list;
@@ -285,7 +232,7 @@ is_there(const struct uidlist_record *r, const void *context)
 }
 
 /* Gives UIDs to files without one, in Dovecot's order; drops stale records
- * when they are a quarter.  The lock is held. */
+ * when they are a quarter.  What other servers kept elsewhere comes first.  The lock is held. */
 static int
 assign_uids(struct folder *f, struct scan *s, struct fault *why)
 {
@@ -294,8 +241,8 @@ assign_uids(struct folder *f, struct scan *s, struct fault *why)
 	struct keeping            keeping = {s, &f->list};
 	int                       result = 0;
 
-	if (f->list.courier)
-		result = adopt_courier_keywords(f, s, why);
+	if (folder_may_adopt(f))
+		result = folder_adopt_keywords(f, s, why);
 	for (size_t i = 0; i < s->count; i++)
 		if (needs_uid(f, &s->at[i]))
 			unknown[count++] = &s->at[i];
@@ -314,6 +261,8 @@ assign_uids(struct folder *f, struct scan *s, struct fault *why)
 	free(unknown);
 	if (result < 0)
 		return -1;
+	if (!uidlist_on_disk(&f->list))
+		folder_adopt_uidls(f);
 	if (stale && stale * 4 >= f->list.count)
 		return uidlist_rewrite(&f->list, f->dir, is_there, &keeping, why);
 	return uidlist_write(&f->list, f->dir, first, why);
@@ -497,7 +446,7 @@ bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 		|| uidlist_refresh(&f->list, f->dir, NULL, why) < 0
 		|| keywords_refresh(&f->keywords, f->dir, why) < 0)
 		return -1;
-	if (!is_all_known(f, s) || misses_any(f, s)) {
+	if (!is_all_known(f, s) || misses_any(f, s) || folder_may_adopt(f)) {
 		struct fault own = {0};
 
 		stamp = take_stamp(f);

@@ -114,23 +114,51 @@ keywords_add(struct keywords *k, struct span name, bool *added, struct fault *wh
 	return fault_set(why, FAULT_DENIED, "a mailbox has room for %d keywords", KEYWORDS_MAX);
 }
 
+static int
+write_one(struct keywords *k, int dir, size_t i, bool empty_too, struct fault *why)
+{
+	autotext struct text text = {0};
+	int64_t              now = time(NULL), before = k->seen[i].st_mtim.tv_sec;
+
+	for (unsigned n = files[i].from; n < files[i].until; n++)
+		if (k->name[n])
+			text_add_format(&text, "%u %s\n", n, k->name[n]);
+	if (text.len == 0 && !empty_too)
+		return 0;
+	if (small_file_replace(dir, files[i].file, files[i].temporary, text_span(&text), now > before ? now : before + 1,
+			why) < 0)
+		return -1;
+	if (fstatat(dir, files[i].file, &k->seen[i], AT_SYMLINK_NOFOLLOW) < 0)
+		k->seen[i] = (struct stat){0};
+	return 0;
+}
+
 int
 keywords_write(struct keywords *k, int dir, struct fault *why)
 {
-	for (size_t i = 0; i < COUNT(files); i++) {
-		autotext struct text text = {0};
-		int64_t              now = time(NULL), before = k->seen[i].st_mtim.tv_sec;
-
-		for (unsigned n = files[i].from; n < files[i].until; n++)
-			if (k->name[n])
-				text_add_format(&text, "%u %s\n", n, k->name[n]);
-		if (text.len == 0)
-			continue;
-		if (small_file_replace(dir, files[i].file, files[i].temporary, text_span(&text),
-				now > before ? now : before + 1, why) < 0)
+	for (size_t i = 0; i < COUNT(files); i++)
+		if (write_one(k, dir, i, false, why) < 0)
 			return -1;
-		if (fstatat(dir, files[i].file, &k->seen[i], AT_SYMLINK_NOFOLLOW) < 0)
-			k->seen[i] = (struct stat){0};
-	}
 	return 0;
+}
+
+bool
+keywords_letters_full(const struct keywords *k)
+{
+	for (int i = 0; i < KEYWORD_LETTERS; i++)
+		if (!k->name[i])
+			return false;
+	return true;
+}
+
+int64_t
+keywords_marked(const struct keywords *k)
+{
+	return k->seen[1].st_ino ? k->seen[1].st_mtim.tv_sec : 0;
+}
+
+int
+keywords_mark(struct keywords *k, int dir, struct fault *why)
+{
+	return write_one(k, dir, 1, true, why);
 }

@@ -33,4 +33,10 @@ int  keywords_add(struct keywords *, struct span name, bool *added, struct fault
 /* Writes both files as needed; the uidlist lock is held. */
 WAITS int keywords_write(struct keywords *, int dir, struct fault *);
 
+/* All 26 letters have names: Dovecot kept further keywords in its index (dovecot_index.h).  When they
+ * were taken from there is the time of postern-keywords, in seconds; 0: never. */
+bool keywords_letters_full(const struct keywords *);
+int64_t keywords_marked(const struct keywords *);
+WAITS int keywords_mark(struct keywords *, int dir, struct fault *);
+
 #endif

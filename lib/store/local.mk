@@ -6,9 +6,10 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/courier.c lib/store/courier.h \
 	lib/store/delivery.c lib/store/maildir_private.h \
 	lib/store/dotlock.c lib/store/dotlock.h \
+	lib/store/dovecot_index.c lib/store/dovecot_index.h \
 	lib/store/filename.c lib/store/filename.h \
 	lib/store/folder.c lib/store/folder.h \
-	lib/store/folder_change.c lib/store/folder_private.h \
+	lib/store/folder_adopt.c lib/store/folder_change.c lib/store/folder_private.h \
 	lib/store/history.c lib/store/history.h \
 	lib/store/index.c lib/store/index.h lib/store/index_private.h \
 	lib/store/keywords.c lib/store/keywords.h \
@@ -90,3 +91,10 @@ FUZZ_TARGETS += t/fuzz/fuzz_acl
 t_fuzz_fuzz_acl_SOURCES = t/fuzz/fuzz_acl.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_acl_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_acl_LDADD = $(STORE_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_dovecot_index
+t_fuzz_fuzz_dovecot_index_SOURCES = t/fuzz/fuzz_dovecot_index.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_dovecot_index_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_dovecot_index_LDADD = lib/store/libstore.a $(BASE_LIBS)
+DIRECT_TESTS += t/system/takeover.py t/system/takeover_courier.py
+EXTRA_DIST += t/system/takeover.py t/system/takeover_courier.py t/system/courier.tar.gz

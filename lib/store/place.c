@@ -96,6 +96,24 @@ open_target(struct placing *p, const char *folder, struct fault *why)
 	return 0;
 }
 
+/* Another server's mailbox is taken over by whoever opens it first; what is written without that
+ * would hide what that server kept (folder_adopt.c). */
+static int
+take_over(struct placing *p, struct fault *why)
+{
+	struct folder *f;
+
+	dotlock_release(&p->lock);
+	if (folder_open(p->maildir, p->folder, 0, &f, why) < 0)
+		return -1;
+	folder_close(f);
+	if (dotlock_take(p->dir, UIDLIST_FILE, UIDLIST_STALE_SECONDS, clock_after(FOLDER_LOCK_WAIT_MS), &p->lock, why) < 0)
+		return -1;
+	if (uidlist_refresh(&p->list, p->dir, NULL, why) < 0)
+		return -1;
+	return keywords_refresh(&p->keywords, p->dir, why);
+}
+
 int
 placing_begin(struct maildir *m, const char *folder, struct placing **out, struct fault *why)
 {
@@ -110,6 +128,7 @@ placing_begin(struct maildir *m, const char *folder, struct placing **out, struc
 			clock_after(FOLDER_LOCK_WAIT_MS), &p->lock, why) < 0
 		|| uidlist_refresh(&p->list, p->dir, NULL, why) < 0
 		|| keywords_refresh(&p->keywords, p->dir, why) < 0
+		|| ((!uidlist_on_disk(&p->list) || folder_has_more_keywords(p->dir, &p->keywords)) && take_over(p, why) < 0)
 		|| (p->list.validity == 0
 			&& uidvalidity_next(maildir_root(m), &p->list.validity, why) < 0)) {
 		placing_abort(p);

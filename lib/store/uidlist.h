@@ -68,6 +68,13 @@ WAITS int uidlist_refresh(struct uidlist *, int dir, bool *changed, struct fault
 /* The file in `dir` is the one that memory holds now; *st when it was looked at. */
 void uidlist_pin(struct uidlist *, int dir, const struct stat *);
 
+/* Was it read from dovecot-uidlist (or written there)?  Else the mailbox was another server's, or is new. */
+static inline bool
+uidlist_on_disk(const struct uidlist *l)
+{
+	return l->read_to > 0;
+}
+
 /* Index of the newest record with that base, or -1. */
 ptrdiff_t uidlist_find(const struct uidlist *, struct span base);
 
