@@ -297,6 +297,8 @@ database(const char *block, bool passdb, struct text *out)
 			else if (!span_has(word, '='))
 				service = word;
 		text_add_format(&one, "pam:%.*s", SPAN_ARGS(service));
+	} else if (passdb && strcmp(driver, "oauth2") == 0) {
+		text_add_format(&one, "oauth2:%s", args ? args : "");
 	} else if (!passdb && strcmp(driver, "passwd") == 0) {
 		text_add_string(&one, "passwd");
 	} else if (strcmp(driver, "static") == 0) {
@@ -337,7 +339,7 @@ static bool
 is_mechanism(struct span word)
 {
 	static const char *const known[] = {"plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "scram-sha-1-plus",
-	                                    "scram-sha-256-plus", "external"};
+	                                    "scram-sha-256-plus", "external", "oauthbearer", "xoauth2"};
 
 	for (size_t i = 0; i < COUNT(known); i++)
 		if (span_is_nocase(word, known[i]))

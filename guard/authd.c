@@ -27,8 +27,8 @@ struct sasl_library *auth_sasl;
 static uid_t         launched_as;
 
 static const struct param params[] = {
-	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login, scram-sha-1, scram-sha-256, the same with -plus (tied to the TLS session), external (a client certificate), cram-md5 (the last needs passwords that are stored in clear)"),
-	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., in order"),
+	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login, scram-sha-1, scram-sha-256, the same with -plus (tied to the TLS session), external (a client certificate), oauthbearer, xoauth2 (a token: auth_passdb = oauth2:PATH), cram-md5 (the last needs passwords that are stored in clear)"),
+	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., oauth2:PATH, in order"),
 	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home=, in order"),
 	RAW("mail_location", &auth_config.mail_location, "maildir:%h/Maildir", "where mailboxes are; %u %n %d %h"),
 	RAW("auth_username_format", &auth_config.username_format, "%Lu", "how a user name is made uniform"),
@@ -50,6 +50,8 @@ prepare(struct fault *why)
 {
 	struct users_settings s = {auth_config.passdb, auth_config.userdb, auth_config.pam_service};
 
+	bool                  tokens = false;
+
 	launched_as = getuid();
 	log_rename("dovecot"); /* the tag under which log readers look for "auth: ..." */
 	if (sasl_library_open(&auth_sasl, why) < 0)
@@ -61,6 +63,7 @@ prepare(struct fault *why)
 			*p = ascii_upper(*p);
 		if (!sasl_mechanism_known(auth_sasl, name))
 			return fault_set(why, FAULT_INPUT, "auth_mechanisms: %s is not supported", name);
+		tokens = tokens || strcmp(name, "OAUTHBEARER") == 0 || strcmp(name, "XOAUTH2") == 0;
 		if (strcmp(name, "EXTERNAL") == 0 && !auth_config.name_from_certificate)
 			return fault_set(why, FAULT_INPUT, "auth_mechanisms: external needs auth_ssl_username_from_cert = yes, "
 			                 "so that a certificate opens its own user's mailbox alone");
@@ -68,7 +71,9 @@ prepare(struct fault *why)
 	tickets_start();
 	if (wake_prepare(site.data_directory, why) < 0)
 		return -1;
-	return users_prepare(&s, why);
+	if (users_prepare(&s, why) < 0)
+		return -1;
+	return tokens && !users_have_tokens() ? fault_set(why, FAULT_INPUT, "auth_mechanisms: oauthbearer and xoauth2 need auth_passdb = oauth2:PATH") : 0;
 }
 
 /* ------------------------------------------------------------ our own conversation */

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "authd_oauth.h"
 #include "authd_pam.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,8 +32,9 @@ struct pool {
 };
 static struct pool crypt_pool, system_pool;
 
-static const char *const *files;
-static size_t             n_files;
+static const char *const   *files;
+static struct oauth *const *tokens;
+static size_t               n_files, n_tokens;
 
 /* ------------------------------------------------------------ in a helper */
 
@@ -112,6 +114,23 @@ do_open(const struct frame *f, struct frame *answer, int *opened)
 }
 
 static void
+do_token(const struct frame *f, struct frame *answer)
+{
+	autotext struct text user = {0};
+	struct fault         why = {0};
+	int64_t              index = -1;
+	bool                 known = frame_get_number(f, "index", &index) && index >= 0 && (size_t)index < n_tokens;
+	int                  verdict = known ? oauth_check(tokens[index], field(f, "token"), &user, &why) : 0;
+
+	put_verdict(answer, verdict, &why);
+	if (verdict == 1) {
+		frame_start(answer, "verdict");
+		frame_put_string(answer, "is", "yes");
+		frame_put(answer, "reason", text_span(&user));
+	}
+}
+
+static void
 answer_one(struct frame *f, struct frame *answer, int *opened)
 {
 	struct fault why = {0};
@@ -123,6 +142,8 @@ answer_one(struct frame *f, struct frame *answer, int *opened)
 	} else if (frame_is(f, "nobody")) {
 		password_check_nobody(field(f, "password"));
 		put_verdict(answer, 0, &why);
+	} else if (frame_is(f, "token")) {
+		do_token(f, answer);
 	} else if (frame_is(f, "pam")) {
 		do_pam(f, answer);
 	} else if (frame_is(f, "passwd")) {
@@ -192,10 +213,13 @@ start_one(struct pool *p, bool confined, struct fault *why)
 }
 
 int
-helpers_start(const char *const *names, size_t count, bool system_needed, struct fault *why)
+helpers_start(const char *const *names, size_t count, struct oauth *const *validators, size_t n_validators, bool system_needed,
+              struct fault *why)
 {
 	files = names;
 	n_files = count;
+	tokens = validators;
+	n_tokens = n_validators;
 	monitor_init(&crypt_pool.lock);
 	monitor_init(&system_pool.lock);
 	for (size_t i = 0; i < CRYPT_HELPERS; i++)
@@ -276,6 +300,21 @@ helper_check(struct span stored, struct span password, struct fault *why)
 	frame_put(&f, "stored", stored);
 	frame_put(&f, "password", password);
 	return ask(&crypt_pool, &f, why) < 0 ? -1 : verdict_of(&f, why);
+}
+
+int
+helper_token(size_t index, struct span token, struct text *user, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	int                    verdict;
+
+	frame_start(&f, "token");
+	frame_put_number(&f, "index", (int64_t)index);
+	frame_put(&f, "token", token);
+	verdict = ask(&crypt_pool, &f, why) < 0 ? -1 : verdict_of(&f, why);
+	if (verdict == 1)
+		text_set(user, field(&f, "reason"));
+	return verdict;
 }
 
 int

@@ -10,6 +10,7 @@
  * up to HELPER_QUEUE requests wait, and the next is FAULT_TIME.
  *
  *   check  stored=.. password=..                    | verdict yes|no|error reason=..
+ *   token  index=0 token=..                          | verdict yes reason=<whose> | no reason=..      (a crypt helper's)
  *   pam    service=.. user=.. password=.. peer=..   | verdict ...
  *   passwd user=..                                  | user uid=.. gid=.. home=..  |  none
  *   open   index=0                                  | file file=<descriptor>  |  none
@@ -23,9 +24,11 @@
 #include "base/task.h"
 #include "base/text.h"
 
-int helpers_start(const char *const *files, size_t n_files, bool system_needed, struct fault *);   /* forks: before any task */
+struct oauth;
+int helpers_start(const char *const *files, size_t n_files, struct oauth *const *tokens, size_t n_tokens, bool system_needed, struct fault *);   /* forks: before any task */
 
 WAITS int helper_check(struct span stored, struct span password, struct fault *);     /* 1 0 -1 */
+WAITS int helper_token(size_t index, struct span token, struct text *user, struct fault *);   /* 1 0 -1 */
 WAITS int helper_pam(const char *service, const char *user, const char *password, struct span peer, struct fault *);
 WAITS int helper_passwd(const char *user, uid_t *uid, gid_t *gid, struct text *home, struct fault *);   /* 0; 1 none; -1 */
 WAITS int helper_open(size_t index, int *fd, struct fault *);

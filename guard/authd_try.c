@@ -12,6 +12,7 @@
 #include "authd_users.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "sasl/bearer.h"
 
 struct try {
 	struct sasl_try  *sasl;
@@ -146,6 +147,32 @@ external(void *argument, const char *authzid)
 	return users_vouched(t->user, span_of(t->peer));
 }
 
+/* The token says who it is; who says that he is another is refused. */
+static int
+token(void *argument, const char *user, struct span bytes, bool oauthbearer, struct text *refusal)
+{
+	struct try          *t = argument;
+	autotext struct text whose = {0}, scope = {0}, openid = {0};
+	autofree char       *secret_of = mem_span(bytes);
+	char                 told[SASL_USER_MAX + 1] = "";
+	int                  verdict;
+
+	t->what = penalty_what(user, secret_of);
+	mem_wipe(secret_of, bytes.len);
+	verdict = users_token(bytes, span_of(t->peer), &whose, &scope, &openid);
+	if (verdict == 1 && (!take_name(t, text_string(&whose)) || (*user && (!make_uniform(user, told) || strcmp(told, t->user) != 0)))) {
+		log_info("auth: oauth2(%s,%s): the token is somebody else's", t->user, t->peer);
+		verdict = 0;
+	}
+	if (verdict == 1)
+		return 1;
+	if (*user)
+		snprintf(t->user, sizeof t->user, "%s", make_uniform(user, told) ? told : "");
+	if (verdict == 0)
+		bearer_refusal(oauthbearer, text_string(&scope), text_string(&openid), refusal);
+	return verdict;
+}
+
 static void
 bind_try(struct try *t, const struct try_client *c, const char *name)
 {
@@ -187,6 +214,7 @@ try_start(const struct try_client *c, struct span mechanism, struct fault *why)
 	}
 	sasl_try_secret(t->sasl, secret);
 	sasl_try_external(t->sasl, external);
+	sasl_try_token(t->sasl, token);
 	bind_try(t, c, name);
 	return t;
 }

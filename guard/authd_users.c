@@ -12,6 +12,7 @@
 
 #include "authd_file.h"
 #include "authd_helper.h"
+#include "authd_oauth.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "mail/netaddr.h"
@@ -19,7 +20,7 @@
 
 enum { DATABASES_MAX = 16, FILE_MAX = 64 << 20 };
 
-enum driver { DRIVER_FILE, DRIVER_PAM, DRIVER_PASSWD, DRIVER_STATIC };
+enum driver { DRIVER_FILE, DRIVER_PAM, DRIVER_PASSWD, DRIVER_STATIC, DRIVER_OAUTH };
 
 struct database {
 	enum driver driver;
@@ -27,7 +28,7 @@ struct database {
 	const char *scheme;              /* passwd-file: of passwords without one */
 	const char *uid, *gid, *home, *mail, *password, *quota;
 	bool        nopassword;
-	size_t      source;              /* passwd-file: which of `sources` */
+	size_t      source;              /* passwd-file: which of `sources`; oauth2: which of `oauth` */
 };
 
 /* One file may be passdb and userdb. */
@@ -46,6 +47,8 @@ static struct {
 	struct source   source[DATABASES_MAX];
 	const char     *paths[DATABASES_MAX];
 	size_t          n_sources;
+	struct oauth   *oauth[DATABASES_MAX];
+	size_t          n_oauth;
 	const char     *pam_service;
 	bool            root;            /* started as root: uids are real */
 } users;
@@ -63,6 +66,7 @@ user_facts_free(struct user_facts *u)
 static const struct { const char *word; enum driver driver; bool passdb, userdb; } drivers[] = {
 	{"passwd-file", DRIVER_FILE, true, true}, {"pam", DRIVER_PAM, true, false},
 	{"passwd", DRIVER_PASSWD, false, true}, {"static", DRIVER_STATIC, true, true},
+	{"oauth2", DRIVER_OAUTH, true, false},
 };
 
 static int
@@ -103,6 +107,16 @@ set_argument(struct database *d, const char *word, struct fault *why)
 	return fault_set(why, FAULT_INPUT, "%s: unknown argument", word);
 }
 
+static int
+open_oauth(struct database *d, struct fault *why)
+{
+	if (users.n_oauth == DATABASES_MAX)
+		return fault_set(why, FAULT_INPUT, "more than %d databases", DATABASES_MAX);
+	d->source = users.n_oauth;
+	users.oauth[users.n_oauth] = oauth_open(d->argument, why);
+	return users.oauth[users.n_oauth++] ? 0 : fault_prefix(why, "oauth2");
+}
+
 /* "driver[:argument]", then arguments until the next driver. */
 static int
 start_database(struct database *d, const char *word, bool passdb, bool *is_one, struct fault *why)
@@ -116,8 +130,10 @@ start_database(struct database *d, const char *word, bool passdb, bool *is_one, 
 		*d = (struct database){.driver = drivers[i].driver, .argument = word[len] ? word + len + 1 : ""};
 		if (!(passdb ? drivers[i].passdb : drivers[i].userdb))
 			return fault_set(why, FAULT_INPUT, "%s cannot be used here", drivers[i].word);
-		if (d->driver == DRIVER_FILE && !*d->argument)
-			return fault_set(why, FAULT_INPUT, "passwd-file needs a path");
+		if ((d->driver == DRIVER_FILE || d->driver == DRIVER_OAUTH) && !*d->argument)
+			return fault_set(why, FAULT_INPUT, "%s needs a path", drivers[i].word);
+		if (d->driver == DRIVER_OAUTH)
+			return open_oauth(d, why);
 		if (d->driver == DRIVER_FILE)
 			return add_source(d->argument, &d->source, why);
 		if (d->driver == DRIVER_STATIC && *d->argument)
@@ -254,7 +270,7 @@ users_prepare(const struct users_settings *s, struct fault *why)
 			return -1;
 	}
 	system_needed = users.n_passdb || users.n_userdb;
-	return helpers_start(users.paths, users.n_sources, system_needed, why);
+	return helpers_start(users.paths, users.n_sources, users.oauth, users.n_oauth, system_needed, why);
 }
 
 /* ------------------------------------------------------------ may they log in */
@@ -361,7 +377,7 @@ users_check(const char *user, const char *password, struct span peer, const char
 	for (size_t i = 0; i < users.n_passdb; i++) {
 		const struct database *d = &users.passdb[i];
 		int verdict = d->driver == DRIVER_FILE ? check_file(d, &q) : d->driver == DRIVER_PAM ? check_pam(d, &q)
-		                                                                                    : check_static(d, &q);
+		              : d->driver == DRIVER_STATIC ? check_static(d, &q) : 0 /* tokens are no passwords */;
 
 		if (verdict == 1)
 			return 1;
@@ -401,6 +417,35 @@ users_secret(const char *user, struct span peer, struct text *stored)
 			return 1;
 	}
 	return 0;
+}
+
+int
+users_token(struct span token, struct span peer, struct text *whose, struct text *scope, struct text *openid)
+{
+	bool trouble = false;
+
+	for (size_t i = 0; i < users.n_passdb; i++) {
+		const struct database *d = &users.passdb[i];
+		struct fault           why = {0};
+		int                    verdict;
+
+		if (d->driver != DRIVER_OAUTH)
+			continue;
+		verdict = helper_token(d->source, token, whose, &why);
+		if (verdict == 1)
+			return 1;
+		trouble = trouble || verdict < 0;
+		log_info("auth: oauth2(,%.*s): %s", SPAN_ARGS(peer), fault_text(&why));
+		text_set(scope, span_of(oauth_scope(users.oauth[d->source])));
+		text_set(openid, span_of(oauth_openid(users.oauth[d->source])));
+	}
+	return trouble ? -1 : 0;
+}
+
+bool
+users_have_tokens(void)
+{
+	return users.n_oauth > 0;
 }
 
 int

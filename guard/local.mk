@@ -24,12 +24,12 @@ t_fuzz_fuzz_dns_record_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_dns_record_LDADD = $(BASE_LIBS)
 
 pkglibexec_PROGRAMS += guard/authd
-guard_authd_SOURCES = guard/authd.c guard/authd_dovecot.c guard/authd_file.c guard/authd_file.h guard/authd_helper.c \
+guard_authd_SOURCES = guard/authd.c guard/authd_dovecot.c guard/authd_file.c guard/authd_file.h guard/authd_oauth.c guard/authd_oauth.h guard/authd_oauth_settings.c guard/authd_helper.c \
 	guard/authd_helper.h guard/authd_pam.c guard/authd_pam.h guard/authd_ticket.c guard/authd_ticket.h \
 	guard/authd_try.c guard/authd_try.h guard/authd_users.c guard/authd_users.h guard/authd_wake.c guard/authd_wake.h \
 	guard/authd_penalty.c guard/authd_penalty.h
 guard_authd_LDADD = $(SERVICE_LIBS) lib/ipc/libipc.a lib/sasl/libsasl.a $(FLOOR1_LIBS) $(GSASL_LIBS) $(CRYPT_LIBS) \
-	$(ARGON2_LIBS) $(PAM_LIBS)
+	$(ARGON2_LIBS) $(PAM_LIBS) $(JANSSON_LIBS)
 
 pkglibexec_PROGRAMS += guard/anvil
 guard_anvil_SOURCES = guard/anvil.c

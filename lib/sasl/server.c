@@ -6,7 +6,7 @@
  * an authorization identity other than the user's own is refused.  SCRAM (RFC 5802, RFC 7677) and
  * CRAM-MD5 (RFC 2195) prove it: what is stored is the caller's `secret`.  For a name that
  * does not exist SCRAM goes on with a salt made of the name, so that names cannot be tried out.
- * SCRAM-..-PLUS is tied to the TLS session (RFC 5929, RFC 9266); the first bytes of the client, which
+ * OAUTHBEARER and XOAUTH2 are our own (bearer.h).  SCRAM-..-PLUS is tied to the TLS session (RFC 5929, RFC 9266); the first bytes of the client, which
  * say how far it wants that, are looked at here, whatever the library makes of them.
  */
 #include "sasl/server.h"
@@ -20,6 +20,7 @@
 
 #include "base/base64.h"
 #include "base/mem.h"
+#include "sasl/bearer.h"
 
 struct sasl_library {
 	Gsasl *context;
@@ -37,6 +38,9 @@ struct sasl_try {
 	bool           first;          /* nothing has come yet */
 	sasl_secret   *secret;
 	sasl_external *external;
+	sasl_token    *token;
+	enum { NO_BEARER, OAUTHBEARER, XOAUTH2 } bearer;       /* then there is no session of the library's */
+	bool           refused;        /* a token was, and the client has to acknowledge that */
 	char           binding[32];    /* "tls-exporter", or "" */
 	bool           plus_offered;
 	struct text    stored;
@@ -211,7 +215,8 @@ sasl_library_open(struct sasl_library **out, struct fault *why)
 bool
 sasl_tells_password(const char *mechanism)
 {
-	return strcmp(mechanism, "PLAIN") == 0 || strcmp(mechanism, "LOGIN") == 0;
+	return strcmp(mechanism, "PLAIN") == 0 || strcmp(mechanism, "LOGIN") == 0 || strcmp(mechanism, "OAUTHBEARER") == 0 ||
+	       strcmp(mechanism, "XOAUTH2") == 0;
 }
 
 bool
@@ -220,6 +225,8 @@ sasl_mechanism_known(struct sasl_library *l, const char *mechanism)
 	static const char *const known[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS",
 	                                    "SCRAM-SHA-256-PLUS", "CRAM-MD5", "EXTERNAL"};
 
+	if (strcmp(mechanism, "OAUTHBEARER") == 0 || strcmp(mechanism, "XOAUTH2") == 0)
+		return true;
 	for (size_t i = 0; i < COUNT(known); i++)
 		if (strcmp(mechanism, known[i]) == 0)
 			return gsasl_server_support_p(l->context, mechanism);
@@ -230,6 +237,12 @@ void
 sasl_try_secret(struct sasl_try *t, sasl_secret *secret)
 {
 	t->secret = secret;
+}
+
+void
+sasl_try_token(struct sasl_try *t, sasl_token *token)
+{
+	t->token = token;
 }
 
 void
@@ -264,7 +277,8 @@ sasl_try_start(struct sasl_library *l, const char *mechanism, sasl_check *check,
 	t = mem_alloc(sizeof *t);
 	t->check = check;
 	t->argument = argument;
-	error = gsasl_server_start(l->context, mechanism, &t->session);
+	t->bearer = strcmp(mechanism, "OAUTHBEARER") == 0 ? OAUTHBEARER : strcmp(mechanism, "XOAUTH2") == 0 ? XOAUTH2 : NO_BEARER;
+	error = t->bearer ? GSASL_OK : gsasl_server_start(l->context, mechanism, &t->session);
 	if (error != GSASL_OK) {
 		free(t);
 		return fault_set(why, FAULT_SYSTEM, "GNU SASL: %s", gsasl_strerror(error));
@@ -274,7 +288,8 @@ sasl_try_start(struct sasl_library *l, const char *mechanism, sasl_check *check,
 	t->proves = !sasl_tells_password(mechanism) && !t->external_only;
 	t->first = true;
 	snprintf(t->mechanism, sizeof t->mechanism, "%s", mechanism);
-	gsasl_session_hook_set(t->session, t);
+	if (t->session)
+		gsasl_session_hook_set(t->session, t);
 	*out = t;
 	return 0;
 }
@@ -319,6 +334,33 @@ is_strict(const struct sasl_try *t, struct span message)
 	return true;
 }
 
+/* One message; where it is refused one more, which says nothing (RFC 7628, 3.2.3). */
+static enum sasl_state
+step_bearer(struct sasl_try *t, struct span input, struct text *output)
+{
+	struct bearer b;
+	int           verdict;
+
+	text_clear(output);
+	if (t->refused || !t->token)
+		return SASL_NO;
+	if (t->first && !input.len) {
+		t->first = false;
+		return SASL_MORE;
+	}
+	if (bearer_parse(t->bearer == OAUTHBEARER, input, &b, NULL) < 0)
+		return SASL_NO;
+	if (b.user.len > SASL_USER_MAX) {
+		bearer_free(&b);
+		return SASL_NO;
+	}
+	snprintf(t->user, sizeof t->user, "%s", text_string(&b.user));
+	verdict = t->token(t->argument, t->user, b.token, t->bearer == OAUTHBEARER, output);
+	bearer_free(&b);
+	t->refused = verdict == 0 && output->len > 0;
+	return verdict == 1 ? SASL_YES : t->refused ? SASL_MORE : verdict == 0 ? SASL_NO : SASL_TROUBLE;
+}
+
 enum sasl_state
 sasl_try_step(struct sasl_try *t, struct span input, struct text *output)
 {
@@ -328,6 +370,8 @@ sasl_try_step(struct sasl_try *t, struct span input, struct text *output)
 
 	if (input.len > SASL_INPUT_MAX)
 		return SASL_NO;
+	if (t->bearer)
+		return step_bearer(t, input.at ? input : SPAN_NONE, output);
 	if (t->external_only && t->first && !input.at) { /* the empty challenge */
 		t->first = false;
 		text_clear(output);
@@ -374,7 +418,8 @@ sasl_try_free(struct sasl_try *t)
 {
 	if (!t)
 		return;
-	gsasl_finish(t->session);
+	if (t->session)
+		gsasl_finish(t->session);
 	if (t->stored.at)
 		mem_wipe(t->stored.at, t->stored.room);
 	text_free(&t->stored);

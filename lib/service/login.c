@@ -157,7 +157,7 @@ may_offer(struct login *l, struct span name)
 	struct tls_binding   binding;
 	autotext struct text user = {0};
 
-	if (span_is(name, "PLAIN") || span_is(name, "LOGIN"))
+	if (span_is(name, "PLAIN") || span_is(name, "LOGIN") || span_is(name, "OAUTHBEARER") || span_is(name, "XOAUTH2"))
 		return login_may_use_plaintext(l);
 	if (span_ends(name, "-PLUS"))
 		return tls_binding(l->conn, &binding);
@@ -227,7 +227,7 @@ static const char *
 method_name(struct span mechanism)
 {
 	static const char *const known[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS",
-	                                    "SCRAM-SHA-256-PLUS", "CRAM-MD5", "EXTERNAL"};
+	                                    "SCRAM-SHA-256-PLUS", "CRAM-MD5", "EXTERNAL", "OAUTHBEARER", "XOAUTH2"};
 
 	for (size_t i = 0; i < COUNT(known); i++)
 		if (span_is_nocase(mechanism, known[i]))
