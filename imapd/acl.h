@@ -16,8 +16,9 @@ bool acl_is_on(void);
 WAITS bool acl_permits(struct imap_session *);
 /* Takes off a STORE what may not be changed; false: nothing is left, NO was answered. */
 WAITS bool acl_filter(struct imap_session *, struct flag_change *);
-/* Of the selected mailbox. */
+/* Of the selected mailbox; of any. */
 WAITS bool acl_may(struct imap_session *, unsigned right);
+WAITS bool acl_may_in(struct imap_session *, const char *folder, unsigned rights);
 /* "* MYRIGHTS name letters" */
 WAITS void acl_tell_mine(struct imap_session *, struct span name, const char *folder);
 

@@ -41,6 +41,12 @@ acl_may(struct imap_session *s, unsigned right)
 	return !acl_is_on() || (rights_in(s, s->folder->name) & right) == right;
 }
 
+bool
+acl_may_in(struct imap_session *s, const char *folder, unsigned rights)
+{
+	return !acl_is_on() || (rights_in(s, folder) & rights) == rights;
+}
+
 /* ------------------------------------------------------------ what a command needs (RFC 4314, 4) */
 
 static const struct need {

@@ -19,6 +19,7 @@
 #include "imap_config.h"
 #include "mail/date.h"
 #include "names.h"
+#include "notify.h"
 #include "session.h"
 #include "store/filename.h"
 #include "store/place.h"
@@ -430,6 +431,7 @@ append(struct imap_session *s, const char *folder, const struct message *replace
 		return -1;
 	}
 	s->counts.appended += a.count;
+	notify_own_added(s, folder, uids, a.count);
 	text_add_format(code, "[APPENDUID %u ", validity);
 	sequence_add(uids, a.count, code);
 	text_add_string(code, "]");

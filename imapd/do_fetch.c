@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "acl.h"
 #include "content.h"
 #include "preview.h"
@@ -14,6 +15,8 @@
 #include "mail/header.h"
 #include "session.h"
 #include "store/history.h"
+
+enum { MORE_ITEMS = 3 };                 /* UID, FLAGS, MODSEQ */
 
 struct fetching {
 	struct imap_session *session;
@@ -541,33 +544,65 @@ finish_fetch(struct imap_session *s, const struct fetching *f, int result)
 		imap_finish_synced(s, "OK Fetch completed.");
 }
 
+/* RFC 3501, 6.4.5: what is read without PEEK becomes \Seen.  -1: s->why */
+static int
+make_seen(struct imap_session *s, struct fetching *f, const size_t *positions, size_t count)
+{
+	bool seen = false;
+
+	if (f->items.sets_seen && !s->folder->read_only && acl_may(s, ACL_WRITE_SEEN) && set_seen(s, positions, count, &seen) < 0)
+		return -1;
+	if (seen)
+		add_item(&f->items, FETCH_FLAGS, "FLAGS");
+	if (s->manner.condstore && (f->items.has_flags || seen)) /* RFC 7162, 3.1 */
+		add_item(&f->items, FETCH_MODSEQ, "MODSEQ");
+	return 0;
+}
+
+static int
+fetch_messages(struct fetching *f, const size_t *positions, size_t count)
+{
+	struct imap_session *s = f->session;
+	int                  result = 0;
+
+	f->arena = arena_new();
+	f->batch = index_begin(s->index, s->folder);
+	for (size_t i = 0; result == 0 && i < count && !s->over; i++) {
+		conn_deadline(s->conn, clock_after(imap_config.timeout));
+		result = fetch_message(f, positions[i]);
+	}
+	index_end(f->batch);
+	arena_free(f->arena);
+	return result;
+}
+
 void
 do_fetch(struct imap_session *s)
 {
 	struct fetching f = {.session = s};
 	size_t         *positions, count;
-	bool            seen = false;
-	int             result = 0;
 
 	if (parse_fetch(s, &f, &positions, &count) < 0)
 		return;
 	tell_vanished(s, &f);
 	narrow(s, &f, &positions, &count);
-	if (f.items.sets_seen && !s->folder->read_only && acl_may(s, ACL_WRITE_SEEN) && set_seen(s, positions, count, &seen) < 0) {
+	if (make_seen(s, &f, positions, count) < 0) {
 		imap_finish_fault(s, "Fetch failed");
 		return;
 	}
-	if (seen)
-		add_item(&f.items, FETCH_FLAGS, "FLAGS");
-	if (s->manner.condstore && (f.items.has_flags || seen)) /* RFC 7162, 3.1 */
-		add_item(&f.items, FETCH_MODSEQ, "MODSEQ");
-	f.arena = arena_new();
-	f.batch = index_begin(s->index, s->folder);
-	for (size_t i = 0; result == 0 && i < count && !s->over; i++) {
-		conn_deadline(s->conn, clock_after(imap_config.timeout));
-		result = fetch_message(&f, positions[i]);
-	}
-	index_end(f.batch);
-	arena_free(f.arena);
-	finish_fetch(s, &f, result);
+	finish_fetch(s, &f, fetch_messages(&f, positions, count));
+}
+
+void
+fetch_tell(struct imap_session *s, const struct fetch_items *items, const size_t *positions, size_t count)
+{
+	struct fetching f = {.session = s, .items = *items};
+
+	f.items.at = arena_alloc(s->arena, (items->count + MORE_ITEMS) * sizeof *items->at);
+	memcpy(f.items.at, items->at, items->count * sizeof *items->at);
+	if (s->manner.qresync && !items->has_uid)
+		add_item(&f.items, FETCH_UID, "UID");
+	if (make_seen(s, &f, positions, count) < 0 || fetch_messages(&f, positions, count) < 0)
+		log_error("imap(%s): %s", s->user->name, fault_text(&s->why));
+	fault_clear(&s->why);
 }

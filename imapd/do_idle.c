@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "imap_config.h"
+#include "notify.h"
 #include "session.h"
 #include "sleep.h"
 #include "store/watch.h"
@@ -14,6 +15,7 @@
 static void
 tell(struct imap_session *s)
 {
+	notify_look(s);
 	imap_sync(s);
 	imap_flush_out(s);
 	if (!s->over && conn_flush(s->conn, NULL) < 0) {
@@ -26,10 +28,12 @@ tell(struct imap_session *s)
 static void
 wait_once(struct imap_session *s, struct watch *w, int64_t *notify, int64_t *sleep)
 {
-	struct pollfd fds[2] = {{conn_fd(s->conn), POLLIN, 0}, {watch_fd(w), POLLIN, 0}};
+	struct pollfd fds[2] = {{conn_fd(s->conn), POLLIN, 0}, {s->notify ? notify_fd(s) : watch_fd(w), POLLIN, 0}};
 	int           wait = clock_left(*notify);
 	int           n;
 
+	if (s->notify && notify_timeout(s) >= 0 && notify_timeout(s) < wait)
+		wait = notify_timeout(s);
 	if (s->folder && fds[1].fd < 0 && wait > WATCH_POLL_MS)
 		wait = WATCH_POLL_MS;
 	if (imap_config.hibernate_timeout && (wait < 0 || wait > clock_left(*sleep)))
@@ -79,7 +83,7 @@ idle(struct imap_session *s, bool greet)
 	struct watch w = {-1};
 	int64_t      notify = clock_after(imap_config.idle_notify_interval), sleep = clock_after(imap_config.hibernate_timeout);
 
-	if (s->folder)
+	if (s->folder && !s->notify)
 		watch_start(&w, s->folder);
 	if (greet)
 		imap_send(s, SPAN("+ idling\r\n"));

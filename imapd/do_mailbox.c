@@ -8,6 +8,7 @@
 #include "imap_config.h"
 #include "metadata.h"
 #include "names.h"
+#include "notify.h"
 #include "session.h"
 #include "store/place.h"
 #include "store/subscriptions.h"
@@ -87,9 +88,12 @@ do_create(struct imap_session *s)
 		return;
 	}
 	if (maildir_folder_create(s->maildir, folder, &s->why) < 0
-		|| (acl_is_on() && acl_inherit(s->maildir, folder, &s->why) < 0) || keep_use(s, folder, use) < 0)
+		|| (acl_is_on() && acl_inherit(s->maildir, folder, &s->why) < 0) || keep_use(s, folder, use) < 0) {
 		imap_finish_fault(s, "Create failed");
-	else if (imap_folder_guid(s, folder, guid)) /* RFC 8474, 4.1 */
+		return;
+	}
+	notify_own_created(s, folder);
+	if (imap_folder_guid(s, folder, guid)) /* RFC 8474, 4.1 */
 		imap_finish_synced(s, "OK [MAILBOXID (%s)] Create completed.", guid);
 	else
 		imap_finish_synced(s, "OK Create completed.");
@@ -108,10 +112,12 @@ do_delete(struct imap_session *s)
 	}
 	if (s->folder && strcmp(s->folder->name, folder) == 0)
 		imap_deselect(s);
-	if (tree_delete(s->maildir, folder, &s->why) < 0)
+	if (tree_delete(s->maildir, folder, &s->why) < 0) {
 		imap_finish_fault(s, "Delete failed");
-	else
-		imap_finish_synced(s, "OK Delete completed.");
+		return;
+	}
+	notify_own_deleted(s, folder);
+	imap_finish_synced(s, "OK Delete completed.");
 }
 
 /* RENAME INBOX moves its messages and leaves it empty (6.3.5). */
@@ -153,10 +159,12 @@ do_rename(struct imap_session *s)
 	if (s->folder && *from && strcmp(s->folder->name, from) == 0)
 		imap_deselect(s);
 	result = *from ? tree_rename(s->maildir, from, to, &s->why) : rename_inbox(s, to);
-	if (result < 0)
+	if (result < 0) {
 		imap_finish_fault(s, "Rename failed");
-	else
-		imap_finish_synced(s, "OK Rename completed.");
+		return;
+	}
+	notify_own_renamed(s, from, to);
+	imap_finish_synced(s, "OK Rename completed.");
 }
 
 static void
@@ -173,10 +181,12 @@ change_subscription(struct imap_session *s, bool add)
 		imap_finish(s, "NO [NONEXISTENT] Mailbox doesn't exist.");
 		return;
 	}
-	if (subscriptions_change(s->maildir, name, add, &found, &s->why) < 0)
+	if (subscriptions_change(s->maildir, name, add, &found, &s->why) < 0) {
 		imap_finish_fault(s, "Subscription failed");
-	else
-		imap_finish(s, add ? "OK Subscribe completed." : "OK Unsubscribe completed.");
+		return;
+	}
+	notify_own_subscription(s, name, add);
+	imap_finish(s, add ? "OK Subscribe completed." : "OK Unsubscribe completed.");
 }
 
 void

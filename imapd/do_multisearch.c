@@ -106,9 +106,8 @@ add_source(struct sources *x, const struct argument **at)
 		if (!x->session->folder)
 			return -1;
 		add_folder(x, x->session->folder->name);
-	} else if (argument_is_atom(a, "inboxes")) {
-		add_folder(x, "");
-	} else if (argument_is_atom(a, "personal")) {
+	} else if (argument_is_atom(a, "personal") || argument_is_atom(a, "inboxes")) {
+		/* RFC 5465, 6.3: a user's script may deliver into any of them */
 		add_all(x);
 	} else if (argument_is_atom(a, "subscribed")) {
 		return add_subscribed(x);

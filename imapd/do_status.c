@@ -108,14 +108,11 @@ add_item(struct imap_session *s, struct folder *f, enum status_item item, struct
 	}
 }
 
-int
-status_tell(struct imap_session *s, struct span name, const char *folder, unsigned wanted)
+void
+status_tell_of(struct imap_session *s, struct span name, struct folder *f, unsigned wanted)
 {
-	struct folder *f;
-	bool           first = true;
+	bool first = true;
 
-	if (imap_open_folder(s, folder, FOLDER_READ_ONLY, &f) < 0)
-		return -1;
 	text_add_string(&s->out, "* STATUS ");
 	name_tell(s, name, &s->out);
 	text_add_string(&s->out, " (");
@@ -128,6 +125,16 @@ status_tell(struct imap_session *s, struct span name, const char *folder, unsign
 		add_item(s, f, items[i].item, &s->out);
 	}
 	imap_say(s, ")");
+}
+
+int
+status_tell(struct imap_session *s, struct span name, const char *folder, unsigned wanted)
+{
+	struct folder *f;
+
+	if (imap_open_folder(s, folder, FOLDER_READ_ONLY, &f) < 0)
+		return -1;
+	status_tell_of(s, name, f, wanted);
 	folder_close(f);
 	return 0;
 }

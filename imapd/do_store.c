@@ -8,6 +8,7 @@
 #include "acl.h"
 #include "flags.h"
 #include "names.h"
+#include "notify.h"
 #include "session.h"
 #include "store/place.h"
 #include "store/tree.h"
@@ -273,8 +274,10 @@ copy(struct imap_session *s, bool move)
 	}
 	if (folder_copy(s->folder, uids, count, &(struct copy_target){s->maildir, target, ~0u, true}, move, &copied, &s->why) < 0)
 		imap_finish_fault(s, move ? "Move failed" : "Copy failed");
-	else
+	else {
+		notify_own_added(s, target, copied.to, copied.count);
 		finish_copy(s, &copied, move);
+	}
 	copied_free(&copied);
 }
 

@@ -5,8 +5,11 @@
 #ifndef IMAPD_FETCH_ITEMS_H
 #define IMAPD_FETCH_ITEMS_H
 
+#include "base/task.h"
 #include "grammar.h"
 #include "mail/imap_body.h"
+
+struct imap_session;
 
 enum fetch_item_kind {
 	FETCH_UID, FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY,
@@ -34,5 +37,9 @@ struct fetch_items {
 
 /* Takes the items at *a and moves it behind them. */
 int fetch_items_parse(struct arena *, const struct argument **a, struct fetch_items *, struct fault *);
+
+/* FETCH responses that no command asked for (RFC 5465, 5.2): of the selected mailbox, by positions in the
+ * view.  What cannot be read any more is left out. */
+WAITS void fetch_tell(struct imap_session *, const struct fetch_items *, const size_t *positions, size_t count);
 
 #endif

@@ -10,6 +10,7 @@ struct parser {
 	size_t        at;
 	size_t        arguments;
 	bool          sections;      /* FETCH: '[' opens a section that may hold blanks */
+	bool          few_sections;  /* NOTIFY, SEARCH, SORT: only behind BODY and its like (RFC 5465, 7) */
 	struct fault *why;
 };
 
@@ -101,13 +102,24 @@ skip_section(struct parser *p)
 	return fault_set(p->why, FAULT_INPUT, "Missing ']'");
 }
 
+static bool
+opens_section(const struct parser *p, struct span before)
+{
+	static const char *const names[] = {"BODY", "BODY.PEEK", "BINARY", "BINARY.PEEK", "BINARY.SIZE"};
+
+	for (size_t i = 0; p->few_sections && i < COUNT(names); i++)
+		if (span_is_nocase(before, names[i]))
+			return true;
+	return p->sections;
+}
+
 static int
 parse_atom(struct parser *p, struct span *out)
 {
 	size_t start = p->at;
 
 	while (!is_over(p) && is_atom_byte(peek(p))) {
-		if (peek(p) == '[' && p->sections) {
+		if (peek(p) == '[' && opens_section(p, span_cut(p->in, start, p->at))) {
 			if (skip_section(p) < 0)
 				return -1;
 		} else {
@@ -299,6 +311,8 @@ grammar_parse(struct arena *arena, struct span in, struct command *out, struct f
 	if (out->verb.len == 0 || out->verb.len > 32)
 		return fault_set(why, FAULT_INPUT, "Missing command");
 	p.sections = span_is_nocase(out->verb, "FETCH");
+	p.few_sections = span_is_nocase(out->verb, "NOTIFY") || span_is_nocase(out->verb, "SEARCH")
+		|| span_is_nocase(out->verb, "SORT");
 	while (span_ends(p.in, " ") && p.in.len > p.at)
 		p.in.len--;
 	if (is_over(&p))

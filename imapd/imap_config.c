@@ -12,7 +12,7 @@
 struct imap_config imap_config = {
 	.mail_location = "maildir:%h/Maildir", .max_line_length = 65536, .max_message = 1 << 30,
 	.max_keyword_length = 50, .idle_notify_interval = 120000, .hibernate_timeout = 0, .timeout = 1800000,
-	.separator = ".", .prefix = "", .acl = "",
+	.separator = ".", .prefix = "", .acl = "", .notify_mailboxes = 1000,
 	.special_use = SPECIAL_USE,
 };
 
@@ -35,6 +35,8 @@ const struct param imap_params[] = {
 		"between the levels of a mailbox name: . or /"),
 	STRING  ("imap_namespace_prefix", &imap_config.prefix, "",
 		"before every name but INBOX; \"INBOX.\" shows names as Courier does"),
+	NUMBER  ("imap_notify_mailboxes", &imap_config.notify_mailboxes, "1000", "1", "100000",
+		"how many mailboxes one client may watch by NOTIFY (RFC 5465)"),
 	RAW     ("acl", &imap_config.acl, "",
 		"vfile: rights of dovecot-acl files bind and clients may change them (RFC 4314); own mailboxes only"),
 	RAW     ("imap_special_use", &imap_config.special_use, SPECIAL_USE,

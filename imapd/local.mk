@@ -16,6 +16,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/imap_config.c imapd/imap_config.h \
 	imapd/metadata.c imapd/metadata.h \
 	imapd/names.c imapd/names.h \
+	imapd/notify.c imapd/notify.h imapd/notify_mailboxes.c imapd/notify_names.c imapd/notify_parse.c imapd/notify_request.h \
 	imapd/search.h imapd/search_match.c imapd/search_parse.c imapd/search_run.h imapd/search_tell.c \
 	imapd/sequence.c imapd/sequence.h \
 	imapd/sort.c imapd/sort.h imapd/thread.c \
@@ -37,6 +38,12 @@ t_unit_imapd_test_grammar_SOURCES = t/unit/imapd/test_grammar.c t/unit/unit.h
 t_unit_imapd_test_grammar_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_unit_imapd_test_grammar_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_imapd_test_grammar_LDADD = $(IMAPD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += t/unit/imapd/test_notify
+t_unit_imapd_test_notify_SOURCES = t/unit/imapd/test_notify.c t/unit/unit.h
+t_unit_imapd_test_notify_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
+t_unit_imapd_test_notify_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_imapd_test_notify_LDADD = $(IMAPD_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += t/unit/imapd/test_sort
 t_unit_imapd_test_sort_SOURCES = t/unit/imapd/test_sort.c t/unit/unit.h
@@ -68,6 +75,8 @@ t_fuzz_fuzz_sleep_SOURCES = t/fuzz/fuzz_sleep.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_sleep_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_fuzz_fuzz_sleep_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_sleep_LDADD = $(IMAPD_LIBS)
+DIRECT_TESTS += t/system/imap_notify.py
+EXTRA_DIST += t/system/imap_notify.py
 DIRECT_TESTS += t/system/hibernate.py
 EXTRA_DIST += t/system/hibernate.py
 DIRECT_TESTS += t/system/login_limits.py

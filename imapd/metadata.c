@@ -9,6 +9,7 @@
 #include "imap_config.h"
 #include "mail/imap_body.h"
 #include "names.h"
+#include "notify.h"
 #include "store/tree.h"
 
 #define SERVER_PREFIX "vendor/vendor.dovecot/pvt/server/"
@@ -58,6 +59,21 @@ metadata_key(struct imap_session *s, const char *folder, struct span entry, bool
 	text_add_format(key, "%s/%s/%s%.*s", private ? "priv" : "shared", guid, folder ? "" : SERVER_PREFIX,
 		SPAN_ARGS(entry));
 	text_lower(key);
+	return true;
+}
+
+bool
+metadata_of_key(struct span key, struct span *guid, bool *server, struct text *entry)
+{
+	struct span kind;
+
+	if (!span_split(&key, '/', &kind) || !span_split(&key, '/', guid)
+		|| (!span_is(kind, "priv") && !span_is(kind, "shared")))
+		return false;
+	*server = span_starts(key, SERVER_PREFIX);
+	if (*server)
+		key = span_from(key, sizeof SERVER_PREFIX - 1);
+	text_add_format(entry, "/%s/%.*s", span_is(kind, "priv") ? "private" : "shared", SPAN_ARGS(key));
 	return true;
 }
 
@@ -332,9 +348,10 @@ do_setmetadata(struct imap_session *s)
 		changes[count++] = (struct attribute_change){arena_span(s->arena, text_span(&key)), a->next->text,
 			argument_is_atom(a->next, "NIL")};
 	}
-	if (attributes_change(s->maildir, changes, count, &s->why) == 0)
+	if (attributes_change(s->maildir, changes, count, &s->why) == 0) {
+		notify_own_metadata(s, changes, count);
 		imap_finish_synced(s, "OK Setmetadata completed.");
-	else if (s->why.class == FAULT_DENIED)
+	} else if (s->why.class == FAULT_DENIED)
 		imap_finish(s, "NO [METADATA TOOMANY] Too many annotations.");
 	else
 		imap_finish_fault(s, "Setmetadata failed");

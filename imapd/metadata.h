@@ -14,6 +14,9 @@ enum { METADATA_ENTRY_MOST = 255 };
 bool metadata_key(struct imap_session *, const char *folder, struct span entry, bool make_guid,
 	struct text *key);
 
+/* The way back: "/private/comment", of the mailbox with that GUID or of the server. */
+bool metadata_of_key(struct span key, struct span *guid, bool *server, struct text *entry);
+
 /* MAILBOXID (RFC 8474) */
 bool imap_folder_guid(struct imap_session *, const char *folder, char guid[40]);
 

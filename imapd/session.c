@@ -16,6 +16,7 @@
 #include "ipc/wake_proof.h"
 #include "mail/charset.h"
 #include "mail/date.h"
+#include "notify.h"
 #include "sleep.h"
 #include "store/history.h"
 #include "store/quota.h"
@@ -60,6 +61,7 @@ static const struct verb {
 	{ "MYRIGHTS",    "RFC 4314",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_myrights },
 	{ "COMPRESS",    "RFC 4978",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_compress },
 	{ "ESEARCH",     "RFC 7377",  IMAP_AUTHENTICATED, false, false, 1, 9999, do_esearch },
+	{ "NOTIFY",      "RFC 5465",  IMAP_AUTHENTICATED, false, false, 1, 9999, do_notify },
 	{ "APPEND",      "6.3.11",    IMAP_AUTHENTICATED, false, false, 1, 1,    do_append },
 	{ "REPLACE",     "RFC 8508",  IMAP_SELECTED,      true,  false, 2, 2,    do_replace },
 	{ "CHECK",       "6.4.1",     IMAP_SELECTED,      false, false, 0, 0,    do_noop },
@@ -136,15 +138,32 @@ expunge_may_be_told(const struct imap_session *s)
 			|| span_is_nocase(v, "SORT") || span_is_nocase(v, "THREAD"));
 }
 
+/* What of the selected mailbox may be told now. A command that expunges always says so. */
+static unsigned
+news_now(const struct imap_session *s)
+{
+	struct span verb = s->command.verb;
+	unsigned    news = s->notify ? notify_selected_news(s->notify) : VIEW_ALL;
+
+	if (!expunge_may_be_told(s) || (s->notify && !verb.len && notify_delays_expunges(s->notify)))
+		news &= ~(unsigned)VIEW_EXPUNGES;
+	if (span_is_nocase(verb, "EXPUNGE") || span_is_nocase(verb, "MOVE") || span_is_nocase(verb, "REPLACE"))
+		news |= VIEW_EXPUNGES;
+	return news;
+}
+
 void
 imap_sync(struct imap_session *s)
 {
 	struct fault why = {0};
+	size_t       fresh;
 
 	if (!s->folder)
 		return;
 	if (folder_sync(s->folder, &why) == 0) {
-		view_tell(&s->view, s->folder, expunge_may_be_told(s), s->command.uid, &s->out);
+		fresh = view_tell(&s->view, s->folder, news_now(s), s->command.uid || s->notify, &s->out);
+		if (s->notify)
+			notify_fetch_new(s, fresh);
 	} else if (why.error == ENOENT) { /* by another session: nothing true can be told any more */
 		imap_say(s, "* BYE Selected mailbox was deleted.");
 		imap_flush_out(s);
@@ -161,6 +180,7 @@ imap_finish_synced(struct imap_session *s, const char *format, ...)
 	va_list args;
 
 	imap_sync(s);
+	notify_look(s);
 	va_start(args, format);
 	finish(s, format, args);
 	va_end(args);
@@ -214,6 +234,7 @@ imap_bad_arguments(struct imap_session *s)
 void
 imap_deselect(struct imap_session *s)
 {
+	notify_deselected(s);
 	folder_close(take(s->folder));
 	view_free(&s->view);
 	free(take(s->saved));
@@ -258,9 +279,14 @@ take_command(struct imap_session *s, int *bad)
 {
 	struct command_input in;
 	struct span          text;
+	int64_t              deadline = clock_after(imap_config.timeout);
 	int                  result;
 
-	conn_deadline(s->conn, clock_after(imap_config.timeout));
+	if (s->notify)
+		notify_wait(s, deadline);
+	if (s->over)
+		return false;
+	conn_deadline(s->conn, deadline);
 	result = command_read(s->conn, (size_t)imap_config.max_line_length, &in, &s->why);
 	if (result < 0) {
 		s->over = true;
@@ -402,6 +428,7 @@ imap_session(const struct imap_user *user, struct conn *c, struct fault *why)
 	if (result == 0 && !s.asleep)
 		log_end(&s);
 	imap_deselect(&s);
+	notify_free(take(s.notify));
 	index_close(s.index);
 	maildir_close(s.maildir);
 	quota_free(s.quota);

@@ -13,8 +13,8 @@ add_message(struct view *v, const struct message *m)
 		v->room = v->room ? v->room * 2 : 64;
 		v->at = mem_grow(v->at, v->room, sizeof *v->at);
 	}
-	v->at[v->count++] = (struct view_message){m->uid, m->flags,
-		m->recent && !v->manner->rev2, m->keywords, m->modseq};
+	v->at[v->count++] = (struct view_message){.uid = m->uid, .flags = m->flags,
+		.recent = m->recent && !v->manner->rev2, .keywords = m->keywords, .modseq = m->modseq};
 }
 
 void
@@ -222,21 +222,21 @@ differs(const struct view *v, const struct view_message *told, const struct mess
 /* Walks view and folder together, both by UID.  VANISHED comes first, so that all numbers
  * behind it are the new ones, as they are behind each EXPUNGE. */
 static void
-tell_changes(struct view *v, const struct folder *f, bool may_expunge, bool with_uid,
+tell_changes(struct view *v, const struct folder *f, unsigned news, bool with_uid,
 	struct text *out)
 {
 	size_t               at = 0, kept = 0;
 	struct gone          gone = {0};
 	autotext struct text lines = {0};
 
-	v->behind = false;
+	v->behind = v->untold = false;
 	for (size_t i = 0; i < v->count; i++) {
 		struct view_message m = v->at[i];
 
 		while (at < f->count && f->messages[at].uid < m.uid)
 			at++;
 		if (at >= f->count || f->messages[at].uid != m.uid) {
-			if (may_expunge) {
+			if (news & VIEW_EXPUNGES) {
 				tell_gone(v, &gone, m.uid, kept + 1, &lines);
 				continue;
 			}
@@ -245,11 +245,13 @@ tell_changes(struct view *v, const struct folder *f, bool may_expunge, bool with
 			continue;
 		}
 		const struct message *now = &f->messages[at];
-		bool changed = differs(v, &m, now);
+		bool changed = m.untold || differs(v, &m, now), tell = changed && news & VIEW_FLAGS;
 
-		v->at[kept] = (struct view_message){m.uid, now->flags, m.recent, now->keywords, now->modseq};
-		if (changed)
+		v->at[kept] = (struct view_message){.uid = m.uid, .flags = now->flags, .recent = m.recent,
+			.untold = changed && !tell, .keywords = now->keywords, .modseq = now->modseq};
+		if (tell)
 			tell_flags_of(v, f, kept, with_uid, &lines);
+		v->untold |= changed && !tell;
 		kept++;
 	}
 	v->count = kept;
@@ -262,35 +264,48 @@ tell_changes(struct view *v, const struct folder *f, bool may_expunge, bool with
 	free(gone.uids);
 }
 
-static void
-tell_new(struct view *v, const struct folder *f, struct text *out)
+static size_t
+tell_new(struct view *v, const struct folder *f, bool may_tell, struct text *out)
 {
 	uint32_t last = v->count ? v->at[v->count - 1].uid : 0;
 	size_t   start = v->count, first = f->count, recent = 0;
 
 	while (first > 0 && f->messages[first - 1].uid > last)
 		first--;
+	v->missing = first < f->count && !may_tell;
+	if (!may_tell)
+		return 0;
 	for (size_t i = first; i < f->count; i++)
 		add_message(v, &f->messages[i]);
 	if (v->count == start)
-		return;
+		return 0;
 	for (size_t i = 0; i < v->count; i++)
 		recent += v->at[i].recent;
 	text_add_format(out, "* %zu EXISTS\r\n", v->count);
 	if (!v->manner->rev2)
 		text_add_format(out, "* %zu RECENT\r\n", recent);
+	return v->count - start;
 }
 
-void
-view_tell(struct view *v, const struct folder *f, bool may_expunge, bool with_uid, struct text *out)
+static bool
+is_told(const struct view *v, const struct folder *f, unsigned news)
 {
-	if (v->generation == f->generation && !(v->behind && may_expunge)
-		&& (!v->manner->condstore || v->modseq == f->modseq))
-		return;
-	if (named_keywords(f) & ~v->keywords)
+	return v->generation == f->generation && !(v->behind && news & VIEW_EXPUNGES) && !(v->untold && news & VIEW_FLAGS)
+		&& !(v->missing && news & VIEW_NEW) && (!v->manner->condstore || v->modseq == f->modseq);
+}
+
+size_t
+view_tell(struct view *v, const struct folder *f, unsigned news, bool with_uid, struct text *out)
+{
+	size_t fresh;
+
+	if (is_told(v, f, news))
+		return 0;
+	if (news & (VIEW_NEW | VIEW_FLAGS) && named_keywords(f) & ~v->keywords)
 		view_tell_flags(v, (struct folder *)f, out);
-	tell_changes(v, f, may_expunge, with_uid, out);
-	tell_new(v, f, out);
+	tell_changes(v, f, news, with_uid, out);
+	fresh = tell_new(v, f, news & VIEW_NEW, out);
 	v->generation = f->generation;
 	v->modseq = f->modseq;
+	return fresh;
 }

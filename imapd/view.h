@@ -16,6 +16,7 @@ struct view_message {
 	uint32_t uid;
 	uint8_t  flags;          /* as told */
 	bool     recent;
+	bool     untold;         /* it changed while the client did not want to hear of that */
 	uint64_t keywords;
 	uint64_t modseq;
 };
@@ -34,6 +35,7 @@ struct view {
 	size_t               count, room;
 	uint64_t             generation, modseq;     /* of the folder, when all was told */
 	bool                 behind;         /* expunges are still to be told */
+	bool                 untold, missing;   /* changes of flags; new messages */
 	uint64_t             keywords;       /* bits of names that FLAGS told */
 	const struct manner *manner;         /* borrowed */
 };
@@ -48,8 +50,10 @@ int  view_choose(const struct view *, struct sequence *, bool uid, size_t **posi
 uint32_t *view_uids(const struct view *, const size_t *positions, size_t count, struct arena *);
 size_t view_position(const struct view *, uint32_t uid);   /* count: not there */
 
-/* Adds untagged responses (with their CRLF) for what has changed since. */
-void view_tell(struct view *, const struct folder *, bool may_expunge, bool with_uid, struct text *out);
+/* Adds untagged responses (with their CRLF) for what has changed since, as far as it may be told;
+ * the rest keeps.  How many new messages were told: the last of the view. */
+enum view_news { VIEW_EXPUNGES = 1, VIEW_NEW = 2, VIEW_FLAGS = 4, VIEW_ALL = 7 };
+size_t view_tell(struct view *, const struct folder *, unsigned news, bool with_uid, struct text *out);
 
 /* "* 3 FETCH (", "* 3 FETCH (UID 17 " or "* 17 UIDFETCH (" */
 void view_open_fetch(const struct view *, size_t position, bool with_uid, struct text *out);

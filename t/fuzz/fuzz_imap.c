@@ -6,6 +6,7 @@
 
 #include "fetch_items.h"
 #include "flags.h"
+#include "notify_request.h"
 #include "search.h"
 #include "append_url.h"
 #include "sort.h"
@@ -31,6 +32,23 @@ fuzz_history(struct span in)
 
 	if (history_decode(in, entries, COUNT(entries), &count))
 		assert(count * 29 == in.len);
+}
+
+static void
+fuzz_notify(struct arena *arena, const struct argument *a)
+{
+	struct notify_request r;
+
+	if (notify_parse(arena, a, &r, NULL) < 0)
+		return;
+	assert(r.count <= NOTIFY_GROUPS);
+	for (size_t i = 0; i < r.count; i++) {
+		const struct argument *name = r.groups[i].names;
+
+		for (size_t k = 0; k < r.groups[i].name_count; k++, name = name->next)
+			assert(argument_is_astring(name));
+		assert(r.groups[i].filter > NOTIFY_SELECTED_DELAYED || !(r.groups[i].events & ~(unsigned)NOTIFY_MESSAGES));
+	}
 }
 
 int
@@ -65,6 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct search_needs needs;
 		const struct argument *at = c.arguments;
 
+		fuzz_notify(arena, c.arguments);
 		search_parse(arena, c.arguments, NULL, &program, &needs, NULL);
 		flags_parse(arena, c.arguments, &named, NULL);
 		fetch_items_parse(arena, &at, &items, NULL);

@@ -5,7 +5,7 @@
  *   imapd_stdio MAIL_LOCATION [name=value ...]
  *
  * Already authenticated (PREAUTH) as whoever runs it; parameters: separator,
- * prefix, notify (ms), size (of a message), quota, quota_rule.  With IMAPD_STDIO_SANDBOX in the
+ * prefix, notify (ms), size (of a message), quota, quota_rule, acl, notify_mailboxes.  With IMAPD_STDIO_SANDBOX in the
  * environment the sandbox of imapd is closed around it.
  */
 #include <pwd.h>
@@ -41,6 +41,10 @@ set(struct span argument)
 		quota_settings.root = mem_span(argument);
 	else if (span_is(name, "quota_rule"))
 		quota_settings.rule[0] = mem_span(argument);
+	else if (span_is(name, "acl"))
+		imap_config.acl = mem_span(argument);
+	else if (span_is(name, "notify_mailboxes"))
+		imap_config.notify_mailboxes = (int)n;
 	else if (span_is(name, "size"))
 		imap_config.max_message = (int64_t)n;
 }

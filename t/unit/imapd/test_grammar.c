@@ -216,10 +216,10 @@ UNIT_TEST(numbers_of_a_view) /* RFC 3501, 7.4.1 */
 	m[1] = m[2], m[2] = m[3];
 	m[1].flags = MESSAGE_FLAGGED;
 	f.generation++;
-	view_tell(&v, &f, false, false, &out);
+	view_tell(&v, &f, VIEW_NEW | VIEW_FLAGS, false, &out);
 	ck_span(text_span(&out), "* 3 FETCH (FLAGS (\\Flagged))\r\n* 4 EXISTS\r\n* 1 RECENT\r\n");
 	text_clear(&out);
-	view_tell(&v, &f, true, true, &out);
+	view_tell(&v, &f, VIEW_ALL, true, &out);
 	ck_span(text_span(&out), "* 2 EXPUNGE\r\n");
 	ck_assert_uint_eq(v.count, 3);
 	view_free(&v);

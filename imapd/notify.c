@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * notify.c - NOTIFY (RFC 5465): the command, and telling while no command runs
+ */
+#include "notify.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "command.h"
+#include "imap_config.h"
+#include "names.h"
+#include "store/attributes.h"
+
+enum { WRITE_MS = 60000, SETTLE_MS = 1000 };
+
+void
+notify_free(struct notify *n)
+{
+	if (!n)
+		return;
+	for (size_t i = 0; i < n->request.count; i++)
+		for (size_t k = 0; k < n->request.groups[i].name_count; k++)
+			free(n->request.groups[i].folders[k]);
+	watch_many_stop(&n->watch);
+	notify_mailboxes_free(n);
+	subscriptions_free(&n->subscribed);
+	strmap_free(n->metadata, NULL);
+	free(n->selected);
+	free(n->own);
+	arena_free(n->arena);
+	free(n);
+}
+
+/* ------------------------------------------------------------ the selected mailbox */
+
+unsigned
+notify_selected_news(const struct notify *n)
+{
+	unsigned events = n->request.selected ? n->request.selected->events : 0, news = 0;
+
+	news |= events & NOTIFY_MESSAGE_NEW ? VIEW_NEW : 0;
+	news |= events & NOTIFY_MESSAGE_EXPUNGE ? VIEW_EXPUNGES : 0;
+	news |= events & NOTIFY_FLAG_CHANGE ? VIEW_FLAGS : 0;
+	return news;
+}
+
+bool
+notify_delays_expunges(const struct notify *n)
+{
+	return n->request.selected && n->request.selected->filter == NOTIFY_SELECTED_DELAYED;
+}
+
+static bool
+is_own(const struct notify *n, uint32_t uid)
+{
+	for (size_t i = 0; i < n->own_count; i++)
+		if (n->own[i] == uid)
+			return true;
+	return false;
+}
+
+void
+notify_fetch_new(struct imap_session *s, size_t fresh)
+{
+	struct notify             *n = s->notify;
+	const struct notify_group *g = n->request.selected;
+	size_t                    *positions, count = 0;
+
+	if (fresh == 0 || !g)
+		return;
+	positions = arena_alloc(s->arena, fresh * sizeof *positions);
+	for (size_t i = s->view.count - fresh; i < s->view.count; i++)
+		if (!is_own(n, s->view.at[i].uid))
+			positions[count++] = i;
+	n->own_count = 0;
+	if (!g->fetches || count == 0)
+		return;
+	if (g->items.has_modseq)
+		imap_use_modseq(s);
+	fetch_tell(s, &g->items, positions, count);
+}
+
+void
+notify_own_added(struct imap_session *s, const char *folder, const uint32_t *uids, size_t count)
+{
+	struct notify         *n = s->notify;
+	struct notify_mailbox *m;
+
+	if (!n || count == 0)
+		return;
+	if (notify_is_selected(s, folder)) {
+		if (!(notify_selected_news(n) & VIEW_NEW))
+			return;
+		n->own = mem_grow(n->own, n->own_count + count, sizeof *n->own);
+		memcpy(n->own + n->own_count, uids, count * sizeof *uids);
+		n->own_count += count;
+		return;
+	}
+	m = notify_mailbox_find(n, folder);
+	if (!m || !m->known)
+		return;
+	m->told.messages += count;
+	if (uids[0] == m->told.next)
+		m->told.next = uids[count - 1] + 1;
+	m->own = m->dirty = true;
+}
+
+/* ------------------------------------------------------------ waiting */
+
+static void
+hear_of_root(struct notify *n, struct span name)
+{
+	struct notify_mailbox *inbox;
+
+	if (span_is(name, "subscriptions") || span_is(name, "courierimapsubscribed")) {
+		n->subscribed_dirty = true;
+	} else if (span_is(name, "dovecot-attributes")) {
+		n->metadata_dirty = true;
+	} else if (span_is(name, "dovecot-acl")) {
+		if ((inbox = notify_mailbox_find(n, "")))
+			inbox->dirty = true;
+	} else if (span_starts(name, ".") && !span_starts(name, "..")) {
+		n->tree_dirty = true;
+		n->tree_again = clock_after(SETTLE_MS); /* cur/ of a new one may come after it */
+	}
+}
+
+static void
+everything_is_dirty(struct notify *n)
+{
+	n->tree_dirty = n->subscribed_dirty = n->metadata_dirty = true;
+	for (size_t i = 0; i < n->count; i++)
+		n->at[i].dirty = true;
+}
+
+static void
+hear(struct notify *n)
+{
+	uint32_t    number;
+	struct span name;
+
+	while (watch_many_next(&n->watch, &number, &name)) {
+		if (number == WATCH_LOST)
+			everything_is_dirty(n);
+		else if (number == NOTIFY_NUMBER_ROOT)
+			hear_of_root(n, name);
+		else if (number >= NOTIFY_NUMBER_FIRST && (!span_starts(name, "dovecot-") || span_is(name, "dovecot-acl")))
+			for (size_t i = 0; i < n->count; i++)
+				n->at[i].dirty |= n->at[i].number == number;
+	}
+	if (n->watch.fd < 0 && clock_left(n->next_poll) == 0) {
+		everything_is_dirty(n);
+		n->next_poll = clock_after(WATCH_POLL_MS);
+	}
+	if (clock_left(n->tree_again) == 0) {
+		n->tree_dirty = true;
+		n->tree_again = CLOCK_NEVER;
+	}
+}
+
+/* Where inotify is used up, everything is looked at in turn. */
+static void
+add_watch(struct notify *n, int dir, const char *path, uint32_t number)
+{
+	if (n->watch.fd < 0 || watch_many_add(&n->watch, dir, path, number))
+		return;
+	watch_many_stop(&n->watch);
+	n->next_poll = clock_after(WATCH_POLL_MS);
+}
+
+/* The selected mailbox is watched as such, its number as another one's comes back when it is left. */
+static void
+watch_selected(struct imap_session *s)
+{
+	struct notify         *n = s->notify;
+	struct notify_mailbox *m;
+	const char            *name = s->folder ? s->folder->name : NULL;
+
+	if (name && n->selected && strcmp(name, n->selected) == 0)
+		return;
+	if (n->selected)
+		watch_many_drop(&n->watch, NOTIFY_NUMBER_SELECTED);
+	free(take(n->selected));
+	if (!name)
+		return;
+	autofree char *base = mem_format("%s/%s%s", maildir_path(s->maildir), *name ? "." : "", name);
+	autofree char *new = mem_format("%s/new", base), *cur = mem_format("%s/cur", base);
+
+	add_watch(n, s->folder->new_dir, new, NOTIFY_NUMBER_SELECTED);
+	add_watch(n, s->folder->cur_dir, cur, NOTIFY_NUMBER_SELECTED);
+	n->selected = mem_string(name);
+	if ((m = notify_mailbox_find(n, name)))
+		m->watched = false;
+}
+
+static void
+overflow(struct imap_session *s) /* 5.8: as if NOTIFY NONE had come */
+{
+	imap_say(s, "* OK [NOTIFICATIONOVERFLOW] There are more mailboxes than can be watched.");
+	notify_free(take(s->notify));
+	s->notify = mem_alloc(sizeof *s->notify);
+	s->notify->watch.fd = -1;
+	s->notify->tree_again = s->notify->next_poll = CLOCK_NEVER;
+}
+
+void
+notify_look(struct imap_session *s)
+{
+	struct notify *n = s->notify;
+
+	if (!n || s->over)
+		return;
+	watch_selected(s);
+	hear(n);
+	if (!n->others)
+		return;
+	if (n->tree_dirty && !notify_mailboxes_look(s)) {
+		overflow(s);
+		return;
+	}
+	if (n->subscribed_dirty)
+		notify_subscribed_look(s);
+	if (n->metadata_dirty)
+		notify_metadata_look(s);
+	notify_mailboxes_tell(s);
+}
+
+int
+notify_fd(const struct imap_session *s)
+{
+	return s->notify->watch.fd;
+}
+
+int
+notify_timeout(const struct imap_session *s)
+{
+	const struct notify *n = s->notify;
+	int64_t              next = n->tree_again;
+
+	if (n->watch.fd < 0 && n->next_poll < next)
+		next = n->next_poll;
+	for (size_t i = 0; i < n->count; i++)
+		if (n->at[i].dirty && n->at[i].events && !notify_is_selected(s, n->at[i].folder)
+			&& n->at[i].quiet < next)
+			next = n->at[i].quiet;
+	return clock_left(next);
+}
+
+static int
+nearer(int a, int b)
+{
+	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+void
+notify_wait(struct imap_session *s, int64_t deadline)
+{
+	s->command = (struct command){0};
+	while (!s->over && clock_left(deadline) != 0) {
+		struct pollfd fds[2] = {{conn_fd(s->conn), POLLIN, 0}, {notify_fd(s), POLLIN, 0}};
+
+		conn_deadline(s->conn, clock_after(WRITE_MS));
+		notify_look(s); /* it begins to watch what was just selected: so it comes first */
+		imap_sync(s);
+		imap_flush_out(s);
+		if (!s->over && conn_flush(s->conn, NULL) < 0) {
+			s->over = true;
+			s->end = "Connection closed";
+		}
+		arena_reset(s->arena);
+		if (s->over || conn_input_waits(s->conn))
+			return;
+		fds[1].fd = notify_fd(s);
+		if (poll(fds, 2, nearer(clock_left(deadline), notify_timeout(s))) < 0 && errno != EINTR)
+			return;
+		if (conn_input_waits(s->conn))
+			return;
+	}
+}
+
+/* ------------------------------------------------------------ the command */
+
+/* Kept beyond the command: the whole of it once more, in an arena of its own. */
+static int
+keep_request(struct imap_session *s, struct notify *n)
+{
+	struct command c;
+
+	n->arena = arena_new();
+	if (grammar_parse(n->arena, arena_span(n->arena, text_span(&s->input->text)), &c, &s->why) < 0)
+		return -1;
+	return notify_parse(n->arena, c.arguments, &n->request, &s->why);
+}
+
+static void
+name_folders(struct imap_session *s, struct notify *n)
+{
+	for (size_t i = 0; i < n->request.count; i++) {
+		struct notify_group   *g = &n->request.groups[i];
+		const struct argument *a = g->names;
+
+		g->folders = arena_alloc(n->arena, (g->name_count + 1) * sizeof *g->folders);
+		for (size_t k = 0; k < g->name_count; k++, a = a->next)
+			if (name_to_folder(s, a->text, &g->folders[k], &s->why) < 0)
+				fault_clear(&s->why); /* 3.1: what cannot exist is ignored */
+		if (g->filter > NOTIFY_SELECTED_DELAYED)
+			n->others |= g->events;
+	}
+}
+
+static void
+start(struct imap_session *s, struct notify *n)
+{
+	struct notify *before = s->notify;
+
+	watch_many_start(&n->watch);
+	n->next_number = NOTIFY_NUMBER_FIRST;
+	n->tree_again = CLOCK_NEVER;
+	n->next_poll = clock_after(WATCH_POLL_MS);
+	n->metadata = strmap_new();
+	add_watch(n, maildir_root(s->maildir), maildir_path(s->maildir), NOTIFY_NUMBER_ROOT);
+	s->notify = n;
+	if (n->others && (notify_names_start(s, n) < 0 || notify_mailboxes_start(s, n) < 0)) {
+		s->notify = before;
+		notify_free(n);
+		if (s->why.class == FAULT_DENIED)
+			imap_finish(s, "NO [NOTIFICATIONOVERFLOW] There are more mailboxes than can be watched.");
+		else
+			imap_finish_fault(s, "Notify failed");
+		return;
+	}
+	notify_free(before);
+	watch_selected(s);
+	if (n->request.status)
+		notify_mailboxes_status(s);
+	imap_finish_synced(s, "OK Notify completed.");
+}
+
+void
+do_notify(struct imap_session *s)
+{
+	struct notify *n = mem_alloc(sizeof *n);
+
+	n->watch.fd = -1;
+	if (keep_request(s, n) < 0) {
+		imap_finish(s, "BAD %s.", fault_text(&s->why));
+	} else if (n->request.unsupported) {
+		autotext struct text known = {0};
+
+		notify_add_events(&known);
+		imap_finish(s, "NO [BADEVENT (%s)] Not all of these events are known here.", text_string(&known));
+	} else {
+		name_folders(s, n);
+		start(s, n);
+		return;
+	}
+	n->request.count = 0; /* no names of folders yet */
+	notify_free(n);
+}

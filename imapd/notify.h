@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * notify.h - the client hears of changes all the time, and of other mailboxes (RFC 5465)
+ *
+ * s->notify is NULL until NOTIFY is used: then the selected mailbox alone is told of, at the end of commands and in
+ * IDLE.  Afterwards:
+ *
+ *   notify.c            the command; waiting between commands; what of the selected mailbox may be told
+ *   notify_mailboxes.c  the other mailboxes: which there are, what was told of each
+ *   notify_names.c      LIST and METADATA responses
+ *
+ * Waking up is watch.h's; what has changed is found by looking (uidlist, subscriptions, dovecot-attributes), and what
+ * differs from what was told is told.  What this client did itself is entered into what was told (notify_own_...),
+ * not swallowed: a change of somebody else at the same moment still differs.
+ *
+ * A session with NOTIFY keeps its process (sleep.h): IDLE does not hibernate.
+ */
+#ifndef IMAPD_NOTIFY_H
+#define IMAPD_NOTIFY_H
+
+#include "base/strmap.h"
+#include "notify_request.h"
+#include "session.h"
+#include "store/subscriptions.h"
+#include "store/watch.h"
+
+struct notify_status { size_t messages, unseen; uint32_t next, validity; uint64_t modseq; };
+
+/* A mailbox other than the selected one. */
+struct notify_mailbox {
+	char                *folder;       /* owned storage name */
+	uint64_t             device, inode;
+	uint32_t             number;       /* for watch.h */
+	unsigned             events;       /* of all groups that name it */
+	struct notify_status told;
+	bool                 known;        /* told is filled in */
+	bool                 dirty, watched, denied;
+	bool                 own;          /* what comes next is this client's work */
+	int64_t              quiet;        /* not looked at before */
+};
+
+struct notify {
+	struct arena         *arena;       /* of the command that set it */
+	struct notify_request request;
+	unsigned              others;      /* events of all groups but the selected mailbox's */
+	struct watch_many     watch;
+	struct notify_mailbox *at;         /* sorted by name, INBOX first */
+	size_t                count;
+	uint32_t              next_number;
+	char                 *selected;    /* the folder that is watched as the selected one; owned */
+	struct subscriptions  subscribed;
+	struct strmap        *metadata;    /* key to a hash of its value */
+	bool                  tree_dirty, subscribed_dirty, metadata_dirty;
+	int64_t               tree_again, next_poll;
+	uint32_t             *own;         /* UIDs that this client put into the selected mailbox; owned */
+	size_t                own_count;
+};
+
+enum { NOTIFY_NUMBER_SELECTED = 1, NOTIFY_NUMBER_ROOT = 2, NOTIFY_NUMBER_FIRST = 16 };
+
+void notify_free(struct notify *);                        /* NULL is fine */
+
+/* enum view_news: what of the selected mailbox the client wants; and whether it wants it at once. */
+unsigned notify_selected_news(const struct notify *);
+bool notify_delays_expunges(const struct notify *);
+/* FETCH responses for the last `fresh` messages of the view. */
+WAITS void notify_fetch_new(struct imap_session *, size_t fresh);
+
+/* Tells what happened elsewhere. */
+WAITS void notify_look(struct imap_session *);
+/* Until the client says something, or the deadline: what happens is told at once. */
+WAITS void notify_wait(struct imap_session *, int64_t deadline);
+/* For poll() in IDLE: -1 none; ms until there is something to look at, -1 for ever. */
+int  notify_fd(const struct imap_session *);
+int  notify_timeout(const struct imap_session *);
+
+/* What this client does is not news to it.  All of them may be called without NOTIFY. */
+void notify_own_added(struct imap_session *, const char *folder, const uint32_t *uids, size_t count);
+void notify_own_created(struct imap_session *, const char *folder);
+void notify_own_deleted(struct imap_session *, const char *folder);
+void notify_own_renamed(struct imap_session *, const char *from, const char *to);
+void notify_own_subscription(struct imap_session *, struct span name, bool add);
+struct attribute_change;
+void notify_own_metadata(struct imap_session *, const struct attribute_change *, size_t count);
+void notify_deselected(struct imap_session *);            /* before s->folder is closed */
+
+/* ---- between the files of NOTIFY ---- */
+
+WAITS int  notify_mailboxes_start(struct imap_session *, struct notify *);
+/* The tree was looked at again; false: there are too many. */
+WAITS bool notify_mailboxes_look(struct imap_session *);
+WAITS void notify_mailboxes_tell(struct imap_session *);   /* of those that are dirty */
+WAITS void notify_mailboxes_status(struct imap_session *); /* the STATUS indicator of SET */
+void notify_mailboxes_weigh(struct notify *);              /* subscriptions changed: who is meant now */
+void notify_mailboxes_free(struct notify *);
+struct notify_mailbox *notify_mailbox_find(struct notify *, const char *folder);
+bool notify_is_selected(const struct imap_session *, const char *folder);
+/* Events that all groups together want of a mailbox, whether it exists or not. */
+unsigned notify_events_of(const struct notify *, const char *folder);
+
+enum notify_name_flags { NOTIFY_GONE = 1, NOTIFY_NO_ACCESS = 2 };
+WAITS void notify_tell_name(struct imap_session *, const char *folder, const char *old, unsigned flags);
+WAITS int  notify_names_start(struct imap_session *, struct notify *);
+WAITS void notify_subscribed_look(struct imap_session *);
+WAITS void notify_metadata_look(struct imap_session *);
+
+#endif
