@@ -6,12 +6,14 @@
  * those since the start of the unit, and a new unit begins with the first event
  * after the old one is over, as in Postfix.  The peaks are logged every
  * anvil_status_update_time and at the end, in the lines that log tools read.
+ * It also keeps the list of those who are logged in (anvil_roster.h).
  */
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "anvil_roster.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/strmap.h"
@@ -139,7 +141,8 @@ count(struct client *c, enum event what, struct asker *a, struct span key, struc
 /* ---- one connection ---- */
 
 struct talk {
-	int64_t asker;       /* 0: not told yet */
+	struct roster_talk roster;      /* first: its handlers take the whole for it */
+	int64_t            asker;       /* 0: not told yet */
 };
 
 static struct asker *
@@ -217,17 +220,23 @@ do_count(void *conversation, struct frame *request, struct frame *answer, struct
 
 static const struct peer_verb verbs[] = {
 	{"count", 0, 0, do_count},
+	{"roster", 0, 0, do_roster},
+	{"join", 0, 0, do_join},
+	{"leave", 0, 0, do_leave},
+	{"who", 0, 0, do_who},
+	{"kick", 0, 0, do_kick},
 	{NULL, 0, 0, NULL}
 };
 
 static void
 serve(int fd, const struct listener *from)
 {
-	struct talk   t = {0};
+	struct talk   t = {.roster.sock = fd};
 	autoclose int sock = fd;
 
 	(void)from;
 	peer_serve(sock, verbs, &t);
+	roster_forget(&t.roster);
 	monitor_enter(&table.lock);
 	let_go(&t);
 	monitor_leave(&table.lock);

@@ -32,7 +32,7 @@ guard_authd_LDADD = $(SERVICE_LIBS) lib/ipc/libipc.a lib/sasl/libsasl.a $(FLOOR1
 	$(ARGON2_LIBS) $(PAM_LIBS) $(JANSSON_LIBS)
 
 pkglibexec_PROGRAMS += guard/anvil
-guard_anvil_SOURCES = guard/anvil.c
+guard_anvil_SOURCES = guard/anvil.c guard/anvil_roster.c guard/anvil_roster.h
 guard_anvil_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)
 
 pkglibexec_PROGRAMS += guard/dialer

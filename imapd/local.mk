@@ -100,7 +100,7 @@ DIRECT_TESTS += t/system/managesieve.py
 EXTRA_DIST += t/system/managesieve.py
 
 pkglibexec_PROGRAMS += imapd/mailbox-tool
-imapd_mailbox_tool_SOURCES = imapd/tool.c imapd/tool.h imapd/tool_client.c imapd/tool_commands.c imapd/tool_query.c
+imapd_mailbox_tool_SOURCES = imapd/tool.c imapd/tool.h imapd/tool_client.c imapd/tool_commands.c imapd/tool_query.c imapd/tool_sessions.c
 imapd_mailbox_tool_LDADD = $(imapd_imapd_LDADD)
 DIRECT_TESTS += t/system/mailbox_tool.py
 EXTRA_DIST += t/system/mailbox_tool.py
@@ -111,3 +111,5 @@ t_unit_imapd_test_manage_SOURCES = t/unit/imapd/test_manage.c imapd/manage_words
 t_unit_imapd_test_manage_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_unit_imapd_test_manage_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_imapd_test_manage_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+DIRECT_TESTS += t/system/who.py
+EXTRA_DIST += t/system/who.py

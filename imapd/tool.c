@@ -296,7 +296,8 @@ must_run(void)
 static int
 usage(void)
 {
-	fprintf(stderr, "usage: postern user [-f field] user ... | '*'\n");
+	fprintf(stderr, "usage: postern user [-f field] user ... | '*'\n       postern who [-1] [-f format] [user-mask] [ip[/bits]]\n"
+	                "       postern kick user-mask [ip[/bits]]\n");
 	for (size_t i = 0; i < COUNT(words); i++)
 		fprintf(stderr, "       postern %s [-u user | -A] [-f table | tab | json | flow] %s\n", words[i].word, words[i].usage);
 	return WRONG;
@@ -374,6 +375,10 @@ main(int argc, char **argv)
 	must_run();
 	if (strcmp(argv[0], "user") == 0)
 		return do_user(&t, argc, argv);
+	if (strcmp(argv[0], "who") == 0)
+		return tool_who(&t, argc, argv);
+	if (strcmp(argv[0], "kick") == 0)
+		return tool_kick(argc, argv);
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (strcmp(words[i].word, argv[0]) == 0)
 			return do_word(&words[i], &t, argc, argv);

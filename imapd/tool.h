@@ -54,6 +54,10 @@ int tool_copy(struct tool *, int argc, char **argv);
 int tool_flags(struct tool *, int argc, char **argv);
 int tool_save(struct tool *, int argc, char **argv);
 
+/* Of no user: the words with their options. */
+WAITS int tool_who(struct tool *, int argc, char **argv);
+WAITS int tool_kick(int argc, char **argv);
+
 /* doveadm's query: IMAP's keys, "mailbox NAME", and ages ("before 30d").  FAULT_INPUT when it is none. */
 struct tool_query {
 	const char *mailbox[20];

@@ -8,6 +8,7 @@ lib_ipc_libipc_a_SOURCES = \
 	lib/ipc/ask_dns.c \
 	lib/ipc/ask_dns.h \
 	lib/ipc/ask_rate.c \
+	lib/ipc/roster.c lib/ipc/roster.h \
 	lib/ipc/ask_rate.h \
 	lib/ipc/ask_rewrite.c \
 	lib/ipc/ask_rewrite.h \

@@ -284,26 +284,25 @@ login_plain(struct login *l, struct span user, struct span password)
 /* ------------------------------------------------------------ becoming somebody */
 
 static int
-hand_over(struct login *l, struct span tag, int *process, int *control, struct fault *why)
+hand_over(struct login *l, struct span tag, int *process, int *control, int64_t *pid, struct fault *why)
 {
 	struct login_session s = {
 		.ticket = span_of(l->ticket), .session = span_of(l->session), .peer = span_of(l->peer),
 		.local = span_of(l->local), .tag = tag, .input = SPAN_NONE, .tls = conn_is_tls(l->conn),
 	};
-	int     pair[2], got;
-	int64_t pid = 0;
+	int pair[2], got;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return fault_errno(why, "socketpair");
 	s.stream = pair[1];
-	got = login_hand_over(login_config.service, &s, &pid, control, why);
+	got = login_hand_over(login_config.service, &s, pid, control, why);
 	close(pair[1]);
 	if (got < 0) {
 		close(pair[0]);
 		return -1;
 	}
 	log_info("%s-login: Login: user=<%s>, method=%s, rip=%s, lip=%s, mpid=%lld, %s%ssession=<%s>", login_config.service,
-	         l->user, l->method, l->peer, l->local, (long long)pid, conn_is_tls(l->conn) ? "TLS, " : "",
+	         l->user, l->method, l->peer, l->local, (long long)*pid, conn_is_tls(l->conn) ? "TLS, " : "",
 	         !conn_is_tls(l->conn) && l->secured ? "secured, " : "", l->session);
 	*process = pair[0];
 	return 0;
@@ -326,7 +325,7 @@ int
 login_enter(struct login *l, struct span tag, struct fault *why)
 {
 	struct pump_client who = {login_config.service, l->user, l->peer, l->local, l->session,
-	                          l->counted ? leave_both : leave_user};
+	                          l->counted ? leave_both : leave_user, 0};
 	int                process = -1, control = -1;
 
 	if (conn_flush(l->conn, why) < 0)
@@ -339,7 +338,7 @@ login_enter(struct login *l, struct span tag, struct fault *why)
 		return fault_set(why, FAULT_DENIED, "Maximum number of connections from user+IP exceeded (mail_max_userip_connections=%d)",
 		                 login_config.userip_connections);
 	}
-	if (hand_over(l, tag, &process, &control, why) < 0) {
+	if (hand_over(l, tag, &process, &control, &who.pid, why) < 0) {
 		login_limit_leave(login_config.service, l->user, l->peer);
 		log_error("%s-login: user=<%s>: %s", login_config.service, l->user, fault_text(why));
 		return -1;

@@ -61,7 +61,7 @@ seat_new(struct conn *c, int process, int control, const struct pump_client *cli
 	s->fd[SEAT_CONTROL] = control;
 	s->fd[SEAT_WATCH] = -1;
 	s->client = (struct pump_client){client->service, copy(client->user), copy(client->peer), copy(client->local),
-	                                 copy(client->session), client->over};
+	                                 copy(client->session), client->over, client->pid};
 	s->active = clock_now();
 	fcntl(process, F_SETFL, O_NONBLOCK);
 	return s;
@@ -120,6 +120,8 @@ end_seat(struct seat *s)
 	monitor_leave(&pump.lock);
 	if (s->asleep)
 		pump.asleep--;
+	if (s->seated)
+		pump_roster_over(s);
 	if (s->client.over)
 		s->client.over(&s->client);
 	if (!s->queued) { /* else it stands in a list, whose walker puts it there */
@@ -410,6 +412,7 @@ take_woken(struct seat *s)
 	}
 	pump.asleep--;
 	seat_woken(s);
+	pump_roster_say(s);
 	if (s->up.len)
 		give_process(s, text_span(&s->up), true);
 	settle(s);
@@ -441,6 +444,7 @@ take_news(void)
 		next = s->queued;
 		s->queued = NULL;
 		s->seated = true;
+		pump_roster_say(s);
 		pump.dirty = TRIM_TICKS;
 		if (s->up.len)
 			give_process(s, text_span(&s->up), true);
@@ -456,7 +460,7 @@ static void
 evict(struct seat *s)
 {
 	if (s->asleep) {
-		seat_asleep_end(s, "Too many connections: the one that was idle longest ends", true);
+		seat_asleep_end(s, s->kicked ? "Disconnected by the administrator" : "Too many connections: the one that was idle longest ends", true);
 		end_seat(s);
 		return;
 	}
@@ -466,8 +470,10 @@ evict(struct seat *s)
 }
 
 static void
-tick_seat(struct seat *s, int64_t now)
+tick_seat(struct seat *s, void *clock)
 {
+	int64_t now = *(int64_t *)clock;
+
 	if (!s->seated || s->over || s->waking || s->wants_waking)
 		return;
 	if (s->evict && !s->client_ended) {
@@ -492,25 +498,53 @@ tick_seat(struct seat *s, int64_t now)
 	settle(s);
 }
 
+/* Only this thread takes seats off the list; new ones come in front. */
+void
+pump_each(void (*look)(struct seat *, void *), void *context)
+{
+	struct seat *s, *next;
+
+	monitor_enter(&pump.lock);
+	s = pump.all;
+	monitor_leave(&pump.lock);
+	for (; s; s = next) {
+		monitor_enter(&pump.lock);
+		next = s->next;
+		monitor_leave(&pump.lock);
+		look(s, context);
+	}
+}
+
+void
+pump_kick(struct seat *s)
+{
+	s->kicked = s->evict = true;
+	pump.look = true;
+}
+
+int
+pump_roster_watch(int fd, const void *key)
+{
+	return poller_set(pump.poller, fd, POLLER_IN, (void *)(uintptr_t)key, NULL);
+}
+
+void
+pump_roster_unwatch(int fd)
+{
+	poller_set(pump.poller, fd, 0, NULL, NULL);
+}
+
 static void
 tick(void)
 {
-	int64_t      now = clock_now();
-	struct seat *s, *next;
+	int64_t now = clock_now();
 
 	if (!atomic_exchange(&pump.look, false) && now < pump.next_tick)
 		return;
 	pump.next_tick = now + TICK_MS;
 	pump.ending = service_ending();
-	monitor_enter(&pump.lock);
-	s = pump.all;
-	monitor_leave(&pump.lock);
-	for (; s; s = next) { /* only this thread takes seats off the list; new ones come in front */
-		monitor_enter(&pump.lock);
-		next = s->next;
-		monitor_leave(&pump.lock);
-		tick_seat(s, now);
-	}
+	pump_each(tick_seat, &now);
+	pump_roster_tick();
 	if (pump.dirty && --pump.dirty == 0)
 		sandbox_trim_memory();
 }
@@ -555,7 +589,7 @@ turn(void)
 
 		if (!key)
 			take_news();
-		else
+		else if (!pump_roster_event(events[i].key))
 			handle((struct seat *)(key & ~(uintptr_t)(SEAT_ENDS - 1)), (enum seat_end)(key & (SEAT_ENDS - 1)));
 	}
 	go_again();

@@ -16,6 +16,8 @@
  * Sleep (pump_sleep.c): an imapd whose client idles hands over its state and ends; the seat keeps a few hundred bytes.
  * A byte of the client or of the watch descriptor starts another process with that state, in a task; few at once.
  *
+ * Who is seated anvil is told (ipc/roster.h), and who shall go it tells (pump_roster.c).
+ *
  * A monitor: pump_park and pump_evict may be called by any task.
  */
 #ifndef SERVICE_PUMP_H
@@ -29,6 +31,7 @@ struct pump_client {
 	const char *service;              /* "imap": whom to ask when it wakes */
 	const char *user, *peer, *local, *session;   /* copied */
 	void      (*over)(const struct pump_client *);   /* the session has ended; must not wait; may be NULL */
+	int64_t     pid;                  /* of the user's process */
 };
 
 /* All are given; control may be -1. Where the process serves one session at a time it WAITS until

@@ -33,6 +33,7 @@ struct seat {
 	int64_t            woke;
 	_Atomic int64_t    active;                /* the client's last byte */
 	atomic_bool        evict;
+	bool               kicked;                /* by the administrator: why it is evicted */
 	bool               seated;                /* the loop knows it */
 	bool               held;                  /* asked to sleep: nothing more from the client */
 	bool               leaving;               /* the process said "gone" */
@@ -41,6 +42,7 @@ struct seat {
 	int64_t            ended;
 	bool               over;
 	int                new_process, new_control;   /* of the task that wakes it; -1: it failed */
+	int64_t            new_pid;
 };
 
 /* pump_sleep.c */
@@ -53,7 +55,17 @@ WAITS void seat_wake(struct seat *);           /* in a task: new_process, new_co
 void seat_woken(struct seat *);
 void sleeper_free(struct sleeper *);
 
+/* pump_roster.c: in the loop */
+void pump_roster_say(const struct seat *);        /* it is here, or its process is another */
+void pump_roster_over(const struct seat *);
+void pump_roster_tick(void);                      /* now and then: is there a connection? */
+bool pump_roster_event(const void *key);          /* false: it was not the roster's */
+
 /* pump.c */
+int  pump_roster_watch(int fd, const void *key);  /* among the loop's descriptors */
+void pump_roster_unwatch(int fd);
+void pump_each(void (*look)(struct seat *, void *), void *context);   /* in the loop */
+void pump_kick(struct seat *);
 void pump_asleep(int more);
 void seat_forget(struct seat *, enum seat_end);   /* and close */
 void seat_say(struct seat *, struct span);        /* to the client: now, or as soon as it takes it */

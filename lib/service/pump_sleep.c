@@ -123,6 +123,7 @@ seat_may_fall_asleep(struct seat *s)
 	text_free(&s->up);
 	text_free(&s->down);
 	pump_asleep(+1);
+	pump_roster_say(s);
 	return true;
 }
 
@@ -171,7 +172,6 @@ seat_wake(struct seat *s)
 	};
 	struct fault why = {0};
 	int          pair[2] = {-1, -1};
-	int64_t      pid;
 
 	s->new_process = s->new_control = -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
@@ -179,7 +179,7 @@ seat_wake(struct seat *s)
 		return;
 	}
 	in.stream = pair[1];
-	if (login_hand_over(s->client.service, &in, &pid, &s->new_control, &why) < 0) {
+	if (login_hand_over(s->client.service, &in, &s->new_pid, &s->new_control, &why) < 0) {
 		log_error("%s-login: user=<%s>, session=<%s>: cannot be woken: %s", s->client.service, s->client.user,
 		          s->client.session, fault_text(&why));
 		close(pair[0]);
@@ -196,6 +196,7 @@ seat_woken(struct seat *s)
 	sleeper_free(take(s->sleeper));
 	s->fd[SEAT_PROCESS] = s->new_process;
 	s->fd[SEAT_CONTROL] = s->new_control;
+	s->client.pid = s->new_pid;
 	s->asleep = s->process_gone = s->told_end = false;
 	s->woke = clock_now();
 }
