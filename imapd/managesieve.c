@@ -103,7 +103,7 @@ do_capability(struct session *s)
 	autotext struct text names = {0};
 
 	sieve_capabilities(&names);
-	say(s, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"SASL\" \"\"\r\n\"MAXREDIRECTS\" \"%d\"\r\n\"VERSION\" \"1.0\"\r\n"
+	say(s, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"\"\r\n\"MAXREDIRECTS\" \"%d\"\r\n\"VERSION\" \"1.0\"\r\n"
 	    "OK \"Capability completed.\"", text_string(&names), sieve_settings.redirects);
 }
 

@@ -292,24 +292,48 @@ is_printable(struct span s)
 	return true;
 }
 
+static bool
+is_sendable(struct span address)
+{
+	return address.len <= ADDRESS_PATH_LIMIT && is_printable(address) && span_find_last(address, '@') >= 1;
+}
+
+static int
+take_notice_recipients(struct errand_talk *t, struct frame *f, struct outgoing *o, struct fault *why)
+{
+	struct span name, value;
+	size_t      at = 0;
+
+	o->to = arena_alloc(t->arena, NOTICE_RECIPIENTS * sizeof *o->to);
+	while (frame_next(f, &at, &name, &value)) {
+		if (!span_is(name, "to"))
+			continue;
+		if (o->n_to == NOTICE_RECIPIENTS || !is_sendable(value))
+			return fault_set(why, FAULT_INPUT, "malformed report");
+		o->to[o->n_to++] = arena_span(t->arena, value);
+	}
+	return o->n_to ? 0 : fault_set(why, FAULT_INPUT, "malformed report");
+}
+
 /* What a filter wants sent.  It runs as the user, who could send it by himself. */
 static int
 hear_outgoing(struct errand_talk *t, struct frame *f, struct fault *why)
 {
 	struct errand_result *r = t->result;
-	struct outgoing       o = {.answer = frame_is(f, "answer"), .address = SPAN_NONE, .content = SPAN_NONE};
+	struct outgoing       o = {.answer = !frame_is(f, "redirect"), .notice = frame_is(f, "notice"), .address = SPAN_NONE, .content = SPAN_NONE};
 
 	if (!t->errand->filtered || r->n_outgoing >= OUTGOING_MAX || (r->n_edited && r->edited[r->n_edited - 1].open))
 		return fault_set(why, FAULT_INPUT, "malformed report");
 	if (!r->outgoing)
 		r->outgoing = arena_alloc(t->arena, OUTGOING_MAX * sizeof *r->outgoing);
 	if (o.answer ? !frame_get(f, "content", &o.content) || o.content.len == 0 || o.content.len > OUTGOING_CONTENT_MAX
-	             : !frame_get(f, "address", &o.address) || o.address.len > ADDRESS_PATH_LIMIT ||
-	               !is_printable(o.address) || span_find_last(o.address, '@') < 1 ||
+	             : !frame_get(f, "address", &o.address) || !is_sendable(o.address) ||
 	               (frame_get_flag(f, "edited") && !r->n_edited))
 		return fault_set(why, FAULT_INPUT, "malformed report");
 	if (!o.answer && frame_get_flag(f, "edited"))
 		o.edited = r->n_edited;
+	if (o.notice && take_notice_recipients(t, f, &o, why) < 0)
+		return -1;
 	o.address = arena_span(t->arena, o.address);
 	o.content = arena_span(t->arena, o.content);
 	r->outgoing[r->n_outgoing++] = o;
@@ -367,7 +391,7 @@ hear(void *context, struct frame *f, struct fault *why)
 		log_warning("%.*s", SPAN_ARGS(text));
 		return 0;
 	}
-	if (frame_is(f, "redirect") || frame_is(f, "answer"))
+	if (frame_is(f, "redirect") || frame_is(f, "answer") || frame_is(f, "notice"))
 		return hear_outgoing(t, f, why);
 	if (frame_is(f, "edited"))
 		return hear_edited(t, f, why);

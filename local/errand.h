@@ -71,13 +71,17 @@ struct errand {
 /* What a filter wants sent (local/outgoing.h); of a child: believed in its form and number only. */
 struct outgoing {
 	bool        answer;                      /* to the sender, by nobody; else a redirect */
+	bool        notice;                      /* an answer to others: by nobody, to `to` */
+	struct span *to;
+	size_t      n_to;
 	struct span address;                     /* of a redirect */
 	struct span content;                     /* of an answer: header and body, CRLF */
 	size_t      edited;                      /* of a redirect: n, by the nth header in `edited`; 0 as the message came */
 };
 /* The header of a message that a filter has edited, instead of the message's first lines. */
 struct edited { struct text header; int64_t lines; bool open; };
-enum { OUTGOING_MAX = 101, OUTGOING_CONTENT_MAX = 60000, EDITED_MAX = 8, EDITED_HEADER_MAX = 600000, EDITED_PIECE = 60000 };
+enum { OUTGOING_MAX = 101, OUTGOING_CONTENT_MAX = 60000, EDITED_MAX = 8, EDITED_HEADER_MAX = 600000, EDITED_PIECE = 60000,
+	NOTICE_RECIPIENTS = 8 };
 
 struct errand_result {
 	bool           has_list;

@@ -523,6 +523,23 @@ tell_redirect(struct filter *f, const struct sieve_action *a)
 }
 
 static void
+tell_notice(struct filter *f, const struct sieve_host *host, const struct sieve_notice *n)
+{
+	autoframe struct frame told = {0};
+	autotext struct text   content = {0};
+	const char            *reason;
+
+	if (!sieve_notice_mail(host, n, &content, &reason) || content.len > OUTGOING_CONTENT_MAX)
+		return;
+	frame_start(&told, "notice");
+	frame_put(&told, "content", text_span(&content));
+	for (size_t i = 0; i < n->n_to; i++)
+		frame_put(&told, "to", n->to[i]);
+	worker_tell(f->worker, &told);
+	text_add_format(&f->done, "%ssent notification", f->done.len ? ", " : "");
+}
+
+static void
 tell_all(struct filter *f, const struct sieve_host *host, const struct sieve_result *r, struct outcome *o)
 {
 	for (size_t i = 0; i < r->count; i++) {
@@ -530,6 +547,8 @@ tell_all(struct filter *f, const struct sieve_host *host, const struct sieve_res
 
 		if (a->kind == SIEVE_VACATION) {
 			tell_answer(f, host, a);
+		} else if (a->kind == SIEVE_NOTIFY) {
+			tell_notice(f, host, a->notice);
 		} else if (a->kind == SIEVE_REDIRECT) {
 			tell_redirect(f, a);
 		} else if (a->kind == SIEVE_REJECT) {

@@ -99,8 +99,15 @@ add_recipients(const struct sending *s, struct submission *submission, struct fa
 {
 	const struct submit_rcpt to_sender = {.address = s->d->sender, .original = s->d->sender, .orcpt = SPAN_NONE, .notify = NOTIFY_NEVER};
 
+	for (size_t i = 0; s->answer && i < s->answer->n_to; i++) {
+		const struct submit_rcpt rcpt = {.address = s->answer->to[i], .original = s->answer->to[i], .orcpt = SPAN_NONE,
+			.notify = NOTIFY_NEVER};
+
+		if (submit_recipient(submission, &rcpt, why) < 0)
+			return -1;
+	}
 	if (s->answer)
-		return submit_recipient(submission, &to_sender, why);
+		return s->answer->notice ? 0 : submit_recipient(submission, &to_sender, why);
 	for (size_t i = 0; i < s->result->n_outgoing; i++) {
 		const struct submit_rcpt rcpt = {.address = s->result->outgoing[i].address, .original = s->rcpt->address,
 			.orcpt = s->rcpt->orcpt, .notify = s->rcpt->notify};
@@ -136,10 +143,16 @@ open_one(struct submission **out, struct fault *why)
 	return submit_open(&origin, clock_after(SUBMIT_MS), out, why);
 }
 
+static const char *
+kind_of(const struct sending *s)
+{
+	return !s->answer ? "redirect" : s->answer->notice ? "notification" : "vacation response";
+}
+
 static void
 log_queued(const struct sending *s, struct submission *submission)
 {
-	log_info("%.*s: sieve: %s queued as %s", SPAN_ARGS(s->d->queue_id), s->answer ? "vacation response" : "redirect",
+	log_info("%.*s: sieve: %s queued as %s", SPAN_ARGS(s->d->queue_id), kind_of(s),
 		submit_queue_id(submission));
 }
 
@@ -204,7 +217,7 @@ send_answer(const struct sending *s)
 	struct fault       why = {0};
 
 	if (open_one(&submission, &why) < 0 || prepare(s, submission, &why) < 0 || submit_commit(submission, SPAN_NONE, &why) < 0)
-		log_warning("%.*s: sieve: vacation response: %s", SPAN_ARGS(s->d->queue_id), fault_text(&why));
+		log_warning("%.*s: sieve: %s: %s", SPAN_ARGS(s->d->queue_id), kind_of(s), fault_text(&why));
 	else
 		log_queued(s, submission);
 	submit_close(submission);
@@ -215,16 +228,20 @@ outgoing_send(struct delivery *d, const struct message_content *content, const s
 	const struct errand_result *result, struct outcome *o)
 {
 	struct sending s = {.d = d, .content = content, .rcpt = rcpt, .sender = sender, .result = result};
+	bool           answered = false;
 
 	if (o->action == DELIVER_DEFERRED)
 		return;
 	send_redirects(&s, o);
 	s.edited = NULL;
 	for (size_t i = 0; i < result->n_outgoing; i++) {
-		if (!result->outgoing[i].answer || d->sender.len == 0)
+		const struct outgoing *one = &result->outgoing[i];
+
+		/* one answer; notices wait for the next try, which makes them again */
+		if (!one->answer || (one->notice ? o->action == DELIVER_DEFERRED : answered || d->sender.len == 0))
 			continue;
-		s.answer = &result->outgoing[i];
+		answered = answered || !one->notice;
+		s.answer = one;
 		send_answer(&s);
-		break;
 	}
 }

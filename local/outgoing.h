@@ -6,7 +6,8 @@
  * together or not at all; but where a script has edited the message in between each version is one, and none is
  * committed before all are prepared.  It gets Received:, Delivered-To: (by which one that comes back is known)
  * and X-Sieve headers.  An answer goes to the message's sender and to nobody else, whatever the child
- * said; its own sender is null, so that it is never answered itself.
+ * said; its own sender is null, so that it is never answered itself.  So is that of a notice, which goes where the
+ * script says.
  */
 #ifndef LOCAL_OUTGOING_H
 #define LOCAL_OUTGOING_H

@@ -303,6 +303,25 @@ check_edit(struct checker *c, struct node *n)
 	return 0;
 }
 
+static int
+check_notify(struct checker *c, struct node *n)
+{
+	const struct argument *importance = node_tag(n, TAG_IMPORTANCE), *from = node_tag(n, TAG_FROM);
+	struct span            level = importance ? importance->strings.at[0] : SPAN("2"), uri = n->at[0]->strings.at[0];
+	struct span            ignored = SPAN_NONE;
+	struct fault           bad = {0};
+
+	if (is_constant(c, level) && !(level.len == 1 && level.at[0] >= '1' && level.at[0] <= '3'))
+		return fail(c, n, "notify command: invalid importance `%.*s'", SPAN_ARGS(span_first(level, 60)));
+	if (is_constant(c, uri) && notify_check(c->arena, uri, &ignored, &bad) < 0)
+		return fail(c, n, "notify command: %s", fault_text(&bad));
+	if (ignored.len)
+		warn(c, n, "notify command: mailto URI: ignored header field '%.*s'", SPAN_ARGS(span_first(ignored, 60)));
+	if (node_tag(n, TAG_OPTIONS))
+		warn(c, n, "notify command: method 'mailto' accepts no options");
+	return from ? check_address(c, n, from->strings.at[0]) : 0;
+}
+
 /* RFC 5703: what stands in a loop, and what needs :mime beside it. */
 static int
 check_parts(struct checker *c, struct node *n)
@@ -355,6 +374,8 @@ check_special(struct checker *c, struct node *n)
 		return check_address(c, n, n->at[0]->strings.at[0]);
 	if (strcmp(name, "vacation") == 0 && node_tag(n, TAG_FROM))
 		return check_address(c, n, node_tag(n, TAG_FROM)->strings.at[0]);
+	if (n->verb->run == do_notify)
+		return check_notify(c, n);
 	if (strcmp(name, "set") == 0) {
 		struct span s = n->at[0]->strings.at[0];
 

@@ -5,6 +5,7 @@ lib_sieve_libsieve_a_SOURCES = \
 	lib/sieve/edit.c \
 	lib/sieve/match.c \
 	lib/sieve/message.c \
+	lib/sieve/notify.c \
 	lib/sieve/parse.c \
 	lib/sieve/parts.c \
 	lib/sieve/run.c \

@@ -84,8 +84,10 @@ action_flags(struct run *r, const struct node *n)
 static int
 refuse_beside_reject(struct run *r, const struct node *n, bool is_reject)
 {
-	bool conflict = is_reject ? r->result->count > r->first : r->rejected;
+	bool conflict = r->rejected;
 
+	for (size_t i = r->first; is_reject && i < r->result->count; i++)
+		conflict = conflict || r->result->actions[i].kind != SIEVE_NOTIFY;
 	/* RFC 5429, 2.4: it cannot be both delivered and refused, nor answered */
 	return conflict ? script_error(r, n, "%s conflicts with another action", n->verb->name) : 0;
 }
@@ -304,6 +306,29 @@ do_removeflag(struct run *r, const struct node *n)
 	return change_flags(r, n, '-');
 }
 
+/* RFC 5435, 6: what is not unreserved becomes %XX.  What would not fit is left out by whole characters. */
+static void
+encode_url(struct text *text)
+{
+	autotext struct text plain = {0};
+
+	text_add(&plain, text_span(text));
+	text_clear(text);
+	for (size_t i = 0, n; i < plain.len; i += n) {
+		struct span rest = span_from(text_span(&plain), i);
+
+		n = utf8_length(rest);
+		n = n ? n : 1;
+		if (text->len + 3 * n > VALUE_MAX)
+			return;
+		for (size_t k = 0; k < n; k++)
+			if (ascii_alpha(rest.at[k]) || ascii_digit(rest.at[k]) || strchr("-._~", rest.at[k] ? rest.at[k] : ' '))
+				text_add_byte(text, rest.at[k]);
+			else
+				text_add_format(text, "%%%02X", (unsigned char)rest.at[k]);
+	}
+}
+
 /* RFC 5229, 4.1: modifiers by precedence, not by their order. */
 void
 script_modify(uint64_t tags, struct span value, struct text *out)
@@ -327,6 +352,8 @@ script_modify(uint64_t tags, struct span value, struct text *out)
 			text_add_byte(out, plain.at[i]);
 		}
 	}
+	if (tags & TAG(ENCODEURL))
+		encode_url(out);
 	if (tags & TAG(LENGTH)) {
 		size_t characters = 0;
 

@@ -10,7 +10,7 @@
  *   RFC 5228 base, fileinto, envelope, encoded-character   3894 copy          5173 body
  *   5229 variables      5230 vacation, 6131 seconds         5231 relational    5232 imap4flags
  *   5233 subaddress     5260 date, index                    5183 environment   5429 reject, ereject
- *   5293 editheader     5703 mime, foreverypart, extracttext
+ *   5293 editheader     5435 enotify, 5436 mailto       5703 mime, foreverypart, extracttext
  *   5463 ihave          5490 mailbox                        6609 include       7352 duplicate
  *   comparators i;octet i;ascii-casemap i;ascii-numeric; regex (draft-ietf-sieve-regex, by PCRE2)
  *
@@ -86,7 +86,7 @@ struct sieve_message {
 enum { SIEVE_HEADER_MOST = 256 * 1024, SIEVE_VERSIONS_MOST = 8 };    /* an edited header; different ones that are redirected */
 void sieve_message_header(const struct sieve_message *, struct span without, struct text *out);
 
-enum sieve_action_kind { SIEVE_KEEP, SIEVE_FILEINTO, SIEVE_REDIRECT, SIEVE_REJECT, SIEVE_VACATION };
+enum sieve_action_kind { SIEVE_KEEP, SIEVE_FILEINTO, SIEVE_REDIRECT, SIEVE_REJECT, SIEVE_VACATION, SIEVE_NOTIFY };
 
 struct sieve_vacation {
 	struct span  subject, from, handle;      /* empty: by default */
@@ -97,6 +97,15 @@ struct sieve_vacation {
 	size_t       n_addresses;
 };
 
+enum { SIEVE_NOTICE_RECIPIENTS = 8, SIEVE_NOTICES_MOST = 4 };
+struct sieve_notice {
+	struct span *to;                         /* addresses (internal form) */
+	size_t       n_to;
+	struct span  shown_to, shown_cc;         /* of its header */
+	struct span  from, subject, body;        /* empty: by default */
+	char         importance;                 /* '1' high to '3' */
+};
+
 struct sieve_action {
 	enum sieve_action_kind kind;
 	unsigned               line;
@@ -105,6 +114,7 @@ struct sieve_action {
 	bool                   create;           /* FILEINTO: make the mailbox */
 	const struct sieve_message *message;     /* what is kept, filed or redirected; NULL: as it came */
 	struct sieve_vacation *vacation;
+	struct sieve_notice   *notice;
 };
 
 /* What the owner of the script should know, though nothing failed: for his log. */
@@ -139,5 +149,8 @@ void sieve_run(struct arena *, const struct sieve_script *const *, size_t count,
  */
 bool sieve_vacation_answer(const struct sieve_host *, const struct sieve_vacation *, struct text *out, struct text *key,
 	const char **whyever);
+
+/* The same for a notice: false when what came is automatic itself (RFC 5436, 2.7.1). */
+bool sieve_notice_mail(const struct sieve_host *, const struct sieve_notice *, struct text *out, const char **whyever);
 
 #endif

@@ -29,7 +29,7 @@ enum capability {
 	CAP_SUBADDRESS, CAP_NUMERIC, CAP_OCTET, CAP_CASEMAP, CAP_RELATIONAL, CAP_REGEX, CAP_IMAP4FLAGS, CAP_COPY,
 	CAP_INCLUDE, CAP_VARIABLES, CAP_BODY, CAP_ENVIRONMENT, CAP_MAILBOX, CAP_DATE, CAP_INDEX, CAP_IHAVE,
 	CAP_DUPLICATE, CAP_EDITHEADER,
-	CAP_MIME, CAP_FOREVERYPART, CAP_EXTRACTTEXT, CAP_COUNT, CAP_NONE = -1
+	CAP_MIME, CAP_FOREVERYPART, CAP_EXTRACTTEXT, CAP_ENOTIFY, CAP_COUNT, CAP_NONE = -1
 };
 int capability_find(struct span name);          /* CAP_NONE: not here */
 
@@ -39,7 +39,8 @@ enum tag {
 	TAG_ZONE, TAG_ORIGINALZONE, TAG_RAW, TAG_TEXT, TAG_CONTENT, TAG_LOWER, TAG_UPPER, TAG_LOWERFIRST,
 	TAG_UPPERFIRST, TAG_QUOTEWILDCARD, TAG_QUOTEREGEX, TAG_LENGTH, TAG_DAYS, TAG_SECONDS, TAG_SUBJECT, TAG_FROM,
 	TAG_ADDRESSES, TAG_MIME, TAG_HANDLE, TAG_PERSONAL, TAG_GLOBAL, TAG_ONCE, TAG_OPTIONAL, TAG_HEADER,
-	TAG_UNIQUEID, TAG_ANYCHILD, TAG_TYPE, TAG_SUBTYPE, TAG_CONTENTTYPE, TAG_PARAM, TAG_NAME, TAG_FIRST, TAGS
+	TAG_UNIQUEID, TAG_ANYCHILD, TAG_TYPE, TAG_SUBTYPE, TAG_CONTENTTYPE, TAG_PARAM, TAG_NAME, TAG_FIRST, TAG_IMPORTANCE,
+	TAG_OPTIONS, TAG_MESSAGE, TAG_ENCODEURL, TAGS
 };
 #define TAG(t) (1ull << TAG_##t)
 
@@ -159,6 +160,9 @@ int parts_visit(struct matching *, const struct strings *names, visit_field *); 
 int parts_have(struct run *, const struct node *, const struct strings *names, bool *answer);
 int parts_value(struct matching *, const struct head_field *);                         /* :type, :param ... */
 
+/* notify.c: is this the URI of a method?  *ignored: a field in it that is passed over, or empty. */
+int notify_check(struct arena *, struct span uri, struct span *ignored, struct fault *);
+
 /* edit.c: a script in error has edited nothing. */
 struct edits { struct head_field *fields; size_t n_fields; bool edited; };
 void edits_save(struct run *, struct edits *);
@@ -200,9 +204,10 @@ COMMAND(do_keep); COMMAND(do_discard); COMMAND(do_fileinto); COMMAND(do_redirect
 COMMAND(do_reject); COMMAND(do_vacation); COMMAND(do_setflag); COMMAND(do_addflag); COMMAND(do_removeflag);
 COMMAND(do_include); COMMAND(do_return); COMMAND(do_global); COMMAND(do_set); COMMAND(do_error); COMMAND(do_nothing);
 COMMAND(do_addheader); COMMAND(do_deleteheader); COMMAND(do_foreverypart); COMMAND(do_break); COMMAND(do_extracttext);
+COMMAND(do_notify);
 TEST(test_true); TEST(test_false); TEST(test_not); TEST(test_allof); TEST(test_anyof); TEST(test_address);
 TEST(test_header); TEST(test_exists); TEST(test_size); TEST(test_envelope); TEST(test_body); TEST(test_string);
 TEST(test_hasflag); TEST(test_date); TEST(test_currentdate); TEST(test_environment); TEST(test_mailboxexists);
-TEST(test_ihave); TEST(test_duplicate);
+TEST(test_ihave); TEST(test_duplicate); TEST(test_valid_notify_method); TEST(test_notify_method_capability);
 
 #endif

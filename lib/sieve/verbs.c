@@ -13,6 +13,7 @@ static const char *const capabilities[CAP_COUNT] = {
 	[CAP_BODY] = "body", [CAP_ENVIRONMENT] = "environment", [CAP_MAILBOX] = "mailbox", [CAP_DATE] = "date",
 	[CAP_INDEX] = "index", [CAP_IHAVE] = "ihave", [CAP_DUPLICATE] = "duplicate", [CAP_EDITHEADER] = "editheader",
 	[CAP_MIME] = "mime", [CAP_FOREVERYPART] = "foreverypart", [CAP_EXTRACTTEXT] = "extracttext",
+	[CAP_ENOTIFY] = "enotify",
 };
 
 int
@@ -54,12 +55,14 @@ const struct tag_row sieve_tags[TAGS] = {
 	[TAG_TYPE] = {"type", 0, CAP_MIME}, [TAG_SUBTYPE] = {"subtype", 0, CAP_MIME},
 	[TAG_CONTENTTYPE] = {"contenttype", 0, CAP_MIME}, [TAG_PARAM] = {"param", 'S', CAP_MIME},
 	[TAG_NAME] = {"name", 's', CAP_NONE}, [TAG_FIRST] = {"first", 'n', CAP_NONE},
+	[TAG_IMPORTANCE] = {"importance", 's', CAP_NONE}, [TAG_OPTIONS] = {"options", 'S', CAP_NONE},
+	[TAG_MESSAGE] = {"message", 's', CAP_NONE}, [TAG_ENCODEURL] = {"encodeurl", 0, CAP_ENOTIFY},
 };
 
 #define MATCH (TAG(IS) | TAG(CONTAINS) | TAG(MATCHES) | TAG(REGEX) | TAG(COUNT) | TAG(VALUE) | TAG(COMPARATOR))
 #define PART  (TAG(ALL) | TAG(LOCALPART) | TAG(DOMAIN) | TAG(USER) | TAG(DETAIL))
 #define NTH   (TAG(INDEX) | TAG(LAST))
-#define MODIFIERS (TAG(LOWER) | TAG(UPPER) | TAG(LOWERFIRST) | TAG(UPPERFIRST) | TAG(QUOTEWILDCARD) | TAG(QUOTEREGEX) | TAG(LENGTH))
+#define MODIFIERS (TAG(LOWER) | TAG(UPPER) | TAG(LOWERFIRST) | TAG(UPPERFIRST) | TAG(QUOTEWILDCARD) | TAG(QUOTEREGEX) | TAG(LENGTH) | TAG(ENCODEURL))
 #define IN_PART (TAG(MIME) | TAG(ANYCHILD))
 #define PIECE (TAG(TYPE) | TAG(SUBTYPE) | TAG(CONTENTTYPE) | TAG(PARAM))
 #define ANSWER (TAG(DAYS) | TAG(SECONDS) | TAG(SUBJECT) | TAG(FROM) | TAG(ADDRESSES) | TAG(MIME) | TAG(HANDLE))
@@ -92,6 +95,7 @@ const struct verb sieve_commands[] = {
 	{"foreverypart", "RFC 5703, 3",    CAP_FOREVERYPART, CAP_NONE, TAG(NAME),                             "",    0,   true,  do_foreverypart, NULL},
 	{"break",      "RFC 5703, 3",      CAP_FOREVERYPART, CAP_NONE, TAG(NAME),                             "",    0,   false, do_break, NULL},
 	{"extracttext", "RFC 5703, 7",     CAP_EXTRACTTEXT, CAP_NONE,  MODIFIERS | TAG(FIRST),                "s",   0,   false, do_extracttext, NULL},
+	{"notify",     "RFC 5435, 3",      CAP_ENOTIFY, CAP_NONE,      TAG(FROM) | TAG(IMPORTANCE) | TAG(OPTIONS) | TAG(MESSAGE), "s", 0, false, do_notify, NULL},
 	{NULL, NULL, 0, 0, 0, NULL, 0, false, NULL, NULL},
 };
 
@@ -115,6 +119,8 @@ const struct verb sieve_tests[] = {
 	{"mailboxexists", "RFC 5490, 3.1", CAP_MAILBOX, CAP_NONE,      0,                                     "S",   0,   false, NULL, test_mailboxexists},
 	{"ihave",      "RFC 5463, 4",      CAP_IHAVE, CAP_NONE,        0,                                     "S",   0,   false, NULL, test_ihave},
 	{"duplicate",  "RFC 7352, 3",      CAP_DUPLICATE, CAP_NONE,    TAG(HANDLE) | TAG(HEADER) | TAG(UNIQUEID) | TAG(SECONDS) | TAG(LAST), "", 0, false, NULL, test_duplicate},
+	{"valid_notify_method", "RFC 5435, 4", CAP_ENOTIFY, CAP_NONE,  0,                                     "S",   0,   false, NULL, test_valid_notify_method},
+	{"notify_method_capability", "RFC 5435, 5", CAP_ENOTIFY, CAP_NONE, MATCH,                             "ssS", 0,   false, NULL, test_notify_method_capability},
 	{NULL, NULL, 0, 0, 0, NULL, 0, false, NULL, NULL},
 };
 

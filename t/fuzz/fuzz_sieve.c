@@ -52,6 +52,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		if (a->kind == SIEVE_FILEINTO)
 			assert(a->target.len && !span_has(a->target, '\n') && !span_has(a->target, '\0'));
+		if (a->kind == SIEVE_NOTIFY) {
+			autotext struct text out = {0};
+			const char          *reason;
+
+			assert(a->notice->n_to && a->notice->n_to <= SIEVE_NOTICE_RECIPIENTS);
+			if (sieve_notice_mail(&host, a->notice, &out, &reason)) {
+				struct header_field f;
+				size_t              at = 0;
+
+				assert(out.len < 50000 && !span_has(text_span(&out), '\0'));
+				while (header_next(text_span(&out), &at, &f))
+					assert(f.name.len && !span_is_nocase(f.name, "Received"));
+			}
+		}
 		if (a->kind == SIEVE_VACATION) {
 			autotext struct text out = {0}, key = {0};
 			const char          *reason;

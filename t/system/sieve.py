@@ -189,6 +189,28 @@ with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_
     new = body(set(stored(s, "bob")) - set(before))
     t.ok(len(new) == 1 and b"X-A" not in new[0], "a script in error has edited nothing", new)
 
+    # notify
+    script(s, "bob", 'require "enotify"; notify :message "Mail for you" :importance "1" "mailto:pager@elsewhere.example?cc=second@elsewhere.example&body=Look"; '
+           'redirect "friend@elsewhere.example";')
+    q = qid()
+    got = s.one("local", "bob@example.com", MESSAGE, queue_id=q)
+    t.ok(got[0] == "sent" and "sent notification" in got[2], "notify", got)
+    t.same([m[:2] for m in queue.got], [("sender@elsewhere.example", ["friend@elsewhere.example"]), ("", ["pager@elsewhere.example", "second@elsewhere.example"])],
+           "a notice is from nobody to whom the script names")
+    notice = queue.got[1][2]
+    for line in (b"To: <pager@elsewhere.example>", b"Cc: <second@elsewhere.example>", b"From: bob@example.com", b"Subject: Mail for you", b"Importance: High",
+                 b'Auto-Submitted: auto-notified; owner-email="bob@example.com"'):
+        t.ok(b"\r\n" + line + b"\r\n" in notice, f"its {line.decode()}", notice)
+    t.ok(notice.count(b"Message-ID:") == 1 and notice.count(b"\r\nDate:") == 1 and notice.endswith(b"\r\n\r\nLook\r\n"), "and what it says", notice)
+    queue.got.clear()
+    s.one("local", "bob@example.com", notice, queue_id=qid(), sender="")
+    t.same([m[1] for m in queue.got], [["friend@elsewhere.example"]], "there is no notice of a notice")
+    queue.got.clear()
+    queue.refuse = "4.3.0"
+    got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())
+    t.same((got[0], len(queue.got)), ("deferred", 0), "a message that cannot be forwarded now is not notified of either")
+    queue.refuse = None
+
     # reject
     script(s, "bob", 'require "reject"; reject text:\nGo away,\nplease.\n.\n;')
     got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())

@@ -12,7 +12,7 @@ t = Tap()
 BUILD = os.environ.get("top_builddir", ".")
 ALL = ('require ["fileinto","envelope","variables","relational","comparator-i;ascii-numeric","imap4flags","copy","subaddress",'
        '"body","date","index","regex","mailbox","encoded-character","reject","vacation","editheader",'
-       '"mime","foreverypart","extracttext"];\n')
+       '"mime","foreverypart","extracttext","enotify"];\n')
 
 PLAIN = b"""Received: from a by b; Fri, 20 Nov 2026 09:00:00 +0000
 Received: from c by d; Thu, 19 Nov 2026 08:30:00 +0100
@@ -348,6 +348,34 @@ fileinto "${hex:61}${unicode:62}";
 if not not not false { discard; }
 ---
 set "k" "v"; if string "${K}" "v" { discard; }
+---
+notify "mailto:a@b.example";
+---
+notify "mailto:a@b.example?subject=Hi%20there&body=text&cc=e@f.example&to=x@y.example"; discard;
+---
+notify :from "x@y.example" :importance "1" :message "hello" "mailto:a%40b.example?subject=other";
+---
+set "x" "a"; notify :message "${x}" "MAILTO:${x}@b.example";
+---
+notify "mailto:a@b.example"; notify "mailto:a@b.example?to=c@b.example"; reject "no";
+---
+if valid_notify_method ["mailto:a@b.example"] { discard; }
+---
+if valid_notify_method ["mailto:a@b.example", "http://x"] { discard; }
+---
+if valid_notify_method "mailto:nonsense" { discard; }
+---
+if notify_method_capability "mailto:a@b.example" "Online" "maybe" { discard; }
+---
+if notify_method_capability "mailto:a@b.example" "online" "yes" { discard; }
+---
+if notify_method_capability "mailto:a@b.example" "other" "maybe" { discard; }
+---
+set :encodeurl "x" "aä b?~%"; fileinto "${x}";
+---
+set :encodeurl :length "x" "a b"; fileinto "${x}";
+---
+set :encodeurl :quotewildcard :upper "x" "a*b"; fileinto "${x}";
 '''.split("\n---\n")]
 
 # refused, or not, without a message
@@ -516,6 +544,28 @@ require ["extracttext", "variables", "foreverypart"]; foreverypart { extracttext
 ---
 require ["extracttext", "variables", "foreverypart"]; foreverypart { extracttext :lower :upper "a"; }
 ---
+require "enotify"; notify "xmpp:a@b.example";
+---
+require "enotify"; notify "mailto:nonsense";
+---
+require "enotify"; notify "mailto:a@b.example%0d%0ax";
+---
+require "enotify"; notify "mailto:a@b.example?subject=%";
+---
+require "enotify"; notify "mailto:a@b.example?x-other=5";
+---
+require "enotify"; notify :importance "4" "mailto:a@b.example";
+---
+require "enotify"; notify :from "nonsense" "mailto:a@b.example";
+---
+require "enotify"; notify ["mailto:a@b.example"];
+---
+require "enotify"; notify :fcc "x" "mailto:a@b.example";
+---
+notify "mailto:a@b.example";
+---
+require "variables"; set :encodeurl "a" "b";
+---
 require "editheader"; addheader "bad name" "x";
 ---
 require "editheader"; addheader "bad:" "x";
@@ -642,7 +692,7 @@ class Pigeonhole:
         r = self.run("sieve-test", "-c", f"{self.dir}/dovecot.conf", "-r", "user+detail@example.com", "-a", "user+detail@example.com",
                      "-f", "s@example.org", script, message)
         found = set()
-        last = None
+        last, told = None, {}
         for line in r.stdout.splitlines():
             if m := re.match(r" \* store message in folder: (.*)", line):
                 last = f"store {m[1]}"
@@ -654,6 +704,12 @@ class Pigeonhole:
                 found.add(f"redirect {m[1].strip()}")
             elif re.match(r" \* (send|.*) ?rejection message|.*reject", line) and line.startswith(" * "):
                 found.add("reject")
+            elif line.startswith(" * send notification"):
+                told = {"subject": "", "importance": ""}
+            elif m := re.match(r"    => (\w+)\s*: (.*)", line):
+                told[m[1]] = m[2]
+            elif m := re.match(r"\s+\+ (To|Cc): (.*)", line):
+                found.add(f"notify {m[2]} {told['importance']} {told['subject']}")
             elif line.startswith(" * send vacation"):
                 found.add("vacation")
         return found
@@ -669,6 +725,8 @@ def ours(script, message):
             found.add(f"store {m[2] or 'INBOX'}{flags}")
         elif m := re.match(r'redirect "(.*)"', part):
             found.add(f"redirect {m[1]}")
+        elif m := re.match(r'notify (.*) (.) "(.*?)" "(.*)"', part):
+            found.update(f"notify {a} {m[2]} {m[3]}" for a in re.findall("<(.*?)>", m[1]))
         elif m := re.match(r"(reject|vacation) ", part):
             found.add(m[1])
         elif part.startswith(("error", "bad")):

@@ -13,7 +13,7 @@
 static inline void
 show_actions(const struct sieve_result *r, struct text *out)
 {
-	static const char *const names[] = {"keep", "fileinto", "redirect", "reject", "vacation"};
+	static const char *const names[] = {"keep", "fileinto", "redirect", "reject", "vacation", "notify"};
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct sieve_action *a = &r->actions[i];
@@ -23,6 +23,11 @@ show_actions(const struct sieve_result *r, struct text *out)
 			text_add_format(out, " \"%.*s\"", SPAN_ARGS(a->target));
 		if (a->vacation)
 			text_add_format(out, " \"%.*s\" %lld", SPAN_ARGS(a->vacation->reason), (long long)a->vacation->seconds);
+		if (a->notice)
+			for (size_t k = 0; k < a->notice->n_to; k++)
+				text_add_format(out, " <%.*s>", SPAN_ARGS(a->notice->to[k]));
+		if (a->notice)
+			text_add_format(out, " %c \"%.*s\" \"%.*s\"", a->notice->importance, SPAN_ARGS(a->notice->subject), SPAN_ARGS(a->notice->body));
 		if (a->create)
 			text_add_string(out, " create");
 		if (a->message) {

@@ -103,7 +103,8 @@ check(const char *section, const char *text, const char *want)
 
 #define EXT "require [\"fileinto\",\"envelope\",\"variables\",\"relational\",\"comparator-i;ascii-numeric\",\"imap4flags\",\"copy\"," \
 	"\"subaddress\",\"body\",\"date\",\"index\",\"regex\",\"mailbox\",\"environment\",\"duplicate\",\"include\"," \
-	"\"editheader\",\"mime\",\"foreverypart\",\"extracttext\"];"
+	"\"editheader\",\"mime\",\"foreverypart\",\"extracttext\"," \
+	"\"enotify\"];"
 /* "fileinto" when the test is true */
 #define ASK(test) EXT " if " test " { fileinto \"T\"; }"
 #define YES "fileinto \"T\""
@@ -482,6 +483,43 @@ UNIT_TEST(parts)
 }
 END_TEST
 
+/* RFC 5435 and 5436. */
+UNIT_TEST(notices)
+{
+	static const struct { const char *section, *script, *want; } rows[] = {
+		{"RFC 6068, 2", EXT "notify \"mailto:a@b.example,%22c%20d%22@e.example?cc=f@g.example&BCC=h@i.example\";",
+			"notify <a@b.example> <c d@e.example> <f@g.example> <h@i.example> 2 \"\" \"\"; keep"},
+		{"RFC 6068, 2", EXT "notify \"mailto:?to=a@b.example&body=l%0D%0Am&subject=\";", "notify <a@b.example> 2 \"\" \"l\r\nm\"; keep"},
+		{"RFC 6068, 2", EXT "notify \"mailto:a@b.example?body=%00\";", "bad: "},
+		{"RFC 6068, 2", EXT "notify \"mailto:a@b.example?body=%ff\";", "bad: "},
+		{"RFC 6068, 2", EXT "notify \"mailto:\";", "bad: "},
+		{"3", EXT "notify \"mailto:a@b.example,b@b.example,c@b.example,d@b.example,e@b.example,f@b.example,g@b.example,h@b.example,i@b.example\";",
+			"bad: line 1: notify command: mailto URI exceeds the maximum number of recipients (8)"},
+		{"3", EXT "notify \"mailto:a@b.example\"; notify \"mailto:b@b.example\"; notify \"mailto:c@b.example\"; notify \"mailto:d@b.example\"; notify \"mailto:e@b.example\";",
+			"keep; error: line 1: number of notify actions exceeds policy limit(4)"},
+		{"3", EXT "set \"u\" \"http://x\"; notify \"${u}\";", "keep; error: line 1: notify action: invalid or unknown notification method 'http://x'"},
+		{"3.3", EXT "set \"i\" \"9\"; notify :importance \"${i}\" \"mailto:a@b.example\";", "keep; error: line 1: notify action: invalid importance"},
+	};
+	struct span          to[] = {SPAN("a@b.example")};
+	struct sieve_notice  n = {.to = to, .n_to = 1, .shown_to = SPAN("<a@b.example>"), .shown_cc = SPAN_NONE, .from = SPAN_NONE,
+		.subject = SPAN_NONE, .body = SPAN("one\ntwo\rx"), .importance = '1'};
+	struct sieve_host    h = host;
+	autotext struct text out = {0};
+	const char          *why = NULL;
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check(rows[i].section, rows[i].script, rows[i].want);
+	ck_assert(sieve_notice_mail(&h, &n, &out, &why));
+	ck_assert(strstr(out.at, "From: user+detail@example.com\r\nTo: <a@b.example>\r\nSubject: =?utf-8?"));
+	ck_assert(strstr(out.at, "\r\nAuto-Submitted: auto-notified; owner-email=\"user+detail@example.com\"\r\n"));
+	ck_assert(strstr(out.at, "\r\nImportance: High\r\n") && strstr(out.at, "\r\n\r\none\r\ntwo x\r\n"));
+	h.message = SPAN("From: x\nAuto-Submitted: auto-notified; x\n\n");
+	ck_assert(!sieve_notice_mail(&h, &n, &out, &why) && strcmp(why, "auto-submitted") == 0);
+	h.message = SPAN("Auto-Submitted: no\n\n");
+	ck_assert(sieve_notice_mail(&h, &n, &out, &why));
+}
+END_TEST
+
 /* Where scripts are, as Pigeonhole's sieve says it; a user's name is never a path. */
 UNIT_TEST(places)
 {
@@ -519,4 +557,4 @@ UNIT_TEST(places)
 }
 END_TEST
 
-UNIT_MAIN("sieve", grammar, questions, words, edits, parts, bounds, sequence, vacation, places)
+UNIT_MAIN("sieve", grammar, questions, words, edits, parts, notices, bounds, sequence, vacation, places)
