@@ -66,21 +66,36 @@ base64_decode(struct span in, struct text *out, struct fault *why)
 void
 base64_decode_mime(struct span in, struct text *out)
 {
+	static const signed char values[256] = { /* and one; 0: not in the alphabet */
+		['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8,
+		['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+		['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+		['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+		['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+		['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+		['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+		['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+	};
 	unsigned bits = 0;
 	int      count = 0;
+	char    *to = text_room(out, in.len / 4 * 3 + 3), *first = to;
 
 	for (size_t i = 0; i < in.len && in.at[i] != '='; i++) {
-		int v = value_of(in.at[i]);
+		int v = values[(unsigned char)in.at[i]] - 1;
 
 		if (v < 0)
 			continue;
 		bits = bits << 6 | (unsigned)v;
 		if (++count == 4) {
-			text_add(out, span_at((char[]){(char)(bits >> 16), (char)(bits >> 8), (char)bits}, 3));
+			*to++ = (char)(bits >> 16);
+			*to++ = (char)(bits >> 8);
+			*to++ = (char)bits;
 			bits = 0;
 			count = 0;
 		}
 	}
+	*to = '\0';
+	out->len += (size_t)(to - first);
 	if (count >= 2)
 		text_add_byte(out, (char)(bits >> (count == 2 ? 4 : 10)));
 	if (count == 3)

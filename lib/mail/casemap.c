@@ -56,6 +56,7 @@ casemap_add(struct span s, struct text *out)
 
 			for (size_t i = 0; i < plain; i++)
 				to[i] = ascii_upper(s.at[i]);
+			to[plain] = '\0';
 			out->len += plain;
 			s = span_from(s, plain);
 			continue;

@@ -107,10 +107,23 @@ static const uint16_t windows_1252[32] = {
 	0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0,      0x017e, 0x0178,
 };
 
+/* Most text is ASCII: what is at the front goes over at once. */
+static struct span
+take_ascii(struct span in, struct text *out)
+{
+	size_t len = 0;
+
+	while (len < in.len && (unsigned char)in.at[len] < 0x80)
+		len++;
+	if (len)
+		text_add(out, span_first(in, len));
+	return span_from(in, len);
+}
+
 static void
 from_utf8(struct span in, struct text *out)
 {
-	while (in.len) {
+	while ((in = take_ascii(in, out)).len) {
 		size_t len = utf8_length(in);
 
 		if (len)
@@ -124,31 +137,32 @@ from_utf8(struct span in, struct text *out)
 static void
 from_ascii(struct span in, struct text *out)
 {
-	for (size_t i = 0; i < in.len; i++) {
-		if ((unsigned char)in.at[i] < 0x80)
-			text_add_byte(out, in.at[i]);
-		else
-			utf8_add(0xfffd, out);
+	while ((in = take_ascii(in, out)).len) {
+		utf8_add(0xfffd, out);
+		in = span_from(in, 1);
 	}
 }
 
 static void
 from_latin1(struct span in, struct text *out)
 {
-	for (size_t i = 0; i < in.len; i++)
-		utf8_add((unsigned char)in.at[i], out);
+	while ((in = take_ascii(in, out)).len) {
+		utf8_add((unsigned char)in.at[0], out);
+		in = span_from(in, 1);
+	}
 }
 
 static void
 from_windows_1252(struct span in, struct text *out)
 {
-	for (size_t i = 0; i < in.len; i++) {
-		unsigned char c = (unsigned char)in.at[i];
+	while ((in = take_ascii(in, out)).len) {
+		unsigned char c = (unsigned char)in.at[0];
 
-		if (c >= 0x80 && c < 0xa0)
+		if (c < 0xa0)
 			utf8_add(windows_1252[c - 0x80] ? windows_1252[c - 0x80] : 0xfffd, out);
 		else
 			utf8_add(c, out);
+		in = span_from(in, 1);
 	}
 }
 

@@ -38,8 +38,16 @@ quoted_printable_decode(struct span in, struct text *out)
 
 	for (size_t i = 0; i < in.len; i++) {
 		char   c = in.at[i];
-		size_t skip;
+		size_t skip, plain = 0;
 
+		while (i + plain < in.len && in.at[i + plain] > ' ' && in.at[i + plain] != '=')
+			plain++;
+		if (plain) {
+			text_add(out, span_cut(in, i, i + plain));
+			kept = out->len;
+			i += plain - 1;
+			continue;
+		}
 		if (c == '=') {
 			if (i + 2 < in.len && hex_value(in.at[i + 1]) >= 0 &&
 			    hex_value(in.at[i + 2]) >= 0) {
