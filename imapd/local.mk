@@ -23,12 +23,12 @@ imapd_libimapd_a_SOURCES = \
 	imapd/session.c imapd/session.h \
 	imapd/sleep.c imapd/sleep.h imapd/sleep_state.c \
 	imapd/view.c imapd/view.h
-IMAPD_LIBS = imapd/libimapd.a lib/ipc/libipc.a $(STORE_LIBS) $(ZLIB_LIBS)
+IMAPD_LIBS = imapd/libimapd.a lib/search/libsearch.a lib/ipc/libipc.a $(STORE_LIBS) $(ZLIB_LIBS)
 
 noinst_PROGRAMS += t/system/imapd_stdio
 t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
 t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
-t_system_imapd_stdio_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) \
+t_system_imapd_stdio_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) \
 	$(FLOOR1_LIBS) $(ZLIB_LIBS)
 DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_compress.py
 EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_compress.py
@@ -59,9 +59,9 @@ t_fuzz_fuzz_imap_LDADD = $(IMAPD_LIBS)
 
 pkglibexec_PROGRAMS += imapd/imapd imapd/imap-login
 imapd_imapd_SOURCES = imapd/main.c
-imapd_imapd_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
+imapd_imapd_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
 imapd_imap_login_SOURCES = imapd/imap_login.c
-imapd_imap_login_LDADD = imapd/libimapd.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
+imapd_imap_login_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
 DIRECT_TESTS += t/talk/mailbox.sh
 EXTRA_DIST += t/talk/mailbox.sh t/talk/imap t/talk/pop3
 

@@ -61,6 +61,9 @@ int search_parse(struct arena *, const struct argument *, const struct search_fi
 int search_parse_with(struct arena *, struct span charset, const struct argument *,
 	const struct search_filters *, struct search_key **, struct search_needs *, struct fault *);
 
+/* Where a key that has a string looks: search/message.h. */
+unsigned search_key_zones(const struct search_key *);
+
 /* Does it have to read messages?  So that it is asked last. */
 bool search_reads(const struct search_key *);
 

@@ -2,19 +2,17 @@
 /*
  * search_match.c - does a message match? (RFC 3501, 6.4.4)
  *
- * Strings match without case, after header values and text parts were decoded
- * to UTF-8 (RFC 2047, RFC 2045).
+ * Strings match in what search/message.h makes of a message: decoded, and folded.
  */
 #include <time.h>
 
 #include "base/clock.h"
 #include "content.h"
 #include "imap_config.h"
-#include "mail/casemap.h"
 #include "mail/date.h"
-#include "mail/encoded_word.h"
 #include "mail/header.h"
 #include "preview.h"
+#include "search/message.h"
 #include "search_run.h"
 #include "store/history.h"
 
@@ -28,74 +26,6 @@ struct matching {
 	struct content             content;
 	bool                       failed;     /* the message could not be read */
 };
-
-static bool
-contains(struct span value, struct span folded_text, bool encoded)
-{
-	autotext struct text decoded = {0}, folded = {0};
-
-	if (folded_text.len == 0)
-		return true;
-	if (encoded) {
-		autotext struct text unfolded = {0};
-
-		header_unfold(value, &unfolded);
-		encoded_word_decode(text_span(&unfolded), &decoded);
-		value = text_span(&decoded);
-	}
-	casemap_add(value, &folded);
-	return span_find_text(text_span(&folded), folded_text) >= 0;
-}
-
-static bool
-header_matches(struct span header, struct span field, struct span text)
-{
-	struct header_field f;
-	size_t              at = 0;
-
-	for (int n = 0; n < HEADER_FIELD_LIMIT && header_next(header, &at, &f); n++)
-		if ((field.len == 0 || span_equal_nocase(f.name, field)) && f.name.len
-			&& contains(f.value, text, true))
-			return true;
-	return false;
-}
-
-/* Whole fields, names too: TEXT searches "the header or body". */
-static bool
-any_header_matches(struct span header, struct span text)
-{
-	struct header_field f;
-	size_t              at = 0;
-
-	for (int n = 0; n < HEADER_FIELD_LIMIT && header_next(header, &at, &f); n++)
-		if (contains(span_cut(header, f.start, f.end), text, true))
-			return true;
-	return false;
-}
-
-static bool
-body_matches(struct matching *m, struct span text)
-{
-	struct mime *mime;
-
-	if (content_mime(&m->content, &mime, &m->session->why) < 0) {
-		m->failed = true;
-		return false;
-	}
-	for (struct mime_part *p = mime->root; p; p = mime_next(p)) {
-		autotext struct text decoded = {0};
-
-		if (p->parent && p->parent->is_message
-			&& any_header_matches(mime_header(mime, p), text))
-			return true;
-		if (p->is_multipart || p->is_message || !span_is_nocase(p->type, "text"))
-			continue;
-		mime_decode_text(mime, p, &decoded);
-		if (contains(text_span(&decoded), text, false))
-			return true;
-	}
-	return false;
-}
 
 static bool
 load_header(struct matching *m, bool fields, struct span *header)
@@ -229,18 +159,56 @@ all_match(struct matching *m, const struct search_key *first)
 	return true;
 }
 
+/* One string that is looked for in pieces of a message (search/message.h). */
+struct looking {
+	const struct search_key *key;
+	unsigned                 zones;
+	bool                     found;
+};
+
+static bool
+look_at(void *context, const struct search_piece *p)
+{
+	struct looking *l = context;
+	struct span     text = p->text;
+
+	if (!(p->zone & l->zones))
+		return true;
+	if (l->key->kind == SEARCH_HEADER) {
+		if (!span_equal_nocase(p->name, l->key->field))
+			return true;
+		text = span_from(text, p->value);
+	}
+	l->found = span_find_text(text, l->key->text) >= 0;
+	return !l->found;
+}
+
+static bool
+body_has(struct matching *m, const struct search_visitor *v, struct looking *l)
+{
+	struct mime *mime;
+
+	if (content_mime(&m->content, &mime, &m->session->why) < 0) {
+		m->failed = true;
+		return false;
+	}
+	search_body(mime, l->zones & (ZONE_BODY | ZONE_MIME), v);
+	return l->found;
+}
+
 static bool
 text_matches(struct matching *m, const struct search_key *k)
 {
-	struct span header;
+	struct looking        l = {k, search_key_zones(k), false};
+	struct search_visitor v = {look_at, &l};
+	struct span           header;
+	bool                  fields = k->kind == SEARCH_HEADER && k->field.len && !header_is_skimmed_off(k->field);
 
-	if (k->kind == SEARCH_BODY)
-		return body_matches(m, k->text);
-	if (!load_header(m, k->kind == SEARCH_HEADER && k->field.len && !header_is_skimmed_off(k->field), &header))
-		return false;
-	if (k->kind == SEARCH_HEADER)
-		return header_matches(header, k->field, k->text);
-	return any_header_matches(header, k->text) || body_matches(m, k->text);
+	if (k->text.len == 0 && k->kind != SEARCH_HEADER)
+		return true;
+	if (l.zones & ZONE_FIELDS && load_header(m, fields, &header))
+		search_header(header, &v);
+	return l.found || (l.zones & (ZONE_BODY | ZONE_MIME) && !m->failed && body_has(m, &v, &l));
 }
 
 static bool

@@ -2,10 +2,10 @@
 /*
  * search_parse.c - search programs (RFC 3501, 6.4.4)
  */
-#include "mail/casemap.h"
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "search.h"
+#include "search/message.h"
 #include "store/filename.h"
 
 enum { FILTERS_MOST = 100 };
@@ -101,7 +101,7 @@ take_string(struct parsing *p, struct span *out)
 	if (!argument_is_astring(p->at))
 		return fault_set(p->why, FAULT_INPUT, "Missing a search string");
 	charset_to_utf8(p->charset.len ? p->charset : SPAN("utf-8"), p->at->text, &utf8);
-	casemap_add(text_span(&utf8), &folded);
+	search_string(text_span(&utf8), &folded);
 	*out = arena_span(p->arena, text_span(&folded));
 	p->at = p->at->next;
 	return 0;
@@ -358,6 +358,12 @@ search_parse(struct arena *arena, const struct argument *a, const struct search_
 	if (!argument_is_astring(a->next))
 		return fault_set(why, FAULT_INPUT, "Missing charset");
 	return search_parse_with(arena, a->next->text, a->next->next, filters, out, needs, why);
+}
+
+unsigned
+search_key_zones(const struct search_key *k)
+{
+	return k->kind == SEARCH_BODY ? ZONE_BODY : k->kind == SEARCH_TEXT ? ZONE_TEXT : search_zone_of(k->field);
 }
 
 bool
