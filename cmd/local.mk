@@ -41,7 +41,8 @@ DIRECT_TESTS += t/system/postmulti.py
 EXTRA_DIST += t/system/postmulti.py
 
 sbin_PROGRAMS += cmd/postconf
-cmd_postconf_SOURCES = cmd/postconf.c cmd/postconf.h cmd/postconf_edit.c cmd/postconf_master.c cmd/postconf_print.c cmd/postconf_state.c \
+cmd_postconf_SOURCES = cmd/postconf.c cmd/postconf.h cmd/postconf_options.c cmd/postconf_edit.c cmd/postconf_master.c cmd/postconf_print.c \
+	cmd/postconf_state.c cmd/postconf_template.c cmd/json.c cmd/json.h \
 	cmd/describe.c cmd/describe.h $(KNOWN) $(PAGES)
 cmd_postconf_LDADD = $(TABLE_COMMAND_LIBS) $(OPENSSL_LIBS)
 
@@ -54,7 +55,7 @@ cmd_sendmail_SOURCES = cmd/sendmail.c cmd/sendmail.h cmd/sendmail_enqueue.c cmd/
 cmd_sendmail_LDADD = lib/queue/libqueue.a lib/mail/libmail.a $(IDN2_LIBS) $(CONFIG_LIBS)
 QUEUE_COMMAND_LIBS = lib/queue/libqueue.a lib/ipc/libipc.a $(TABLE_COMMAND_LIBS) $(FLOOR1_LIBS)
 sbin_PROGRAMS += cmd/postqueue cmd/postsuper cmd/postcat
-cmd_postqueue_SOURCES = cmd/postqueue.c cmd/queue_print.c cmd/queue_view.c cmd/queue_view.h cmd/setgid.c cmd/setgid.h $(TABLE_COMMAND)
+cmd_postqueue_SOURCES = cmd/postqueue.c cmd/json.c cmd/json.h cmd/queue_print.c cmd/queue_view.c cmd/queue_view.h cmd/setgid.c cmd/setgid.h $(TABLE_COMMAND)
 cmd_postqueue_LDADD = $(QUEUE_COMMAND_LIBS)
 cmd_postsuper_SOURCES = cmd/postsuper.c cmd/queue_view.c cmd/queue_view.h cmd/command.c cmd/command.h $(PAGES)
 cmd_postsuper_LDADD = $(QUEUE_COMMAND_LIBS)

@@ -2,14 +2,16 @@
 /*
  * postconf.c - show and change the configuration
  *
- *   postconf [-dfhHnopvx] [-c dir] [-o name=value] [name ...]   parameters
+ *   postconf [-dfhHjnopqvx] [-c dir] [-C class,...] [-o name=value] [name ...]   parameters
  *   postconf [-c dir] [-e] name=value ...     set;  -X name ... remove;  -# name ... comment out
- *   postconf -M [-f] [service[/type] ...]     lines of master.cf; -Me -MX -M# change them
- *   postconf -F [service/type/field ...]      fields; -Fe changes
- *   postconf -P service/type[/name] ...       -o options of a line; -Pe -PX change
- *   postconf -m -l -a -A                      types of tables, locks, SASL servers and clients
+ *   postconf -M [-fjx] [service[/type] ...]   lines of master.cf; -Me -MX -M# change them
+ *   postconf -F [-fhHjx] [service/type/field ...]      fields; -Fe changes
+ *   postconf -P [-fhHjx] [service/type[/name] ...]     -o options of a line; -Pe -PX change
+ *   postconf -b | -t [template_file]          the words of notices, expanded or as templates
+ *   postconf -m | -l | -a | -A                types of tables, locks, SASL servers and clients
  *   postconf -T compile-version | run-version | public-key-algorithms
- *   postconf -C builtin,service,user,all      only parameters of these classes; -q no warnings
+ *
+ * -j is of Postfix 3.11: an object {"name": "value"} a line.
  * Ours alone:
  *   postconf -R                               who may do what: what each program says of itself
  *   postconf -S [name ...]                    state of each parameter: works, nothing, later, refused
@@ -113,10 +115,13 @@ begin(struct postconf *p, const struct list *overrides)
 
 		main_cf_override(p->cf, span_of(named), "command line", 0, NULL);
 	}
-	for (size_t i = 0; i < overrides->count; i++)
+	for (size_t i = 0; i < overrides->count; i++) {
+		if (!strchr(overrides->item[i], '='))
+			log_fatal("invalid parameter override: %s: missing '=' after attribute name", overrides->item[i]);
 		if (main_cf_override(p->cf, span_of(overrides->item[i]), "command line", 0,
 		                     &why) < 0)
-			log_fatal("%s", fault_text(&why));
+			log_fatal("invalid parameter override: %s: %s", overrides->item[i], fault_text(&why));
+	}
 	params_load(p->cf, tables, &ignored);   /* bad values are shown, not judged */
 	faults_free(&ignored);
 	faults_free(&faults);
@@ -134,25 +139,31 @@ read_master(struct postconf *p, bool needed)
 }
 
 static int
-run(struct postconf *p, char what)
+print_other(struct postconf *p, char what)
 {
-	bool edit = p->edit || p->remove || p->comment ||
-	       (strchr("pMFP", what) && has_assignment(p));
+	switch (what) {
+	case 'm': return print_types();
+	case 'l': return puts("flock\nfcntl\ndotlock") < 0;
+	case 'a': return puts("dovecot") < 0;
+	case 'A': return puts("cyrus") < 0;
+	default:  print_templates(p, what == 'b');
+	}
+}
 
-	if (what == 'm')
-		return print_types();
-	if (what == 'l')
-		return puts("flock\nfcntl\ndotlock") < 0;
-	if (what == 'a' || what == 'A')
-		return puts(what == 'a' ? "dovecot" : "cyrus") < 0;
-	if (edit && p->n_words == 0)
-		log_fatal("-e, -X, and -# need an operand");
-	if (what == 'p' && edit)
+static int
+change(struct postconf *p, char what)
+{
+	if (what == 'p')
 		return edit_main(p);
+	read_master(p, true);
+	return what == 'M' ? edit_master_rows(p)
+	     : what == 'F' ? edit_master_fields(p) : edit_master_options(p);
+}
+
+static int
+show(struct postconf *p, char what)
+{
 	read_master(p, what != 'p');
-	if (edit)
-		return what == 'M' ? edit_master_rows(p)
-		     : what == 'F' ? edit_master_fields(p) : edit_master_options(p);
 	know_programs(p);
 	switch (what) {
 	case 'M': print_master_rows(p); break;
@@ -183,7 +194,7 @@ take_classes(struct postconf *p, const char *words)
 			if (span_is(word, classes[i].word))
 				class = classes[i].class;
 		if (!class)
-			log_fatal("unknown parameter class: \"%.*s\"; specify builtin, service, user or all", SPAN_ARGS(word));
+			log_fatal("unknown -C option value \"%.*s\" in \"%s\"", SPAN_ARGS(word), words);
 		chosen |= class;
 	}
 	p->classes = chosen;
@@ -198,54 +209,88 @@ print_tls(const char *mode)
 		puts(OpenSSL_version(OPENSSL_VERSION));
 	else if (strcmp(mode, "public-key-algorithms") == 0)
 		puts("dsa\necdsa\nrsa");
-	else
-		log_fatal("bad -T mode: \"%s\"; specify compile-version, run-version or public-key-algorithms", mode);
+	else {
+		log_warning("unknown 'postconf -T' mode: %s", mode);
+		exit(1);
+	}
 	exit(fflush(stdout) != 0);
+}
+
+/* A name=value among the operands means -e; without an operand there is nothing to change. */
+static bool
+is_change(struct postconf *p, const char *letters, char what)
+{
+	p->edit = p->edit || (strchr("pMFP", what) && has_assignment(p));
+	if (p->edit && p->n_words == 0)
+		log_fatal("-e requires name=value argument");
+	if ((p->remove || p->comment) && p->n_words == 0)
+		log_fatal("missing service argument");
+	if (p->edit) {
+		autofree char *with = mem_format("%se", letters);
+
+		options_check(with);
+	}
+	return p->edit || p->remove || p->comment;
+}
+
+static void
+take_option(struct postconf *p, int option, struct list *overrides)
+{
+	switch (option) {
+	case 'c': p->directory = optarg; break;
+	case 'd': p->defaults = true; break;
+	case 'e': p->edit = true; break;
+	case 'X': p->remove = true; break;
+	case '#': p->comment = true; break;
+	case 'f': p->fold = true; break;
+	case 'h': p->hide_name = true; break;
+	case 'H': p->hide_value = true; break;
+	case 'j': p->json = true; break;
+	case 'n': p->nondefault = true; break;
+	case 'x': p->expand = true; break;
+	case 'o': list_add(overrides, span_of(optarg)); break;
+	case 'C': take_classes(p, optarg); break;
+	case 'q': p->quiet = true; break;
+	case 'v': log_verbose(1); break;
+	case '?': usage();
+	default: break;
+	}
 }
 
 int
 main(int argc, char **argv)
 {
-	struct postconf p = {.classes = CLASS_ALL};
-	struct list     overrides = {0};
-	char            what = 'p';
-	int             option;
+	struct postconf      p = {.classes = CLASS_ALL};
+	struct list          overrides = {0};
+	autotext struct text letters = {0};
+	const char          *tls = NULL;
+	char                 what;
+	int                  option, status;
 
 	log_open("postconf", -1);
 	log_also_stderr(true);
-	while ((option = getopt(argc, argv, "c:C:deFfhHmMno:pPqRST:vWxX#laA")) > 0) {
-		switch (option) {
-		case 'c': p.directory = optarg; break;
-		case 'd': p.defaults = true; break;
-		case 'e': p.edit = true; break;
-		case 'X': p.remove = true; break;
-		case '#': p.comment = true; break;
-		case 'f': p.fold = true; break;
-		case 'h': p.hide_name = true; break;
-		case 'H': p.hide_value = true; break;
-		case 'n': p.nondefault = true; break;
-		case 'x': p.expand = true; break;
-		case 'o': list_add(&overrides, span_of(optarg)); break;
-		case 'F': case 'm': case 'M': case 'p': case 'P': case 'W':
-		case 'R': case 'S':
-		case 'l': case 'a': case 'A':
-			what = (char)option;
-			break;
-		case 'C': take_classes(&p, optarg); break;
-		case 'q': p.quiet = true; break;
-		case 'T': print_tls(optarg);
-		case 'v': log_verbose(1); break;
-		default: usage();
-		}
+	while ((option = getopt(argc, argv, "aAbc:C:deFfhHjlmMno:pPqRStT:vWxX#")) > 0) {
+		if (strchr("bt", option) && strpbrk(text_string(&letters), "bt"))
+			log_fatal("specify one of -b and -t");
+		if (option == 'T')
+			tls = optarg;
+		take_option(&p, option, &overrides);
+		text_add_byte(&letters, (char)option);
 	}
 	p.words = argv + optind;
 	p.n_words = argc - optind;
-	if (p.defaults && (p.edit || p.nondefault || p.remove || p.comment))
-		log_fatal("specify one of -d, -e, -n, -X and -#");
-	if (!strchr("mlaA", what))
+	what = options_check(text_string(&letters));
+	if (what == 'T')
+		print_tls(tls);
+	if (strchr("mlaAbt", what)) {
+		status = print_other(&p, what);
+	} else {
+		bool changes = is_change(&p, text_string(&letters), what);
+
 		begin(&p, &overrides);
-	option = run(&p, what);
+		status = changes ? change(&p, what) : show(&p, what);
+	}
 	if (fflush(stdout) != 0 || ferror(stdout))
 		log_fatal("write: %m");
-	return option;
+	return status;
 }

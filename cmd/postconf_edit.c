@@ -49,25 +49,35 @@ action_of(const struct postconf *p)
 	return p->comment ? EDIT_COMMENT : p->remove ? EDIT_REMOVE : EDIT_SET;
 }
 
+/* One line that is no comment. */
 static void
-need_one_line(const char *word)
+check_word(const char *word, bool of_main)
 {
+	const char *who = of_main ? "-e, -X, or -# accepts" : "-Me, -Fe, -Pe, -X, or -# accept";
+
 	if (strchr(word, '\n'))
-		log_fatal("-e, -X, and -# accept no multi-line input");
+		log_fatal("%s no multi-line input", who);
+	if (word[strspn(word, " \t\r")] == '#')
+		log_fatal("%s no comment input", who);
 }
 
 /* "name=value" cut in two owned strings. */
 static void
 split_assignment(const char *word, char **name, char **value)
 {
-	struct span  n, v;
-	struct fault why = {0};
+	struct span s = span_of(word), n;
+	size_t      end;
 
-	need_one_line(word);
-	if (list_assignment(span_of(word), &n, &v, &why) < 0)
-		log_fatal("%s", fault_text(&why));
+	s = span_trim(s);
+	end = s.len ? strcspn(s.at, "= \t\r") : 0;
+	n = span_first(s, end);
+	s = span_trim(span_from(s, end));
+	if (n.len == 0)
+		log_fatal("missing attribute name: \"%.*s\"", SPAN_ARGS(span_trim(span_of(word))));
+	if (!span_starts(s, "="))
+		log_fatal("missing '=' after attribute name: \"%s\"", word);
 	*name = mem_span(n);
-	*value = mem_span(v);
+	*value = mem_span(span_trim(span_from(s, 1)));
 }
 
 int
@@ -78,38 +88,42 @@ edit_main(const struct postconf *p)
 	for (int i = 0; i < p->n_words; i++) {
 		char *name, *value;
 
+		check_word(p->words[i], true);
 		edits[i].action = action_of(p);
 		if (edits[i].action == EDIT_SET) {
 			split_assignment(p->words[i], &name, &value);
-			if (strpbrk(name, " \t#") || name[0] == '\0')
-				log_fatal("bad parameter name: \"%s\"", name);
 			edits[i].key = name;
 			edits[i].line = mem_format(*value ? "%s = %s" : "%s =%s", name, value);
 			for (int earlier = 0; earlier < i; earlier++)
 				if (strcmp(edits[earlier].key, name) == 0)
 					edits[earlier].line = edits[i].line;
 		} else {
-			need_one_line(p->words[i]);
-			if (strchr(p->words[i], '='))
-				log_fatal("-X or -# requires a name without a value: %s",
-				          p->words[i]);
+			if (!p->words[i][strspn(p->words[i], " \t\r")])
+				log_fatal("-X or -# requires non-blank parameter names");
 			edits[i].key = p->words[i];
 		}
 	}
 	return edit_file(p, "main.cf", EDIT_MAIN, edits, (size_t)p->n_words);
 }
 
-/* "service/type" of "service/type/name" or of "service/type". Owned. */
+/* "service/type" of "service/type/name" or of "service/type", which has that many parts. Owned. */
 static char *
-row_key(const char *word)
+row_key(const char *word, size_t parts, const char *complaint)
 {
-	struct span rest = span_of(word), service, type;
+	struct span rest = span_of(word), part;
+	size_t      n = 0, end = 0;
 
-	if (!span_split(&rest, '/', &service))
-		log_fatal("expected service/type: \"%s\"", word);
-	span_split(&rest, '/', &type);
-	return mem_span(span_first(span_of(word), service.len + 1 + type.len));
+	while (span_next(&rest, "/", &part))
+		if (++n == 2)
+			end = (size_t)(part.at + part.len - word);
+	if (n != parts)
+		log_fatal("%s", complaint);
+	return mem_span(span_first(span_of(word), end));
 }
+
+static const char needs_type[] = "-Me, -MX or -M# requires service_name/type";
+static const char needs_field[] = "-Fe or -FX requires service_name/type/field_name";
+static const char needs_parameter[] = "-Pe or -PX requires service_name/type/parameter";
 
 static const char *
 part_behind(const char *word, const char *key)
@@ -117,31 +131,91 @@ part_behind(const char *word, const char *key)
 	return word[strlen(key)] == '/' ? word + strlen(key) + 1 : "";
 }
 
+static bool
+is_field_value(size_t field, struct span s)
+{
+	static const char *const types[] = {"inet", "unix", "fifo", "pass", "unix-dgram"};
+
+	if (field == 1)
+		for (size_t i = 0; i < COUNT(types); i++)
+			if (span_is(s, types[i]))
+				return true;
+	if (field == 1 || s.len == 0)
+		return false;
+	if (field <= 4)
+		return span_is(s, "y") || span_is(s, "n") || span_is(s, "-");
+	if (field == 5 && span_ends(s, "?"))
+		s.len--;
+	for (size_t i = 0; i < s.len; i++)
+		if (!ascii_digit(s.at[i]) && !span_is(s, "-"))
+			return false;
+	return true;
+}
+
+/* One entry, owned; `word` is what the command line said of it. */
+static struct master_cf *
+parse_entry(const char *entry, const char *word, const char *where)
+{
+	autofree char    *text = mem_format("%s\n", entry);
+	struct faults     faults = {0};
+	struct master_cf *one = master_cf_parse("master.cf", span_of(text), false, &faults);
+	const char       *colon = faults.errors ? strstr(faults.error[0], ": ") : NULL;
+	struct span       rest = span_of(entry), field;
+	size_t            fields = 0;
+
+	while (span_next(&rest, " \t\r", &field)) {
+		if (fields >= 1 && fields <= 6 && !is_field_value(fields, field))
+			log_fatal("invalid %s field \"%.*s\" in \"%s\"", known_fields[fields].name, SPAN_ARGS(field), where);
+		fields++;
+	}
+	if (fields < MASTER_FIELDS)
+		log_fatal("bad field count: \"%s\"", word);
+	if (faults.errors || one->count != 1)
+		log_fatal("%s in \"%s\"", colon ? colon + 2 : "expected one entry", where);
+	faults_free(&faults);
+	return one;
+}
+
+/* -MX and -M#: each line that the pattern matches. */
+static int
+drop_master_rows(const struct postconf *p)
+{
+	struct edit *edits = mem_array(p->master->count + 1, sizeof *edits);
+	size_t       n = 0;
+
+	for (int i = 0; i < p->n_words; i++) {
+		check_word(p->words[i], false);
+		free(row_key(p->words[i], 2, needs_type));
+	}
+	for (size_t at = 0; at < p->master->count; at++)
+		for (int i = 0; i < p->n_words; i++)
+			if (master_row_matches(p->master->row[at], p->words[i])) {
+				edits[n].action = action_of(p);
+				edits[n++].key = mem_format("%s/%s", p->master->row[at]->service, master_type_name(p->master->row[at]->type));
+				break;
+			}
+	return edit_file(p, "master.cf", EDIT_MASTER, edits, n);
+}
+
 int
 edit_master_rows(const struct postconf *p)
 {
-	struct edit *edits = mem_array((size_t)p->n_words + 1, sizeof *edits);
+	struct edit *edits;
 
+	if (action_of(p) != EDIT_SET)
+		return drop_master_rows(p);
+	edits = mem_array((size_t)p->n_words + 1, sizeof *edits);
 	for (int i = 0; i < p->n_words; i++) {
 		char *name, *value;
 
-		edits[i].action = action_of(p);
-		if (edits[i].action != EDIT_SET) {
-			edits[i].key = row_key(p->words[i]);
-			continue;
-		}
+		check_word(p->words[i], false);
 		split_assignment(p->words[i], &name, &value);
-		autofree char        *entry = mem_format("%s\n", value);
-		struct faults         faults = {0};
-		struct master_cf     *one = master_cf_parse(name, span_of(entry), false, &faults);
-		autotext struct text  line = {0};
+		edits[i].action = EDIT_SET;
+		edits[i].key = row_key(name, 2, needs_type);
+		autotext struct text line = {0};
+		struct master_cf    *one = parse_entry(value, p->words[i], value);
 
-		if (faults.errors || one->count != 1)
-			log_fatal("%s", faults.errors ? faults.error[0] : "expected one entry");
-		edits[i].key = row_key(name);
-		if (!master_row_matches(one->row[0], name))
-			log_fatal("the entry is not for %s", name);
-		master_row_text(one->row[0], &line, true);
+		master_row_text(p, one->row[0], &line, true);
 		edits[i].line = mem_string(text_string(&line));
 		master_cf_free(one);
 	}
@@ -159,17 +233,13 @@ warn_unmatched(const struct postconf *p, const char *key, const char *word)
 
 /* Puts one changed row into the file. */
 static int
-replace_row(const struct postconf *p, const char *key, const char *entry)
+replace_row(const struct postconf *p, const char *key, const char *entry, const char *where)
 {
-	autofree char    *text = mem_format("%s\n", entry);
-	struct faults     faults = {0};
-	struct master_cf *one = master_cf_parse("master.cf", span_of(text), false, &faults);
+	struct master_cf    *one = parse_entry(entry, entry, where);
 	autotext struct text line = {0};
-	struct edit       e = {.key = key, .action = EDIT_SET};
+	struct edit          e = {.key = key, .action = EDIT_SET};
 
-	if (faults.errors || one->count != 1)
-		log_fatal("%s", faults.errors ? faults.error[0] : "expected one entry");
-	master_row_text(one->row[0], &line, true);
+	master_row_text(p, one->row[0], &line, true);
 	e.line = text_string(&line);
 	edit_file(p, "master.cf", EDIT_MASTER, &e, 1);
 	master_cf_free(one);
@@ -186,37 +256,43 @@ read_again(struct postconf *p)
 }
 
 static void
-edit_field(const struct postconf *p, const char *word, const char *name, const char *value, const struct master_row *r)
+edit_field(const struct postconf *p, size_t field, const char *value, const struct master_row *r)
 {
 	autotext struct text entry = {0};
-	autofree char       *pattern = row_key(name), *key = mem_format("%s/%s", r->service, master_type_name(r->type));
-	bool                 found = false;
+	autofree char       *key = mem_format("%s/%s", r->service, master_type_name(r->type));
 
-	for (size_t i = 0; i < MASTER_FIELDS; i++) {
-		bool hit = strcmp(part_behind(name, pattern), known_fields[i].name) == 0;
+	if (!*value)
+		log_fatal("missing value: \"%s/%s\"", key, known_fields[field].name);
+	for (size_t i = 0; i < MASTER_FIELDS; i++)
+		text_add_format(&entry, "%s%s", i ? " " : "", i == field ? value : r->field[i]);
+	replace_row(p, key, text_string(&entry), value);
+}
 
-		found |= hit;
-		text_add_format(&entry, "%s%s", i ? " " : "", hit ? value : r->field[i]);
-	}
-	if (!found)
-		log_fatal("expected service/type/field=value, a field of master.cf: \"%s\"", word);
-	replace_row(p, key, text_string(&entry));
+static size_t
+find_field(const char *name)
+{
+	for (size_t i = 0; i < MASTER_FIELDS; i++)
+		if (strcmp(name, known_fields[i].name) == 0)
+			return i;
+	log_fatal("invalid service attribute name: \"%s\"", name);
 }
 
 /* Each line that the pattern matches; the file is read anew in between. */
 static void
 edit_fields(const struct postconf *p, const char *word)
 {
-	char         *name, *value;
-	size_t        count = p->master->count;
+	char               *name, *value;
+	size_t              count = p->master->count, field;
 	struct master_row **rows = p->master->row;
 
+	check_word(word, false);
 	split_assignment(word, &name, &value);
-	autofree char *key = row_key(name);
+	autofree char *key = row_key(name, 3, needs_field);
+	field = find_field(part_behind(name, key));
 	warn_unmatched(p, key, word);
 	for (size_t i = 0; i < count; i++)
 		if (master_row_matches(rows[i], key))
-			edit_field(p, word, name, value, rows[i]);
+			edit_field(p, field, value, rows[i]);
 }
 
 int
@@ -224,8 +300,6 @@ edit_master_fields(const struct postconf *p)
 {
 	struct postconf now = *p;
 
-	if (action_of(p) != EDIT_SET)
-		log_fatal("-F cannot be combined with -X or -#");
 	for (int i = 0; i < p->n_words; i++) {
 		edit_fields(&now, p->words[i]);
 		read_again(&now);
@@ -233,30 +307,45 @@ edit_master_fields(const struct postconf *p)
 	return 0;
 }
 
-/* The row's text with the option set (or taken out, when value is NULL). */
+/* The option of that name that begins at the word: how many words it is, or 0. */
+static size_t
+option_length(const struct master_row *r, size_t at, const char *name)
+{
+	struct span word = span_of(r->words.item[at]), n, v;
+	size_t      length = span_is(word, "-o") && at + 1 < r->words.count ? 2 : 1;
+
+	if (!span_starts(word, "-o"))
+		return 0;
+	word = length == 2 ? span_of(r->words.item[at + 1]) : span_from(word, 2);
+	(void)list_group(word, &word);
+	return list_assignment(word, &n, &v, NULL) == 0 && span_is(n, name) ? length : 0;
+}
+
+/* The row's text with the option set (or taken out, when value is NULL); behind the last option. */
 static void
 option_entry(const struct master_row *r, const char *name, const char *value, struct text *entry)
 {
+	bool put = !value;
+
 	for (size_t i = 0; i < 7; i++)
 		text_add_format(entry, "%s ", r->field[i]);
 	text_add_string(entry, r->command);
-	for (size_t o = 0; o < r->options.count; o++) {
-		struct span rest = span_of(r->options.item[o]), one;
+	for (size_t i = 1; i < r->words.count; i++) {
+		const char *word = r->words.item[i];
+		bool        ends = word[0] != '-' && strcmp(r->words.item[i - 1], "-o") != 0;
+		size_t      skip = put && value ? 0 : option_length(r, i, name);
 
-		span_split(&rest, '=', &one);
-		if (!span_is(one, name))
-			text_add_format(entry, span_find_any(rest, " \t") >= 0
-			                ? " -o { %.*s = %.*s }" : " -o %.*s=%.*s",
-			                SPAN_ARGS(one), SPAN_ARGS(rest));
+		if (ends && !put) {
+			text_add_format(entry, " -o %s=%s", name, value);
+			put = true;
+		}
+		if (skip)
+			i += skip - 1;
+		else
+			text_add_format(entry, " %s", word);
 	}
-	if (value)
-		text_add_format(entry, strpbrk(value, " \t") ? " -o { %s = %s }" : " -o %s=%s",
-		                name, value);
-	for (int v = 0; v < r->verbose; v++)
-		text_add_string(entry, " -v");
-	for (size_t i = 0; i < r->arguments.count; i++)
-		text_add_format(entry, strpbrk(r->arguments.item[i], " \t") ? " {%s}" : " %s",
-		                r->arguments.item[i]);
+	if (!put)
+		text_add_format(entry, " -o %s=%s", name, value);
 }
 
 static void
@@ -264,15 +353,14 @@ edit_option(const struct postconf *p, const char *word)
 {
 	char *name, *value = NULL;
 
+	check_word(word, false);
 	if (action_of(p) == EDIT_SET)
 		split_assignment(word, &name, &value);
 	else
 		name = mem_string(word);
+	autofree char *key = row_key(name, 3, needs_parameter);
 	if (value && strpbrk(value, " \t"))
 		log_fatal("-Pe does not accept whitespace in parameter value");
-	autofree char *key = row_key(name);
-	if (!*part_behind(name, key))
-		log_fatal("expected service/type/parameter: \"%s\"", word);
 	warn_unmatched(p, key, word);
 	for (size_t i = 0; i < p->master->count; i++) {
 		const struct master_row *r = p->master->row[i];
@@ -282,7 +370,7 @@ edit_option(const struct postconf *p, const char *word)
 		if (!master_row_matches(r, key))
 			continue;
 		option_entry(r, part_behind(name, key), value, &entry);
-		replace_row(p, exact, text_string(&entry));
+		replace_row(p, exact, text_string(&entry), word);
 	}
 }
 
@@ -291,8 +379,6 @@ edit_master_options(const struct postconf *p)
 {
 	struct postconf now = *p;
 
-	if (action_of(p) == EDIT_COMMENT)
-		log_fatal("-P cannot be combined with -#");
 	for (int i = 0; i < p->n_words; i++) {
 		edit_option(&now, p->words[i]);
 		read_again(&now);

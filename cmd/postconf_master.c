@@ -12,22 +12,49 @@
 
 enum { LINE_LIMIT = 80 };
 
-/* "{ a = b c }" behind -o is {a=b c}. */
+/* With $service_name, and the line's other options before main.cf. */
 static void
-word_text(const struct master_row *r, size_t at, struct text *out)
+expand_option(const struct postconf *p, const struct master_row *r, const char *value, struct text *out)
 {
-	struct span inside, name, value;
+	struct faults         faults = {0};
+	autofree char        *service = mem_format("service_name=%s", r->service);
+	struct main_cf       *cf = main_cf_read(p->directory, &faults);
 
-	if (at && strcmp(r->words.item[at - 1], "-o") == 0 && list_group(span_of(r->words.item[at]), &inside) &&
-	    list_assignment(inside, &name, &value, NULL) == 0)
-		text_add_format(out, "{%.*s=%.*s}", SPAN_ARGS(name), SPAN_ARGS(value));
-	else
-		text_add_string(out, r->words.item[at]);
+	main_cf_know(cf, site_params);
+	main_cf_override(cf, span_of(service), "", 0, NULL);
+	for (size_t o = 0; o < r->options.count; o++)
+		main_cf_override(cf, span_of(r->options.item[o]), "", 0, NULL);
+	main_cf_expand(cf, span_of(value), out, NULL);
+	main_cf_free(cf);
+	faults_free(&faults);
+}
+
+/* "{ a = b c }" behind -o is {a=b c}; with -x the value is expanded. */
+static void
+word_text(const struct postconf *p, const struct master_row *r, size_t at, struct text *out)
+{
+	autotext struct text expanded = {0};
+	autofree char       *raw = NULL;
+	struct span          word = span_of(r->words.item[at]), inside = word, name, value;
+	bool                 option = at && strcmp(r->words.item[at - 1], "-o") == 0;
+	bool                 group = option && list_group(word, &inside);
+
+	if (!option || (!group && !p->expand) || list_assignment(inside, &name, &value, NULL) < 0) {
+		text_add(out, word);
+		return;
+	}
+	if (p->expand) {
+		raw = mem_span(value);
+		expand_option(p, r, raw, &expanded);
+		value = text_span(&expanded);
+		group = span_find_any(value, " \t\r\n") >= 0;
+	}
+	text_add_format(out, group ? "{%.*s=%.*s}" : "%.*s=%.*s", SPAN_ARGS(name), SPAN_ARGS(value));
 }
 
 /* Columns as Postfix prints them; -f puts each -o on a line of its own. */
 void
-master_row_text(const struct master_row *r, struct text *out, bool fold)
+master_row_text(const struct postconf *p, const struct master_row *r, struct text *out, bool fold)
 {
 	static const size_t column[8] = {0, 11, 17, 25, 33, 41, 49, 57};
 	size_t              start = out->len;
@@ -46,7 +73,7 @@ master_row_text(const struct master_row *r, struct text *out, bool fold)
 		autotext struct text word = {0};
 		bool                 option = strcmp(r->words.item[i], "-o") == 0;
 
-		word_text(r, i, &word);
+		word_text(p, r, i, &word);
 		if (i && fold && (option || (out->len - start + 1 + word.len >= LINE_LIMIT && strcmp(r->words.item[i - 1], "-o") != 0))) {
 			text_add_string(out, "\n");
 			start = out->len;
@@ -81,6 +108,14 @@ is_wanted(const struct postconf *p, const struct master_row *r)
 	return p->n_words == 0;
 }
 
+static void
+print_line_object(const struct postconf *p, const struct master_row *r, const char *line)
+{
+	autofree char *name = mem_format("%s/%s", r->service, master_type_name(r->type));
+
+	print_pair(p, name, line);
+}
+
 int
 print_master_rows(const struct postconf *p)
 {
@@ -89,8 +124,11 @@ print_master_rows(const struct postconf *p)
 
 		if (!is_wanted(p, p->master->row[i]))
 			continue;
-		master_row_text(p->master->row[i], &line, p->fold);
-		puts(text_string(&line));
+		master_row_text(p, p->master->row[i], &line, p->fold);
+		if (p->json)
+			print_line_object(p, p->master->row[i], text_string(&line));
+		else
+			puts(text_string(&line));
 	}
 	return 0;
 }
@@ -122,12 +160,9 @@ static void
 print_part(const struct postconf *p, const struct master_row *r, const char *name,
            const char *value)
 {
-	if (p->hide_name)
-		puts(value);
-	else if (p->hide_value)
-		printf("%s/%s/%s\n", r->service, master_type_name(r->type), name);
-	else
-		printf("%s/%s/%s = %s\n", r->service, master_type_name(r->type), name, value);
+	autofree char *whole = mem_format("%s/%s/%s", r->service, master_type_name(r->type), name);
+
+	print_pair(p, whole, value);
 }
 
 static void
@@ -139,7 +174,7 @@ print_field(const struct postconf *p, const struct master_row *r, size_t field)
 	for (size_t i = 0; field + 1 == MASTER_FIELDS && i < r->words.count; i++) {
 		if (i)
 			text_add_byte(&value, ' ');
-		word_text(r, i, &value);
+		word_text(p, r, i, &value);
 	}
 	print_part(p, r, known_fields[field].name, text_string(&value));
 }
@@ -152,23 +187,6 @@ print_master_fields(const struct postconf *p)
 			if (wants_third(p, p->master->row[i], known_fields[f].name))
 				print_field(p, p->master->row[i], f);
 	return 0;
-}
-
-/* With $service_name, and the line's other options before main.cf. */
-static void
-expand_option(const struct postconf *p, const struct master_row *r, const char *value, struct text *out)
-{
-	struct faults         faults = {0};
-	autofree char        *service = mem_format("service_name=%s", r->service);
-	struct main_cf       *cf = main_cf_read(p->directory, &faults);
-
-	main_cf_know(cf, site_params);
-	main_cf_override(cf, span_of(service), "", 0, NULL);
-	for (size_t o = 0; o < r->options.count; o++)
-		main_cf_override(cf, span_of(r->options.item[o]), "", 0, NULL);
-	main_cf_expand(cf, span_of(value), out, NULL);
-	main_cf_free(cf);
-	faults_free(&faults);
 }
 
 static int

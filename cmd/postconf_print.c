@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cmd/json.h"
 #include "cmd/known.h"
 #include "cmd/postconf.h"
 #include "config/catalogue.h"
@@ -212,23 +213,46 @@ names_collect(const struct postconf *p)
 
 /* Words are put apart by one blank, folded by -f. */
 static void
-print_words(const struct postconf *p, const char *text)
+add_words(const struct postconf *p, const char *text, struct text *out)
 {
 	struct span rest = span_of(text), word;
 	size_t      column = 0;
 
 	while (span_next(&rest, " \t\r\n", &word)) {
 		if (column && p->fold && column + word.len >= LINE_LIMIT) {
-			printf("\n    ");
+			text_add_string(out, "\n    ");
 			column = 4;
 		} else if (column) {
-			putchar(' ');
+			text_add_byte(out, ' ');
 			column++;
 		}
-		printf("%.*s", SPAN_ARGS(word));
+		text_add(out, word);
 		column += word.len;
 	}
-	putchar('\n');
+}
+
+void
+print_pair(const struct postconf *p, const char *name, const char *value)
+{
+	autotext struct text out = {0}, words = {0};
+
+	if (p->json) {
+		add_words(p, value, &words);
+		text_add_byte(&out, '{');
+		json_add(&out, span_of(name));
+		text_add_string(&out, ": ");
+		json_add(&out, text_span(&words));
+		text_add_byte(&out, '}');
+	} else {
+		if (p->hide_value)
+			text_add_string(&words, name);
+		else if (p->hide_name)
+			text_add_string(&words, value);
+		else
+			text_add_format(&words, "%s = %s", name, value);
+		add_words(p, text_string(&words), &out);
+	}
+	puts(text_string(&out));
 }
 
 static const char *
@@ -244,7 +268,7 @@ static int
 print_parameter(const struct postconf *p, const char *name)
 {
 	const char          *value = raw_value(p, name);
-	autotext struct text expanded = {0}, out = {0};
+	autotext struct text expanded = {0};
 	struct fault         why = {0};
 	bool                 expand = p->expand && !is_raw(p, name);
 
@@ -254,13 +278,7 @@ print_parameter(const struct postconf *p, const char *name)
 		log_warning("%s: %s", name, fault_text(&why));
 	if (expand)
 		value = text_string(&expanded);
-	if (p->hide_value)
-		text_add_string(&out, name);
-	else if (p->hide_name)
-		text_add_string(&out, value);
-	else
-		text_add_format(&out, "%s = %s", name, value);
-	print_words(p, text_string(&out));
+	print_pair(p, name, value);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "cmd/json.h"
 #include "cmd/queue_view.h"
 #include "base/log.h"
 #include "mail/address.h"
@@ -43,21 +44,11 @@ mark_of(const struct queue_listed *m)
 static void
 json_string(const char *name, struct span s)
 {
-	autotext struct text clean = {0};
+	autotext struct text clean = {0}, quoted = {0};
 
 	log_escape(s, &clean);
-	printf("\"%s\": \"", name);
-	for (size_t i = 0; i < clean.len; i++) {
-		unsigned char c = (unsigned char)clean.at[i];
-
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < ' ')
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
-	putchar('"');
+	json_add(&quoted, text_span(&clean));
+	printf("\"%s\": %s", name, text_string(&quoted));
 }
 
 static void

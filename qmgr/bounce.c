@@ -22,8 +22,6 @@
 
 struct bounce_config bounce_config;
 
-enum { TEMPLATES_MAX = 1 << 20 };
-
 static const struct param params[] = {
 	LIST("notify_classes", &bounce_config.notify_classes, "resource, software",
              "what the postmaster is told: bounce, 2bounce, delay, policy, protocol, resource, software"),
@@ -58,7 +56,7 @@ prepare(struct fault *why)
 	if (!bounce_config.template_file[0])
 		return 0;
 	arena = arena_new();
-	if (file_read(bounce_config.template_file, TEMPLATES_MAX, &file, why) < 0 ||
+	if (file_read(bounce_config.template_file, BOUNCE_TEMPLATES_MAX, &file, why) < 0 ||
 	    bounce_templates_parse(text_span(&file), service->main_cf, arena, &bounce_templates, why) < 0)
 		return fault_prefix(why, "bounce_template_file = %s", bounce_config.template_file);
 	return 0;
@@ -227,5 +225,7 @@ static const struct service bounce = {
 int
 main(int argc, char **argv)
 {
+	if (argc > 1 && (strcmp(argv[1], "--templates") == 0 || strcmp(argv[1], "--expanded-templates") == 0))
+		return bounce_templates_print(argc, argv);
 	return service_run(&bounce, argc, argv);
 }

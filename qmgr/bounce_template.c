@@ -64,7 +64,9 @@ lookup(void *context, struct span name, struct text *value, struct fault *why)
 	autofree char        *parameter = mem_span(name);
 	int                   got = main_cf_get(cf, parameter, value, why);
 
-	return got == 1 ? lookup_time(cf, name, value, why) : got;
+	if (got == 1)
+		got = lookup_time(cf, name, value, why);
+	return got == 1 ? fault_set(why, FAULT_INPUT, "undefined $%.*s in a template", SPAN_ARGS(span_first(name, 100))) : got;
 }
 
 /* ---- one template ---- */
@@ -101,7 +103,9 @@ take_body(const struct reading *r, struct span body, struct dsn_template *t, str
 	autotext struct text text = {0}, wire = {0};
 	struct span          rest, line;
 
-	if (expand_text(&e, body, &text, why) < 0)
+	if (!r->cf)
+		text_add(&text, body);
+	else if (expand_text(&e, body, &text, why) < 0)
 		return -1;
 	rest = text_span(&text);
 	while (rest.len) {

@@ -40,7 +40,7 @@ qmgr_qmgr_SOURCES = $(QMGR_SOURCES)
 qmgr_qmgr_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) lib/queue/libqueue.a lib/base/libbase.a -lm
 
 pkglibexec_PROGRAMS += qmgr/bounce
-qmgr_bounce_SOURCES = qmgr/bounce.c qmgr/bounce.h qmgr/bounce_mail.c qmgr/bounce_template.c qmgr/bounce_template.h
+qmgr_bounce_SOURCES = qmgr/bounce.c qmgr/bounce.h qmgr/bounce_mail.c qmgr/bounce_show.c qmgr/bounce_template.c qmgr/bounce_template.h
 qmgr_bounce_LDADD = $(SERVICE_LIBS) $(MILTER_LIBS)
 
 # Made-up messages, and qmgr alone on a stage with played peers

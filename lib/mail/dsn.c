@@ -17,18 +17,18 @@
 #define LINE_LIMIT   76
 #define HARD_LIMIT   900     /* a word without blanks is broken here (RFC 5321, 4.5.3.1.6) */
 
-enum kind { FAILURE, DELAY, SUCCESS, REPORT };
+static const char default_from[] = "MAILER-DAEMON (Mail Delivery System)";
 
 static const struct {
 	const char *subject, *copy_subject, *content;
 } kinds[] = {
-	[FAILURE] = {"Undelivered Mail Returned to Sender", "Postmaster Copy: Undelivered Mail",
+	[DSN_KIND_FAILURE] = {"Undelivered Mail Returned to Sender", "Postmaster Copy: Undelivered Mail",
 	             "Undelivered Message"},
-	[DELAY] = {"Delayed Mail (still being retried)", "Postmaster Warning: Delayed Mail",
+	[DSN_KIND_DELAY] = {"Delayed Mail (still being retried)", "Postmaster Warning: Delayed Mail",
 	           "Delayed Message"},
-	[SUCCESS] = {"Successful Mail Delivery Report", "Postmaster Copy: Mail Delivery Report",
+	[DSN_KIND_SUCCESS] = {"Successful Mail Delivery Report", "Postmaster Copy: Mail Delivery Report",
 	             "Delivered Message"},
-	[REPORT] = {"Mail Delivery Status Report", "Postmaster Copy: Mail Delivery Report", "Message"},
+	[DSN_KIND_REPORT] = {"Mail Delivery Status Report", "Postmaster Copy: Mail Delivery Report", "Message"},
 };
 
 static const char *const actions[] = {
@@ -37,18 +37,18 @@ static const char *const actions[] = {
 	[DSN_DELIVERABLE] = "deliverable", [DSN_UNDELIVERABLE] = "undeliverable",
 };
 
-static enum kind
+static enum dsn_kind
 kind_of(const struct dsn *d)
 {
-	enum kind kind = SUCCESS;
+	enum dsn_kind kind = DSN_KIND_SUCCESS;
 
 	if (d->report)
-		return REPORT;
+		return DSN_KIND_REPORT;
 	for (size_t i = 0; i < d->count; i++) {
 		if (d->recipients[i].action == DSN_FAILED)
-			return FAILURE;
+			return DSN_KIND_FAILURE;
 		if (d->recipients[i].action == DSN_DELAYED)
-			kind = DELAY;
+			kind = DSN_KIND_DELAY;
 	}
 	return kind;
 }
@@ -176,7 +176,7 @@ add_boundary(const struct dsn *d, struct text *out)
 static void
 add_from(const struct dsn *d, struct text *out)
 {
-	struct span name = d->words && d->words->from.len ? d->words->from : SPAN("MAILER-DAEMON (Mail Delivery System)");
+	struct span name = d->words && d->words->from.len ? d->words->from : span_of(default_from);
 	struct span first;
 
 	if (span_has(name, '@') || span_has(name, '<')) {
@@ -193,7 +193,7 @@ add_from(const struct dsn *d, struct text *out)
 }
 
 static struct span
-subject_of(const struct dsn *d, enum kind kind)
+subject_of(const struct dsn *d, enum dsn_kind kind)
 {
 	bool        copy = d->to_postmaster || d->double_bounce;
 	struct span own = !d->words ? SPAN_NONE : copy ? d->words->postmaster_subject : d->words->subject;
@@ -202,7 +202,7 @@ subject_of(const struct dsn *d, enum kind kind)
 }
 
 static int
-add_header(const struct dsn *d, enum kind kind, struct text *out, struct fault *why)
+add_header(const struct dsn *d, enum dsn_kind kind, struct text *out, struct fault *why)
 {
 	autotext struct text date = {0}, to = {0}, from = {0}, boundary = {0};
 
@@ -276,14 +276,20 @@ static const char double_bounce_explanation[] =
 	"A notification could not be delivered to the sender of the message below,\r\n"
 	"so it comes to the postmaster.\r\n";
 
-static void
-add_explanation(const struct dsn *d, enum kind kind, struct text *out)
-{
-	static const char *const explanations[] = {
-		[FAILURE] = failure_explanation, [DELAY] = delay_explanation,
-		[SUCCESS] = success_explanation, [REPORT] = report_explanation,
-	};
+static const char *const explanations[] = {
+	[DSN_KIND_FAILURE] = failure_explanation, [DSN_KIND_DELAY] = delay_explanation,
+	[DSN_KIND_SUCCESS] = success_explanation, [DSN_KIND_REPORT] = report_explanation,
+};
 
+struct dsn_words
+dsn_words(enum dsn_kind kind)
+{
+	return (struct dsn_words){default_from, kinds[kind].subject, kinds[kind].copy_subject, explanations[kind]};
+}
+
+static void
+add_explanation(const struct dsn *d, enum dsn_kind kind, struct text *out)
+{
 	if (d->words && d->words->text.len) {
 		text_add(out, d->words->text);
 		text_add_string(out, "\r\n");
@@ -383,9 +389,9 @@ add_report(const struct dsn *d, struct text *out)
 /* A whole message only for what failed, if asked so or nothing was asked, and if it is not too
  * big. */
 static bool
-gives_whole(const struct dsn *d, enum kind kind)
+gives_whole(const struct dsn *d, enum dsn_kind kind)
 {
-	return kind == FAILURE && d->ret != SMTP_RET_HDRS && !d->to_postmaster &&
+	return kind == DSN_KIND_FAILURE && d->ret != SMTP_RET_HDRS && !d->to_postmaster &&
 	       (d->size_limit == 0 || d->original_size <= d->size_limit);
 }
 
@@ -407,7 +413,7 @@ int
 dsn_build(const struct dsn *d, struct text *head, struct text *tail, bool *whole, struct fault *why)
 {
 	autotext struct text out = {0};
-	enum kind kind = kind_of(d);
+	enum dsn_kind kind = kind_of(d);
 	bool      all = gives_whole(d, kind);
 
 	if (d->count == 0 || d->host.len == 0 || d->queue_id.len == 0)
@@ -430,10 +436,10 @@ dsn_build(const struct dsn *d, struct text *head, struct text *tail, bool *whole
 		open_part(d, kinds[kind].content, d->smtputf8 ? "message/global" : "message/rfc822",
 		          &out);
 	else if (d->smtputf8)
-		open_part(d, kind == DELAY ? "Delayed Message Headers" : "Message Headers",
+		open_part(d, kind == DSN_KIND_DELAY ? "Delayed Message Headers" : "Message Headers",
 		          "message/global-headers", &out);
 	else
-		open_part(d, kind == DELAY ? "Delayed Message Headers" : "Message Headers",
+		open_part(d, kind == DSN_KIND_DELAY ? "Delayed Message Headers" : "Message Headers",
 		          "text/rfc822-headers", &out);
 	text_add_string(&out, "Content-Transfer-Encoding: 8bit\r\n\r\n");
 	text_add(head, text_span(&out));

@@ -48,6 +48,15 @@ struct dsn_template {
 	struct span text;                    /* lines with CRLF */
 };
 
+/* Ours, for who shows them. The text stands between a line that names the host and the mail system's name. */
+enum dsn_kind { DSN_KIND_FAILURE, DSN_KIND_DELAY, DSN_KIND_SUCCESS, DSN_KIND_REPORT, DSN_KINDS };
+
+struct dsn_words {
+	const char *from, *subject, *copy_subject, *text;
+};
+
+struct dsn_words dsn_words(enum dsn_kind);
+
 struct dsn {
 	struct span    host;                 /* myhostname */
 	struct span    mail_name;            /* for the text: "Postern" */

@@ -14,6 +14,7 @@ THEIRS = "/usr/sbin/postconf"
 if not os.path.exists(THEIRS):
     print("1..0 # SKIP there is no postfix here to compare with")
     sys.exit(0)
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None      # both write through to the disk at every change
 OURS = os.path.abspath(f"{BUILD}/cmd/postconf")
 # values that are ours by intent: paths, users, identity, and the defaults of ARCHITECTURE.md
 KNOWN = re.compile("^(mail_version|mail_release_date|process_id|process_id_directory|.*_directory|mail_owner|setgid_group|"
@@ -108,7 +109,7 @@ def warnings(r, directory):
 
 
 def compare(name, main, master):
-    with tempfile.TemporaryDirectory() as d:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as d:
         os.mkdir(d + "/c")
         wrong = []
 
@@ -137,6 +138,98 @@ def compare(name, main, master):
                 wrong.append((e, texts[0][2:], texts[1][2:], *[l for k in (0, 1) for l in difflib.unified_diff(texts[0][k].splitlines(), texts[1][k].splitlines(), lineterm="", n=0)][:12]))
         t.ok(not wrong, f"{name}: {len(EDITS)} edits", *wrong)
 
+
+# what does not go together, and words that are none: exit codes and what is said, the same
+TOGETHER = ["-aA", "-ad", "-aF", "-lh", "-mn", "-bt", "-bf", "-tx", "-bM", "-de", "-dn", "-dX", "-den", "-dhHn", "-ef", "-eh", "-ex", "-e#", "-FX", "-F#", "-Fd",
+            "-FM", "-hH", "-fX", "-hX", "-Mh", "-Mhn", "-Mmde", "-MP", "-nP", "-P#", "-pP", "-X#", "-xX", "-e", "-X", "-#", "-Me", "-MX", "-M#", "-Fe", "-PX",
+            "-d a=b", "-n a=b", "-h a=b", "-X a=b", "-# a=b", "-MX smtp/inet=x", "-l a=b", "-a x", "-o a=b -a", "-o a=b -e c=d", "-o noequals", "-C user,foo", "-T nosuch",
+            "-T run-version", "-b a b", "-Ff maildrop", "-Fx relay/unix", "-Mx submission", "-Mxf submission", "-Px submission", "-Pfh submission",
+            "-hn", "-Hn", "-fhn", "-FHh", "-PH submission", "-po myorigin=x myorigin", "-C user -M", "-Mo relayhost=x smtp/inet"]
+WORDS = ["a=b", "a/b=c", "a/b/c", "=b", "a b=c", "#a=b", "", "a\n=b", "smtp/inet", "smtp/inet=foo unix - - - - - foo",
+         "smtp/foo=smtp foo n - n - - smtpd", "smtp/inet=smtp inet n - n", "smtp/inet=smtp inet n - q - - smtpd", "smtp/inet/foo=x", "smtp/inet/private=q",
+         "smtp/inet/type=unix", "smtp/inet/a=b c", "nosuch/inet/chroot=n", "*/inet/a=b", "smtp//x=y", "smtp/inet/=x", "smtp/*"]
+KINDS = ["-e", "-X", "-#", "-Me", "-MX", "-Fe", "-Pe", "-PX"]
+
+
+def said(r, directory):
+    return sorted(l for l in (re.sub(r"^\S*(postconf|bounce): ", "", x) for x in r.stderr.replace(directory, "DIR").splitlines())
+                  if l.startswith("fatal: ") or "unmatched" in l or "unknown 'postconf" in l)
+
+
+def ask(program, directory, words):
+    return subprocess.run([program, "-c", directory, *words], capture_output=True, text=True, timeout=60, env=dict(os.environ, LC_ALL="C"))
+
+
+def write(directory, libexec=None):
+    os.makedirs(directory, exist_ok=True)
+    with open(directory + "/main.cf", "w") as f:
+        f.write("compatibility_level = 3.6\nmyhostname = mail.example.org\nmua_client_restrictions = permit_sasl_authenticated, reject\nundefined = x\n")
+        if libexec:
+            f.write(f"daemon_directory = {libexec}\n")
+    with open(directory + "/master.cf", "w") as f:
+        f.write(MASTER[0])
+
+
+def files(directory):
+    return [open(f"{directory}/{f}").read() for f in ("main.cf", "master.cf")]
+
+
+with tempfile.TemporaryDirectory(dir=MEMORY) as d:
+    write(d + "/c")
+    wrong = []
+    for q in TOGETHER:
+        ours, theirs = (ask(p, d + "/c", q.split()) for p in (OURS, THEIRS))
+        a, b = lines(ours, d), lines(theirs, d)
+        if q.startswith("-a"):
+            b = [x for x in b if x != "cyrus"]         # the server's side of Cyrus SASL is not here
+        if (a, said(ours, d), ours.returncode) != (b, said(theirs, d), theirs.returncode):
+            wrong.append((q, said(theirs, d), said(ours, d), theirs.returncode, ours.returncode, [x for x in b if x not in a][:4], [x for x in a if x not in b][:4]))
+    t.ok(not wrong, f"{len(TOGETHER)} ways to combine options", *wrong)
+    wrong = []
+    for kind in KINDS:
+        for word in WORDS:
+            got = []
+            for p in (OURS, THEIRS):
+                write(d + "/c")
+                r = ask(p, d + "/c", [kind, word])
+                got.append((said(r, d), r.returncode, files(d + "/c")))
+            if got[0] != got[1]:
+                wrong.append((kind, word, got[1][:2], got[0][:2], *(x for k in (0, 1) for x in got[1][2][k].splitlines() if x not in got[0][2][k].splitlines())))
+    t.ok(not wrong, f"{len(KINDS) * len(WORDS)} changes, good and bad", *wrong)
+
+    write(d + "/c", os.path.abspath(f"{BUILD}/qmgr"))
+    r = ask(OURS, d + "/c", ["-t"])
+    heads = [l for l in r.stdout.splitlines() if l.endswith("_template = <<EOF")]
+    t.ok(r.returncode == 0 and [h.split("_")[0] for h in heads] == ["failure", "delay", "success", "verify"] and "$myhostname" in r.stdout, "-t: four templates, nothing expanded", r.stdout, r.stderr)
+    with open(d + "/t", "w") as f:
+        f.write(r.stdout)
+    again, theirs = ask(OURS, d + "/c", ["-t", d + "/t"]), ask(THEIRS, d + "/c", ["-t", d + "/t"])
+    t.ok(again.stdout == r.stdout, "what -t prints is a template file that says the same", again.stdout, again.stderr)
+    write(d + "/p")
+    theirs = ask(THEIRS, d + "/p", ["-b", d + "/t"])
+    ours = ask(OURS, d + "/c", ["-b", d + "/t"])
+    t.ok(ours.returncode == 0 and "host mail.example.org." in ours.stdout and "expanded_verify_text = <<EOF" in ours.stdout and "$" not in ours.stdout
+         and ours.stdout == ask(OURS, d + "/c", ["-b"]).stdout, "-b: the texts as they are sent", ours.stdout, ours.stderr)
+    t.ok(theirs.stdout == ours.stdout, "Postfix expands them the same way", theirs.stdout, theirs.stderr)
+    with open(d + "/t", "w") as f:
+        f.write("failure_template = <<EOF\nSubject: hi\n\nTo $nosuch_name\nEOF\n")
+    ours, theirs = ask(OURS, d + "/c", ["-b", d + "/t"]), ask(THEIRS, d + "/p", ["-b", d + "/t"])
+    t.ok(ours.returncode == theirs.returncode == 1 and "nosuch_name" in ours.stderr, "a name that nobody knows is an error for both", ours.stderr, theirs.stderr)
+    raw = ask(OURS, d + "/c", ["-t", d + "/t"]).stdout
+    t.ok("Subject: hi\nPostmaster-Subject: Postmaster Copy" in raw and "\nTo $nosuch_name\nEOF\n" in raw and raw.count("<<EOF") == 4, "-t of a file: what it leaves out is ours", raw)
+
+    # JSON: shapes as Postfix 3.11 has them
+    import json
+    write(d + "/c")
+    with open(d + "/c/main.cf", "a") as f:
+        f.write('smtpd_banner = say "hi" \\ t\n  more\nrelayhost =\n')
+    j = lambda *w: [json.loads(l) for l in ask(OURS, d + "/c", w).stdout.splitlines()]
+    t.ok({"smtpd_banner": 'say "hi" \\ t more'} in j("-jn") and all(len(o) == 1 for o in j("-jn")), "-jn: an object a line", j("-jn"))
+    t.ok(j("-jM", "smtp/inet") == [{"smtp/inet": "smtp inet n - y - - smtpd"}], "-jM", j("-jM", "smtp/inet"))
+    t.ok(j("-jF", "smtp/inet/chroot") == [{"smtp/inet/chroot": "y"}], "-jF", j("-jF", "smtp/inet/chroot"))
+    t.ok({"submission/inet/smtpd_recipient_restrictions": "permit_mynetworks, reject"} in j("-jP", "submission"), "-jP", j("-jP", "submission"))
+    t.ok(said(ask(OURS, d + "/c", ["-jh"]), d) == ["fatal: with option -j, do not specify -h"] and said(ask(OURS, d + "/c", ["-jm"]), d) == ["fatal: with option -m, do not specify -j"],
+         "-j alone decides how values are shown", ask(OURS, d + "/c", ["-jh"]).stderr)
 
 for n in range(len(MAIN)):
     compare(f"generated {n}", MAIN[n], MASTER[n])
