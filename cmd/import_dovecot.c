@@ -200,8 +200,8 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"", "maildir_stat_dirs", FREE}, {"", "maildir_very_dirty_syncs", FREE}, {"", "maildir_copy_with_hardlinks", FREE},
 	{"", "mail_fsync", FREE}, {"", "mmap_disable", FREE}, {"", "lock_method", FREE}, {"", "dotlock_use_excl", FREE},
 	{"", "managesieve_notify_capability", FREE}, {"", "managesieve_sieve_capability", FREE},
-	{"", "shutdown_clients", FREE}, {"", "verbose_proctitle", FREE}, {"", "auth_cache_size", FREE},
-	{"", "auth_cache_ttl", FREE}, {"", "auth_cache_negative_ttl", FREE}, {"", "auth_worker_max_count", FREE},
+	{"", "shutdown_clients", FREE}, {"", "verbose_proctitle", FREE}, {"", "auth_cache_size", SIZE},
+	{"", "auth_cache_ttl", TIME}, {"", "auth_master_user_separator", PLAIN}, {"", "auth_username_chars", PLAIN}, {"", "auth_cache_negative_ttl", FREE}, {"", "auth_worker_max_count", FREE},
 	{"", "hostname", FREE}, {"", "postmaster_address", FREE}, {"", "login_trusted_networks", FREE},
 	{"protocol imap", "mail_plugins", FREE}, {"", "mail_plugins", FREE}, {"protocol pop3", "mail_plugins", FREE},
 	{"protocol lda", "mail_plugins", FREE}, {"protocol lmtp", "mail_plugins", FREE},
@@ -272,6 +272,10 @@ database(const char *block, bool passdb, struct text *out)
 	autotext struct text one = {0}, options = {0};
 
 	driver = driver ? driver : "";
+	if (get(block, "deny")) {
+		no_equal("%s: deny = %s", block, get(block, "deny"));
+		return;
+	}
 	if (strcmp(driver, "passwd-file") == 0) {
 		struct span path = SPAN_NONE;
 
@@ -297,6 +301,10 @@ database(const char *block, bool passdb, struct text *out)
 			else if (!span_has(word, '='))
 				service = word;
 		text_add_format(&one, "pam:%.*s", SPAN_ARGS(service));
+	} else if (strcmp(driver, "sql") == 0) {
+		text_add_format(&one, "sql:%s", args ? args : "");
+	} else if (!passdb && strcmp(driver, "prefetch") == 0) {
+		text_add_string(&one, "prefetch");
 	} else if (passdb && strcmp(driver, "oauth2") == 0) {
 		text_add_format(&one, "oauth2:%s", args ? args : "");
 	} else if (!passdb && strcmp(driver, "passwd") == 0) {
@@ -317,18 +325,28 @@ database(const char *block, bool passdb, struct text *out)
 	text_add_format(out, "%s%s", out->len ? ", " : "", text_string(&one));
 }
 
+static bool
+is_master(const char *block)
+{
+	const char *master = get(block, "master");
+
+	return master && strcmp(master, "yes") == 0;
+}
+
 static void
 print_databases(void)
 {
-	autotext struct text passdbs = {0}, userdbs = {0};
+	autotext struct text passdbs = {0}, userdbs = {0}, masters = {0};
 
 	for (size_t i = 0; i < count; i++) {
 		bool passdb = strncmp(entries[i].block, "passdb#", 7) == 0;
 
 		if ((passdb || strncmp(entries[i].block, "userdb#", 7) == 0) && !strchr(entries[i].block, '/')
 			&& strcmp(entries[i].key, "driver") == 0)
-			database(entries[i].block, passdb, passdb ? &passdbs : &userdbs);
+			database(entries[i].block, passdb, !passdb ? &userdbs : is_master(entries[i].block) ? &masters : &passdbs);
 	}
+	if (masters.len)
+		printf("auth_master_passdb = %s\n", text_string(&masters));
 	if (passdbs.len)
 		printf("auth_passdb = %s\n", text_string(&passdbs));
 	if (userdbs.len)

@@ -28,8 +28,13 @@ static uid_t         launched_as;
 
 static const struct param params[] = {
 	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login, scram-sha-1, scram-sha-256, the same with -plus (tied to the TLS session), external (a client certificate), oauthbearer, xoauth2 (a token: auth_passdb = oauth2:PATH), cram-md5 (the last needs passwords that are stored in clear)"),
-	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., oauth2:PATH, in order"),
-	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home=, in order"),
+	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., sql:PATH, oauth2:PATH, in order"),
+	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home=, sql:PATH, prefetch, in order"),
+	LIST("auth_master_passdb", &auth_config.master_passdb, "", "where those are who may log in as anybody (auth_master_user_separator), as auth_passdb"),
+	STRING("auth_master_user_separator", &auth_config.master_separator, "", "\"*\": anna*boss logs in as anna with boss' password, who must be in auth_master_passdb"),
+	RAW("auth_username_chars", &auth_config.username_chars, "", "characters that a user name may have; empty: all that no path and no log line is made of"),
+	BYTES("auth_cache_size", &auth_config.cache_size, "0", "0", "1G", "memory for logins that were good a moment ago; 0: none is remembered"),
+	DURATION("auth_cache_ttl", &auth_config.cache_ttl, "1h", "0s", "1w", "how long"),
 	RAW("mail_location", &auth_config.mail_location, "maildir:%h/Maildir", "where mailboxes are; %u %n %d %h"),
 	RAW("auth_username_format", &auth_config.username_format, "%Lu", "how a user name is made uniform"),
 	STRING("auth_default_realm", &auth_config.default_realm, "", "domain of names without one"),
@@ -48,7 +53,8 @@ static const struct param params[] = {
 static int
 prepare(struct fault *why)
 {
-	struct users_settings s = {auth_config.passdb, auth_config.userdb, auth_config.pam_service};
+	struct users_settings s = {auth_config.passdb, auth_config.userdb, auth_config.master_passdb, auth_config.pam_service,
+	                                      auth_config.cache_size, auth_config.cache_ttl};
 
 	bool                  tokens = false;
 
@@ -84,6 +90,7 @@ struct talk {
 	struct try *try;
 	char        service[32];
 	uid_t       peer;
+	struct ticket_of of;
 };
 
 static int
@@ -102,7 +109,10 @@ put_step(struct talk *t, struct span input, struct frame *answer)
 	frame_put_string(answer, "user", try_user(t->try));
 	frame_put_number(answer, "wait", try_lateness(t->try, state));
 	if (state == SASL_YES) {
-		ticket_make(try_user(t->try), ticket);
+		struct ticket_of of = t->of;
+
+		snprintf(of.user, sizeof of.user, "%s", try_user(t->try));
+		ticket_make(&of, ticket);
 		frame_put_string(answer, "ticket", strcmp(t->service, "smtp") == 0 ? "" : ticket);
 	} else {
 		frame_put_string(answer, "status", state == SASL_NO ? "5.7.8" : "4.7.0");
@@ -135,7 +145,10 @@ do_start(void *conversation, struct frame *request, struct frame *answer, struct
 	if (frame_decode(request, fields, &in, why) < 0)
 		return -1;
 	snprintf(t->service, sizeof t->service, "%.*s", SPAN_ARGS(span_first(in.service, sizeof t->service - 1)));
-	c = (struct try_client){.service = t->service, .peer = in.peer,
+	snprintf(t->of.service, sizeof t->of.service, "%s", t->service);
+	snprintf(t->of.peer, sizeof t->of.peer, "%.*s", SPAN_ARGS(span_first(in.peer, sizeof t->of.peer - 1)));
+	snprintf(t->of.local, sizeof t->of.local, "%.*s", SPAN_ARGS(span_first(in.local.at ? in.local : SPAN_NONE, sizeof t->of.local - 1)));
+	c = (struct try_client){.service = t->service, .peer = in.peer, .local = in.local.at ? in.local : SPAN_NONE,
 	                        .secured = in.secured || in.tls || strcmp(t->service, "smtp") == 0,
 	                        .bound = in.bound, .binding = in.binding, .certificate = in.certificate, .name = in.name};
 	if (!(t->try = try_start(&c, in.mechanism, &no))) {
@@ -198,13 +211,13 @@ put_token(const char *user, struct frame *answer)
 }
 
 static void
-put_user(const char *user, bool expected, struct frame *answer)
+put_user(const char *user, const struct origin *from, struct frame *answer)
 {
 	struct user_facts    u = {0};
 	autotext struct text home = {0}, mail = {0};
 	struct fault         why = {0};
 	/* a recipient's name may come from a stranger, and its parts are directories in many a mail_location */
-	int                  got = user_name_plausible(user) ? users_find(user, &u, &why) : 1;
+	int                  got = user_name_plausible(user) ? users_find(user, from, &u, &why) : 1;
 
 	if (got == 0) {
 		expand_variables(text_string(&u.home), user, "", &home);
@@ -214,7 +227,7 @@ put_user(const char *user, bool expected, struct frame *answer)
 		log_error("auth: userdb(%s): %s", user, fault_text(&why));
 		peer_refuse(answer, "temporary internal failure");
 	} else if (got == 1 || !may_own_a_mailbox(&u)) {
-		if (got == 1 && expected)
+		if (got == 1 && from)
 			log_error("auth: userdb(%s): unknown user", user);
 		frame_start(answer, "no");
 	} else {
@@ -225,7 +238,7 @@ put_user(const char *user, bool expected, struct frame *answer)
 		frame_put(answer, "home", text_span(&home));
 		frame_put(answer, "mail", text_span(&mail));
 		frame_put(answer, "quota", text_span(&u.quota));
-		if (expected)
+		if (from)
 			put_token(user, answer);
 	}
 	user_facts_free(&u);
@@ -243,14 +256,14 @@ do_redeem(void *conversation, struct frame *request, struct frame *answer, struc
 {
 	struct { struct span ticket; } in;
 	static const struct field fields[] = {FIELD_TEXT(__typeof__(in), ticket, "ticket", FIELD_NEEDED), FIELD_END};
-	char user[SASL_USER_MAX + 1];
+	struct ticket_of of;
 
 	if (frame_decode(request, fields, &in, why) < 0)
 		return -1;
 	if (!may_redeem(conversation))
 		return fault_set(why, FAULT_DENIED, "uid %ld may not redeem tickets", (long)((struct talk *)conversation)->peer);
-	if (ticket_redeem(in.ticket, user, sizeof user))
-		put_user(user, true, answer);
+	if (ticket_redeem(in.ticket, &of))
+		put_user(of.user, &(struct origin){of.service, span_of(of.peer), span_of(of.local)}, answer);
 	else
 		frame_start(answer, "no");
 	return AT_START;
@@ -265,7 +278,8 @@ do_wake(void *conversation, struct frame *request, struct frame *answer, struct 
 		FIELD_TEXT(__typeof__(in), proof, "proof", FIELD_NEEDED), FIELD_TEXT(__typeof__(in), digest, "digest", FIELD_NEEDED),
 		FIELD_END
 	};
-	autofree char *user = NULL;
+	static const struct origin asleep = {"imap", {"", 0}, {"", 0}};
+	autofree char             *user = NULL;
 
 	if (frame_decode(request, fields, &in, why) < 0)
 		return -1;
@@ -273,7 +287,7 @@ do_wake(void *conversation, struct frame *request, struct frame *answer, struct 
 		return fault_set(why, FAULT_DENIED, "uid %ld may wake nobody", (long)((struct talk *)conversation)->peer);
 	user = mem_span(span_first(in.user, SASL_USER_MAX));
 	if (wake_take(user, in.token, in.proof, in.digest))
-		put_user(user, true, answer);
+		put_user(user, &asleep, answer);
 	else
 		frame_start(answer, "no");
 	return AT_START;
@@ -291,7 +305,7 @@ do_lookup(void *conversation, struct frame *request, struct frame *answer, struc
 	if (!may_redeem(conversation))
 		return fault_set(why, FAULT_DENIED, "not for uid %ld", (long)((struct talk *)conversation)->peer);
 	user = mem_span(span_first(in.user, SASL_USER_MAX));
-	put_user(user, false, answer);
+	put_user(user, NULL, answer);
 	return AT_START;
 }
 
@@ -326,12 +340,15 @@ serve(int sock, const struct listener *unused)
 	close(sock);
 }
 
+static const char *const asks[] = {"proxymap", NULL};
+
 static const struct service authd = {
 	.name = "authd",
 	.about = "says who somebody is: passwords, users, one-time tickets",
 	.role = ROLE_AUTH,
 	.model = SERVE_TASKS,
-	.promises = MAY_ACCEPT,
+	.asks = asks,
+	.promises = MAY_ACCEPT | MAY_ASK,
 	.params = params,
 	.tasks = "1000",
 	.prepare = prepare,

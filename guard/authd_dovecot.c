@@ -127,7 +127,7 @@ step(struct dovecot *d, struct span id, struct try *t, struct span input)
 static int
 do_auth(struct dovecot *d, struct span rest)
 {
-	struct try_client    c = {.service = "smtp", .peer = SPAN_NONE};
+	struct try_client    c = {.service = "smtp", .peer = SPAN_NONE, .local = SPAN_NONE, .name = SPAN_NONE, .bound = SPAN_NONE, .binding = SPAN_NONE};
 	autotext struct text input = {0};
 	struct fault         why = {0};
 	struct span          id, mechanism, word;
@@ -146,6 +146,8 @@ do_auth(struct dovecot *d, struct span rest)
 		}
 		if (span_starts(word, "rip="))
 			c.peer = span_from(word, 4);
+		if (span_starts(word, "lip="))
+			c.local = span_from(word, 4);
 		c.secured = c.secured || span_is(word, "secured") || span_is(word, "secured=tls");
 	}
 	/* The service that asks has decided about clear text already: smtpd_tls_auth_only is its own. */

@@ -7,6 +7,53 @@
 #include <stdlib.h>
 
 static void
+add_quota(struct arena *a, struct passwd_entry *e, struct span name, struct span value)
+{
+	e->quota = span_of(arena_format(a, "%.*s%s%.*s=%.*s", SPAN_ARGS(e->quota), e->quota.len ? "\t" : "", SPAN_ARGS(name), SPAN_ARGS(value)));
+}
+
+bool
+passwd_entry_userdb(struct arena *a, struct passwd_entry *e, struct span name, struct span value)
+{
+	if (span_is(name, "mail"))
+		e->mail = value;
+	else if (span_is(name, "home"))
+		e->home = value;
+	else if (span_is(name, "uid"))
+		e->uid = value;
+	else if (span_is(name, "gid"))
+		e->gid = value;
+	else if (span_is(name, "user"))
+		e->user = value;
+	else if (span_starts(name, "quota_rule"))
+		add_quota(a, e, name, value);
+	else
+		return false;
+	return true;
+}
+
+void
+passwd_entry_passdb(struct arena *a, struct passwd_entry *e, struct span name, struct span value)
+{
+	if (span_starts(name, "userdb_"))
+		passwd_entry_userdb(a, e, span_from(name, 7), value);
+	else if (span_is(name, "mail"))
+		e->mail = value;
+	else if (span_is(name, "user"))
+		e->user = value;
+	else if (span_is(name, "password"))
+		e->password = value;
+	else if (span_is(name, "allow_nets"))
+		e->allow_nets = value;
+	else if (span_is(name, "nologin"))
+		e->nologin = true;
+	else if (span_is(name, "nopassword"))
+		e->nopassword = true;
+	else if (!span_is(name, "nodelay")) /* a favour that is not done */
+		e->unknown = name;
+}
+
+static void
 take_extra(struct arena *a, struct passwd_entry *e, struct span extra)
 {
 	struct span word;
@@ -15,26 +62,15 @@ take_extra(struct arena *a, struct passwd_entry *e, struct span extra)
 		struct span value = word, name;
 
 		span_split(&value, '=', &name);
-		if (span_is(name, "userdb_mail") || span_is(name, "mail"))
-			e->mail = value;
-		else if (span_is(name, "userdb_home"))
-			e->home = value;
-		else if (span_is(name, "userdb_uid"))
-			e->uid = value;
-		else if (span_is(name, "userdb_gid"))
-			e->gid = value;
-		else if (span_is(name, "allow_nets"))
-			e->allow_nets = value;
-		else if (span_is(name, "nologin"))
-			e->nologin = true;
-		else if (span_is(name, "nopassword"))
-			e->nopassword = true;
-		else if (span_starts(name, "userdb_quota_rule"))
-			e->quota = span_of(arena_format(a, "%.*s%s%.*s", SPAN_ARGS(e->quota), e->quota.len ? "\t" : "",
-			                                SPAN_ARGS(span_from(word, 7))));
-		else if (!span_starts(name, "userdb_"))
-			e->unknown = name;
+		passwd_entry_passdb(a, e, name, value);
 	}
+}
+
+void
+passwd_entry_empty(struct passwd_entry *e)
+{
+	*e = (struct passwd_entry){.password = SPAN_NONE, .uid = SPAN_NONE, .gid = SPAN_NONE, .home = SPAN_NONE, .mail = SPAN_NONE,
+	                           .user = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE, .quota = SPAN_NONE};
 }
 
 /* "{SCHEME}hash" may hold no colon; the scheme of DIGEST-MD5 might, and is not known here. */
@@ -53,8 +89,11 @@ take_line(struct passwd_file *f, struct span line)
 		return;
 	}
 	e = arena_alloc(f->arena, sizeof *e);
-	*e = (struct passwd_entry){.password = field[1], .uid = field[2], .gid = field[3], .home = field[5],
-	                           .mail = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE, .quota = SPAN_NONE};
+	passwd_entry_empty(e);
+	e->password = field[1];
+	e->uid = field[2];
+	e->gid = field[3];
+	e->home = field[5];
 	take_extra(f->arena, e, field[7]);
 	strmap_put(f->entries, field[0], e);
 }

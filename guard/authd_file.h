@@ -6,7 +6,7 @@
  *
  * Later fields may be missing. Extra fields are blank separated: userdb_mail=,
  * userdb_home=, userdb_uid=, userdb_gid=, userdb_quota_rule=, userdb_quota_rule2= ..., mail=, allow_nets= (comma separated networks),
- * nologin, nopassword. A field that would restrict and is not known denies the login.
+ * nologin, nopassword, user= (whom he becomes), nodelay. A field that would restrict and is not known denies the login.
  */
 #ifndef GUARD_AUTHD_FILE_H
 #define GUARD_AUTHD_FILE_H
@@ -16,7 +16,7 @@
 #include "base/text.h"
 
 struct passwd_entry {
-	struct span password, uid, gid, home, mail, allow_nets, unknown;
+	struct span password, uid, gid, home, mail, user, allow_nets, unknown;     /* user: his real name, or empty */
 	struct span quota;            /* userdb_quota_rule...=: "quota_rule=..", joined by TAB */
 	bool        nologin, nopassword;
 };
@@ -26,6 +26,11 @@ struct passwd_file {
 	struct strmap *entries;       /* user -> struct passwd_entry */
 	size_t         skipped;       /* lines without a user */
 };
+
+/* Fields by name, as extra fields and a database's columns have them; values are borrowed. */
+void passwd_entry_empty(struct passwd_entry *);
+void passwd_entry_passdb(struct arena *, struct passwd_entry *, struct span name, struct span value);
+bool passwd_entry_userdb(struct arena *, struct passwd_entry *, struct span name, struct span value);   /* false: not known */
 
 struct passwd_file *passwd_file_parse(struct span);   /* owned; pure */
 void passwd_file_free(struct passwd_file *);

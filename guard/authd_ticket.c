@@ -16,8 +16,8 @@
 enum { TICKET_MS = 60000, TICKETS_MAX = 10000, TICKET_BYTES = 16 };
 
 struct ticket {
-	char    user[256];
-	int64_t until;
+	struct ticket_of of;
+	int64_t          until;
 };
 
 static struct {
@@ -48,7 +48,7 @@ drop_stale(void)
 }
 
 void
-ticket_make(const char *user, char out[40])
+ticket_make(const struct ticket_of *of, char out[40])
 {
 	autotext struct text hex = {0};
 	unsigned char        random[TICKET_BYTES];
@@ -58,7 +58,7 @@ ticket_make(const char *user, char out[40])
 		abort(); /* without randomness nobody may log in */
 	hex_encode(span_at(random, sizeof random), &hex);
 	snprintf(out, 40, "%s", text_string(&hex));
-	snprintf(t->user, sizeof t->user, "%s", user);
+	t->of = *of;
 	t->until = clock_after(TICKET_MS);
 	monitor_enter(&tickets.lock);
 	if (strmap_count(tickets.open) >= TICKETS_MAX)
@@ -68,7 +68,7 @@ ticket_make(const char *user, char out[40])
 }
 
 bool
-ticket_redeem(struct span ticket, char *user, size_t size)
+ticket_redeem(struct span ticket, struct ticket_of *out)
 {
 	struct ticket *t;
 	bool           good;
@@ -78,7 +78,7 @@ ticket_redeem(struct span ticket, char *user, size_t size)
 	monitor_leave(&tickets.lock);
 	good = t && t->until >= clock_now();
 	if (good)
-		snprintf(user, size, "%s", t->user);
+		*out = t->of;
 	free(t);
 	return good;
 }

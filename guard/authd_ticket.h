@@ -10,7 +10,8 @@
 #include "base/span.h"
 
 void tickets_start(void);
-void ticket_make(const char *user, char out[40]);
-bool ticket_redeem(struct span ticket, char *user, size_t size);
+struct ticket_of { char user[256], service[32], peer[64], local[64]; };     /* who, and from where he logged in */
+void ticket_make(const struct ticket_of *, char out[40]);
+bool ticket_redeem(struct span ticket, struct ticket_of *);
 
 #endif

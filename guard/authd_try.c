@@ -17,7 +17,7 @@
 struct try {
 	struct sasl_try  *sasl;
 	char              user[SASL_USER_MAX + 1], service[32];
-	char              peer[64];
+	char              peer[64], local[64];
 	struct text       certificate;  /* who the client is by it; "" */
 	bool              found;        /* what is stored of the user, for a proof */
 	uint64_t          what;         /* tells one user and password from another (authd_penalty.h) */
@@ -85,6 +85,17 @@ user_name_plausible(const char *user)
 	       !is_dots(span_from(span_of(user), at ? (size_t)(at - user) + 1 : 0)) && strlen(user) <= SASL_USER_MAX;
 }
 
+static bool
+has_allowed_characters(const char *user)
+{
+	size_t good = strspn(user, auth_config.username_chars);
+
+	if (!*auth_config.username_chars || !user[good])
+		return true;
+	log_info("auth: user name contains disallowed character: 0x%02x", (unsigned char)user[good]);
+	return false;
+}
+
 /* False: it is nobody's. */
 static bool
 make_uniform(const char *user, char out[SASL_USER_MAX + 1])
@@ -96,7 +107,7 @@ make_uniform(const char *user, char out[SASL_USER_MAX + 1])
 		user = with_realm = mem_format("%s@%s", user, auth_config.default_realm);
 	expand_variables(auth_config.username_format, user, "", &name);
 	snprintf(out, SASL_USER_MAX + 1, "%s", text_string(&name));
-	return user_name_plausible(out);
+	return has_allowed_characters(user) && user_name_plausible(out);
 }
 
 static bool
@@ -105,37 +116,84 @@ take_name(struct try *t, const char *user)
 	return make_uniform(t->certificate.len ? text_string(&t->certificate) : user, t->user);
 }
 
+static struct origin
+origin_of(const struct try *t)
+{
+	return (struct origin){t->service, span_of(t->peer), span_of(t->local)};
+}
+
+/* A database may say that he is somebody else. */
+static int
+as_database_says(struct try *t, int verdict)
+{
+	return verdict == 1 && !user_name_plausible(t->user) ? 0 : verdict;
+}
+
+/* boss logs in as anna: his password is asked, and she must be somebody who may log in (auth_master_passdb). */
+static int
+check_master(struct try *t, const char *wanted, const char *master, const char *password)
+{
+	struct origin from = origin_of(t);
+	char          boss[SASL_USER_MAX + 1];
+	int           verdict;
+
+	snprintf(boss, sizeof boss, "%s", master);
+	t->what = penalty_what(boss, password);
+	if (!make_uniform(wanted, t->user) || !user_name_plausible(boss))
+		return 0;
+	verdict = users_check_master(boss, password, &from);
+	if (verdict == 1)
+		verdict = as_database_says(t, users_exist(t->user, &from));
+	if (verdict == 1)
+		log_info("auth: %s(%s,%s): Master user logging in as %s", t->service, boss, t->peer, t->user);
+	return verdict;
+}
+
 static int
 check(void *argument, const char *user, const char *authzid, const char *password)
 {
-	struct try *t = argument;
-	bool        good = take_name(t, user);
+	struct try    *t = argument;
+	struct origin  from = origin_of(t);
+	const char    *between = auth_config.master_separator;
+	const char    *at = *between ? strstr(user, between) : NULL;
+	autofree char *wanted = NULL;
+	bool           good;
 
-	(void)authzid;
+	if (at && at > user) {
+		wanted = mem_span(span_at(user, (size_t)(at - user)));
+		return check_master(t, wanted, at + strlen(between), password);
+	}
+	if (*authzid && strcmp(authzid, user) != 0)
+		return check_master(t, authzid, user, password);
+	good = take_name(t, user);
 	t->what = penalty_what(t->user, password);
-	return good ? users_check(t->user, password, span_of(t->peer), t->service) : 0;
+	return good ? as_database_says(t, users_check(t->user, password, &from)) : 0;
 }
 
 static int
 secret(void *argument, const char *user, struct text *stored)
 {
-	struct try *t = argument;
-	char        now[24];
+	struct try   *t = argument;
+	struct origin from = origin_of(t);
+	char          now[24];
+	int           got;
 
 	snprintf(now, sizeof now, "%lld", (long long)clock_now());
 	if (!take_name(t, user))
 		return 0;
 	t->what = penalty_what(t->user, now); /* what was tried is not known: each counts */
-	t->found = users_secret(t->user, span_of(t->peer), stored) == 1;
-	return t->found;
+	got = as_database_says(t, users_secret(t->user, &from, stored));
+	t->found = got == 1;
+	return got;
 }
 
 /* The certificate's name it is; who wants to be another is refused. */
 static int
 external(void *argument, const char *authzid)
 {
-	struct try *t = argument;
-	char        wanted[SASL_USER_MAX + 1];
+	struct try   *t = argument;
+	struct origin from = origin_of(t);
+	char          wanted[SASL_USER_MAX + 1];
 
 	t->what = penalty_what(authzid, text_string(&t->certificate));
 	if (!t->certificate.len || !take_name(t, ""))
@@ -144,7 +202,7 @@ external(void *argument, const char *authzid)
 		log_info("auth: external(%s,%s): the certificate is somebody else's", t->user, t->peer);
 		return 0;
 	}
-	return users_vouched(t->user, span_of(t->peer));
+	return as_database_says(t, users_vouched(t->user, &from));
 }
 
 /* The token says who it is; who says that he is another is refused. */
@@ -204,6 +262,7 @@ try_start(const struct try_client *c, struct span mechanism, struct fault *why)
 		return NULL;
 	}
 	t = mem_alloc(sizeof *t);
+	snprintf(t->local, sizeof t->local, "%.*s", SPAN_ARGS(span_first(c->local, sizeof t->local - 1)));
 	if (auth_config.name_from_certificate && c->certificate)
 		text_set(&t->certificate, c->name);
 	snprintf(t->service, sizeof t->service, "%s", c->service);

@@ -10,7 +10,9 @@
 #include "sasl/server.h"
 
 struct auth_config {
-	struct list mechanisms, passdb, userdb;
+	struct list mechanisms, passdb, userdb, master_passdb;
+	const char *master_separator, *username_chars;
+	int64_t     cache_size, cache_ttl;
 	const char *mail_location, *username_format, *default_realm, *pam_service;
 	int64_t     failure_delay;
 	bool        disable_plaintext, penalty, require_certificate, name_from_certificate;
@@ -22,7 +24,7 @@ extern struct sasl_library *auth_sasl;
 struct try;
 struct try_client {
 	const char *service;
-	struct span peer;
+	struct span peer, local;
 	bool        secured, certificate;         /* a client certificate that verified */
 	struct span name;                         /* what it says */
 	struct span bound, binding;               /* the TLS session; bound is empty without */

@@ -10,20 +10,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "authd_cache.h"
 #include "authd_file.h"
 #include "authd_helper.h"
 #include "authd_oauth.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "ipc/ask_table.h"
 #include "mail/netaddr.h"
 #include "service/privilege.h"
 
 enum { DATABASES_MAX = 16, FILE_MAX = 64 << 20 };
 
-enum driver { DRIVER_FILE, DRIVER_PAM, DRIVER_PASSWD, DRIVER_STATIC, DRIVER_OAUTH };
+enum driver { DRIVER_FILE, DRIVER_PAM, DRIVER_PASSWD, DRIVER_STATIC, DRIVER_OAUTH, DRIVER_SQL, DRIVER_PREFETCH };
 
 struct database {
 	enum driver driver;
+	const char *name, *spec;         /* "sql", "sql:/path" */
 	const char *argument;            /* path, or PAM service */
 	const char *scheme;              /* passwd-file: of passwords without one */
 	const char *uid, *gid, *home, *mail, *password, *quota;
@@ -42,8 +45,8 @@ struct source {
 
 static struct {
 	struct monitor  lock;
-	struct database passdb[DATABASES_MAX], userdb[DATABASES_MAX];
-	size_t          n_passdb, n_userdb;
+	struct database passdb[DATABASES_MAX], userdb[DATABASES_MAX], master[DATABASES_MAX];
+	size_t          n_passdb, n_userdb, n_master;
 	struct source   source[DATABASES_MAX];
 	const char     *paths[DATABASES_MAX];
 	size_t          n_sources;
@@ -66,7 +69,7 @@ user_facts_free(struct user_facts *u)
 static const struct { const char *word; enum driver driver; bool passdb, userdb; } drivers[] = {
 	{"passwd-file", DRIVER_FILE, true, true}, {"pam", DRIVER_PAM, true, false},
 	{"passwd", DRIVER_PASSWD, false, true}, {"static", DRIVER_STATIC, true, true},
-	{"oauth2", DRIVER_OAUTH, true, false},
+	{"oauth2", DRIVER_OAUTH, true, false}, {"sql", DRIVER_SQL, true, true}, {"prefetch", DRIVER_PREFETCH, false, true},
 };
 
 static int
@@ -130,7 +133,9 @@ start_database(struct database *d, const char *word, bool passdb, bool *is_one, 
 		*d = (struct database){.driver = drivers[i].driver, .argument = word[len] ? word + len + 1 : ""};
 		if (!(passdb ? drivers[i].passdb : drivers[i].userdb))
 			return fault_set(why, FAULT_INPUT, "%s cannot be used here", drivers[i].word);
-		if ((d->driver == DRIVER_FILE || d->driver == DRIVER_OAUTH) && !*d->argument)
+		d->name = drivers[i].word;
+		d->spec = word;
+		if ((d->driver == DRIVER_FILE || d->driver == DRIVER_OAUTH || d->driver == DRIVER_SQL) && *d->argument != '/')
 			return fault_set(why, FAULT_INPUT, "%s needs a path", drivers[i].word);
 		if (d->driver == DRIVER_OAUTH)
 			return open_oauth(d, why);
@@ -192,6 +197,7 @@ read_source(struct source *s, int fd, struct fault *why)
 	s->fd = fd;
 	monitor_leave(&users.lock);
 	passwd_file_free(before);
+	cache_empty();
 	return 0;
 }
 
@@ -228,6 +234,14 @@ refresh(size_t index)
 	}
 }
 
+/* Before a remembered success is trusted. */
+static void
+refresh_all(void)
+{
+	for (size_t i = 0; i < users.n_sources; i++)
+		refresh(i);
+}
+
 /* Copies the entry into the arena, so that the file may be replaced. */
 static bool
 find_entry(size_t index, const char *user, struct arena *a, struct passwd_entry *out)
@@ -240,7 +254,7 @@ find_entry(size_t index, const char *user, struct arena *a, struct passwd_entry 
 	e = passwd_file_find(s->file, user);
 	if (e) {
 		*out = *e;
-		struct span *spans[] = {&out->password, &out->uid, &out->gid, &out->home, &out->mail, &out->allow_nets, &out->unknown, &out->quota};
+		struct span *spans[] = {&out->password, &out->uid, &out->gid, &out->home, &out->mail, &out->user, &out->allow_nets, &out->unknown, &out->quota};
 
 		for (size_t i = 0; i < COUNT(spans); i++)
 			*spans[i] = arena_span(a, *spans[i]);
@@ -257,10 +271,13 @@ users_prepare(const struct users_settings *s, struct fault *why)
 	monitor_init(&users.lock);
 	users.pam_service = s->default_pam_service;
 	users.root = privilege_is_root();
+	cache_prepare(s->cache_size, s->cache_ttl);
 	if (parse(&s->passdb, true, users.passdb, &users.n_passdb, why) < 0)
 		return fault_prefix(why, "auth_passdb");
 	if (parse(&s->userdb, false, users.userdb, &users.n_userdb, why) < 0)
 		return fault_prefix(why, "auth_userdb");
+	if (parse(&s->master, true, users.master, &users.n_master, why) < 0)
+		return fault_prefix(why, "auth_master_passdb");
 	for (size_t i = 0; i < users.n_sources; i++) {
 		int fd = open(users.source[i].path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
@@ -276,9 +293,10 @@ users_prepare(const struct users_settings *s, struct fault *why)
 /* ------------------------------------------------------------ may they log in */
 
 struct question {
-	const char  *user, *password, *service;
-	struct span  peer;
-	struct arena *arena;
+	char                *user;      /* rewritten where the database says that it is another */
+	const char          *password;
+	const struct origin *from;
+	struct arena        *arena;
 };
 
 static bool
@@ -302,7 +320,7 @@ from_allowed_net(struct span nets, struct span peer)
 static int
 denied(const struct question *q, const char *driver, const char *reason)
 {
-	log_info("auth: %s(%s,%.*s): %s", driver, q->user, SPAN_ARGS(q->peer), reason);
+	log_info("auth: %s(%s,%.*s): %s", driver, q->user, SPAN_ARGS(q->from->peer), reason);
 	return 0;
 }
 
@@ -314,41 +332,97 @@ with_scheme(struct arena *a, const char *scheme, struct span stored)
 	return span_of(arena_format(a, "{%s}%.*s", scheme, SPAN_ARGS(stored)));
 }
 
+/* Fields of a database, which proxymap asks, into an entry. */
 static int
-check_file(const struct database *d, const struct question *q)
+ask_database(const struct database *d, const char *kind, const struct question *q, struct passwd_entry *e, struct fault *why)
+{
+	autotext struct text     fields = {0};
+	struct identity_question ask = {kind, span_of(q->user), span_of(q->from->service), q->from->peer, q->from->local};
+	int                      got = ask_table_identify(d->spec, &ask, &fields, why);
+	struct span              rest, name, value;
+
+	if (got)
+		return got < 0 ? -1 : 0;
+	passwd_entry_empty(e);
+	rest = arena_span(q->arena, text_span(&fields));
+	mem_wipe(fields.at, fields.room);
+	while (rest.len && span_split(&rest, '\0', &value)) {
+		span_split(&value, '=', &name);
+		if (kind[0] == 'p')
+			passwd_entry_passdb(q->arena, e, name, value);
+		else
+			passwd_entry_userdb(q->arena, e, name, value);
+	}
+	return 1;
+}
+
+/* 1 and the entry; 0 none; -1 trouble, which is logged. */
+static int
+look_up(const struct database *d, const struct question *q, struct passwd_entry *e)
+{
+	struct fault why = {0};
+	int          got;
+
+	if (d->driver == DRIVER_FILE)
+		return find_entry(d->source, q->user, q->arena, e);
+	got = ask_database(d, "passdb", q, e, &why);
+	if (got < 0)
+		log_error("auth: %s(%s,%.*s): %s", d->name, q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
+	return got;
+}
+
+/* 1 the entry lets him in, as far as it is not the password's to say; 0 denied. */
+static int
+may_log_in(const struct database *d, const struct question *q, const struct passwd_entry *e)
+{
+	if (e->allow_nets.len && !from_allowed_net(e->allow_nets, q->from->peer))
+		return denied(q, d->name, "allow_nets check failed: IP not in allowed networks");
+	if (e->unknown.len)
+		log_warning("auth: %s(%s): extra field %.*s is not supported: login denied", d->name, q->user, SPAN_ARGS(e->unknown));
+	if (e->nologin || e->unknown.len)
+		return denied(q, d->name, "login is disabled");
+	return 1;
+}
+
+static int
+become(const struct question *q, const struct passwd_entry *e)
+{
+	if (e->user.len)
+		snprintf(q->user, USER_NAME_SIZE, "%.*s", SPAN_ARGS(e->user));
+	return 1;
+}
+
+static int
+check_entry(const struct database *d, const struct question *q)
 {
 	struct passwd_entry e;
 	struct fault        why = {0};
-	int                 verdict;
+	int                 verdict = look_up(d, q, &e);
 
-	if (!find_entry(d->source, q->user, q->arena, &e)) {
+	if (verdict < 0)
+		return -1;
+	if (verdict == 0) {
 		helper_check(SPAN_NONE, span_of(q->password), &why); /* takes as long as a wrong password */
-		return denied(q, "passwd-file", "unknown user");
+		return denied(q, d->name, "unknown user");
 	}
-	if (e.allow_nets.len && !from_allowed_net(e.allow_nets, q->peer))
-		return denied(q, "passwd-file", "allow_nets check failed: IP not in allowed networks");
-	if (e.nologin || e.unknown.len) {
-		if (e.unknown.len)
-			log_warning("auth: passwd-file(%s): extra field %.*s is not supported: login denied", q->user,
-			            SPAN_ARGS(e.unknown));
-		return denied(q, "passwd-file", "login is disabled");
-	}
+	if (may_log_in(d, q, &e) != 1)
+		return 0;
 	if (e.nopassword)
-		return 1;
+		return become(q, &e);
 	verdict = helper_check(with_scheme(q->arena, d->scheme, e.password), span_of(q->password), &why);
 	if (verdict < 0 && why.class != FAULT_TIME)
-		log_error("auth: passwd-file(%s,%.*s): %s", q->user, SPAN_ARGS(q->peer), fault_text(&why));
-	return verdict == 0 ? denied(q, "passwd-file", "Password mismatch") : verdict;
+		log_error("auth: %s(%s,%.*s): %s", d->name, q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
+	return verdict == 0 ? denied(q, d->name, "Password mismatch") : verdict < 0 ? -1 : become(q, &e);
 }
 
 static int
 check_pam(const struct database *d, const struct question *q)
 {
 	struct fault why = {0};
-	int          verdict = helper_pam(*d->argument ? d->argument : users.pam_service, q->user, q->password, q->peer, &why);
+	int          verdict = helper_pam(*d->argument ? d->argument : users.pam_service, q->user, q->password, q->from->peer, &why);
 
 	if (verdict < 0)
-		log_error("auth: pam(%s,%.*s): %s", q->user, SPAN_ARGS(q->peer), fault_text(&why));
+		log_error("auth: pam(%s,%.*s): %s", q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
 	return verdict == 0 ? denied(q, "pam", fault_text(&why)) : verdict;
 }
 
@@ -367,17 +441,27 @@ check_static(const struct database *d, const struct question *q)
 	return verdict == 0 ? denied(q, "static", "Password mismatch") : verdict;
 }
 
-int
-users_check(const char *user, const char *password, struct span peer, const char *service)
+static int
+check_one(const struct database *d, const struct question *q)
+{
+	switch (d->driver) {
+	case DRIVER_FILE:
+	case DRIVER_SQL:    return check_entry(d, q);
+	case DRIVER_PAM:    return check_pam(d, q);
+	case DRIVER_STATIC: return check_static(d, q);
+	default:            return 0;      /* tokens are no passwords */
+	}
+}
+
+static int
+check_all(const struct database *databases, size_t count, char *user, const char *password, const struct origin *from)
 {
 	autoarena struct arena *a = arena_new();
-	struct question         q = {user, password, service, peer, a};
+	struct question         q = {user, password, from, a};
 	bool                    trouble = false;
 
-	for (size_t i = 0; i < users.n_passdb; i++) {
-		const struct database *d = &users.passdb[i];
-		int verdict = d->driver == DRIVER_FILE ? check_file(d, &q) : d->driver == DRIVER_PAM ? check_pam(d, &q)
-		              : d->driver == DRIVER_STATIC ? check_static(d, &q) : 0 /* tokens are no passwords */;
+	for (size_t i = 0; i < count; i++) {
+		int verdict = check_one(&databases[i], &q);
 
 		if (verdict == 1)
 			return 1;
@@ -386,33 +470,51 @@ users_check(const char *user, const char *password, struct span peer, const char
 	return trouble ? -1 : 0;
 }
 
-/* 1 may log in, and *e is the entry; 0 denied. `proves`: a password, so there must be one. */
-static int
-may_log_in(const struct database *d, const struct question *q, bool proves, struct passwd_entry *e)
+int
+users_check(char *user, const char *password, const struct origin *from)
 {
-	if (!find_entry(d->source, q->user, q->arena, e))
-		return denied(q, "passwd-file", "unknown user");
-	if (e->allow_nets.len && !from_allowed_net(e->allow_nets, q->peer))
-		return denied(q, "passwd-file", "allow_nets check failed: IP not in allowed networks");
-	if (e->nologin || e->unknown.len || (proves && e->nopassword))
-		return denied(q, "passwd-file", "login is disabled");
-	return 1;
+	char asked[USER_NAME_SIZE];
+	int  verdict;
+
+	refresh_all();
+	if (cache_knows(user, password, from))
+		return 1;
+	snprintf(asked, sizeof asked, "%s", user);
+	verdict = check_all(users.passdb, users.n_passdb, user, password, from);
+	if (verdict == 1)
+		cache_note(asked, password, from, user);
+	return verdict;
 }
 
 int
-users_secret(const char *user, struct span peer, struct text *stored)
+users_check_master(char *user, const char *password, const struct origin *from)
+{
+	return check_all(users.master, users.n_master, user, password, from);
+}
+
+int
+users_secret(char *user, const struct origin *from, struct text *stored)
 {
 	autoarena struct arena *a = arena_new();
-	struct question         q = {user, "", "", peer, a};
+	struct question         q = {user, "", from, a};
 
 	for (size_t i = 0; i < users.n_passdb; i++) {
 		const struct database *d = &users.passdb[i];
 		struct passwd_entry    e;
+		int                    got;
 
-		if (d->driver == DRIVER_STATIC && d->password)
+		if (d->driver == DRIVER_STATIC && d->password) {
 			text_add_format(stored, "%s%s", d->password[0] == '{' ? "" : "{PLAIN}", d->password);
-		else if (d->driver == DRIVER_FILE && may_log_in(d, &q, true, &e) == 1)
-			text_add(stored, with_scheme(a, d->scheme, e.password));
+		} else if (d->driver == DRIVER_FILE || d->driver == DRIVER_SQL) {
+			if ((got = look_up(d, &q, &e)) < 0)
+				return -1;
+			if (got == 0)
+				denied(&q, d->name, "unknown user");
+			else if (e.nopassword)
+				denied(&q, d->name, "login is disabled");
+			else if (may_log_in(d, &q, &e) == 1 && become(&q, &e))
+				text_add(stored, with_scheme(a, d->scheme, e.password));
+		}
 		if (stored->len)
 			return 1;
 	}
@@ -449,21 +551,22 @@ users_have_tokens(void)
 }
 
 int
-users_vouched(const char *user, struct span peer)
+users_vouched(char *user, const struct origin *from)
 {
 	autoarena struct arena *a = arena_new();
-	struct question         q = {user, "", "", peer, a};
+	struct question         q = {user, "", from, a};
+	bool                    trouble = false;
 
 	for (size_t i = 0; i < users.n_passdb; i++) {
 		const struct database *d = &users.passdb[i];
 		struct passwd_entry    e;
+		int                    got = d->driver == DRIVER_FILE || d->driver == DRIVER_SQL ? look_up(d, &q, &e) : 0;
 
-		if (d->driver == DRIVER_STATIC)
+		if (d->driver == DRIVER_STATIC || (got == 1 && may_log_in(d, &q, &e) == 1 && become(&q, &e)))
 			return 1;
-		if (d->driver == DRIVER_FILE && may_log_in(d, &q, false, &e) == 1)
-			return 1;
+		trouble = trouble || got < 0;
 	}
-	return 0;
+	return trouble ? -1 : 0;
 }
 
 /* ------------------------------------------------------------ who is it */
@@ -514,18 +617,46 @@ put_quota(const struct database *d, struct span own, struct user_facts *out)
 }
 
 static int
-find_in(const struct database *d, const char *user, struct arena *a, struct user_facts *out, struct fault *why)
+take_entry(const struct database *d, const struct passwd_entry *e, struct user_facts *out, struct fault *why)
 {
-	struct passwd_entry e;
+	text_set(&out->home, e->home.len ? e->home : span_of(d->home));
+	text_set(&out->mail, e->mail.len ? e->mail : span_of(d->mail));
+	put_quota(d, e->quota, out);
+	return resolve_ids(e->uid.len ? e->uid : span_of(d->uid), e->gid.len ? e->gid : span_of(d->gid), out, why);
+}
+
+/* What the passdb said of him with userdb_ before it: it is asked again, from where he logged in. */
+static int
+find_prefetched(const struct database *d, const struct question *q, struct user_facts *out, struct fault *why)
+{
+	for (size_t i = 0; i < users.n_passdb; i++) {
+		struct passwd_entry e;
+		int                 got = users.passdb[i].driver == DRIVER_SQL ? ask_database(&users.passdb[i], "passdb", q, &e, why) : 0;
+
+		if (got < 0)
+			return -1;
+		if (got == 1 && (e.home.len || e.uid.len || e.mail.len))
+			return take_entry(d, &e, out, why);
+	}
+	return 1;
+}
+
+static int
+find_in(const struct database *d, char *user, const struct origin *from, struct arena *a, struct user_facts *out, struct fault *why)
+{
+	static const struct origin nowhere = {"", {"", 0}, {"", 0}};
+	struct question            q = {user, "", from ? from : &nowhere, a};
+	struct passwd_entry        e;
+	int                        got;
 
 	switch (d->driver) {
 	case DRIVER_FILE:
-		if (!find_entry(d->source, user, a, &e))
-			return 1;
-		text_set(&out->home, e.home.len ? e.home : span_of(d->home));
-		text_set(&out->mail, e.mail.len ? e.mail : span_of(d->mail));
-		put_quota(d, e.quota, out);
-		return resolve_ids(e.uid.len ? e.uid : span_of(d->uid), e.gid.len ? e.gid : span_of(d->gid), out, why);
+		return find_entry(d->source, user, a, &e) ? take_entry(d, &e, out, why) : 1;
+	case DRIVER_SQL:
+		got = ask_database(d, "userdb", &q, &e, why);
+		return got == 1 ? take_entry(d, &e, out, why) : got == 0 ? 1 : -1;
+	case DRIVER_PREFETCH:
+		return from ? find_prefetched(d, &q, out, why) : 1;
 	case DRIVER_PASSWD:
 		return helper_passwd(user, &out->uid, &out->gid, &out->home, why);
 	case DRIVER_STATIC:
@@ -539,16 +670,34 @@ find_in(const struct database *d, const char *user, struct arena *a, struct user
 }
 
 int
-users_find(const char *user, struct user_facts *out, struct fault *why)
+users_find(const char *user, const struct origin *from, struct user_facts *out, struct fault *why)
 {
 	autoarena struct arena *a = arena_new();
 
 	snprintf(out->user, sizeof out->user, "%s", user);
 	for (size_t i = 0; i < users.n_userdb; i++) {
-		int got = find_in(&users.userdb[i], user, a, out, why);
+		int got = find_in(&users.userdb[i], out->user, from, a, out, why);
 
 		if (got <= 0)
 			return got;
 	}
 	return 1;
+}
+
+int
+users_exist(char *user, const struct origin *from)
+{
+	struct user_facts facts = {0};
+	struct fault      why = {0};
+	bool              by_pam = false;
+	int               got = users_vouched(user, from);
+
+	for (size_t i = 0; i < users.n_passdb; i++)
+		by_pam = by_pam || users.passdb[i].driver == DRIVER_PAM;
+	if (got == 0 && by_pam) {
+		got = users_find(user, from, &facts, &why);
+		got = got < 0 ? -1 : got == 0;
+		user_facts_free(&facts);
+	}
+	return got;
 }

@@ -6,6 +6,8 @@
  *
  *   passwd-file:PATH [scheme=S]     user:password:uid:gid:gecos:home:shell:extra ...
  *   pam[:SERVICE]                   passdb only; the service is imap, pop3, smtp by default: "dovecot"
+ *   sql:PATH                        Dovecot's dovecot-sql.conf.ext; proxymap asks (guard/identity.h)
+ *   prefetch                        userdb only, of logins: what the passdb sql: says with userdb_ before it
  *   oauth2:PATH                     passdb only, for tokens only (authd_oauth.h)
  *   passwd                          userdb only: the system's users
  *   static:uid=.. gid=.. home=..    userdb; passdb: static:password=.. or static:nopassword=y
@@ -32,21 +34,35 @@ struct user_facts {
 void user_facts_free(struct user_facts *);
 
 struct users_settings {
-	struct list passdb, userdb;
+	struct list passdb, userdb, master;
 	const char *default_pam_service;
+	int64_t     cache_size, cache_ttl;
 };
 
 int users_prepare(const struct users_settings *, struct fault *);     /* opens, forks helpers: before the sandbox */
 
-/* 1 yes, 0 no, -1 trouble. Logs each database's refusal in Dovecot's words. */
-WAITS int users_check(const char *user, const char *password, struct span peer, const char *service);
+/* Where a client comes from: for allow_nets, PAM, and a database's %s %r %l. */
+struct origin {
+	const char *service;
+	struct span peer, local;
+};
+enum { USER_NAME_SIZE = 256 };
+
+/* 1 yes, 0 no, -1 trouble. Logs each database's refusal in Dovecot's words. `user` is USER_NAME_SIZE bytes, and is
+ * rewritten where a database says that he is another (user=). */
+WAITS int users_check(char *user, const char *password, const struct origin *);
+/* The same of auth_master_passdb: may he log in as anybody? */
+WAITS int users_check_master(char *user, const char *password, const struct origin *);
 /* What is stored of the password, with its scheme, for mechanisms that prove it; as users_check otherwise. */
-WAITS int users_secret(const char *user, struct span peer, struct text *stored);
+WAITS int users_secret(char *user, const struct origin *, struct text *stored);
+/* Is there such a user, for a master: by a passdb that lets him in, or where none can say so (PAM) by the userdb. */
+WAITS int users_exist(char *user, const struct origin *);
 /* Is the token good, and whose is it? 1 and the name as the token has it; 0 with what a refusal shall say; -1. */
 WAITS int users_token(struct span token, struct span peer, struct text *whose, struct text *scope, struct text *openid);
 bool users_have_tokens(void);
 /* May he log in who has proved who he is by other means (a certificate)? Asks no password; as users_check otherwise. */
-WAITS int users_vouched(const char *user, struct span peer);
-WAITS int users_find(const char *user, struct user_facts *, struct fault *);   /* 0; 1 none; -1 */
+WAITS int users_vouched(char *user, const struct origin *);
+/* 0; 1 none; -1. `from`: of his login, which prefetch needs; NULL: somebody asks who has mail for him. */
+WAITS int users_find(const char *user, const struct origin *from, struct user_facts *, struct fault *);
 
 #endif

@@ -24,7 +24,7 @@ t_fuzz_fuzz_dns_record_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_dns_record_LDADD = $(BASE_LIBS)
 
 pkglibexec_PROGRAMS += guard/authd
-guard_authd_SOURCES = guard/authd.c guard/authd_dovecot.c guard/authd_file.c guard/authd_file.h guard/authd_oauth.c guard/authd_oauth.h guard/authd_oauth_settings.c guard/authd_helper.c \
+guard_authd_SOURCES = guard/authd.c guard/authd_dovecot.c guard/authd_file.c guard/authd_file.h guard/authd_cache.c guard/authd_cache.h guard/authd_oauth.c guard/authd_oauth.h guard/authd_oauth_settings.c guard/authd_helper.c \
 	guard/authd_helper.h guard/authd_pam.c guard/authd_pam.h guard/authd_ticket.c guard/authd_ticket.h \
 	guard/authd_try.c guard/authd_try.h guard/authd_users.c guard/authd_users.h guard/authd_wake.c guard/authd_wake.h \
 	guard/authd_penalty.c guard/authd_penalty.h
@@ -40,7 +40,8 @@ guard_dialer_SOURCES = guard/dialer.c
 guard_dialer_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)
 
 pkglibexec_PROGRAMS += guard/proxymap
-guard_proxymap_SOURCES = guard/proxymap.c guard/remote.c guard/remote.h guard/remote_config.c guard/remote_memcache.c \
+guard_proxymap_SOURCES = guard/proxymap.c guard/identity.c guard/identity.h guard/identity_sql.c guard/identity_words.c \
+	guard/identity_words.h guard/remote.c guard/remote.h guard/remote_config.c guard/remote_memcache.c \
 	guard/remote_streams.c guard/remote_types.c guard/remote_words.c guard/remote_words.h
 if HAVE_LDAP
 guard_proxymap_SOURCES += guard/remote_ldap.c
@@ -85,3 +86,14 @@ t_unit_guard_test_penalty_SOURCES = t/unit/guard/test_penalty.c guard/authd_pena
 t_unit_guard_test_penalty_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
 t_unit_guard_test_penalty_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_guard_test_penalty_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += t/unit/guard/test_identity
+t_unit_guard_test_identity_SOURCES = t/unit/guard/test_identity.c guard/identity_sql.c guard/identity_words.c guard/remote_words.c
+t_unit_guard_test_identity_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_guard_test_identity_LDADD = lib/config/libconfig.a $(BASE_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_identity
+t_fuzz_fuzz_identity_SOURCES = t/fuzz/fuzz_identity.c guard/authd_oauth_settings.c guard/identity_sql.c guard/identity_words.c guard/remote_words.c \
+	$(FUZZ_DRIVER)
+t_fuzz_fuzz_identity_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
+t_fuzz_fuzz_identity_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_identity_LDADD = lib/config/libconfig.a $(BASE_LIBS)

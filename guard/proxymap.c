@@ -5,7 +5,8 @@
  * Only tables that proxy_read_maps names with proxy: in front may be asked (by its default:
  * those of the usual parameters of main.cf), and those that a server answers (remote.h), which
  * nobody else can ask, wherever main.cf or master.cf names them; all are opened at start.  unix:passwd.byname
- * is asked of the system each time.  Writing (proxy_write_maps) does not exist here.
+ * is asked of the system each time.  Databases of users that auth_passdb and auth_userdb name (identity.h) are
+ * for authd alone: password hashes are in them.  Writing (proxy_write_maps) does not exist here.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,8 +15,11 @@
 #include "base/strmap.h"
 #include "config/master_cf.h"
 #include "config/site.h"
+#include "guard/identity.h"
 #include "guard/remote.h"
 #include "ipc/ask_table.h"
+#include "ipc/peer.h"
+#include "service/privilege.h"
 #include "service/service.h"
 #include "table/mentions.h"
 #include "table/table.h"
@@ -23,6 +27,8 @@
 /* "type:name": struct table; read-only once prepare() has ended. */
 static struct strmap *approved;
 static struct strmap *refused;       /* named, but could not be opened: owned reasons */
+static struct strmap *identities;    /* "sql:/path": struct identity_base */
+static uid_t          authd_uid;
 
 static void
 open_approved(struct span word)
@@ -61,6 +67,43 @@ approve_remote(void *context, struct span word)
 		open_approved(word);
 }
 
+static void
+open_identity(void *context, struct span word)
+{
+	struct fault          why = {0};
+	struct identity_base *b;
+
+	(void)context;
+	if (!span_starts(word, "sql:") || strmap_get(identities, word) || strmap_get(refused, word))
+		return;
+	b = identity_open(word, &why);
+	if (b) {
+		strmap_put(identities, word, b);
+		service_watch_table(identity_table(b));
+		return;
+	}
+	log_warning("%.*s: %s", SPAN_ARGS(word), fault_text(&why));
+	strmap_put(refused, word, mem_string(fault_text(&why)));
+}
+
+static int
+open_identities(struct fault *why)
+{
+	struct identity who;
+
+	identities = strmap_new();
+	authd_uid = geteuid();
+	if (privilege_is_root()) {
+		if (identity_find(site.auth_owner, &who, why) < 0)
+			return -1;
+		authd_uid = who.uid;
+	}
+	table_mentions_of(service->main_cf, "auth_passdb", open_identity, NULL);
+	table_mentions_of(service->main_cf, "auth_userdb", open_identity, NULL);
+	table_mentions_of(service->main_cf, "auth_master_passdb", open_identity, NULL);
+	return 0;
+}
+
 /* A table that cannot be opened stops those who ask for it, not everybody. */
 static int
 prepare(struct fault *why)
@@ -68,7 +111,6 @@ prepare(struct fault *why)
 	struct faults     faults = {0};
 	struct master_cf *lines = master_cf_read(service->config_directory, service->main_cf, &faults);
 
-	(void)why;
 	approved = strmap_new();
 	refused = strmap_new();
 	table_ask_names(true);
@@ -77,7 +119,7 @@ prepare(struct fault *why)
 	table_mentions(service->main_cf, lines, NULL, approve_remote, NULL);
 	master_cf_free(lines);
 	faults_free(&faults);
-	return 0;
+	return open_identities(why);
 }
 
 static int
@@ -98,13 +140,27 @@ find(void *context, struct span spec, struct span key, struct text *value, struc
 	                 SPAN_ARGS(span_first(spec, 200)));
 }
 
+static int
+identify(void *context, struct span database, const struct identity_question *q, struct text *fields, struct fault *why)
+{
+	struct identity_base *b = strmap_get(identities, database);
+	const char           *reason = strmap_get(refused, database);
+	struct identity_words words = {q->user, q->service, q->remote, q->local};
+
+	(void)context;
+	if (b)
+		return identity_look(b, q->kind[0] == 'p', &words, fields, why);
+	return fault_set(why, FAULT_SYSTEM, "%.*s: %s", SPAN_ARGS(span_first(database, 200)), reason ? reason : "main.cf does not name it");
+}
+
 static void
 serve(int fd, const struct listener *listener)
 {
-	static const struct table_answerer answerer = {find, NULL};
+	static const struct table_answerer all = {find, NULL, NULL}, authds = {find, NULL, identify};
+	uid_t                              uid;
 
 	(void)listener;
-	answer_table(fd, &answerer);
+	answer_table(fd, peer_uid(fd, &uid, NULL) == 0 && uid == authd_uid ? &authds : &all);
 	close(fd);
 }
 

@@ -52,7 +52,7 @@ read_common(struct remote *r, struct fault *why)
 }
 
 static int
-open_any(struct table *t, const struct remote_driver *driver, bool parameters, struct fault *why)
+open_any(struct table *t, const struct remote_driver *driver, bool parameters, struct remote_config *given, struct fault *why)
 {
 	struct remote *r = mem_alloc(sizeof *r);
 
@@ -67,7 +67,8 @@ open_any(struct table *t, const struct remote_driver *driver, bool parameters, s
 	if (parameters) {
 		uid_t owner = t->owner;
 
-		r->config = remote_config_open(t, why);
+		r->identifies = given != NULL;
+		r->config = given ? given : remote_config_open(t, why);
 		t->owner = owner;
 		if (!r->config || read_common(r, why) < 0)
 			return -1;
@@ -82,13 +83,19 @@ open_any(struct table *t, const struct remote_driver *driver, bool parameters, s
 int
 remote_open(struct table *t, const struct remote_driver *driver, struct fault *why)
 {
-	return open_any(t, driver, true, why);
+	return open_any(t, driver, true, NULL, why);
+}
+
+int
+remote_open_made(struct table *t, const struct remote_driver *driver, struct remote_config *config, struct fault *why)
+{
+	return open_any(t, driver, true, config, why);
 }
 
 int
 remote_open_bare(struct table *t, const struct remote_driver *driver, struct fault *why)
 {
-	return open_any(t, driver, false, why);
+	return open_any(t, driver, false, NULL, why);
 }
 
 int
@@ -143,6 +150,8 @@ remote_sql_query(struct remote *r, struct fault *why)
 	const char           *function = remote_string(c, "select_function", NULL);
 	const char           *query = remote_string(c, "query", NULL), *table, *field, *where, *more;
 
+	if (r->identifies)
+		return 0;
 	table = remote_string(c, "table", NULL);
 	field = remote_string(c, "select_field", NULL);
 	where = remote_string(c, "where_field", NULL);
@@ -349,6 +358,41 @@ remote_find(struct table *t, struct span key, struct text *value, struct fault *
 		got = 1;
 	text_free(&answer.values);
 	return got;
+}
+
+int
+remote_ask(struct remote *r, const struct remote_key *key, struct remote_answer *answer, struct fault *why)
+{
+	return ask_servers(r, key, answer, clock_after(REMOTE_MS), why);
+}
+
+int
+remote_query(struct remote *r, const struct remote_key *key, remote_quote *quote, void *context, struct text *out, struct fault *why)
+{
+	if (key->request)
+		return identity_words_expand(key->request->query, key->request->words, quote, context, out, why);
+	return remote_words_expand(r->query, key, key, quote, context, out, why);
+}
+
+int
+remote_row(const struct remote_key *key, struct remote_answer *answer, struct fault *why)
+{
+	if (key->request && ++answer->count > 1)
+		return fault_set(why, FAULT_INPUT, "the query finds several users");
+	return 0;
+}
+
+int
+remote_add_field(struct remote *r, const struct remote_key *key, const char *name, struct span value, struct remote_answer *answer,
+                 struct fault *why)
+{
+	if (!key->request)
+		return remote_add(r, key, value, answer, why);
+	if (span_has(value, '\0'))
+		return fault_set(why, FAULT_INPUT, "%s: a NUL byte", name);
+	text_add_format(&answer->values, "%s=%.*s", name, SPAN_ARGS(value));
+	text_add_byte(&answer->values, '\0');
+	return answer->values.len > TABLE_VALUE_MAX ? fault_set(why, FAULT_INPUT, "the answer is too long") : 0;
 }
 
 int

@@ -23,6 +23,7 @@
 #include "base/task.h"
 #include "config/list.h"
 #include "config/match.h"
+#include "guard/identity_words.h"
 #include "guard/remote_words.h"
 #include "net/conn.h"
 #include "table/table_type.h"
@@ -35,6 +36,8 @@ struct remote_config;
 /* ---- remote_config.c: parameters.  Strings are borrowed from the config. ---- */
 
 struct remote_config *remote_config_open(struct table *, struct fault *);
+struct remote_config *remote_config_made(const char *name);     /* not from a file: filled by remote_config_put */
+void        remote_config_put(struct remote_config *, const char *name, const char *value);
 void        remote_config_free(struct remote_config *);
 const char *remote_string(struct remote_config *, const char *name, const char *fallback);
 bool        remote_is_set(struct remote_config *, const char *name);
@@ -75,6 +78,7 @@ struct remote {
 	struct remote_config *config;
 	const char           *query, *format;
 	char                 *made;             /* query, when it had to be put together */
+	bool                  identifies;       /* each question brings its query (struct remote_request) */
 	struct list           domains;
 	struct match_list    *domain;           /* NULL: all keys are asked */
 	int                   limit, idle_ms, retry_ms;
@@ -89,6 +93,8 @@ struct remote {
 int  remote_open(struct table *, const struct remote_driver *, struct fault *);
 /* The same without parameters: socketmap, tcp. */
 int  remote_open_bare(struct table *, const struct remote_driver *, struct fault *);
+/* With parameters that are given, for questions that bring their query (identity.h). */
+int  remote_open_made(struct table *, const struct remote_driver *, struct remote_config *, struct fault *);
 int  remote_find(struct table *, struct span key, struct text *value, struct fault *);
 void remote_close(struct table *);
 
@@ -96,6 +102,19 @@ void remote_close(struct table *);
 int  remote_add_host(struct remote *, struct span name, struct span port, bool local, struct fault *);
 /* "unix:/path", "inet:host:port", "host:port", "host", "[::1]:port": default_port as in "3306". */
 int  remote_add_host_word(struct remote *, struct span word, const char *default_port, struct fault *);
+
+/* What a question brings along instead of a key for the table's query. */
+struct remote_request {
+	const char                  *query;
+	const struct identity_words *words;
+};
+/* 0 with "name=value" and a NUL for each field in answer.values, answer.count rows (0 or 1); -1 why. */
+WAITS int remote_ask(struct remote *, const struct remote_key *, struct remote_answer *, struct fault *);
+
+/* For modules: the question as the server shall hear it (0, 1: none, -1), a row that comes (-1: one too many), a value in it. */
+int  remote_query(struct remote *, const struct remote_key *, remote_quote *, void *context, struct text *out, struct fault *);
+int  remote_row(const struct remote_key *, struct remote_answer *, struct fault *);
+int  remote_add_field(struct remote *, const struct remote_key *, const char *name, struct span value, struct remote_answer *, struct fault *);
 
 /* One value, through result_format: -1 when there are too many. */
 int  remote_add(struct remote *, const struct remote_key *, struct span value, struct remote_answer *, struct fault *);
@@ -110,6 +129,8 @@ bool remote_out_of_turn(struct conn *, struct fault *);
 
 /* The modules that this build has, for table_use_modules(). */
 extern const struct table_type *const remote_types[];
+const struct remote_driver *remote_driver_named(const char *);       /* mysql, pgsql, sqlite; NULL: not built in */
+extern const struct remote_driver remote_mysql_driver, remote_pgsql_driver, remote_sqlite_driver;
 extern const struct table_type remote_ldap, remote_memcache, remote_mysql, remote_pgsql, remote_socketmap, remote_sqlite,
 	remote_tcp;
 

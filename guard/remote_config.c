@@ -76,6 +76,26 @@ remote_config_open(struct table *t, struct fault *why)
 	return NULL;
 }
 
+struct remote_config *
+remote_config_made(const char *name)
+{
+	struct remote_config *c = mem_alloc(sizeof *c);
+
+	c->name = name;
+	c->arena = arena_new();
+	c->file = strmap_new();
+	return c;
+}
+
+void
+remote_config_put(struct remote_config *c, const char *name, const char *value)
+{
+	struct remote_value *v = arena_alloc(c->arena, sizeof *v);
+
+	v->text = arena_string(c->arena, span_of(value));
+	strmap_put(c->file, span_of(name), v);
+}
+
 void
 remote_config_free(struct remote_config *c)
 {

@@ -136,14 +136,17 @@ quote(void *context, struct span in, struct text *out, struct fault *why)
 static int
 take_rows(struct remote *r, MYSQL_RES *rows, const struct remote_key *key, struct remote_answer *answer, struct fault *why)
 {
-	unsigned  fields = mysql_num_fields(rows);
-	MYSQL_ROW row;
+	unsigned           fields = mysql_num_fields(rows);
+	const MYSQL_FIELD *names = mysql_fetch_fields(rows);
+	MYSQL_ROW          row;
 
 	while ((row = mysql_fetch_row(rows))) {
 		const unsigned long *len = mysql_fetch_lengths(rows);
 
+		if (remote_row(key, answer, why) < 0)
+			return -1;
 		for (unsigned i = 0; i < fields; i++)
-			if (row[i] && remote_add(r, key, span_at(row[i], len[i]), answer, why) < 0)
+			if (row[i] && remote_add_field(r, key, names[i].name, span_at(row[i], len[i]), answer, why) < 0)
 				return -1;
 	}
 	return 0;
@@ -181,7 +184,7 @@ ask(struct remote *r, void *db, const struct remote_key *key, struct remote_answ
     struct fault *why)
 {
 	autotext struct text query = {0};
-	int                  got = remote_words_expand(r->query, key, key, quote, db, &query, why);
+	int                  got = remote_query(r, key, quote, db, &query, why);
 
 	(void)deadline;
 	if (got)
@@ -203,12 +206,12 @@ free_own(struct remote *r)
 	free(r->own);
 }
 
-static const struct remote_driver driver = {prepare, connect_to, ask, disconnect, free_own};
+const struct remote_driver remote_mysql_driver = {prepare, connect_to, ask, disconnect, free_own};
 
 static int
 open_mysql(struct table *t, struct fault *why)
 {
-	return remote_open(t, &driver, why);
+	return remote_open(t, &remote_mysql_driver, why);
 }
 
 const struct table_type remote_mysql = {"mysql", true, false, open_mysql, remote_find, remote_close, NULL};

@@ -129,13 +129,16 @@ static int
 take_rows(struct remote *r, const PGresult *rows, const struct remote_key *key, struct remote_answer *answer,
           struct fault *why)
 {
-	for (int row = 0; row < PQntuples(rows); row++)
+	for (int row = 0; row < PQntuples(rows); row++) {
+		if (remote_row(key, answer, why) < 0)
+			return -1;
 		for (int field = 0; field < PQnfields(rows); field++) {
 			struct span value = span_at(PQgetvalue(rows, row, field), (size_t)PQgetlength(rows, row, field));
 
-			if (!PQgetisnull(rows, row, field) && remote_add(r, key, value, answer, why) < 0)
+			if (!PQgetisnull(rows, row, field) && remote_add_field(r, key, PQfname(rows, field), value, answer, why) < 0)
 				return -1;
 		}
+	}
 	return 0;
 }
 
@@ -190,7 +193,7 @@ ask(struct remote *r, void *db, const struct remote_key *key, struct remote_answ
 	if (PQstatus(db) != CONNECTION_OK)
 		return fault_set(why, FAULT_PEER, "the connection has ended");
 	PQsetnonblocking(db, 1);
-	got = remote_words_expand(r->query, key, key, quote, db, &query, why);
+	got = remote_query(r, key, quote, db, &query, why);
 	if (got)
 		return got < 0 ? -1 : 0;
 	if (!PQsendQueryParams(db, query.at, 0, NULL, NULL, NULL, NULL, 0))
@@ -210,12 +213,12 @@ free_own(struct remote *r)
 	free(r->own);
 }
 
-static const struct remote_driver driver = {prepare, connect_to, ask, disconnect, free_own};
+const struct remote_driver remote_pgsql_driver = {prepare, connect_to, ask, disconnect, free_own};
 
 static int
 open_pgsql(struct table *t, struct fault *why)
 {
-	return remote_open(t, &driver, why);
+	return remote_open(t, &remote_pgsql_driver, why);
 }
 
 const struct table_type remote_pgsql = {"pgsql", true, false, open_pgsql, remote_find, remote_close, NULL};

@@ -93,13 +93,16 @@ take_rows(struct remote *r, sqlite3_stmt *query, const struct remote_key *key, s
 {
 	int step;
 
-	while ((step = sqlite3_step(query)) == SQLITE_ROW)
+	while ((step = sqlite3_step(query)) == SQLITE_ROW) {
+		if (remote_row(key, answer, why) < 0)
+			return -1;
 		for (int i = 0; i < sqlite3_column_count(query); i++) {
 			const void *value = sqlite3_column_text(query, i);
 
-			if (value && remote_add(r, key, span_at(value, (size_t)sqlite3_column_bytes(query, i)), answer, why) < 0)
+			if (value && remote_add_field(r, key, sqlite3_column_name(query, i), span_at(value, (size_t)sqlite3_column_bytes(query, i)), answer, why) < 0)
 				return -1;
 		}
+	}
 	return step == SQLITE_DONE ? 0 : fault_set(why, FAULT_SYSTEM, "query: %s", sqlite3_errmsg(sqlite3_db_handle(query)));
 }
 
@@ -110,7 +113,7 @@ ask(struct remote *r, void *db, const struct remote_key *key, struct remote_answ
 	autotext struct text query = {0};
 	sqlite3_stmt        *made = NULL;
 	const char          *rest = "";
-	int                  got = remote_words_expand(r->query, key, key, remote_quote_sql, NULL, &query, why);
+	int                  got = remote_query(r, key, remote_quote_sql, NULL, &query, why);
 
 	(void)deadline;
 	if (got)
@@ -130,12 +133,12 @@ disconnect(void *db)
 	sqlite3_close(db);
 }
 
-static const struct remote_driver driver = {prepare, connect_to, ask, disconnect, NULL};
+const struct remote_driver remote_sqlite_driver = {prepare, connect_to, ask, disconnect, NULL};
 
 static int
 open_sqlite(struct table *t, struct fault *why)
 {
-	return remote_open(t, &driver, why);
+	return remote_open(t, &remote_sqlite_driver, why);
 }
 
 const struct table_type remote_sqlite = {"sqlite", true, false, open_sqlite, remote_find, remote_close, NULL};

@@ -45,3 +45,25 @@ static const struct table_type no_sqlite = ABSENT("sqlite");
 const struct table_type *const remote_types[] = {
 	LDAP_TYPE, &remote_memcache, MYSQL_TYPE, PGSQL_TYPE, &remote_socketmap, SQLITE_TYPE, &remote_tcp, NULL,
 };
+
+static const struct { const char *name; const struct remote_driver *driver; } drivers[] = {
+#ifdef HAVE_MYSQL
+	{"mysql", &remote_mysql_driver},
+#endif
+#ifdef HAVE_PGSQL
+	{"pgsql", &remote_pgsql_driver},
+#endif
+#ifdef HAVE_SQLITE
+	{"sqlite", &remote_sqlite_driver},
+#endif
+	{NULL, NULL},
+};
+
+const struct remote_driver *
+remote_driver_named(const char *name)
+{
+	for (size_t i = 0; drivers[i].name; i++)
+		if (strcmp(drivers[i].name, name) == 0)
+			return drivers[i].driver;
+	return NULL;
+}

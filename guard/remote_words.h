@@ -21,10 +21,12 @@
 
 enum { REMOTE_LABELS = 9 };
 
+struct remote_request;
 struct remote_key {
 	struct span whole, user, domain;      /* borrowed; domain empty: no address */
 	struct span label[REMOTE_LABELS];     /* from the right */
 	size_t      labels;
+	const struct remote_request *request; /* identity.h: this query, and fields by name; NULL: a table's lookup */
 };
 
 void remote_key_split(struct span, struct remote_key *);

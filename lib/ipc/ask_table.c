@@ -30,11 +30,39 @@ ask_table_find(const char *spec, struct span key, struct text *value, struct fau
 	return fault_set(why, FAULT_PEER, "proxy:%s: proxymap said something else", spec);
 }
 
+int
+ask_table_identify(const char *database, const struct identity_question *q, struct text *fields, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	struct span            name, value, reason = SPAN_NONE;
+	size_t                 at = 0;
+
+	frame_start(&f, "identify");
+	frame_put_string(&f, "database", database);
+	frame_put_string(&f, "kind", q->kind);
+	frame_put(&f, "user", q->user);
+	frame_put(&f, "service", q->service);
+	frame_put(&f, "remote", q->remote);
+	frame_put(&f, "local", q->local);
+	if (peer_call("proxymap", &f, clock_after(ASK_TABLE_MS), why) < 0)
+		return fault_prefix(why, "%s", database);
+	if (frame_is(&f, "unknown"))
+		return 1;
+	frame_get(&f, "reason", &reason);
+	if (!frame_is(&f, "known"))
+		return fault_set(why, FAULT_TIME, "%.*s", SPAN_ARGS(span_first(reason, 300)));
+	while (frame_next(&f, &at, &name, &value)) {
+		text_add(fields, value);
+		text_add_byte(fields, '\0');
+	}
+	return 0;
+}
+
 struct ask {
 	struct span table, key;
 };
 
-static const struct field fields[] = {
+static const struct field find_fields[] = {
 	FIELD_TEXT(struct ask, table, "table", FIELD_NEEDED),
 	FIELD_TEXT(struct ask, key, "key", FIELD_NEEDED),
 	FIELD_END
@@ -49,7 +77,7 @@ do_find(void *conversation, struct frame *request, struct frame *answer, struct 
 	struct ask                   ask = {0};
 	int                          got;
 
-	if (frame_decode(request, fields, &ask, why) < 0)
+	if (frame_decode(request, find_fields, &ask, why) < 0)
 		return -1;
 	got = a->find(a->context, ask.table, ask.key, &value, &failed);
 	if (got < 0 && failed.class == FAULT_DENIED) {
@@ -68,8 +96,61 @@ do_find(void *conversation, struct frame *request, struct frame *answer, struct 
 	return 0;
 }
 
+struct identify {
+	struct span database, kind, user, service, remote, local;
+};
+
+static const struct field identify_fields[] = {
+	FIELD_TEXT(struct identify, database, "database", FIELD_NEEDED), FIELD_TEXT(struct identify, kind, "kind", FIELD_NEEDED),
+	FIELD_TEXT(struct identify, user, "user", FIELD_NEEDED), FIELD_TEXT(struct identify, service, "service", FIELD_NEEDED),
+	FIELD_TEXT(struct identify, remote, "remote", FIELD_NEEDED), FIELD_TEXT(struct identify, local, "local", FIELD_NEEDED),
+	FIELD_END
+};
+
+static void
+put_fields(struct span fields, struct frame *answer)
+{
+	struct span one;
+
+	frame_start(answer, "known");
+	while (fields.len && span_split(&fields, '\0', &one))
+		frame_put(answer, "field", one);
+}
+
+static int
+do_identify(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	const struct table_answerer *a = conversation;
+	autotext struct text         fields = {0};
+	struct fault                 failed = {0};
+	struct identify              ask = {0};
+	struct identity_question     q;
+	int                          got;
+
+	if (frame_decode(request, identify_fields, &ask, why) < 0)
+		return -1;
+	if (!a->identify)
+		return fault_set(why, FAULT_DENIED, "only authd may ask who somebody is");
+	q = (struct identity_question){span_is(ask.kind, "passdb") ? "passdb" : "userdb", ask.user, ask.service, ask.remote, ask.local};
+	got = a->identify(a->context, ask.database, &q, &fields, &failed);
+	if (got == 0)
+		put_fields(text_span(&fields), answer);
+	else
+		frame_start(answer, got < 0 ? "failed" : "unknown");
+	if (got < 0)
+		frame_put_string(answer, "reason", fault_text(&failed));
+	if (answer->bytes.len > FRAME_MAX) {
+		frame_start(answer, "failed");
+		frame_put_string(answer, "reason", "the answer is too long");
+	}
+	if (fields.at)
+		mem_wipe(fields.at, fields.room);
+	return 0;
+}
+
 static const struct peer_verb verbs[] = {
 	{"find", 0, 0, do_find},
+	{"identify", 0, 0, do_identify},
 	{NULL, 0, 0, NULL}
 };
 

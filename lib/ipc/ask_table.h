@@ -6,6 +6,9 @@
  *   find  table=hash:/etc/postern/virtual key=user@example.com
  *         | found value=..  |  missing  |  failed reason=..  |  refused reason=.. (not in proxy_read_maps)
  *
+ *   identify  database=sql:/etc/.. kind=passdb|userdb user=.. service=.. remote=.. local=..       (authd alone)
+ *         | known field="password={SCHEME}.." field="userdb_home=.." ..  |  unknown  |  failed reason=..  |  refused reason=..
+ *
  * The spec is what stands behind "proxy:".  Keys and values fit into one frame.
  * ask_table_find is a table_proxy_ask of lib/table: smtpd, cleanup, smtp, lmtp, local and virtual give it to
  * table_use_proxy().
@@ -19,11 +22,21 @@
 enum { ASK_TABLE_MS = 30000 };
 WAITS int ask_table_find(const char *spec, struct span key, struct text *value, struct fault *);
 
+/* Who is asked about, and from where. */
+struct identity_question {
+	const char *kind;            /* "passdb", "userdb" */
+	struct span user, service, remote, local;
+};
+/* Adds "name=value" and a NUL for each field: 0, 1 no such user, -1 why. */
+WAITS int ask_table_identify(const char *database, const struct identity_question *, struct text *fields, struct fault *);
+
 /* The server's end: serves one connection; find answers as above, or -1 with
  * FAULT_DENIED for a table that is not to be asked. */
 struct table_answerer {
 	WAITS int (*find)(void *context, struct span spec, struct span key, struct text *value, struct fault *);
 	void       *context;
+	/* As ask_table_identify; NULL, or the peer is not authd: refused. */
+	WAITS int (*identify)(void *context, struct span database, const struct identity_question *, struct text *fields, struct fault *);
 };
 WAITS void answer_table(int sock, const struct table_answerer *);
 

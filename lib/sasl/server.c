@@ -2,8 +2,8 @@
 /*
  * server.c - one try to authenticate, by GNU SASL
  *
- * PLAIN (RFC 4616) and LOGIN hand over the password, which the check compares;
- * an authorization identity other than the user's own is refused.  SCRAM (RFC 5802, RFC 7677) and
+ * PLAIN (RFC 4616) and LOGIN hand over the password, which the check compares, and may have
+ * an authorization identity other than the user's own, which it judges.  SCRAM, where it is refused, (RFC 5802, RFC 7677) and
  * CRAM-MD5 (RFC 2195) prove it: what is stored is the caller's `secret`.  For a name that
  * does not exist SCRAM goes on with a salt made of the name, so that names cannot be tried out.
  * OAUTHBEARER and XOAUTH2 are our own (bearer.h).  SCRAM-..-PLUS is tied to the TLS session (RFC 5929, RFC 9266); the first bytes of the client, which
@@ -60,8 +60,6 @@ validate(struct sasl_try *t)
 	if (!user || !*user || !password || strlen(user) > SASL_USER_MAX || strlen(password) > SASL_PASSWORD_MAX)
 		return GSASL_AUTHENTICATION_ERROR;
 	snprintf(t->user, sizeof t->user, "%s", user);
-	if (authzid && *authzid && strcmp(authzid, user) != 0)
-		return GSASL_AUTHENTICATION_ERROR;
 	verdict = t->check(t->argument, user, authzid ? authzid : "", password);
 	t->trouble = verdict < 0;
 	return verdict == 1 ? GSASL_OK : GSASL_AUTHENTICATION_ERROR;

@@ -18,7 +18,7 @@ enum { SASL_PASSWORD_MAX = 512, SASL_USER_MAX = 255, SASL_INPUT_MAX = 8192 };
 struct sasl_library;
 struct sasl_try;
 
-/* 1 yes, 0 no, -1 trouble (nobody knows now). authzid may be "". */
+/* 1 yes, 0 no, -1 trouble (nobody knows now). authzid may be "", or somebody else's name: whether he may is the check's. */
 typedef int sasl_check(void *argument, const char *user, const char *authzid, const char *password);
 
 /* For mechanisms that prove a password without telling it (SCRAM, CRAM-MD5): what is stored of the user, as in a passdb

@@ -12,7 +12,6 @@
 #include "table/built.h"
 #include "table/table_type.h"
 
-enum { TABLE_MAGIC = 0x7ab1e };
 
 static const struct table_type *const types[] = {
 	&table_hash, &table_btree, &table_lmdb, &table_cdb, &table_dbm, &table_sdbm, &table_texthash, &table_inline, &table_static,

@@ -23,6 +23,7 @@ struct table_type {
 	bool      (*changed)(const struct table *);    /* NULL: by what it holds */
 };
 
+enum { TABLE_MAGIC = 0x7ab1e };
 struct table {
 	unsigned                 magic;
 	const struct table_type *type;

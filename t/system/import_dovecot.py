@@ -136,10 +136,10 @@ with Instance(main, master) as i:
     tap.ok(p.stat()[0] == 2, "and LMTP")
     p.quit()
 
-main, code = convert("mail_location = mbox:~/mail:INBOX=/var/mail/%u\npassdb {\n  args = /etc/dovecot/dovecot-sql.conf.ext\n  driver = sql\n}\n"
+main, code = convert("mail_location = mbox:~/mail:INBOX=/var/mail/%u\npassdb {\n  args = /etc/dovecot/dovecot-sql.conf.ext\n  driver = lua\n}\n"
                      "passdb {\n  driver = pam\n}\nuserdb {\n  driver = passwd\n}\nauth_mechanisms = plain gssapi\nprotocols = imap lmtp sieve\n"
                      "plugin {\n  sieve = file:~/sieve\n  made_up_too = 1\n}\nssl_cert = </etc/ssl/x.pem\nssl_key = # hidden, use -P to show it\nmade_up = yes\n")
-tap.ok(code == 1 and all(f"# NO EQUAL: {x}" in main for x in ("mail_location = mbox", "passdb sql", "auth_mechanisms = gssapi", "plugin: made_up_too",
+tap.ok(code == 1 and all(f"# NO EQUAL: {x}" in main for x in ("mail_location = mbox", "passdb lua", "auth_mechanisms = gssapi", "plugin: made_up_too",
        "ssl_key: hidden", "made_up = yes")), "what has no equal is named", main)
 tap.ok("auth_passdb = pam:dovecot\n" in main and "auth_userdb = passwd\n" in main and "imap_tls_cert_file = /etc/ssl/x.pem\n" in main and
        "sieve = file:~/sieve\n" in main, "and the rest is printed", main)

@@ -340,6 +340,41 @@ smtpd_peername_lookup = no
     i.run("stop")
 
 
+def login_test(i, server):
+    """The users of Dovecot's dovecot-sql.conf.ext; their passwords are what the other tables have for addresses."""
+    import imaplib
+    port, s = free_port(), server.name
+    unix, inet = server.places()
+    with open(f"{i.dir}/etc/sql.conf", "w") as f:
+        f.write(f"""driver = {s}
+connect = host={unix[5:]} host=127.0.0.1 port={server.port} dbname=mail user=mail password="pa$$w'ord"
+default_pass_scheme = PLAIN
+password_query = SELECT address AS "user", goto AS password FROM alias WHERE address = '%u'
+""".replace('"user"', "`user`" if s == "mysql" else '"user"'))
+    i.configure(f"auth_passdb = sql:{i.dir}/etc/sql.conf\nauth_userdb = static:uid={who.pw_uid} gid={who.pw_gid} home={here}/home/%u\nauth_failure_delay = 0s\nauth_penalty = no\n",
+                f"127.0.0.1:{port} inet n - n - - imap-login\n")
+    if not os.path.isdir(f"{here}/home"):
+        directory("home")
+
+    def login(user, password):
+        m = imaplib.IMAP4("127.0.0.1", port)
+        try:
+            return m.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())[0]
+        except imaplib.IMAP4.error as e:
+            return str(e)
+        finally:
+            m.shutdown()
+    t.ok(i.start().returncode == 0, f"{s}: start for logins", i.log()[-1500:])
+    got = login("a@example.net", "u@example.net")
+    t.ok(got == "OK", f"{s}: a user logs in", got, i.log()[-1500:])
+    t.ok("FAILED" in login("a@example.net", "x") and login("o'brien@example.net", "ob@e.com") == "OK" and "FAILED" in login("null@example.net", ""), f"{s}: others, or not")
+    t.ok("UNAVAILABLE" in login("two@example.net", "x@e.com"), f"{s}: two rows are trouble")
+    bad = [a for a in ATTACKS if "\0" not in a and "FAILED" not in login(a, "x")]
+    t.ok(not bad, f"{s}: injected names are nobody's", bad, i.log()[-1500:])
+    t.ok(server.count() == "6" and "signal 31" not in i.log(), f"{s}: and nothing was changed")
+    i.run("stop")
+
+
 try:
     with Instance() as i:
         def postmap(spec, key):
@@ -393,6 +428,7 @@ try:
                 t.ok(r.returncode == 0, f"{kind.name}: filled", r.stdout, r.stderr)
                 sql_test(server, table, answers, fails)
                 mail_test(i, server, f"{kind.name}:" + table("mail" + kind.name, **server.rows, hosts=server.places()[1], query="SELECT goto FROM alias WHERE address='%s'"))
+                login_test(i, server)
             stop(server.p)
 finally:
     for p in started:

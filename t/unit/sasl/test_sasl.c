@@ -60,8 +60,7 @@ static int
 check(void *argument, const char *user, const char *authzid, const char *password)
 {
 	(void)argument;
-	(void)authzid;
-	return strcmp(user, "tim") == 0 && strcmp(password, "tanstaaftanstaaf") == 0;
+	return (!*authzid || strcmp(authzid, user) == 0) && strcmp(user, "tim") == 0 && strcmp(password, "tanstaaftanstaaf") == 0;
 }
 
 static enum sasl_state
