@@ -14,7 +14,11 @@
 #include "names.h"
 #include "store/attributes.h"
 
-enum { WRITE_MS = 60000, SETTLE_MS = 1000 };
+enum {
+	WRITE_MS = 60000,
+	SETTLE_MS = 50, SETTLE_MOST = 500,   /* a RENAME is many renames: the tree is looked at when they are over */
+	AGAIN_MS = 1000                      /* and once more: cur/ of a new mailbox comes after it, untold */
+};
 
 void
 notify_free(struct notify *n)
@@ -123,8 +127,10 @@ hear_of_root(struct notify *n, struct span name)
 		if ((inbox = notify_mailbox_find(n, "")))
 			inbox->dirty = true;
 	} else if (span_starts(name, ".") && !span_starts(name, "..")) {
-		n->tree_dirty = true;
-		n->tree_again = clock_after(SETTLE_MS); /* cur/ of a new one may come after it */
+		if (!n->tree_twice)
+			n->tree_latest = clock_after(SETTLE_MOST);
+		n->tree_twice = true;
+		n->tree_due = clock_after(SETTLE_MS) < n->tree_latest ? clock_after(SETTLE_MS) : n->tree_latest;
 	}
 }
 
@@ -155,9 +161,10 @@ hear(struct notify *n)
 		everything_is_dirty(n);
 		n->next_poll = clock_after(WATCH_POLL_MS);
 	}
-	if (clock_left(n->tree_again) == 0) {
+	if (clock_left(n->tree_due) == 0) {
 		n->tree_dirty = true;
-		n->tree_again = CLOCK_NEVER;
+		n->tree_due = n->tree_twice ? clock_after(AGAIN_MS) : CLOCK_NEVER;
+		n->tree_twice = false;
 	}
 }
 
@@ -203,7 +210,7 @@ overflow(struct imap_session *s) /* 5.8: as if NOTIFY NONE had come */
 	notify_free(take(s->notify));
 	s->notify = mem_alloc(sizeof *s->notify);
 	s->notify->watch.fd = -1;
-	s->notify->tree_again = s->notify->next_poll = CLOCK_NEVER;
+	s->notify->tree_due = s->notify->next_poll = CLOCK_NEVER;
 }
 
 void
@@ -238,7 +245,7 @@ int
 notify_timeout(const struct imap_session *s)
 {
 	const struct notify *n = s->notify;
-	int64_t              next = n->tree_again;
+	int64_t              next = n->tree_due;
 
 	if (n->watch.fd < 0 && n->next_poll < next)
 		next = n->next_poll;
@@ -318,7 +325,7 @@ start(struct imap_session *s, struct notify *n)
 
 	watch_many_start(&n->watch);
 	n->next_number = NOTIFY_NUMBER_FIRST;
-	n->tree_again = CLOCK_NEVER;
+	n->tree_due = CLOCK_NEVER;
 	n->next_poll = clock_after(WATCH_POLL_MS);
 	n->metadata = strmap_new();
 	add_watch(n, maildir_root(s->maildir), maildir_path(s->maildir), NOTIFY_NUMBER_ROOT);

@@ -51,7 +51,9 @@ struct notify {
 	struct subscriptions  subscribed;
 	struct strmap        *metadata;    /* key to a hash of its value */
 	bool                  tree_dirty, subscribed_dirty, metadata_dirty;
-	int64_t               tree_again, next_poll;
+	int64_t               tree_due, tree_latest; /* when the tree is looked at; not after */
+	bool                  tree_twice;            /* and then once more */
+	int64_t               next_poll;
 	uint32_t             *own;         /* UIDs that this client put into the selected mailbox; owned */
 	size_t                own_count;
 };

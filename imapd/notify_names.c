@@ -8,6 +8,7 @@
 #include "metadata.h"
 #include "names.h"
 #include "notify.h"
+#include "store/tree.h"
 
 /* ------------------------------------------------------------ names and subscriptions */
 
@@ -74,7 +75,7 @@ tell_changed(struct imap_session *s, const struct subscriptions *some, const str
 {
 	for (size_t i = 0; i < some->count; i++) {
 		const char *folder = folder_of(some->names[i]);
-		bool        there = notify_mailbox_find(s->notify, folder) != NULL;
+		bool        there = tree_exists(s->maildir, folder); /* the list may lag */
 
 		if (subscriptions_has(others, span_of(some->names[i])))
 			continue;
