@@ -421,8 +421,10 @@ set_seen(struct imap_session *s, const size_t *positions, size_t count, bool *ch
 		struct message *m = folder_find(s->folder, uids[i]);
 
 		if (m) { /* told by this FETCH */
-			struct view_message *v = &s->view.at[view_position(&s->view, uids[i])];
+			size_t               at = view_position(&s->view, uids[i]);
+			struct view_message *v = &s->view.at[at];
 
+			view_touch(&s->view, at);
 			v->flags |= m->flags & MESSAGE_SEEN;
 			v->modseq = m->modseq;
 		}

@@ -10,6 +10,7 @@
 
 #include "base/strmap.h"
 #include "imap_config.h"
+#include "mail/imap_body.h"
 #include "names.h"
 #include "search_run.h"
 #include "store/subscriptions.h"
@@ -200,6 +201,11 @@ search_all(struct imap_session *s, struct sources *x)
 	if (search_parse(s->arena, a, &filters, &program, &needs, &s->why) < 0) {
 		search_refuse(s, &needs);
 		return;
+	}
+	if (r.update) { /* RFC 5267, 4.3.1: the rest is honoured */
+		text_add_string(&s->out, "* NO [NOUPDATE ");
+		imap_add_string(s->command.tag, &s->out);
+		imap_say(s, "] Only SEARCH and SORT are kept up to date.");
 	}
 	for (size_t i = 0; i < x->count && !s->over; i++)
 		if (search_one(s, x->folders[i], &r, a) < 0) {

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "search_context.h"
 #include "search_run.h"
 #include "sort.h"
 
@@ -35,6 +36,11 @@ find(struct imap_session *s, const struct search_return *r, struct search_key *p
 {
 	size_t *positions, count;
 
+	if (r->update && context_is_known(s, s->command.tag)) {
+		forget_saved(s, r);
+		imap_finish(s, "BAD That tag has a search that is kept up to date.");
+		return;
+	}
 	if (!search_resolve(program, &s->view)) {
 		forget_saved(s, r);
 		imap_finish(s, "BAD Invalid messageset.");
@@ -50,6 +56,8 @@ find(struct imap_session *s, const struct search_return *r, struct search_key *p
 
 	if (order)
 		sort_positions(s, s->folder, &s->view, order, order_count, positions, count);
+	if (r->update)
+		context_keep(s, &found); /* before "$" changes, which it may name */
 	search_save(s, r, &found);
 	search_tell(s, r, &found);
 	imap_finish_synced(s, "OK %s completed.", order ? "Sort" : "Search");

@@ -96,6 +96,7 @@ tell_stored(struct imap_session *s, const size_t *positions, size_t count,
 
 		if (!m || (m->modseq && is_modified(change, v->uid)))
 			continue;
+		view_touch(&s->view, positions[i]);
 		if (silent) {
 			bool as_thought;
 

@@ -17,7 +17,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/metadata.c imapd/metadata.h \
 	imapd/names.c imapd/names.h \
 	imapd/notify.c imapd/notify.h imapd/notify_mailboxes.c imapd/notify_names.c imapd/notify_parse.c imapd/notify_request.h \
-	imapd/search.h imapd/search_match.c imapd/search_parse.c imapd/search_run.h imapd/search_tell.c \
+	imapd/search_context.c imapd/search_context.h imapd/search.h imapd/search_match.c imapd/search_parse.c imapd/search_run.h imapd/search_tell.c \
 	imapd/sequence.c imapd/sequence.h \
 	imapd/sort.c imapd/sort.h imapd/thread.c \
 	imapd/session.c imapd/session.h \
@@ -75,8 +75,8 @@ t_fuzz_fuzz_sleep_SOURCES = t/fuzz/fuzz_sleep.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_sleep_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_fuzz_fuzz_sleep_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_sleep_LDADD = $(IMAPD_LIBS)
-DIRECT_TESTS += t/system/imap_notify.py
-EXTRA_DIST += t/system/imap_notify.py
+DIRECT_TESTS += t/system/imap_notify.py t/system/imap_context.py
+EXTRA_DIST += t/system/imap_notify.py t/system/imap_context.py
 DIRECT_TESTS += t/system/hibernate.py
 EXTRA_DIST += t/system/hibernate.py
 DIRECT_TESTS += t/system/login_limits.py

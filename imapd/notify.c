@@ -33,7 +33,6 @@ notify_free(struct notify *n)
 	subscriptions_free(&n->subscribed);
 	strmap_free(n->metadata, NULL);
 	free(n->selected);
-	free(n->own);
 	arena_free(n->arena);
 	free(n);
 }
@@ -57,34 +56,12 @@ notify_delays_expunges(const struct notify *n)
 	return n->request.selected && n->request.selected->filter == NOTIFY_SELECTED_DELAYED;
 }
 
-static bool
-is_own(const struct notify *n, uint32_t uid)
+const struct fetch_items *
+notify_new_items(const struct notify *n)
 {
-	for (size_t i = 0; i < n->own_count; i++)
-		if (n->own[i] == uid)
-			return true;
-	return false;
-}
-
-void
-notify_fetch_new(struct imap_session *s, size_t fresh)
-{
-	struct notify             *n = s->notify;
 	const struct notify_group *g = n->request.selected;
-	size_t                    *positions, count = 0;
 
-	if (fresh == 0 || !g)
-		return;
-	positions = arena_alloc(s->arena, fresh * sizeof *positions);
-	for (size_t i = s->view.count - fresh; i < s->view.count; i++)
-		if (!is_own(n, s->view.at[i].uid))
-			positions[count++] = i;
-	n->own_count = 0;
-	if (!g->fetches || count == 0)
-		return;
-	if (g->items.has_modseq)
-		imap_use_modseq(s);
-	fetch_tell(s, &g->items, positions, count);
+	return g && g->fetches ? &g->items : NULL;
 }
 
 void
@@ -93,16 +70,18 @@ notify_own_added(struct imap_session *s, const char *folder, const uint32_t *uid
 	struct notify         *n = s->notify;
 	struct notify_mailbox *m;
 
-	if (!n || count == 0)
+	if (count == 0)
 		return;
 	if (notify_is_selected(s, folder)) {
-		if (!(notify_selected_news(n) & VIEW_NEW))
+		if (!s->contexts && !(n && notify_selected_news(n) & VIEW_NEW))
 			return;
-		n->own = mem_grow(n->own, n->own_count + count, sizeof *n->own);
-		memcpy(n->own + n->own_count, uids, count * sizeof *uids);
-		n->own_count += count;
+		s->own = mem_grow(s->own, s->own_count + count, sizeof *s->own);
+		memcpy(s->own + s->own_count, uids, count * sizeof *uids);
+		s->own_count += count;
 		return;
 	}
+	if (!n)
+		return;
 	m = notify_mailbox_find(n, folder);
 	if (!m || !m->known)
 		return;

@@ -54,8 +54,6 @@ struct notify {
 	int64_t               tree_due, tree_latest; /* when the tree is looked at; not after */
 	bool                  tree_twice;            /* and then once more */
 	int64_t               next_poll;
-	uint32_t             *own;         /* UIDs that this client put into the selected mailbox; owned */
-	size_t                own_count;
 };
 
 enum { NOTIFY_NUMBER_SELECTED = 1, NOTIFY_NUMBER_ROOT = 2, NOTIFY_NUMBER_FIRST = 16 };
@@ -65,8 +63,8 @@ void notify_free(struct notify *);                        /* NULL is fine */
 /* enum view_news: what of the selected mailbox the client wants; and whether it wants it at once. */
 unsigned notify_selected_news(const struct notify *);
 bool notify_delays_expunges(const struct notify *);
-/* FETCH responses for the last `fresh` messages of the view. */
-WAITS void notify_fetch_new(struct imap_session *, size_t fresh);
+/* What of a new message is to be told at once; NULL: nothing. */
+const struct fetch_items *notify_new_items(const struct notify *);
 
 /* Tells what happened elsewhere. */
 WAITS void notify_look(struct imap_session *);

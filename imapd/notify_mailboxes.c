@@ -349,8 +349,6 @@ notify_deselected(struct imap_session *s)
 {
 	struct notify_mailbox *m = s->notify && s->folder ? notify_mailbox_find(s->notify, s->folder->name) : NULL;
 
-	if (s->notify)
-		s->notify->own_count = 0;
 	if (!m)
 		return;
 	m->told = status_of(s->folder);

@@ -35,7 +35,7 @@ struct search_key {
 	struct search_key *first, *second;     /* NOT, OR, AND (a list by next) */
 	struct search_key *next;
 	unsigned           flag;
-	struct sequence    sequence;
+	struct sequence    sequence, asked;    /* asked: before it was resolved (search_context.h) */
 	int64_t            number;             /* size, or day since 1970 */
 	struct span        field, text;        /* text: folded UTF-8; keyword */
 };

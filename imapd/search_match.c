@@ -299,8 +299,8 @@ search_resolve(struct search_key *k, const struct view *v)
 }
 
 void
-search_run(struct imap_session *s, struct folder *f, const struct view *v, const struct search_key *program,
-	size_t **positions, size_t *count)
+search_run_among(struct imap_session *s, struct folder *f, const struct view *v, const struct search_key *program,
+	const size_t *among, size_t among_count, size_t **positions, size_t *count)
 {
 	struct arena       *arena = arena_new();
 	struct index_batch *batch = index_begin(s->index, f);
@@ -308,8 +308,9 @@ search_run(struct imap_session *s, struct folder *f, const struct view *v, const
 	size_t              n = 0;
 
 	progress_start(&progress, s);
-	*positions = arena_alloc(s->arena, (v->count + 1) * sizeof **positions);
-	for (size_t i = 0; i < v->count && !s->over; i++) {
+	*positions = arena_alloc(s->arena, (among_count + 1) * sizeof **positions);
+	for (size_t done = 0; done < among_count && !s->over; done++) {
+		size_t          i = among ? among[done] : done;
 		struct matching m = {.session = s, .folder = f, .view = &v->at[i], .position = i, .now = time(NULL),
 			.message = folder_find(f, v->at[i].uid)};
 
@@ -321,11 +322,18 @@ search_run(struct imap_session *s, struct folder *f, const struct view *v, const
 		if (matches(&m, program) && !m.failed)
 			(*positions)[n++] = i;
 		content_end(&m.content);
-		if (i % 100 == 0)
-			progress_tell(&progress, i, v->count);
+		if (done % 100 == 0)
+			progress_tell(&progress, done, among_count);
 	}
 	*count = n;
 	index_end(batch);
 	arena_free(arena);
 	fault_clear(&s->why);
+}
+
+void
+search_run(struct imap_session *s, struct folder *f, const struct view *v, const struct search_key *program,
+	size_t **positions, size_t *count)
+{
+	search_run_among(s, f, v, program, NULL, v->count, positions, count);
 }

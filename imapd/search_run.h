@@ -5,6 +5,7 @@
 #ifndef IMAPD_SEARCH_RUN_H
 #define IMAPD_SEARCH_RUN_H
 
+#include "fetch_items.h"
 #include "search.h"
 #include "session.h"
 
@@ -14,12 +15,17 @@ bool search_resolve(struct search_key *, const struct view *);
 /* Positions in the view of what matches, ascending; in the session's arena. */
 WAITS void search_run(struct imap_session *, struct folder *, const struct view *,
 	const struct search_key *, size_t **positions, size_t *count);
+/* The same of only those. */
+WAITS void search_run_among(struct imap_session *, struct folder *, const struct view *,
+	const struct search_key *, const size_t *among, size_t among_count, size_t **positions, size_t *count);
 
 /* "RETURN (MIN ALL ...)" (RFC 4731, RFC 5182, RFC 5267, RFC 9394) */
 struct search_return {
 	bool    given;               /* there was a RETURN, or the client speaks rev2 */
 	bool    min, max, all, count, save, partial, context, update;
 	int64_t from, to;            /* PARTIAL */
+	bool    fetches;             /* UPDATE (...): RFC 5465, 7 */
+	struct fetch_items items;
 };
 
 /* Takes it from *a, if it is there; -1: BAD was answered. */

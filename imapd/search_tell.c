@@ -28,11 +28,20 @@ progress_tell(struct progress *p, size_t done, size_t all)
 	if (clock_left(p->next) > 0)
 		return;
 	p->next = clock_after(PROGRESS_MS);
-	if (span_find_any(s->command.tag, "\"\\") < 0)
+	if (s->command.tag.len && span_find_any(s->command.tag, "\"\\") < 0)
 		imap_say(s, "* OK [INPROGRESS (\"%.*s\" %zu %zu)] Still at it.", SPAN_ARGS(s->command.tag), done, all);
 	imap_flush_out(s);
 	if (conn_flush(s->conn, NULL) < 0)
 		s->over = true;
+}
+
+static bool
+parse_update_items(struct imap_session *s, const struct argument *list, struct search_return *r)
+{
+	if (fetch_items_parse(s->arena, &list, &r->items, &s->why) == 0)
+		return true;
+	fault_clear(&s->why);
+	return false;
 }
 
 int
@@ -43,7 +52,7 @@ search_return_parse(struct imap_session *s, const struct argument **at, struct s
 		const char *name;
 		bool       *on;
 	} options[] = {{"MIN", &r->min}, {"MAX", &r->max}, {"ALL", &r->all}, {"COUNT", &r->count},
-		{"SAVE", &r->save}};
+		{"SAVE", &r->save}, {"CONTEXT", &r->context}}; /* CONTEXT is a hint that nothing follows from here */
 
 	*r = (struct search_return){.given = s->manner.rev2, .all = s->manner.rev2};
 	if (!argument_is_atom(*at, "RETURN"))
@@ -64,6 +73,13 @@ search_return_parse(struct imap_session *s, const struct argument **at, struct s
 		if (argument_is_atom(a, "PARTIAL") && a->next && a->next->type == ARGUMENT_ATOM && !r->partial) {
 			known = (r->partial = sequence_partial(a->next->text, &r->from, &r->to));
 			a = a->next;
+		}
+		if (argument_is_atom(a, "UPDATE") && !r->update) {
+			known = r->update = true;
+			if (a->next && a->next->type == ARGUMENT_LIST) {
+				a = a->next;
+				known = r->fetches = parse_update_items(s, a, r);
+			}
 		}
 		if (!known) {
 			imap_finish(s, "BAD Unknown result option.");
@@ -128,14 +144,6 @@ number(const struct search_found *f, size_t i)
 	return f->uid ? f->view->at[f->positions[i]].uid : (uint32_t)f->positions[i] + 1;
 }
 
-static int
-compare_numbers(const void *a, const void *b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
 /* In the order of a SORT ranges must not be joined. */
 static void
 add_numbers(struct imap_session *s, const struct search_found *f, const size_t *positions, size_t count)
@@ -147,7 +155,7 @@ add_numbers(struct imap_session *s, const struct search_found *f, const size_t *
 	for (size_t i = 0; i < count; i++)
 		numbers[i] = number(&some, i);
 	if (!f->sorted) {
-		qsort(numbers, count, sizeof *numbers, compare_numbers);
+		qsort(numbers, count, sizeof *numbers, sequence_compare);
 		sequence_add(numbers, count, &s->out);
 		return;
 	}
@@ -246,5 +254,5 @@ search_save(struct imap_session *s, const struct search_return *r, const struct 
 	for (size_t i = 0; i < f->count; i++)
 		if (all || (r->min && i == 0) || (r->max && i + 1 == f->count))
 			s->saved[s->saved_count++] = f->view->at[f->positions[i]].uid;
-	qsort(s->saved, s->saved_count, sizeof *s->saved, compare_numbers);
+	qsort(s->saved, s->saved_count, sizeof *s->saved, sequence_compare);
 }

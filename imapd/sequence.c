@@ -131,3 +131,11 @@ sequence_partial(struct span range, int64_t *from, int64_t *to)
 	*to = negative ? -(int64_t) b : (int64_t) b;
 	return true;
 }
+
+int
+sequence_compare(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}

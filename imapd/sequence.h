@@ -32,6 +32,9 @@ bool sequence_has(const struct sequence *, uint32_t number);
 /* "1:100", or "-1:-100" from the end (RFC 9394, 3.1): both ends of one sign, none 0. */
 bool sequence_partial(struct span, int64_t *from, int64_t *to);
 
+/* For qsort() of uint32_t */
+int sequence_compare(const void *, const void *);
+
 /* Ascending numbers, shortest form: "1:3,7" (for COPYUID and SEARCH). */
 void sequence_add(const uint32_t *numbers, size_t count, struct text *out);
 

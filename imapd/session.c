@@ -17,6 +17,7 @@
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "notify.h"
+#include "search_context.h"
 #include "sleep.h"
 #include "store/history.h"
 #include "store/quota.h"
@@ -69,6 +70,7 @@ static const struct verb {
 	{ "UNSELECT",    "RFC 3691",  IMAP_SELECTED,      false, false, 0, 0,    do_unselect },
 	{ "EXPUNGE",     "6.4.3",     IMAP_SELECTED,      true,  false, 0, 1,    do_expunge },
 	{ "SEARCH",      "6.4.4",     IMAP_SELECTED,      true,  false, 1, 9999, do_search },
+	{ "CANCELUPDATE", "RFC 5267", IMAP_SELECTED,      false, false, 1, 9999, do_cancelupdate },
 	{ "SORT",        "RFC 5256",  IMAP_SELECTED,      true,  false, 3, 9999, do_sort },
 	{ "THREAD",      "RFC 5256",  IMAP_SELECTED,      true,  false, 3, 9999, do_thread },
 	{ "FETCH",       "6.4.5",     IMAP_SELECTED,      true,  false, 2, 4,    do_fetch },
@@ -155,15 +157,18 @@ news_now(const struct imap_session *s)
 void
 imap_sync(struct imap_session *s)
 {
-	struct fault why = {0};
-	size_t       fresh;
+	autotext struct text updates = {0};
+	struct fault         why = {0};
+	size_t               fresh;
 
 	if (!s->folder)
 		return;
 	if (folder_sync(s->folder, &why) == 0) {
+		context_tell_gone(s);
 		fresh = view_tell(&s->view, s->folder, news_now(s), s->command.uid || s->notify, &s->out);
-		if (s->notify)
-			notify_fetch_new(s, fresh);
+		context_weigh(s, fresh, &updates);
+		context_fetch(s, fresh);
+		text_add(&s->out, text_span(&updates));
 	} else if (why.error == ENOENT) { /* by another session: nothing true can be told any more */
 		imap_say(s, "* BYE Selected mailbox was deleted.");
 		imap_flush_out(s);
@@ -235,6 +240,7 @@ void
 imap_deselect(struct imap_session *s)
 {
 	notify_deselected(s);
+	context_free_all(s);
 	folder_close(take(s->folder));
 	view_free(&s->view);
 	free(take(s->saved));
@@ -429,6 +435,7 @@ imap_session(const struct imap_user *user, struct conn *c, struct fault *why)
 		log_end(&s);
 	imap_deselect(&s);
 	notify_free(take(s.notify));
+	free(s.own);
 	index_close(s.index);
 	maildir_close(s.maildir);
 	quota_free(s.quota);

@@ -26,7 +26,7 @@
 /* What works after login; a login program adds its own (STARTTLS, AUTH=...). */
 #define IMAP_CAPABILITIES "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT " \
 	"UIDPLUS MOVE NOTIFY SPECIAL-USE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT " \
-	"THREAD=REFERENCES THREAD=REFS ESORT PARTIAL SAVEDATE OBJECTID PREVIEW STATUS=SIZE INPROGRESS UIDONLY " \
+	"THREAD=REFERENCES THREAD=REFS ESORT CONTEXT=SEARCH CONTEXT=SORT PARTIAL SAVEDATE OBJECTID PREVIEW STATUS=SIZE INPROGRESS UIDONLY " \
 	"BINARY MULTIAPPEND CATENATE URL-PARTIAL REPLACE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS LIST-METADATA METADATA " \
 	"UTF8=ACCEPT MULTISEARCH FILTERS I18NLEVEL=1 IMAP4rev2"
 
@@ -54,6 +54,7 @@ struct imap_counts { uint64_t expunged, appended, bodies, body_bytes, headers, h
 struct index;
 struct command_input;
 struct notify;
+struct search_context;
 
 struct imap_session {
 	const struct imap_user *user;
@@ -67,6 +68,9 @@ struct imap_session {
 	uint32_t               *saved;       /* "$" of RFC 5182: UIDs, ascending; owned */
 	size_t                  saved_count;
 	struct notify          *notify;      /* NULL: NOTIFY was not used (notify.h) */
+	struct search_context  *contexts;    /* searches that are kept up to date (search_context.h) */
+	uint32_t               *own;         /* UIDs that this client put into the selected mailbox, untold; owned */
+	size_t                  own_count;
 	struct arena           *arena;       /* of one command */
 	struct command          command;
 	struct text             out;         /* untagged responses being made */
@@ -138,6 +142,7 @@ void do_myrights(struct imap_session *);
 void do_compress(struct imap_session *);
 void do_esearch(struct imap_session *);
 void do_notify(struct imap_session *);
+void do_cancelupdate(struct imap_session *);
 void do_append(struct imap_session *);
 void do_replace(struct imap_session *);
 void append_drain(struct imap_session *);   /* literals that nobody took */

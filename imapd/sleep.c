@@ -85,7 +85,7 @@ imap_sleep(struct imap_session *s, int watch)
 {
 	autotext struct text state = {0};
 
-	if (!s->user->means || s->keeps_awake || s->notify || s->over || s->view.behind || s->out.len || (s->folder && watch < 0) ||
+	if (!s->user->means || s->keeps_awake || s->notify || s->contexts || s->over || s->view.behind || s->out.len || (s->folder && watch < 0) ||
 	    conn_input_waits(s->conn) || conn_flush(s->conn, NULL) < 0 || write_state(s, &state) < 0)
 		return 0;
 	if (ask(s, text_span(&state), watch) < 0)

@@ -248,10 +248,11 @@ tell_changes(struct view *v, const struct folder *f, unsigned news, bool with_ui
 		bool changed = m.untold || differs(v, &m, now), tell = changed && news & VIEW_FLAGS;
 
 		v->at[kept] = (struct view_message){.uid = m.uid, .flags = now->flags, .recent = m.recent,
-			.untold = changed && !tell, .keywords = now->keywords, .modseq = now->modseq};
+			.touched = m.touched || changed, .untold = changed && !tell, .keywords = now->keywords, .modseq = now->modseq};
 		if (tell)
 			tell_flags_of(v, f, kept, with_uid, &lines);
 		v->untold |= changed && !tell;
+		v->touched |= changed;
 		kept++;
 	}
 	v->count = kept;
@@ -279,6 +280,8 @@ tell_new(struct view *v, const struct folder *f, bool may_tell, struct text *out
 		add_message(v, &f->messages[i]);
 	if (v->count == start)
 		return 0;
+	for (size_t i = start; i < v->count; i++)
+		view_touch(v, i);
 	for (size_t i = 0; i < v->count; i++)
 		recent += v->at[i].recent;
 	text_add_format(out, "* %zu EXISTS\r\n", v->count);

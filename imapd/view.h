@@ -16,6 +16,7 @@ struct view_message {
 	uint32_t uid;
 	uint8_t  flags;          /* as told */
 	bool     recent;
+	bool     touched;        /* new or other flags: for search_context.h */
 	bool     untold;         /* it changed while the client did not want to hear of that */
 	uint64_t keywords;
 	uint64_t modseq;
@@ -35,6 +36,7 @@ struct view {
 	size_t               count, room;
 	uint64_t             generation, modseq;     /* of the folder, when all was told */
 	bool                 behind;         /* expunges are still to be told */
+	bool                 touched;        /* any is */
 	bool                 untold, missing;   /* changes of flags; new messages */
 	uint64_t             keywords;       /* bits of names that FLAGS told */
 	const struct manner *manner;         /* borrowed */
@@ -48,6 +50,11 @@ void view_free(struct view *);
 int  view_choose(const struct view *, struct sequence *, bool uid, size_t **positions, size_t *count,
 	struct arena *);
 uint32_t *view_uids(const struct view *, const size_t *positions, size_t count, struct arena *);
+static inline void
+view_touch(struct view *v, size_t position)
+{
+	v->at[position].touched = v->touched = true;
+}
 size_t view_position(const struct view *, uint32_t uid);   /* count: not there */
 
 /* Adds untagged responses (with their CRLF) for what has changed since, as far as it may be told;
