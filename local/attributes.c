@@ -80,7 +80,7 @@ attributes_identity(const char *user, struct identity *who, struct fault *why)
 }
 
 int
-attributes_parse(
+service_attributes_parse(
 	int argc, char **argv, const char *known, struct attributes *out, struct fault *why)
 {
 	struct attributes a = {.user = "",

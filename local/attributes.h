@@ -18,6 +18,6 @@ struct attributes {
 };
 
 /* `known`: names that this program takes, blank separated.  FAULT_INPUT. */
-int attributes_parse(int argc, char **argv, const char *known, struct attributes *, struct fault *);
+int service_attributes_parse(int argc, char **argv, const char *known, struct attributes *, struct fault *);
 
 #endif

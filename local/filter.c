@@ -23,18 +23,19 @@
 #include "base/file.h"
 #include "config/site.h"
 #include "local/errand.h"
+#include "local/filter_mailbox.h"
 #include "local/memory.h"
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/line.h"
+#include "mail/message_id.h"
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "sieve/settings.h"
 #include "sieve/sieve.h"
 #include "store/folder.h"
 #include "store/maildir.h"
-#include "store/mutf7.h"
 #include "store/quota.h"
 #include "store/subscriptions.h"
 #include "store/tree.h"
@@ -59,6 +60,8 @@ struct filter {
 	struct text              done;            /* for the log */
 	struct text              trouble;         /* for the user's log */
 	const struct sieve_message *told_edited;  /* the last one */
+	struct filter_mailboxes  mailboxes;
+	int                      notices;
 };
 
 /* What is wrong with a script: told to the user, and to the log. */
@@ -236,35 +239,43 @@ spool(struct filter *f, struct fault *why)
 	return 0;
 }
 
-/* A script's name of a mailbox to a storage name: "" is INBOX; levels by "." or "/". */
-static int
-folder_of(struct filter *f, struct span name, const char **folder, struct fault *why)
-{
-	autotext struct text dotted = {0}, encoded = {0};
-
-	if (span_is_nocase(name, "INBOX")) {
-		*folder = "";
-		return 0;
-	}
-	text_add(&dotted, name);
-	for (size_t i = 0; i < dotted.len; i++)
-		if (dotted.at[i] == '/')
-			dotted.at[i] = '.';
-	if (mutf7_encode(text_span(&dotted), &encoded, why) < 0)
-		return -1;
-	if (!maildir_folder_valid(text_span(&encoded)))
-		return fault_set(why, FAULT_INPUT, "invalid mailbox name '%.*s'", SPAN_ARGS(span_first(name, 100)));
-	*folder = arena_string(f->arena, text_span(&encoded));
-	return 0;
-}
-
 static bool
 mailbox_exists(void *context, struct span name)
 {
 	struct filter *f = context;
 	const char    *folder;
 
-	return folder_of(f, name, &folder, NULL) == 0 && tree_exists(f->maildir, folder);
+	return mailbox_by_name(&f->mailboxes, name, &folder, NULL) == 0 && tree_exists(f->maildir, folder);
+}
+
+static bool
+special_use_exists(void *context, const struct span *mailbox, struct span use)
+{
+	struct filter *f = context;
+	const char    *folder;
+
+	if (!mailbox)
+		return mailbox_by_use(&f->mailboxes, use, &folder);
+	return mailbox_by_name(&f->mailboxes, *mailbox, &folder, NULL) == 0 && mailbox_has_use(&f->mailboxes, folder, use);
+}
+
+static bool
+mailbox_id_exists(void *context, struct span id)
+{
+	const char *folder;
+
+	return mailbox_by_id(&((struct filter *)context)->mailboxes, id, &folder);
+}
+
+static bool
+find_metadata(void *context, const struct span *mailbox, struct span entry, struct span *value)
+{
+	struct filter *f = context;
+	const char    *folder = NULL;
+
+	if (mailbox && (mailbox_by_name(&f->mailboxes, *mailbox, &folder, NULL) < 0 || !tree_exists(f->maildir, folder)))
+		return false;
+	return mailbox_metadata(&f->mailboxes, folder, entry, value);
 }
 
 /* That it was this delivery that marked the key, on a try before. */
@@ -396,29 +407,31 @@ copy_to_folder(struct filter *f, const char *folder, const struct sieve_action *
 	return store(f, folder, d, (int64_t)(pieces[0].len + pieces[1].len), a->flags, duplicate, why);
 }
 
-/* 0 stored; 1 it cannot be stored there: into INBOX then; -1 not now */
+/* Where it goes: by id, by use, by name.  0; 1 there is no such mailbox, or none can be; -1 not now. */
 static int
-file_into(struct filter *f, const struct sieve_action *a, bool *duplicate, struct fault *why)
+find_folder(struct filter *f, const struct sieve_action *a, const char **folder, struct fault *why)
 {
-	const char *folder;
-	bool        found;
+	struct fault trouble = {0};
+	bool         found;
 
-	if (folder_of(f, a->target, &folder, why) < 0)
+	if ((a->mailbox_id.len && mailbox_by_id(&f->mailboxes, a->mailbox_id, folder)) ||
+	    (a->special_use.len && mailbox_by_use(&f->mailboxes, a->special_use, folder)))
+		return 0;
+	if (mailbox_by_name(&f->mailboxes, a->target, folder, why) < 0)
 		return 1;
-	if (!tree_exists(f->maildir, folder)) {
-		if (!a->create && !sieve_settings.autocreate) {
-			fault_set(why, FAULT_INPUT, "failed to store into mailbox '%.*s': Mailbox doesn't exist", SPAN_ARGS(a->target));
-			return 1;
-		}
-		if (maildir_folder_create(f->maildir, folder, why) < 0 && why->error != EEXIST)
-			return -1;
-		fault_clear(why);
-		if (sieve_settings.autosubscribe)
-			subscriptions_change(f->maildir, span_of(folder), true, &found, NULL);
+	if (tree_exists(f->maildir, *folder))
+		return 0;
+	if (!a->create && !sieve_settings.autocreate) {
+		fault_set(why, FAULT_INPUT, "failed to store into mailbox '%.*s': Mailbox doesn't exist", SPAN_ARGS(a->target));
+		return 1;
 	}
-	if (copy_to_folder(f, folder, a, duplicate, why) < 0)
+	if (maildir_folder_create(f->maildir, *folder, why) < 0 && why->error != EEXIST)
 		return -1;
-	text_add_format(&f->done, "%sstored mail into mailbox '%.*s'", f->done.len ? ", " : "", SPAN_ARGS(span_first(a->target, 100)));
+	fault_clear(why);
+	if (a->create && a->special_use.len && mailbox_set_use(&f->mailboxes, *folder, a->special_use, &trouble) < 0)
+		complain(f, "special use", fault_text(&trouble));      /* RFC 8579, 4.1: no reason to refuse the message */
+	if (sieve_settings.autosubscribe)
+		subscriptions_change(f->maildir, span_of(*folder), true, &found, NULL);
 	return 0;
 }
 
@@ -430,14 +443,11 @@ store_all(struct filter *f, struct sieve_result *r, const char *script, bool *du
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct sieve_action *a = &r->actions[i];
-		bool                       inbox = a->kind == SIEVE_FILEINTO && span_is(a->target, "INBOX");
-		int                        got = 0;
+		const char                *folder = "";
+		int                        got = a->kind == SIEVE_FILEINTO ? find_folder(f, a, &folder, why) : 0;
 
-		if (a->kind == SIEVE_KEEP || inbox) {
-			keep = a;
-		} else if (a->kind == SIEVE_FILEINTO) {
-			got = file_into(f, a, duplicate, why);
-		}
+		if (a->kind != SIEVE_KEEP && a->kind != SIEVE_FILEINTO)
+			continue;
 		if (got < 0)
 			return -1;
 		if (got == 1) {
@@ -445,6 +455,13 @@ store_all(struct filter *f, struct sieve_result *r, const char *script, bool *du
 			fault_clear(why);
 			if (!keep)
 				keep = &as_it_came;
+		} else if (!folder[0]) {
+			keep = a;
+		} else {
+			if (copy_to_folder(f, folder, a, duplicate, why) < 0)
+				return -1;
+			text_add_format(&f->done, "%sstored mail into mailbox '%.*s'", f->done.len ? ", " : "",
+				SPAN_ARGS(span_first(a->target, 100)));
 		}
 	}
 	if (!keep)
@@ -459,6 +476,57 @@ store_all(struct filter *f, struct sieve_result *r, const char *script, bool *du
 
 /* What is to be sent, for the parent. */
 
+/* On top of what the filter sends by itself: all that makes it a message. */
+static void
+add_head(struct filter *f, const char *what, struct text *out)
+{
+	int64_t now = clock_wall() / 1000000;
+
+	text_add_string(out, "Message-ID: ");
+	message_id_make(now, span_of(arena_format(f->arena, "%.*s.%s", SPAN_ARGS(f->e->queue_id), what)), span_of(site.myhostname), out);
+	text_add_string(out, "\r\nDate: ");
+	date_add(date_local(now), out);
+	text_add_string(out, "\r\n");
+}
+
+/* RFC 8580: it is sent whether or not the copy can be stored. */
+static void
+store_copy(struct filter *f, const struct sieve_action *a, struct span content)
+{
+	struct maildir_delivery  *d = NULL;
+	struct maildir_delivered  done = {0};
+	const struct maildir_message message = {.queue_id = SPAN_NONE, .recipient = SPAN_NONE, .arrived = clock_wall(), .first_try = true};
+	autotext struct text      plain = {0};
+	struct span               line;
+	const char               *folder = "";
+	struct fault              why = {0};
+	int                       got;
+
+	while (content.len) {
+		span_split(&content, '\n', &line);
+		if (span_ends(line, "\r"))
+			line.len--;
+		text_add(&plain, line);
+		text_add_byte(&plain, '\n');
+	}
+	got = find_folder(f, a, &folder, &why);
+	if (got == 0)
+		got = quota_check(f->e->quota, f->maildir, folder, (int64_t)plain.len, 1, (int64_t)plain.len, QUOTA_DELIVERING, &why);
+	if (got == 0)
+		got = maildir_delivery_start(f->maildir, folder, &d, &why);
+	if (got == 0 && maildir_delivery_add(d, text_span(&plain), &why) < 0) {
+		maildir_delivery_abort(d);
+		got = -1;
+	} else if (got == 0) {
+		got = maildir_delivery_finish(d, &message, &done, &why);
+	}
+	if (got == 0 && a->flags.len)
+		got = set_flags(f, folder, text_span(&done.name), a->flags, &why);
+	if (got != 0)
+		complain(f, "fcc", fault_text(&why));
+	text_free(&done.name);
+}
+
 static void
 tell_answer(struct filter *f, const struct sieve_host *host, const struct sieve_action *a)
 {
@@ -466,6 +534,7 @@ tell_answer(struct filter *f, const struct sieve_host *host, const struct sieve_
 	autotext struct text   content = {0}, key = {0};
 	const char            *reason;
 
+	add_head(f, "vacation", &content);
 	if (!sieve_vacation_answer(host, a->vacation, &content, &key, &reason) || content.len > OUTGOING_CONTENT_MAX)
 		return;
 	/* remembered first: rather no answer than two (RFC 5230, 4.2) */
@@ -475,6 +544,8 @@ tell_answer(struct filter *f, const struct sieve_host *host, const struct sieve_
 	frame_put(&told, "content", text_span(&content));
 	worker_tell(f->worker, &told);
 	text_add_format(&f->done, "%ssent vacation response", f->done.len ? ", " : "");
+	if (a->vacation->fcc)
+		store_copy(f, a->vacation->fcc, text_span(&content));
 }
 
 /* The header of an edited message, in pieces; the parent has the body.  It is redirected without what was put on top for
@@ -529,6 +600,7 @@ tell_notice(struct filter *f, const struct sieve_host *host, const struct sieve_
 	autotext struct text   content = {0};
 	const char            *reason;
 
+	add_head(f, arena_format(f->arena, "notice%d", ++f->notices), &content);
 	if (!sieve_notice_mail(host, n, &content, &reason) || content.len > OUTGOING_CONTENT_MAX)
 		return;
 	frame_start(&told, "notice");
@@ -537,6 +609,8 @@ tell_notice(struct filter *f, const struct sieve_host *host, const struct sieve_
 		frame_put(&told, "to", n->to[i]);
 	worker_tell(f->worker, &told);
 	text_add_format(&f->done, "%ssent notification", f->done.len ? ", " : "");
+	if (n->fcc)
+		store_copy(f, n->fcc, text_span(&content));
 }
 
 static void
@@ -640,7 +714,9 @@ run(struct filter *f, struct outcome *o, struct fault *why)
 	const struct sieve_host host = {.context = f, .message = f->message, .sender = f->e->sender,
 		.recipient = f->e->recipient, .original = f->e->original, .auth = f->e->auth,
 		.delimiters = span_of(site.recipient_delimiter), .host_name = site.myhostname, .domain = site.mydomain,
-		.now = clock_wall() / 1000000, .mailbox_exists = mailbox_exists, .is_known = is_known, .out_of_time = out_of_time};
+		.now = clock_wall() / 1000000, .mailbox_exists = mailbox_exists,
+		.special_use_exists = special_use_exists, .mailbox_id_exists = mailbox_id_exists, .metadata = find_metadata,
+		.user = span_of(f->e->user), .is_known = is_known, .out_of_time = out_of_time};
 
 	sieve_run(f->arena, (const struct sieve_script *const *)scripts, count, &limits, &host, &result);
 	for (size_t i = 0; i < result.n_notes; i++)
@@ -668,6 +744,7 @@ filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct 
 
 	*f = (struct filter){.worker = w, .e = e, .maildir = m, .arena = arena_new(),
 		.user = {span_of(e->user), span_of(e->home)}};
+	f->mailboxes = (struct filter_mailboxes){.maildir = m, .arena = f->arena};
 	done = read_scripts(f, &why);
 	if (done == 0 && f->n_sources == 0) {
 		tell_trouble(f);
@@ -681,6 +758,7 @@ filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct 
 	tell_trouble(f);
 	maildir_delivery_abort(f->spool);
 	memory_close(f->memory);
+	mailboxes_free(&f->mailboxes);
 	if (f->message.len)
 		munmap((void *)(uintptr_t)f->message.at, f->message.len);
 	sieve_place_free(&f->place);

@@ -11,7 +11,6 @@
 #include "ipc/submit.h"
 #include "mail/address.h"
 #include "mail/date.h"
-#include "mail/message_id.h"
 
 enum { SUBMIT_MS = 300 * 1000, COPY_SIZE = 65536 };
 
@@ -26,7 +25,7 @@ struct sending {
 };
 
 static void
-add_head(const struct sending *s, struct submission *submission, struct text *out)
+add_head(const struct sending *s, struct text *out)
 {
 	autotext struct text date = {0}, me = {0};
 	int64_t              now = clock_wall() / 1000000;
@@ -34,14 +33,8 @@ add_head(const struct sending *s, struct submission *submission, struct text *ou
 	date_add_local(now, &date);
 	text_add_format(out, "Received: by %s (%s)\r\n\tid %.*s; %s\r\n", site.myhostname, site.mail_name,
 		SPAN_ARGS(s->d->queue_id), text_string(&date));
-	if (s->answer) {
-		text_add_string(out, "Message-ID: ");
-		message_id_make(now, span_of(submit_queue_id(submission)), span_of(site.myhostname), out);
-		text_add_format(out, "\r\nDate: ");
-		date_add(date_local(now), out);
-		text_add_string(out, "\r\n");
+	if (s->answer)                 /* the filter has put the rest there */
 		return;
-	}
 	address_external(s->rcpt->address, &me);
 	if (span_find_any(text_span(&me), "\r\n") < 0)
 		text_add_format(out, "Delivered-To: %s\r\nX-Sieve: Postern\r\nX-Sieve-Redirected-From: %s\r\n", text_string(&me),
@@ -62,13 +55,13 @@ drop_lines(struct text *chunk, int64_t *skip)
 }
 
 static int
-write_content(const struct sending *s, struct submission *submission, int fd, int64_t at, int64_t *length, struct fault *why)
+write_content(const struct sending *s, int fd, int64_t at, int64_t *length, struct fault *why)
 {
 	autotext struct text chunk = {0};
 	int64_t              position = 0, to = at, skip = s->edited ? s->edited->lines : 0;
 	size_t               got = 1;
 
-	add_head(s, submission, &chunk);
+	add_head(s, &chunk);
 	if (s->answer)
 		text_add(&chunk, s->answer->content);
 	if (s->edited)
@@ -128,7 +121,7 @@ prepare(const struct sending *s, struct submission *submission, struct fault *wh
 	int                    fd;
 	int64_t                at;
 
-	if (submit_content(submission, &fd, &at, why) < 0 || write_content(s, submission, fd, at, &envelope.length, why) < 0 ||
+	if (submit_content(submission, &fd, &at, why) < 0 || write_content(s, fd, at, &envelope.length, why) < 0 ||
 	    add_recipients(s, submission, why) < 0)
 		return -1;
 	return submit_prepare(submission, &envelope, why);

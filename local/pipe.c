@@ -69,7 +69,7 @@ read_eol(const char *in, struct text *out, struct fault *why)
 static int
 prepare(struct fault *why)
 {
-	if (attributes_parse(service->argc, service->argv,
+	if (service_attributes_parse(service->argc, service->argv,
 		    "user flags directory chroot eol null_sender size", &config.attributes, why) < 0)
 		return -1;
 	for (const char *f = config.attributes.flags; *f; f++)

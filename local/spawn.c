@@ -37,7 +37,7 @@ prepare(struct fault *why)
 {
 	size_t n = 0;
 
-	if (attributes_parse(service->argc, service->argv, "user", &config.attributes, why) < 0)
+	if (service_attributes_parse(service->argc, service->argv, "user", &config.attributes, why) < 0)
 		return -1;
 	config.environment =
 		mem_array(site.export_environment.count + 2, sizeof *config.environment);

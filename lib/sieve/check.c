@@ -95,6 +95,8 @@ find_tag(struct span name)
 	return t;
 }
 
+#define INTO (TAG(CREATE) | TAG(FLAGS) | TAG(SPECIALUSE) | TAG(MAILBOXID))
+
 /* Of each of these a command may hold one. */
 static const uint64_t exclusive[] = {
 	TAG(IS) | TAG(CONTAINS) | TAG(MATCHES) | TAG(REGEX) | TAG(COUNT) | TAG(VALUE),
@@ -372,6 +374,16 @@ check_special(struct checker *c, struct node *n)
 		return check_edit(c, n);
 	if (strcmp(name, "redirect") == 0)
 		return check_address(c, n, n->at[0]->strings.at[0]);
+	if ((n->verb->tags & TAG(FCC)) && (n->tags & INTO) && !(n->tags & TAG(FCC)))
+		return fail(c, n, "%s names a mailbox without :fcc", name);
+	if ((n->tags & TAG(SPECIALUSE)) && is_constant(c, node_tag(n, TAG_SPECIALUSE)->strings.at[0]) &&
+	    !special_use_valid(node_tag(n, TAG_SPECIALUSE)->strings.at[0]))
+		return fail(c, n, "specialuse tag: invalid special-use flag `%.*s' specified",
+			SPAN_ARGS(span_first(node_tag(n, TAG_SPECIALUSE)->strings.at[0], 60)));
+	for (size_t i = 0; n->verb->test == test_specialuse_exists && i < n->at[1]->strings.count; i++)
+		if (is_constant(c, n->at[1]->strings.at[i]) && !special_use_valid(n->at[1]->strings.at[i]))
+			return fail(c, n, "specialuse_exists test: invalid special-use flag `%.*s' specified",
+				SPAN_ARGS(span_first(n->at[1]->strings.at[i], 60)));
 	if (strcmp(name, "vacation") == 0 && node_tag(n, TAG_FROM))
 		return check_address(c, n, node_tag(n, TAG_FROM)->strings.at[0]);
 	if (n->verb->run == do_notify)
@@ -469,6 +481,8 @@ check_require(struct checker *c, struct node *n)
 			return fail(c, n, "unknown Sieve capability `%.*s'", SPAN_ARGS(span_first(n->at[0]->strings.at[i], 60)));
 		c->script->capabilities |= 1ull << capability;
 	}
+	if (has(c, CAP_SPAMTESTPLUS))
+		c->script->capabilities |= 1ull << CAP_SPAMTEST;
 	if (has(c, CAP_VACATION_SECONDS))
 		c->script->capabilities |= 1ull << CAP_VACATION;     /* RFC 6131, 2 */
 	return 0;

@@ -3,12 +3,14 @@ noinst_LIBRARIES += lib/sieve/libsieve.a
 lib_sieve_libsieve_a_SOURCES = \
 	lib/sieve/check.c \
 	lib/sieve/edit.c \
+	lib/sieve/mailboxes.c \
 	lib/sieve/match.c \
 	lib/sieve/message.c \
 	lib/sieve/notify.c \
 	lib/sieve/parse.c \
 	lib/sieve/parts.c \
 	lib/sieve/run.c \
+	lib/sieve/scores.c \
 	lib/sieve/settings.c lib/sieve/settings.h \
 	lib/sieve/sieve.h lib/sieve/sieve_private.h \
 	lib/sieve/test_date.c \

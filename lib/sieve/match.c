@@ -239,6 +239,35 @@ regex_matches(struct run *r, const struct node *n, struct span value, struct spa
 	return 0;
 }
 
+/* For patterns of the administrator's: the first group, or the whole match when there is none. */
+bool
+regex_group(struct span pattern, struct span value, struct span *out)
+{
+	struct fault         why = {0};
+	pcre2_code          *code = regex_compile(pattern, false, &why);
+	pcre2_match_context *limits;
+	pcre2_match_data    *data;
+	int                  got;
+
+	if (!code)
+		return false;
+	limits = pcre2_match_context_create(NULL);
+	pcre2_set_match_limit(limits, REGEX_MATCHES);
+	pcre2_set_depth_limit(limits, REGEX_DEPTH);
+	pcre2_set_heap_limit(limits, REGEX_HEAP_KIB);
+	data = pcre2_match_data_create(MATCH_MAX, NULL);
+	got = pcre2_match(code, (PCRE2_SPTR)value.at, value.len, 0, 0, data, limits);
+	if (got > 0) {
+		const PCRE2_SIZE *at = pcre2_get_ovector_pointer(data) + (got > 1 ? 2 : 0);
+
+		*out = at[0] != PCRE2_UNSET && at[0] <= at[1] ? span_cut(value, at[0], at[1]) : SPAN_NONE;
+	}
+	pcre2_match_data_free(data);
+	pcre2_match_context_free(limits);
+	pcre2_code_free(code);
+	return got > 0;
+}
+
 /* A test's values, one after the other, against its keys. */
 
 static enum comparator

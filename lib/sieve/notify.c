@@ -182,6 +182,8 @@ do_notify(struct run *r, const struct node *n)
 		return script_error(r, n, "notify action: specified :from address '%.*s' is invalid", SPAN_ARGS(span_first(notice->from, 100)));
 	if (!notice->subject.len)
 		notice->subject = m.subject;
+	if (script_fcc(r, n, &notice->fcc) < 0)
+		return -1;
 	notice->shown_to = arena_span(r->arena, text_span(&m.shown_to));
 	notice->shown_cc = arena_span(r->arena, text_span(&m.shown_cc));
 	for (size_t i = 0; i < r->result->count; i++)

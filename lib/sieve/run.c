@@ -59,6 +59,7 @@ script_add(struct run *r, const struct node *n, enum sieve_action_kind kind)
 		out->actions = more;
 	}
 	out->actions[out->count] = (struct sieve_action){.kind = kind, .line = n ? n->line : 0, .target = SPAN_NONE, .flags = SPAN_NONE,
+		.special_use = SPAN_NONE, .mailbox_id = SPAN_NONE,
 		.message = kind == SIEVE_KEEP || kind == SIEVE_FILEINTO || kind == SIEVE_REDIRECT ? script_message(r) : NULL};
 	return &out->actions[out->count++];
 }
@@ -98,6 +99,13 @@ do_nothing(struct run *r, const struct node *n)
 	(void)r;
 	(void)n;
 	return 0;
+}
+
+int
+do_debug_log(struct run *r, const struct node *n)
+{
+	script_note(r, n, "DEBUG: %.*s", SPAN_ARGS(span_first(word_first(r, n->at[0]), 250)));
+	return script_cost(r, n, 256);
 }
 
 int
@@ -143,6 +151,59 @@ do_discard(struct run *r, const struct node *n)
 	return 0;
 }
 
+static struct span
+optional_word(struct run *r, const struct node *n, enum tag t)
+{
+	const struct argument *a = node_tag(n, t);
+
+	return a ? word_first(r, a) : SPAN_NONE;
+}
+
+/* The same name is another mailbox when it is but what is taken in want of the one that has the use, or the id. */
+static struct sieve_action *
+find_fileinto(struct run *r, struct span mailbox, struct span use, struct span id)
+{
+	for (size_t i = r->result->count; i-- > 0;) {
+		struct sieve_action *a = &r->result->actions[i];
+
+		if (a->kind == SIEVE_FILEINTO && span_equal(a->target, mailbox) && span_equal_nocase(a->special_use, use) &&
+		    span_equal(a->mailbox_id, id))
+			return a;
+	}
+	return NULL;
+}
+
+static int
+take_mailbox(struct run *r, const struct node *n, struct span mailbox, struct sieve_action *a)
+{
+	a->target = mailbox;
+	a->create = a->create || n->tags & TAG(CREATE);
+	a->special_use = optional_word(r, n, TAG_SPECIALUSE);
+	a->mailbox_id = optional_word(r, n, TAG_MAILBOXID);
+	if (a->special_use.len && !special_use_valid(a->special_use))
+		return script_error(r, n, "specialuse tag: invalid special-use flag `%.*s' specified",
+			SPAN_ARGS(span_first(a->special_use, 60)));
+	return 0;
+}
+
+/* RFC 8580: where a copy of what is sent goes. */
+int
+script_fcc(struct run *r, const struct node *n, const struct sieve_action **out)
+{
+	const struct argument *flags = node_tag(n, TAG_FLAGS);
+	struct sieve_action   *a = arena_alloc(r->arena, sizeof *a);
+	struct span            mailbox = optional_word(r, n, TAG_FCC);
+
+	*out = NULL;
+	if (!(n->tags & TAG(FCC)))
+		return 0;
+	if (mailbox.len == 0 || mailbox.len > 500 || !utf8_printable(mailbox))
+		return script_error(r, n, "\"%.*s\" is not the name of a mailbox", SPAN_ARGS(span_first(mailbox, 60)));
+	*a = (struct sieve_action){.kind = SIEVE_FILEINTO, .line = n->line, .flags = flags ? flags_of(r, &flags->strings) : SPAN_NONE};
+	*out = a;
+	return take_mailbox(r, n, span_is_nocase(mailbox, "INBOX") ? SPAN("INBOX") : mailbox, a);
+}
+
 int
 do_fileinto(struct run *r, const struct node *n)
 {
@@ -156,12 +217,12 @@ do_fileinto(struct run *r, const struct node *n)
 	if (refuse_beside_reject(r, n, false) < 0)
 		return -1;
 	/* twice into the same mailbox is once (RFC 5228, 2.10.3) */
-	a = find_action(r, SIEVE_FILEINTO, mailbox);
+	a = find_fileinto(r, mailbox, optional_word(r, n, TAG_SPECIALUSE), optional_word(r, n, TAG_MAILBOXID));
 	if (!a && !(a = script_add(r, n, SIEVE_FILEINTO)))
 		return -1;
-	a->target = mailbox;
+	if (take_mailbox(r, n, mailbox, a) < 0)
+		return -1;
 	a->flags = action_flags(r, n);
-	a->create = a->create || n->tags & TAG(CREATE);
 	if (!(n->tags & TAG(COPY)))
 		r->kept_implicitly = false;
 	return 0;
@@ -228,14 +289,6 @@ vacation_seconds(struct run *r, const struct node *n)
 	return bounded(wish, r->limits->vacation_least, r->limits->vacation_most);
 }
 
-static struct span
-optional_word(struct run *r, const struct node *n, enum tag t)
-{
-	const struct argument *a = node_tag(n, t);
-
-	return a ? word_first(r, a) : SPAN_NONE;
-}
-
 int
 do_vacation(struct run *r, const struct node *n)
 {
@@ -259,6 +312,8 @@ do_vacation(struct run *r, const struct node *n)
 		for (size_t i = 0; i < addresses->strings.count; i++)
 			v->addresses[v->n_addresses++] = word_expand(r, addresses->strings.at[i]);
 	}
+	if (script_fcc(r, n, &v->fcc) < 0)
+		return -1;
 	if (!(a = script_add(r, n, SIEVE_VACATION)))
 		return -1;
 	a->vacation = v;

@@ -27,6 +27,8 @@ sieve_settings_limits(struct sieve_limits *out)
 	out->duplicate_default = sieve_settings.duplicate_default / 1000;
 	out->duplicate_most = sieve_settings.duplicate_most / 1000;
 	out->header_size = (size_t)sieve_settings.header_size;
+	out->spam = &sieve_settings.spam;
+	out->virus = &sieve_settings.virus;
 	out->forbid_add = sieve_settings.forbid_add;
 	out->forbid_delete = sieve_settings.forbid_delete;
 }

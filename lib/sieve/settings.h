@@ -23,9 +23,29 @@ struct sieve_settings {
 	int64_t     vacation_least, vacation_most, vacation_default, duplicate_default, duplicate_most;
 	bool        autocreate, autosubscribe;
 	int64_t     header_size;
-	const char *forbid_add, *forbid_delete;
+	const char *forbid_add, *forbid_delete, *special_use;
+	struct sieve_scanner spam, virus;
 };
 extern struct sieve_settings sieve_settings;
+
+/* Where a scanner's verdict stands in the header (RFC 5235), under Pigeonhole's names. */
+#define SCANNER(prefix, to, what)                                                                                     \
+	RAW(prefix "status_type", &to.status_type, "score", "how it tells of " what ": score, strlen (the length of the value), or text"), \
+	RAW(prefix "status_header", &to.status_header, "", "NAME, or NAME: REGEXP, of the field that tells of " what "; empty: untested"), \
+	RAW(prefix "max_value", &to.max_value, "", "the score, or length, that is the most"),                          \
+	RAW(prefix "max_header", &to.max_header, "", "or the field, as status_header, that tells it")
+#define SCANNER_TEXT(name, to) RAW(name, &to, "", "the text that means this value")
+#define SPAM_TEXTS \
+	SCANNER_TEXT("sieve_spamtest_text_value0", sieve_settings.spam.text[0]), SCANNER_TEXT("sieve_spamtest_text_value1", sieve_settings.spam.text[1]), \
+	SCANNER_TEXT("sieve_spamtest_text_value2", sieve_settings.spam.text[2]), SCANNER_TEXT("sieve_spamtest_text_value3", sieve_settings.spam.text[3]), \
+	SCANNER_TEXT("sieve_spamtest_text_value4", sieve_settings.spam.text[4]), SCANNER_TEXT("sieve_spamtest_text_value5", sieve_settings.spam.text[5]), \
+	SCANNER_TEXT("sieve_spamtest_text_value6", sieve_settings.spam.text[6]), SCANNER_TEXT("sieve_spamtest_text_value7", sieve_settings.spam.text[7]), \
+	SCANNER_TEXT("sieve_spamtest_text_value8", sieve_settings.spam.text[8]), SCANNER_TEXT("sieve_spamtest_text_value9", sieve_settings.spam.text[9]), \
+	SCANNER_TEXT("sieve_spamtest_text_value10", sieve_settings.spam.text[10])
+#define VIRUS_TEXTS \
+	SCANNER_TEXT("sieve_virustest_text_value0", sieve_settings.virus.text[0]), SCANNER_TEXT("sieve_virustest_text_value1", sieve_settings.virus.text[1]), \
+	SCANNER_TEXT("sieve_virustest_text_value2", sieve_settings.virus.text[2]), SCANNER_TEXT("sieve_virustest_text_value3", sieve_settings.virus.text[3]), \
+	SCANNER_TEXT("sieve_virustest_text_value4", sieve_settings.virus.text[4]), SCANNER_TEXT("sieve_virustest_text_value5", sieve_settings.virus.text[5])
 
 #define SIEVE_ROWS                                                                                                    \
 	RAW("sieve", &sieve_settings.location, "file:~/sieve;active=~/.dovecot.sieve", "where a user's Sieve scripts are; empty: no Sieve"), \
@@ -49,6 +69,9 @@ extern struct sieve_settings sieve_settings;
 	BYTES("sieve_editheader_max_header_size", &sieve_settings.header_size, "2k", "1k", "64k", "the largest header field that addheader adds"), \
 	STRING("sieve_editheader_forbid_add", &sieve_settings.forbid_add, "", "header fields that addheader must not add"), \
 	STRING("sieve_editheader_forbid_delete", &sieve_settings.forbid_delete, "", "header fields that deleteheader must not delete; Received, Auto-Submitted, Delivered-To and X-Sieve-Redirected-From never"), \
+	SCANNER("sieve_spamtest_", sieve_settings.spam, "spam"), SPAM_TEXTS, SCANNER("sieve_virustest_", sieve_settings.virus, "viruses"), VIRUS_TEXTS, \
+	RAW("imap_special_use", &sieve_settings.special_use, "Archive=\\Archive Drafts=\\Drafts Junk=\\Junk Sent=\\Sent Trash=\\Trash", \
+		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."), \
 	BOOLEAN("lda_mailbox_autocreate", &sieve_settings.autocreate, "no", "fileinto makes mailboxes"),           \
 	BOOLEAN("lda_mailbox_autosubscribe", &sieve_settings.autosubscribe, "no", "and subscribes to those that it makes")
 

@@ -11,7 +11,9 @@
  *   5229 variables      5230 vacation, 6131 seconds         5231 relational    5232 imap4flags
  *   5233 subaddress     5260 date, index                    5183 environment   5429 reject, ereject
  *   5293 editheader     5435 enotify, 5436 mailto       5703 mime, foreverypart, extracttext
- *   5463 ihave          5490 mailbox                        6609 include       7352 duplicate
+ *   5235 spamtest, spamtestplus, virustest                  8579 special-use   9042 mailboxid     8580 fcc
+ *   5463 ihave          5490 mailbox, mboxmetadata, servermetadata             6609 include       7352 duplicate
+ *   vnd.dovecot.debug, vnd.dovecot.environment
  *   comparators i;octet i;ascii-casemap i;ascii-numeric; regex (draft-ietf-sieve-regex, by PCRE2)
  *
  * Bounds (struct sieve_limits and sieve_private.h): size of a script, commands in it, nesting 32,
@@ -30,6 +32,10 @@
 #include "base/fault.h"
 #include "base/text.h"
 
+/* How a scanner's header field is read (settings.h). */
+enum { SIEVE_SPAM_TEXTS = 11, SIEVE_VIRUS_TEXTS = 6 };
+struct sieve_scanner { const char *status_type, *status_header, *max_value, *max_header, *text[SIEVE_SPAM_TEXTS]; };
+
 struct sieve_limits {
 	size_t   script_size;      /* bytes of one script */
 	size_t   actions, redirects;
@@ -37,6 +43,7 @@ struct sieve_limits {
 	int64_t  vacation_default, vacation_least, vacation_most;  /* seconds; most 0: no bound */
 	int64_t  duplicate_default, duplicate_most;
 	size_t   header_size;      /* bytes of a field that addheader adds */
+	const struct sieve_scanner *spam, *virus;  /* NULL: nothing is tested */
 	const char *forbid_add, *forbid_delete;    /* names of fields, blanks between; NULL: none */
 };
 extern const struct sieve_limits sieve_default_limits;
@@ -65,11 +72,15 @@ struct sieve_host {
 	void       *context;
 	struct span message;                     /* borrowed; CRLF or LF */
 	struct span sender, recipient, original; /* of the envelope, internal form; original may be empty */
+	struct span user;                        /* whose script it is, or empty */
 	struct span auth;                        /* SASL user of the client, or empty */
 	struct span delimiters;                  /* recipient_delimiter: subaddress */
 	const char *host_name, *domain;
 	int64_t     now;                         /* seconds since 1970 */
 	bool (*mailbox_exists)(void *context, struct span name);   /* NULL: none exists */
+	bool (*special_use_exists)(void *context, const struct span *mailbox, struct span use);   /* mailbox NULL: any */
+	bool (*mailbox_id_exists)(void *context, struct span id);
+	bool (*metadata)(void *context, const struct span *mailbox, struct span entry, struct span *value);  /* NULL: the server's */
 	bool (*is_known)(void *context, struct span key);          /* duplicate: NULL: nothing is known */
 	bool (*out_of_time)(void *context);                        /* NULL: never */
 };
@@ -88,7 +99,9 @@ void sieve_message_header(const struct sieve_message *, struct span without, str
 
 enum sieve_action_kind { SIEVE_KEEP, SIEVE_FILEINTO, SIEVE_REDIRECT, SIEVE_REJECT, SIEVE_VACATION, SIEVE_NOTIFY };
 
+struct sieve_action;
 struct sieve_vacation {
+	const struct sieve_action *fcc;          /* FILEINTO: where a copy of the answer goes; NULL: nowhere */
 	struct span  subject, from, handle;      /* empty: by default */
 	struct span  reason;
 	bool         mime;                       /* reason is a MIME entity, header first */
@@ -99,6 +112,7 @@ struct sieve_vacation {
 
 enum { SIEVE_NOTICE_RECIPIENTS = 8, SIEVE_NOTICES_MOST = 4 };
 struct sieve_notice {
+	const struct sieve_action *fcc;
 	struct span *to;                         /* addresses (internal form) */
 	size_t       n_to;
 	struct span  shown_to, shown_cc;         /* of its header */
@@ -112,6 +126,7 @@ struct sieve_action {
 	struct span            target;           /* mailbox (UTF-8), address (internal form), reason */
 	struct span            flags;            /* "\Seen $Label", blanks between; of KEEP and FILEINTO */
 	bool                   create;           /* FILEINTO: make the mailbox */
+	struct span            special_use, mailbox_id;  /* rather into the one that has it; or empty */
 	const struct sieve_message *message;     /* what is kept, filed or redirected; NULL: as it came */
 	struct sieve_vacation *vacation;
 	struct sieve_notice   *notice;
@@ -144,8 +159,8 @@ void sieve_run(struct arena *, const struct sieve_script *const *, size_t count,
 
 /*
  * The answer to a message, or false: RFC 5230, 4.5 and 4.6, and RFC 3834 say why there is none
- * (*whyever: one word for the log).  *out is a whole message with CRLF; its Message-ID is
- * for the caller to add.  *key tells the same sender and reason again (for the memory).
+ * (*whyever: one word for the log).  *out is a whole message with CRLF; its Message-ID and Date are
+ * for the caller to put in front of it.  *key tells the same sender and reason again (for the memory).
  */
 bool sieve_vacation_answer(const struct sieve_host *, const struct sieve_vacation *, struct text *out, struct text *key,
 	const char **whyever);

@@ -29,7 +29,9 @@ enum capability {
 	CAP_SUBADDRESS, CAP_NUMERIC, CAP_OCTET, CAP_CASEMAP, CAP_RELATIONAL, CAP_REGEX, CAP_IMAP4FLAGS, CAP_COPY,
 	CAP_INCLUDE, CAP_VARIABLES, CAP_BODY, CAP_ENVIRONMENT, CAP_MAILBOX, CAP_DATE, CAP_INDEX, CAP_IHAVE,
 	CAP_DUPLICATE, CAP_EDITHEADER,
-	CAP_MIME, CAP_FOREVERYPART, CAP_EXTRACTTEXT, CAP_ENOTIFY, CAP_COUNT, CAP_NONE = -1
+	CAP_MIME, CAP_FOREVERYPART, CAP_EXTRACTTEXT, CAP_ENOTIFY,
+	CAP_SPAMTEST, CAP_SPAMTESTPLUS, CAP_VIRUSTEST, CAP_MBOXMETADATA, CAP_SERVERMETADATA, CAP_SPECIAL_USE,
+	CAP_MAILBOXID, CAP_FCC, CAP_DOVECOT_DEBUG, CAP_DOVECOT_ENVIRONMENT, CAP_COUNT, CAP_NONE = -1
 };
 int capability_find(struct span name);          /* CAP_NONE: not here */
 
@@ -40,7 +42,7 @@ enum tag {
 	TAG_UPPERFIRST, TAG_QUOTEWILDCARD, TAG_QUOTEREGEX, TAG_LENGTH, TAG_DAYS, TAG_SECONDS, TAG_SUBJECT, TAG_FROM,
 	TAG_ADDRESSES, TAG_MIME, TAG_HANDLE, TAG_PERSONAL, TAG_GLOBAL, TAG_ONCE, TAG_OPTIONAL, TAG_HEADER,
 	TAG_UNIQUEID, TAG_ANYCHILD, TAG_TYPE, TAG_SUBTYPE, TAG_CONTENTTYPE, TAG_PARAM, TAG_NAME, TAG_FIRST, TAG_IMPORTANCE,
-	TAG_OPTIONS, TAG_MESSAGE, TAG_ENCODEURL, TAGS
+	TAG_OPTIONS, TAG_MESSAGE, TAG_ENCODEURL, TAG_PERCENT, TAG_SPECIALUSE, TAG_MAILBOXID, TAG_FCC, TAGS
 };
 #define TAG(t) (1ull << TAG_##t)
 
@@ -181,6 +183,9 @@ bool word_is_address(struct arena *, struct span, struct span *address);
 void flags_add(struct text *, struct span flags);          /* each once, case ignored */
 void flags_remove(struct text *, struct span flags);
 struct span flags_of(struct run *, const struct strings *);
+bool environment_item(const struct run *, struct span name, struct span *value);      /* tests.c */
+bool special_use_valid(struct span);                                                    /* mailboxes.c */
+int  script_fcc(struct run *, const struct node *, const struct sieve_action **);       /* run.c: NULL: none */
 bool encoded_characters(struct arena *, struct span in, struct span *out);   /* RFC 5228, 2.4.2.4; false: bad code */
 
 /* match.c */
@@ -197,6 +202,7 @@ void matching_start(struct matching *, struct run *, const struct node *, const 
 int  matching_value(struct matching *, struct span value);      /* 0; -1; m->found once it matched */
 int  matching_end(struct matching *, bool *answer);
 int  regex_check(struct span pattern, struct fault *);
+bool regex_group(struct span pattern, struct span value, struct span *out);
 
 #define COMMAND(name) int name(struct run *, const struct node *)
 #define TEST(name)    int name(struct run *, const struct node *, bool *)
@@ -204,10 +210,12 @@ COMMAND(do_keep); COMMAND(do_discard); COMMAND(do_fileinto); COMMAND(do_redirect
 COMMAND(do_reject); COMMAND(do_vacation); COMMAND(do_setflag); COMMAND(do_addflag); COMMAND(do_removeflag);
 COMMAND(do_include); COMMAND(do_return); COMMAND(do_global); COMMAND(do_set); COMMAND(do_error); COMMAND(do_nothing);
 COMMAND(do_addheader); COMMAND(do_deleteheader); COMMAND(do_foreverypart); COMMAND(do_break); COMMAND(do_extracttext);
-COMMAND(do_notify);
+COMMAND(do_notify); COMMAND(do_debug_log);
 TEST(test_true); TEST(test_false); TEST(test_not); TEST(test_allof); TEST(test_anyof); TEST(test_address);
 TEST(test_header); TEST(test_exists); TEST(test_size); TEST(test_envelope); TEST(test_body); TEST(test_string);
 TEST(test_hasflag); TEST(test_date); TEST(test_currentdate); TEST(test_environment); TEST(test_mailboxexists);
 TEST(test_ihave); TEST(test_duplicate); TEST(test_valid_notify_method); TEST(test_notify_method_capability);
+TEST(test_spamtest); TEST(test_virustest); TEST(test_specialuse_exists); TEST(test_mailboxidexists); TEST(test_metadata);
+TEST(test_metadataexists); TEST(test_servermetadata); TEST(test_servermetadataexists);
 
 #endif

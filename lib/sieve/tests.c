@@ -347,31 +347,36 @@ test_hasflag(struct run *r, const struct node *n, bool *answer)
 	return matching_end(&m, answer);
 }
 
-int
-test_environment(struct run *r, const struct node *n, bool *answer)
+bool
+environment_item(const struct run *r, struct span name, struct span *value)
 {
-	const struct { const char *name, *value; } items[] = {
-		{"domain", r->host->domain}, {"host", r->host->host_name}, {"location", "MDA"}, {"name", "Postern"},
-		{"phase", "post"}, {"version", POSTERN_VERSION},
+	const struct { const char *name; struct span value; bool own; } items[] = {
+		{"domain", span_of(r->host->domain ? r->host->domain : ""), false},
+		{"host", span_of(r->host->host_name ? r->host->host_name : ""), false},
+		{"location", SPAN("MDA"), false}, {"name", SPAN("Postern"), false}, {"phase", SPAN("post"), false},
+		{"version", SPAN(POSTERN_VERSION), false}, {"vnd.dovecot.default-mailbox", SPAN("INBOX"), true},
+		{"vnd.dovecot.default_mailbox", SPAN("INBOX"), true}, {"vnd.dovecot.username", r->host->user, true},
 	};
-	struct span     name = word_first(r, n->at[0]);
-	struct matching m;
 
-	matching_start(&m, r, n, &n->at[1]->strings);
 	for (size_t i = 0; i < COUNT(items); i++)
-		if (items[i].value && span_is_nocase(name, items[i].name) && matching_value(&m, span_of(items[i].value)) < 0)
-			return -1;
-	return matching_end(&m, answer);
+		if (span_is_nocase(name, items[i].name) && items[i].value.len &&
+		    (!items[i].own || r->script->capabilities >> CAP_DOVECOT_ENVIRONMENT & 1)) {
+			*value = items[i].value;
+			return true;
+		}
+	return false;
 }
 
 int
-test_mailboxexists(struct run *r, const struct node *n, bool *answer)
+test_environment(struct run *r, const struct node *n, bool *answer)
 {
-	*answer = true;
-	for (size_t i = 0; i < n->at[0]->strings.count && *answer; i++)
-		*answer = r->host->mailbox_exists &&
-			r->host->mailbox_exists(r->host->context, word_expand(r, n->at[0]->strings.at[i]));
-	return script_cost(r, n, 4096);
+	struct span     value;
+	struct matching m;
+
+	matching_start(&m, r, n, &n->at[1]->strings);
+	if (environment_item(r, word_first(r, n->at[0]), &value) && matching_value(&m, value) < 0)
+		return -1;
+	return matching_end(&m, answer);
 }
 
 int

@@ -13,7 +13,10 @@ static const char *const capabilities[CAP_COUNT] = {
 	[CAP_BODY] = "body", [CAP_ENVIRONMENT] = "environment", [CAP_MAILBOX] = "mailbox", [CAP_DATE] = "date",
 	[CAP_INDEX] = "index", [CAP_IHAVE] = "ihave", [CAP_DUPLICATE] = "duplicate", [CAP_EDITHEADER] = "editheader",
 	[CAP_MIME] = "mime", [CAP_FOREVERYPART] = "foreverypart", [CAP_EXTRACTTEXT] = "extracttext",
-	[CAP_ENOTIFY] = "enotify",
+	[CAP_ENOTIFY] = "enotify", [CAP_SPAMTEST] = "spamtest", [CAP_SPAMTESTPLUS] = "spamtestplus", [CAP_VIRUSTEST] = "virustest",
+	[CAP_MBOXMETADATA] = "mboxmetadata", [CAP_SERVERMETADATA] = "servermetadata", [CAP_SPECIAL_USE] = "special-use",
+	[CAP_MAILBOXID] = "mailboxid", [CAP_FCC] = "fcc", [CAP_DOVECOT_DEBUG] = "vnd.dovecot.debug",
+	[CAP_DOVECOT_ENVIRONMENT] = "vnd.dovecot.environment",
 };
 
 int
@@ -57,6 +60,8 @@ const struct tag_row sieve_tags[TAGS] = {
 	[TAG_NAME] = {"name", 's', CAP_NONE}, [TAG_FIRST] = {"first", 'n', CAP_NONE},
 	[TAG_IMPORTANCE] = {"importance", 's', CAP_NONE}, [TAG_OPTIONS] = {"options", 'S', CAP_NONE},
 	[TAG_MESSAGE] = {"message", 's', CAP_NONE}, [TAG_ENCODEURL] = {"encodeurl", 0, CAP_ENOTIFY},
+	[TAG_PERCENT] = {"percent", 0, CAP_SPAMTESTPLUS}, [TAG_SPECIALUSE] = {"specialuse", 's', CAP_SPECIAL_USE},
+	[TAG_MAILBOXID] = {"mailboxid", 's', CAP_MAILBOXID}, [TAG_FCC] = {"fcc", 's', CAP_FCC},
 };
 
 #define MATCH (TAG(IS) | TAG(CONTAINS) | TAG(MATCHES) | TAG(REGEX) | TAG(COUNT) | TAG(VALUE) | TAG(COMPARATOR))
@@ -65,7 +70,8 @@ const struct tag_row sieve_tags[TAGS] = {
 #define MODIFIERS (TAG(LOWER) | TAG(UPPER) | TAG(LOWERFIRST) | TAG(UPPERFIRST) | TAG(QUOTEWILDCARD) | TAG(QUOTEREGEX) | TAG(LENGTH) | TAG(ENCODEURL))
 #define IN_PART (TAG(MIME) | TAG(ANYCHILD))
 #define PIECE (TAG(TYPE) | TAG(SUBTYPE) | TAG(CONTENTTYPE) | TAG(PARAM))
-#define ANSWER (TAG(DAYS) | TAG(SECONDS) | TAG(SUBJECT) | TAG(FROM) | TAG(ADDRESSES) | TAG(MIME) | TAG(HANDLE))
+#define INTO (TAG(CREATE) | TAG(FLAGS) | TAG(SPECIALUSE) | TAG(MAILBOXID))
+#define ANSWER (INTO | TAG(FCC) | TAG(DAYS) | TAG(SECONDS) | TAG(SUBJECT) | TAG(FROM) | TAG(ADDRESSES) | TAG(MIME) | TAG(HANDLE))
 
 /* require, if, elsif and else are handled where commands are checked and run. */
 const struct verb sieve_commands[] = {
@@ -78,7 +84,7 @@ const struct verb sieve_commands[] = {
 	{"keep",       "RFC 5228, 4.3",    CAP_NONE, CAP_NONE,         TAG(FLAGS),                            "",    0,   false, do_keep, NULL},
 	{"discard",    "RFC 5228, 4.4",    CAP_NONE, CAP_NONE,         0,                                     "",    0,   false, do_discard, NULL},
 	{"redirect",   "RFC 5228, 4.2",    CAP_NONE, CAP_NONE,         TAG(COPY),                             "s",   0,   false, do_redirect, NULL},
-	{"fileinto",   "RFC 5228, 4.1",    CAP_FILEINTO, CAP_NONE,     TAG(COPY) | TAG(CREATE) | TAG(FLAGS),  "s",   0,   false, do_fileinto, NULL},
+	{"fileinto",   "RFC 5228, 4.1",    CAP_FILEINTO, CAP_NONE,     TAG(COPY) | INTO,                      "s",   0,   false, do_fileinto, NULL},
 	{"reject",     "RFC 5429, 2.2",    CAP_REJECT, CAP_NONE,       0,                                     "s",   0,   false, do_reject, NULL},
 	{"ereject",    "RFC 5429, 2.1",    CAP_EREJECT, CAP_NONE,      0,                                     "s",   0,   false, do_reject, NULL},
 	{"vacation",   "RFC 5230, 4",      CAP_VACATION, CAP_NONE,     ANSWER,                                "s",   0,   false, do_vacation, NULL},
@@ -95,7 +101,8 @@ const struct verb sieve_commands[] = {
 	{"foreverypart", "RFC 5703, 3",    CAP_FOREVERYPART, CAP_NONE, TAG(NAME),                             "",    0,   true,  do_foreverypart, NULL},
 	{"break",      "RFC 5703, 3",      CAP_FOREVERYPART, CAP_NONE, TAG(NAME),                             "",    0,   false, do_break, NULL},
 	{"extracttext", "RFC 5703, 7",     CAP_EXTRACTTEXT, CAP_NONE,  MODIFIERS | TAG(FIRST),                "s",   0,   false, do_extracttext, NULL},
-	{"notify",     "RFC 5435, 3",      CAP_ENOTIFY, CAP_NONE,      TAG(FROM) | TAG(IMPORTANCE) | TAG(OPTIONS) | TAG(MESSAGE), "s", 0, false, do_notify, NULL},
+	{"notify",     "RFC 5435, 3",      CAP_ENOTIFY, CAP_NONE,      INTO | TAG(FCC) | TAG(FROM) | TAG(IMPORTANCE) | TAG(OPTIONS) | TAG(MESSAGE), "s", 0, false, do_notify, NULL},
+	{"debug_log",  "Pigeonhole's",     CAP_DOVECOT_DEBUG, CAP_NONE, 0,                                    "s",   0,   false, do_debug_log, NULL},
 	{NULL, NULL, 0, 0, 0, NULL, 0, false, NULL, NULL},
 };
 
@@ -121,6 +128,14 @@ const struct verb sieve_tests[] = {
 	{"duplicate",  "RFC 7352, 3",      CAP_DUPLICATE, CAP_NONE,    TAG(HANDLE) | TAG(HEADER) | TAG(UNIQUEID) | TAG(SECONDS) | TAG(LAST), "", 0, false, NULL, test_duplicate},
 	{"valid_notify_method", "RFC 5435, 4", CAP_ENOTIFY, CAP_NONE,  0,                                     "S",   0,   false, NULL, test_valid_notify_method},
 	{"notify_method_capability", "RFC 5435, 5", CAP_ENOTIFY, CAP_NONE, MATCH,                             "ssS", 0,   false, NULL, test_notify_method_capability},
+	{"spamtest",   "RFC 5235, 2.2",    CAP_SPAMTEST, CAP_SPAMTESTPLUS, MATCH | TAG(PERCENT),              "s",   0,   false, NULL, test_spamtest},
+	{"virustest",  "RFC 5235, 2.3",    CAP_VIRUSTEST, CAP_NONE,    MATCH,                                 "s",   0,   false, NULL, test_virustest},
+	{"specialuse_exists", "RFC 8579, 3", CAP_SPECIAL_USE, CAP_NONE, 0,                                    "s?S", 0,   false, NULL, test_specialuse_exists},
+	{"mailboxidexists", "RFC 9042, 4", CAP_MAILBOXID, CAP_NONE,    0,                                     "S",   0,   false, NULL, test_mailboxidexists},
+	{"metadata",   "RFC 5490, 4.1",    CAP_MBOXMETADATA, CAP_NONE, MATCH,                                 "ssS", 0,   false, NULL, test_metadata},
+	{"metadataexists", "RFC 5490, 4.2", CAP_MBOXMETADATA, CAP_NONE, 0,                                    "sS",  0,   false, NULL, test_metadataexists},
+	{"servermetadata", "RFC 5490, 5.1", CAP_SERVERMETADATA, CAP_NONE, MATCH,                              "sS",  0,   false, NULL, test_servermetadata},
+	{"servermetadataexists", "RFC 5490, 5.2", CAP_SERVERMETADATA, CAP_NONE, 0,                            "S",   0,   false, NULL, test_servermetadataexists},
 	{NULL, NULL, 0, 0, 0, NULL, 0, false, NULL, NULL},
 };
 

@@ -68,9 +68,14 @@ scope_of(struct run *r, struct span *name)
 struct span
 word_get(struct run *r, struct span name)
 {
-	struct scope    *s = scope_of(r, &name);
-	struct variable *v = find(s, name);
+	struct scope    *s;
+	struct variable *v;
+	struct span      item;
 
+	if (span_starts_nocase(name, "env.") && r->script->capabilities >> CAP_DOVECOT_ENVIRONMENT & 1)
+		return environment_item(r, span_from(name, 4), &item) ? item : SPAN_NONE;
+	s = scope_of(r, &name);
+	v = find(s, name);
 	return v ? v->value : SPAN_NONE;
 }
 

@@ -22,6 +22,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	span_split(&message, '\0', &script);
 	limits.steps = 200000;
+	limits.spam = &(const struct sieve_scanner){.status_type = "score", .status_header = "X-Spam-Score: ([0-9.]+).*", .max_value = "5"};
+	limits.virus = &(const struct sieve_scanner){.status_type = "text", .status_header = "X-Virus", .text = {[1] = "clean", [5] = "found"}};
 	if (sieve_compile(arena, script, "fuzz", NULL, &limits, &compiled, &why) < 0) {
 		assert(fault_text(&why)[0]);
 		return 0;

@@ -189,6 +189,36 @@ with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_
     new = body(set(stored(s, "bob")) - set(before))
     t.ok(len(new) == 1 and b"X-A" not in new[0], "a script in error has edited nothing", new)
 
+    # mailboxes by what they are for and by their ids; copies of answers
+    m = s.home("bob", "Maildir")
+    script(s, "bob", 'require ["special-use", "mailboxid", "fileinto", "mailbox", "mboxmetadata", "servermetadata", "variables"]; '
+           'if header "subject" "use" { if specialuse_exists "\\\\Junk" { set "there" "1"; } fileinto :specialuse "\\\\Junk" :create "Spam"; stop; } '
+           'if header "subject" "id" { if mailboxidexists "0123456789abcdef0123456789abcdef" { fileinto :mailboxid "0123456789abcdef0123456789abcdef" "Nowhere"; stop; } } '
+           'if metadata :matches "Spam" "/private/specialuse" "*" { if metadataexists "Spam" ["/private/specialuse", "/private/other"] { discard; } else { fileinto "Spam"; } }')
+    mail = MESSAGE.replace(b"hello", b"use")
+    s.one("local", "bob@example.com", mail, queue_id=qid())
+    t.same(len(stored(s, "bob", "Spam")), 1, "fileinto :specialuse :create makes the mailbox when none is for that use")
+    attributes = open(f"{m}/dovecot-attributes").read()
+    t.ok(attributes.endswith("/specialuse\n\\Junk\n"), "which is for it then", attributes)
+    os.rename(f"{m}/.Spam", f"{m}/.Moved")
+    s.one("local", "bob@example.com", mail, queue_id=qid())
+    t.same((len(stored(s, "bob", "Moved")), os.path.exists(f"{m}/.Spam")), (2, False), "and is found under another name")
+    os.rename(f"{m}/.Moved", f"{m}/.Spam")
+    s.one("local", "bob@example.com", MESSAGE, queue_id=qid())
+    t.same(len(stored(s, "bob", "Spam")), 3, "metadata is what IMAP has set")
+    guid = open(f"{m}/.Spam/dovecot-uidlist").readline().split(" G")[1].split()[0]
+    s.write("bob", "sieve/main.sieve", open(s.home("bob", "sieve/main.sieve")).read().replace("0123456789abcdef0123456789abcdef", guid))
+    s.one("local", "bob@example.com", MESSAGE.replace(b"hello", b"id"), queue_id=qid())
+    t.same(len(stored(s, "bob", "Spam")), 4, "fileinto :mailboxid")
+    script(s, "bob", 'require ["vacation", "fcc", "mailbox", "imap4flags", "vnd.dovecot.debug"]; debug_log "seen by ${1}"; vacation :fcc "Sent.Answers" :create :flags "\\\\Seen" "Away.";')
+    s.one("local", "bob@example.com", MESSAGE.replace(b"alice@", b"bob@"), queue_id=qid())
+    copies = body(stored(s, "bob", "Sent.Answers", "cur"))
+    sent = queue.got[-1][2] if queue.got else b""
+    t.ok(len(copies) == 1 and copies[0].startswith(b"Message-ID: ") and b"\nSubject: Auto: hello\n" in copies[0] and
+         sent.endswith(b"\r\n" + copies[0].replace(b"\n", b"\r\n")), "vacation :fcc keeps a copy of what is sent", copies, sent)
+    t.ok("line 1: DEBUG: seen by ${1}" in open(s.home("bob", ".dovecot.sieve.log")).read(), "debug_log is for the user's log")
+    queue.got.clear()
+
     # notify
     script(s, "bob", 'require "enotify"; notify :message "Mail for you" :importance "1" "mailto:pager@elsewhere.example?cc=second@elsewhere.example&body=Look"; '
            'redirect "friend@elsewhere.example";')

@@ -12,7 +12,8 @@ t = Tap()
 BUILD = os.environ.get("top_builddir", ".")
 ALL = ('require ["fileinto","envelope","variables","relational","comparator-i;ascii-numeric","imap4flags","copy","subaddress",'
        '"body","date","index","regex","mailbox","encoded-character","reject","vacation","editheader",'
-       '"mime","foreverypart","extracttext","enotify"];\n')
+       '"mime","foreverypart","extracttext","enotify",'
+       '"spamtestplus","virustest","special-use","vnd.dovecot.environment","environment"];\n')
 
 PLAIN = b"""Received: from a by b; Fri, 20 Nov 2026 09:00:00 +0000
 Received: from c by d; Thu, 19 Nov 2026 08:30:00 +0100
@@ -349,6 +350,10 @@ if not not not false { discard; }
 ---
 set "k" "v"; if string "${K}" "v" { discard; }
 ---
+fileinto "${env.vnd.dovecot.default_mailbox}-${env.nothing}";
+---
+if environment :matches "vnd.dovecot.default-mailbox" "*" { fileinto "x${1}"; }
+---
 notify "mailto:a@b.example";
 ---
 notify "mailto:a@b.example?subject=Hi%20there&body=text&cc=e@f.example&to=x@y.example"; discard;
@@ -566,6 +571,24 @@ notify "mailto:a@b.example";
 ---
 require "variables"; set :encodeurl "a" "b";
 ---
+require "spamtestplus"; if spamtest :percent "5" { }
+---
+require "spamtest"; if spamtest :percent "5" { }
+---
+require "virustest"; if virustest :percent "5" { }
+---
+require ["special-use","fileinto"]; fileinto :specialuse "nonsense" "Spam";
+---
+require ["special-use","fileinto"]; fileinto :specialuse "\\Junk" "Spam";
+---
+require ["fileinto"]; fileinto :specialuse "\\Junk" "Spam";
+---
+require "special-use"; if specialuse_exists "\\Junk" { }
+---
+require "special-use"; if specialuse_exists "INBOX" "\\Junk" { }
+---
+require "special-use"; if specialuse_exists "INBOX" { }
+---
 require "editheader"; addheader "bad name" "x";
 ---
 require "editheader"; addheader "bad:" "x";
@@ -631,6 +654,8 @@ addheader "X-A" "ä"; if header :is "x-a" "Ä" { fileinto :create "octets"; } el
 
 # what we say otherwise, and why
 DIFFERS = {
+    # told as an error there, too, and compiled
+    'require "special-use"; if specialuse_exists "INBOX" { }': True,
     # what is not text has no text (RFC 5703, 7)
     PARTS[1]: {"store [][Grüsse from here][][h][plain][][inner body][]."},
     (2, 'address :count "eq" "to" "1"'): False,     # a group without members holds no address
@@ -661,7 +686,13 @@ class Pigeonhole:
         with open(f"{self.dir}/dovecot.conf", "w") as f:
             f.write(f"mail_uid={self.uid}\nmail_gid={self.gid}\nmail_home={self.dir}/home\nmail_location=maildir:{self.dir}/home/Maildir\n"
                     f"base_dir={self.dir}/run\nlog_path=/dev/null\nrecipient_delimiter=+\n"
-                    f"plugin {{\n  sieve_extensions=+editheader\n  sieve=file:{self.dir}/home/sieve;active={self.dir}/home/.dovecot.sieve\n}}\n")
+                    f"plugin {{\n  sieve_extensions=+editheader +spamtest +spamtestplus +virustest +special-use +vnd.dovecot.environment\n"
+                    "  sieve_spamtest_status_type=score\n  sieve_spamtest_max_value=5.0\n"
+                    "  sieve_spamtest_status_header=X-Spam-Score: (-?[[:digit:]]+\\.[[:digit:]]+).*\n"
+                    "  sieve_virustest_status_type=text\n  sieve_virustest_status_header=X-Virus: Found to be (.+)\\.\n"
+                    "  sieve_virustest_text_value1=clean\n  sieve_virustest_text_value2=unknown\n"
+                    "  sieve_virustest_text_value3=cured\n  sieve_virustest_text_value5=infected\n"
+                    f"  sieve=file:{self.dir}/home/sieve;active={self.dir}/home/.dovecot.sieve\n}}\n")
         self.become = ["setpriv", "--reuid", str(self.uid), "--regid", str(self.gid), "--clear-groups"] if root else []
         self.give()
 
@@ -787,6 +818,19 @@ def main():
             p.give()
             theirs, mine = p.actions(path, mails[3]), ours(path, mails[3])
             t.ok(mine == DIFFERS.get(text, theirs), f"parts: {' '.join(text.split())[:90]}", f"here {sorted(mine)}", f"there {sorted(theirs)}")
+        path = f"{p.dir}/scanned.sieve"
+        with open(path, "w") as f:
+            f.write(ALL + 'if spamtest :matches "*" { set "a" "${1}"; } if spamtest :percent :matches "*" { set "b" "${1}"; } '
+                    'if virustest :matches "*" { set "c" "${1}"; } if spamtest :value "ge" :comparator "i;ascii-numeric" "5" { set "d" "x"; } '
+                    'fileinto "${a}-${b}-${c}-${d}";')
+        for score in ("0.0 x", "-1.0", "0.5", "1.0", "1.1", "2.5 and more", "4.9", "4.99", "5.0", "6.5", "nonsense", "3", None):
+            for virus in ("clean", "unknown", "cured", "infected", "INFECTED", "odd") if score == "0.5" else ("clean",):
+                mail = f"{p.dir}/scanned.eml"
+                with open(mail, "w") as f:
+                    f.write((f"X-Spam-Score: {score}\n" if score else "") + f"X-Virus: Found to be {virus}.\nSubject: x\n\nb\n")
+                p.give()
+                theirs, mine = p.actions(path, mail), ours(path, mail)
+                t.ok(mine == theirs, f"a score of {score}, a virus {virus}: {theirs}", f"here {mine}")
         for n, text in enumerate(EDITS):
             path = f"{p.dir}/e{n}.sieve"
             with open(path, "w") as f:

@@ -10,6 +10,12 @@
 
 #include "sieve/sieve.h"
 
+/* As sieve_pigeonhole.py configures them there. */
+static const struct sieve_scanner show_spam = {.status_type = "score", .status_header = "X-Spam-Score: (-?[[:digit:]]+\\.[[:digit:]]+).*",
+	.max_value = "5.0", .max_header = ""};
+static const struct sieve_scanner show_virus = {.status_type = "text", .status_header = "X-Virus: Found to be (.+)\\.",
+	.text = {"", "clean", "unknown", "cured", "", "infected"}};
+
 static inline void
 show_actions(const struct sieve_result *r, struct text *out)
 {
@@ -23,11 +29,18 @@ show_actions(const struct sieve_result *r, struct text *out)
 			text_add_format(out, " \"%.*s\"", SPAN_ARGS(a->target));
 		if (a->vacation)
 			text_add_format(out, " \"%.*s\" %lld", SPAN_ARGS(a->vacation->reason), (long long)a->vacation->seconds);
+		if ((a->vacation && a->vacation->fcc) || (a->notice && a->notice->fcc)) {
+			const struct sieve_action *fcc = a->vacation ? a->vacation->fcc : a->notice->fcc;
+
+			text_add_format(out, " fcc \"%.*s\"%s (%.*s)", SPAN_ARGS(fcc->target), fcc->create ? " create" : "", SPAN_ARGS(fcc->flags));
+		}
 		if (a->notice)
 			for (size_t k = 0; k < a->notice->n_to; k++)
 				text_add_format(out, " <%.*s>", SPAN_ARGS(a->notice->to[k]));
 		if (a->notice)
 			text_add_format(out, " %c \"%.*s\" \"%.*s\"", a->notice->importance, SPAN_ARGS(a->notice->subject), SPAN_ARGS(a->notice->body));
+		if (a->special_use.len || a->mailbox_id.len)
+			text_add_format(out, " %.*s%.*s", SPAN_ARGS(a->special_use), SPAN_ARGS(a->mailbox_id));
 		if (a->create)
 			text_add_string(out, " create");
 		if (a->message) {

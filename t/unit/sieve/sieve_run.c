@@ -36,12 +36,15 @@ main(int argc, char **argv)
 	struct sieve_script    *script;
 	struct sieve_result     result;
 	struct fault            why = {0};
+	struct sieve_limits     limits = sieve_default_limits;
 	bool                    headers = argc > 1 && strcmp(argv[1], "-h") == 0;
 
+	limits.spam = &show_spam;
+	limits.virus = &show_virus;
 	argc -= headers;
 	argv += headers;
 	if (argc < 2 || file_read(argv[1], 2 << 20, &text, &why) < 0 ||
-	    sieve_compile(arena, text_span(&text), argv[1], NULL, NULL, &script, &why) < 0) {
+	    sieve_compile(arena, text_span(&text), argv[1], NULL, &limits, &script, &why) < 0) {
 		printf("bad: %s\n", fault_text(&why));
 		return 1;
 	}
@@ -51,9 +54,9 @@ main(int argc, char **argv)
 		return 2;
 	struct sieve_host host = {.message = text_span(&message), .sender = span_of(argc > 3 ? argv[3] : "sender@example.org"),
 		.recipient = span_of(argc > 4 ? argv[4] : "user+detail@example.com"), .original = SPAN_NONE, .auth = SPAN_NONE,
-		.delimiters = SPAN("+"), .host_name = "mail.example.com", .domain = "example.com", .now = 1795180000};
+		.delimiters = SPAN("+"), .host_name = "mail.example.com", .domain = "example.com", .now = 1795180000, .user = SPAN("tester")};
 
-	sieve_run(arena, (const struct sieve_script *const[]){script}, 1, NULL, &host, &result);
+	sieve_run(arena, (const struct sieve_script *const[]){script}, 1, &limits, &host, &result);
 	show_actions(&result, &out);
 	printf("%s\n", text_string(&out));
 	if (headers)

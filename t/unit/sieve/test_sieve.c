@@ -50,6 +50,28 @@ known(void *unused, struct span key)
 	return span_find_text(key, SPAN("<two@example.net>")) >= 0;
 }
 
+static bool
+use_exists(void *unused, const struct span *mailbox, struct span use)
+{
+	(void)unused;
+	return span_is_nocase(use, "\\Junk") && (!mailbox || span_is(*mailbox, "There"));
+}
+
+static bool
+id_exists(void *unused, struct span id)
+{
+	(void)unused;
+	return span_is(id, "0123");
+}
+
+static bool
+metadata(void *unused, const struct span *mailbox, struct span entry, struct span *value)
+{
+	(void)unused;
+	*value = SPAN("a value");
+	return mailbox ? span_is(*mailbox, "There") && span_is(entry, "/private/comment") : span_is(entry, "/shared/admin");
+}
+
 static int
 load(void *unused, bool global, struct span name, struct text *out, struct fault *why)
 {
@@ -79,6 +101,7 @@ static const struct sieve_host host = {
 	.message = {message, sizeof message - 1}, .sender = {"sender@example.org", 18}, .recipient = {"user+detail@example.com", 23},
 	.original = {"", 0}, .auth = {"", 0}, .delimiters = {"+", 1}, .host_name = "mail.example.com", .domain = "example.com",
 	.now = 1795180000, .mailbox_exists = exists, .is_known = known,
+	.special_use_exists = use_exists, .mailbox_id_exists = id_exists, .metadata = metadata, .user = {"tester", 6},
 };
 
 static void
@@ -104,7 +127,8 @@ check(const char *section, const char *text, const char *want)
 #define EXT "require [\"fileinto\",\"envelope\",\"variables\",\"relational\",\"comparator-i;ascii-numeric\",\"imap4flags\",\"copy\"," \
 	"\"subaddress\",\"body\",\"date\",\"index\",\"regex\",\"mailbox\",\"environment\",\"duplicate\",\"include\"," \
 	"\"editheader\",\"mime\",\"foreverypart\",\"extracttext\"," \
-	"\"enotify\"];"
+	"\"enotify\",\"spamtestplus\",\"virustest\",\"mboxmetadata\",\"servermetadata\",\"special-use\",\"mailboxid\",\"fcc\"," \
+	"\"vacation\",\"vnd.dovecot.debug\",\"vnd.dovecot.environment\"];"
 /* "fileinto" when the test is true */
 #define ASK(test) EXT " if " test " { fileinto \"T\"; }"
 #define YES "fileinto \"T\""
@@ -520,6 +544,87 @@ UNIT_TEST(notices)
 }
 END_TEST
 
+/* RFC 5235, with the settings of Pigeonhole's manual. */
+UNIT_TEST(scores)
+{
+	static const struct { const char *type, *pattern, *most, *value; const char *spam, *percent; } rows[] = {
+		{"score", "X-Spam-Score: (-?[0-9.]+).*", "5.0", "X-Spam-Score: 2.5 of 5\n", "5", "50"},
+		{"score", "X-Spam-Score", "5.0", "X-Spam-Score: 2.5\n", "5", "50"},
+		{"score", "X-Spam-Score", "5.0", "X-Spam-Score: 2.5 of 5\n", "0", "0"},
+		{"score", "X-Spam-Score", "5.0", "X-Spam-Score: -3\n", "1", "0"},
+		{"score", "X-Spam-Score", "5.0", "X-Spam-Score: 1e9\n", "10", "100"},
+		{"score", "X-Spam-Score", "5.0", "X-Spam-Score: nan\n", "0", "0"},
+		{"score", "X-Spam-Score", "0", "X-Spam-Score: 1\n", "0", "0"},
+		{"score", "X-Spam-Score", "", "X-Spam-Score: 1\nX-Most: 4\n", "3", "25"},
+		{"score", "X-Spam-Score: (", "5", "X-Spam-Score: 1\n", "0", "0"},
+		{"score", "X-Spam-Score", "5", "X-Other: 1\n", "0", "0"},
+		{"strlen", "X-Spam-Level", "10", "X-Spam-Level: ******\n", "6", "60"},
+		{"strlen", "X-Spam-Level", "10", "X-Spam-Level:\n", "1", "0"},
+		{"text", "X-Spam", "", "X-Spam: maybe\n", "5", "44"},
+		{"text", "X-Spam", "", "X-Spam: none\n", "0", "0"},
+		{"text", "X-Spam", "", "X-Spam: other\n", "0", "0"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autoarena struct arena *arena = arena_new();
+		struct sieve_scanner    spam = {.status_type = rows[i].type, .status_header = rows[i].pattern, .max_value = rows[i].most,
+			.max_header = "X-Most", .text = {[0] = "none", [5] = "maybe", [10] = "yes"}};
+		struct sieve_limits     limits = sieve_default_limits;
+		struct sieve_host       h = host;
+		struct sieve_script    *script;
+		struct sieve_result     result;
+		struct fault            why = {0};
+		autotext struct text    text = {0}, mail = {0}, got = {0};
+
+		limits.spam = &spam;
+		text_add_format(&text, "require [\"spamtestplus\", \"virustest\", \"fileinto\"]; if allof (spamtest \"%s\", spamtest :percent \"%s\", "
+			"virustest \"0\") { fileinto \"T\"; }", rows[i].spam, rows[i].percent);
+		text_add_format(&mail, "%s\nbody\n", rows[i].value);
+		h.message = text_span(&mail);
+		ck_assert(sieve_compile(arena, text_span(&text), "t", NULL, &limits, &script, &why) == 0);
+		sieve_run(arena, (const struct sieve_script *const[]){script}, 1, &limits, &h, &result);
+		show_actions(&result, &got);
+		ck_assert_msg(strcmp(text_string(&got), YES) == 0, "row %zu (%s): %s", i, rows[i].value, text_string(&got));
+	}
+}
+END_TEST
+
+/* RFC 5490, 8579, 9042, 8580, and Pigeonhole's own. */
+UNIT_TEST(mailboxes)
+{
+	static const struct { const char *section, *script, *want; } rows[] = {
+		{"8579, 3", ASK("specialuse_exists \"\\\\Junk\""), YES},
+		{"8579, 3", ASK("specialuse_exists [\"\\\\Junk\", \"\\\\Sent\"]"), NO},
+		{"8579, 3", ASK("specialuse_exists \"There\" \"\\\\junk\""), YES},
+		{"8579, 3", ASK("specialuse_exists \"INBOX\" \"\\\\Junk\""), NO},
+		{"8579, 3", ASK("specialuse_exists \"Junk\""), "bad: line 1: specialuse_exists test: invalid special-use flag `Junk' specified"},
+		{"8579, 4", EXT "fileinto :specialuse \"\\\\Junk\" :create \"Spam\";", "fileinto \"Spam\" \\Junk create"},
+		{"8579, 4", EXT "fileinto :specialuse \"Junk\" \"Spam\";", "bad: "},
+		{"8579, 4", EXT "fileinto :specialuse \"\\\\Junk\" \"Spam\"; fileinto \"Spam\"; fileinto \"Spam\";", "fileinto \"Spam\" \\Junk; fileinto \"Spam\""},
+		{"9042, 3", EXT "fileinto :mailboxid \"0123\" \"Spam\";", "fileinto \"Spam\" 0123"},
+		{"9042, 4", ASK("mailboxidexists \"0123\""), YES},
+		{"9042, 4", ASK("mailboxidexists [\"0123\", \"0\"]"), NO},
+		{"5490, 4", ASK("metadata :contains \"There\" \"/private/comment\" \"VALUE\""), YES},
+		{"5490, 4", ASK("metadata :contains \"INBOX\" \"/private/comment\" \"value\""), NO},
+		{"5490, 4", ASK("metadataexists \"There\" [\"/private/comment\"]"), YES},
+		{"5490, 4", ASK("metadataexists \"There\" [\"/private/comment\", \"/shared/comment\"]"), NO},
+		{"5490, 5", ASK("servermetadata \"/shared/admin\" \"a value\""), YES},
+		{"5490, 5", ASK("servermetadataexists \"/shared/other\""), NO},
+		{"8580, 3", EXT "vacation :fcc \"Sent\" :create :flags \"\\\\Seen\" \"away\";", "vacation \"away\" 604800 fcc \"Sent\" create (\\Seen); keep"},
+		{"8580, 3", EXT "vacation :create \"away\";", "bad: line 1: vacation names a mailbox without :fcc"},
+		{"8580, 3", EXT "notify :fcc \"inbox\" \"mailto:a@b.example\";", "notify fcc \"INBOX\" () <a@b.example> 2 \"\" \"\"; keep"},
+		{"8580, 3", "require \"vacation\"; vacation :fcc \"Sent\" \"away\";", "bad: line 1: tag \":fcc\" is used without require"},
+		{"vnd", EXT "fileinto \"${env.vnd.dovecot.username}-${env.vnd.dovecot.default_mailbox}-${env.nothing}\";", "fileinto \"tester-INBOX-\""},
+		{"vnd", EXT "if environment \"vnd.dovecot.username\" \"tester\" { discard; }", "discard"},
+		{"vnd", "require \"environment\"; if environment \"vnd.dovecot.username\" \"tester\" { discard; }", "keep"},
+		{"vnd", EXT "debug_log \"x\";", "keep"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check(rows[i].section, rows[i].script, rows[i].want);
+}
+END_TEST
+
 /* Where scripts are, as Pigeonhole's sieve says it; a user's name is never a path. */
 UNIT_TEST(places)
 {
@@ -557,4 +662,4 @@ UNIT_TEST(places)
 }
 END_TEST
 
-UNIT_MAIN("sieve", grammar, questions, words, edits, parts, notices, bounds, sequence, vacation, places)
+UNIT_MAIN("sieve", grammar, questions, words, edits, parts, notices, scores, mailboxes, bounds, sequence, vacation, places)
