@@ -327,11 +327,17 @@ note_message(struct recording *r, struct message *m, const struct history_entry 
 	}
 	if ((r->folder->seen && !seen_is_current(r->folder->seen)) || !is_current(r, m, &changed)) {
 		r->stale = true;
-		if (e)
-			*out = *e;
-		if (!m->modseq)
-			m->modseq = r->header.highest;
-		return e != NULL;
+		if (!e) {
+			m->modseq = larger(m->modseq, r->header.highest);
+			return false;
+		}
+		/* what was there for a moment and is not recorded, nobody may be told: he would not hear that it
+		 * is gone again, and its mod-sequence would go back */
+		*out = *e;
+		m->flags = e->flags;
+		m->keywords = e->keywords;
+		m->modseq = e->modseq;
+		return true;
 	}
 	r->differs = true;
 	out->saved = e ? e->saved : changed;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """imap_stress.py - several IMAP sessions on one mailbox, every answer checked against a model
 
-    imap_stress.py [SECONDS [SEED]]
+    imap_stress.py [SECONDS [SEED [PART]]]      parts 1, 2, 3; all of them without PART
 
 Each session is a thread with a server of its own.  It sends random commands and
 keeps what a client may believe: which message has which number, what was told of its flags.
@@ -15,18 +15,23 @@ Everything that comes is checked:
   - a session that ends and comes back with QRESYNC knows afterwards what a new one is told
 
 Beside them one program delivers into new/ and another renames files in cur/ (as
-mutt and procmail do).  At the end all sessions must agree with the files, and
+mutt and procmail do).  Then Dovecot serves the same mailbox at the same time: its
+sessions are believed in what they tell, with their UIDs, but not in mod-sequences,
+which each server counts by itself.  At the end all sessions must agree with the files, and
 every message that was acknowledged and not expunged is there.  Prints TAP.
 """
-import glob, os, random, re, shutil, subprocess, sys, tempfile, threading, time
+import glob, os, pwd, random, re, shutil, subprocess, sys, tempfile, threading, time
 
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 SERVER = os.path.join(BUILD, "t/system/imapd_stdio")
-SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 6
+DOVECOT = next((p for p in ("/usr/lib/dovecot/imap", "/usr/libexec/dovecot/imap") if os.path.exists(p)), None)
+SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 9
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10 ** 6)
 ROOT = tempfile.mkdtemp(prefix="imap_stress_")
 MAIL = ROOT + "/Maildir"
 FLAGS = ["\\Seen", "\\Answered", "\\Flagged", "\\Draft", "\\Deleted"] + ["$Key%d" % i for i in range(30)]
+WITH_LETTERS = FLAGS[:5 + 22]      # Dovecot keeps the 27th keyword to itself
+AS_USER = []                       # Dovecot serves nobody's mail as root
 
 
 class Contradiction(Exception):
@@ -68,16 +73,17 @@ world = World()
 
 
 class Session:
-    def __init__(self, number, rng):
-        self.number, self.rng = number, rng
-        self.qresync = rng.random() < 0.7
+    def __init__(self, number, rng, theirs=False):
+        self.number, self.rng, self.theirs = number, rng, theirs
+        self.qresync = not theirs and rng.random() < 0.7
         self.history = []
         self.known = None            # (validity, modseq, {uid: flags}) of an earlier session
         self.start()
 
     # ---- the wire ----
     def start(self):
-        self.p = subprocess.Popen([SERVER, "maildir:" + MAIL], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        server = [DOVECOT, "-c", ROOT + "/conf"] if self.theirs else [SERVER, "maildir:" + MAIL]
+        self.p = subprocess.Popen(AS_USER + server, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   stderr=subprocess.DEVNULL)
         self.f, self.n = self.p.stdout, 0
         self.uids, self.flags, self.modseq = [], {}, {}
@@ -287,7 +293,7 @@ class Session:
         choice = self.rng.random()
         if choice < 0.14 or len(self.uids) < 3:
             ident = world.new_id()
-            flags = self.rng.sample([f for f in FLAGS if f != "\\Deleted"], self.rng.randint(0, 3))
+            flags = self.rng.sample([f for f in flags_in_use if f != "\\Deleted"], self.rng.randint(0, 3))
             _, answer = self.ok("APPEND INBOX (%s)" % " ".join(flags), b"Subject: %s\r\n\r\nbody of %s\r\n"
                                 % (ident.encode(), ident.encode()))
             uid = int(re.search(r"APPENDUID \d+ (\d+)", answer).group(1))
@@ -300,7 +306,7 @@ class Session:
             self.ask(f"FETCH {self.some()} (UID BODY.PEEK[] RFC822.SIZE ENVELOPE)")
         elif choice < 0.60 and any(self.uids):
             sign = self.rng.choice(["+", "-", ""])
-            flags = self.rng.sample(FLAGS, self.rng.randint(1, 3))
+            flags = self.rng.sample(flags_in_use, self.rng.randint(1, 3))
             silent = self.rng.choice(["", ".SILENT"])
             condition = f" (UNCHANGEDSINCE {self.highest})" if self.qresync and self.rng.random() < 0.3 else ""
             self.stored(self.some_uids(), condition, sign, silent, flags)
@@ -392,19 +398,19 @@ over = threading.Event()
 counts = {}
 
 
-def work(number):
+def work(number, theirs):
     rng = random.Random(SEED * 100 + number)
     s = None
     try:
-        s = Session(number, rng)
+        s = Session(number, rng, theirs)
         while not over.is_set():
             s.step()
             counts[number] = counts.get(number, 0) + 1
         states[number] = s
     except Exception as e:
         over.set()
-        faults.append(f"session {number}{' (QRESYNC)' if s and s.qresync else ''}: {type(e).__name__}: {e}\n"
-                      + "\n".join(s.history if s else []))
+        faults.append(f"session {number}{' (QRESYNC)' if s and s.qresync else ''}{' of Dovecot' if theirs else ''}: {type(e).__name__}: {e}\n"
+                      + "\n".join(s.history[-20:] if s else []))
 
 
 def deliver():
@@ -437,18 +443,30 @@ def rename():
             pass
 
 
-states, delivered = {}, []
+def run_lda():
+    """As an MTA with Dovecot's delivery agent."""
+    while not over.wait(0.05):
+        ident = world.new_id()
+        r = subprocess.run(AS_USER + [DOVECOT.replace("/imap", "/dovecot-lda"), "-c", ROOT + "/conf"], capture_output=True,
+                           input=f"Subject: {ident}\n\nbody of {ident}\n".encode())
+        if r.returncode == 0:
+            delivered.append(ident)
 
 
-def run(title, outside):
+states, delivered, flags_in_use = {}, [], FLAGS
+
+
+def run(title, outside, theirs=0):
+    global flags_in_use
+    flags_in_use = WITH_LETTERS if theirs else FLAGS
     over.clear()
     faults.clear()
     states.clear()
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
+    threads = [threading.Thread(target=work, args=(i, i < theirs)) for i in range(3 + (theirs > 0))]
     threads += [threading.Thread(target=f) for f in outside]
     for t in threads:
         t.start()
-    over.wait(SECONDS / 2)
+    over.wait(SECONDS / 3)
     over.set()
     for t in threads:
         t.join()
@@ -458,11 +476,17 @@ def run(title, outside):
             ends = [s.end() for s in states.values()]
         except Exception as e:
             faults.append(f"at the end: {type(e).__name__}: {e}")
-    if not faults and any(e != ends[0] for e in ends):
-        faults.append("sessions do not agree at the end")
+    for e in ends:
+        differ = [u for u in sorted(set(e) | set(ends[0])) if e.get(u) != ends[0].get(u)]
+        if differ and not faults:
+            faults.append("sessions do not agree at the end: " + "; ".join(f"{u} {[x.get(u) for x in ends]}" for u in differ[:3]))
     if not faults:
         files = {re.search(r"Subject: (\S+)", open(p).read()).group(1) for p in glob.glob(MAIL + "/cur/*") + glob.glob(MAIL + "/new/*")}
         lost = [i for i, uid in world.acknowledged.items() if i not in files and uid not in world.deleted]
+        unseen = [i for i in delivered if i not in files and i not in world.uid_of]     # expunged before anybody read it
+        lost += [i for i in delivered if i not in files and i in world.uid_of and world.uid_of[i] not in world.deleted]
+        if len(unseen) > len(world.deleted - set(world.content)):
+            lost += unseen
         if lost:
             faults.append(f"lost: {lost[:5]}")
         if len(ends[0]) != len(files):
@@ -470,16 +494,49 @@ def run(title, outside):
     global n
     n += 1
     print(f"{'not ok' if faults else 'ok'} {n} - {title}: {sum(counts.values())} commands (seed {SEED})")
-    for f in faults:
+    if faults and theirs:
+        with open(ROOT + "/log") as f:
+            print("# " + "# ".join([line for line in f if "Warning" in line or "Error" in line][-10:]))
+    for f in faults[:2]:
         print("# " + f.replace("\n", "\n# "))
     return not faults
 
 
-n = 0
-subprocess.run(["mkdir", "-p", MAIL + "/cur", MAIL + "/new", MAIL + "/tmp", MAIL + "/.Other/cur", MAIL + "/.Other/new",
-                MAIL + "/.Other/tmp"], check=True)
-good = run("three sessions on one mailbox", [])
-good &= run("and a deliverer, and a program that renames", [deliver, rename])
-print(f"1..{n}")
+def with_dovecot():
+    if not DOVECOT:
+        print(f"ok {n + 1} # SKIP Dovecot's imap is not installed")
+        return True
+    fresh()
+    if os.getuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        AS_USER[:] = ["setpriv", "--reuid", "nobody", "--regid", str(nobody.pw_gid), "--clear-groups", "env", "USER=nobody", "HOME=" + ROOT]
+        os.umask(0)
+        subprocess.run(["chown", "-R", f"{nobody.pw_uid}:{nobody.pw_gid}", ROOT], check=True)
+    with open(ROOT + "/conf", "w") as f:
+        f.write(f"protocols = imap\nssl = no\nlog_path = {ROOT}/log\nmail_location = maildir:{MAIL}\nfirst_valid_uid = 1\n"
+                "lda_mailbox_autocreate = yes\npostmaster_address = postmaster@example.net\n")
+    return run("and Dovecot at the same time: two sessions of each, and its delivery agent", [run_lda] + ([rename] if os.environ.get("RENAME") else []), 2)
+
+
+def fresh():
+    global world
+    world = World()
+    delivered.clear()
+    shutil.rmtree(MAIL, ignore_errors=True)
+    for folder in ("", "/.Other"):
+        for d in ("cur", "new", "tmp"):
+            os.makedirs(f"{MAIL}{folder}/{d}")
+
+
+n, good = 0, True
+PARTS = [lambda: run("three sessions on one mailbox", []),
+         lambda: run("and a deliverer, and a program that renames", [deliver, rename]),
+         with_dovecot]
+chosen = [PARTS[int(sys.argv[3]) - 1]] if len(sys.argv) > 3 else PARTS
+SECONDS *= 3 / len(chosen)
+fresh()
+for part in chosen:
+    good &= part()
+print(f"1..{len(chosen)}")
 shutil.rmtree(ROOT, ignore_errors=True)
 sys.exit(0 if good else 1)

@@ -275,7 +275,33 @@ UNIT_TEST(chunks_are_read_only_whole_and_in_order)
 	ck_assert(!history_decode(text_span(&text), out, 2, &count));
 }
 
-UNIT_MAIN("lib/store history", a_change_raises_the_modseq_of_its_message_alone,
+UNIT_TEST(what_was_there_for_a_moment_is_not_told)
+/* a rename that is undone before it is recorded: the client would never hear that it is undone */
+{
+	struct folder  *f;
+	struct message *one;
+	uint64_t        before;
+
+	start();
+	add("1.a");
+	add("2.b");
+	f = open_folder();
+	before = folder_find(f, 1)->modseq;
+	flag(f, 2, MESSAGE_SEEN); /* the highest is beyond that of message 1 */
+	one = folder_find(f, 1);
+	free(one->name);
+	one->name = mem_string("1.a:2,F"); /* as the scan met it */
+	one->flags = MESSAGE_FLAGGED;
+	one->modseq = 0;
+	f->record(f);
+	ck_assert(one->flags == 0 && one->modseq == before);
+	sync_folder(f);
+	ck_assert(folder_find(f, 1)->flags == 0 && folder_find(f, 1)->modseq == before);
+	folder_close(f);
+	stop();
+}
+
+UNIT_MAIN("lib/store history", what_was_there_for_a_moment_is_not_told, a_change_raises_the_modseq_of_its_message_alone,
 	what_others_do_to_files_is_history_too, a_lost_index_never_takes_the_highest_back,
 	only_unchanged_messages_are_stored_to, the_date_of_saving_stays_when_flags_change,
 	expunges_are_forgotten_by_and_by, chunks_are_read_only_whole_and_in_order)
