@@ -6,8 +6,11 @@
  * clients know already, O the order they know (formats: compatible with what
  * Dovecot and its importers write).
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -17,34 +20,9 @@
 #include "session.h"
 #include "store/folder.h"
 #include "store/location.h"
+#include "uidl.h"
 
 enum { READ_PART = 65536, HEADER_MOST = 65536, SESSION_LOCK_MS = 5000, SESSION_STALE = 300 };
-
-bool
-uidl_format(const char *format, uint32_t uid, uint32_t validity, struct span base, struct text *out)
-{
-	for (const char *p = format; *p; p++) {
-		bool hex = false;
-
-		if (*p != '%') {
-			text_add_byte(out, *p);
-			continue;
-		}
-		p++;
-		if (strncmp(p, "08X", 3) == 0) {
-			hex = true;
-			p += 3;
-		}
-		switch (*p) {
-		case 'u': text_add_format(out, hex ? "%08x" : "%u", uid); break;
-		case 'v': text_add_format(out, hex ? "%08x" : "%u", validity); break;
-		case 'f':
-		case 'g': text_add(out, base); break;
-		default: return false;
-		}
-	}
-	return out->len > 0;
-}
 
 void
 drop_uidl(const struct drop *d, const struct drop_message *m, struct text *out)
@@ -52,7 +30,8 @@ drop_uidl(const struct drop *d, const struct drop_message *m, struct text *out)
 	if (m->uidl.len)
 		text_add(out, m->uidl);
 	else
-		uidl_format(pop3_config.uidl_format, m->uid, d->folder->list.validity, m->base, out);
+		uidl_format(pop3_config.uidl_format,
+			&(struct uidl_values){m->uid, d->folder->list.validity, m->base, m->guid}, out);
 	/* RFC 1939, 7: 1 to 70 characters from 0x21 to 0x7E */
 	text_cut(out, 70);
 	for (size_t i = 0; i < out->len; i++)
@@ -95,6 +74,22 @@ measure(const struct drop *d, struct drop_message *m, struct fault *why)
 	return 0;
 }
 
+/* pop3_fast_size_lookups: as RFC 1939 does not want it, without the CRs. */
+static int
+size_on_disk(const struct drop *d, const struct message *from, const struct file_name *name, struct drop_message *m,
+	struct fault *why)
+{
+	struct stat st;
+
+	m->size = name->size;
+	if (name->has_size)
+		return 0;
+	if (fstatat(from->in_new ? d->folder->new_dir : d->folder->cur_dir, from->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_errno(why, "stat %s", from->name);
+	m->size = (uint64_t)st.st_size;
+	return 0;
+}
+
 static void
 take_fields(struct drop_message *m, struct span fields, struct span base)
 {
@@ -103,10 +98,12 @@ take_fields(struct drop_message *m, struct span fields, struct span base)
 	while (span_next(&fields, " ", &word)) {
 		uint64_t n;
 
-		if (span_starts(word, "P"))
+		if (span_starts(word, "P")) {
+			m->has_field = true;
 			m->uidl = word.len > 1 ? span_from(word, 1) : base;
-		else if (span_starts(word, "O") && span_number(span_from(word, 1), &n))
+		} else if (span_starts(word, "O") && span_number(span_from(word, 1), &n)) {
 			m->order = n;
+		}
 	}
 }
 
@@ -140,6 +137,7 @@ add_message(struct drop *d, const struct message *from, struct fault *why)
 
 	*m = (struct drop_message){.uid = from->uid, .order = UINT64_MAX, .uidl = SPAN_NONE};
 	m->base = arena_span(d->arena, message_base(from));
+	m->guid = arena_span(d->arena, folder_guid(d->folder, from));
 	m->seen = from->flags & MESSAGE_SEEN;
 	file_name_parse(span_of(from->name), &name);
 	m->size = name.full_size;
@@ -148,8 +146,8 @@ add_message(struct drop *d, const struct message *from, struct fault *why)
 		take_fields(m, arena_span(d->arena, d->folder->list.records[record].fields), m->base);
 	if (!m->uidl.len && pop3_config.reuse_xuidl)
 		take_xuidl(d, m);
-	if (!name.has_full_size && measure(d, m, why) < 0)
-		return why->error == 2 ? 0 : -1; /* ENOENT: gone meanwhile */
+	if (!name.has_full_size && (pop3_config.fast_size_lookups ? size_on_disk(d, from, &name, m, why) : measure(d, m, why)) < 0)
+		return why->error == ENOENT ? 0 : -1; /* gone meanwhile */
 	d->count++;
 	return 0;
 }
@@ -164,32 +162,82 @@ by_order(const void *a, const void *b)
 	return (x->uid > y->uid) - (x->uid < y->uid);
 }
 
+/* RFC 2449, 6.5. The time of the last login is that of a file in the mailbox; a refused one does not count. */
+static int
+check_delay(const struct drop *d, struct fault *why)
+{
+	struct stat   st;
+	int64_t       now = time(NULL), delay = pop3_config.login_delay / 1000;
+	autoclose int fd = -1;
+
+	if (delay == 0)
+		return 0;
+	fd = openat(maildir_root(d->maildir), "postern-pop3-login", O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fault_errno(why, "postern-pop3-login");
+	if (st.st_size && now >= st.st_mtim.tv_sec && now - st.st_mtim.tv_sec < delay)
+		return fault_set(why, FAULT_DENIED, "logged in %lld s ago", (long long)(now - st.st_mtim.tv_sec));
+	if (file_write_at(fd, SPAN("\n"), 0, why) < 0 || futimens(fd, NULL) < 0)
+		return fault_errno(why, "postern-pop3-login");
+	return 0;
+}
+
+/* pop3_save_uidl: what clients were told becomes the P field, and survives a change of the format. */
+static int
+save_uidls(struct drop *d, struct fault *why)
+{
+	autofree uint32_t    *uids = mem_array(d->count + 1, sizeof *uids);
+	autofree struct span *ids = mem_array(d->count + 1, sizeof *ids);
+	size_t                count = 0;
+
+	for (size_t i = 0; i < d->count; i++) { /* by UID still */
+		struct drop_message *m = &d->messages[i];
+		autotext struct text id = {0};
+
+		if (m->has_field)
+			continue;
+		drop_uidl(d, m, &id);
+		m->uidl = arena_span(d->arena, text_span(&id));
+		uids[count] = m->uid;
+		ids[count++] = m->uidl;
+	}
+	return count ? folder_set_fields(d->folder, 'P', uids, ids, count, why) : 0;
+}
+
+static int
+read_messages(struct drop *d, struct fault *why)
+{
+	struct folder *f = d->folder;
+
+	d->hidden = *pop3_config.deleted_flag ? keywords_find(&f->keywords, span_of(pop3_config.deleted_flag)) : -1;
+	d->messages = mem_array(f->count, sizeof *d->messages);
+	for (size_t i = 0; i < f->count; i++)
+		if ((d->hidden < 0 || !(f->messages[i].keywords & (uint64_t)1 << d->hidden)) && add_message(d, &f->messages[i], why) < 0)
+			return -1;
+	if (pop3_config.save_uidl && save_uidls(d, why) < 0)
+		return -1;
+	qsort(d->messages, d->count, sizeof *d->messages, by_order);
+	return 0;
+}
+
 int
 drop_open(const struct pop3_user *u, struct drop *out, struct fault *why)
 {
 	struct drop     d = {.arena = arena_new()};
 	struct location l = {0};
 
-	if (location_parse(span_of(u->mail), span_of(u->name), span_of(u->home), &l, why) < 0 ||
-	    maildir_open(text_string(&l.root), MAILDIR_CREATE, &d.maildir, why) < 0 ||
-	    folder_open(d.maildir, "", 0, &d.folder, why) < 0) {
+	if (location_parse(span_of(u->mail), span_of(u->name), span_of(u->home), &l, why) < 0
+		|| maildir_open(text_string(&l.root), MAILDIR_CREATE, &d.maildir, why) < 0
+		|| check_delay(&d, why) < 0
+		|| folder_open(d.maildir, "", 0, &d.folder, why) < 0
+		|| (pop3_config.lock_session
+			&& dotlock_take(d.folder->dir, "dovecot-pop3-session", SESSION_STALE, clock_after(SESSION_LOCK_MS), &d.lock, why) < 0)
+		|| read_messages(&d, why) < 0) {
 		location_free(&l);
 		drop_close(&d);
 		return -1;
 	}
 	location_free(&l);
-	if (pop3_config.lock_session &&
-	    dotlock_take(d.folder->dir, "dovecot-pop3-session", SESSION_STALE, clock_after(SESSION_LOCK_MS), &d.lock, why) < 0) {
-		drop_close(&d);
-		return -1;
-	}
-	d.messages = mem_array(d.folder->count, sizeof *d.messages);
-	for (size_t i = 0; i < d.folder->count; i++)
-		if (add_message(&d, &d.folder->messages[i], why) < 0) {
-			drop_close(&d);
-			return -1;
-		}
-	qsort(d.messages, d.count, sizeof *d.messages, by_order);
 	*out = d;
 	return 0;
 }
@@ -236,6 +284,18 @@ drop_mark_seen(struct drop *d, struct fault *why)
 	return folder_store(d->folder, uids, count, &seen, false, why);
 }
 
+/* pop3_deleted_flag: they stay, for IMAP, and are not shown by POP3 any more. */
+static int
+hide(struct drop *d, const uint32_t *uids, size_t count, struct fault *why)
+{
+	struct flag_change change = {.kind = FLAGS_ADD};
+
+	if (folder_keyword(d->folder, span_of(pop3_config.deleted_flag), true, &d->hidden, why) < 0)
+		return -1;
+	change.keywords = (uint64_t)1 << d->hidden;
+	return folder_store(d->folder, uids, count, &change, true, why);
+}
+
 int
 drop_update(struct drop *d, size_t *deleted, struct fault *why)
 {
@@ -244,7 +304,7 @@ drop_update(struct drop *d, size_t *deleted, struct fault *why)
 
 	if (drop_mark_seen(d, why) < 0)
 		return -1;
-	if (count && folder_expunge(d->folder, uids, count, true, why) < 0)
+	if (count && (*pop3_config.deleted_flag ? hide(d, uids, count, why) : folder_expunge(d->folder, uids, count, true, why)) < 0)
 		return -1;
 	*deleted = count;
 	return 0;

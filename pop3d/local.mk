@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: ISC
 
 pkglibexec_PROGRAMS += pop3d/pop3d pop3d/pop3-login
-pop3d_pop3d_SOURCES = pop3d/main.c pop3d/drop.c pop3d/session.c pop3d/session.h
+pop3d_pop3d_SOURCES = pop3d/main.c pop3d/drop.c pop3d/session.c pop3d/session.h pop3d/uidl.c pop3d/uidl.h
 pop3d_pop3d_LDADD = $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS)
 pop3d_pop3_login_SOURCES = pop3d/pop3_login.c
 pop3d_pop3_login_LDADD = $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS)
 DIRECT_TESTS += t/system/mailbox_login.py
 EXTRA_DIST += t/system/mailbox_login.py
+
+UNIT_TESTS += t/unit/pop3d/test_uidl
+t_unit_pop3d_test_uidl_SOURCES = t/unit/pop3d/test_uidl.c pop3d/uidl.c pop3d/uidl.h t/unit/unit.h
+t_unit_pop3d_test_uidl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/pop3d
+t_unit_pop3d_test_uidl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_pop3d_test_uidl_LDADD = $(BASE_LIBS) $(CHECK_LIBS)

@@ -9,7 +9,13 @@
 #include "service/service.h"
 #include "service/tls_rows.h"
 
-static const struct param params[] = {LOGIN_ROWS("pop3_"), END_OF_PARAMS};
+static int64_t login_delay;        /* pop3d keeps it; here it is told */
+
+static const struct param params[] = {
+	LOGIN_ROWS("pop3_"),
+	DURATION("pop3_login_delay", &login_delay, "0s", "0s", "24h", "least time between two logins of a user (RFC 2449, 6.5: LOGIN-DELAY)"),
+	END_OF_PARAMS
+};
 
 enum { POP3_LINE_MAX = 8192, USER_MAX = 255 };
 
@@ -39,12 +45,14 @@ say(struct dialogue *d, const char *format, ...)
 static void
 do_capa(struct dialogue *d, struct span unused)
 {
-	autotext struct text names = {0};
+	autotext struct text names = {0}, delay = {0};
 
 	(void)unused;
 	login_mechanisms(d->l, &names);
-	say(d, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER%s%s\r\nSASL%s%s\r\nIMPLEMENTATION Postern\r\n.",
-	    login_config.tls && !conn_is_tls(d->l->conn) ? "\r\nSTLS" : "", span_find_text(text_span(&names), SPAN("PLAIN")) >= 0 ? "\r\nUSER" : "", names.len ? " " : "",
+	if (login_delay)
+		text_add_format(&delay, "\r\nLOGIN-DELAY %lld", (long long)login_delay / 1000);
+	say(d, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER%s%s%s\r\nSASL%s%s\r\nIMPLEMENTATION Postern\r\n.",
+	    text_string(&delay), login_config.tls && !conn_is_tls(d->l->conn) ? "\r\nSTLS" : "", span_find_text(text_span(&names), SPAN("PLAIN")) >= 0 ? "\r\nUSER" : "", names.len ? " " : "",
 	    text_string(&names));
 }
 

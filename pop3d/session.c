@@ -9,16 +9,21 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mail/line.h"
+#include "uidl.h"
 
 enum { LINE_MAX_BYTES = 255, BAD_MAX = 20, READ_PART = 65536 };
 
 struct pop3_config pop3_config;
 
 const struct param pop3_params[] = {
-	RAW("pop3_uidl_format", &pop3_config.uidl_format, "%08Xu%08Xv", "unique ids: %u UID, %v UIDVALIDITY, %f file, %08Xu in hex"),
+	RAW("pop3_uidl_format", &pop3_config.uidl_format, "%08Xu%08Xv", "unique ids: %u UID, %v UIDVALIDITY, %f file name, %g GUID; %08Xu in hex; %{uid | hex(8)}"),
 	BOOLEAN("pop3_no_flag_updates", &pop3_config.no_flag_updates, "no", "RETR does not set \\Seen"),
 	BOOLEAN("pop3_lock_session", &pop3_config.lock_session, "no", "one POP3 session of a mailbox at a time; a second one waits 5 s and is refused"),
 	BOOLEAN("pop3_reuse_xuidl", &pop3_config.reuse_xuidl, "no", "a header X-UIDL is the unique id of a message that has no other"),
+	BOOLEAN("pop3_save_uidl", &pop3_config.save_uidl, "no", "unique ids that clients were told are kept in dovecot-uidlist (field P)"),
+	BOOLEAN("pop3_fast_size_lookups", &pop3_config.fast_size_lookups, "no", "a message whose size with CRLF is not known has that of its file (against RFC 1939)"),
+	RAW("pop3_deleted_flag", &pop3_config.deleted_flag, "", "DELE sets this keyword instead of removing; messages that have it are not shown; \"\": they are removed"),
+	DURATION("pop3_login_delay", &pop3_config.login_delay, "0s", "0s", "24h", "least time between two logins of a user (RFC 2449, 6.5: LOGIN-DELAY)"),
 	DURATION("pop3_timeout", &pop3_config.timeout, "10m", "1m", "24h", "how long a client may be silent (RFC 1939, 3)"),
 	END_OF_PARAMS
 };
@@ -28,8 +33,11 @@ pop3_config_check(struct fault *why)
 {
 	autotext struct text t = {0};
 
-	if (!uidl_format(pop3_config.uidl_format, 1, 1, SPAN("x"), &t))
+	if (!uidl_format(pop3_config.uidl_format, &(struct uidl_values){1, 1, SPAN("x"), SPAN("y")}, &t))
 		return fault_set(why, FAULT_INPUT, "pop3_uidl_format: %s is not supported", pop3_config.uidl_format);
+	for (const char *c = pop3_config.deleted_flag; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f || strchr("(){%*\"\\]", *c))
+			return fault_set(why, FAULT_INPUT, "pop3_deleted_flag: %s is no keyword", pop3_config.deleted_flag);
 	return 0;
 }
 
@@ -104,7 +112,10 @@ static void
 do_capa(struct session *s, struct span unused)
 {
 	(void)unused;
-	say(s, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\nIMPLEMENTATION Postern\r\n.");
+	say(s, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER");
+	if (pop3_config.login_delay)
+		say(s, "LOGIN-DELAY %lld", (long long)pop3_config.login_delay / 1000);
+	say(s, "IMPLEMENTATION Postern\r\n.");
 }
 
 static void
@@ -378,7 +389,9 @@ pop3_session(const struct pop3_user *u, struct conn *c, struct fault *why)
 	if (drop_open(u, &s.drop, why) < 0) {
 		bool in_use = pop3_config.lock_session && why->class == FAULT_TIME;
 
-		say(&s, in_use ? "-ERR [IN-USE] Mailbox is locked by another POP3 session." : "-ERR [SYS/TEMP] Couldn't open INBOX.");
+		say(&s, in_use ? "-ERR [IN-USE] Mailbox is locked by another POP3 session."
+			: why->class == FAULT_DENIED ? "-ERR [LOGIN-DELAY] It is too early to look for mail again."
+			: "-ERR [SYS/TEMP] Couldn't open INBOX.");
 		conn_flush(c, NULL);
 		return -1;
 	}

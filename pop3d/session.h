@@ -13,9 +13,9 @@
 #include "store/dotlock.h"
 
 struct pop3_config {
-	const char *uidl_format;
-	bool        no_flag_updates, lock_session, reuse_xuidl;
-	int64_t     timeout;
+	const char *uidl_format, *deleted_flag;
+	bool        no_flag_updates, lock_session, reuse_xuidl, save_uidl, fast_size_lookups;
+	int64_t     timeout, login_delay;
 };
 extern struct pop3_config pop3_config;
 extern const struct param pop3_params[];
@@ -32,9 +32,9 @@ struct drop_message {
 	uint32_t    uid;
 	uint64_t    size;             /* with CRLF: what RETR sends, without the end */
 	uint64_t    order;            /* uidlist field O, else after those with one */
-	struct span base;             /* in the drop's arena */
+	struct span base, guid;       /* in the drop's arena */
 	struct span uidl;             /* uidlist field P, else with pop3_reuse_xuidl the header X-UIDL, or empty: by the format */
-	bool        deleted, seen;
+	bool        deleted, seen, has_field;   /* P */
 };
 
 struct folder;
@@ -46,18 +46,15 @@ struct drop {
 	struct drop_message *messages;
 	size_t               count;
 	struct dotlock       lock;     /* pop3_lock_session */
+	int                  hidden;   /* number of the keyword pop3_deleted_flag; -1: none */
 };
 
-/* FAULT_TIME: another session has it (pop3_lock_session). */
+/* FAULT_TIME: another session has it (pop3_lock_session); FAULT_DENIED: too early (pop3_login_delay). */
 WAITS int drop_open(const struct pop3_user *, struct drop *, struct fault *);
 void drop_close(struct drop *);
 void drop_uidl(const struct drop *, const struct drop_message *, struct text *out);
 WAITS int drop_read(const struct drop *, const struct drop_message *, int *fd, struct fault *);
 WAITS int drop_update(struct drop *, size_t *deleted, struct fault *);    /* at QUIT: removes and marks */
 WAITS int drop_mark_seen(struct drop *, struct fault *);                  /* a session that was lost */
-
-/* The text of UIDL (Dovecot's pop3_uidl_format): %u UID, %v UIDVALIDITY, %f base name, %g GUID; "08X" before a letter
- * is eight hex digits, in lower case as Dovecot tells them. False when the format has something else. */
-bool uidl_format(const char *format, uint32_t uid, uint32_t validity, struct span base, struct text *out);
 
 #endif

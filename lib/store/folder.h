@@ -111,6 +111,11 @@ WAITS int folder_expunge(struct folder *, const uint32_t *uids, size_t count, bo
 /* What makes the message the same wherever it is copied: uidlist's G field or its base name. */
 struct span folder_guid(const struct folder *, const struct message *);
 
+/* Puts a field (uidlist.h) into the records of messages; one of that letter is replaced.  `uids` ascend; messages
+ * that are gone are passed over.  Values hold no blank. */
+WAITS int folder_set_fields(struct folder *, char letter, const uint32_t *uids, const struct span *values, size_t count,
+	struct fault *);
+
 /* The file of a message, open for reading; found again when it was renamed.
  * error ENOENT: it is gone. */
 WAITS int folder_message_open(struct folder *, uint32_t uid, int *fd, struct stat *, struct fault *);

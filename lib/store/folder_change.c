@@ -303,6 +303,47 @@ folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 	return result;
 }
 
+static struct span
+with_field(struct folder *f, struct span fields, char letter, struct span value)
+{
+	autotext struct text out = {0};
+	struct span          field;
+
+	while (span_next(&fields, " ", &field))
+		if (field.at[0] != letter) {
+			text_add(&out, field);
+			text_add_byte(&out, ' ');
+		}
+	text_add_byte(&out, letter);
+	text_add(&out, value);
+	return arena_span(f->list.arena, text_span(&out));
+}
+
+int
+folder_set_fields(struct folder *f, char letter, const uint32_t *uids, const struct span *values, size_t count,
+	struct fault *why)
+{
+	struct dotlock lock = {0};
+	size_t         at = 0;
+	int            result;
+
+	if (folder_lock(f, &lock, why) < 0)
+		return -1;
+	result = uidlist_refresh(&f->list, f->dir, NULL, why);
+	for (size_t i = 0; result == 0 && i < f->list.count; i++) {
+		struct uidlist_record *r = &f->list.records[i];
+
+		while (at < count && uids[at] < r->uid)
+			at++;
+		if (at < count && uids[at] == r->uid)
+			r->fields = with_field(f, r->fields, letter, values[at]);
+	}
+	if (result == 0)
+		result = uidlist_rewrite(&f->list, f->dir, NULL, NULL, why);
+	dotlock_release(&lock);
+	return result;
+}
+
 int
 folder_message_open(struct folder *f, uint32_t uid, int *out, struct stat *st, struct fault *why)
 {
