@@ -144,7 +144,7 @@ print_other(struct postconf *p, char what)
 	switch (what) {
 	case 'm': return print_types();
 	case 'l': return puts("flock\nfcntl\ndotlock") < 0;
-	case 'a': return puts("dovecot") < 0;
+	case 'a': return puts("cyrus\ndovecot") < 0;
 	case 'A': return puts("cyrus") < 0;
 	default:  print_templates(p, what == 'b');
 	}

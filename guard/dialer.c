@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/strmap.h"
+#include "config/cyrus_conf.h"
 #include "config/master_cf.h"
 #include "config/site.h"
 #include "ipc/ask_dial.h"
@@ -30,7 +31,7 @@ enum { TABLE_MAX = 16 << 20, DIAL_MS = 30000 };
 
 static struct config {
 	struct list endpoints, transport_maps, milter_maps;
-	const char *sasl_path, *proxy_filter;
+	const char *sasl_path, *cyrus_path, *proxy_filter;
 } config;
 
 static const struct param params[] = {
@@ -38,6 +39,7 @@ static const struct param params[] = {
 	LIST("transport_maps", &config.transport_maps, "", "tables whose texts may name endpoints"),
 	LIST("smtpd_milter_maps", &config.milter_maps, "", "tables whose texts may name milters"),
 	STRING("smtpd_sasl_path", &config.sasl_path, "smtpd", "the socket of an outside SASL server"),
+	STRING("cyrus_sasl_config_path", &config.cyrus_path, "", "where the .conf file of Cyrus SASL is looked for, which names saslauthd's socket"),
 	STRING("smtpd_proxy_filter", &config.proxy_filter, "", "the filter before the queue"),
 	END_OF_PARAMS
 };
@@ -53,6 +55,21 @@ name_one(struct span endpoint)
 		strmap_put(named, text_span(&normal), named);
 }
 
+/* Where smtpd_sasl_type is cyrus, smtpd_sasl_path is the name of a file that names saslauthd's socket. */
+static void
+name_saslauthd(struct span path)
+{
+	autofree char    *name = mem_span(path);
+	struct cyrus_conf c = {0};
+
+	if (!strchr(name, '/') && cyrus_conf_find(config.cyrus_path, service->config_directory, name, &c, NULL) == 0) {
+		autofree char *endpoint = mem_format("unix:%s", text_string(&c.socket));
+
+		name_one(span_of(endpoint));
+	}
+	cyrus_conf_free(&c);
+}
+
 /* A socket without a scheme; with one, name_words has seen it. */
 static void
 name_sasl(struct span path)
@@ -63,6 +80,7 @@ name_sasl(struct span path)
 		return;
 	text_add_format(&endpoint, "unix:%.*s", SPAN_ARGS(path));
 	name_one(text_span(&endpoint));
+	name_saslauthd(path);
 }
 
 /* "{ inet:h:1, default_action=accept }", "lmtp:unix:private/x", "check_policy_service inet:..." */

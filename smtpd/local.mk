@@ -7,7 +7,7 @@ SMTPD_SOURCES = \
 	smtpd/milter.c smtpd/milter.h smtpd/policy.c smtpd/policy.h smtpd/received.c smtpd/reply.c \
 	smtpd/rules.c smtpd/rules.h smtpd/rules_internal.h smtpd/rules_access.c smtpd/rules_basic.c \
 	smtpd/rules_names.c smtpd/rules_rbl.c smtpd/rules_verify.c \
-	smtpd/sasl.c smtpd/sasl.h smtpd/sasl_dovecot.c \
+	smtpd/sasl.c smtpd/sasl.h smtpd/sasl_dovecot.c smtpd/sasl_cyrus.c smtpd/saslauthd.c smtpd/saslauthd.h \
 	smtpd/session.c smtpd/session.h smtpd/settings.c smtpd/settings.h smtpd/starttls.c
 noinst_LIBRARIES += smtpd/libsmtpd.a
 smtpd_libsmtpd_a_SOURCES = $(SMTPD_SOURCES)
@@ -44,3 +44,16 @@ DIRECT_TESTS += t/talk/smtpd.sh t/unit/smtpd/test_standalone.py t/system/before_
 EXTRA_DIST += t/system/before_queue.py t/system/tls_server.py t/unit/smtpd/test_standalone.py t/talk/smtpd.sh t/talk/smtpd t/talk/talk t/talk/README t/system/policy_services.py t/system/dns_rules.py
 DIRECT_TESTS += t/system/transcripts.py
 EXTRA_DIST += t/system/transcripts.py
+
+UNIT_TESTS += t/unit/smtpd/test_saslauthd
+t_unit_smtpd_test_saslauthd_SOURCES = t/unit/smtpd/test_saslauthd.c smtpd/saslauthd.c
+t_unit_smtpd_test_saslauthd_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/smtpd
+t_unit_smtpd_test_saslauthd_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_smtpd_test_saslauthd_LDADD = $(CONFIG_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_saslauthd
+t_fuzz_fuzz_saslauthd_SOURCES = t/fuzz/fuzz_saslauthd.c smtpd/saslauthd.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_saslauthd_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/smtpd
+t_fuzz_fuzz_saslauthd_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_saslauthd_LDADD = $(CONFIG_LIBS)
+DIRECT_TESTS += t/system/sasl_cyrus.py
+EXTRA_DIST += t/system/sasl_cyrus.py

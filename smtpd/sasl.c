@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sasl.c - one little interface over authd and Dovecot's protocol
+ * sasl.c - one little interface over authd, Dovecot's protocol, and saslauthd
  */
 #include "sasl.h"
 
@@ -11,8 +11,9 @@
 #include "settings.h"
 
 struct sasl_try {
-	struct auth_talk    *talk;        /* one of the two */
+	struct auth_talk    *talk;        /* one of the three */
 	struct dovecot_auth *dovecot;
+	struct cyrus_auth   *cyrus;
 };
 
 /* What a mechanism is good for, as smtpd_sasl_security_options asks; others are taken for the best. */
@@ -118,6 +119,10 @@ ask_names(struct session *s, struct text *names, struct fault *why)
 	struct dovecot_auth *d = NULL;
 	int                  outcome;
 
+	if (prepared.cyrus.socket.len) {
+		text_add(names, text_span(&prepared.cyrus.mechanisms));
+		return 0;
+	}
 	if (!prepared.sasl_external)
 		return ask_auth_mechanisms(names, why);
 	outcome = dovecot_connect(s, &d, names, why);
@@ -167,7 +172,9 @@ sasl_start(struct session *s, struct span mechanism, const struct span *initial,
 
 	/* smtpd_tls_auth_only has had its say: where it lets clear text pass, so does authd */
 	client.secured |= !settings.tls_auth_only;
-	if (prepared.sasl_external) {
+	if (prepared.cyrus.socket.len) {
+		outcome = cyrus_start(mechanism, initial, &t->cyrus, answer, why);
+	} else if (prepared.sasl_external) {
 		outcome = dovecot_connect(s, &t->dovecot, &unused, why);
 		if (outcome == 0)
 			outcome = dovecot_start(t->dovecot, s, mechanism, initial, answer, why);
@@ -181,6 +188,8 @@ sasl_start(struct session *s, struct span mechanism, const struct span *initial,
 int
 sasl_more(struct sasl_try *t, struct span data, struct auth_answer *answer, struct fault *why)
 {
+	if (t->cyrus)
+		return cyrus_more(t->cyrus, data, answer, why);
 	if (t->dovecot)
 		return dovecot_more(t->dovecot, data, answer, why);
 	return ask_auth_more(t->talk, data, answer, why);
@@ -192,6 +201,7 @@ sasl_end(struct sasl_try *t)
 	if (!t)
 		return;
 	dovecot_free(t->dovecot);
+	cyrus_free(t->cyrus);
 	if (t->talk)
 		ask_auth_end(t->talk);
 	free(t);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sasl.h - who checks passwords: authd, or an outside server that speaks Dovecot's protocol
+ * sasl.h - who checks passwords: authd, an outside server that speaks Dovecot's protocol, or Cyrus SASL's saslauthd
  *
  * One try is one exchange; nothing of it is left for the next (SECURITY.md 2, 9).
  * Data is raw, not base64.
@@ -28,5 +28,11 @@ WAITS int  dovecot_start(struct dovecot_auth *, struct session *, struct span me
                          struct auth_answer *, struct fault *);
 WAITS int  dovecot_more(struct dovecot_auth *, struct span data, struct auth_answer *, struct fault *);
 void dovecot_free(struct dovecot_auth *);
+
+/* sasl_cyrus.c: Cyrus SASL's saslauthd */
+struct cyrus_auth;
+WAITS int cyrus_start(struct span mechanism, const struct span *initial, struct cyrus_auth **, struct auth_answer *, struct fault *);
+WAITS int cyrus_more(struct cyrus_auth *, struct span data, struct auth_answer *, struct fault *);
+void cyrus_free(struct cyrus_auth *);   /* NULL is fine */
 
 #endif

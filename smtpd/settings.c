@@ -133,8 +133,8 @@ const struct param smtpd_params[] = {
 	BOOLEAN("smtpd_sasl_auth_enable", &S.sasl_enable, "no", "offer AUTH"),
 	BOOLEAN("smtpd_sasl_authenticated_header", &S.sasl_header, "no", "the user's name in Received:"),
 	BOOLEAN("broken_sasl_auth_clients", &S.broken_sasl, "no", "offer AUTH= too"),
-	STRING("smtpd_sasl_type", &S.sasl_type, "cyrus", "dovecot: smtpd_sasl_path is its socket; cyrus: only with auth_passdb, and means authd"),
-	STRING("smtpd_sasl_path", &S.sasl_path, "smtpd", "private/auth, inet:host:port"),
+	STRING("smtpd_sasl_type", &S.sasl_type, "cyrus", "dovecot: smtpd_sasl_path is its socket; cyrus: authd where auth_passdb is set, else saslauthd, as smtpd_sasl_path's .conf file says"),
+	STRING("smtpd_sasl_path", &S.sasl_path, "smtpd", "private/auth, inet:host:port; with cyrus the name of its .conf file"),
 	STRING("smtpd_sasl_service", &S.sasl_service, "smtp", "the service name told to the authentication server"),
 	STRING("smtpd_sasl_local_domain", &S.sasl_local_domain, "", "the realm"),
 	STRING("auth_passdb", &S.auth_passdb, "", "where authd looks for passwords; empty: authd does not serve smtpd_sasl_path"),
@@ -142,7 +142,7 @@ const struct param smtpd_params[] = {
 	LIST("smtpd_sasl_tls_security_options", &S.sasl_tls_options, "$smtpd_sasl_security_options", "the same inside TLS"),
 	STRING("ssl_cert_username_field", &S.certificate_field, "commonName", "which field of a client certificate's subject is the user of EXTERNAL"),
 	LIST("smtpd_sasl_mechanism_filter", &S.sasl_filter, "!external, static:rest", "mechanisms that are offered"),
-	STRING("cyrus_sasl_config_path", NULL, "", "not needed: there is no Cyrus SASL library here"),
+	STRING("cyrus_sasl_config_path", &S.cyrus_path, "", "directories where the .conf file of Cyrus SASL is looked for; empty: sasl/ beside main.cf, /etc/sasl2, /usr/lib/sasl2, /usr/local/lib/sasl2"),
 	STRING("smtpd_sasl_application_name", NULL, "", "not needed: the older name of smtpd_sasl_path for Cyrus SASL"),
 	BOOLEAN("send_cyrus_sasl_authzid", NULL, "no", "not needed: there is no Cyrus SASL library here"),
 	LIST("smtpd_sasl_exceptions_networks", &S.sasl_exceptions, "", "clients to whom AUTH is not offered"),
@@ -375,12 +375,15 @@ make_sasl(struct faults *faults)
 		faults_add(faults, "ssl_cert_username_field: unknown field %s", settings.certificate_field);
 	if (!dovecot && strcmp(settings.sasl_type, "cyrus") != 0)
 		faults_add(faults, "smtpd_sasl_type: \"%s\" is none of: dovecot cyrus", settings.sasl_type);
-	if (!dovecot && settings.auth_passdb[0] == '\0')
-		faults_add(faults, "smtpd_sasl_auth_enable = yes with smtpd_sasl_type = cyrus: there is no Cyrus SASL library here; "
-		           "set smtpd_sasl_type = dovecot with smtpd_sasl_path, or auth_passdb for authd");
+	if (strcmp(settings.sasl_type, "cyrus") == 0 && settings.auth_passdb[0] == '\0') {
+		struct fault why = {0};
+
+		if (cyrus_conf_find(settings.cyrus_path, service->config_directory, settings.sasl_path, &prepared.cyrus, &why) < 0)
+			faults_add(faults, "smtpd_sasl_auth_enable = yes with smtpd_sasl_type = cyrus: %s", fault_text(&why));
+	}
 	check_sasl_options("smtpd_sasl_security_options", &settings.sasl_options, faults);
 	check_sasl_options("smtpd_sasl_tls_security_options", &settings.sasl_tls_options, faults);
-	prepared.sasl_external = dovecot && (settings.auth_passdb[0] == '\0' || span_starts(span_of(settings.sasl_path), "inet:"));
+	prepared.sasl_external = prepared.cyrus.socket.len || (dovecot && (settings.auth_passdb[0] == '\0' || span_starts(span_of(settings.sasl_path), "inet:")));
 }
 
 static void

@@ -7,6 +7,7 @@
 #ifndef SMTPD_SETTINGS_H
 #define SMTPD_SETTINGS_H
 
+#include "config/cyrus_conf.h"
 #include "config/list.h"
 #include "config/match.h"
 #include "config/param.h"
@@ -61,7 +62,7 @@ struct settings {
 	struct list tls_sni, sasl_filter;
 	/* SASL */
 	bool        sasl_enable, sasl_header, broken_sasl;
-	const char *certificate_field, *sasl_type, *sasl_path, *sasl_service, *sasl_local_domain, *auth_passdb;
+	const char *cyrus_path, *certificate_field, *sasl_type, *sasl_path, *sasl_service, *sasl_local_domain, *auth_passdb;
 	struct list sasl_options, sasl_tls_options, sasl_exceptions;
 	int64_t     sasl_response_limit;
 	/* restrictions */
@@ -106,7 +107,8 @@ struct prepared {
 	struct match_list  *forbidden;           /* smtpd_forbidden_commands */
 	bool                forbid_odd;          /* its default's regexp:{{/^[^A-Z]/ Bogus}} */
 	bool                parents_plain;       /* smtpd_access_maps in parent_domain_matches_subdomains */
-	bool                sasl_external;       /* Dovecot's protocol over a dialed stream */
+	bool                sasl_external;       /* an outside server, over a dialed stream: Dovecot's, or */
+	struct cyrus_conf   cyrus;               /* saslauthd, where its socket is set */
 };
 
 extern struct prepared prepared;

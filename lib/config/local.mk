@@ -2,6 +2,7 @@
 noinst_LIBRARIES += lib/config/libconfig.a
 lib_config_libconfig_a_SOURCES = \
 	lib/config/catalogue.c lib/config/grades.c lib/config/catalogue.h \
+	lib/config/cyrus_conf.c lib/config/cyrus_conf.h \
 	lib/config/edit.c lib/config/edit.h \
 	lib/config/expand.c lib/config/expand.h \
 	lib/config/faults.c lib/config/faults.h \
