@@ -58,9 +58,14 @@ const struct page pages[] = {
 	 .form = {"who [-1] [user-mask] [ip[/bits]]", "kick user-mask [ip[/bits]]", "user [-f field] user ... | '*'", "mailbox list | status | create | delete | rename | subscribe | unsubscribe | path -u user ...",
 	          "quota get | recalc -u user", "search -u user query", "fetch -u user \"fields\" query",
 	          "expunge -u user mailbox name query", "move | copy -u user mailbox query",
-	          "flags add | remove | replace -u user \"flags\" query", "save -u user [mailbox]"},
+	          "flags add | remove | replace -u user \"flags\" query", "save -u user [mailbox]",
+	          "import -u user [-s] maildir:path parent query", "export -u user maildir:path query",
+	          "backup -u user [-R] maildir:path", "sync -u user maildir:path"},
 	 .description = "Run by postern(1) under these words. It asks authd(8) who a user is, becomes him, and does by IMAP "
-	                "what his own client could do. A query is IMAP's, with mailbox name and ages (before 30d).",
+	                "what his own client could do. A query is IMAP's, with mailbox name and ages (before 30d). import brings messages "
+	                "of another Maildir below a mailbox of his, export takes them there. backup makes the other Maildir the "
+	                "same as his, UIDs and all (-R: his the same as the other, as after a loss); sync does at each what was done "
+	                "at the other since the last time.",
 	 .option = {{"-1", "who: a line a connection; of who sleeps (imap_hibernate_timeout) the pid is the login program's"},
 	            {"-u user", "whose; may be repeated"}, {"-A", "of all users that auth_userdb lists"},
 	            {"-f format", "table, tab, json or flow; fetch and search: as doveadm prints them"}},

@@ -8,7 +8,7 @@
 #ifndef CMD_PAGES_H
 #define CMD_PAGES_H
 
-enum { PAGE_FORMS = 12, PAGE_OPTIONS = 28, PAGE_EXITS = 4 };
+enum { PAGE_FORMS = 24, PAGE_OPTIONS = 28, PAGE_EXITS = 4 };
 
 struct page_option {
 	const char *option, *text;       /* "-c config_dir" */

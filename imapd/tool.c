@@ -42,16 +42,22 @@ static const struct word {
 	int       (*act)(struct tool *, int argc, char **argv);
 	const char *usage;
 	bool        has_second;      /* "quota get -u user": options may follow the second word */
+	char        letter;          /* its own option; 0: none */
+	bool        alone;           /* it works on files: no session, which would make a mailbox where none is */
 } words[] = {
-	{"mailbox",  tool_mailbox, "list [pattern ...] | status \"items\" name ... | create name ... | delete name ... | rename from to | subscribe name ... | unsubscribe name ... | path name ...", true},
-	{"quota",    tool_quota,   "get | recalc", true},
-	{"search",   tool_search,  "query", false},
-	{"fetch",    tool_fetch,   "\"fields\" query", false},
-	{"expunge",  tool_expunge, "query", false},
-	{"move",     tool_move,    "mailbox query", false},
-	{"copy",     tool_copy,    "mailbox query", false},
-	{"flags",    tool_flags,   "add | remove | replace \"flags\" query", true},
-	{"save",     tool_save,    "[mailbox] < message", false},
+	{"mailbox",  tool_mailbox, "list [pattern ...] | status \"items\" name ... | create name ... | delete name ... | rename from to | subscribe name ... | unsubscribe name ... | path name ...", true, 0, false},
+	{"quota",    tool_quota,   "get | recalc", true, 0, false},
+	{"search",   tool_search,  "query", false, 0, false},
+	{"fetch",    tool_fetch,   "\"fields\" query", false, 0, false},
+	{"expunge",  tool_expunge, "query", false, 0, false},
+	{"move",     tool_move,    "mailbox query", false, 0, false},
+	{"copy",     tool_copy,    "mailbox query", false, 0, false},
+	{"flags",    tool_flags,   "add | remove | replace \"flags\" query", true, 0, false},
+	{"save",     tool_save,    "[mailbox] < message", false, 0, false},
+	{"import",   tool_import,  "[-s] maildir:path parent-mailbox query", false, 's', false},
+	{"export",   tool_export,  "maildir:path query", false, 0, false},
+	{"backup",   tool_backup,  "[-R] maildir:path", false, 'R', true},
+	{"sync",     tool_sync,    "maildir:path", false, 0, true},
 };
 
 /* ------------------------------------------------------------ one user */
@@ -100,31 +106,100 @@ be_session(const struct auth_user *u, int fd)
 	_exit(result < 0 ? TROUBLE : 0);
 }
 
+/* A session of its own on that user's mail, and a connection to it. */
 static int
-work(const struct word *w, const struct auth_user *u, struct tool *t, int argc, char **argv)
+start_session(struct tool *t, const struct auth_user *u)
 {
-	int               ends[2], status;
-	pid_t             session;
+	int               ends[2];
 	struct tool_line *told;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		log_fatal("socketpair: %s", strerror(errno));
-	session = fork();
-	if (session == 0) {
-		close(ends[0]);
-		be_session(u, ends[1]);
+	t->session = fork();
+	if (t->session == 0) {
+		if (dup2(ends[1], STDERR_FILENO + 1) < 0)
+			_exit(TROUBLE);
+		closefrom(STDERR_FILENO + 2);
+		be_session(u, STDERR_FILENO + 1);
 	}
 	close(ends[1]);
-	if (session < 0)
+	if (t->session < 0)
 		log_fatal("fork: %s", strerror(errno));
 	t->user = u;
 	t->arena = arena_new();
 	t->conn = conn_new(ends[0]);
-	status = tool_ask(t, &told, "ENABLE UTF8=ACCEPT") < 0 ? TROUBLE : w->act(t, argc, argv);
+	return tool_ask(t, &told, "ENABLE UTF8=ACCEPT");
+}
+
+static void
+end_session(struct tool *t)
+{
 	conn_free(t->conn);
 	arena_free(t->arena);
-	while (waitpid(session, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(t->session, NULL, 0) < 0 && errno == EINTR)
 		continue;
+}
+
+static bool
+is_there(const struct auth_user *u)
+{
+	struct location l = {0};
+	struct fault    why = {0};
+	bool            there = location_parse(span_of(u->mail), span_of(u->user), span_of(u->home), &l, &why) == 0;
+
+	if (!there)
+		log_error("%s: %s", u->mail, fault_text(&why));
+	else if (!(there = access(text_string(&l.root), X_OK) == 0))
+		log_error("%s: %s", text_string(&l.root), strerror(errno));
+	location_free(&l);
+	return there;
+}
+
+struct tool *
+tool_open(struct tool *t, const char *location, bool must_be_there)
+{
+	struct tool      *other = mem_alloc(sizeof *other);
+	struct auth_user *u = mem_alloc(sizeof *u);
+	bool              has_index = span_find_text(span_of(location), SPAN(":INDEX=")) >= 0;
+
+	*u = *t->user;
+	u->quota[0] = '\0';           /* what lies elsewhere is not counted */
+	*other = (struct tool){.format = t->format, .rows = t->rows, .other = t};
+	if ((size_t)snprintf(u->mail, sizeof u->mail, "%s%s", location, has_index ? "" : ":INDEX=MEMORY") < sizeof u->mail &&
+	    (!must_be_there || is_there(u))) {
+		if (start_session(other, u) == 0)
+			return other;
+		end_session(other);
+	}
+	free(u);
+	free(other);
+	return NULL;
+}
+
+void
+tool_close(struct tool *other)
+{
+	struct auth_user *u = (struct auth_user *)(uintptr_t)other->user;
+
+	end_session(other);
+	free(u);
+	free(other);
+}
+
+static int
+work(const struct word *w, const struct auth_user *u, struct tool *t, int argc, char **argv)
+{
+	int status;
+
+	if (w->alone) {
+		t->user = u;
+		t->arena = arena_new();
+		status = w->act(t, argc, argv);
+		arena_free(t->arena);
+		return status;
+	}
+	status = start_session(t, u) < 0 ? TROUBLE : w->act(t, argc, argv);
+	end_session(t);
 	return status;
 }
 
@@ -310,15 +385,18 @@ do_word(const struct word *w, struct tool *t, int argc, char **argv)
 	bool         all = false;
 	char        *second = w->has_second && argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
 	int          letter, status = 0;
+	char         options[] = {'+', 'u', ':', 'A', 'f', ':', w->letter, '\0'};
 
 	if (second)
 		argc--, argv++;
 	optind = 1;
-	while ((letter = getopt(argc, argv, "+u:Af:")) != -1)
+	while ((letter = getopt(argc, argv, options)) != -1)
 		switch (letter) {
 		case 'u': add_name(&n, span_of(optarg)); break;
 		case 'A': all = true; break;
 		case 'f': t->format = optarg; break;
+		case 's':
+		case 'R': t->own_option = true; break;
 		default: return usage();
 		}
 	if (second)

@@ -19,10 +19,13 @@
 struct tool {
 	const struct auth_user *user;
 	struct conn            *conn;        /* to the session */
+	pid_t                   session;
 	struct arena           *arena;       /* of all that is told */
 	const char             *format;      /* "table", "tab", "json", "flow"; "": as fits */
 	int                    *rows;        /* told so far, by the processes of all users */
+	bool                    own_option;  /* -s of import, -R of backup */
 	bool                    many;        /* several users: each row names its own */
+	struct tool            *other;       /* import, export: of the same user, the other location's; NULL: none */
 };
 
 /* One untagged response with its literals in it; NULL-ended by `next`. */
@@ -42,6 +45,17 @@ const char *tool_quote(struct tool *, struct span);
 void tool_row(struct tool *, const char *const *names, const struct span *values, size_t count);
 void tool_rows_end(const struct tool *);
 
+/* ---- messages that a query finds ---- */
+
+/* Called with the mailbox selected and the UIDs that were found, ascending, as an IMAP set. */
+typedef int tool_found(struct tool *, const char *mailbox, struct span uids, const char *argument);
+WAITS int tool_each(struct tool *, int argc, char **argv, bool changes, tool_found *, const char *argument);
+/* What stands behind the item in "3 FETCH (UID 7 ITEM value)"; field: as the user names it. */
+struct span tool_fetched(struct span line, struct span field, const char *item);
+/* Another session of the same user, on the mail that lies at `location`; NULL: said why not. */
+WAITS struct tool *tool_open(struct tool *, const char *location, bool must_be_there);
+WAITS void tool_close(struct tool *);
+
 /* ---- commands: exit status; arguments behind the word and its options ---- */
 
 int tool_mailbox(struct tool *, int argc, char **argv);
@@ -53,6 +67,10 @@ int tool_move(struct tool *, int argc, char **argv);
 int tool_copy(struct tool *, int argc, char **argv);
 int tool_flags(struct tool *, int argc, char **argv);
 int tool_save(struct tool *, int argc, char **argv);
+int tool_import(struct tool *, int argc, char **argv);
+int tool_export(struct tool *, int argc, char **argv);
+int tool_backup(struct tool *, int argc, char **argv);
+int tool_sync(struct tool *, int argc, char **argv);
 
 /* Of no user: the words with their options. */
 WAITS int tool_who(struct tool *, int argc, char **argv);

@@ -257,11 +257,8 @@ tool_quota(struct tool *t, int argc, char **argv)
 
 /* ------------------------------------------------------------ messages that a query finds */
 
-/* Called with the mailbox selected and the UIDs that were found, ascending, as an IMAP set. */
-typedef int found(struct tool *, const char *mailbox, struct span uids, const char *argument);
-
 static int
-in_mailbox(struct tool *t, const char *mailbox, const char *keys, bool changes, found *act, const char *argument)
+in_mailbox(struct tool *t, const char *mailbox, const char *keys, bool changes, tool_found *act, const char *argument)
 {
 	autotext struct text set = {0};
 	struct tool_line    *told;
@@ -277,8 +274,8 @@ in_mailbox(struct tool *t, const char *mailbox, const char *keys, bool changes, 
 	return set.len ? act(t, mailbox, text_span(&set), argument) : 0;
 }
 
-static int
-query(struct tool *t, int argc, char **argv, bool changes, found *act, const char *argument)
+int
+tool_each(struct tool *t, int argc, char **argv, bool changes, tool_found *act, const char *argument)
 {
 	struct tool_query q;
 	struct mailboxes *m = arena_alloc(t->arena, sizeof *m);
@@ -340,7 +337,7 @@ print_uids(struct tool *t, const char *mailbox, struct span uids, const char *un
 int
 tool_search(struct tool *t, int argc, char **argv)
 {
-	int status = query(t, argc, argv, false, print_uids, NULL);
+	int status = tool_each(t, argc, argv, false, print_uids, NULL);
 
 	if (*t->format)
 		tool_rows_end(t);
@@ -366,9 +363,8 @@ fetch_item(struct tool *t, struct span field)
 	return NULL;
 }
 
-/* What stands behind the item in "3 FETCH (UID 7 ITEM value)". */
-static struct span
-fetched(struct span line, struct span field, const char *item)
+struct span
+tool_fetched(struct span line, struct span field, const char *item)
 {
 	const char *told = strncmp(item, "BODY.PEEK", 9) == 0 ? "BODY[" : item;
 	ptrdiff_t   at = span_find_text(line, span_of(told)), end;
@@ -422,7 +418,7 @@ print_fields(struct tool *t, const char *mailbox, struct span uids, const char *
 			else if (tool_ask(t, &told, "UID FETCH %.*s (%s)", SPAN_ARGS(uid), item) < 0)
 				return TROUBLE;
 			else if (told)
-				values[n++] = fetched(told->text, field, item);
+				values[n++] = tool_fetched(told->text, field, item);
 		}
 		if (*t->format) {
 			tool_row(t, names, values, n);
@@ -442,7 +438,7 @@ tool_fetch(struct tool *t, int argc, char **argv)
 
 	if (argc < 2)
 		return wrong("fetch -u user \"fields\" query");
-	status = query(t, argc - 1, argv + 1, false, print_fields, argv[0]);
+	status = tool_each(t, argc - 1, argv + 1, false, print_fields, argv[0]);
 	if (*t->format)
 		tool_rows_end(t);
 	return status;
@@ -465,7 +461,7 @@ tool_expunge(struct tool *t, int argc, char **argv)
 {
 	for (int i = 0; i + 1 < argc; i++)
 		if (strcasecmp(argv[i], "mailbox") == 0)
-			return query(t, argc, argv, true, expunge, NULL);
+			return tool_each(t, argc, argv, true, expunge, NULL);
 	log_error("expunge: name a mailbox in the query");
 	return WRONG;
 }
@@ -492,13 +488,13 @@ copy(struct tool *t, const char *mailbox, struct span uids, const char *to)
 int
 tool_move(struct tool *t, int argc, char **argv)
 {
-	return argc < 2 ? wrong("move -u user mailbox query") : query(t, argc - 1, argv + 1, true, move, argv[0]);
+	return argc < 2 ? wrong("move -u user mailbox query") : tool_each(t, argc - 1, argv + 1, true, move, argv[0]);
 }
 
 int
 tool_copy(struct tool *t, int argc, char **argv)
 {
-	return argc < 2 ? wrong("copy -u user mailbox query") : query(t, argc - 1, argv + 1, false, copy, argv[0]);
+	return argc < 2 ? wrong("copy -u user mailbox query") : tool_each(t, argc - 1, argv + 1, false, copy, argv[0]);
 }
 
 static int
@@ -517,7 +513,7 @@ tool_flags(struct tool *t, int argc, char **argv)
 
 	for (size_t i = 0; argc > 2 && i < COUNT(words); i++)
 		if (strcmp(argv[0], words[i][0]) == 0 && !strpbrk(argv[1], "()\r\n"))
-			return query(t, argc - 2, argv + 2, true, store,
+			return tool_each(t, argc - 2, argv + 2, true, store,
 				arena_format(t->arena, "%sFLAGS.SILENT (%s)", words[i][1], argv[1]));
 	return wrong("flags add | remove | replace -u user \"flags\" query");
 }

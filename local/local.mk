@@ -67,3 +67,7 @@ local_lmtpd_LDADD = $(AGENT_LIBS)
 local_lmtpd_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
 DIRECT_TESTS += t/system/lmtp.py
 EXTRA_DIST += t/system/lmtp.py
+FUZZ_TARGETS += t/fuzz/fuzz_lmtp
+t_fuzz_fuzz_lmtp_SOURCES = t/fuzz/fuzz_lmtp.c local/lmtp_front.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_lmtp_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_lmtp_LDADD = $(SERVICE_LIBS) lib/ipc/libipc.a $(FLOOR1_LIBS)

@@ -15,6 +15,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keywords.c lib/store/keywords.h \
 	lib/store/location.c lib/store/location.h \
 	lib/store/maildir.c lib/store/maildir.h \
+	lib/store/merge.c lib/store/merge.h \
+	lib/store/mirror.c lib/store/mirror.h \
 	lib/store/mutf7.c lib/store/mutf7.h \
 	lib/store/place.c lib/store/place.h \
 	lib/store/publish.h \
@@ -98,3 +100,8 @@ t_fuzz_fuzz_dovecot_index_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_dovecot_index_LDADD = lib/store/libstore.a $(BASE_LIBS)
 DIRECT_TESTS += t/system/takeover.py t/system/takeover_courier.py
 EXTRA_DIST += t/system/takeover.py t/system/takeover_courier.py t/system/courier.tar.gz
+
+FUZZ_TARGETS += t/fuzz/fuzz_merge
+t_fuzz_fuzz_merge_SOURCES = t/fuzz/fuzz_merge.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_merge_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_merge_LDADD = $(STORE_LIBS)
