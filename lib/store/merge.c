@@ -22,10 +22,10 @@ enum { LIST_MOST = 512 << 20, WORDS = 64 };
 bool
 merge_line_next(struct span *rest, struct merge_line *out)
 {
-	struct span line, kind, number;
-	uint64_t    flags = 0;
-
 	while (rest->len) {
+		struct span line, kind, number;
+		uint64_t    flags = 0;
+
 		span_split(rest, '\n', &line);
 		*out = (struct merge_line){.kind = 0, .keywords = SPAN_NONE, .name = SPAN_NONE};
 		if (!span_split(&line, '\t', &kind) || kind.len != 1)
