@@ -56,6 +56,13 @@ scripts_exists(const struct sieve_place *p, struct span name)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+bool
+scripts_is_default(const struct sieve_place *p, struct span name)
+{
+	return p->fallback.len && sieve_settings.fallback_name[0] && span_is(name, sieve_settings.fallback_name) &&
+		!scripts_exists(p, name) && access(text_string(&p->fallback), R_OK) == 0;
+}
+
 static int
 by_name(const void *a, const void *b)
 {
@@ -92,6 +99,15 @@ scripts_list(struct arena *arena, const struct sieve_place *p, struct manage_scr
 		list[count++] = (struct manage_script){arena_span(arena, name), span_equal(name, text_span(&active)), (uint64_t)st.st_size};
 	}
 	closedir(dir);
+	if (scripts_is_default(p, span_of(sieve_settings.fallback_name))) {
+		struct manage_script *more = arena_alloc(arena, (count + 1) * sizeof *more);
+		struct stat           st;
+
+		if (count)
+			memcpy(more, list, count * sizeof *more);
+		list = more;
+		list[count++] = (struct manage_script){span_of(sieve_settings.fallback_name), lstat(text_string(&p->active), &st) < 0, 0};
+	}
 	if (count)
 		qsort(list, count, sizeof *list, by_name);
 	*out = list;
@@ -103,7 +119,7 @@ int
 scripts_read(const struct sieve_place *p, struct span name, struct text *out, struct fault *why)
 {
 	autofree char *path = path_of(p, name);
-	int            got = sieve_read(path, out, why);
+	int            got = sieve_read(scripts_is_default(p, name) ? text_string(&p->fallback) : path, out, why);
 
 	if (got == 1) {
 		errno = ENOENT;

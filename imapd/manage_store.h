@@ -15,6 +15,9 @@
 
 struct manage_script { struct span name; bool active; uint64_t size; };
 
+/* sieve_default, where it has a name: a script that cannot be changed, and is active when the user has none.  False: not this. */
+bool scripts_is_default(const struct sieve_place *, struct span name);
+
 /* Scripts in the order of their names; *active is the name, or empty. */
 WAITS int scripts_list(struct arena *, const struct sieve_place *, struct manage_script **, size_t *count, struct fault *);
 /* 0; error ENOENT: there is none of that name. */

@@ -100,11 +100,12 @@ name_is_valid(struct session *s, struct span name)
 static void
 do_capability(struct session *s)
 {
-	autotext struct text names = {0};
+	autotext struct text names = {0}, owner = {0};
 
 	sieve_capabilities(&names);
-	say(s, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"\"\r\n\"MAXREDIRECTS\" \"%d\"\r\n\"VERSION\" \"1.0\"\r\n"
-	    "OK \"Capability completed.\"", text_string(&names), sieve_settings.redirects);
+	manage_add_string(span_of(s->user->user), &owner);
+	say(s, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"\"\r\n\"MAXREDIRECTS\" \"%d\"\r\n\"OWNER\" %.*s\r\n\"VERSION\" \"1.0\"\r\n"
+	    "OK \"Capability completed.\"", text_string(&names), sieve_settings.redirects, SPAN_ARGS(text_span(&owner)));
 }
 
 /* True when the script fits beside the others (RFC 5804, 2.5). */
@@ -147,39 +148,63 @@ do_havespace(struct session *s)
 		say(s, "OK \"Putscript would succeed.\"");
 }
 
+/* *warnings: what the script will not do, or empty. */
 static bool
-script_is_sound(struct session *s, const char *name, struct span text)
+script_is_sound(struct session *s, const char *name, struct span text, struct text *warnings)
 {
 	struct sieve_script *script;
 	struct fault         why = {0};
 
-	if (sieve_compile(s->arena, text, name, NULL, &s->limits, &script, &why) == 0)
+	if (sieve_compile(s->arena, text, name, NULL, &s->limits, &script, &why) == 0) {
+		const char *one;
+
+		for (size_t i = 0; (one = sieve_warning(script, i)) != NULL; i++)
+			text_add_format(warnings, "%s%s: %s", i ? "\r\n" : "", name, one);
 		return true;
+	}
 	refuse(s, NULL, span_of(arena_format(s->arena, "%s: %s", name, fault_text(&why))));
 	return false;
+}
+
+/* RFC 5804, 1.3: warnings come with success. */
+static void
+say_done(struct session *s, const struct text *warnings, const char *what)
+{
+	autotext struct text quoted = {0};
+
+	if (!warnings->len) {
+		say(s, "OK \"%s\"", what);
+		return;
+	}
+	manage_add_string(text_span(warnings), &quoted);
+	say(s, "OK (WARNINGS) %.*s", SPAN_ARGS(text_span(&quoted)));
 }
 
 static void
 do_putscript(struct session *s)
 {
-	struct span  name = argument(s, 1), text = argument(s, 2);
-	struct fault why = {0};
+	struct span          name = argument(s, 1), text = argument(s, 2);
+	autotext struct text warnings = {0};
+	struct fault         why = {0};
 
-	if (!name_is_valid(s, name) || !has_room(s, name, text.len) || !script_is_sound(s, arena_string(s->arena, name), text))
+	if (!name_is_valid(s, name) || !has_room(s, name, text.len) ||
+	    !script_is_sound(s, arena_string(s->arena, name), text, &warnings))
 		return;
 	if (scripts_write(&s->place, name, text, &why) < 0)
 		refuse_fault(s, &why);
 	else
-		say(s, "OK \"PUTSCRIPT completed.\"");
+		say_done(s, &warnings, "PUTSCRIPT completed.");
 }
 
 static void
 do_checkscript(struct session *s)
 {
+	autotext struct text warnings = {0};
+
 	if (argument(s, 1).len > (size_t)sieve_settings.script_size)
 		refuse(s, "QUOTA/MAXSIZE", SPAN("Script is too large."));
-	else if (script_is_sound(s, "script", argument(s, 1)))
-		say(s, "OK \"Script checked successfully.\"");
+	else if (script_is_sound(s, "script", argument(s, 1), &warnings))
+		say_done(s, &warnings, "Script checked successfully.");
 }
 
 static void
@@ -224,7 +249,7 @@ do_getscript(struct session *s)
 static void
 do_setactive(struct session *s)
 {
-	autotext struct text text = {0};
+	autotext struct text text = {0}, warnings = {0};
 	struct span          name = argument(s, 1);
 	struct fault         why = {0};
 
@@ -235,12 +260,14 @@ do_setactive(struct session *s)
 		refuse_fault(s, &why);
 		return;
 	}
-	if (name.len && !script_is_sound(s, arena_string(s->arena, name), text_span(&text)))
+	if (name.len && !script_is_sound(s, arena_string(s->arena, name), text_span(&text), &warnings))
 		return;
+	if (scripts_is_default(&s->place, name))       /* it is what comes when none is active */
+		name = SPAN_NONE;
 	if (scripts_activate(&s->place, name, &why) < 0)
 		refuse_fault(s, &why);
 	else
-		say(s, "OK \"Setactive completed.\"");
+		say_done(s, &warnings, "Setactive completed.");
 }
 
 static void
@@ -447,8 +474,8 @@ confine(const struct auth_user *u, struct fault *why)
 	const struct sieve_user user = {span_of(u->user), span_of(u->home)};
 	struct sieve_place      place = {0};
 	autotext struct text    home = {0};
-	const char             *paths[3] = {NULL, NULL, NULL};
-	struct sandbox          box = {.promises = MAY_READ | MAY_WRITE, .reads = paths, .writes = paths};
+	const char             *paths[3] = {NULL, NULL, NULL}, *reads[4] = {NULL, NULL, NULL, NULL};
+	struct sandbox          box = {.promises = MAY_READ | MAY_WRITE, .reads = reads, .writes = paths};
 	int                     done = -1;
 	ptrdiff_t               slash;
 
@@ -462,6 +489,10 @@ confine(const struct auth_user *u, struct fault *why)
 	text_set(&home, slash <= 0 ? SPAN("/") : span_first(text_span(&place.active), (size_t)slash));
 	paths[0] = text_string(&place.directory);
 	paths[1] = text_string(&home);
+	reads[0] = paths[0];
+	reads[1] = paths[1];
+	if (place.fallback.len && access(text_string(&place.fallback), R_OK) == 0)
+		reads[2] = text_string(&place.fallback);
 	if (file_make_directories(paths[0], 0700, why) == 0 && file_make_directories(paths[1], 0700, why) == 0)
 		done = sandbox_close(&box, why);
 	sieve_place_free(&place);

@@ -45,7 +45,7 @@ tell_capabilities(struct dialogue *d, const char *last)
 
 	login_mechanisms(d->l, &names);
 	sieve_capabilities(&extensions);
-	say(d, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"SASL\" \"%s\"%s\r\n\"VERSION\" \"1.0\"\r\nOK \"%s\"",
+	say(d, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"%s\"%s\r\n\"VERSION\" \"1.0\"\r\nOK \"%s\"",
 	    text_string(&extensions), text_string(&names),
 	    login_config.tls && !conn_is_tls(d->l->conn) ? "\r\n\"STARTTLS\"" : "", last);
 }

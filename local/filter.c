@@ -155,8 +155,7 @@ add_configured(struct filter *f, const struct list *list, struct fault *why)
 static int
 read_scripts(struct filter *f, struct fault *why)
 {
-	const char *path;
-	int         got = 1;
+	int got = 1;
 
 	if (sieve_place(&f->user, &f->place, why) < 0)
 		return -1;
@@ -175,8 +174,7 @@ read_scripts(struct filter *f, struct fault *why)
 	}
 	if (got < 0)
 		return -1;
-	if (got == 1 && sieve_settings.fallback[0] &&
-	    (expand(f, span_of(sieve_settings.fallback), &path, why) < 0 || add_source(f, path, why) < 0))
+	if (got == 1 && f->place.fallback.len && add_source(f, text_string(&f->place.fallback), why) < 0)
 		return -1;
 	return add_configured(f, &sieve_settings.after, why);
 }

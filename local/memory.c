@@ -19,13 +19,14 @@
 #include "base/strmap.h"
 #include "base/text.h"
 
-enum { MEMORY_MAX = 8 << 20, HASH_BYTES = 20, ENTRIES_MAX = 40000, LOCK_MS = 5000, LOCK_PAUSE_MS = 20 };
+enum { MEMORY_MAX = 8 << 20, HASH_BYTES = 20, ENTRIES_MAX = 40000, GROWS_MEANWHILE = 65536, LOCK_MS = 5000, LOCK_PAUSE_MS = 20 };
 static const char file_name[] = "postern-sieve-memory";
 
 struct memory {
 	int            directory, fd;       /* fd -1: cannot be had */
 	struct strmap *keys;
 	size_t         lines;
+	bool           too_long;            /* not all of it was read */
 };
 
 static void
@@ -46,19 +47,37 @@ load(struct memory *m)
 	struct span          rest, line, hash;
 	uint64_t             until;
 	time_t               now = time(NULL);
+	struct stat          st;
 
-	if (lseek(m->fd, 0, SEEK_SET) < 0 || file_read_fd(m->fd, MEMORY_MAX, &in, NULL) < 0)
+	/* the end of it, where the newest are */
+	if (fstat(m->fd, &st) < 0 || lseek(m->fd, st.st_size > MEMORY_MAX ? st.st_size - MEMORY_MAX : 0, SEEK_SET) < 0 ||
+	    file_read_fd(m->fd, MEMORY_MAX + GROWS_MEANWHILE, &in, NULL) < 0)
 		return;
 	rest = text_span(&in);
+	if (st.st_size > MEMORY_MAX) {
+		span_split(&rest, '\n', &line);       /* a piece of one */
+		m->too_long = true;
+	}
 	while (span_next(&rest, "\n", &line)) {
 		m->lines++;
 		if (span_split(&line, ' ', &hash) && hash.len == 2 * HASH_BYTES && span_number(line, &until) &&
-		    until > (uint64_t)now && strmap_count(m->keys) < ENTRIES_MAX)
+		    until > (uint64_t)now)
 			strmap_put(m->keys, hash, (void *)(uintptr_t)until);
 	}
 }
 
-/* Only what is still good, in the same file: a crash in between forgets, no more. */
+struct kept { struct span key; uint64_t until; };
+
+static int
+by_end(const void *a, const void *b)
+{
+	uint64_t x = ((const struct kept *)a)->until, y = ((const struct kept *)b)->until;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Only what is still good, in the same file: a crash in between forgets, no more.  Of too many those that would
+ * have ended first go. */
 static void
 compact(struct memory *m)
 {
@@ -67,12 +86,21 @@ compact(struct memory *m)
 	size_t               at = 0;
 	void                *until;
 
-	if (m->lines < 2 * strmap_count(m->keys) + 1000)
+	struct kept         *all;
+	size_t               count = 0, first;
+
+	if (m->lines < 2 * strmap_count(m->keys) + 1000 && strmap_count(m->keys) <= ENTRIES_MAX && !m->too_long)
 		return;
+	all = mem_alloc((strmap_count(m->keys) + 1) * sizeof *all);
 	while (strmap_next(m->keys, &at, &key, &until))
-		text_add_format(&out, "%.*s %llu\n", SPAN_ARGS(key), (unsigned long long)(uintptr_t)until);
+		all[count++] = (struct kept){key, (uint64_t)(uintptr_t)until};
+	qsort(all, count, sizeof *all, by_end);
+	first = count > ENTRIES_MAX ? count - ENTRIES_MAX / 2 : 0;
+	for (size_t i = first; i < count; i++)
+		text_add_format(&out, "%.*s %llu\n", SPAN_ARGS(all[i].key), (unsigned long long)all[i].until);
 	if (ftruncate(m->fd, 0) == 0 && file_write(m->fd, text_span(&out), NULL) == 0)
-		m->lines = strmap_count(m->keys);
+		m->lines = count - first;
+	free(all);
 }
 
 /* Two deliveries at once answer once: the other waits, but not for a user who holds his own file. */

@@ -3,7 +3,7 @@
  * memory.h - what a user's filter has answered and seen: postern-sieve-memory in his Maildir
  *
  * A line "HASH EXPIRY" for each key, added to the end; what expired is dropped when the file has
- * grown.  It is a memory and no truth: when it is lost, a sender is answered once more.  While another program holds it
+ * grown, and beyond 40,000 those that would end first.  It is a memory and no truth: when it is lost, a sender is answered once more.  While another program holds it
  * locked for long, it can be read and not added to: nobody is answered then.
  */
 #ifndef LOCAL_MEMORY_H

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -33,13 +34,15 @@
 #include "store/location.h"
 #include "store/quota.h"
 
-enum { REQUEST_MOST = 16384, WORK_MS = 60000 };
+enum { REQUEST_MOST = 16384, WORK_MS = 60000, REQUEST_MS = 60000 };
 
 static struct {
 	const char *success, *nouser, *overquota, *toolarge;
+	int64_t     timeout;
 } config;
 
 static const struct param params[] = {
+	DURATION("quota_status_timeout", &config.timeout, "600s", "1s", "24h", "how long a client of quota-status may be silent"),
 	RAW("quota_status_success", &config.success, "DUNNO", "the answer while there is room"),
 	RAW("quota_status_nouser", &config.nouser, "DUNNO", "the answer for who has no mailbox here"),
 	RAW("quota_status_overquota", &config.overquota, "", "the answer for a full mailbox; empty: 552 5.2.2 (452 4.2.2 with quota_full_tempfail) and quota_exceeded_message"),
@@ -75,6 +78,15 @@ take_line(struct span line, struct wish *w)
 		w->size = line;
 }
 
+/* False when the time was over first: a client that says nothing, or reads nothing, holds no process. */
+static bool
+is_ready(int client, short what, int64_t deadline)
+{
+	struct pollfd p = {.fd = client, .events = what};
+
+	return poll(&p, 1, (int)clock_left(deadline)) > 0;
+}
+
 /* One request to this program, its answer to the client. */
 static int
 pass_wish(struct span request, int inside, int client)
@@ -83,6 +95,7 @@ pass_wish(struct span request, int inside, int client)
 	autotext struct text   out = {0};
 	struct wish            w = {SPAN_NONE, SPAN_NONE};
 	struct span            line, action = SPAN_NONE;
+	int64_t                deadline = clock_after(3 * WORK_MS);
 
 	while (span_next(&request, "\n", &line))
 		take_line(line, &w);
@@ -95,7 +108,7 @@ pass_wish(struct span request, int inside, int client)
 		return -1;
 	text_add_format(&out, "action=%.*s\n\n", SPAN_ARGS(action));
 	for (size_t at = 0; at < out.len;) {
-		ssize_t n = send(client, out.at + at, out.len - at, MSG_NOSIGNAL);
+		ssize_t n = is_ready(client, POLLOUT, deadline) ? send(client, out.at + at, out.len - at, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
 
 		if (n <= 0)
 			return -1;
@@ -108,6 +121,7 @@ static void
 be_front(int client, int inside)
 {
 	autotext struct text in = {0};
+	int64_t              deadline = clock_after(config.timeout);
 
 	for (;;) {
 		ptrdiff_t end = span_find_text(text_span(&in), SPAN("\n\n"));
@@ -117,13 +131,18 @@ be_front(int client, int inside)
 			if (pass_wish(span_first(text_span(&in), (size_t)end), inside, client) < 0)
 				return;
 			text_drop(&in, (size_t)end + 2);
+			deadline = clock_after(in.len ? REQUEST_MS : config.timeout);
 			continue;
 		}
 		if (in.len >= REQUEST_MOST)
 			return;
+		if (!is_ready(client, POLLIN, deadline))
+			return;
 		n = recv(client, text_room(&in, 4096), 4096, 0);
 		if (n <= 0)
 			return;
+		if (in.len == 0)               /* begun: it comes soon, or not at all */
+			deadline = clock_after(REQUEST_MS);
 		in.len += (size_t)n;
 	}
 }

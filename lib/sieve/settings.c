@@ -104,6 +104,8 @@ sieve_place(const struct sieve_user *user, struct sieve_place *out, struct fault
 	}
 	if (done == 0 && (sieve_expand(active, user, &p.active, why) < 0 || sieve_expand(directory, user, &p.directory, why) < 0))
 		done = -1;
+	if (done == 0 && sieve_settings.fallback[0])
+		done = sieve_expand(span_of(sieve_settings.fallback), user, &p.fallback, why);
 	if (done == 0 && (!span_starts(text_span(&p.active), "/") || (p.directory.len && p.directory.at[0] != '/')))
 		done = fault_set(why, FAULT_INPUT, "sieve: %s is not an absolute path", text_string(&p.active));
 	if (done < 0)
@@ -118,6 +120,7 @@ sieve_place_free(struct sieve_place *p)
 {
 	text_free(&p->directory);
 	text_free(&p->active);
+	text_free(&p->fallback);
 }
 
 bool

@@ -82,8 +82,9 @@ struct sieve_user { struct span name, home; };
 /* -1: %x is not known, or ~ without a home. */
 int sieve_expand(struct span setting, const struct sieve_user *, struct text *out, struct fault *);
 
-/* Where a user's scripts are. `directory` is empty when there is but one file, `active` when there is no Sieve. */
-struct sieve_place { struct text directory, active; };
+/* Where a user's scripts are. `directory` is empty when there is but one file, `active` when there is no Sieve;
+ * `fallback` is sieve_default. */
+struct sieve_place { struct text directory, active, fallback; };
 int  sieve_place(const struct sieve_user *, struct sieve_place *, struct fault *);
 void sieve_place_free(struct sieve_place *);
 

@@ -77,6 +77,7 @@ def main():
             f.write(f"alice:{{PLAIN}}wonder land:{owner.pw_uid}:{owner.pw_gid}::{home}::\n")
         i.configure(f"auth_mechanisms = plain login\nauth_passdb = passwd-file:{i.dir}/users\nauth_userdb = passwd-file:{i.dir}/users\n"
                     f"auth_failure_delay = 0s\nsieve_max_script_size = 20k\nsieve_quota_max_scripts = 4\n"
+                    f"sieve_default = {i.dir}/default.sieve\nsieve_default_name = site rules\n"
                     f"smtpd_tls_cert_file = {i.dir}/cert.pem\nsmtpd_tls_key_file = {i.dir}/key.pem\n",
                     f"127.0.0.1:{PORT} inet n - n - - managesieve-login\n")
         if not t.ok(i.start().returncode == 0, "the system starts", i.log()):
@@ -99,6 +100,7 @@ def main():
         t.ok(c.answer()[1].startswith(b"NO"), "2.1: an answer as a literal")
         t.ok(c.login() == 'OK "Logged in."', "2.1: PLAIN with an initial response")
         lines, last = c.ask("CAPABILITY")
+        t.ok(b'"OWNER" "alice"' in lines and b'"NOTIFY" "mailto"' in lines and any(x.startswith(b'"MAXREDIRECTS" ') for x in lines), "1.7: and more of them")
         t.ok(b'"SASL" ""' in lines and last.startswith(b"OK"), "2.4: CAPABILITY after login", lines)
         t.ok(c.ask("LISTSCRIPTS") == ([], b'OK "Listscripts completed."'), "2.7: no script")
         good = 'require "fileinto";\r\nif header "subject" "x" { fileinto "X"; }\r\n'
@@ -106,6 +108,23 @@ def main():
         t.ok(c.put("bad", "nonsense;") .startswith("NO") and "line 1" in c.put("bad", "nonsense;"), "2.6: a bad script is refused with the line")
         t.ok(c.put(None, good, "CHECKSCRIPT").startswith("OK") and c.put(None, "keep", "CHECKSCRIPT").startswith("NO"), "2.12: CHECKSCRIPT")
         t.ok(c.ask('GETSCRIPT "main"')[0] == [good.encode()], "2.9: GETSCRIPT gives it back to the byte")
+        with open(f"{i.dir}/default.sieve", "w") as f:
+            f.write("keep; # of the site\n")
+        os.chmod(f"{i.dir}/default.sieve", 0o644)
+        d = Client()
+        d.answer()
+        d.starttls()
+        d.answer()
+        d.login()
+        t.ok(d.ask("LISTSCRIPTS")[0] == [b'"main"', b'"site rules" ACTIVE'], "sieve_default is listed by its name, and active while no other is")
+        t.ok(d.ask('GETSCRIPT "site rules"')[0] == [b"keep; # of the site\n"], "and can be read")
+        t.ok(d.says('DELETESCRIPT "site rules"').startswith("NO (NONEXISTENT)"), "but not deleted")
+        t.ok(d.says('SETACTIVE "main"').startswith("OK") and d.ask("LISTSCRIPTS")[0] == [b'"main" ACTIVE', b'"site rules"'], "another takes over")
+        t.ok(d.says('SETACTIVE "site rules"').startswith("OK") and not os.path.lexists(f"{home}/.dovecot.sieve"), "and goes")
+        d.says("LOGOUT")
+        os.unlink(f"{i.dir}/default.sieve")
+        warned = c.put(None, 'require "editheader";\r\ndeleteheader "Received";', "CHECKSCRIPT")
+        t.ok(warned.startswith('OK (WARNINGS) "script: line 2: warning: ') and "Received" in warned, "1.3: WARNINGS", warned)
         t.ok(c.says('GETSCRIPT "none"').startswith("NO (NONEXISTENT)"), "2.9: NONEXISTENT")
         t.ok(c.says('SETACTIVE "none"').startswith("NO (NONEXISTENT)"), "2.8: of one that is not there")
         t.ok(c.says('SETACTIVE "main"').startswith("OK"), "2.8: SETACTIVE")

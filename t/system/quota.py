@@ -47,7 +47,8 @@ def a_system():
     with open(f"{base}/boxes", "w") as f:
         for user in ("small", "wide", "few"):
             f.write(f"{user}@v.example {user}/Maildir/\n")
-    main = f"""virtual_mailbox_domains = v.example
+    main = f"""quota_status_timeout = 2s
+virtual_mailbox_domains = v.example
 mydestination =
 virtual_mailbox_base = {base}
 virtual_mailbox_maps = texthash:{base}/boxes
@@ -103,6 +104,8 @@ virtual unix - n n - - virtual
         m.login("small@v.example", "secret")
         tap.ok(quota_of(m) == "STORAGE 2 2", "IMAP tells what virtual counted, and his own limit", quota_of(m))
         tap.ok(m.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"z" * 1500)[0] == "NO", "APPEND beyond it is refused")
+        with socket.create_connection(("127.0.0.1", status), timeout=30) as silent:
+            tap.ok(silent.recv(1) == b"", "quota-status hangs up on a client that is silent")
         tap.ok(policy(status, "small@v.example", 5000) == "action=552 5.2.2 Quota exceeded (mailbox for user is full)",
                "quota-status: no room for that", policy(status, "small@v.example", 5000))
         tap.ok(policy(status, "small@v.example", 10) == "action=DUNNO" and policy(status, "nobody@v.example") == "action=DUNNO",

@@ -267,6 +267,20 @@ with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_
                               ("a request address", "l-request@y.example", b"")):
         s.one("local", "carol@example.com", more + mail, queue_id=qid(), sender=sender)
         t.same(len(queue.got), 2, f"{why} is not answered")
+    # a memory that is full forgets what would end first, not what is new
+    memory = s.home("carol", "Maildir/postern-sieve-memory")
+    with open(memory, "a") as f:
+        f.writelines(f"{n:040x} {int(time.time()) + 40 * 86400 + n}\n" for n in range(45000))
+    for _ in range(2):
+        s.one("local", "carol@example.com", mail, queue_id=qid(), sender="late@elsewhere.example")
+    t.same(len(queue.got), 3, "a sender is answered once, however much is remembered")
+    t.ok(20000 <= len(open(memory).readlines()) < 21000, "and the file has become shorter")
+    s.one("local", "carol@example.com", mail, queue_id=qid(), sender="late@elsewhere.example")
+    t.same(len(queue.got), 3, "the next time, too")
+    os.unlink(memory)
+    queue.got.pop()
+    s.one("local", "carol@example.com", mail, queue_id=qid(), sender="x@y.example")
+    queue.got.pop()
     with open(s.home("carol", "Maildir/postern-sieve-memory")) as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         began = time.monotonic()
