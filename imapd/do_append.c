@@ -432,6 +432,8 @@ append(struct imap_session *s, const char *folder, const struct message *replace
 	}
 	s->counts.appended += a.count;
 	notify_own_added(s, folder, uids, a.count);
+	if (s->folder && strcmp(s->folder->name, folder) == 0)
+		s->folder->changes = true;
 	text_add_format(code, "[APPENDUID %u ", validity);
 	sequence_add(uids, a.count, code);
 	text_add_string(code, "]");

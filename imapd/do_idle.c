@@ -83,8 +83,10 @@ idle(struct imap_session *s, bool greet)
 	struct watch w = {-1};
 	int64_t      notify = clock_after(imap_config.idle_notify_interval), sleep = clock_after(imap_config.hibernate_timeout);
 
-	if (s->folder && !s->notify)
+	if (s->folder && !s->notify) {
+		folder_follow_stop(s->folder); /* a user has few inotify instances: one a session */
 		watch_start(&w, s->folder);
+	}
 	if (greet)
 		imap_send(s, SPAN("+ idling\r\n"));
 	tell(s); /* what happened before the watch began */

@@ -23,24 +23,29 @@ struct strmap {
 	size_t       size, used, live;  /* used counts the dead too */
 };
 
-static uint64_t       seed;
+static uint64_t       seed, factor;
 static pthread_once_t seeded = PTHREAD_ONCE_INIT;
 
 static void
 make_seed(void)
 {
-	if (getentropy(&seed, sizeof seed) < 0)
+	if (getentropy(&seed, sizeof seed) < 0 || getentropy(&factor, sizeof factor) < 0)
 		abort();
+	factor |= 1;
 }
 
 static uint64_t
 hash(struct span key)
 {
-	uint64_t h = seed ^ 0xcbf29ce484222325ull;
+	uint64_t h = seed ^ 0xcbf29ce484222325ull ^ key.len;
 
-	for (size_t i = 0; i < key.len; i++) {
-		h ^= (unsigned char)key.at[i];
-		h *= 0x9e3779b97f4a7c15ull;
+	for (size_t i = 0; i < key.len; i += 8) {
+		uint64_t word = 0;
+
+		memcpy(&word, key.at + i, key.len - i < 8 ? key.len - i : 8);
+		h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+		h ^= h >> 32;
+		h *= factor; /* two differences cancel out only for who knows it */
 		h ^= h >> 29;
 	}
 	return h;

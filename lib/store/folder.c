@@ -61,14 +61,14 @@ reopen_if_removed(struct folder *f, struct fault *why)
 			close(*fds[i]);
 		*fds[i] = -1;
 	}
+	folder_follow_stop(f);
 	f->scanned = false;
 	f->looked_to = 0;
 	return open_directories(f, why);
 }
 
 int
-folder_open(struct maildir *m, const char *name, unsigned options, struct folder **out,
-	struct fault *why)
+folder_begin(struct maildir *m, const char *name, unsigned options, struct folder **out, struct fault *why)
 {
 	struct folder *f = mem_alloc(sizeof *f);
 
@@ -76,8 +76,25 @@ folder_open(struct maildir *m, const char *name, unsigned options, struct folder
 	f->name = mem_string(name);
 	f->read_only = options & FOLDER_READ_ONLY;
 	f->dir = f->new_dir = f->cur_dir = -1;
+	f->touched.all = true;
 	uidlist_init(&f->list);
-	if (open_directories(f, why) < 0 || folder_sync(f, why) < 0) {
+	if (open_directories(f, why) < 0) {
+		folder_close(f);
+		return -1;
+	}
+	*out = f;
+	return 0;
+}
+
+int
+folder_open(struct maildir *m, const char *name, unsigned options, struct folder **out,
+	struct fault *why)
+{
+	struct folder *f;
+
+	if (folder_begin(m, name, options, &f, why) < 0)
+		return -1;
+	if (folder_sync(f, why) < 0) {
 		folder_close(f);
 		return -1;
 	}
@@ -90,6 +107,8 @@ folder_close(struct folder *f)
 {
 	if (!f)
 		return;
+	if (f->keep)
+		f->keep(f);
 	int fds[] = {f->dir, f->new_dir, f->cur_dir};
 
 	for (size_t i = 0; i < COUNT(fds); i++)
@@ -98,6 +117,8 @@ folder_close(struct folder *f)
 	for (size_t i = 0; i < f->count; i++)
 		free(f->messages[i].name);
 	free(f->messages);
+	folder_follow_stop(f);
+	free(f->touched.chunks);
 	uidlist_free(&f->list);
 	keywords_free(&f->keywords);
 	if (f->seen)
@@ -123,6 +144,21 @@ folder_find(const struct folder *f, uint32_t uid)
 	return low < f->count && f->messages[low].uid == uid ? &f->messages[low] : NULL;
 }
 
+void
+folder_touch(struct folder *f, uint32_t uid)
+{
+	struct folder_touched *t = &f->touched;
+
+	f->is_kept = false;
+	if (t->all || (t->count && t->chunks[t->count - 1] == uid / FOLDER_CHUNK))
+		return;
+	if (t->count == t->room) {
+		t->room = t->room * 2 + 16;
+		t->chunks = mem_grow(t->chunks, t->room, sizeof *t->chunks);
+	}
+	t->chunks[t->count++] = uid / FOLDER_CHUNK;
+}
+
 static bool
 same_time(struct timespec a, struct timespec b)
 {
@@ -141,8 +177,8 @@ is_settled(struct timespec changed, struct timespec looked)
 	return age > grain;
 }
 
-static struct folder_stamp
-take_stamp(const struct folder *f)
+struct folder_stamp
+folder_stamp(const struct folder *f)
 {
 	struct folder_stamp stamp = {0};
 	struct stat         st;
@@ -155,18 +191,26 @@ take_stamp(const struct folder *f)
 	return stamp;
 }
 
+bool
+folder_stamp_is_settled(const struct folder_stamp *stamp)
+{
+	return is_settled(stamp->changed_new, stamp->looked) && is_settled(stamp->changed_cur, stamp->looked);
+}
+
+bool
+folder_stamp_differs(const struct folder_stamp *a, const struct folder_stamp *b)
+{
+	return !same_time(a->changed_new, b->changed_new) || !same_time(a->changed_cur, b->changed_cur);
+}
+
 /* As far as its directories tell. */
 static bool
 folder_unchanged(const struct folder *f)
 {
-	struct folder_stamp now = take_stamp(f);
+	struct folder_stamp now = folder_stamp(f);
 	struct stat         st;
 
-	if (!f->scanned || !same_time(now.changed_new, f->stamp.changed_new)
-		|| !same_time(now.changed_cur, f->stamp.changed_cur))
-		return false;
-	if (!is_settled(f->stamp.changed_new, f->stamp.looked)
-		|| !is_settled(f->stamp.changed_cur, f->stamp.looked) || (f->seen && !seen_is_current(f->seen)))
+	if (!f->scanned || folder_stamp_differs(&now, &f->stamp) || !folder_stamp_is_settled(&f->stamp) || (f->seen && !seen_is_current(f->seen)))
 		return false;
 	return fstatat(f->dir, UIDLIST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0
 		&& st.st_ino == f->list.seen.st_ino && st.st_size == f->list.seen.st_size;
@@ -370,7 +414,7 @@ adopt(struct folder *f, struct scan *s)
 		if (!e || !e->name || uidlist_find(&f->list, r->base) != (ptrdiff_t)i)
 			continue;
 		while (at < n_old && old[at].uid < r->uid) {
-			at++;
+			folder_touch(f, old[at++].uid);
 			changed = true;
 		}
 		bool known = at < n_old && old[at].uid == r->uid;
@@ -381,12 +425,17 @@ adopt(struct folder *f, struct scan *s)
 		see(f, &new[count], known, known && old[at].recent);
 		new[count].modseq = known ? old[at].modseq : 0;
 		if (!known || new[count].flags != old[at].flags
-			|| new[count].keywords != old[at].keywords)
+			|| new[count].keywords != old[at].keywords) {
+			folder_touch(f, r->uid);
 			changed = true;
+		}
 		at += known;
 		count++;
 	}
-	changed |= at < n_old;
+	for (; at < n_old; at++) {
+		folder_touch(f, old[at].uid);
+		changed = true;
+	}
 	for (size_t i = 0; i < n_old; i++)
 		free(old[i].name);
 	free(old);
@@ -395,11 +444,11 @@ adopt(struct folder *f, struct scan *s)
 	if (count && new[count - 1].uid > f->highest)
 		f->highest = new[count - 1].uid;
 	f->generation += changed;
+	f->is_kept = false;
 }
 
-/* new/ to cur/: whoever moves it is the one for whom it is \Recent. */
-static void
-move_new(struct folder *f)
+void
+folder_move_new(struct folder *f)
 {
 	for (size_t i = 0; i < f->count; i++) {
 		struct message      *m = &f->messages[i];
@@ -420,6 +469,7 @@ move_new(struct folder *f)
 		m->name = take(name.at);
 		m->in_new = false;
 		m->recent = true;
+		f->is_kept = false;
 	}
 }
 
@@ -440,7 +490,7 @@ tell_recent(struct folder *f)
 static int
 bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 {
-	struct folder_stamp stamp = take_stamp(f);
+	struct folder_stamp stamp = folder_stamp(f);
 
 	if (scan_read(s, f->new_dir, f->cur_dir, false, why) < 0
 		|| uidlist_refresh(&f->list, f->dir, NULL, why) < 0
@@ -449,7 +499,7 @@ bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 	if (!is_all_known(f, s) || misses_any(f, s) || folder_may_adopt(f)) {
 		struct fault own = {0};
 
-		stamp = take_stamp(f);
+		stamp = folder_stamp(f);
 		if (sync_locked(f, s, held, &own) < 0) {
 			/* mail that has a UID can be read although the disk is full */
 			if (uidlist_refresh(&f->list, f->dir, NULL, why) < 0 || f->list.validity == 0) {
@@ -479,7 +529,7 @@ bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 	if (!f->read_only && f->seen)
 		tell_recent(f);
 	else if (!f->read_only)
-		move_new(f);
+		folder_move_new(f);
 	if (f->record)
 		f->record(f);
 	return 0;
@@ -493,8 +543,12 @@ sync_folder(struct folder *f, bool held, struct fault *why)
 
 	if (reopen_if_removed(f, why) < 0)
 		return -1;
-	if (folder_unchanged(f))
+	if (!f->watch && folder_unchanged(f))
 		return keywords_refresh(&f->keywords, f->dir, why);
+	if (f->watch && f->scanned && (result = folder_follow(f, why)) <= 0)
+		return result;
+	if (f->changes)
+		folder_follow_start(f); /* before it is looked at: what comes later is told */
 	scan_init(&s);
 	result = bring_up_to_date(f, &s, held, why);
 	scan_free(&s);
@@ -504,6 +558,12 @@ sync_folder(struct folder *f, bool held, struct fault *why)
 struct span
 folder_guid(const struct folder *f, const struct message *m)
 {
+	struct folder *mine = (struct folder *)f;
+
+	if (f->list.unread) { /* for its fields alone */
+		uidlist_refresh(&mine->list, f->dir, NULL, NULL);
+		mine->scanned &= f->list.next - 1 == f->looked_to && f->list.validity == f->validity;
+	}
 	ptrdiff_t   at = uidlist_find(&f->list, message_base(m));
 	struct span fields = at < 0 ? SPAN_NONE : f->list.records[at].fields, field;
 
@@ -520,8 +580,9 @@ folder_sync(struct folder *f, struct fault *why)
 }
 
 int
-folder_sync_held(struct folder *f, struct fault *why)
+folder_sync_held(struct folder *f, bool outdated, struct fault *why)
 {
-	f->scanned = false; /* a name is outdated: look again, whatever the times say */
+	if (outdated || !f->watch)
+		f->scanned = false; /* look again, whatever the times say */
 	return sync_folder(f, true, why);
 }

@@ -39,6 +39,15 @@ struct message {
 	char    *name;              /* file name in new/ or cur/; owned by the folder */
 };
 
+/* Which messages changed since they were recorded last, by the chunk that they are in (history.c). */
+enum { FOLDER_CHUNK = 256 };
+struct folder_touched {
+	uint32_t *chunks;           /* owned */
+	size_t    count, room;
+	bool      all;
+};
+
+struct watch_many;
 struct folder_stamp { struct timespec changed_new, changed_cur, looked; };
 
 struct folder {
@@ -55,12 +64,17 @@ struct folder {
 	uint64_t        generation; /* grows with every change of messages */
 	struct folder_stamp stamp;
 	bool            scanned;
+	bool            is_kept;    /* the index has it as it is (snapshot.h) */
 	uint32_t        looked_to;  /* every record up to this UID was looked for in the directories */
 	uint64_t        modseq;     /* HIGHESTMODSEQ of this snapshot; 0: none (history.h) */
 	struct index   *index;      /* borrowed; NULL: no history */
+	struct folder_touched touched;
+	struct watch_many *watch;   /* of new/ and cur/ (folder_follow.c); NULL: not followed; owned */
+	bool            changes;    /* this session changes it: it is followed from the next look on */
 	struct seen    *seen;       /* \Seen and \Recent are this user's own (seen.h); NULL: as the files say; owned */
 	/* Set by history_open: called when the snapshot may differ from what is recorded. */
 	void          (*record)(struct folder *);
+	void          (*keep)(struct folder *);      /* called before it is closed */
 };
 
 enum folder_options { FOLDER_READ_ONLY = 1 };
@@ -73,6 +87,9 @@ void folder_close(struct folder *);                      /* NULL is fine */
 /* Cheap when nothing changed.  error ENOENT: the mailbox was deleted; close it. */
 WAITS int folder_sync(struct folder *, struct fault *);
 
+/* Follows what happens by what inotify tells; syncs begin that by themselves once this session changed something. */
+void folder_follow_start(struct folder *);
+void folder_follow_stop(struct folder *);
 
 struct message *folder_find(const struct folder *, uint32_t uid);      /* NULL: none */
 static inline struct span

@@ -81,6 +81,7 @@ rename_flags(struct folder *f, struct message *m, unsigned flags, uint64_t keywo
 		on_file = (flags & ~(unsigned)MESSAGE_SEEN) | (parsed.flags & MESSAGE_SEEN);
 	if (on_file == parsed.flags && keywords == m->keywords) {
 		m->flags = (uint8_t)flags;
+		folder_touch(f, m->uid);
 		f->generation++;
 		return 0;
 	}
@@ -92,6 +93,7 @@ rename_flags(struct folder *f, struct message *m, unsigned flags, uint64_t keywo
 	m->in_new = false;
 	m->flags = (uint8_t)flags;
 	m->keywords = keywords;
+	folder_touch(f, m->uid);
 	f->generation++;
 	return 0;
 }
@@ -175,11 +177,12 @@ folder_store(struct folder *f, const uint32_t *uids, size_t count, struct flag_c
 	struct own_seen own = {more, less, 0, 0};
 	int             result = 0;
 
+	f->changes = true;
 	if (!own_alone && folder_lock(f, &lock, why) < 0)
 		return -1;
 	for (int i = 0; result == 0 && again && i < TRIES; i++) {
 		if (c->conditional || i > 0)
-			result = own_alone ? folder_sync(f, why) : folder_sync_held(f, why);
+			result = own_alone ? folder_sync(f, why) : folder_sync_held(f, i > 0, why);
 		if (result == 0)
 			result = store_pass(f, uids, count, c, &lock, i > 0, &again, &own, why);
 		if (result == 0)
@@ -257,6 +260,7 @@ expunge_locked(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 
 		if (go && remove_file(f, m, r)) {
 			free(m->name);
+			folder_touch(f, m->uid);
 			f->generation++;
 			continue;
 		}
@@ -279,6 +283,7 @@ folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 	uint64_t       before;
 	int            result;
 
+	f->changes = true;
 	if (folder_sync(f, why) < 0)
 		return -1;
 	before = f->generation;
@@ -287,7 +292,7 @@ folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 	result = expunge_locked(f, uids, count, any_flags, &r, why);
 	for (int i = 1; result == 0 && r.missed && i < TRIES; i++) {
 		r.missed = false;
-		result = folder_sync_held(f, why);
+		result = folder_sync_held(f, true, why);
 		if (result == 0)
 			result = expunge_locked(f, uids, count, any_flags, &r, why);
 	}

@@ -14,8 +14,26 @@ enum { FOLDER_LOCK_WAIT_MS = 30000 };
 WAITS int folder_lock(struct folder *, struct dotlock *, struct fault *);
 
 /* Looks again while the lock is held: what is seen then changes under no
- * program that keeps the lock, so that a second try succeeds. */
-WAITS int folder_sync_held(struct folder *, struct fault *);
+ * program that keeps the lock, so that a second try succeeds.  `outdated`: a
+ * name was not there any more, which is believed more than times and events. */
+WAITS int folder_sync_held(struct folder *, bool outdated, struct fault *);
+
+/* folder_open without its sync. */
+WAITS int folder_begin(struct maildir *, const char *name, unsigned options, struct folder **, struct fault *);
+
+/* The times of new/ and cur/ now; whether they can prove anything. */
+struct folder_stamp folder_stamp(const struct folder *);
+bool folder_stamp_is_settled(const struct folder_stamp *);
+bool folder_stamp_differs(const struct folder_stamp *, const struct folder_stamp *);
+
+/* A message's flags or its being there changed: for history.h. */
+void folder_touch(struct folder *, uint32_t uid);
+
+/* new/ to cur/: whoever moves it is the one for whom it is \Recent. */
+void folder_move_new(struct folder *);
+
+/* Up to date by what inotify told (f->watch): 0; 1: one has to look at everything. */
+WAITS int folder_follow(struct folder *, struct fault *);
 
 /* folder_adopt.c: what Courier and Dovecot kept of a mailbox outside names and uidlist. The lock is held,
  * but for the questions. */

@@ -17,13 +17,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/folder_private.h"
 #include "store/index_private.h"
 #include "store/small_file.h"
+#include "store/snapshot.h"
 
 #define FLOOR_FILE "postern-modseq"
 
 enum {
-	CHUNK = 256, ENTRY = 29, KEY = INDEX_PREFIX + 32, LOOKS = 4,
+	CHUNK = FOLDER_CHUNK, ENTRY = 29, KEY = INDEX_PREFIX + 32, LOOKS = 4,
 	BOOT_SLACK = 120               /* seconds by which the clock may be corrected */
 };
 
@@ -38,6 +40,7 @@ struct recording {
 	MDB_dbi              dbi;
 	bool                 write;
 	bool                 differs, stale;
+	bool                 known;          /* nobody recorded anything since this folder did */
 	char                 prefix[INDEX_PREFIX];
 	struct header        header;
 	uint64_t             fresh;          /* the mod-sequence of this change */
@@ -250,6 +253,7 @@ start_header(struct recording *r)
 		r->header.boot = boot;
 		r->differs = true;
 	}
+	r->known = !r->differs && r->folder->modseq && r->header.highest == r->folder->modseq && !r->folder->touched.all;
 	r->fresh = larger(r->header.highest + 1, modseq_now());
 }
 
@@ -425,6 +429,44 @@ note_all(struct recording *r)
 	mdb_cursor_close(cursor);
 }
 
+static int
+compare_chunks(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Position of the first message with that UID or a later one. */
+static size_t
+position_of(const struct folder *f, uint64_t uid)
+{
+	size_t low = 0, high = f->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->messages[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Only what this session touched can differ. */
+static void
+note_touched(struct recording *r)
+{
+	struct folder_touched *t = &r->folder->touched;
+
+	qsort(t->chunks, t->count, sizeof *t->chunks, compare_chunks);
+	for (size_t i = 0; i < t->count; i++)
+		if (i == 0 || t->chunks[i] != t->chunks[i - 1])
+			note_chunk(r, t->chunks[i], position_of(r->folder, (uint64_t)t->chunks[i] * CHUNK),
+				position_of(r->folder, (uint64_t)(t->chunks[i] + 1) * CHUNK));
+}
+
 /* Old expunges are forgotten, and that they are. */
 static void
 prune_gone(struct recording *r)
@@ -493,7 +535,10 @@ look(struct folder *f, bool write, struct recording *r)
 	r->dbi = f->index->dbi;
 	index_prefix(f, r->prefix);
 	start_header(r);
-	note_all(r);
+	if (r->known)
+		note_touched(r);
+	else
+		note_all(r);
 	if (!write || !r->differs) {
 		mdb_txn_abort(r->txn);
 		return true;
@@ -516,8 +561,11 @@ record(struct folder *f)
 	if (!look(f, false, r) || (r->differs && !look(f, true, r))) {
 		/* cannot be recorded now: what is told stays below what will be */
 		f->scanned = false;
+		f->touched.all = true;
 		return;
 	}
+	f->touched.all = r->stale;
+	f->touched.count = 0;
 	if (r->stale)
 		f->scanned = false; /* look again before more is claimed */
 	else
@@ -530,11 +578,17 @@ history_open(struct maildir *m, struct index *x, const char *name, unsigned opti
 {
 	struct folder *f;
 
-	if (folder_open(m, name, options, &f, why) < 0)
+	if (folder_begin(m, name, options, &f, why) < 0)
 		return -1;
 	f->index = x;
+	snapshot_load(f);
+	if (folder_sync(f, why) < 0) {
+		folder_close(f);
+		return -1;
+	}
 	if (x) {
 		f->record = record;
+		f->keep = snapshot_save;
 		record(f);
 	}
 	for (int i = 0; x && f->modseq == 0 && i < LOOKS; i++)

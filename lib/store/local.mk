@@ -9,7 +9,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/dovecot_index.c lib/store/dovecot_index.h \
 	lib/store/filename.c lib/store/filename.h \
 	lib/store/folder.c lib/store/folder.h \
-	lib/store/folder_adopt.c lib/store/folder_change.c lib/store/folder_private.h \
+	lib/store/folder_adopt.c lib/store/folder_change.c lib/store/folder_follow.c lib/store/folder_private.h \
+	lib/store/snapshot.c lib/store/snapshot.h \
 	lib/store/history.c lib/store/history.h \
 	lib/store/index.c lib/store/index.h lib/store/index_private.h \
 	lib/store/keywords.c lib/store/keywords.h \
@@ -63,6 +64,11 @@ UNIT_TESTS += t/unit/store/test_history
 t_unit_store_test_history_SOURCES = t/unit/store/test_history.c t/unit/unit.h
 t_unit_store_test_history_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_store_test_history_LDADD = lib/store/libstore.a $(LMDB_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += t/unit/store/test_snapshot
+t_unit_store_test_snapshot_SOURCES = t/unit/store/test_snapshot.c t/unit/unit.h
+t_unit_store_test_snapshot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_store_test_snapshot_LDADD = lib/store/libstore.a $(LMDB_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += t/unit/store/test_quota
 t_unit_store_test_quota_SOURCES = t/unit/store/test_quota.c t/unit/unit.h

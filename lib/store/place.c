@@ -475,7 +475,7 @@ lock_both(struct folder *f, const struct copy_target *target, struct dotlock *so
 static int
 look_again(struct folder *f, struct placing *p, struct fault *why)
 {
-	if (folder_sync_held(f, why) < 0 || uidlist_refresh(&p->list, p->dir, NULL, why) < 0)
+	if (folder_sync_held(f, true, why) < 0 || uidlist_refresh(&p->list, p->dir, NULL, why) < 0)
 		return -1;
 	p->first = p->list.count;
 	return 0;

@@ -277,6 +277,29 @@ read_whole(struct uidlist *l, int dir, struct fault *why)
 	return 0;
 }
 
+bool
+uidlist_peek(struct uidlist *l, int dir)
+{
+	autoclose int fd = file_open_beneath(dir, UIDLIST_FILE, O_RDONLY | O_NONBLOCK, 0, NULL);
+	char          bytes[1024];
+	struct stat   st;
+	ssize_t       n;
+	struct span   text, line;
+
+	forget(l);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (n = pread(fd, bytes, sizeof bytes, 0)) <= 0)
+		return false;
+	text = span_at(bytes, (size_t)n);
+	if (span_split(&text, '\n', &line) && parse_header(l, line) == 3 && l->guid[0]) {
+		uidlist_pin(l, dir, &st);
+		l->unread = true;
+		if (l->seen.st_ino)
+			return true;
+	}
+	forget(l);
+	return false;
+}
+
 static int
 read_tail(struct uidlist *l, int dir, const struct stat *st, struct fault *why)
 {
@@ -312,7 +335,7 @@ uidlist_refresh(struct uidlist *l, int dir, bool *changed, struct fault *why)
 			*changed = false;
 		return 0;
 	}
-	if (l->validity == 0 || st.st_ino != l->seen.st_ino || st.st_dev != l->seen.st_dev
+	if (l->validity == 0 || l->unread || st.st_ino != l->seen.st_ino || st.st_dev != l->seen.st_dev
 		|| st.st_size < l->read_to || l->broken || l->foreign)
 		return read_whole(l, dir, why);
 	if (st.st_size > l->read_to)

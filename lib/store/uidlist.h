@@ -48,6 +48,7 @@ struct uidlist {
 	size_t                 count, room;
 	bool                   broken, foreign, unterminated;   /* the next write rewrites all */
 	bool                   courier;      /* read from courierimapuiddb */
+	bool                   unread;       /* only its header was (uidlist_peek) */
 	struct arena          *arena;        /* the spans live here */
 	struct strmap         *by_base;      /* base -> record index + 1 */
 	struct stat            seen;         /* the file as read last */
@@ -64,6 +65,10 @@ void uidlist_parse(struct span text, struct uidlist *);
 /* Brings the list up to date with the file: nothing, its tail, or all of it is
  * read.  No file is no fault (validity is 0 then).  *changed may be NULL. */
 WAITS int uidlist_refresh(struct uidlist *, int dir, bool *changed, struct fault *);
+
+/* Only the header (version 3, with a GUID), for whoever knows the records of this very file (`seen`)
+ * from elsewhere; `next` is that of the header.  The next refresh reads all.  False: it is not like that. */
+WAITS bool uidlist_peek(struct uidlist *, int dir);
 
 /* The file in `dir` is the one that memory holds now; *st when it was looked at. */
 void uidlist_pin(struct uidlist *, int dir, const struct stat *);

@@ -21,6 +21,9 @@ void watch_stop(struct watch *);
 int  watch_fd(const struct watch *);
 void watch_drain(struct watch *);        /* takes what is told; then folder_sync */
 
+/* Is that a file system whose every change is told (none that other machines write to)? */
+bool watch_sees_all(int dir);
+
 /*
  * Many directories by one descriptor.  Each is added with a number of the caller's; one that is added again
  * has the last.  Where inotify is missing or used up, add says false and fd is -1: the

@@ -5,8 +5,10 @@
 #include "store/watch.h"
 
 #include <stdio.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 struct watch_mark { int wd; uint32_t number; };
@@ -63,6 +65,19 @@ watch_drain(struct watch *w)
 
 	while (w->fd >= 0 && read(w->fd, events, sizeof events) > 0)
 		;
+}
+
+bool
+watch_sees_all(int dir)
+{
+	static const unsigned long local[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
+		F2FS_SUPER_MAGIC, 0x2fc12fc1 /* zfs */, 0xca451a4e /* bcachefs */};
+	struct statfs fs;
+
+	for (size_t i = 0; fstatfs(dir, &fs) == 0 && i < COUNT(local); i++)
+		if ((unsigned long)fs.f_type == local[i])
+			return true;
+	return false;
 }
 
 /* ------------------------------------------------------------ many */

@@ -29,6 +29,13 @@ watch_drain(struct watch *w)
 	(void)w;
 }
 
+bool
+watch_sees_all(int dir)
+{
+	(void)dir;
+	return false;
+}
+
 void
 watch_many_start(struct watch_many *w)
 {

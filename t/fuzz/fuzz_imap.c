@@ -12,6 +12,7 @@
 #include "sort.h"
 #include "store/attributes.h"
 #include "store/history.h"
+#include "store/snapshot.h"
 
 static size_t
 count_all(const struct argument *a, int depth)
@@ -51,6 +52,21 @@ fuzz_notify(struct arena *arena, const struct argument *a)
 	}
 }
 
+static void
+fuzz_snapshot(struct span in)
+{
+	struct snapshot_entry e[16];
+	size_t                count, bytes = 0;
+
+	if (!snapshot_decode(in, e, COUNT(e), &count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		assert(e[i].base_len && e[i].base_len <= e[i].name.len && !span_has(e[i].name, '/'));
+		bytes += 6 + e[i].name.len;
+	}
+	assert(bytes == in.len);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -59,6 +75,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct command          c;
 	struct index_record     r;
 
+	fuzz_snapshot(in);
 	index_decode(in, SPAN("a"), &r);
 	struct append_url       url;
 	size_t                  end;
