@@ -372,7 +372,9 @@ place_all(struct appending *a, uint32_t *validity, uint32_t *uids)
 	}
 	if (check_quota(a) < 0)
 		return -1;
-	if (placing_begin(s->maildir, a->folder, &p, &s->why) < 0)
+	bool selected = s->folder && s->folder->maildir == s->maildir && strcmp(s->folder->name, a->folder) == 0;
+
+	if (placing_begin(s->maildir, a->folder, selected ? s->folder : NULL, &p, &s->why) < 0)
 		return -1;
 	for (size_t i = 0; i < a->count; i++)
 		if (place_message(s, p, &a->at[i], &uids[i]) < 0) {

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 
 struct slot {
-	char    *key;      /* owned; NULL: never used */
+	char    *key;      /* owned, or borrowed; NULL: never used */
 	size_t   len;
 	uint64_t hash;
 	void    *value;
@@ -21,6 +21,7 @@ struct slot {
 struct strmap {
 	struct slot *slots;
 	size_t       size, used, live;  /* used counts the dead too */
+	bool         borrows;
 };
 
 static uint64_t       seed, factor;
@@ -62,6 +63,22 @@ strmap_new(void)
 	return m;
 }
 
+struct strmap *
+strmap_new_borrowing(void)
+{
+	struct strmap *m = strmap_new();
+
+	m->borrows = true;
+	return m;
+}
+
+static void
+free_key(const struct strmap *m, struct slot *s)
+{
+	if (!m->borrows)
+		free(s->key);
+}
+
 void
 strmap_free(struct strmap *m, void (*free_value)(void *))
 {
@@ -70,7 +87,7 @@ strmap_free(struct strmap *m, void (*free_value)(void *))
 	for (size_t i = 0; i < m->size; i++) {
 		if (m->slots[i].key && !m->slots[i].dead && free_value)
 			free_value(m->slots[i].value);
-		free(m->slots[i].key);
+		free_key(m, &m->slots[i]);
 	}
 	free(m->slots);
 	free(m);
@@ -112,7 +129,7 @@ rebuild(struct strmap *m)
 		if (m->slots[i].key && !m->slots[i].dead)
 			*place(slots, size, m->slots[i].hash) = m->slots[i];
 		else
-			free(m->slots[i].key);
+			free_key(m, &m->slots[i]);
 	}
 	free(m->slots);
 	m->slots = slots;
@@ -143,7 +160,7 @@ strmap_put(struct strmap *m, struct span key, void *value)
 	if ((m->used + 1) * 4 > m->size * 3)
 		rebuild(m);
 	s = place(m->slots, m->size, h);
-	*s = (struct slot){.key = mem_span(key), .len = key.len, .hash = h, .value = value};
+	*s = (struct slot){.key = m->borrows ? (char *)key.at : mem_span(key), .len = key.len, .hash = h, .value = value};
 	m->used++;
 	m->live++;
 	return NULL;

@@ -13,6 +13,7 @@
 struct strmap;
 
 struct strmap *strmap_new(void);
+struct strmap *strmap_new_borrowing(void);   /* keys are not copied: they stay where they are as long as the map */
 void   strmap_free(struct strmap *, void (*free_value)(void *)); /* either may be NULL */
 void  *strmap_get(const struct strmap *, struct span key);       /* NULL: none */
 void  *strmap_put(struct strmap *, struct span key, void *value); /* the one before, or NULL */

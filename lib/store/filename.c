@@ -15,16 +15,19 @@ static const struct {
 };
 
 static bool
-take_size(struct span base, const char *key, uint64_t *value)
+take_size(struct span base, char key, uint64_t *value)
 {
-	ptrdiff_t at = span_find_text(base, span_of(key));
+	for (ptrdiff_t at; (at = span_find(base, ',')) >= 0;) {
+		struct span number;
 
-	if (at < 0)
-		return false;
-	struct span rest = span_from(base, (size_t)at + strlen(key)), number;
-
-	span_split(&rest, ',', &number);
-	return span_number(number, value);
+		base = span_from(base, (size_t)at + 1);
+		if (base.len < 2 || base.at[0] != key || base.at[1] != '=')
+			continue;
+		base = span_from(base, 2);
+		span_split(&base, ',', &number);
+		return span_number(number, value);
+	}
+	return false;
 }
 
 /* Takes "+<n>" tokens of ours; whatever else is there belongs to others. */
@@ -73,13 +76,19 @@ find_last_info(struct span name)
 void
 file_name_parse(struct span name, struct file_name *out)
 {
+	file_name_parse_info(name, out);
+	out->has_size = take_size(out->base, 'S', &out->size);
+	out->has_full_size = take_size(out->base, 'W', &out->full_size);
+}
+
+void
+file_name_parse_info(struct span name, struct file_name *out)
+{
 	ptrdiff_t   colon = span_find(name, ':'), info = find_last_info(name);
 	struct span flags;
 
 	*out = (struct file_name){.base = colon < 0 ? name : span_first(name, (size_t)colon),
 		.foreign = SPAN_NONE};
-	out->has_size = take_size(out->base, ",S=", &out->size);
-	out->has_full_size = take_size(out->base, ",W=", &out->full_size);
 	if (info < 0)
 		return;
 	out->has_info = true;

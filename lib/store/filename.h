@@ -37,6 +37,7 @@ struct file_name {
 
 /* Total: every string is some name. */
 void file_name_parse(struct span name, struct file_name *out);
+void file_name_parse_info(struct span name, struct file_name *out);      /* all but the sizes */
 
 /* `like` gives base, other letters and foreign set; flags and keywords are new. */
 void file_name_format(const struct file_name *like, unsigned flags, uint64_t keywords,

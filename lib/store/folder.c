@@ -365,7 +365,7 @@ fill_message(struct message *m, uint32_t uid, struct scan_entry *e)
 {
 	struct file_name parsed;
 
-	file_name_parse(span_of(e->name), &parsed);
+	file_name_parse_info(span_of(e->name), &parsed);
 	*m = (struct message){.uid = uid, .flags = (uint8_t)parsed.flags, .in_new = e->in_new,
 		.keywords = parsed.keywords, .base_len = e->base_len};
 	m->name = take(e->name);

@@ -199,7 +199,7 @@ believe(struct folder *f, struct told *told)
 	struct message  *m = folder_find(f, told->uid);
 	struct file_name parsed;
 
-	file_name_parse(span_of(told->name), &parsed);
+	file_name_parse_info(span_of(told->name), &parsed);
 	if (m) {
 		if (m->flags != parsed.flags || m->keywords != parsed.keywords) {
 			folder_touch(f, m->uid);

@@ -404,6 +404,13 @@ note_chunk(struct recording *r, uint32_t number, size_t from, size_t until)
 	put(r, key, text_span(&value));
 }
 
+/* Who only looks wants to know whether there is anything to record. */
+static bool
+knows_enough(const struct recording *r)
+{
+	return r->differs && !r->write;
+}
+
 static void
 note_all(struct recording *r)
 {
@@ -413,7 +420,7 @@ note_all(struct recording *r)
 
 	if (mdb_cursor_open(r->txn, r->dbi, &cursor) != 0)
 		return;
-	for (size_t i = 0;;) {
+	for (size_t i = 0; !knows_enough(r);) {
 		uint32_t recorded = next_chunk(r, cursor, number), mine;
 		size_t   from = i;
 
@@ -461,7 +468,7 @@ note_touched(struct recording *r)
 	struct folder_touched *t = &r->folder->touched;
 
 	qsort(t->chunks, t->count, sizeof *t->chunks, compare_chunks);
-	for (size_t i = 0; i < t->count; i++)
+	for (size_t i = 0; i < t->count && !knows_enough(r); i++)
 		if (i == 0 || t->chunks[i] != t->chunks[i - 1])
 			note_chunk(r, t->chunks[i], position_of(r->folder, (uint64_t)t->chunks[i] * CHUNK),
 				position_of(r->folder, (uint64_t)(t->chunks[i] + 1) * CHUNK));

@@ -35,6 +35,8 @@ struct placing {
 	int             dir, new_dir, cur_dir, tmp_dir;
 	struct dotlock  lock;
 	struct uidlist  list;
+	struct folder  *lender;   /* gets the list back; NULL: it is our own */
+	bool            done;     /* the list is as the file is */
 	struct keywords keywords;
 	size_t          first;    /* record that was placed first */
 	struct placed  *placed;
@@ -59,7 +61,12 @@ placing_free(struct placing *p)
 		free(p->placed[i].name);
 	free(p->placed);
 	free(p->seen);
-	uidlist_free(&p->list);
+	if (p->lender) {
+		p->list.unread |= !p->done; /* it may hold what the file does not */
+		p->lender->list = p->list;
+	} else {
+		uidlist_free(&p->list);
+	}
 	keywords_free(&p->keywords);
 	free(p->folder);
 	if (p->scanned)
@@ -115,14 +122,18 @@ take_over(struct placing *p, struct fault *why)
 }
 
 int
-placing_begin(struct maildir *m, const char *folder, struct placing **out, struct fault *why)
+placing_begin(struct maildir *m, const char *folder, struct folder *lender, struct placing **out, struct fault *why)
 {
 	struct placing *p = mem_alloc(sizeof *p);
 
 	p->maildir = m;
 	p->folder = mem_string(folder);
 	p->dir = p->new_dir = p->cur_dir = p->tmp_dir = -1;
-	uidlist_init(&p->list);
+	p->lender = lender;
+	if (lender)
+		p->list = lender->list;
+	else
+		uidlist_init(&p->list);
 	if (open_target(p, folder, why) < 0
 		|| dotlock_take(p->dir, UIDLIST_FILE, UIDLIST_STALE_SECONDS,
 			clock_after(FOLDER_LOCK_WAIT_MS), &p->lock, why) < 0
@@ -353,6 +364,7 @@ placing_commit(struct placing *p, uint32_t *validity, struct fault *why)
 		return -1;
 	}
 	*validity = p->list.validity;
+	p->done = true;
 	keep_seen(p);
 	if (p->count)
 		maildir_size_add(p->maildir, p->folder, p->bytes, (int64_t)p->count);
@@ -460,7 +472,7 @@ lock_both(struct folder *f, const struct copy_target *target, struct dotlock *so
 
 	if (order < 0 && folder_lock(f, source, why) < 0)
 		return -1;
-	if (placing_begin(target->maildir, target->folder, p, why) < 0) {
+	if (placing_begin(target->maildir, target->folder, NULL, p, why) < 0) {
 		dotlock_release(source);
 		return -1;
 	}

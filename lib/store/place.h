@@ -18,7 +18,8 @@
 
 struct placing;
 
-WAITS int placing_begin(struct maildir *, const char *folder, struct placing **out, struct fault *);
+/* `open`: the target as the caller has it open, which spares reading its uidlist; NULL: it has not. */
+WAITS int placing_begin(struct maildir *, const char *folder, struct folder *open, struct placing **out, struct fault *);
 /* The target's number of a keyword, made when missing. */
 WAITS int placing_keyword(struct placing *, struct span name, int *number, struct fault *);
 /* tmp_name is renamed into place; keywords are the target's. */

@@ -124,7 +124,7 @@ add_chunk(struct folder *f, struct span value, size_t *room)
 	for (size_t i = 0; i < n; i++) {
 		struct message *m = &f->messages[f->count++];
 
-		file_name_parse(e[i].name, &parsed);
+		file_name_parse_info(e[i].name, &parsed);
 		*m = (struct message){.uid = e[i].uid, .flags = (uint8_t)parsed.flags, .keywords = parsed.keywords,
 			.base_len = e[i].base_len, .name = mem_span(e[i].name)};
 		f->highest = m->uid;

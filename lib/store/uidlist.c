@@ -21,7 +21,7 @@ void
 uidlist_init(struct uidlist *l)
 {
 	*l = (struct uidlist){.next = 1, .other = SPAN_NONE, .arena = arena_new(),
-		.by_base = strmap_new(), .pin = -1};
+		.by_base = strmap_new_borrowing(), .pin = -1};
 }
 
 void
@@ -79,7 +79,7 @@ put_record(struct uidlist *l, uint32_t uid, struct span fields, struct span base
 	l->records[l->count++] = (struct uidlist_record){uid,
 		fields.len ? arena_span(l->arena, fields) : SPAN_NONE, arena_span(l->arena, base)};
 	/* a later record of a base wins: the file was expunged and came back */
-	strmap_put(l->by_base, base, (void *)(uintptr_t)l->count);
+	strmap_put(l->by_base, l->records[l->count - 1].base, (void *)(uintptr_t)l->count);
 	if (uid >= l->next)
 		l->next = uid + 1;
 }
