@@ -47,6 +47,7 @@ struct appending {
 	bool                 syntax;         /* the fault is the client's grammar: BAD */
 	bool                 lost;           /* the connection is gone */
 	bool                 bad_url, nul;
+	bool                 limited;        /* more than imap_save_limit (RFC 9738) */
 	bool                 replaces;       /* REPLACE: what goes makes room */
 	int64_t              replaced;       /* bytes */
 	struct span          url;
@@ -293,6 +294,10 @@ take_message(struct appending *a)
 {
 	struct appended *m;
 
+	if (imap_save_limit() && a->count == (size_t)imap_save_limit()) {
+		a->limited = true;
+		return fault_set(&a->session->why, FAULT_DENIED, "Too many messages");
+	}
 	if (a->count == MESSAGES_MOST)
 		return fault_set(&a->session->why, FAULT_DENIED, "At most %d messages at a time", MESSAGES_MOST);
 	a->at = mem_grow(a->at, a->count + 1, sizeof *a->at);
@@ -396,6 +401,8 @@ answer_failure(struct appending *a)
 		imap_finish(s, "BAD %s.", fault_text(&s->why));
 	} else if (a->bad_url) {
 		imap_finish(s, "NO [BADURL \"%.*s\"] There is no such part.", SPAN_ARGS(a->url));
+	} else if (a->limited) {
+		imap_finish(s, "NO [MESSAGELIMIT %d] Too many messages.", imap_save_limit());
 	} else if (a->nul) {
 		imap_finish(s, "NO [UNKNOWN-CTE] A message with NUL cannot be saved.");
 	} else {

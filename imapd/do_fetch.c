@@ -27,6 +27,8 @@ struct fetching {
 	bool                 unknown_encoding;   /* BINARY of what nobody can decode (RFC 3516, 4.3) */
 	bool                 changed_since, vanished;
 	uint64_t             since;
+	bool                 limited;        /* RFC 9738: only the highest, and those downwards */
+	uint32_t             lowest;
 	bool                 partial;        /* RFC 9394 */
 	int64_t              from, to;
 };
@@ -536,12 +538,16 @@ tell_vanished(struct imap_session *s, const struct fetching *f)
 static void
 finish_fetch(struct imap_session *s, const struct fetching *f, int result)
 {
+	if (f->limited && (result < 0 || f->unknown_encoding || (f->missing && !s->command.uid)))
+		imap_say_limit(s, f->lowest);
 	if (result < 0)
 		imap_finish_fault(s, "Fetch failed");
 	else if (f->unknown_encoding)
 		imap_finish_synced(s, "NO [UNKNOWN-CTE] A part has an encoding that is not known.");
 	else if (f->missing && !s->command.uid)
 		imap_finish_synced(s, "NO [EXPUNGEISSUED] Some of the requested messages no longer exist.");
+	else if (f->limited)
+		imap_finish_synced(s, "OK [MESSAGELIMIT %d %u] Fetch completed in part.", imap_config.message_limit, f->lowest);
 	else
 		imap_finish_synced(s, "OK Fetch completed.");
 }
@@ -571,11 +577,17 @@ fetch_messages(struct fetching *f, const size_t *positions, size_t count)
 	f->batch = index_begin(s->index, s->folder);
 	for (size_t i = 0; result == 0 && i < count && !s->over; i++) {
 		conn_deadline(s->conn, clock_after(imap_config.timeout));
-		result = fetch_message(f, positions[i]);
+		result = fetch_message(f, positions[f->limited ? count - 1 - i : i]);
 	}
 	index_end(f->batch);
 	arena_free(f->arena);
 	return result;
+}
+
+static int64_t
+page_length(const struct fetching *f)
+{
+	return (f->to > f->from ? f->to - f->from : f->from - f->to) + 1;
 }
 
 void
@@ -586,8 +598,13 @@ do_fetch(struct imap_session *s)
 
 	if (parse_fetch(s, &f, &positions, &count) < 0)
 		return;
+	if (f.partial && imap_config.message_limit && page_length(&f) > imap_config.message_limit) {
+		imap_finish(s, "NO [MESSAGELIMIT %d] The page is too long.", imap_config.message_limit);
+		return;
+	}
 	tell_vanished(s, &f);
 	narrow(s, &f, &positions, &count);
+	f.limited = imap_limit(s, &positions, &count, &f.lowest);
 	if (make_seen(s, &f, positions, count) < 0) {
 		imap_finish_fault(s, "Fetch failed");
 		return;

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "imap_config.h"
 #include "search_context.h"
 #include "search_run.h"
 #include "sort.h"
@@ -34,7 +35,8 @@ static void
 find(struct imap_session *s, const struct search_return *r, struct search_key *program,
 	const struct search_needs *needs, const struct sort_key *order, size_t order_count)
 {
-	size_t *positions, count;
+	size_t  *positions, count;
+	uint32_t lowest = 0;
 
 	if (r->update && context_is_known(s, s->command.tag)) {
 		forget_saved(s, r);
@@ -50,7 +52,11 @@ find(struct imap_session *s, const struct search_return *r, struct search_key *p
 		return;
 	if (needs->modseq)
 		imap_use_modseq(s);
-	search_run(s, s->folder, &s->view, program, &positions, &count);
+	if (order && !search_may_sort(s, program))
+		return;
+	search_candidates(s, &s->view, program, &positions, &count);
+	imap_limit(s, &positions, &count, &lowest);
+	search_run_among(s, s->folder, &s->view, program, positions, count, &positions, &count);
 	struct search_found found = {.view = &s->view, .positions = positions, .count = count,
 		.uid = s->command.uid, .modseq = needs->modseq, .sorted = order != NULL};
 
@@ -60,7 +66,10 @@ find(struct imap_session *s, const struct search_return *r, struct search_key *p
 		context_keep(s, &found); /* before "$" changes, which it may name */
 	search_save(s, r, &found);
 	search_tell(s, r, &found);
-	imap_finish_synced(s, "OK %s completed.", order ? "Sort" : "Search");
+	if (lowest)
+		imap_finish_synced(s, "OK [MESSAGELIMIT %d %u] Search completed in part.", imap_config.message_limit, lowest);
+	else
+		imap_finish_synced(s, "OK %s completed.", order ? "Sort" : "Search");
 }
 
 void

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "acl.h"
+#include "imap_config.h"
 #include "names.h"
 #include "session.h"
 
@@ -205,6 +206,7 @@ do_expunge(struct imap_session *s)
 	struct argument *a = s->command.arguments;
 	uint32_t        *uids = NULL;
 	size_t          *positions, count = 0, before = s->folder->count;
+	uint32_t         lowest = 0;
 
 	if (s->command.uid != (s->command.count == 1)) {
 		imap_bad_arguments(s);
@@ -217,6 +219,16 @@ do_expunge(struct imap_session *s)
 	if (a) {
 		if (imap_choose(s, a, &positions, &count) < 0)
 			return;
+		size_t deleted = 0;
+
+		for (size_t i = 0; i < count; i++) { /* RFC 9738 counts those that have \Deleted */
+			const struct message *m = folder_find(s->folder, s->view.at[positions[i]].uid);
+
+			if (m && m->flags & MESSAGE_DELETED)
+				positions[deleted++] = positions[i];
+		}
+		count = deleted;
+		imap_limit(s, &positions, &count, &lowest);
 		uids = view_uids(&s->view, positions, count, s->arena);
 	}
 	if (folder_expunge(s->folder, uids, count, false, &s->why) < 0) {
@@ -226,5 +238,11 @@ do_expunge(struct imap_session *s)
 	if (s->folder->count < before)
 		s->counts.expunged += before - s->folder->count;
 	imap_sync(s);
+	if (lowest && *highest_code(s))
+		imap_say_limit(s, lowest);
+	else if (lowest) {
+		imap_finish(s, "OK [MESSAGELIMIT %d %u] Expunge completed in part.", imap_config.message_limit, lowest);
+		return;
+	}
 	imap_finish(s, "OK %sExpunge completed.", highest_code(s));
 }

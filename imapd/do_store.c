@@ -7,6 +7,7 @@
 
 #include "acl.h"
 #include "flags.h"
+#include "imap_config.h"
 #include "names.h"
 #include "notify.h"
 #include "session.h"
@@ -82,7 +83,7 @@ tell_modseq(struct imap_session *s, size_t position, uint64_t modseq)
  * client must think now, so that only what others changed is told after. */
 static void
 tell_stored(struct imap_session *s, const size_t *positions, size_t count,
-	const struct flag_change *change, bool silent)
+	const struct flag_change *change, bool silent, bool downwards)
 {
 	if (s->folder->generation != s->view.generation)
 		for (size_t i = 0; i < KEYWORDS_MAX; i++)
@@ -90,7 +91,8 @@ tell_stored(struct imap_session *s, const size_t *positions, size_t count,
 				view_tell_flags(&s->view, s->folder, &s->out);
 				break;
 			}
-	for (size_t i = 0; i < count; i++) {
+	for (size_t done = 0; done < count; done++) {
+		size_t               i = downwards ? count - 1 - done : done;
 		struct view_message *v = &s->view.at[positions[i]];
 		struct message      *m = folder_find(s->folder, v->uid);
 
@@ -136,7 +138,7 @@ parse_condition(struct imap_session *s, const struct argument *a, struct flag_ch
 }
 
 static void
-finish_store(struct imap_session *s, const struct flag_change *change, bool gone)
+finish_store(struct imap_session *s, const struct flag_change *change, bool gone, uint32_t lowest)
 {
 	autotext struct text code = {0};
 	const char          *answer = gone ? "NO" : "OK";
@@ -150,6 +152,10 @@ finish_store(struct imap_session *s, const struct flag_change *change, bool gone
 	} else if (gone) {
 		text_add_string(&code, "[EXPUNGEISSUED] ");
 	}
+	if (lowest && code.len)
+		imap_say_limit(s, lowest);
+	else if (lowest)
+		text_add_format(&code, "[MESSAGELIMIT %d %u] ", imap_config.message_limit, lowest);
 	imap_sync(s);
 	imap_finish(s, "%s %s%s", answer, text_string(&code), change->modified_count ? "Conditional store failed for some."
 		: gone ? "Some of the messages no longer exist." : "Store completed.");
@@ -171,6 +177,7 @@ do_store(struct imap_session *s)
 	struct flag_change     change = {0};
 	struct named_flags     named;
 	size_t                *positions, count;
+	uint32_t               lowest = 0;      /* of those that imap_message_limit allows */
 	bool                   silent;
 	int                    condition;
 
@@ -193,6 +200,7 @@ do_store(struct imap_session *s)
 		imap_finish(s, "NO [READ-ONLY] Mailbox is read-only.");
 		return;
 	}
+	imap_limit(s, &positions, &count, &lowest);
 	uint32_t *uids = view_uids(&s->view, positions, count, s->arena);
 
 	change.modified = arena_alloc(s->arena, (count + 1) * sizeof *change.modified);
@@ -206,8 +214,8 @@ do_store(struct imap_session *s)
 		imap_finish_fault(s, "Store failed");
 		return;
 	}
-	tell_stored(s, positions, count, &change, silent);
-	finish_store(s, &change, !s->command.uid && any_gone(s, uids, count));
+	tell_stored(s, positions, count, &change, silent, lowest != 0);
+	finish_store(s, &change, !s->command.uid && any_gone(s, uids, count), lowest);
 }
 
 static void
@@ -221,7 +229,7 @@ add_copyuid(const struct copied *c, struct text *out)
 }
 
 static void
-finish_copy(struct imap_session *s, const struct copied *c, bool move)
+finish_copy(struct imap_session *s, const struct copied *c, bool move, uint32_t lowest)
 {
 	autotext struct text code = {0};
 
@@ -231,9 +239,13 @@ finish_copy(struct imap_session *s, const struct copied *c, bool move)
 		if (code.len)
 			imap_say(s, "* OK %s Moved UIDs.", text_string(&code));
 		imap_sync(s);
+		if (lowest && s->manner.qresync)
+			imap_say_limit(s, lowest);
 		if (s->manner.qresync && s->folder && s->folder->modseq)
 			imap_finish(s, "OK [HIGHESTMODSEQ %llu] Move completed.",
 				(unsigned long long)s->folder->modseq);
+		else if (lowest)
+			imap_finish(s, "OK [MESSAGELIMIT %d %u] Move completed in part.", imap_config.message_limit, lowest);
 		else
 			imap_finish(s, "OK Move completed.");
 	} else {
@@ -248,6 +260,7 @@ copy(struct imap_session *s, bool move)
 	autofree char         *target = NULL;
 	struct copied          copied = {0};
 	size_t                *positions, count;
+	uint32_t               lowest = 0;
 
 	if (imap_choose(s, s->command.arguments, &positions, &count) < 0)
 		return;
@@ -267,6 +280,13 @@ copy(struct imap_session *s, bool move)
 		imap_finish(s, "NO [READ-ONLY] Mailbox is read-only.");
 		return;
 	}
+	if (!move && imap_save_limit() && count > (size_t)imap_save_limit()) { /* RFC 9738, 3.1: all or none */
+		imap_finish(s, "NO [MESSAGELIMIT %d %u] Too many messages.", imap_save_limit(),
+			s->view.at[positions[count - (size_t)imap_save_limit()]].uid);
+		return;
+	}
+	if (move)
+		imap_limit(s, &positions, &count, &lowest);
 	uint32_t *uids = view_uids(&s->view, positions, count, s->arena);
 
 	if (!s->command.uid && any_gone(s, uids, count)) {
@@ -277,7 +297,7 @@ copy(struct imap_session *s, bool move)
 		imap_finish_fault(s, move ? "Move failed" : "Copy failed");
 	else {
 		notify_own_added(s, target, copied.to, copied.count);
-		finish_copy(s, &copied, move);
+		finish_copy(s, &copied, move, lowest);
 	}
 	copied_free(&copied);
 }

@@ -337,3 +337,38 @@ search_run(struct imap_session *s, struct folder *f, const struct view *v, const
 {
 	search_run_among(s, f, v, program, NULL, v->count, positions, count);
 }
+
+void
+search_candidates(struct imap_session *s, const struct view *v, const struct search_key *program, size_t **positions, size_t *count)
+{
+	size_t n = 0;
+
+	*positions = arena_alloc(s->arena, (v->count + 1) * sizeof **positions);
+	for (size_t i = 0; i < v->count; i++) {
+		bool in = true;
+
+		for (const struct search_key *k = program->kind == SEARCH_AND ? program->first : program; k && in; k = k->next) {
+			if (k->kind == SEARCH_UID)
+				in = sequence_has(&k->sequence, v->at[i].uid);
+			else if (k->kind == SEARCH_SEQUENCE)
+				in = sequence_has(&k->sequence, (uint32_t)i + 1);
+		}
+		if (in)
+			(*positions)[n++] = i;
+	}
+	*count = n;
+}
+
+bool
+search_may_sort(struct imap_session *s, const struct search_key *program)
+{
+	size_t *positions, count;
+
+	if (!imap_config.message_limit)
+		return true;
+	search_candidates(s, &s->view, program, &positions, &count);
+	if (count <= (size_t)imap_config.message_limit)
+		return true;
+	imap_finish(s, "NO [MESSAGELIMIT %d] Too many messages to be sorted.", imap_config.message_limit);
+	return false;
+}

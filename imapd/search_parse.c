@@ -20,7 +20,7 @@ struct parsing {
 	struct fault          *why;
 };
 
-enum takes { NOTHING, STRING, DATE, SIZE, WORD, FIELD, SET, ONE_KEY, TWO_KEYS, MODSEQ_VALUE, SECONDS };
+enum takes { NOTHING, STRING, DATE, SIZE, WORD, FIELD, SET, ONE_KEY, TWO_KEYS, UID_AFTER, UID_BEFORE, MODSEQ_VALUE, SECONDS };
 
 static const struct key_row {
 	const char      *name;
@@ -66,6 +66,8 @@ static const struct key_row {
 	{"THREADID", SEARCH_THREADID, WORD, false, 0, NULL},
 	{"TO", SEARCH_HEADER, STRING, false, 0, "To"},
 	{"UID", SEARCH_UID, SET, false, 0, NULL},
+	{"UIDAFTER", SEARCH_UID, UID_AFTER, false, 0, NULL},
+	{"UIDBEFORE", SEARCH_UID, UID_BEFORE, false, 0, NULL},
 	{"UNANSWERED", SEARCH_FLAG, NOTHING, true, MESSAGE_ANSWERED, NULL},
 	{"UNDELETED", SEARCH_FLAG, NOTHING, true, MESSAGE_DELETED, NULL},
 	{"UNDRAFT", SEARCH_FLAG, NOTHING, true, MESSAGE_DRAFT, NULL},
@@ -167,6 +169,23 @@ take_set(struct parsing *p, struct sequence *set)
 		: fault_set(p->why, FAULT_INPUT, "Invalid messageset");
 }
 
+/* RFC 9738, 3.2: all UIDs beyond, or below, that one. */
+static int
+take_open_set(struct parsing *p, bool after, struct sequence *set)
+{
+	int64_t uid;
+
+	if (take_size(p, &uid) < 0)
+		return -1;
+	if (uid == 0 || uid > UINT32_MAX)
+		return fault_set(p->why, FAULT_INPUT, "Invalid UID");
+	*set = (struct sequence){.ranges = arena_alloc(p->arena, sizeof *set->ranges), .count = 1, .resolved = true};
+	set->ranges[0] = after ? (struct sequence_range){(uint32_t)uid + 1, UINT32_MAX} : (struct sequence_range){1, (uint32_t)uid - 1};
+	if (after ? uid == UINT32_MAX : uid == 1)
+		set->count = 0;
+	return 0;
+}
+
 static struct search_key *parse_key(struct parsing *, int depth);
 
 static int
@@ -198,6 +217,9 @@ fill(struct parsing *p, const struct key_row *row, struct search_key *k, int dep
 			return 0;
 		}
 		return take_set(p, &k->sequence);
+	case UID_AFTER:
+	case UID_BEFORE:
+		return take_open_set(p, row->takes == UID_AFTER, &k->sequence);
 	case TWO_KEYS:
 		if (!(k->second = parse_key(p, depth + 1)))
 			return -1;

@@ -71,6 +71,7 @@ static const struct verb {
 	{ "EXPUNGE",     "6.4.3",     IMAP_SELECTED,      true,  false, 0, 1,    do_expunge },
 	{ "SEARCH",      "6.4.4",     IMAP_SELECTED,      true,  false, 1, 9999, do_search },
 	{ "CANCELUPDATE", "RFC 5267", IMAP_SELECTED,      false, false, 1, 9999, do_cancelupdate },
+	{ "UIDBATCHES",  "RFC 10022", IMAP_SELECTED,      false, false, 1, 2,    do_uidbatches },
 	{ "SORT",        "RFC 5256",  IMAP_SELECTED,      true,  false, 3, 9999, do_sort },
 	{ "THREAD",      "RFC 5256",  IMAP_SELECTED,      true,  false, 3, 9999, do_thread },
 	{ "FETCH",       "6.4.5",     IMAP_SELECTED,      true,  false, 2, 4,    do_fetch },
@@ -357,6 +358,10 @@ imap_add_capabilities(bool compressed, struct text *out)
 		text_add_string(out, " ACL RIGHTS=texk LIST-MYRIGHTS");
 	if (*quota_settings.root)
 		text_add_string(out, " QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE");
+	if (imap_config.message_limit)
+		text_add_format(out, " MESSAGELIMIT=%d", imap_config.message_limit);
+	else if (imap_config.save_limit)
+		text_add_format(out, " SAVELIMIT=%d", imap_config.save_limit);
 	if (!compressed) /* RFC 4978, 3: announced until it is on */
 		text_add_string(out, " COMPRESS=DEFLATE");
 	text_add_format(out, " APPENDLIMIT=%lld", (long long)imap_config.max_message); /* RFC 7889 */

@@ -26,7 +26,7 @@
 /* What works after login; a login program adds its own (STARTTLS, AUTH=...). */
 #define IMAP_CAPABILITIES "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT " \
 	"UIDPLUS MOVE NOTIFY SPECIAL-USE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT " \
-	"THREAD=REFERENCES THREAD=REFS ESORT PARTIAL CONTEXT=SEARCH CONTEXT=SORT SAVEDATE OBJECTID PREVIEW STATUS=SIZE INPROGRESS UIDONLY " \
+	"THREAD=REFERENCES THREAD=REFS ESORT PARTIAL CONTEXT=SEARCH CONTEXT=SORT SAVEDATE OBJECTID PREVIEW STATUS=SIZE INPROGRESS UIDONLY UIDBATCHES " \
 	"BINARY MULTIAPPEND CATENATE URL-PARTIAL REPLACE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS LIST-METADATA METADATA " \
 	"UTF8=ACCEPT MULTISEARCH FILTERS I18NLEVEL=1 IMAP4rev2"
 
@@ -143,6 +143,7 @@ void do_compress(struct imap_session *);
 void do_esearch(struct imap_session *);
 void do_notify(struct imap_session *);
 void do_cancelupdate(struct imap_session *);
+void do_uidbatches(struct imap_session *);
 void do_append(struct imap_session *);
 void do_replace(struct imap_session *);
 void append_drain(struct imap_session *);   /* literals that nobody took */
@@ -162,6 +163,12 @@ void imap_deselect(struct imap_session *);
 int imap_choose(struct imap_session *, const struct argument *set, size_t **positions, size_t *count);
 /* A sequence-set argument; "$" becomes the UIDs (or with `numbers` the message numbers) saved. */
 bool imap_parse_set(struct imap_session *, const struct argument *, bool uids, struct sequence *);
+
+/* RFC 9738: cut down to the highest imap_message_limit, if there are more; *lowest is the UID of the last. */
+bool imap_limit(struct imap_session *, size_t **positions, size_t *count, uint32_t *lowest);
+/* Where another code stands in the tagged response. */
+void imap_say_limit(struct imap_session *, uint32_t lowest);
+int imap_save_limit(void);                          /* of COPY and APPEND; 0: none */
 
 /* RFC 9394: from the from-th to the to-th of them, negative from the end. */
 void imap_page(int64_t from, int64_t to, size_t **positions, size_t *count);

@@ -371,10 +371,16 @@ do_thread(struct imap_session *s)
 		search_refuse(s, &needs);
 		return;
 	}
+	if (s->manner.uidonly && needs.numbers) {
+		imap_finish(s, "BAD [UIDREQUIRED] Message numbers are not used any more.");
+		return;
+	}
 	if (!search_resolve(program, &s->view)) {
 		imap_finish(s, "BAD Invalid messageset.");
 		return;
 	}
+	if (!search_may_sort(s, program))
+		return;
 	if (needs.modseq && !imap_has_modseq(s))
 		return;
 	if (needs.modseq)

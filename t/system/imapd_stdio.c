@@ -5,7 +5,8 @@
  *   imapd_stdio MAIL_LOCATION [name=value ...]
  *
  * Already authenticated (PREAUTH) as whoever runs it; parameters: separator,
- * prefix, notify (ms), size (of a message), quota, quota_rule, acl, notify_mailboxes.  With IMAPD_STDIO_SANDBOX in the
+ * prefix, notify (ms), size (of a message), quota, quota_rule, acl, notify_mailboxes, message_limit,
+ * save_limit.  With IMAPD_STDIO_SANDBOX in the
  * environment the sandbox of imapd is closed around it.
  */
 #include <pwd.h>
@@ -43,6 +44,10 @@ set(struct span argument)
 		quota_settings.rule[0] = mem_span(argument);
 	else if (span_is(name, "acl"))
 		imap_config.acl = mem_span(argument);
+	else if (span_is(name, "message_limit"))
+		imap_config.message_limit = (int)n;
+	else if (span_is(name, "save_limit"))
+		imap_config.save_limit = (int)n;
 	else if (span_is(name, "notify_mailboxes"))
 		imap_config.notify_mailboxes = (int)n;
 	else if (span_is(name, "size"))
