@@ -38,6 +38,7 @@ const struct page pages[] = {
 	            {"flush", "tries all deferred mail now"},
 	            {"logrotate", "renames maillog_file, compresses it, and has a new one opened"},
 	            {"who, kick, user ... save", "what doveadm does under these words: see mailbox-tool(8)"},
+	            {"pw, auth", "makes and checks passwords: see auth-tool(8)"},
 	            {"import-dovecot", "prints the lines of main.cf that do what a doveconf -n says: see import-dovecot(8)"},
 	            {"version", "prints the version"},
 	            {"probe", "shows the servers of a domain, and of each the TLS policy, certificate and verdict, by smtp(8)'s own eyes; "
@@ -71,6 +72,15 @@ const struct page pages[] = {
 	            {"-f format", "table, tab, json or flow; fetch and search: as doveadm prints them"}},
 	 .exit = {{"0", "done"}, {"67", "no such user"}, {"68", "no such mailbox; kick: nobody was"}, {"75", "not now"}},
 	 .see = "postern(1), authd(8), imapd(8)"},
+	{.name = "auth-tool", .section = "8", .about = "makes and checks passwords for the administrator",
+	 .form = {"pw [-l] [-s scheme] [-r rounds] [-p password] [-t stored]", "auth test | login [-x service=name] [-x rip=address] user [password]"},
+	 .description = "Run by postern(1) under these words. pw prints a password as a passwd-file holds it, made by the scheme; auth asks "
+	                "the running authd(8) whether the password is the user's, as a login program would.",
+	 .option = {{"-l", "lists the schemes that can be made"}, {"-s scheme", "CRYPT, unless it is named: crypt(3)'s bcrypt"},
+	            {"-r rounds", "of the schemes that have some"}, {"-p password", "rather than asking for it; others may see it in ps(1)"},
+	            {"-t stored", "checks the password against this"}, {"-x service=name", "imap, pop3, smtp; rip=: from this address"}},
+	 .exit = {{"0", "done; it is the password"}, {"1", "pw -t: it is not"}, {"75", "not now"}, {"77", "auth: it is not"}},
+	 .see = "postern(1), authd(8)"},
 	{.name = "import-dovecot", .section = "8", .about = "prints what a Dovecot's configuration is here",
 	 .form = {"[-m] [file]"},
 	 .description = "Reads the output of doveconf -n from the file or standard input; prints main.cf lines, and as "

@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "sasl/password_schemes.h"
 
-enum { PASSWORD_MAX = 512, ROUNDS_MAX = 1000000 };
+enum { ROUNDS_MAX = 1000000 };
 
 static bool
 same(struct span a, struct span b)
@@ -140,7 +140,7 @@ password_check(struct span stored, struct span password, struct fault *why)
 	struct span name = SPAN("CRYPT"), hash = stored;
 	ptrdiff_t   end = stored.len && stored.at[0] == '{' ? span_find(stored, '}') : -1;
 
-	if (password.len > PASSWORD_MAX || span_has(password, '\0'))
+	if (password.len > PASSWORD_MOST || span_has(password, '\0'))
 		return 0;
 	if (end > 0) {
 		name = span_cut(stored, 1, (size_t)end);

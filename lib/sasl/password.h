@@ -14,10 +14,20 @@
 #include "base/fault.h"
 #include "base/span.h"
 
+enum { PASSWORD_MOST = 512 };
+
 /* 1 yes, 0 no, -1 FAULT_INPUT: the stored form is not understood. Costs CPU: up to seconds. */
 int password_check(struct span stored, struct span password, struct fault *);
 
 /* Spends about what a check would, for users that do not exist. */
 void password_check_nobody(struct span password);
+
+/*
+ * A password as it is to be stored, "{SCHEME}hash", with a salt of its own: password_make.c. rounds 0: as
+ * many as the scheme does by default.  FAULT_INPUT: no such scheme, or one that is only read here.
+ */
+struct text;
+int password_make(struct span scheme, struct span password, unsigned rounds, struct text *out, struct fault *);
+const char *password_scheme_name(size_t index);      /* those that can be made; NULL behind the last */
 
 #endif

@@ -13,7 +13,7 @@
 
 #include "base/base64.h"
 
-enum { BLOCK = 64, ROUNDS_MAX = 1000000, STATE = 16 };
+enum { BLOCK = 64, ROUNDS_MAX = 1000000, STATE = CRAM_MD5_STATES / 2 };
 
 static bool
 same(struct span a, struct span b)
@@ -47,15 +47,11 @@ put_state(const MD5_CTX *c, unsigned char *out)
 
 /* RFC 2104 with a key that was already mixed in: outer state, then inner. */
 int
-check_cram_md5(struct span stored, struct span password, const char *unused, struct fault *why)
+cram_md5_states(struct span password, unsigned char states[CRAM_MD5_STATES], struct fault *why)
 {
-	unsigned char        key[BLOCK] = {0}, inner[BLOCK], outer[BLOCK], states[2 * STATE];
-	MD5_CTX              i, o;
-	autotext struct text raw = {0};
+	unsigned char key[BLOCK] = {0}, inner[BLOCK], outer[BLOCK];
+	MD5_CTX       i, o;
 
-	(void)unused;
-	if (hex_decode(stored, &raw, NULL) < 0 || raw.len != sizeof states)
-		return fault_set(why, FAULT_INPUT, "malformed CRAM-MD5 hash");
 	if (password.len > BLOCK)
 		MD5((const unsigned char *)password.at, password.len, key);
 	else
@@ -71,11 +67,23 @@ check_cram_md5(struct span stored, struct span password, const char *unused, str
 	mem_wipe(key, sizeof key);
 	mem_wipe(inner, sizeof inner);
 	mem_wipe(outer, sizeof outer);
-	return same(span_at(states, sizeof states), text_span(&raw));
+	return 0;
 }
 
-static int
-derive(struct span password, struct span salt, uint64_t rounds, const EVP_MD *md, unsigned char *out, struct fault *why)
+int
+check_cram_md5(struct span stored, struct span password, const char *unused, struct fault *why)
+{
+	unsigned char        states[CRAM_MD5_STATES];
+	autotext struct text raw = {0};
+
+	(void)unused;
+	if (hex_decode(stored, &raw, NULL) < 0 || raw.len != sizeof states)
+		return fault_set(why, FAULT_INPUT, "malformed CRAM-MD5 hash");
+	return cram_md5_states(password, states, why) < 0 ? -1 : same(span_at(states, sizeof states), text_span(&raw));
+}
+
+int
+password_derive(struct span password, struct span salt, uint64_t rounds, const EVP_MD *md, unsigned char *out, struct fault *why)
 {
 	if (!md || rounds == 0 || rounds > ROUNDS_MAX)
 		return fault_set(why, FAULT_INPUT, "malformed hash: rounds");
@@ -85,28 +93,39 @@ derive(struct span password, struct span salt, uint64_t rounds, const EVP_MD *md
 	return 0;
 }
 
-/* RFC 5802, 3: StoredKey is H(HMAC(SaltedPassword, "Client Key")). */
+int
+scram_keys(struct span password, struct span salt, uint64_t rounds, const EVP_MD *md, unsigned char *stored, unsigned char *server,
+	struct fault *why)
+{
+	unsigned char salted[EVP_MAX_MD_SIZE], client[EVP_MAX_MD_SIZE];
+	unsigned      n = 0, m = 0;
+
+	if (password_derive(password, salt, rounds, md, salted, why) < 0)
+		return -1;
+	if (!HMAC(md, salted, EVP_MD_get_size(md), (const unsigned char *)"Client Key", 10, client, &n) ||
+	    EVP_Digest(client, n, stored, &m, md, NULL) != 1 ||
+	    !HMAC(md, salted, EVP_MD_get_size(md), (const unsigned char *)"Server Key", 10, server, &n))
+		return fault_set(why, FAULT_SYSTEM, "SCRAM: cannot compute");
+	mem_wipe(salted, sizeof salted);
+	mem_wipe(client, sizeof client);
+	return 0;
+}
+
 int
 check_scram(struct span stored, struct span password, const char *digest, struct fault *why)
 {
 	const EVP_MD        *md = EVP_get_digestbyname(digest);
 	struct span          rounds, salt64, key64, rest = stored;
 	autotext struct text salt = {0}, key = {0};
-	unsigned char        salted[EVP_MAX_MD_SIZE], client[EVP_MAX_MD_SIZE], got[EVP_MAX_MD_SIZE];
-	unsigned             n = 0, m = 0;
+	unsigned char        got[EVP_MAX_MD_SIZE], server[EVP_MAX_MD_SIZE];
 	uint64_t             count;
 
 	if (!span_split(&rest, ',', &rounds) || !span_split(&rest, ',', &salt64) || !span_split(&rest, ',', &key64) ||
 	    !span_number(rounds, &count) || base64_decode(salt64, &salt, NULL) < 0 || base64_decode(key64, &key, NULL) < 0)
 		return fault_set(why, FAULT_INPUT, "malformed SCRAM credentials");
-	if (derive(password, text_span(&salt), count, md, salted, why) < 0)
+	if (scram_keys(password, text_span(&salt), count, md, got, server, why) < 0)
 		return -1;
-	if (!HMAC(md, salted, EVP_MD_get_size(md), (const unsigned char *)"Client Key", 10, client, &n) ||
-	    EVP_Digest(client, n, got, &m, md, NULL) != 1)
-		return fault_set(why, FAULT_SYSTEM, "SCRAM: cannot compute");
-	mem_wipe(salted, sizeof salted);
-	mem_wipe(client, sizeof client);
-	return same(span_at(got, m), text_span(&key));
+	return same(span_at(got, (size_t)EVP_MD_get_size(md)), text_span(&key));
 }
 
 int
@@ -123,7 +142,7 @@ check_pbkdf2(struct span stored, struct span password, const char *unused, struc
 	    !span_split(&rest, '$', &salt) || !span_split(&rest, '$', &rounds) || !span_number(rounds, &count) ||
 	    hex_decode(rest, &hash, NULL) < 0)
 		return fault_set(why, FAULT_INPUT, "malformed PBKDF2 hash");
-	if (derive(password, salt, count, md, got, why) < 0)
+	if (password_derive(password, salt, count, md, got, why) < 0)
 		return -1;
 	return same(span_at(got, (size_t)EVP_MD_get_size(md)), text_span(&hash));
 }

@@ -44,9 +44,9 @@ class Instance:
                         continue
                     if not os.path.lexists(f"{self.dir}/{'sbin' if folder == 'cmd' else 'libexec'}/{name}"):
                         os.symlink(os.path.abspath(path), f"{self.dir}/{'sbin' if folder == 'cmd' else 'libexec'}/{name}")
-        tables = f"{self.dir}/sbin/tables"
-        if os.path.exists(tables):
-            os.symlink(os.readlink(tables), f"{self.dir}/libexec/tables")
+        for tool in ("tables", "auth-tool"):     # of cmd/, and started by other programs
+            if os.path.exists(f"{self.dir}/sbin/{tool}"):
+                os.symlink(os.readlink(f"{self.dir}/sbin/{tool}"), f"{self.dir}/libexec/{tool}")
         for name, path in (programs or {}).items():
             target = f"{self.dir}/libexec/{name}"
             if os.path.lexists(target):
