@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,6 +22,8 @@ command_name(const char *argv0)
 	return slash ? slash + 1 : argv0;
 }
 
+enum { QUEUE_ID_MAX = 100 };
+
 struct main_cf *
 command_begin(const char *name, const char *directory, bool strict)
 {
@@ -32,6 +35,9 @@ command_begin(const char *name, const char *directory, bool strict)
 	log_open(tag, -1);
 	log_also_stderr(true);
 	cf = site_load(directory, &faults);
+	if ((directory || getenv("MAIL_CONFIG")) && faults.errors && strncmp(faults.error[0], "open ", 5) == 0)
+		command_fatal(strcmp(name, "postqueue") == 0 ? EX_UNAVAILABLE : strcmp(name, "sendmail") == 0 ? EX_TEMPFAIL : 1,
+		              "%s", faults.error[0]);
 	for (int i = 0; i < faults.warnings; i++)
 		log_warning("%s", faults.warning[i]);
 	for (int i = 0; i < faults.errors; i++)
@@ -66,6 +72,15 @@ command_fatal(int status, const char *format, ...)
 	va_end(args);
 	say_fatal("%s", text_string(&t));
 	exit(status);
+}
+
+bool
+queue_id_looks_right(const char *id)
+{
+	for (const char *c = id; *c; c++)
+		if (!ascii_alpha(*c) && !ascii_digit(*c) && *c != '_')
+			return false;
+	return *id && strlen(id) < QUEUE_ID_MAX;
 }
 
 int

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * postcat.c - shows a queue file: envelope, header, body
+ *
+ * Ours, not Postfix's: those are for `postern import-queue`.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "cmd/command.h"
 #include "cmd/pages.h"
@@ -25,31 +28,78 @@ enum {
 	SHOW_HEADER = 2,
 	SHOW_BODY = 4,
 	SHOW_ALL = 7,
-	HEADER_MAX = 16 << 20,
 	PORTION = 65536
 };
 
-static int show;
+/*
+ * Types as Postfix numbers them, for -d. Offsets (-o) are those of our files: a content line's and a
+ * recipient's own, an attribute's that of the envelope.
+ */
+enum {
+	AN_ATTRIBUTE = 'A', A_SIZE = 'C', A_TIME = 'T', A_FILTER = 'L', A_REDIRECT = '>', A_SENDER = 'S', A_NAME = 'F',
+	A_RECIPIENT = 'R', A_DONE = 'D', AN_ORIGINAL = 'O', A_BEGIN = 'M', A_LINE = 'N', AN_EXTRACT = 'X', AN_END = 'E',
+};
+
+static struct {
+	int     show;
+	bool    types, offsets, file_order;
+	int64_t from;
+} cat;
+
+/* The columns in front of a record; false when it is not asked for. */
+static bool
+begins(int64_t at, int type, int part)
+{
+	if (!(cat.show & part) || at < cat.from)
+		return false;
+	if (cat.offsets)
+		printf("%9" PRId64 " ", at);
+	if (cat.types)
+		printf("%3d ", type);
+	return true;
+}
+
+static void
+mark(int64_t at, int type, const char *what, const char *name)
+{
+	if (begins(at, type, SHOW_ENVELOPE))
+		printf("*** %s %s ***\n", what, name);
+}
 
 /* ---- envelope ---- */
 
 static void
-show_attribute(const char *name, struct span value)
+show_attribute(int64_t at, const char *name, struct span value)
 {
-	if (value.len)
+	if (value.len && begins(at, AN_ATTRIBUTE, SHOW_ENVELOPE))
 		printf("named_attribute: %s=%.*s\n", name, SPAN_ARGS(value));
 }
 
 static void
-show_time(const char *name, int64_t us)
+show_time(int64_t at, const char *name, int64_t us)
 {
-	time_t    at = (time_t)(us / 1000000);
+	time_t    seconds = (time_t)(us / 1000000);
 	struct tm local;
 	char      when[60] = "";
 
-	if (localtime_r(&at, &local))
+	if (localtime_r(&seconds, &local))
 		strftime(when, sizeof when, "%a %b %e %H:%M:%S %Y", &local);
-	printf("%s: %s\n", name, when);
+	if (begins(at, A_TIME, SHOW_ENVELOPE))
+		printf("%s: %s\n", name, when);
+}
+
+static void
+show_rcpt(const struct queue_rcpt *r)
+{
+	bool todo = r->state == RCPT_TODO;
+
+	show_attribute(r->at, "dsn_orig_rcpt", r->orcpt);
+	if (r->notify && begins(r->at, AN_ATTRIBUTE, SHOW_ENVELOPE))
+		printf("named_attribute: notify_flags=%d\n", r->notify);
+	if (r->original.len && begins(r->at, AN_ORIGINAL, SHOW_ENVELOPE))
+		printf("original_recipient: %.*s\n", SPAN_ARGS(r->original));
+	if (begins(r->at, todo ? A_RECIPIENT : A_DONE, SHOW_ENVELOPE))
+		printf("%s: %.*s\n", todo ? "recipient" : "done_recipient", SPAN_ARGS(r->address));
 }
 
 static void
@@ -65,14 +115,7 @@ show_rcpts(struct queue_file *f)
 		if (queue_file_rcpt(f, at, arena, &r, &why) != 1)
 			break;
 		at = r.next;
-		if (r.orcpt.len)
-			printf("named_attribute: dsn_orig_rcpt=%.*s\n", SPAN_ARGS(r.orcpt));
-		if (r.notify)
-			printf("named_attribute: notify_flags=%d\n", r.notify);
-		if (r.original.len)
-			printf("original_recipient: %.*s\n", SPAN_ARGS(r.original));
-		printf("%s: %.*s\n", r.state == RCPT_TODO ? "recipient" : "done_recipient",
-		       SPAN_ARGS(r.address));
+		show_rcpt(&r);
 	}
 }
 
@@ -81,84 +124,134 @@ show_journal(struct queue_file *f)
 {
 	autoarena struct arena *arena = arena_new();
 	struct queue_event      e;
-	int64_t                 at = 0;
+	int64_t                 at = 0, began;
 
-	while (queue_journal_next(f, &at, arena, &e, NULL) == 1)
-		printf("journal: %c recipient_at=%" PRId64 " when=%" PRId64 " number=%" PRId64
-		       " dsn=%.*s %.*s\n",
-		       (char)e.kind, e.rcpt_at, e.when_us / 1000000, e.number, SPAN_ARGS(e.dsn),
-		       SPAN_ARGS(e.text));
+	while (began = at, queue_journal_next(f, &at, arena, &e, NULL) == 1)
+		if (begins(began ? began : queue_file_journal_first(f), e.kind, SHOW_ENVELOPE))
+			printf("journal: %c recipient_at=%" PRId64 " when=%" PRId64 " number=%" PRId64
+			       " dsn=%.*s %.*s\n",
+			       (char)e.kind, e.rcpt_at, e.when_us / 1000000, e.number, SPAN_ARGS(e.dsn),
+			       SPAN_ARGS(e.text));
 }
 
 static void
 show_envelope(struct queue_file *f)
 {
 	const struct queue_envelope *e = queue_file_envelope(f);
+	int64_t                      at = queue_file_envelope_at(f);
 
-	printf("message_size: %" PRId64 " %" PRId64 "\n", e->content.size,
-	       queue_file_rcpt_count(f));
-	show_time("message_arrival_time", e->arrival_us);
-	show_attribute("origin", e->origin);
-	show_attribute("client_name", e->client_name);
-	show_attribute("client_address", e->client_address);
-	show_attribute("client_port", e->client_port);
-	show_attribute("protocol_name", e->protocol);
-	show_attribute("helo_name", e->helo);
-	show_attribute("sasl_method", e->sasl_method);
-	show_attribute("sasl_username", e->sasl_user);
-	show_attribute("envelope_id", e->envid);
-	show_attribute("ret_flags", e->ret);
-	show_attribute("encoding", e->body);
-	show_attribute("smtputf8", e->smtputf8 ? SPAN("yes") : SPAN_NONE);
-	show_attribute("forced_expire", queue_file_expired(f) ? SPAN("yes") : SPAN_NONE);
-	if (e->filter.len)
+	if (begins(at, A_SIZE, SHOW_ENVELOPE))
+		printf("message_size: %" PRId64 " %" PRId64 "\n", e->content.size, queue_file_rcpt_count(f));
+	show_time(at, "message_arrival_time", e->arrival_us);
+	show_attribute(at, "origin", e->origin);
+	show_attribute(at, "client_name", e->client_name);
+	show_attribute(at, "client_address", e->client_address);
+	show_attribute(at, "client_port", e->client_port);
+	show_attribute(at, "protocol_name", e->protocol);
+	show_attribute(at, "helo_name", e->helo);
+	show_attribute(at, "sasl_method", e->sasl_method);
+	show_attribute(at, "sasl_username", e->sasl_user);
+	show_attribute(at, "envelope_id", e->envid);
+	show_attribute(at, "ret_flags", e->ret);
+	show_attribute(at, "encoding", e->body);
+	show_attribute(at, "smtputf8", e->smtputf8 ? SPAN("yes") : SPAN_NONE);
+	show_attribute(at, "forced_expire", queue_file_expired(f) ? SPAN("yes") : SPAN_NONE);
+	if (e->filter.len && begins(at, A_FILTER, SHOW_ENVELOPE))
 		printf("content_filter: %.*s\n", SPAN_ARGS(e->filter));
-	if (e->redirect.len)
+	if (e->redirect.len && begins(at, A_REDIRECT, SHOW_ENVELOPE))
 		printf("redirect_to: %.*s\n", SPAN_ARGS(e->redirect));
-	printf("sender: %.*s\n", SPAN_ARGS(e->sender));
+	if (begins(at, A_SENDER, SHOW_ENVELOPE))
+		printf("sender: %.*s\n", SPAN_ARGS(e->sender));
 	show_rcpts(f);
 	show_journal(f);
 }
 
 /* ---- content ---- */
 
-/* Wire form to lines of this system. */
+/* Content comes in portions; lines of it go out. */
+struct lines {
+	struct text line;
+	int64_t     at;             /* of the line, in the file */
+	bool        body, begun;
+};
+
 static void
-print_lines(struct span s, bool *cr)
+put_line(struct lines *l, bool ended)
 {
-	for (size_t i = 0; i < s.len; i++) {
-		if (*cr && s.at[i] != '\n')
-			putchar('\r');
-		*cr = s.at[i] == '\r';
-		if (!*cr)
-			putchar(s.at[i]);
+	struct span line = text_span(&l->line);
+
+	if (span_ends(line, "\r") && ended)
+		line.len--;
+	if (!l->body && !header_line_is_field(line) && !(l->begun && line.len && (line.at[0] == ' ' || line.at[0] == '\t')))
+		l->body = true;
+	l->begun = true;
+	if (begins(l->at, A_LINE, l->body ? SHOW_BODY : SHOW_HEADER)) {
+		fwrite(line.at, 1, line.len, stdout);
+		if (ended)
+			putchar('\n');
+	}
+	text_clear(&l->line);
+}
+
+static void
+take_portion(struct lines *l, int64_t at, struct span s)
+{
+	struct span part;
+
+	while (s.len) {
+		const char *from = s.at;
+		bool        ended = span_split(&s, '\n', &part);
+
+		if (l->line.len == 0)
+			l->at = at;
+		text_add(&l->line, part);
+		if (ended)
+			put_line(l, true);
+		at += s.len ? s.at - from : 0;
 	}
 }
 
-static int
-show_content(struct queue_file *f, struct fault *why)
+/* Where the byte at this position of the content lies in the file. */
+static int64_t
+place_of(const struct message_content *c, int64_t position)
 {
-	const struct message_content *c = &queue_file_envelope(f)->content;
-	autotext struct text          header = {0}, part = {0};
-	int64_t                       position;
-	bool                          cr = false;
+	for (size_t i = 0; i < c->n_pieces; i++) {
+		if (position < c->pieces[i].len)
+			return c->pieces[i].at + position;
+		position -= c->pieces[i].len;
+	}
+	return -1;
+}
 
-	if (message_header(c, HEADER_MAX, &header, why) < 0)
-		return -1;
-	position = (int64_t)header.len;
-	if (show & SHOW_HEADER)
-		print_lines(show & SHOW_BODY ? text_span(&header)
-		                             : span_first(text_span(&header),
-		                                          header.len > 2 ? header.len - 2 : 0),
-		            &cr);
-	while (show & SHOW_BODY) {
+static int
+show_content(const struct message_content *c, struct fault *why)
+{
+	autotext struct text part = {0};
+	struct lines         l = {0};
+	int64_t              position = 0, before;
+
+	for (;;) {
+		before = position;
 		if (message_read(c, &position, PORTION, &part, why) < 0)
 			return -1;
-		if (part.len == 0)
+		if (part.len == 0 || (l.body && !(cat.show & SHOW_BODY)))
 			break;
-		print_lines(text_span(&part), &cr);
+		take_portion(&l, place_of(c, before), text_span(&part));
 	}
+	if (l.line.len)
+		put_line(&l, false);
+	text_free(&l.line);
 	return 0;
+}
+
+/* -r: all that lies in front of the envelope, also what edits took away or put behind. */
+static int
+show_stored(struct queue_file *f, struct fault *why)
+{
+	struct piece           all = {QUEUE_CONTENT_AT, queue_file_envelope_at(f) - QUEUE_CONTENT_AT};
+	struct message_content c = {queue_file_envelope(f)->content.fd, &all, 1, all.len};
+
+	return show_content(&c, why);
 }
 
 /* ---- a file of maildrop ---- */
@@ -166,74 +259,125 @@ show_content(struct queue_file *f, struct fault *why)
 static int
 show_drop(int fd, const char *name, struct fault *why)
 {
-	static const struct { char type; const char *name; } names[] = {
-		{'S', "sender"},
-		{'F', "sender_fullname"},
-		{'A', "named_attribute"},
-		{'R', "recipient"},
+	static const struct { char type; int postfix; const char *name; } names[] = {
+		{'S', A_SENDER, "sender"},
+		{'F', A_NAME, "sender_fullname"},
+		{'A', AN_ATTRIBUTE, "named_attribute"},
+		{'R', A_RECIPIENT, "recipient"},
 	};
 	struct maildrop_reader in = {.fd = fd};
+	struct lines           l = {0};
 	char                   type, last = 0;
 	struct span            value;
+	int64_t                at = 0;
 	int                    got;
 
+	mark(0, A_SIZE, "ENVELOPE RECORDS", name);
 	while ((got = maildrop_next(&in, &type, &value, why)) == 1) {
 		for (size_t i = 0; i < COUNT(names); i++)
-			if (names[i].type == type && show & SHOW_ENVELOPE)
+			if (names[i].type == type && begins(at, names[i].postfix, SHOW_ENVELOPE))
 				printf("%s: %.*s\n", names[i].name, SPAN_ARGS(value));
-		if (type == 'D' && last != 'D' && show & SHOW_ENVELOPE)
-			printf("*** MESSAGE CONTENTS %s ***\n", name);
-		if (type == 'D' && show & (SHOW_HEADER | SHOW_BODY))
-			fwrite(value.at, 1, value.len, stdout);
+		if (type == 'D' && last != 'D')
+			mark(at, A_BEGIN, "MESSAGE CONTENTS", name);
+		if (type == 'D')
+			take_portion(&l, at + MAILDROP_HEAD, value);
+		at += MAILDROP_HEAD + (int64_t)value.len;
 		last = type;
 	}
+	if (l.line.len)
+		put_line(&l, false);
+	text_free(&l.line);
 	maildrop_reader_free(&in);
+	if (got == 0)
+		mark(at, AN_END, "MESSAGE FILE END", name);
 	return got;
 }
 
 /* ---- files ---- */
 
 static int
-show_file(int fd, const char *id, const char *name, bool drop, struct fault *why)
+show_message(struct queue_file *f, const char *name, struct fault *why)
 {
-	struct queue_file *f = NULL;
-	int                done = 0;
+	int64_t end = queue_file_journal_first(f);
+	int     done;
 
-	if (show & SHOW_ENVELOPE)
-		printf("*** ENVELOPE RECORDS %s ***\n", name);
-	if (drop) {
-		done = show_drop(fd, name, why);
-	} else if (queue_file_read(fd, id, &f, why) < 0) {
-		done = -1;
+	if (cat.file_order) {
+		done = show_stored(f, why);
+		mark(queue_file_envelope_at(f), AN_EXTRACT, "ENVELOPE RECORDS", name);
+		show_envelope(f);
 	} else {
-		if (show & SHOW_ENVELOPE) {
-			show_envelope(f);
-			printf("*** MESSAGE CONTENTS %s ***\n", name);
-		}
-		if (show & (SHOW_HEADER | SHOW_BODY))
-			done = show_content(f, why);
-		queue_file_close(f); /* closes fd */
+		mark(queue_file_envelope_at(f), A_SIZE, "ENVELOPE RECORDS", name);
+		show_envelope(f);
+		mark(QUEUE_CONTENT_AT, A_BEGIN, "MESSAGE CONTENTS", name);
+		done = show_content(&queue_file_envelope(f)->content, why);
+		mark(end, AN_EXTRACT, "HEADER EXTRACTED", name);
 	}
-	if (show & SHOW_ENVELOPE && done == 0)
-		printf("*** MESSAGE FILE END %s ***\n", name);
+	if (done == 0)
+		mark(end, AN_END, "MESSAGE FILE END", name);
 	return done;
 }
 
-/* The last part of a path, and whether the one before it is maildrop. */
+/* Something else than a queue file is no error, as in Postfix. */
+static bool
+is_queue_file(int fd)
+{
+	static const char magic[] = QUEUE_FILE_MAGIC;
+	char              head[sizeof magic - 1];
+
+	return pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && memcmp(head, magic, sizeof head) == 0;
+}
+
+static void
+show_open(int fd, const char *path, const char *id, bool drop)
+{
+	struct queue_file *f = NULL;
+	struct fault       why = {0};
+	int                done = 0;
+
+	if (drop)
+		done = show_drop(fd, path, &why);
+	else if (!is_queue_file(fd))
+		log_warning("%s: input is not a valid queue file", path);
+	else if ((done = queue_file_read(fd, id, &f, &why)) == 0)
+		done = show_message(f, path, &why);
+	queue_file_close(f); /* closes fd */
+	if (done < 0) {
+		fflush(stdout);
+		command_fatal(1, "%s: %s", path, fault_text(&why));
+	}
+}
+
 static void
 show_path(const char *path, bool drop)
 {
-	const char  *slash = strrchr(path, '/');
-	struct fault why = {0};
-	int          fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	const char *slash = strrchr(path, '/');
+	int         fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
-		command_fatal(EX_NOINPUT, "open %s: %s", path, strerror(errno));
-	if (show_file(fd, slash ? slash + 1 : path, path, drop || strstr(path, "maildrop/"), &why) <
-	    0) {
-		fflush(stdout);
-		command_fatal(EX_DATAERR, "%s: %s", path, fault_text(&why));
-	}
+		command_fatal(1, "open %s: %s", path, strerror(errno));
+	show_open(fd, path, slash ? slash + 1 : path, drop || strstr(path, "maildrop/"));
+}
+
+/* A file needs offsets: what comes through a pipe is put into one first. */
+static void
+show_stdin(void)
+{
+	struct fault         why = {0};
+	autotext struct text all = {0}, id = {0};
+	struct span          rest, line, key;
+	size_t               got;
+	FILE                *copy = tmpfile();
+
+	while ((got = fread(text_room(&all, PORTION), 1, PORTION, stdin)) > 0)
+		all.len += got;
+	if (!copy || file_write(fileno(copy), text_span(&all), &why) < 0)
+		command_fatal(1, "%s", copy ? fault_text(&why) : strerror(errno));
+	rest = span_first(text_span(&all), QUEUE_CONTENT_AT);
+	while (span_split(&rest, '\n', &line))
+		if (span_split(&line, '=', &key) && span_is(key, "id"))
+			text_add(&id, line);
+	show_open(dup(fileno(copy)), "stdin", text_string(&id), span_starts(text_span(&all), "V"));
+	fclose(copy);
 }
 
 static void
@@ -243,11 +387,11 @@ show_id(const char *id)
 	                                     "active",   "deferred", "corrupt"};
 	struct stat              st;
 
-	if (!queue_id_valid(span_of(id)))
-		command_fatal(EX_USAGE, "bad mail queue id: %s", id);
+	if (!queue_id_looks_right(id))
+		command_fatal(1, "bad mail queue ID: %s", id);
 	if (chdir(site.queue_directory) < 0)
-		command_fatal(EX_OSFILE, "chdir %s: %s", site.queue_directory, strerror(errno));
-	for (int tries = 0; tries < 2; tries++)
+		command_fatal(1, "chdir %s: %s", site.queue_directory, strerror(errno));
+	for (int tries = 0; tries < 2 && queue_id_valid(span_of(id)); tries++)
 		for (size_t i = 0; i < COUNT(states); i++) {
 			autofree char *path = mem_format("%s/%s", states[i], id);
 
@@ -256,7 +400,17 @@ show_id(const char *id)
 				return;
 			}
 		}
-	command_fatal(EX_NOINPUT, "open queue file %s: %s", id, strerror(ENOENT));
+	command_fatal(1, "open queue file %s: %s", id, strerror(ENOENT));
+}
+
+static int64_t
+offset_of(const char *word)
+{
+	uint64_t n;
+
+	if (!span_number(span_of(word), &n) || n > INT64_MAX)
+		command_fatal(1, "bad offset: %s", word);
+	return (int64_t)n;
 }
 
 int
@@ -268,31 +422,29 @@ main(int argc, char **argv)
 
 	log_open("postfix/postcat", -1);
 	log_also_stderr(true);
-	opterr = 0;
-	while ((letter = getopt(argc, argv, "bc:dehnoqrs:v")) > 0)
+	while ((letter = getopt(argc, argv, "bc:dehoqrs:v")) > 0)
 		switch (letter) {
-		case 'b': show |= SHOW_BODY; break;
+		case 'b': cat.show |= SHOW_BODY; break;
 		case 'c': directory = optarg; break;
-		case 'e': show |= SHOW_ENVELOPE; break;
-		case 'h': show |= SHOW_HEADER; break;
+		case 'd': cat.types = true; break;
+		case 'e': cat.show |= SHOW_ENVELOPE; break;
+		case 'h': cat.show |= SHOW_HEADER; break;
+		case 'o': cat.offsets = true; break;
 		case 'q': by_id = true; break;
+		case 'r': cat.file_order = true; break;
+		case 's': cat.from = offset_of(optarg); break;
 		case 'v': log_verbose(1); break;
-		case 'd': case 'n': case 'o': case 'r': case 's':
-			command_fatal(EX_USAGE,
-			              "-%c is not supported: our queue files have no such records",
-			              letter);
-		default:
-			command_fatal(EX_USAGE, "%s", page_usage("postcat"));
+		default: command_fatal(1, "%s", page_usage("postcat"));
 		}
-	if (show == 0)
-		show = SHOW_ALL;
+	if (cat.show == 0)
+		cat.show = SHOW_ALL;
 	command_begin("postcat", directory, false);
 	if (optind == argc)
-		command_fatal(EX_USAGE, "name a queue file");
+		show_stdin();
 	for (; optind < argc; optind++)
 		if (by_id)
 			show_id(argv[optind]);
 		else
 			show_path(argv[optind], false);
-	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	return fflush(stdout) == 0 ? EX_OK : 1;
 }

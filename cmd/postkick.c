@@ -49,6 +49,13 @@ kick(const char *path, const char *request)
 	return -1;
 }
 
+static int
+no_contact(char **words, const char *why)
+{
+	log_warning("Cannot contact class %s service %s - perhaps the mail system is down: %s", words[0], words[1], why);
+	return 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -58,25 +65,26 @@ main(int argc, char **argv)
 	int           letter;
 
 	log_open("postkick", -1);
+	log_also_stderr(true);
 	while ((letter = getopt(argc, argv, "c:v")) > 0)
 		if (letter == 'c')
 			directory = optarg;
 		else if (letter == '?')
 			argc = 0;
-	if (argc - optind != 3 || (strcmp(argv[optind], "private") != 0 && strcmp(argv[optind], "public") != 0)) {
-		fprintf(stderr, "%s\n", page_usage("postkick"));
-		return 1;
-	}
+	if (argc - optind != 3)
+		log_fatal("%s", page_usage("postkick"));
+	if (strcmp(argv[optind], "private") != 0 && strcmp(argv[optind], "public") != 0)
+		return no_contact(argv + optind, "no such class");
 	site_load(directory, &faults);
 	autofree char *class = mem_format("%s/%s", site.queue_directory, argv[optind]);
 	autofree char *path = mem_format("%s/%s", class, argv[optind + 1]);
 
 	if (strcmp(argv[optind + 1], "qmgr") == 0 && strchr(argv[optind + 2], 'F')) {
 		if (queue_flush(class, SPAN_NONE, SPAN_NONE, &why) < 0)
-			log_fatal("%s", fault_text(&why));
+			return no_contact(argv + optind, fault_text(&why));
 		return 0;
 	}
 	if (kick(path, argv[optind + 2]) < 0)
-		log_fatal("cannot trigger %s: %m", path);
+		return no_contact(argv + optind, strerror(errno));
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -22,6 +23,22 @@
 #include "config/site.h"
 
 enum { ATTEMPTS = 20, DELAY_MS = 1000 };
+
+/* 75 for all that goes wrong before the command is run: procmail recipes and the like come again. */
+static _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void
+fail(const char *format, ...)
+{
+	autotext struct text t = {0};
+	va_list              args;
+
+	va_start(args, format);
+	text_add_args(&t, format, args);
+	va_end(args);
+	log_error("%s", text_string(&t));
+	exit(EX_TEMPFAIL);
+}
 
 static int
 lock_once(int fd, struct span style, const char *dot, bool *dotted)
@@ -40,7 +57,7 @@ lock_once(int fd, struct span style, const char *dot, bool *dotted)
 		*dotted = true;
 		return close(made);
 	}
-	log_fatal("unknown lock style: %.*s", SPAN_ARGS(style));
+	fail("unknown lock style: %.*s", SPAN_ARGS(style));
 }
 
 static bool
@@ -71,6 +88,7 @@ main(int argc, char **argv)
 	pid_t          pid;
 
 	log_open("postlock", -1);
+	log_also_stderr(true);
 	while ((letter = getopt(argc, argv, "+c:l:v")) > 0)
 		switch (letter) {
 		case 'c': directory = optarg; break;
@@ -78,10 +96,8 @@ main(int argc, char **argv)
 		case 'v': break;
 		default: argc = 0;
 		}
-	if (argc - optind < 2) {
-		fprintf(stderr, "%s\n", page_usage("postlock"));
-		return EX_USAGE;
-	}
+	if (argc - optind < 2)
+		fail("%s", page_usage("postlock"));
 	cf = site_load(directory, &faults);
 	main_cf_know(cf, own);
 	if (!styles)
@@ -90,18 +106,18 @@ main(int argc, char **argv)
 
 	fd = open(argv[optind], O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		log_fatal("open %s: %m", argv[optind]);
+		fail("open file %s: %s", argv[optind], strerror(errno));
 	if (!lock_all(fd, styles, dot, &dotted)) {
 		log_warning("lock %s: %m", argv[optind]);
 		status = EX_TEMPFAIL;
 	} else if ((pid = fork()) == 0) {
 		execvp(argv[optind + 1], argv + optind + 1);
-		log_warning("%s: %m", argv[optind + 1]);
-		_exit(EX_UNAVAILABLE);
+		log_error("execvp %s: %m", argv[optind + 1]);
+		_exit(1);
 	} else {
 		while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			continue;
-		status = pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR;
+		status = pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 	}
 	if (dotted)
 		unlink(dot);

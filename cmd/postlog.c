@@ -104,7 +104,7 @@ main(int argc, char **argv)
 		case 'p':
 			if (find_level(optarg, &level) < 0) {
 				fprintf(stderr, "postlog: unknown priority: %s\n", optarg);
-				return 64;
+				return 1;
 			}
 			break;
 		case 't': tag = optarg; break;
@@ -112,9 +112,13 @@ main(int argc, char **argv)
 		case 'v': break;
 		default:
 			fprintf(stderr, "%s\n", page_usage("postlog"));
-			return 64;
+			return 1;
 		}
 	site_load(directory, &faults);
+	if (directory && faults.errors && strncmp(faults.error[0], "open ", 5) == 0) {
+		fprintf(stderr, "postlog: fatal: %s\n", faults.error[0]);
+		return 1;
+	}
 	fd = command_log_socket();
 	log_open(tag ? tag : site_log_name("postlog"), fd);
 	if (fd < 0 && !*site.maillog_file)

@@ -23,7 +23,7 @@ enum wish { NOTHING, FLUSH, FLUSH_ONE, FLUSH_SITE, LIST_TEXT, LIST_JSON };
 static _Noreturn void
 usage(void)
 {
-	command_fatal(EX_USAGE, "%s", page_usage("postqueue"));
+	command_fatal(EX_UNAVAILABLE, "%s", page_usage("postqueue"));
 }
 
 static void
@@ -93,7 +93,7 @@ flush(const char *directory, const char *id, const char *where)
 		              user, (long)getuid());
 	if (!is_up(directory) || queue_flush(directory, span_of(id), span_of(where), &why) < 0) {
 		if (why.class == FAULT_DENIED)
-			command_fatal(EX_USAGE, "Cannot flush mail queue: %s", fault_text(&why));
+			command_fatal(EX_UNAVAILABLE, "Cannot flush mail queue: %s", fault_text(&why));
 		command_fatal(EX_UNAVAILABLE, "Cannot flush mail queue - mail system is down");
 	}
 	return EX_OK;
@@ -112,6 +112,13 @@ site_name(const char *given)
 	return mem_span(s);
 }
 
+/* A domain's name or an address in brackets, not more. */
+static bool
+is_destination(const char *name)
+{
+	return *name && !strpbrk(name, " \t\r\n/\"\\<>()");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -123,7 +130,6 @@ main(int argc, char **argv)
 	setgid_clean();
 	log_open("postfix/postqueue", -1);
 	log_also_stderr(true);
-	opterr = 0;
 	while (argc > 0 && (letter = getopt(argc, argv, "c:fi:jps:v")) > 0)
 		switch (letter) {
 		case 'c': directory = optarg; break;
@@ -137,8 +143,10 @@ main(int argc, char **argv)
 		}
 	if (wish == NOTHING || (argc > 0 && optind < argc))
 		usage();
-	if (wish == FLUSH_ONE && !queue_id_valid(span_of(id)))
-		command_fatal(EX_USAGE, "Cannot flush mail queue - invalid queue id: %s", id);
+	if (wish == FLUSH_ONE && !queue_id_looks_right(id))
+		command_fatal(EX_UNAVAILABLE, "Cannot flush queue ID - invalid name: \"%s\"", id);
+	if (wish == FLUSH_SITE && !is_destination(where))
+		command_fatal(EX_UNAVAILABLE, "Cannot flush mail queue - invalid destination: \"%s\"", where);
 	setgid_begin("postqueue", directory);
 	public = mem_format("%s/public", site.queue_directory);
 	if (wish == LIST_TEXT || wish == LIST_JSON)

@@ -40,7 +40,7 @@ static const struct action {
 struct wish {
 	const struct action *action;
 	const char          *id;        /* "ALL", "-" or an id */
-	int64_t              count;
+	int64_t              count, released;   /* released: by -f */
 };
 
 static struct {
@@ -50,6 +50,15 @@ static struct {
 	size_t        n_only;
 	int           failures;
 } super;
+
+static const struct action *
+find_action(int letter)
+{
+	for (size_t i = 0; i < COUNT(actions); i++)
+		if (actions[i].letter == letter)
+			return &actions[i];
+	return NULL;
+}
 
 /* ---- by ourselves ---- */
 
@@ -170,15 +179,14 @@ ask(struct wish *w, const char *id, struct span queue)
 }
 
 static void
-change(struct wish *w, const char *id)
+change_by_action(struct wish *w, const char *id)
 {
 	bool all = strcmp(id, "ALL") == 0;
 
-	if (!all && !queue_id_valid(span_of(id))) {
+	if (!queue_id_looks_right(id))
 		log_warning("invalid mail queue id: %s", id);
-		super.failures++;
-		return;
-	}
+	if (!all && !queue_id_valid(span_of(id)))
+		return;          /* no message has that name */
 	if (super.queue && all) {
 		for (int s = 0; s < QUEUE_STATES; s++)
 			if (is_asked_for((enum queue_state)s, w->action))
@@ -192,6 +200,19 @@ change(struct wish *w, const char *id)
 			ask(w, id, super.only[i]);
 }
 
+/* -f also releases what is held, so that it can be returned. */
+static void
+change(struct wish *w, const char *id)
+{
+	struct wish release = {find_action('H'), id, 0, 0};
+
+	change_by_action(w, id);
+	if (w->action->letter != 'f')
+		return;
+	change_by_action(&release, id);
+	w->released += release.count;
+}
+
 /* ---- ids from standard input ---- */
 
 static void
@@ -203,8 +224,7 @@ change_listed(struct wish *w)
 	while (getline(&line, &room, stdin) > 0) {
 		autofree char *id = mem_span(span_trim(span_of(line)));
 
-		if (id[0])
-			change(w, id);
+		change(w, id);
 	}
 	free(line);
 }
@@ -251,13 +271,16 @@ repair(void)
 		log_info("Removed: %d stale file%s", count, count == 1 ? "" : "s");
 }
 
-static const struct action *
-find_action(int letter)
+/* Postfix keeps reasons in these; here they are in the messages. */
+static bool
+is_log_directory(const char *name)
 {
-	for (size_t i = 0; i < COUNT(actions); i++)
-		if (actions[i].letter == letter)
-			return &actions[i];
-	return NULL;
+	static const char *const logs[] = {"bounce", "defer", "trace", "flush"};
+
+	for (size_t i = 0; i < COUNT(logs); i++)
+		if (strcmp(logs[i], name) == 0)
+			return true;
+	return false;
 }
 
 static void
@@ -266,10 +289,45 @@ take_queues(char **names)
 	enum queue_state s;
 
 	for (; *names; names++) {
+		if (is_log_directory(*names))
+			continue;
 		if (!queue_state_find(span_of(*names), &s))
-			command_fatal(EX_USAGE, "invalid queue name: %s", *names);
+			command_fatal(1, "invalid directory name: %s", *names);
 		if (super.n_only < QUEUE_STATES)
 			super.only[super.n_only++] = span_of(*names);
+	}
+}
+
+static void
+fulfil(struct wish *w)
+{
+	if (strcmp(w->id, "-") == 0)
+		change_listed(w);
+	else
+		change(w, w->id);
+}
+
+/* One line for each kind of change that was asked for, in Postfix's order. */
+static void
+sum_up(const struct wish *wishes, size_t count)
+{
+	static const char order[] = "defrhH";
+
+	for (const char *letter = order; *letter; letter++) {
+		const struct action *a = find_action(*letter);
+		int64_t              total = 0;
+		bool                 asked = false;
+
+		for (size_t i = 0; i < count; i++)
+			if (wishes[i].action == a) {
+				asked = true;
+				total += wishes[i].count;
+			} else if (a->letter == 'H' && wishes[i].action->letter == 'f') {
+				asked = true;
+				total += wishes[i].released;
+			}
+		if (asked)
+			log_info("%s: %" PRId64 " message%s", a->all, total, total == 1 ? "" : "s");
 	}
 }
 
@@ -284,7 +342,6 @@ main(int argc, char **argv)
 
 	log_open("postfix/postsuper", -1);
 	log_also_stderr(true);
-	opterr = 0;
 	while ((letter = getopt(argc, argv, "c:d:e:f:h:H:pr:sSv")) > 0)
 		switch (letter) {
 		case 'c': directory = optarg; break;
@@ -293,24 +350,16 @@ main(int argc, char **argv)
 		case 'S': check = true; break;
 		case 'v': log_verbose(1); break;
 		case '?':
-			command_fatal(EX_USAGE, "%s", page_usage("postsuper"));
-		default:  wishes[n_wishes++] = (struct wish){find_action(letter), optarg, 0};
+			command_fatal(1, "%s", page_usage("postsuper"));
+		default:  wishes[n_wishes++] = (struct wish){find_action(letter), optarg, 0, 0};
 		}
 	take_queues(argv + optind);
 	command_begin("postsuper", directory, false);
 	begin();
-	for (size_t i = 0; i < n_wishes; i++) {
-		struct wish *w = &wishes[i];
-
-		if (strcmp(w->id, "-") == 0)
-			change_listed(w);
-		else
-			change(w, w->id);
-		if (w->count)
-			log_info("%s: %" PRId64 " message%s", w->action->all, w->count,
-			         w->count == 1 ? "" : "s");
-	}
 	if (check || n_wishes == 0)
 		repair();
+	for (size_t i = 0; i < n_wishes; i++)
+		fulfil(&wishes[i]);
+	sum_up(wishes, n_wishes);
 	return super.failures ? 1 : EX_OK;
 }

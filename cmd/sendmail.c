@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ run_instead(const char *directory, char **argv, const struct sendmail *s)
 	if (s->config)
 		setenv("MAIL_CONFIG", s->config, 1);
 	execv(path, argv);
-	command_fatal(EX_OSFILE, "%s: %s", path, strerror(errno));
+	command_fatal(SENDMAIL_FAILED, "%s: %s", path, strerror(errno));
 }
 
 static void
@@ -42,7 +43,7 @@ make_aliases(const struct sendmail *s, struct main_cf *cf)
 	char         **argv;
 
 	if (list_parse(span_of(main_cf_string(cf, "alias_database")), &all, &why) < 0)
-		command_fatal(EX_CONFIG, "alias_database: %s", fault_text(&why));
+		command_fatal(SENDMAIL_FAILED, "alias_database: %s", fault_text(&why));
 	for (size_t i = 0; i < s->aliases.count; i++)
 		list_add(&all, span_of(s->aliases.item[i]));
 	if (all.count == 0)
@@ -74,10 +75,10 @@ start_postdrop(const struct sendmail *s, int *to)
 	pid_t pid;
 
 	if (pipe(ends) < 0)
-		command_fatal(EX_OSERR, "pipe: %s", strerror(errno));
+		command_fatal(SENDMAIL_FAILED, "pipe: %s", strerror(errno));
 	pid = fork();
 	if (pid < 0)
-		command_fatal(EX_OSERR, "fork: %s", strerror(errno));
+		command_fatal(SENDMAIL_FAILED, "fork: %s", strerror(errno));
 	if (pid == 0) {
 		char *argv[] = {"postdrop", "-r", NULL};
 
@@ -102,7 +103,29 @@ wait_for(pid_t pid)
 			return EX_OSERR;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	command_fatal(EX_SOFTWARE, "postdrop was ended by signal %d", WTERMSIG(status));
+	command_fatal(SENDMAIL_FAILED, "postdrop was ended by signal %d", WTERMSIG(status));
+}
+
+static const char *
+user_name(void)
+{
+	const struct passwd *who = getpwuid(getuid());
+
+	return who ? who->pw_name : "you";
+}
+
+/* What a mode that takes no message is called when it is given recipients. */
+static const char *
+mode_without_recipients(enum sendmail_mode mode)
+{
+	switch (mode) {
+	case MODE_MAILQ:      return "display queue";
+	case MODE_NEWALIASES: return "alias initialization";
+	case MODE_DAEMON:     return "daemon";
+	case MODE_STANDALONE: return "stand-alone";
+	case MODE_FLUSH:      return "flush queue";
+	default:              return NULL;
+	}
 }
 
 static int
@@ -117,9 +140,7 @@ enqueue(const struct sendmail *s)
 	status = wait_for(pid);
 	if (status == EX_OK && (s->trace || s->verify))
 		printf("Mail Delivery Status Report will be mailed to <%s>.\n",
-		       s->sender    ? s->sender
-		       : getlogin() ? getlogin()
-		                    : "you");
+		       s->sender ? s->sender : user_name());
 	return status;
 }
 
@@ -153,7 +174,7 @@ fix_of(const char *word)
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (strcasecmp(word, words[i]) == 0)
 			return (int)i;
-	command_fatal(EX_USAGE, "bad value: sendmail_fix_line_endings = %s", word);
+	command_fatal(SENDMAIL_FAILED, "bad value: sendmail_fix_line_endings = %s", word);
 }
 
 int
@@ -175,7 +196,11 @@ main(int argc, char **argv)
 	s.mode = mode_of_name(command_name(argv[0]));
 	sendmail_options(argc, argv, &s);
 	if (s.extract && s.mode != MODE_ENQUEUE)
-		command_fatal(EX_USAGE, "-t can be used only in delivery mode");
+		command_fatal(SENDMAIL_FAILED, "-t can be used only in delivery mode");
+	if (s.n_recipients && mode_without_recipients(s.mode))
+		command_fatal(SENDMAIL_FAILED, "%s mode requires no recipient", mode_without_recipients(s.mode));
+	if (s.interval && s.mode == MODE_ENQUEUE && s.n_recipients == 0 && !s.extract)
+		return EX_OK;          /* "sendmail -q15m" of old start scripts */
 	cf = command_begin("sendmail", s.config, false);
 	s.fix_line_endings = fix_of(main_cf_string(cf, "sendmail_fix_line_endings"));
 	switch (s.mode) {

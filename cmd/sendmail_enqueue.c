@@ -79,7 +79,7 @@ next_line(struct input *in, struct span *line)
 			n = read(in->fd, text_room(&in->raw, 65536), 65536);
 		} while (n < 0 && errno == EINTR);
 		if (n < 0)
-			command_fatal(EX_DATAERR, "error reading input: %s", strerror(errno));
+			command_fatal(SENDMAIL_FAILED, "error reading input: %s", strerror(errno));
 		in->over = n == 0;
 		in->raw.len += (size_t)n;
 		in->raw.at[in->raw.len] = '\0';
@@ -112,7 +112,7 @@ add_rcpts(struct enqueue *e, struct span list, struct text *rcpts, const char *w
 
 	address_list_parse(e->arena, list, MAILDROP_RCPTS_MAX, &parsed);
 	if (parsed.faulty && !parsed.mailboxes)
-		command_fatal(EX_DATAERR, "malformed %s: %.*s", what,
+		command_fatal(SENDMAIL_FAILED, "malformed %s: %.*s", what,
 		              SPAN_ARGS(span_first(list, 200)));
 	for (size_t i = 0; i < parsed.count; i++) {
 		autotext struct text external = {0};
@@ -121,11 +121,11 @@ add_rcpts(struct enqueue *e, struct span list, struct text *rcpts, const char *w
 			continue;
 		address_external(mailbox_address(e->arena, &parsed.at[i]), &external);
 		if (external.len == 0 || external.len > MAILDROP_VALUE_MAX)
-			command_fatal(EX_DATAERR, "malformed %s: %.*s", what,
+			command_fatal(SENDMAIL_FAILED, "malformed %s: %.*s", what,
 			              SPAN_ARGS(span_first(list, 200)));
 		maildrop_put(rcpts, 'R', text_span(&external));
 		if (++e->rcpts > MAILDROP_RCPTS_MAX)
-			command_fatal(EX_DATAERR, "too many recipients");
+			command_fatal(SENDMAIL_FAILED, "too many recipients");
 	}
 }
 
@@ -157,7 +157,7 @@ sender_of(struct enqueue *e)
 	if (e->asked->sender[0] == '\0' || strcmp(e->asked->sender, "<>") == 0)
 		return SPAN_NONE;
 	if (address_parse(e->arena, span_of(e->asked->sender), ADDRESS_UTF8, &internal, &why) < 0)
-		command_fatal(EX_USAGE, "-f option specified malformed sender: %s",
+		command_fatal(SENDMAIL_FAILED, "-f option specified malformed sender: %s",
 		              e->asked->sender);
 	address_external(internal, &external);
 	return arena_span(e->arena, text_span(&external));
@@ -230,7 +230,7 @@ check_size(struct enqueue *e, size_t more)
 {
 	e->content += (int64_t)more;
 	if (site.message_size_limit > 0 && e->content > site.message_size_limit)
-		command_fatal(EX_UNAVAILABLE, "%s(%ld): message file too big", e->user,
+		command_fatal(SENDMAIL_FAILED, "%s(%ld): message file too big", e->user,
 		              (long)getuid());
 }
 
@@ -288,19 +288,20 @@ sendmail_enqueue(const struct sendmail *asked, int in, int out)
 	bool                 more;
 
 	if (!who && !asked->sender)
-		command_fatal(EX_OSERR, "no login name found for user ID %ld", (long)getuid());
+		command_fatal(SENDMAIL_FAILED, "no login name found for user ID %ld", (long)getuid());
 	snprintf(e.user, sizeof e.user, "%s", who ? who->pw_name : "unknown");
 	for (int i = 0; i < asked->n_recipients; i++)
 		add_rcpts(&e, span_of(asked->recipients[i]), &rcpts,
 		          "recipient address on the command line");
 	if (!asked->extract && e.rcpts == 0)
-		command_fatal(EX_USAGE, "Recipient addresses must be specified on the command line "
-		                        "or via the -t option");
+		command_fatal(SENDMAIL_FAILED, "%s(%ld): Recipient addresses must be specified on the command line "
+		                        "or via the -t option", e.user, (long)getuid());
 	more = read_header(&e, &header);
 	if (asked->extract) {
 		extract_rcpts(&e, text_span(&header), &rcpts);
 		if (e.rcpts == 0)
-			command_fatal(EX_USAGE, "No recipient addresses found in message header");
+			command_fatal(SENDMAIL_FAILED, "%s(%ld): No recipient addresses found in message header",
+			              e.user, (long)getuid());
 	}
 	put_envelope(&e, who, &rcpts);
 	if (put_content(&e, text_span(&header)))

@@ -11,7 +11,7 @@
 #include "cmd/pages.h"
 #include "ipc/submit.h"
 
-static const char letters[] = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx";
+static const char letters[] = "+A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx";
 
 static int
 parse_notify(const char *words)
@@ -53,7 +53,7 @@ take_mode(struct sendmail *s, const char *value)
 	case 'p': s->mode = MODE_MAILQ; break;
 	case 's': s->mode = MODE_STANDALONE; break;
 	case 'v': s->verify = true; break;
-	default:  command_fatal(EX_USAGE, "unsupported: -b%c", value[0]);
+	default:  command_fatal(SENDMAIL_FAILED, "unsupported: -b%c", value[0]);
 	}
 }
 
@@ -64,7 +64,7 @@ take_old_option(struct sendmail *s, char **argv, const char *value)
 	switch (value[0]) {
 	case 'A':
 		if (value[1] == '\0')
-			command_fatal(EX_USAGE, "-oA requires pathname");
+			command_fatal(SENDMAIL_FAILED, "-oA requires pathname");
 		list_add(&s->aliases, span_of(value + 1));
 		break;
 	case '7':
@@ -83,22 +83,22 @@ take_flush(struct sendmail *s, const char *value)
 	if (ascii_digit(value[0])) {
 		if (s->mode == MODE_DAEMON)
 			log_warning("ignoring -q%s option", value);
-		return; /* an interval: the queue manager has its own */
+		s->interval = true;
+		return; /* the queue manager has its own */
 	}
 	switch (value[0]) {
 	case 'R':
-	case 'S':
 		if (value[1] == '\0')
-			command_fatal(EX_USAGE, "specify: -qRsitename");
+			command_fatal(SENDMAIL_FAILED, "specify: -qRsitename");
 		s->flush_site = value + 1;
 		break;
 	case 'I':
 		if (value[1] == '\0')
-			command_fatal(EX_USAGE, "specify: -qIqueueid");
+			command_fatal(SENDMAIL_FAILED, "specify: -qIqueueid");
 		s->flush_id = value + 1;
 		break;
 	default:
-		command_fatal(EX_USAGE, "-q%c is not implemented", value[0]);
+		command_fatal(SENDMAIL_FAILED, "-q%c is not implemented", value[0]);
 	}
 	s->mode = MODE_FLUSH;
 }
@@ -108,7 +108,17 @@ take_verp(struct sendmail *s, const char *value)
 {
 	s->verp = value[0] ? value : "+=";
 	if (strlen(s->verp) != 2)
-		command_fatal(EX_USAGE, "-V requires two characters from -=+");
+		command_fatal(SENDMAIL_FAILED, "-V requires two characters from -=+");
+}
+
+/* A directory, or the file in it. */
+static const char *
+config_directory_of(const char *path)
+{
+	struct span s = span_of(path);
+	ptrdiff_t   slash = span_find_last(s, '/');
+
+	return span_ends(s, ".cf") && slash > 0 ? mem_span(span_first(s, (size_t)slash)) : path;
 }
 
 static void
@@ -121,9 +131,9 @@ take_option(struct sendmail *s, char **argv, int letter)
 		else if (strcasecmp(optarg, "7bit") == 0)
 			s->body = "7BIT";
 		else
-			command_fatal(EX_USAGE, "invalid -B option value -- %s", optarg);
+			command_fatal(SENDMAIL_FAILED, "-B option needs 8BITMIME or 7BIT");
 		break;
-	case 'C': s->config = optarg; break;
+	case 'C': s->config = config_directory_of(optarg); break;
 	case 'F': s->full_name = optarg; break;
 	case 'I': s->mode = MODE_NEWALIASES; break;
 	case 'N': s->notify = parse_notify(optarg); break;
@@ -137,9 +147,14 @@ take_option(struct sendmail *s, char **argv, int letter)
 		else if (strncasecmp(optarg, "hdrs", 5) == 0)
 			s->ret = "HDRS";
 		else
-			command_fatal(EX_USAGE, "bad -R option value -- %s", optarg);
+			log_warning("bad -R option value -- ignored");
 		break;
-	case 'V': s->envid = optarg; break;
+	case 'V':
+		if (*optarg)
+			s->envid = optarg;
+		else
+			log_warning("bad syntax in -V option value -- ignored");
+		break;
 	case 'X':
 		if (optarg[0] == 'V') /* Postfix: -XV and -XVxy; else a debug log file, ignored */
 			take_verp(s, optarg + 1);
@@ -148,6 +163,7 @@ take_option(struct sendmail *s, char **argv, int letter)
 	case 'f':
 	case 'r': s->sender = optarg; break;
 	case 'i': s->ignore_dots = true; break;
+	case 'n': command_fatal(SENDMAIL_FAILED, "-n option not supported");
 	case 'o': take_old_option(s, argv, optarg); break;
 	case 'q': take_flush(s, optarg); break;
 	case 't': s->extract = true; break;
@@ -164,18 +180,16 @@ take_option(struct sendmail *s, char **argv, int letter)
 	case 'e':
 	case 'h':
 	case 'm':
-	case 'n':
 	case 'p':
 	case 'x': break; /* taken and ignored, as by Postfix */
 	default:
-		command_fatal(EX_USAGE, "%s", page_usage("sendmail"));
+		command_fatal(SENDMAIL_FAILED, "%s", page_usage("sendmail"));
 	}
 }
 
 void
 sendmail_options(int argc, char **argv, struct sendmail *s)
 {
-	opterr = 0;
 	while (optind < argc && argv[optind]) {
 		int letter;
 

@@ -33,6 +33,8 @@
 #include "base/text.h"
 #include "queue/queue_id.h"
 
+enum { MAILDROP_HEAD = 5 };                  /* bytes of type and length */
+
 enum { MAILDROP_RECORD_MAX = 65536, MAILDROP_VALUE_MAX = 2000, MAILDROP_RCPTS_MAX = 100000 };
 
 void maildrop_put(struct text *, char type, struct span value);

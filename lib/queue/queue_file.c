@@ -210,6 +210,18 @@ queue_file_rcpt_count(const struct queue_file *f)
 }
 
 int64_t
+queue_file_envelope_at(const struct queue_file *f)
+{
+	return f->head.envelope_at;
+}
+
+int64_t
+queue_file_journal_first(const struct queue_file *f)
+{
+	return f->head.journal_at;
+}
+
+int64_t
 queue_file_rcpt_first(const struct queue_file *f)
 {
 	return f->head.rcpts_at;

@@ -37,6 +37,8 @@
 #include "queue/message.h"
 #include "queue/queue.h"
 
+#define QUEUE_FILE_MAGIC "postern-queue 1\n"      /* begins the head block */
+
 enum {
 	QUEUE_CONTENT_AT = 512,
 	QUEUE_ADDRESS_MAX = 2000,       /* bytes of an address or orcpt */
@@ -118,6 +120,9 @@ void queue_file_close(struct queue_file *);                 /* NULL is fine */
 const char *queue_file_id(const struct queue_file *);
 const struct queue_envelope *queue_file_envelope(const struct queue_file *);   /* content.fd is its own descriptor */
 int64_t queue_file_rcpt_count(const struct queue_file *);
+/* Where the envelope's attributes and the first journal entry lie: for postcat. */
+int64_t queue_file_envelope_at(const struct queue_file *);
+int64_t queue_file_journal_first(const struct queue_file *);
 int64_t queue_file_rcpt_first(const struct queue_file *);   /* offset of the first recipient */
 /* The recipient at offset `at` (rcpt_first, or .next of one before): 1, or 0 behind the last one, or -1.
  * Spans live in the arena. */

@@ -174,7 +174,7 @@ def queue_tools(w):
     t.ok(wait_for(by_json), "postqueue -j", w.command("postqueue", "-j", text=True).stdout)
     text = w.command("postcat", "-q", a, text=True).stdout
     t.ok("late1@remote.example" in text and "alice@example.net" in text and "body of delay" in text, "postcat -q", text)
-    t.ok(w.command("postcat", "-bq", a, text=True).stdout == "body of delay\n", "postcat -bq: the body", w.command("postcat", "-bq", a, text=True))
+    t.ok(w.command("postcat", "-bq", a, text=True).stdout == "\nbody of delay\n", "postcat -bq: the body", w.command("postcat", "-bq", a, text=True))
     p = w.command("postsuper", "-h", a, text=True)
     t.ok(p.returncode == 0 and "Placed on hold: 1 message" in p.stderr and wait_for(lambda: re.search(rf"^{a}!", listing(), re.M)), "postsuper -h", p, listing())
     w.command("postqueue", "-f")

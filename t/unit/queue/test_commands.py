@@ -49,18 +49,36 @@ tap.ok(list(o) == ["queue_name", "queue_id", "arrival_time", "message_size", "fo
 for args in (["-f"], ["-i", ids[0]], ["-s", "example.net"]):
     status, out, err = run("postqueue", *args)
     tap.ok(status == 69 and "mail system is down" in err, "postqueue %s while down" % args[0], (status, err))
-for args, want in (([], 64), (["-f", "-p"], 64), (["-i", "../x"], 64), (["-x"], 64), (["-p", "extra"], 64)):
+for args, want in (([], 69), (["-f", "-p"], 69), (["-i", "../x"], 69), (["-x"], 69), (["-p", "extra"], 69)):
     tap.ok(run("postqueue", *args)[0] == want, "postqueue %s is wrong" % " ".join(args))
 
 # --- postcat ---
 status, out, err = run("postcat", "-q", ids[1])
 tap.ok(status == 0 and out.startswith("*** ENVELOPE RECORDS incoming/%s ***\n" % ids[1]) and "sender: se nder@example.com\n" in out and
        "recipient: r1@example.net\n" in out and "*** MESSAGE CONTENTS incoming/%s ***\nSubject: number 1\n" % ids[1] in out and
-       out.endswith("line two\n*** MESSAGE FILE END incoming/%s ***\n" % ids[1]), "postcat -q", (status, out, err))
+       out.endswith("line two\n*** HEADER EXTRACTED incoming/%s ***\n*** MESSAGE FILE END incoming/%s ***\n" % (ids[1], ids[1])), "postcat -q", (status, out, err))
 tap.ok(run("postcat", "-bh", "-q", ids[1])[1] == "Subject: number 1\nTo: x\n\nline one\nline two\n", "postcat -bh")
 tap.ok(run("postcat", "-h", "-q", ids[1])[1] == "Subject: number 1\nTo: x\n", "postcat -h")
-tap.ok(run("postcat", "-b", h.queue + "/incoming/" + ids[1])[1] == "line one\nline two\n", "postcat -b FILE")
-tap.ok(run("postcat", "-q", "nosuch1234")[0] != 0 and run("postcat", "-q", "../../etc/passwd")[0] == 64 and run("postcat", "/etc/passwd")[0] != 0, "postcat of no message")
+tap.ok(run("postcat", "-b", h.queue + "/incoming/" + ids[1])[1] == "\nline one\nline two\n", "postcat -b FILE: from the first line that is no header on")
+tap.ok(run("postcat", "-q", "nosuch1234")[0] == 1 and run("postcat", "-q", "../../etc/passwd")[0] == 1, "postcat of no message")
+status, out, err = run("postcat", "/etc/passwd")
+tap.ok((status, out) == (0, "") and "/etc/passwd: input is not a valid queue file" in err, "postcat of another file is warned about", (status, out, err))
+with open(h.queue + "/incoming/" + ids[1], "rb") as f:
+    raw = f.read()
+status, out, err = run("postcat", "-o", "-q", ids[1])
+rows = [(int(l[:9]), l[10:]) for l in out.splitlines() if l[:9].strip().isdigit()]
+tap.ok(rows and all(raw[at:at + len(l)] == l.encode() for at, l in rows if l.startswith(("Subject:", "To:", "line "))) and {"line one", "line two"} <= {l for at, l in rows},
+       "postcat -o: where each line lies", out)
+status, out, err = run("postcat", "-d", "-q", ids[1])
+tap.ok(" 78 line one\n" in out and re.search(r"^ 83 sender: ", out, re.M) and re.search(r"^ 82 recipient: ", out, re.M) and re.search(r"^ 77 \*\*\* MESSAGE CONTENTS", out, re.M), "postcat -d: types as Postfix numbers them", out)
+at = next(at for at, l in rows if l == "line two")
+tap.ok(run("postcat", "-b", "-s", str(at), "-q", ids[1])[1] == "line two\n", "postcat -s: what lies behind")
+out = run("postcat", "-r", "-q", ids[1])[1]
+tap.ok(0 <= out.find("line two") < out.find("sender:"), "postcat -r: the content lies in front of the envelope", out)
+whole = run("postcat", h.queue + "/incoming/" + ids[1])[1]
+p = subprocess.run([bin + "postcat"], env=ENV, input=raw, capture_output=True)
+tap.ok(p.stdout.decode() == whole.replace(h.queue + "/incoming/" + ids[1], "stdin"), "postcat reads standard input", p)
+tap.ok("bad offset: x" in run("postcat", "-s", "x", "-q", ids[1])[2], "postcat -s wants a number")
 
 # --- postsuper by itself ---
 status, out, err = run("postsuper", "-h", ids[0])
@@ -76,7 +94,13 @@ tap.ok([json.loads(l)["forced_expire"] for l in run("postqueue", "-j")[1].splitl
 tap.ok(ids[1] + "#" in run("postqueue", "-p")[1], "expired is marked #")
 status, out, err = run("postsuper", "-r", "ALL", "hold")
 tap.ok(status == 0 and not h.files("hold") and "Requeued: 4 messages" in err, "-r ALL hold", err)
-tap.ok(run("postsuper", "-d", "../x")[0] != 0 and run("postsuper", "-d", "ALL", "nosuch")[0] == 64 and run("postsuper", "-Q")[0] == 64, "wrong use")
+status, out, err = run("postsuper", "-d", "../x")
+tap.ok(status == 0 and "invalid mail queue id: ../x" in err and "Deleted: 0 messages" in err, "an id that is none is warned about", err)
+status, out, err = run("postsuper", "-d", "ALL", "nosuch")
+tap.ok(status == 1 and "invalid directory name: nosuch" in err and run("postsuper", "-Q")[0] == 1, "wrong use", err)
+status, out, err = run("postsuper", "-h", ids[1])
+status, out, err = run("postsuper", "-f", ids[1])
+tap.ok(h.files("hold") == [] and "Force-expired: 1 message\n" in err and "Released from hold: 1 message\n" in err, "-f releases what is held", err)
 status, out, err = run("postsuper", "-d", "ALL", "deferred")
 tap.ok(status == 0 and len(h.messages("incoming")) == 5, "-d ALL of an empty queue removes nothing", everywhere())
 open(h.queue + "/incoming/4gHb2X1Qzkz3D9f.part", "w").close()
