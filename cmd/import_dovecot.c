@@ -131,14 +131,20 @@ print_time(const char *name, const char *value)
 
 /* Percent signs are doubled in Dovecot's plugin block; sizes are as here ("10 M"). */
 static void
-print_plain(const char *name, const char *value)
+put_value(const char *value)
 {
-	printf("%s = ", name);
 	for (const char *c = value; *c; c++) {
 		if (c[0] == '%' && c[1] == '%')
 			c++;
 		putchar(*c);
 	}
+}
+
+static void
+print_plain(const char *name, const char *value)
+{
+	printf("%s = ", name);
+	put_value(value);
 	putchar('\n');
 }
 
@@ -181,8 +187,8 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	/* Sieve */
 	{"plugin", "sieve", PLAIN}, {"plugin", "sieve_user_log", PLAIN},
 	{"plugin", "sieve_global", PLAIN}, {"plugin", "sieve_default", PLAIN},
-	{"plugin", "sieve_default_name", PLAIN}, {"plugin", "sieve_before", PLAIN},
-	{"plugin", "sieve_after", PLAIN}, {"plugin", "sieve_max_actions", PLAIN},
+	{"plugin", "sieve_default_name", PLAIN}, {"plugin", "sieve_before", FREE},
+	{"plugin", "sieve_after", FREE}, {"plugin", "sieve_max_actions", PLAIN},
 	{"plugin", "sieve_max_redirects", PLAIN}, {"plugin", "sieve_quota_max_scripts", PLAIN},
 	{"plugin", "sieve_max_cpu_time", TIME}, {"plugin", "sieve_vacation_min_period", TIME},
 	{"plugin", "sieve_vacation_max_period", TIME}, {"plugin", "sieve_vacation_default_period", TIME},
@@ -190,6 +196,11 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"plugin", "sieve_max_script_size", SIZE}, {"plugin", "sieve_quota_max_storage", SIZE},
 	{"plugin", "sieve_editheader_max_header_size", SIZE}, {"plugin", "sieve_editheader_forbid_add", PLAIN},
 	{"plugin", "sieve_editheader_forbid_delete", PLAIN},
+	{"plugin", "sieve_extensions", PLAIN}, {"plugin", "sieve_global_extensions", PLAIN},
+	{"plugin", "sieve_user_email", PLAIN}, {"plugin", "sieve_redirect_envelope_from", PLAIN},
+	{"plugin", "sieve_notify_mailto_envelope_from", PLAIN}, {"plugin", "sieve_vacation_dont_check_recipient", PLAIN},
+	{"plugin", "sieve_vacation_send_from_recipient", PLAIN}, {"plugin", "sieve_vacation_use_original_recipient", FREE},
+	{"", "recipient_delimiter", PLAIN},
 	{"plugin", "sieve_spamtest_status_type", PLAIN}, {"plugin", "sieve_spamtest_status_header", PLAIN},
 	{"plugin", "sieve_spamtest_max_value", PLAIN}, {"plugin", "sieve_spamtest_max_header", PLAIN},
 	{"plugin", "sieve_virustest_status_type", PLAIN}, {"plugin", "sieve_virustest_status_header", PLAIN},
@@ -241,6 +252,42 @@ print_settings(bool print)
 				print_size(s->key, v);
 			}
 		}
+}
+
+/* sieve_before, sieve_before2 ...: one list here, in the order of their numbers.  And the texts of scanners. */
+static void
+print_sieve_scripts(const char *key)
+{
+	bool any = false;
+
+	for (int n = 1; n < 100; n++) {
+		autofree char *name = n == 1 ? mem_string(key) : mem_format("%s%d", key, n);
+		const char    *value = get("plugin", name);
+
+		if (!value)
+			continue;
+		if (!any)
+			printf("%s =", key);
+		any = true;
+		putchar(' ');
+		put_value(value);
+	}
+	if (any)
+		putchar('\n');
+}
+
+static void
+print_scanner_texts(void)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct entry *e = &entries[i];
+
+		if (strcmp(e->block, "plugin") != 0 || (strncmp(e->key, "sieve_spamtest_text_value", 25) != 0 &&
+		    strncmp(e->key, "sieve_virustest_text_value", 26) != 0))
+			continue;
+		e->done = true;
+		print_plain(e->key, e->value);
+	}
 }
 
 /* ------------------------------------------------------------ who users are */
@@ -619,6 +666,9 @@ print_main(void)
 	print_databases();
 	print_tls();
 	print_settings(true);
+	print_sieve_scripts("sieve_before");
+	print_sieve_scripts("sieve_after");
+	print_scanner_texts();
 	pass_over_services();
 	print_service("quota-status", "quota-status", false);
 	print_service("lmtp", "lmtpd", false);

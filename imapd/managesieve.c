@@ -102,7 +102,7 @@ do_capability(struct session *s)
 {
 	autotext struct text names = {0}, owner = {0};
 
-	sieve_capabilities(&names);
+	sieve_capabilities(s->limits.extensions, &names);
 	manage_add_string(span_of(s->user->user), &owner);
 	say(s, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"\"\r\n\"MAXREDIRECTS\" \"%d\"\r\n\"OWNER\" %.*s\r\n\"VERSION\" \"1.0\"\r\n"
 	    "OK \"Capability completed.\"", text_string(&names), sieve_settings.redirects, SPAN_ARGS(text_span(&owner)));
@@ -517,6 +517,7 @@ static int
 prepare(struct fault *why)
 {
 	(void)why;
+	sieve_settings_check();
 	log_rename("dovecot");
 	return 0;
 }

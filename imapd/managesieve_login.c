@@ -11,7 +11,13 @@
 #include "service/tls_rows.h"
 #include "sieve/sieve.h"
 
-static const struct param params[] = {LOGIN_ROWS("managesieve_"), END_OF_PARAMS};
+static const char *extensions_setting;
+
+static const struct param params[] = {
+	LOGIN_ROWS("managesieve_"),
+	RAW("sieve_extensions", &extensions_setting, "", "what scripts may require: empty all, +x -y all but y, x y only these"),
+	END_OF_PARAMS
+};
 
 enum { LINE_BYTES = 8192, LITERAL_MAX = 16384 };
 
@@ -42,9 +48,12 @@ static void
 tell_capabilities(struct dialogue *d, const char *last)
 {
 	autotext struct text names = {0}, extensions = {0};
+	struct span          unknown;
+	uint64_t             set;
 
 	login_mechanisms(d->l, &names);
-	sieve_capabilities(&extensions);
+	sieve_extensions_parse(span_of(extensions_setting), &set, &unknown);
+	sieve_capabilities(set, &extensions);
 	say(d, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"%s\"%s\r\n\"VERSION\" \"1.0\"\r\nOK \"%s\"",
 	    text_string(&extensions), text_string(&names),
 	    login_config.tls && !conn_is_tls(d->l->conn) ? "\r\n\"STARTTLS\"" : "", last);

@@ -42,7 +42,7 @@
 
 enum { SCRIPTS_MAX = 64, REASON_MAX = 500, HEADERS_LOOKED_AT = 5000, REDIRECTED_MAX = 5 };
 
-struct source { const char *name; struct span text; };
+struct source { const char *name; struct span text; bool global; };
 
 struct filter {
 	struct worker           *worker;
@@ -62,6 +62,7 @@ struct filter {
 	const struct sieve_message *told_edited;  /* the last one */
 	struct filter_mailboxes  mailboxes;
 	int                      notices;
+	bool                     is_global;       /* what is read now */
 };
 
 /* What is wrong with a script: told to the user, and to the log. */
@@ -89,7 +90,7 @@ add_source(struct filter *f, const char *path, struct fault *why)
 		return got;
 	if (f->n_sources == SCRIPTS_MAX)
 		return fault_set(why, FAULT_INPUT, "more than %d scripts", SCRIPTS_MAX);
-	f->sources[f->n_sources++] = (struct source){arena_string(f->arena, span_of(path)), arena_span(f->arena, text_span(&text))};
+	f->sources[f->n_sources++] = (struct source){arena_string(f->arena, span_of(path)), arena_span(f->arena, text_span(&text)), f->is_global};
 	return 0;
 }
 
@@ -163,8 +164,10 @@ read_scripts(struct filter *f, struct fault *why)
 		return 0;
 	if (sieve_settings.global[0] && expand(f, span_of(sieve_settings.global), &f->global, why) < 0)
 		return -1;
+	f->is_global = true;
 	if (add_configured(f, &sieve_settings.before, why) < 0)
 		return -1;
+	f->is_global = false;
 	got = add_source(f, text_string(&f->place.active), why);
 	/* what he may not read himself, or is no script: an error of his, which keeps the mail */
 	if (got < 0 && (why->class == FAULT_INPUT || why->error == EACCES || why->error == EPERM || why->error == ELOOP)) {
@@ -176,6 +179,7 @@ read_scripts(struct filter *f, struct fault *why)
 		return -1;
 	if (got == 1 && f->place.fallback.len && add_source(f, text_string(&f->place.fallback), why) < 0)
 		return -1;
+	f->is_global = true;
 	return add_configured(f, &sieve_settings.after, why);
 }
 
@@ -655,6 +659,7 @@ filter_prepare(void)
 {
 	if (!sieve_settings.location[0])
 		return;
+	sieve_settings_check();
 	charset_prepare();
 	date_local(0);                 /* the zone is read once */
 }
@@ -663,9 +668,11 @@ static int
 compile(struct filter *f, const struct sieve_limits *limits, struct sieve_script **scripts, size_t *count, struct fault *why)
 {
 	const struct sieve_loader loader = {f, load_included};
+	struct sieve_limits       global = *limits;
 
+	global.extensions |= global.global_extensions;
 	for (size_t i = 0; i < f->n_sources; i++) {
-		if (sieve_compile(f->arena, f->sources[i].text, f->sources[i].name, &loader, limits, &scripts[*count], why) == 0) {
+		if (sieve_compile(f->arena, f->sources[i].text, f->sources[i].name, &loader, f->sources[i].global ? &global : limits, &scripts[*count], why) == 0) {
 			++*count;
 			continue;
 		}
@@ -702,6 +709,7 @@ run(struct filter *f, struct outcome *o, struct fault *why)
 	struct sieve_result  result;
 	size_t               count = 0;
 	bool                 duplicate = false;
+	autotext struct text email = {0};
 
 	sieve_settings_limits(&limits);
 	if (spool(f, why) < 0 || compile(f, &limits, scripts, &count, why) < 0)
@@ -709,12 +717,14 @@ run(struct filter *f, struct outcome *o, struct fault *why)
 	if (was_redirected_enough(f))
 		limits.redirects = 0;          /* an error of the script, which keeps the message */
 	memory_open(maildir_root(f->maildir), &f->memory);
+	if (sieve_settings.user_email[0] && sieve_expand(span_of(sieve_settings.user_email), &f->user, &email, why) < 0)
+		return -1;
 	const struct sieve_host host = {.context = f, .message = f->message, .sender = f->e->sender,
 		.recipient = f->e->recipient, .original = f->e->original, .auth = f->e->auth,
 		.delimiters = span_of(site.recipient_delimiter), .host_name = site.myhostname, .domain = site.mydomain,
 		.now = clock_wall() / 1000000, .mailbox_exists = mailbox_exists,
 		.special_use_exists = special_use_exists, .mailbox_id_exists = mailbox_id_exists, .metadata = find_metadata,
-		.user = span_of(f->e->user), .is_known = is_known, .out_of_time = out_of_time};
+		.user = span_of(f->e->user), .user_email = text_span(&email), .vacation_any_recipient = sieve_settings.vacation_any_recipient, .is_known = is_known, .out_of_time = out_of_time};
 
 	sieve_run(f->arena, (const struct sieve_script *const *)scripts, count, &limits, &host, &result);
 	for (size_t i = 0; i < result.n_notes; i++)

@@ -265,7 +265,8 @@ run(struct copy *c, const char *directory, const struct quota *quota)
 	add_trace(c, &headers);
 	e.prefix = text_span(&headers);
 	errand_run(&e, arena, &result);
-	outgoing_send(&d, c->content, &rcpt, d.sender, &result, &result.outcome);
+	outgoing_send(&d, c->content, &rcpt, e.user, d.sender, &result, &result.outcome);
+	errand_result_free(&result);
 	outcome_free(&c->outcome);
 	c->outcome = result.outcome;
 }

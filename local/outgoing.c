@@ -11,6 +11,7 @@
 #include "ipc/submit.h"
 #include "mail/address.h"
 #include "mail/date.h"
+#include "sieve/settings.h"
 
 enum { SUBMIT_MS = 300 * 1000, COPY_SIZE = 65536 };
 
@@ -18,6 +19,7 @@ struct sending {
 	struct delivery              *d;
 	const struct message_content *content;
 	const struct deliver_rcpt    *rcpt;
+	const char                   *user;
 	struct span                   sender;
 	const struct errand_result   *result;
 	const struct outgoing        *answer;      /* NULL: redirects */
@@ -111,16 +113,55 @@ add_recipients(const struct sending *s, struct submission *submission, struct fa
 	return 0;
 }
 
+/* Pigeonhole's words for a sender. */
+static int
+sender_by_word(const struct sending *s, struct span word, struct text *out, struct fault *why)
+{
+	struct span original = s->rcpt->original.len ? s->rcpt->original : s->rcpt->address;
+
+	word = span_trim(word);
+	if (span_is(word, "recipient"))
+		text_set(out, s->rcpt->address);
+	else if (span_is(word, "orig_recipient") || (span_is(word, "user_email") && !sieve_settings.user_email[0]))
+		text_set(out, original);
+	else if (span_is(word, "user_email"))
+		return sieve_expand(span_of(sieve_settings.user_email), &(const struct sieve_user){span_of(s->user), SPAN_NONE}, out, why);
+	else if (span_is(word, "postmaster"))
+		text_add_format(out, "postmaster@%s", site.myhostname);
+	else if (span_starts(word, "<") && span_ends(word, ">"))
+		text_set(out, span_cut(word, 1, word.len - 1));
+	else
+		text_set(out, s->sender);
+	return 0;
+}
+
+/* What came from nobody stays so: a bounce makes no bounces. */
+static int
+envelope_sender(const struct sending *s, struct text *out, struct fault *why)
+{
+	if (!s->answer)
+		return s->sender.len ? sender_by_word(s, span_of(sieve_settings.redirect_from), out, why) : 0;
+	if (!s->answer->notice && sieve_settings.vacation_from_recipient)
+		return sender_by_word(s, SPAN("recipient"), out, why);
+	if (s->answer->notice && sieve_settings.notify_from[0] && s->d->sender.len)
+		return sender_by_word(s, span_of(sieve_settings.notify_from), out, why);
+	return 0;
+}
+
 static int
 prepare(const struct sending *s, struct submission *submission, struct fault *why)
 {
-	struct submit_envelope envelope = {.sender = s->answer ? SPAN_NONE : s->sender,
+	autotext struct text   from = {0};
+	struct submit_envelope envelope = {.sender = SPAN_NONE,
 		.envid = s->answer ? SPAN_NONE : s->d->envid, .ret = s->answer ? SPAN_NONE : s->d->ret,
 		.body = s->answer ? SPAN("8BITMIME") : s->d->body, .smtputf8 = s->d->smtputf8,
 		.auth = SPAN_NONE, .filter = SPAN_NONE, .redirect = SPAN_NONE, .verp = SPAN_NONE};
 	int                    fd;
 	int64_t                at;
 
+	if (envelope_sender(s, &from, why) < 0)
+		return -1;
+	envelope.sender = text_span(&from);
 	if (submit_content(submission, &fd, &at, why) < 0 || write_content(s, fd, at, &envelope.length, why) < 0 ||
 	    add_recipients(s, submission, why) < 0)
 		return -1;
@@ -217,10 +258,10 @@ send_answer(const struct sending *s)
 }
 
 void
-outgoing_send(struct delivery *d, const struct message_content *content, const struct deliver_rcpt *rcpt, struct span sender,
-	const struct errand_result *result, struct outcome *o)
+outgoing_send(struct delivery *d, const struct message_content *content, const struct deliver_rcpt *rcpt, const char *user,
+	struct span sender, const struct errand_result *result, struct outcome *o)
 {
-	struct sending s = {.d = d, .content = content, .rcpt = rcpt, .sender = sender, .result = result};
+	struct sending s = {.d = d, .content = content, .rcpt = rcpt, .user = user, .sender = sender, .result = result};
 	bool           answered = false;
 
 	if (o->action == DELIVER_DEFERRED)

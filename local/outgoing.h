@@ -14,8 +14,8 @@
 
 #include "local/errand.h"
 
-/* *o is replaced when something could not be queued: deferred or bounced. `sender`: of redirects. */
-WAITS void outgoing_send(struct delivery *, const struct message_content *, const struct deliver_rcpt *, struct span sender,
+/* `user`: whose filter it was.  *o is replaced when something could not be queued: deferred or bounced. `sender`: of redirects. */
+WAITS void outgoing_send(struct delivery *, const struct message_content *, const struct deliver_rcpt *, const char *user, struct span sender,
 	const struct errand_result *, struct outcome *o);
 
 #endif

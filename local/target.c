@@ -82,7 +82,7 @@ run_errand(struct run *r, const struct party *p, struct errand *e, const char *w
 		*list = result.list;
 		return false;
 	}
-	outgoing_send(r->d, r->content, r->rcpt, p->sender, &result, &result.outcome);
+	outgoing_send(r->d, r->content, r->rcpt, e->user, p->sender, &result, &result.outcome);
 	errand_result_free(&result);
 	if (would && result.outcome.action == DELIVER_SENT)
 		outcome_set(&result.outcome, DELIVER_SENT, "2.0.0", "%s", would);

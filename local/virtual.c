@@ -253,7 +253,7 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 	e.quota = quota;
 	errand_run(&e, arena, &result);
 	quota_free(quota);
-	outgoing_send(d, content, told, d->sender, &result, &result.outcome);
+	outgoing_send(d, content, told, e.user, d->sender, &result, &result.outcome);
 	errand_result_free(&result);
 	outcome_free(o);
 	*o = result.outcome;

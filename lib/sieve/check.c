@@ -12,6 +12,7 @@ const struct sieve_limits sieve_default_limits = {
 	.script_size = 1 << 20, .actions = 32, .redirects = 4, .steps = 40000000,
 	.vacation_default = 7 * 86400, .vacation_least = 86400, .vacation_most = 0,
 	.duplicate_default = 12 * 3600, .duplicate_most = 2 * 86400, .header_size = 2048,
+	.extensions = UINT64_MAX,
 };
 
 struct compiled { struct span key; struct sieve_script *script; bool open; };
@@ -27,6 +28,7 @@ struct checker {
 	struct compiled           *all;        /* shared by all scripts of one compilation */
 	size_t                    *n_all;
 	struct warnings           *warnings;   /* and these */
+	uint64_t                   allowed;    /* extensions, of this script */
 	int                        depth;
 	struct loop               *loop;       /* foreverypart around what is checked */
 	bool                       commands_begun;
@@ -441,6 +443,15 @@ check_node(struct checker *c, struct node *n, const struct verb *table, const ch
 	return check_tests(c, n);
 }
 
+/* As capability_find, of those that this script may use. */
+static int
+find_allowed(const struct checker *c, struct span name)
+{
+	int capability = capability_find(name);
+
+	return capability != CAP_NONE && (c->allowed >> capability & 1) ? capability : CAP_NONE;
+}
+
 /* An ihave that is true lets what it names be used from here on (RFC 5463, 4). */
 static void
 take_ihave(struct checker *c, const struct node *n)
@@ -448,7 +459,7 @@ take_ihave(struct checker *c, const struct node *n)
 	uint64_t more = 0;
 
 	for (size_t i = 0; i < n->at[0]->strings.count; i++) {
-		int capability = capability_find(n->at[0]->strings.at[i]);
+		int capability = find_allowed(c, n->at[0]->strings.at[i]);
 
 		if (capability == CAP_NONE)
 			return;
@@ -475,7 +486,7 @@ check_require(struct checker *c, struct node *n)
 	if (c->commands_begun)
 		return fail(c, n, "require stands behind other commands");
 	for (size_t i = 0; i < n->at[0]->strings.count; i++) {
-		int capability = capability_find(n->at[0]->strings.at[i]);
+		int capability = find_allowed(c, n->at[0]->strings.at[i]);
 
 		if (capability == CAP_NONE)
 			return fail(c, n, "unknown Sieve capability `%.*s'", SPAN_ARGS(span_first(n->at[0]->strings.at[i], 60)));
@@ -496,6 +507,7 @@ check_include(struct checker *c, struct node *n)
 	autotext struct text key = {0}, text = {0};
 	struct span          name = n->at[0]->strings.at[0];
 	bool                 global = n->tags & TAG(GLOBAL);
+	uint64_t             allowed;
 	int                  got;
 
 	if (name.len == 0 || name.len > NAME_MAX_BYTES || span_has(name, '/') || span_has(name, '\0') ||
@@ -519,11 +531,14 @@ check_include(struct checker *c, struct node *n)
 		return fault_prefix(c->why, "include \"%.*s\"", SPAN_ARGS(name));
 	if (got == 1)
 		return n->tags & TAG(OPTIONAL) ? 0 : fail(c, n, "included script \"%.*s\" is not there", SPAN_ARGS(name));
+	allowed = c->allowed;
+	c->allowed |= global ? c->limits->global_extensions : 0;
 	c->depth++;
 	if (compile(c, arena_span(c->arena, text_span(&text)), arena_string(c->arena, name),
 	            arena_span(c->arena, text_span(&key)), &n->included) < 0)
 		return -1;
 	c->depth--;
+	c->allowed = allowed;
 	return 0;
 }
 
@@ -586,6 +601,7 @@ compile(struct checker *c, struct span text, const char *name, struct span key, 
 	c->all[(*c->n_all)++] = (struct compiled){key, s, true};
 	s->name = name;
 	s->warnings = c->warnings;
+	s->allowed = c->allowed;
 	s->key = key;
 	inner.script = s;
 	inner.commands_begun = false;
@@ -604,7 +620,7 @@ sieve_compile(struct arena *arena, struct span text, const char *name, const str
 	size_t          n_all = 0;
 	struct warnings *warnings = arena_alloc(arena, sizeof *warnings);
 	struct checker  c = {.arena = arena, .loader = loader, .limits = limits ? limits : &sieve_default_limits,
-		.why = why, .n_all = &n_all, .warnings = warnings, .all = arena_alloc(arena, INCLUDES_MAX * sizeof(struct compiled))};
+		.why = why, .n_all = &n_all, .warnings = warnings, .allowed = limits ? limits->extensions : UINT64_MAX, .all = arena_alloc(arena, INCLUDES_MAX * sizeof(struct compiled))};
 
 	return compile(&c, arena_span(arena, text), arena_string(arena, span_of(name)), SPAN_NONE, out);
 }

@@ -299,7 +299,7 @@ sieve_notice_mail(const struct sieve_host *host, const struct sieve_notice *n, s
 			*whyever = "auto-submitted";               /* RFC 5436, 2.7.1 */
 			return false;
 		}
-	address_external(host->original.len ? host->original : host->recipient, &me);
+	address_external(host->user_email.len ? host->user_email : host->original.len ? host->original : host->recipient, &me);
 	if (span_find_any(text_span(&me), "\r\n\"\\") >= 0 || span_has(text_span(&me), '\0')) {
 		*whyever = "address";
 		return false;

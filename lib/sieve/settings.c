@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "mail/charset.h"
 
 struct sieve_settings sieve_settings;
@@ -17,6 +18,8 @@ struct sieve_settings sieve_settings;
 void
 sieve_settings_limits(struct sieve_limits *out)
 {
+	struct span unknown;
+
 	*out = sieve_default_limits;
 	out->script_size = (size_t)sieve_settings.script_size;
 	out->actions = (size_t)sieve_settings.actions;
@@ -27,10 +30,28 @@ sieve_settings_limits(struct sieve_limits *out)
 	out->duplicate_default = sieve_settings.duplicate_default / 1000;
 	out->duplicate_most = sieve_settings.duplicate_most / 1000;
 	out->header_size = (size_t)sieve_settings.header_size;
+	sieve_extensions_parse(span_of(sieve_settings.extensions), &out->extensions, &unknown);
+	out->global_extensions = 0;
+	if (sieve_settings.global_extensions[0])
+		sieve_extensions_parse(span_of(sieve_settings.global_extensions), &out->global_extensions, &unknown);
 	out->spam = &sieve_settings.spam;
 	out->virus = &sieve_settings.virus;
 	out->forbid_add = sieve_settings.forbid_add;
 	out->forbid_delete = sieve_settings.forbid_delete;
+}
+
+void
+sieve_settings_check(void)
+{
+	const char *const settings[] = {sieve_settings.extensions, sieve_settings.global_extensions};
+
+	for (size_t i = 0; i < COUNT(settings); i++) {
+		uint64_t    set;
+		struct span unknown;
+
+		if (!sieve_extensions_parse(span_of(settings[i]), &set, &unknown))
+			log_warning("sieve%s_extensions: unknown extension `%.*s'", i ? "_global" : "", SPAN_ARGS(unknown));
+	}
 }
 
 /* A part of a name is never a path: what a stranger's address holds is no directory. */
@@ -104,7 +125,7 @@ sieve_place(const struct sieve_user *user, struct sieve_place *out, struct fault
 	}
 	if (done == 0 && (sieve_expand(active, user, &p.active, why) < 0 || sieve_expand(directory, user, &p.directory, why) < 0))
 		done = -1;
-	if (done == 0 && sieve_settings.fallback[0])
+	if (done == 0 && sieve_settings.fallback && sieve_settings.fallback[0])
 		done = sieve_expand(span_of(sieve_settings.fallback), user, &p.fallback, why);
 	if (done == 0 && (!span_starts(text_span(&p.active), "/") || (p.directory.len && p.directory.at[0] != '/')))
 		done = fault_set(why, FAULT_INPUT, "sieve: %s is not an absolute path", text_string(&p.active));

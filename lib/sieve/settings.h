@@ -23,7 +23,9 @@ struct sieve_settings {
 	int64_t     vacation_least, vacation_most, vacation_default, duplicate_default, duplicate_most;
 	bool        autocreate, autosubscribe;
 	int64_t     header_size;
-	const char *forbid_add, *forbid_delete, *special_use;
+	const char *forbid_add, *forbid_delete, *special_use, *extensions, *global_extensions;
+	const char *user_email, *redirect_from, *notify_from;
+	bool        vacation_any_recipient, vacation_from_recipient;
 	struct sieve_scanner spam, virus;
 };
 extern struct sieve_settings sieve_settings;
@@ -66,6 +68,13 @@ extern struct sieve_settings sieve_settings;
 	DURATION("sieve_vacation_default_period", &sieve_settings.vacation_default, "7d", "1s", "", "without :days and :seconds"), \
 	DURATION("sieve_duplicate_default_period", &sieve_settings.duplicate_default, "12h", "1s", "", "how long duplicate remembers"), \
 	DURATION("sieve_duplicate_max_period", &sieve_settings.duplicate_most, "2d", "1s", "", "and how long at most"), \
+	RAW("sieve_extensions", &sieve_settings.extensions, "", "what scripts may require: empty all, +x -y all but y, x y only these"), \
+	RAW("sieve_global_extensions", &sieve_settings.global_extensions, "", "what sieve_before, sieve_after and scripts of sieve_global may besides: +x"), \
+	RAW("sieve_user_email", &sieve_settings.user_email, "", "the user's own address (%u, %n, %d), for vacation and notify; empty: that of the envelope"), \
+	RAW("sieve_redirect_envelope_from", &sieve_settings.redirect_from, "sender", "sender of what is redirected: sender, recipient, orig_recipient, user_email, postmaster or <address>; from nobody stays from nobody"), \
+	RAW("sieve_notify_mailto_envelope_from", &sieve_settings.notify_from, "", "sender of notices, by the same words; empty: nobody"), \
+	BOOLEAN("sieve_vacation_dont_check_recipient", &sieve_settings.vacation_any_recipient, "no", "answer though no field of the message names the recipient"), \
+	BOOLEAN("sieve_vacation_send_from_recipient", &sieve_settings.vacation_from_recipient, "no", "answers are sent by the recipient, not by nobody"), \
 	BYTES("sieve_editheader_max_header_size", &sieve_settings.header_size, "2k", "1k", "64k", "the largest header field that addheader adds"), \
 	STRING("sieve_editheader_forbid_add", &sieve_settings.forbid_add, "", "header fields that addheader must not add"), \
 	STRING("sieve_editheader_forbid_delete", &sieve_settings.forbid_delete, "", "header fields that deleteheader must not delete; Received, Auto-Submitted, Delivered-To and X-Sieve-Redirected-From never"), \
@@ -76,6 +85,8 @@ extern struct sieve_settings sieve_settings;
 	BOOLEAN("lda_mailbox_autosubscribe", &sieve_settings.autosubscribe, "no", "and subscribes to those that it makes")
 
 void sieve_settings_limits(struct sieve_limits *);
+/* Names in the parameters that mean nothing: told in the log, once, by who prepares. */
+void sieve_settings_check(void);
 
 /* As whom a name is expanded. */
 struct sieve_user { struct span name, home; };

@@ -44,6 +44,7 @@ struct sieve_limits {
 	int64_t  duplicate_default, duplicate_most;
 	size_t   header_size;      /* bytes of a field that addheader adds */
 	const struct sieve_scanner *spam, *virus;  /* NULL: nothing is tested */
+	uint64_t extensions, global_extensions;    /* sieve_extensions_parse; what global scripts may use besides */
 	const char *forbid_add, *forbid_delete;    /* names of fields, blanks between; NULL: none */
 };
 extern const struct sieve_limits sieve_default_limits;
@@ -64,8 +65,14 @@ int sieve_compile(struct arena *, struct span text, const char *name, const stru
 /* The nth thing in a script, and in what it includes, that is no error and will not do what was meant; NULL: no more. */
 const char *sieve_warning(const struct sieve_script *, size_t n);
 
-/* "fileinto reject envelope ...": what require may name. */
-void sieve_capabilities(struct text *out);
+/* "fileinto reject envelope ...": what require may name, of a set of extensions. */
+void sieve_capabilities(uint64_t extensions, struct text *out);
+
+/*
+ * A set of extensions as Pigeonhole's sieve_extensions says it: "" all, "+x -y" all of them but y (and x), "x y" these and no
+ * others.  False: *unknown is a name that there is none of.
+ */
+bool sieve_extensions_parse(struct span setting, uint64_t *extensions, struct span *unknown);
 
 /* The message, and the world as a script may see it. */
 struct sieve_host {
@@ -73,6 +80,8 @@ struct sieve_host {
 	struct span message;                     /* borrowed; CRLF or LF */
 	struct span sender, recipient, original; /* of the envelope, internal form; original may be empty */
 	struct span user;                        /* whose script it is, or empty */
+	struct span user_email;                  /* his address, where it is known otherwise than by the envelope */
+	bool        vacation_any_recipient;      /* he is answered for though no field names him (RFC 5230, 4.5 says not to) */
 	struct span auth;                        /* SASL user of the client, or empty */
 	struct span delimiters;                  /* recipient_delimiter: subaddress */
 	const char *host_name, *domain;

@@ -83,6 +83,7 @@ struct sieve_script {
 	const char  *name;
 	struct node *commands;
 	uint64_t     capabilities;             /* 1 << enum capability */
+	uint64_t     allowed;                  /* that it may require */
 	const struct warnings *warnings;       /* of all scripts of one compilation */
 	struct span  key;                      /* of include: for :once and circles */
 };

@@ -382,10 +382,12 @@ test_environment(struct run *r, const struct node *n, bool *answer)
 int
 test_ihave(struct run *r, const struct node *n, bool *answer)
 {
-	(void)r;
 	*answer = true;
-	for (size_t i = 0; i < n->at[0]->strings.count; i++)
-		*answer = *answer && capability_find(n->at[0]->strings.at[i]) != CAP_NONE;
+	for (size_t i = 0; i < n->at[0]->strings.count; i++) {
+		int capability = capability_find(n->at[0]->strings.at[i]);
+
+		*answer = *answer && capability != CAP_NONE && (r->script->allowed >> capability & 1);
+	}
 	return 0;
 }
 

@@ -51,7 +51,7 @@ header_forbids(struct span message)
 static bool
 is_mine(const struct sieve_host *host, const struct sieve_vacation *v, struct span address)
 {
-	if (address_equal_nocase(address, host->recipient) || (host->original.len && address_equal_nocase(address, host->original)))
+	if ((host->user_email.len && address_equal_nocase(address, host->user_email)) || address_equal_nocase(address, host->recipient) || (host->original.len && address_equal_nocase(address, host->original)))
 		return true;
 	for (size_t i = 0; i < v->n_addresses; i++)
 		if (span_equal_nocase(address, v->addresses[i]))
@@ -169,7 +169,7 @@ sieve_vacation_answer(const struct sieve_host *host, const struct sieve_vacation
 		*whyever = "sender is a robot";
 	else if (is_mine(host, v, host->sender))
 		*whyever = "sender is the recipient";
-	else if (!(*whyever = header_forbids(host->message)) && !names_me(host, v))
+	else if (!(*whyever = header_forbids(host->message)) && !host->vacation_any_recipient && !names_me(host, v))
 		*whyever = "recipient is not named in the header";
 	address_external(host->sender, &to);
 	address_external(host->original.len ? host->original : host->recipient, &from);

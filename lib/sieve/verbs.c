@@ -29,11 +29,39 @@ capability_find(struct span name)
 }
 
 void
-sieve_capabilities(struct text *out)
+sieve_capabilities(uint64_t extensions, struct text *out)
 {
 	for (int i = 0; i < CAP_COUNT; i++)
-		if (i != CAP_OCTET && i != CAP_CASEMAP)         /* of the base: RFC 5228, 2.7.3 */
+		if (i != CAP_OCTET && i != CAP_CASEMAP && (extensions >> i & 1))         /* of the base: RFC 5228, 2.7.3 */
 			text_add_format(out, "%s%s", out->len ? " " : "", capabilities[i]);
+}
+
+bool
+sieve_extensions_parse(struct span setting, uint64_t *extensions, struct span *unknown)
+{
+	const uint64_t all = (1ull << CAP_COUNT) - 1, base = 1ull << CAP_OCTET | 1ull << CAP_CASEMAP;
+	uint64_t       set = all;
+	struct span    word, rest = setting;
+	bool           known = true;
+
+	while (span_next(&rest, " \t,", &word))
+		if (!span_starts(word, "+") && !span_starts(word, "-"))
+			set = base;
+	while (span_next(&setting, " \t,", &word)) {
+		bool less = span_starts(word, "-");
+		int  capability = capability_find(span_from(word, less || span_starts(word, "+")));
+
+		if (capability == CAP_NONE) {
+			*unknown = word;
+			known = false;
+		} else if (less) {
+			set &= ~(1ull << capability);
+		} else {
+			set |= 1ull << capability;
+		}
+	}
+	*extensions = set;
+	return known;
 }
 
 const struct tag_row sieve_tags[TAGS] = {

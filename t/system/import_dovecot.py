@@ -138,11 +138,12 @@ with Instance(main, master) as i:
 
 main, code = convert("mail_location = mbox:~/mail:INBOX=/var/mail/%u\npassdb {\n  args = /etc/dovecot/dovecot-sql.conf.ext\n  driver = lua\n}\n"
                      "passdb {\n  driver = pam\n}\nuserdb {\n  driver = passwd\n}\nauth_mechanisms = plain gssapi\nprotocols = imap lmtp sieve\n"
-                     "plugin {\n  sieve = file:~/sieve\n  made_up_too = 1\n}\nssl_cert = </etc/ssl/x.pem\nssl_key = # hidden, use -P to show it\nmade_up = yes\n")
+                     "plugin {\n  sieve = file:~/sieve\n  made_up_too = 1\n  sieve_before2 = /b2\n  sieve_before = /b/%%d\n  sieve_after3 = /a3\n  sieve_extensions = +editheader\n  sieve_spamtest_text_value3 = maybe\n}\nssl_cert = </etc/ssl/x.pem\nssl_key = # hidden, use -P to show it\nmade_up = yes\n")
 tap.ok(code == 1 and all(f"# NO EQUAL: {x}" in main for x in ("mail_location = mbox", "passdb lua", "auth_mechanisms = gssapi", "plugin: made_up_too",
        "ssl_key: hidden", "made_up = yes")), "what has no equal is named", main)
 tap.ok("auth_passdb = pam:dovecot\n" in main and "auth_userdb = passwd\n" in main and "imap_tls_cert_file = /etc/ssl/x.pem\n" in main and
-       "sieve = file:~/sieve\n" in main, "and the rest is printed", main)
+       "sieve = file:~/sieve\n" in main and "sieve_before = /b/%d /b2\n" in main and "sieve_after = /a3\n" in main and
+       "sieve_extensions = +editheader\n" in main and "sieve_spamtest_text_value3 = maybe\n" in main, "and the rest is printed", main)
 if os.path.exists("/etc/dovecot/dovecot.conf") and shutil.which("doveconf"):
     text = subprocess.run(["doveconf", "-n"], capture_output=True, text=True).stdout
     main, code = convert(text)

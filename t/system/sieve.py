@@ -291,6 +291,31 @@ with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_
     if ROOT:
         t.same(os.stat(s.home("carol", "Maildir/postern-sieve-memory")).st_uid, 5003, "the memory is the user's")
 
+# what an administrator may set, under Pigeonhole's names
+with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_period = 0\nsieve_extensions = -editheader\n"
+          "sieve_global_extensions = +editheader\nsieve_before = $DIR/before.sieve\nsieve_user_email = %u.own@example.com\n"
+          "sieve_redirect_envelope_from = user_email\nsieve_notify_mailto_envelope_from = <pager@example.com>\n"
+          "sieve_vacation_dont_check_recipient = yes\nsieve_vacation_send_from_recipient = yes\n", USERS) as s:
+    queue = FakeCleanup(s)
+    s.start("local/local", "local")
+    with open(f"{s.dir}/before.sieve", "w") as f:
+        f.write('require "editheader"; addheader "X-Site" "was here";')
+    os.chmod(f"{s.dir}/before.sieve", 0o644)
+    script(s, "alice", 'require "editheader"; addheader "X-User" "1";')
+    got = s.one("local", "alice@example.com", MESSAGE, queue_id=qid())
+    kept = body(stored(s, "alice"))
+    t.ok(got[0] == "sent" and len(kept) == 1 and b"X-Site: was here\n" in kept[0] and b"X-User" not in kept[0] and
+         s.logged("warning", "unknown Sieve capability `editheader'"), "sieve_extensions: a user's script may not what the site's may", kept)
+    script(s, "alice", 'require ["vacation", "enotify"]; redirect "friend@elsewhere.example"; vacation "Away."; notify "mailto:c@elsewhere.example";')
+    s.one("local", "alice+x@example.com", MESSAGE.replace(b"alice@", b"list@"), queue_id=qid())
+    t.same(sorted(m[:2] for m in queue.got), [("alice+x@example.com", ["sender@elsewhere.example"]), ("alice.own@example.com", ["friend@elsewhere.example"]),
+                                              ("pager@example.com", ["c@elsewhere.example"])],
+           "who sends what: redirects, answers (though no field names him) and notices")
+    t.ok(any(b'owner-email="alice.own@example.com"' in m[2] for m in queue.got), "sieve_user_email is the owner of a notice")
+    queue.got.clear()
+    s.one("local", "alice@example.com", MESSAGE, queue_id=qid(), sender="")
+    t.same(sorted(m[:2] for m in queue.got), [("", ["c@elsewhere.example"]), ("", ["friend@elsewhere.example"])], "what came from nobody goes on from nobody")
+
 with Site("virtual_mailbox_base = $DIR/mail\nvirtual_mailbox_maps = inline:{ ann@v.example=ann/Maildir/, box@v.example=box }\n"
           f"virtual_uid_maps = static:{5001 if ROOT else os.getuid()}\nvirtual_gid_maps = static:{5001 if ROOT else max(os.getgid(), 1)}\n"
           "virtual_minimum_uid = 1\nsieve_before = $DIR/before.sieve\nlda_mailbox_autocreate = yes\nlda_mailbox_autosubscribe = yes\n", {}) as s:

@@ -625,6 +625,42 @@ UNIT_TEST(mailboxes)
 }
 END_TEST
 
+/* What the administrator does not want is not there: neither for require nor for ihave; a global script may have more. */
+UNIT_TEST(extensions)
+{
+	static const struct { const char *setting, *has, *lacks; } rows[] = {
+		{"", "fileinto", "nonsense"}, {"+fileinto", "editheader", "nonsense"}, {"-fileinto", "editheader", "fileinto"},
+		{"fileinto, +copy", "copy", "vacation"}, {"fileinto copy -copy", "fileinto", "copy"}, {"-fileinto +fileinto", "fileinto", "x"},
+	};
+	autoarena struct arena *arena = arena_new();
+	struct sieve_limits     limits = sieve_default_limits;
+	struct sieve_script    *script;
+	struct fault            why = {0};
+	struct span             unknown;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autotext struct text names = {0};
+		uint64_t             set;
+
+		ck_assert(sieve_extensions_parse(span_of(rows[i].setting), &set, &unknown));
+		text_add_byte(&names, ' ');
+		sieve_capabilities(set, &names);
+		text_add_byte(&names, ' ');
+		ck_assert_msg(strstr(names.at, arena_format(arena, " %s ", rows[i].has)) && !strstr(names.at, arena_format(arena, " %s ", rows[i].lacks)),
+			"%s: %s", rows[i].setting, names.at);
+	}
+	ck_assert(!sieve_extensions_parse(SPAN("+fileinto +nonsense"), &limits.extensions, &unknown) && span_is(unknown, "+nonsense"));
+	ck_assert(sieve_extensions_parse(SPAN("-fileinto -reject"), &limits.extensions, &unknown));
+	ck_assert(sieve_extensions_parse(SPAN("fileinto"), &limits.global_extensions, &unknown));
+	ck_assert(sieve_compile(arena, SPAN("require \"fileinto\";"), "t", &loader, &limits, &script, &why) < 0);
+	ck_assert(strstr(fault_text(&why), "unknown Sieve capability `fileinto'"));
+	ck_assert(sieve_compile(arena, SPAN("require \"comparator-i;octet\";"), "t", &loader, &limits, &script, &why) == 0);
+	ck_assert(sieve_compile(arena, SPAN("require \"ihave\"; if ihave \"fileinto\" { fileinto \"x\"; }"), "t", &loader, &limits, &script, &why) == 0);
+	ck_assert(sieve_compile(arena, SPAN("require \"include\"; include \"file\";"), "t", &loader, &limits, &script, &why) < 0);
+	ck_assert(sieve_compile(arena, SPAN("require \"include\"; include :global \"file\";"), "t", &loader, &limits, &script, &why) == 0);
+}
+END_TEST
+
 /* Where scripts are, as Pigeonhole's sieve says it; a user's name is never a path. */
 UNIT_TEST(places)
 {
@@ -662,4 +698,4 @@ UNIT_TEST(places)
 }
 END_TEST
 
-UNIT_MAIN("sieve", grammar, questions, words, edits, parts, notices, scores, mailboxes, bounds, sequence, vacation, places)
+UNIT_MAIN("sieve", grammar, questions, words, edits, parts, notices, scores, mailboxes, extensions, bounds, sequence, vacation, places)
