@@ -2,8 +2,8 @@
 /*
  * auth.c - logging in to a server that the password maps know (RFC 4954)
  *
- * CRAM-MD5 (RFC 2195), PLAIN (RFC 4616), LOGIN and XOAUTH2 (the password is the token), by the rules
- * of smtp_sasl_security_options. A login that failed is remembered in this process where
+ * CRAM-MD5 (RFC 2195), PLAIN (RFC 4616), LOGIN; SCRAM, DIGEST-MD5 and tokens are auth_prove.c's. Which, is said by
+ * smtp_sasl_mechanism_filter and smtp_sasl_security_options. A login that failed is remembered in this process where
  * smtp_sasl_auth_cache_name is set: it is not tried again with the same password.
  */
 #include <openssl/evp.h>
@@ -14,14 +14,11 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "client.h"
+#include "auth.h"
+#include "sasl/client.h"
 #include "table/table.h"
 
 enum { FAILURES_MAX = 200 };
-
-struct login {
-	struct span user, password;
-};
 
 /* ------------------------------------------------------------ logins that failed */
 
@@ -44,7 +41,7 @@ failures_start(void)
 }
 
 static void
-digest_of(const struct session *s, const struct login *l, unsigned char digest[32])
+digest_of(const struct session *s, const struct auth_login *l, unsigned char digest[32])
 {
 	autotext struct text all = {0};
 
@@ -54,7 +51,7 @@ digest_of(const struct session *s, const struct login *l, unsigned char digest[3
 }
 
 static bool
-failed_before(const struct session *s, const struct login *l, char said[200])
+failed_before(const struct session *s, const struct auth_login *l, char said[200])
 {
 	unsigned char digest[32];
 	bool          found = false;
@@ -74,7 +71,7 @@ failed_before(const struct session *s, const struct login *l, char said[200])
 }
 
 static void
-remember_failure(const struct session *s, const struct login *l)
+remember_failure(const struct session *s, const struct auth_login *l)
 {
 	struct failure f = {.until = clock_after(client.auth_cache_time)};
 
@@ -120,8 +117,8 @@ find_password(struct session *s, const struct session_wish *w, struct text *valu
 
 /* ------------------------------------------------------------ mechanisms */
 
-static int
-send_base64(struct session *s, const char *before, struct span bytes)
+int
+auth_send_base64(struct session *s, const char *before, struct span bytes)
 {
 	autotext struct text line = {0};
 	int                  sent;
@@ -136,7 +133,7 @@ send_base64(struct session *s, const char *before, struct span bytes)
 }
 
 static int
-do_plain(struct session *s, const struct login *l, struct fault *why)
+do_plain(struct session *s, const struct auth_login *l, struct fault *why)
 {
 	autotext struct text secret = {0};
 
@@ -144,30 +141,30 @@ do_plain(struct session *s, const struct login *l, struct fault *why)
 	text_add(&secret, l->user);
 	text_add_byte(&secret, '\0');
 	text_add(&secret, l->password);
-	send_base64(s, "AUTH PLAIN ", text_span(&secret));
+	auth_send_base64(s, "AUTH PLAIN ", text_span(&secret));
 	mem_wipe(secret.at, secret.room);
 	return session_read(s, client.mail_timeout, why);
 }
 
 static int
-do_login(struct session *s, const struct login *l, struct fault *why)
+do_login(struct session *s, const struct auth_login *l, struct fault *why)
 {
 	session_send(s, "AUTH LOGIN");
 	if (session_read(s, client.mail_timeout, why) < 0)
 		return -1;
 	if (s->reply.code != 334)
 		return 0;
-	send_base64(s, "", l->user);
+	auth_send_base64(s, "", l->user);
 	if (session_read(s, client.mail_timeout, why) < 0)
 		return -1;
 	if (s->reply.code != 334)
 		return 0;
-	send_base64(s, "", l->password);
+	auth_send_base64(s, "", l->password);
 	return session_read(s, client.mail_timeout, why);
 }
 
 static int
-do_cram_md5(struct session *s, const struct login *l, struct fault *why)
+do_cram_md5(struct session *s, const struct auth_login *l, struct fault *why)
 {
 	autotext struct text challenge = {0}, answer = {0};
 	unsigned char        digest[EVP_MAX_MD_SIZE];
@@ -186,23 +183,7 @@ do_cram_md5(struct session *s, const struct login *l, struct fault *why)
 	}
 	text_add_format(&answer, "%.*s ", SPAN_ARGS(l->user));
 	hex_encode(span_at(digest, len), &answer);
-	send_base64(s, "", text_span(&answer));
-	return session_read(s, client.mail_timeout, why);
-}
-
-static int
-do_xoauth2(struct session *s, const struct login *l, struct fault *why)
-{
-	autotext struct text secret = {0};
-
-	text_add_format(&secret, "user=%.*s\001auth=Bearer %.*s\001\001", SPAN_ARGS(l->user), SPAN_ARGS(l->password));
-	send_base64(s, "AUTH XOAUTH2 ", text_span(&secret));
-	mem_wipe(secret.at, secret.room);
-	if (session_read(s, client.mail_timeout, why) < 0)
-		return -1;
-	if (s->reply.code != 334)
-		return 0;
-	session_send(s, "%s", ""); /* its error, in JSON: an empty answer ends it */
+	auth_send_base64(s, "", text_span(&answer));
 	return session_read(s, client.mail_timeout, why);
 }
 
@@ -213,12 +194,21 @@ static const struct mechanism {
 	const char *name;
 	unsigned    weak;
 	bool        by_filter_only;
-	int       (*run)(struct session *, const struct login *, struct fault *);
+	int       (*run)(struct session *, const struct auth_login *, struct fault *);
+	int       (*run_named)(struct session *, const char *, const struct auth_login *, struct fault *);
 } mechanisms[] = {
-	{"XOAUTH2", PLAINTEXT | ACTIVE | ONE_SIDED | SECRET_KNOWN, true, do_xoauth2},
-	{"CRAM-MD5", ACTIVE | DICTIONARY | ONE_SIDED | SECRET_KNOWN, false, do_cram_md5},
-	{"PLAIN", PLAINTEXT | ACTIVE | DICTIONARY | ONE_SIDED | SECRET_KNOWN, false, do_plain},
-	{"LOGIN", PLAINTEXT | ACTIVE | DICTIONARY | ONE_SIDED | SECRET_KNOWN, false, do_login},
+	/* the best first; those that need what is no password only where the filter names them */
+	{"EXTERNAL", DICTIONARY | ONE_SIDED | SECRET_KNOWN, true, NULL, auth_prove},
+	{"OAUTHBEARER", PLAINTEXT | ACTIVE | ONE_SIDED | SECRET_KNOWN, true, NULL, auth_bearer},
+	{"XOAUTH2", PLAINTEXT | ACTIVE | ONE_SIDED | SECRET_KNOWN, true, NULL, auth_bearer},
+	{"SCRAM-SHA-256-PLUS", DICTIONARY | SECRET_KNOWN, false, NULL, auth_prove},
+	{"SCRAM-SHA-1-PLUS", DICTIONARY | SECRET_KNOWN, false, NULL, auth_prove},
+	{"SCRAM-SHA-256", DICTIONARY | SECRET_KNOWN, false, NULL, auth_prove},
+	{"SCRAM-SHA-1", DICTIONARY | SECRET_KNOWN, false, NULL, auth_prove},
+	{"DIGEST-MD5", ACTIVE | DICTIONARY | SECRET_KNOWN, false, NULL, auth_prove},
+	{"CRAM-MD5", ACTIVE | DICTIONARY | ONE_SIDED | SECRET_KNOWN, false, do_cram_md5, NULL},
+	{"PLAIN", PLAINTEXT | ACTIVE | DICTIONARY | ONE_SIDED | SECRET_KNOWN, false, do_plain, NULL},
+	{"LOGIN", PLAINTEXT | ACTIVE | DICTIONARY | ONE_SIDED | SECRET_KNOWN, false, do_login, NULL},
 };
 
 static unsigned
@@ -255,12 +245,17 @@ by_filter(const char *mechanism)
 static bool
 may_use(const struct session *s, const struct mechanism *m)
 {
-	struct span rest = s->ehlo.mechanisms, word;
-	bool        offered = false;
+	struct span        rest = s->ehlo.mechanisms, word;
+	struct tls_binding binding;
+	bool               offered = false;
 
 	while (span_next(&rest, " \t", &word))
 		offered = offered || span_is_nocase(word, m->name);
 	if (!offered || (m->weak & forbidden(s)))
+		return false;
+	if (m->run_named == auth_prove && !sasl_client_knows(m->name))
+		return false;
+	if (span_ends(span_of(m->name), "-PLUS") && !tls_binding(s->conn, &binding))
 		return false;
 	return client.sasl_filter.count ? by_filter(m->name) : !m->by_filter_only;
 }
@@ -277,7 +272,7 @@ refused(const struct session *s, const char *said, bool for_good, struct trouble
 }
 
 static enum step
-try(struct session *s, const struct login *l, struct trouble *t)
+try(struct session *s, const struct auth_login *l, struct trouble *t)
 {
 	const struct mechanism *m = NULL;
 	struct fault            why = {0};
@@ -293,7 +288,7 @@ try(struct session *s, const struct login *l, struct trouble *t)
 	}
 	if (failed_before(s, l, said))
 		return refused(s, said, true, t);
-	if (m->run(s, l, &why) < 0) {
+	if ((m->run ? m->run(s, l, &why) : m->run_named(s, m->name, l, &why)) < 0) {
 		session_lost(s, &why, t);
 		return STEP_NEXT;
 	}
@@ -305,12 +300,12 @@ try(struct session *s, const struct login *l, struct trouble *t)
 	return refused(s, text_string(&s->reply.text), s->reply.code / 100 == 5, t);
 }
 
-static struct login
+static struct auth_login
 split(struct span value)
 {
 	struct span  between = span_of(client.password_delimiter && *client.password_delimiter ? client.password_delimiter : ":");
 	ptrdiff_t    at = span_find_text(value, between);
-	struct login l = {value, SPAN_NONE};
+	struct auth_login l = {value, SPAN_NONE};
 
 	if (at >= 0) {
 		l.user = span_first(value, (size_t)at);
@@ -324,7 +319,7 @@ session_authenticate(struct session *s, const struct session_wish *w, struct tro
 {
 	autotext struct text value = {0};
 	struct fault         why = {0};
-	struct login         l;
+	struct auth_login         l;
 	int                  got = find_password(s, w, &value, &why);
 	enum step            step;
 

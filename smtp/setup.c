@@ -11,6 +11,7 @@
 #include "config/match.h"
 #include "config/site.h"
 #include "ipc/ask_table.h"
+#include "sasl/client.h"
 #include "service/service.h"
 #include "service/tls_rows.h"
 #include "table/table.h"
@@ -197,6 +198,8 @@ client_prepare(struct fault *why)
 			client.discarded |= smtp_keyword_of(span_of(word));
 	}
 	if (open_all_maps(why) < 0 || prepare_tls(why) < 0)
+		return -1;
+	if (client.sasl_enable && sasl_client_prepare(why) < 0)
 		return -1;
 	find_own_addresses();
 	settle_source();

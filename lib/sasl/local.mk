@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/sasl/libsasl.a
 lib_sasl_libsasl_a_SOURCES = \
-	lib/sasl/bearer.c lib/sasl/bearer.h lib/sasl/jwt.c lib/sasl/jwt.h \
+	lib/sasl/bearer.c lib/sasl/bearer.h lib/sasl/client.c lib/sasl/client.h lib/sasl/jwt.c lib/sasl/jwt.h \
 	lib/sasl/password.c lib/sasl/password.h lib/sasl/password_schemes.c lib/sasl/password_schemes.h lib/sasl/password_make.c \
 	lib/sasl/server.c lib/sasl/server.h
 
