@@ -84,13 +84,16 @@ prepare(struct fault *why)
 
 /* ------------------------------------------------------------ our own conversation */
 
-enum { AT_START, IN_TRY };
+enum { AT_START, IN_TRY, REDEEMED };          /* from the last on: whose mailboxes that user may share */
+
+enum { OWNERS_MOST = 2000 };
 
 struct talk {
 	struct try *try;
 	char        service[32];
 	uid_t       peer;
 	struct ticket_of of;
+	int         owners;          /* that were asked for */
 };
 
 static int
@@ -210,9 +213,10 @@ put_token(const char *user, struct frame *answer)
 	frame_put_string(answer, "key", key);
 }
 
-static void
+static bool
 put_user(const char *user, const struct origin *from, struct frame *answer)
 {
+	bool                 known = false;
 	struct user_facts    u = {0};
 	autotext struct text home = {0}, mail = {0};
 	struct fault         why = {0};
@@ -238,10 +242,13 @@ put_user(const char *user, const struct origin *from, struct frame *answer)
 		frame_put(answer, "home", text_span(&home));
 		frame_put(answer, "mail", text_span(&mail));
 		frame_put(answer, "quota", text_span(&u.quota));
+		frame_put(answer, "groups", text_span(&u.groups));
+		known = true;
 		if (from)
 			put_token(user, answer);
 	}
 	user_facts_free(&u);
+	return known;
 }
 
 /* Only those that go on to become the user: they were started as we were. */
@@ -263,9 +270,8 @@ do_redeem(void *conversation, struct frame *request, struct frame *answer, struc
 	if (!may_redeem(conversation))
 		return fault_set(why, FAULT_DENIED, "uid %ld may not redeem tickets", (long)((struct talk *)conversation)->peer);
 	if (ticket_redeem(in.ticket, &of))
-		put_user(of.user, &(struct origin){of.service, span_of(of.peer), span_of(of.local)}, answer);
-	else
-		frame_start(answer, "no");
+		return put_user(of.user, &(struct origin){of.service, span_of(of.peer), span_of(of.local)}, answer) ? REDEEMED : AT_START;
+	frame_start(answer, "no");
 	return AT_START;
 }
 
@@ -287,10 +293,28 @@ do_wake(void *conversation, struct frame *request, struct frame *answer, struct 
 		return fault_set(why, FAULT_DENIED, "uid %ld may wake nobody", (long)((struct talk *)conversation)->peer);
 	user = mem_span(span_first(in.user, SASL_USER_MAX));
 	if (wake_take(user, in.token, in.proof, in.digest))
-		put_user(user, &asleep, answer);
-	else
-		frame_start(answer, "no");
+		return put_user(user, &asleep, answer) ? REDEEMED : AT_START;
+	frame_start(answer, "no");
 	return AT_START;
+}
+
+/* Who asks has become the user already, but its client has not been heard: what it names comes from the dictionary of who
+ * shares with whom. */
+static int
+do_owner(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct { struct span user; } in;
+	static const struct field fields[] = {FIELD_TEXT(__typeof__(in), user, "user", FIELD_NEEDED), FIELD_END};
+	struct talk   *t = conversation;
+	autofree char *user = NULL;
+
+	if (frame_decode(request, fields, &in, why) < 0)
+		return -1;
+	if (++t->owners > OWNERS_MOST)
+		return fault_set(why, FAULT_DENIED, "more than %d owners", OWNERS_MOST);
+	user = mem_span(span_first(in.user, SASL_USER_MAX));
+	put_user(user, NULL, answer);
+	return REDEEMED;
 }
 
 static int
@@ -314,6 +338,7 @@ static const struct peer_verb verbs[] = {
 	{"more", IN_TRY, IN_TRY, do_more},
 	{"redeem", AT_START, AT_START, do_redeem},
 	{"wake", AT_START, AT_START, do_wake},
+	{"owner", REDEEMED, REDEEMED, do_owner},
 	{"lookup", AT_START, AT_START, do_lookup},
 	{"mechanisms", AT_START, AT_START, do_mechanisms},
 	{NULL, 0, 0, NULL}

@@ -25,6 +25,8 @@ passwd_entry_userdb(struct arena *a, struct passwd_entry *e, struct span name, s
 		e->gid = value;
 	else if (span_is(name, "user"))
 		e->user = value;
+	else if (span_is(name, "acl_groups"))
+		e->groups = value;
 	else if (span_starts(name, "quota_rule"))
 		add_quota(a, e, name, value);
 	else

@@ -6,7 +6,8 @@
  *
  * Later fields may be missing. Extra fields are blank separated: userdb_mail=,
  * userdb_home=, userdb_uid=, userdb_gid=, userdb_quota_rule=, userdb_quota_rule2= ..., mail=, allow_nets= (comma separated networks),
- * nologin, nopassword, user= (whom he becomes), nodelay. A field that would restrict and is not known denies the login.
+ * userdb_acl_groups= (comma separated), nologin, nopassword, user= (whom he becomes), nodelay. A field that would restrict and is not
+ * known denies the login.
  */
 #ifndef GUARD_AUTHD_FILE_H
 #define GUARD_AUTHD_FILE_H
@@ -18,6 +19,7 @@
 struct passwd_entry {
 	struct span password, uid, gid, home, mail, user, allow_nets, unknown;     /* user: his real name, or empty */
 	struct span quota;            /* userdb_quota_rule...=: "quota_rule=..", joined by TAB */
+	struct span groups;           /* userdb_acl_groups */
 	bool        nologin, nopassword;
 };
 

@@ -29,7 +29,7 @@ struct database {
 	const char *name, *spec;         /* "sql", "sql:/path" */
 	const char *argument;            /* path, or PAM service */
 	const char *scheme;              /* passwd-file: of passwords without one */
-	const char *uid, *gid, *home, *mail, *password, *quota;
+	const char *uid, *gid, *home, *mail, *password, *quota, *groups;
 	bool        nopassword;
 	size_t      source;              /* passwd-file: which of `sources`; oauth2: which of `oauth` */
 };
@@ -62,6 +62,7 @@ user_facts_free(struct user_facts *u)
 	text_free(&u->home);
 	text_free(&u->mail);
 	text_free(&u->quota);
+	text_free(&u->groups);
 }
 
 /* ------------------------------------------------------------ configuration */
@@ -95,7 +96,7 @@ set_argument(struct database *d, const char *word, struct fault *why)
 		{"scheme=", offsetof(struct database, scheme)}, {"uid=", offsetof(struct database, uid)},
 		{"gid=", offsetof(struct database, gid)}, {"home=", offsetof(struct database, home)},
 		{"mail=", offsetof(struct database, mail)}, {"password=", offsetof(struct database, password)},
-		{"quota_rule=", offsetof(struct database, quota)},
+		{"quota_rule=", offsetof(struct database, quota)}, {"acl_groups=", offsetof(struct database, groups)},
 	};
 
 	for (size_t i = 0; i < COUNT(names); i++)
@@ -254,7 +255,8 @@ find_entry(size_t index, const char *user, struct arena *a, struct passwd_entry 
 	e = passwd_file_find(s->file, user);
 	if (e) {
 		*out = *e;
-		struct span *spans[] = {&out->password, &out->uid, &out->gid, &out->home, &out->mail, &out->user, &out->allow_nets, &out->unknown, &out->quota};
+		struct span *spans[] = {&out->password, &out->uid, &out->gid, &out->home, &out->mail, &out->user, &out->allow_nets, &out->unknown, &out->quota,
+		                        &out->groups};
 
 		for (size_t i = 0; i < COUNT(spans); i++)
 			*spans[i] = arena_span(a, *spans[i]);
@@ -622,6 +624,7 @@ take_entry(const struct database *d, const struct passwd_entry *e, struct user_f
 	text_set(&out->home, e->home.len ? e->home : span_of(d->home));
 	text_set(&out->mail, e->mail.len ? e->mail : span_of(d->mail));
 	put_quota(d, e->quota, out);
+	text_set(&out->groups, e->groups.len ? e->groups : span_of(d->groups));
 	return resolve_ids(e->uid.len ? e->uid : span_of(d->uid), e->gid.len ? e->gid : span_of(d->gid), out, why);
 }
 
@@ -663,6 +666,7 @@ find_in(const struct database *d, char *user, const struct origin *from, struct 
 		text_set(&out->home, span_of(d->home));
 		text_set(&out->mail, span_of(d->mail));
 		put_quota(d, SPAN_NONE, out);
+		text_set(&out->groups, span_of(d->groups));
 		return resolve_ids(span_of(d->uid), span_of(d->gid), out, why);
 	default:
 		return 1;

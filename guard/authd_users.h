@@ -30,6 +30,7 @@ struct user_facts {
 	uid_t       uid;
 	gid_t       gid;
 	struct text home, mail, quota;       /* mail: userdb_mail or mail=, not expanded; "" for mail_location */
+	struct text groups;                  /* acl_groups: "staff,sales" */
 };
 void user_facts_free(struct user_facts *);
 

@@ -4,6 +4,7 @@
  */
 #include "append_url.h"
 
+#include "acl.h"
 #include "content.h"
 #include "names.h"
 #include "store/mutf7.h"
@@ -133,6 +134,7 @@ append_url_read(struct imap_session *s, struct span url, struct text *out)
 {
 	struct append_url    u;
 	autofree char       *folder = NULL;
+	struct space        *in;
 	autotext struct text name = {0};
 	struct folder       *f;
 	struct content       c;
@@ -146,8 +148,9 @@ append_url_read(struct imap_session *s, struct span url, struct text *out)
 			result = mutf7_encode(text_span(&u.mailbox), &name, NULL);
 	}
 	text_free(&u.mailbox);
-	if (result < 0 || name_to_folder(s, text_span(&name), &folder, NULL) < 0
-		|| folder_open(s->maildir, folder, FOLDER_READ_ONLY, &f, NULL) < 0)
+	if (result < 0 || name_find(s, text_span(&name), &in, &folder, NULL) < 0
+		|| (in->kind != SPACE_OWN && !imap_exists(s, in, folder)) || !(acl_rights_of(s, in, folder) & ACL_READ)
+		|| folder_open(in->maildir, folder, FOLDER_READ_ONLY, &f, NULL) < 0)
 		return -1;
 	autoarena struct arena *arena = arena_new();
 

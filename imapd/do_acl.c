@@ -9,9 +9,11 @@
 #include <stdlib.h>
 
 #include "acl.h"
+#include "base/log.h"
 #include "imap_config.h"
 #include "mail/imap_body.h"
 #include "names.h"
+#include "store/acl_shared.h"
 #include "store/tree.h"
 
 bool
@@ -20,34 +22,65 @@ acl_is_on(void)
 	return span_starts(span_of(imap_config.acl), "vfile");
 }
 
-/* A list that cannot be read gives nothing but lookup and administration. */
+/* A list that cannot be read gives the owner lookup and administration, others nothing. */
 static unsigned
-rights_in(struct imap_session *s, const char *folder)
+rights_in(struct imap_session *s, struct space *in, const char *folder)
 {
-	struct acl   a = {0};
-	struct fault why = {0};
-	unsigned     rights;
+	struct acl           a = {0}, global = {0};
+	struct acl_who       who = {s->user->name, s->spaces ? s->spaces->groups : NULL, in->kind == SPACE_OWN};
+	struct fault         why = {0};
+	autotext struct text name = {0};
+	unsigned             rights;
 
-	if (acl_read(s->maildir, folder, &a, &why) < 0)
-		return why.error == ENOENT ? ACL_ALL : ACL_LOOKUP | ACL_ADMIN;
-	rights = acl_rights(&a, &(struct acl_who){s->user->name, NULL, true});
+	if (acl_read(in->maildir, folder, &a, &why) < 0)
+		return !who.owner ? 0 : why.error == ENOENT ? ACL_ALL : ACL_LOOKUP | ACL_ADMIN;
+	if (in->kind == SPACE_PUBLIC && a.count == 0 && *folder && acl_read(in->maildir, "", &a, &why) < 0)
+		return 0;
+	if (s->spaces && s->spaces->global.len) {
+		name_of(in, folder, &name);
+		acl_global_select(text_span(&s->spaces->global), text_span(&name), &global);
+	}
+	rights = acl_rights_under(&global, &a, &who);
 	acl_free(&a);
+	acl_free(&global);
 	return rights;
+}
+
+unsigned
+acl_rights_of(struct imap_session *s, struct space *in, const char *folder)
+{
+	return acl_is_on() ? rights_in(s, in, folder) : ACL_ALL;
 }
 
 bool
 acl_may(struct imap_session *s, unsigned right)
 {
-	return !acl_is_on() || (rights_in(s, s->folder->name) & right) == right;
+	return (acl_rights_of(s, s->in, s->folder->name) & right) == right;
+}
+
+unsigned
+acl_flags(unsigned rights)
+{
+	return (rights & ACL_WRITE_SEEN ? MESSAGE_SEEN : 0u) | (rights & ACL_WRITE_DELETED ? MESSAGE_DELETED : 0u)
+		| (rights & ACL_WRITE ? MESSAGE_ANSWERED | MESSAGE_FLAGGED | MESSAGE_DRAFT | ACL_KEYWORDS : 0u);
+}
+
+int
+acl_begin(struct imap_session *s, struct space *in, const char *folder)
+{
+	return acl_is_on() ? acl_inherit(in->maildir, folder, in->kind == SPACE_SHARED, &s->why) : 0;
 }
 
 bool
 acl_may_in(struct imap_session *s, const char *folder, unsigned rights)
 {
-	return !acl_is_on() || (rights_in(s, folder) & rights) == rights;
+	return (acl_rights_of(s, &s->mine, folder) & rights) == rights;
 }
 
 /* ------------------------------------------------------------ what a command needs (RFC 4314, 4) */
+
+/* MYRIGHTS: any of those that say that it exists (RFC 4314, 3.5) */
+enum { ANY = 1 << 20, SOME_RIGHT = ACL_LOOKUP | ACL_READ | ACL_INSERT | ACL_CREATE | ACL_DELETE | ACL_ADMIN };
 
 static const struct need {
 	const char *verb;
@@ -55,14 +88,20 @@ static const struct need {
 	int         argument;          /* which names a mailbox; 0: none */
 	unsigned    named;             /* on that */
 	int         parent_argument;   /* which names a mailbox to be made: create on its parent */
+	bool        try_create;        /* as if it did not exist: TRYCREATE */
 } needs[] = {
-	{"SELECT", 0, 1, ACL_READ, 0}, {"EXAMINE", 0, 1, ACL_READ, 0}, {"STATUS", 0, 1, ACL_READ, 0},
-	{"CREATE", 0, 0, 0, 1}, {"DELETE", 0, 1, ACL_DELETE, 0}, {"RENAME", 0, 1, ACL_DELETE, 2},
-	{"APPEND", 0, 1, ACL_INSERT, 0}, {"COPY", ACL_READ, 2, ACL_INSERT, 0},
-	{"MOVE", ACL_READ | ACL_WRITE_DELETED | ACL_EXPUNGE, 2, ACL_INSERT, 0},
-	{"REPLACE", ACL_WRITE_DELETED | ACL_EXPUNGE, 2, ACL_INSERT, 0}, {"EXPUNGE", ACL_EXPUNGE, 0, 0, 0},
-	{"SETACL", 0, 1, ACL_ADMIN, 0}, {"DELETEACL", 0, 1, ACL_ADMIN, 0}, {"GETACL", 0, 1, ACL_ADMIN, 0},
-	{"LISTRIGHTS", 0, 1, ACL_ADMIN, 0},
+	{"SELECT", 0, 1, ACL_READ, 0, false}, {"EXAMINE", 0, 1, ACL_READ, 0, false}, {"STATUS", 0, 1, ACL_READ, 0, false},
+	{"CREATE", 0, 0, 0, 1, false}, {"DELETE", 0, 1, ACL_DELETE, 0, false}, {"RENAME", 0, 1, ACL_DELETE, 2, false},
+	{"SUBSCRIBE", 0, 1, ACL_LOOKUP, 0, false},
+	{"APPEND", 0, 1, ACL_INSERT, 0, true}, {"COPY", ACL_READ, 2, ACL_INSERT, 0, true},
+	{"MOVE", ACL_READ | ACL_WRITE_DELETED | ACL_EXPUNGE, 2, ACL_INSERT, 0, true},
+	{"REPLACE", ACL_WRITE_DELETED | ACL_EXPUNGE, 2, ACL_INSERT, 0, true}, {"EXPUNGE", ACL_EXPUNGE, 0, 0, 0, false},
+	{"FETCH", ACL_READ, 0, 0, 0, false}, {"SEARCH", ACL_READ, 0, 0, 0, false}, {"SORT", ACL_READ, 0, 0, 0, false},
+	{"THREAD", ACL_READ, 0, 0, 0, false},
+	{"SETACL", 0, 1, ACL_ADMIN, 0, false}, {"DELETEACL", 0, 1, ACL_ADMIN, 0, false}, {"GETACL", 0, 1, ACL_ADMIN, 0, false},
+	{"LISTRIGHTS", 0, 1, ACL_ADMIN, 0, false}, {"MYRIGHTS", 0, 1, ANY, 0, false},
+	{"GETQUOTAROOT", 0, 1, ACL_READ, 0, false}, {"GETMETADATA", 0, 1, ACL_READ, 0, false},
+	{"SETMETADATA", 0, 1, ACL_READ, 0, false},
 };
 
 static const struct argument *
@@ -70,30 +109,72 @@ argument_at(struct imap_session *s, int n)
 {
 	const struct argument *a = s->command.arguments;
 
+	if (a && a->type == ARGUMENT_LIST && span_is_nocase(s->command.verb, "GETMETADATA"))
+		a = a->next; /* its options come first */
 	while (a && --n > 0)
 		a = a->next;
 	return a && argument_is_astring(a) ? a : NULL;
 }
 
-/* What is no name, or is not there, the command itself says. */
 static bool
-named_permits(struct imap_session *s, int n, unsigned right, bool parent)
+refuse(struct imap_session *s, const char *answer)
 {
-	const struct argument *a = n ? argument_at(s, n) : NULL;
+	imap_finish(s, "NO %s", answer);
+	return false;
+}
+
+/* What is no name, or is not there, the command itself says; of others' mailboxes it is said here, with the
+ * same words whether it is not there or not to be seen. */
+static bool
+named_permits(struct imap_session *s, const struct need *n)
+{
+	const struct argument *a = n->argument ? argument_at(s, n->argument) : NULL;
 	autofree char         *folder = NULL;
+	struct space          *in;
+	struct fault           why = {0};
+	unsigned               rights;
+
+	if (!a || name_find(s, a->text, &in, &folder, &why) < 0)
+		return !a || why.error != ENOENT
+			|| refuse(s, n->try_create ? "[TRYCREATE] Mailbox doesn't exist." : "[NONEXISTENT] Mailbox doesn't exist.");
+	if (in->kind == SPACE_OWN && !tree_exists(in->maildir, folder))
+		return true;
+	rights = rights_in(s, in, folder);
+	if (n->named == ANY && rights & SOME_RIGHT && tree_exists(in->maildir, folder))
+		return true;
+	if (in->kind != SPACE_OWN && (!(rights & ACL_LOOKUP) || !tree_exists(in->maildir, folder)))
+		return refuse(s, n->try_create ? "[TRYCREATE] Mailbox doesn't exist." : "[NONEXISTENT] Mailbox doesn't exist.");
+	return (rights & n->named) == n->named || n->named == ANY || refuse(s, "[NOPERM] Permission denied.");
+}
+
+/* Create on the nearest mailbox above that there is (RFC 4314, 4); one's own top level is one's own. */
+static bool
+parent_permits(struct imap_session *s, const struct need *n)
+{
+	const struct argument *a = n->parent_argument ? argument_at(s, n->parent_argument) : NULL;
+	autofree char         *folder = NULL;
+	struct space          *in;
 	struct fault           why = {0};
 	char                  *dot;
 
-	if (!a || name_to_folder(s, a->text, &folder, &why) < 0)
-		return true;
-	if (parent) {
+	if (!a || name_find(s, a->text, &in, &folder, &why) < 0)
+		return !a || why.error != ENOENT || refuse(s, "[NOPERM] Permission denied.");
+	do {
 		dot = strrchr(folder, '.');
-		if (!dot)
+		if (!dot && in->kind == SPACE_OWN)
 			return true;
-		*dot = '\0';
-		right = ACL_CREATE;
-	}
-	return !tree_exists(s->maildir, folder) || (rights_in(s, folder) & right) == right;
+		*(dot ? dot : folder) = '\0';
+	} while (*folder && !tree_exists(in->maildir, folder));
+	return rights_in(s, in, folder) & ACL_CREATE || refuse(s, "[NOPERM] Permission denied.");
+}
+
+/* One's own mailbox was looked at when it was selected: its owner cannot lose the right to read. */
+static bool
+selected_permits(struct imap_session *s, const struct need *n)
+{
+	if (!n->selected || !s->folder || (s->in->kind == SPACE_OWN && n->selected == ACL_READ))
+		return true;
+	return acl_may(s, n->selected) || refuse(s, "[NOPERM] Permission denied.");
 }
 
 bool
@@ -104,13 +185,8 @@ acl_permits(struct imap_session *s)
 	for (size_t i = 0; i < COUNT(needs); i++) {
 		const struct need *n = &needs[i];
 
-		if (!span_is_nocase(s->command.verb, n->verb))
-			continue;
-		if ((n->selected && s->folder && !acl_may(s, n->selected))
-			|| !named_permits(s, n->argument, n->named, false) || !named_permits(s, n->parent_argument, 0, true)) {
-			imap_finish(s, "NO [NOPERM] Permission denied.");
-			return false;
-		}
+		if (span_is_nocase(s->command.verb, n->verb))
+			return selected_permits(s, n) && named_permits(s, n) && parent_permits(s, n);
 	}
 	return true;
 }
@@ -118,22 +194,18 @@ acl_permits(struct imap_session *s)
 bool
 acl_filter(struct imap_session *s, struct flag_change *c)
 {
-	const unsigned all = ACL_WRITE | ACL_WRITE_SEEN | ACL_WRITE_DELETED;
-	unsigned       rights = acl_is_on() ? rights_in(s, s->folder->name) : all;
-	unsigned       flags = 0;
-	uint64_t       keywords = rights & ACL_WRITE ? c->keywords : 0;
+	const unsigned all = acl_flags(ACL_ALL);
+	unsigned       may = acl_flags(acl_rights_of(s, s->in, s->folder->name));
+	uint64_t       keywords = may & ACL_KEYWORDS ? c->keywords : 0;
 
-	if ((rights & all) == all)
+	if (may == all)
 		return true;
-	flags |= rights & ACL_WRITE_SEEN ? MESSAGE_SEEN : 0;
-	flags |= rights & ACL_WRITE_DELETED ? MESSAGE_DELETED : 0;
-	flags |= rights & ACL_WRITE ? MESSAGE_ANSWERED | MESSAGE_FLAGGED | MESSAGE_DRAFT : 0;
 	/* setting all flags is changing all of them; of several that are added one will do (4) */
-	if (c->kind == FLAGS_SET || (!(c->flags & flags) && !keywords)) {
+	if (c->kind == FLAGS_SET || (!(c->flags & may) && !keywords)) {
 		imap_finish(s, "NO [NOPERM] Permission denied.");
 		return false;
 	}
-	c->flags &= flags;
+	c->flags &= may;
 	c->keywords = keywords;
 	return true;
 }
@@ -191,7 +263,7 @@ id_tell(const struct acl_entry *e, struct text *out)
 
 /* The mailbox of the first argument, which is there; NULL: answered. */
 static char *
-take_mailbox(struct imap_session *s, struct text *told)
+take_mailbox(struct imap_session *s, struct space **in, struct text *told)
 {
 	const struct argument *a = s->command.arguments;
 	autofree char         *folder = NULL;
@@ -205,23 +277,42 @@ take_mailbox(struct imap_session *s, struct text *told)
 			imap_bad_arguments(s);
 			return NULL;
 		}
-	if (name_to_folder(s, a->text, &folder, &s->why) < 0) {
+	if (name_find(s, a->text, in, &folder, &s->why) < 0) {
 		imap_finish_fault(s, "Bad mailbox name");
 		return NULL;
 	}
-	if (!tree_exists(s->maildir, folder)) {
+	if (!tree_exists((*in)->maildir, folder)) {
 		imap_finish(s, "NO [NONEXISTENT] Mailbox doesn't exist.");
 		return NULL;
 	}
-	name_of_folder(folder, told);
+	name_of(*in, folder, told);
 	return take(folder);
+}
+
+/* The rights are given; that others find the way to them is said in the log where it fails. */
+static void
+tell_others(struct imap_session *s, struct space *in)
+{
+	struct fault why = {0};
+
+	acl_forget_list(in->maildir);
+	if (in->owner && s->spaces && s->spaces->dictionary >= 0
+		&& acl_shared_update(s->spaces->dictionary, spaces_dictionary(), in->maildir, in->owner, &why) < 0)
+		log_error("imap(%s): acl_shared_dict: %s", s->user->name, fault_text(&why));
+}
+
+static bool
+is_for_all(struct span id)
+{
+	return span_is(id, "anyone") || span_is(id, "authenticated");
 }
 
 static void
 change(struct imap_session *s, struct span letters, bool remove)
 {
 	autotext struct text told = {0}, id = {0};
-	autofree char       *folder = take_mailbox(s, &told);
+	struct space        *in = NULL;
+	autofree char       *folder = take_mailbox(s, &in, &told);
 	char                 kind = letters.len && (letters.at[0] == '+' || letters.at[0] == '-') ? letters.at[0] : '=';
 	unsigned             rights = 0;
 	bool                 negative;
@@ -236,10 +327,16 @@ change(struct imap_session *s, struct span letters, bool remove)
 		imap_finish(s, "BAD Invalid rights."); /* 3.1: BAD for what is not known */
 		return;
 	}
-	if (acl_change(s->maildir, folder, text_span(&id), negative, kind, rights, &s->why) < 0)
+	if (!remove && !negative && kind != '-' && is_for_all(text_span(&id)) && !*imap_config.acl_anyone) {
+		imap_finish(s, "BAD '%s' identifier is disallowed.", text_string(&id)); /* Dovecot's word */
+		return;
+	}
+	if (acl_change(in->maildir, folder, text_span(&id), negative, kind, rights, &s->why) < 0) {
 		imap_finish_fault(s, remove ? "Deleteacl failed" : "Setacl failed");
-	else
-		imap_finish_synced(s, remove ? "OK Deleteacl completed." : "OK Setacl complete.");
+		return;
+	}
+	tell_others(s, in);
+	imap_finish_synced(s, remove ? "OK Deleteacl completed." : "OK Setacl complete.");
 }
 
 void
@@ -272,20 +369,21 @@ void
 do_getacl(struct imap_session *s)
 {
 	autotext struct text told = {0}, own = {0};
-	autofree char       *folder = take_mailbox(s, &told);
+	struct space        *in = NULL;
+	autofree char       *folder = take_mailbox(s, &in, &told);
 	struct acl           a;
 
 	if (!folder)
 		return;
-	if (acl_read(s->maildir, folder, &a, &s->why) < 0) {
+	if (acl_read(in->maildir, folder, &a, &s->why) < 0) {
 		imap_finish_fault(s, "Getacl failed");
 		return;
 	}
-	text_add_format(&own, "user=%s", s->user->name);
+	text_add_format(&own, "user=%s", in->owner ? in->owner : "");
 	text_add_string(&s->out, "* ACL ");
 	name_tell(s, text_span(&told), &s->out);
-	if (!acl_find(&a, SPAN("owner"), false) && !acl_find(&a, text_span(&own), false))
-		add_pair(s, span_of(s->user->name), ACL_ALL);
+	if (in->owner && !acl_find(&a, SPAN("owner"), false) && !acl_find(&a, text_span(&own), false))
+		add_pair(s, span_of(in->owner), ACL_ALL);
 	for (size_t i = 0; i < a.count; i++) {
 		autotext struct text id = {0};
 
@@ -301,7 +399,8 @@ void
 do_listrights(struct imap_session *s)
 {
 	autotext struct text told = {0}, id = {0};
-	autofree char       *folder = take_mailbox(s, &told);
+	struct space        *in = NULL;
+	autofree char       *folder = take_mailbox(s, &in, &told);
 	struct span          name = s->command.arguments->next->text;
 	bool                 negative, owner;
 
@@ -311,7 +410,7 @@ do_listrights(struct imap_session *s)
 		imap_finish(s, "BAD Invalid identifier.");
 		return;
 	}
-	owner = !negative && (span_is(name, "owner") || span_is(name, s->user->name));
+	owner = !negative && (span_is(name, "owner") || (in->owner && span_is(name, in->owner)));
 	text_add_string(&s->out, "* LISTRIGHTS ");
 	name_tell(s, text_span(&told), &s->out);
 	text_add_byte(&s->out, ' ');
@@ -321,12 +420,12 @@ do_listrights(struct imap_session *s)
 }
 
 void
-acl_tell_mine(struct imap_session *s, struct span name, const char *folder)
+acl_tell_mine(struct imap_session *s, struct span name, struct space *in, const char *folder)
 {
 	text_add_string(&s->out, "* MYRIGHTS ");
 	name_tell(s, name, &s->out);
 	text_add_byte(&s->out, ' ');
-	add_letters(rights_in(s, folder), &s->out);
+	add_letters(rights_in(s, in, folder), &s->out);
 	imap_say(s, "%s", "");
 }
 
@@ -334,10 +433,11 @@ void
 do_myrights(struct imap_session *s)
 {
 	autotext struct text told = {0};
-	autofree char       *folder = take_mailbox(s, &told);
+	struct space        *in = NULL;
+	autofree char       *folder = take_mailbox(s, &in, &told);
 
 	if (!folder)
 		return;
-	acl_tell_mine(s, text_span(&told), folder);
+	acl_tell_mine(s, text_span(&told), in, folder);
 	imap_finish_synced(s, "OK Myrights completed.");
 }

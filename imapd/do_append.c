@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "acl.h"
 #include "append_url.h"
 #include "base/clock.h"
 #include "command.h"
@@ -40,7 +41,9 @@ struct appended {
 
 struct appending {
 	struct imap_session *session;
+	struct space        *in;
 	const char          *folder;         /* borrowed */
+	unsigned             may;            /* acl_flags: others are not set (RFC 4314, 4) */
 	struct appended     *at;             /* owned */
 	size_t               count;
 	struct span          rest;           /* of the line that is being read */
@@ -119,7 +122,7 @@ early_quota(struct appending *a, uint64_t size)
 	struct imap_session *s = a->session;
 	int64_t              least = (int64_t)(size / 2);
 
-	return quota_check(s->quota, s->maildir, a->folder, least - a->replaced, 1 - a->replaces, least, QUOTA_SAVING, &s->why);
+	return quota_check(a->in->quota, a->in->maildir, a->folder, least - a->replaced, 1 - a->replaces, least, QUOTA_SAVING, &s->why);
 }
 
 /* The literal that waits, into the message (or, when there is none, into `text`). */
@@ -307,7 +310,7 @@ take_message(struct appending *a)
 		return -1;
 	if (span_starts(a->rest, "\"") && take_date(a, m) < 0)
 		return -1;
-	if (maildir_delivery_start(a->session->maildir, a->folder, &m->delivery, &a->session->why) < 0)
+	if (maildir_delivery_start(a->in->maildir, a->folder, &m->delivery, &a->session->why) < 0)
 		return -1;
 	if (take_content(a, m) < 0)
 		return -1;
@@ -332,18 +335,18 @@ take_messages(struct appending *a)
 }
 
 static int
-place_message(struct imap_session *s, struct placing *p, struct appended *m, uint32_t *uid)
+place_message(struct imap_session *s, struct placing *p, struct appended *m, unsigned may, uint32_t *uid)
 {
 	uint64_t keywords = 0;
 
-	for (size_t i = 0; i < m->flags.count; i++) {
+	for (size_t i = 0; may & ACL_KEYWORDS && i < m->flags.count; i++) {
 		int number;
 
 		if (placing_keyword(p, m->flags.keywords[i], &number, &s->why) < 0)
 			return -1;
 		keywords |= (uint64_t)1 << number;
 	}
-	return placing_file(p, text_string(&m->name), m->size, m->full_size, m->flags.flags, keywords, uid,
+	return placing_file(p, text_string(&m->name), m->size, m->full_size, m->flags.flags & may, keywords, uid,
 		&s->why);
 }
 
@@ -358,7 +361,7 @@ check_quota(struct appending *a)
 		bytes += (int64_t)a->at[i].size;
 		largest = (int64_t)a->at[i].size > largest ? (int64_t)a->at[i].size : largest;
 	}
-	return quota_check(s->quota, s->maildir, a->folder, bytes - a->replaced, (int64_t)a->count - a->replaces, largest,
+	return quota_check(a->in->quota, a->in->maildir, a->folder, bytes - a->replaced, (int64_t)a->count - a->replaces, largest,
 		QUOTA_SAVING, &s->why);
 }
 
@@ -377,12 +380,12 @@ place_all(struct appending *a, uint32_t *validity, uint32_t *uids)
 	}
 	if (check_quota(a) < 0)
 		return -1;
-	bool selected = s->folder && s->folder->maildir == s->maildir && strcmp(s->folder->name, a->folder) == 0;
+	bool selected = s->folder && s->in == a->in && strcmp(s->folder->name, a->folder) == 0;
 
-	if (placing_begin(s->maildir, a->folder, selected ? s->folder : NULL, &p, &s->why) < 0)
+	if (placing_begin(a->in->maildir, a->folder, selected ? s->folder : NULL, &p, &s->why) < 0)
 		return -1;
 	for (size_t i = 0; i < a->count; i++)
-		if (place_message(s, p, &a->at[i], &uids[i]) < 0) {
+		if (place_message(s, p, &a->at[i], a->may, &uids[i]) < 0) {
 			placing_abort(p);
 			return -1;
 		}
@@ -412,9 +415,10 @@ answer_failure(struct appending *a)
 
 /* 0 with *code "[APPENDUID ...]", or answered. */
 static int
-append(struct imap_session *s, const char *folder, const struct message *replaced, struct text *code)
+append(struct imap_session *s, struct space *in, const char *folder, const struct message *replaced, struct text *code)
 {
-	struct appending a = {.session = s, .folder = folder, .replaces = replaced && !quota_ignores(s->quota, s->folder->name)};
+	struct appending a = {.session = s, .in = in, .folder = folder, .may = acl_flags(acl_rights_of(s, in, folder)),
+		.replaces = replaced && s->in == in && !quota_ignores(in->quota, s->folder->name)};
 	uint32_t         validity, *uids = NULL;
 	int              result;
 
@@ -440,8 +444,9 @@ append(struct imap_session *s, const char *folder, const struct message *replace
 		return -1;
 	}
 	s->counts.appended += a.count;
-	notify_own_added(s, folder, uids, a.count);
-	if (s->folder && strcmp(s->folder->name, folder) == 0)
+	if (in->kind == SPACE_OWN)
+		notify_own_added(s, folder, uids, a.count);
+	if (s->folder && s->in == in && strcmp(s->folder->name, folder) == 0)
 		s->folder->changes = true;
 	text_add_format(code, "[APPENDUID %u ", validity);
 	sequence_add(uids, a.count, code);
@@ -450,13 +455,13 @@ append(struct imap_session *s, const char *folder, const struct message *replace
 }
 
 static bool
-find_target(struct imap_session *s, const struct argument *name, char **folder)
+find_target(struct imap_session *s, const struct argument *name, struct space **in, char **folder)
 {
 	if (!argument_is_astring(name))
 		imap_bad_arguments(s);
-	else if (name_to_folder(s, name->text, folder, &s->why) < 0)
+	else if (name_find(s, name->text, in, folder, &s->why) < 0)
 		imap_finish_fault(s, "Bad mailbox name");
-	else if (!tree_exists(s->maildir, *folder))
+	else if (!imap_exists(s, *in, *folder))
 		imap_finish(s, "NO [TRYCREATE] Mailbox doesn't exist.");
 	else
 		return true;
@@ -467,9 +472,10 @@ void
 do_append(struct imap_session *s)
 {
 	autofree char       *folder = NULL;
+	struct space        *in;
 	autotext struct text code = {0};
 
-	if (find_target(s, s->command.arguments, &folder) && append(s, folder, NULL, &code) == 0)
+	if (find_target(s, s->command.arguments, &in, &folder) && append(s, in, folder, NULL, &code) == 0)
 		imap_finish_synced(s, "OK %s Append completed.", text_string(&code));
 }
 
@@ -479,6 +485,7 @@ do_replace(struct imap_session *s)
 {
 	const struct argument *set = s->command.arguments;
 	autofree char         *folder = NULL;
+	struct space          *in;
 	autotext struct text   code = {0};
 	size_t                *positions, count;
 	uint32_t               uid;
@@ -494,7 +501,7 @@ do_replace(struct imap_session *s)
 		return;
 	}
 	uid = s->view.at[positions[0]].uid;
-	if (!find_target(s, set->next, &folder) || append(s, folder, folder_find(s->folder, uid), &code) < 0)
+	if (!find_target(s, set->next, &in, &folder) || append(s, in, folder, folder_find(s->folder, uid), &code) < 0)
 		return;
 	imap_say(s, "* OK %s Replacement Message ready", text_string(&code));
 	if (folder_expunge(s->folder, &uid, 1, true, &s->why) < 0) {

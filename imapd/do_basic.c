@@ -108,13 +108,39 @@ do_compress(struct imap_session *s)
 	}
 }
 
-void
-do_namespace(struct imap_session *s) /* RFC 2342: one personal namespace */
+static void
+add_namespace(struct imap_session *s, struct span prefix)
 {
+	text_add_byte(&s->out, '(');
+	imap_add_string(prefix, &s->out);
+	text_add_byte(&s->out, ' ');
+	imap_add_string(span_of(imap_config.separator), &s->out);
+	text_add_byte(&s->out, ')');
+}
+
+void
+do_namespace(struct imap_session *s) /* RFC 2342 */
+{
+	struct span rest = span_of(imap_config.public_namespaces), prefix, where;
+	bool        any = false;
+
 	text_add_string(&s->out, "* NAMESPACE ((");
 	imap_add_string(span_of(imap_config.prefix), &s->out);
 	text_add_byte(&s->out, ' ');
 	imap_add_string(span_of(imap_config.separator), &s->out);
-	imap_say(s, ")) NIL NIL");
+	text_add_string(&s->out, ")) ");
+	if (spaces_shared_stem().len) {
+		text_add_byte(&s->out, '(');
+		add_namespace(s, spaces_shared_stem());
+		text_add_byte(&s->out, ')');
+	} else {
+		text_add_string(&s->out, "NIL");
+	}
+	text_add_byte(&s->out, ' ');
+	for (; spaces_next_public(&rest, &prefix, &where); any = true) {
+		text_add_string(&s->out, any ? "" : "(");
+		add_namespace(s, prefix);
+	}
+	imap_say(s, any ? ")" : "NIL");
 	imap_finish(s, "OK Namespace completed.");
 }

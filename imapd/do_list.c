@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "acl.h"
+#include "base/log.h"
 #include "imap_config.h"
 #include "metadata.h"
 #include "names.h"
@@ -69,6 +70,7 @@ matches_name(struct span pattern, struct span name)
 
 struct listed {
 	char *name;                          /* of the client; owned */
+	struct space *in;
 	char *folder;                        /* owned */
 	bool  real;                          /* false: only a parent, or only subscribed */
 	bool  subscribed;
@@ -90,32 +92,36 @@ struct listing {
 };
 
 static struct listed *
-add_name(struct listing *l, struct span name, const char *folder, bool real)
+add_name(struct listing *l, struct span name, struct space *in, const char *folder, bool real)
 {
 	size_t at = (size_t)(uintptr_t)strmap_get(l->by_name, name);
 
 	if (at == 0) {
 		l->at = mem_grow(l->at, l->count + 1, sizeof *l->at);
-		l->at[l->count++] = (struct listed){.name = mem_span(name), .folder = mem_string(folder)};
+		l->at[l->count++] = (struct listed){.name = mem_span(name), .in = in, .folder = mem_string(folder)};
 		strmap_put(l->by_name, name, (void *)(uintptr_t)l->count);
 		at = l->count;
 	}
-	l->at[at - 1].real |= real;
+	if (real && !l->at[at - 1].real) { /* known as a parent by now */
+		free(l->at[at - 1].folder);
+		l->at[at - 1].folder = mem_string(folder);
+		l->at[at - 1].real = true;
+	}
 	return &l->at[at - 1];
 }
 
 /* The name, and its parents that may be told although they do not exist. */
 static struct listed *
-add_with_parents(struct listing *l, const char *folder, bool parents, bool real)
+add_with_parents(struct listing *l, struct space *in, const char *folder, bool parents, bool real)
 {
 	autotext struct text name = {0};
-	struct span          prefix = span_of(imap_config.prefix);
+	size_t               from = in->kind == SPACE_OWN ? strlen(imap_config.prefix) : 0;
 
-	name_of_folder(folder, &name);
-	for (size_t i = prefix.len; parents && i < name.len; i++)
+	name_of(in, folder, &name);
+	for (size_t i = from; parents && i < name.len; i++)
 		if (name.at[i] == imap_config.separator[0])
-			add_name(l, span_first(text_span(&name), i), "", false);
-	return add_name(l, text_span(&name), folder, real);
+			add_name(l, span_first(text_span(&name), i), in, "", false);
+	return add_name(l, text_span(&name), in, folder, real);
 }
 
 static bool
@@ -150,6 +156,22 @@ add_word(const char *word, bool *any, struct text *out)
 	*any = true;
 }
 
+/* RFC 5819, 2: what cannot be told leaves it listed all the same. */
+static void
+tell_more(struct listing *l, const struct listed *x)
+{
+	struct imap_session *s = l->session;
+	struct span          name = span_of(x->name);
+	bool                 readable = (l->status || l->metadata) && acl_rights_of(s, x->in, x->folder) & ACL_READ;
+
+	if (l->status && readable && status_tell(s, name, x->in, x->folder, l->status) < 0)
+		fault_clear(&s->why);
+	if (l->tell_rights)
+		acl_tell_mine(s, name, x->in, x->folder);
+	if (l->metadata && readable)
+		metadata_tell(s, &l->attributes, name, x->in, x->folder, l->metadata);
+}
+
 static void
 tell_name(struct listing *l, const struct listed *x, bool with_children_subscribed)
 {
@@ -157,7 +179,7 @@ tell_name(struct listing *l, const struct listed *x, bool with_children_subscrib
 	struct span  name = span_of(x->name), use = SPAN_NONE;
 	bool         any = false;
 
-	if (x->real)
+	if (x->real && x->in->kind == SPACE_OWN)
 		use = special_use_of(l->session, &l->attributes, x->folder, name);
 	if (l->only_special && !use.len)
 		return;
@@ -178,12 +200,8 @@ tell_name(struct listing *l, const struct listed *x, bool with_children_subscrib
 	if (with_children_subscribed)
 		text_add_string(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
 	imap_say(l->session, "%s", "");
-	if (l->status && x->real && status_tell(l->session, name, x->folder, l->status) < 0)
-		fault_clear(&l->session->why); /* RFC 5819, 2: it is listed all the same */
-	if (l->tell_rights && x->real)
-		acl_tell_mine(l->session, name, x->folder);
-	if (l->metadata && x->real)
-		metadata_tell(l->session, &l->attributes, name, x->folder, l->metadata);
+	if (x->real)
+		tell_more(l, x);
 }
 
 static void
@@ -201,27 +219,83 @@ tell_names(struct listing *l)
 	}
 }
 
+/* Could a pattern mean anything below the prefix, or a part of it?  As far as it has no wildcards. */
+static bool
+is_asked_below(const struct listing *l, struct span prefix)
+{
+	for (size_t i = 0; i < l->pattern_count; i++) {
+		struct span p = l->patterns[i];
+		ptrdiff_t   wild = span_find_any(p, "*%");
+		size_t      len = wild < 0 ? p.len : (size_t)wild;
+
+		len = len < prefix.len ? len : prefix.len;
+		if (memcmp(p.at, prefix.at, len) == 0 && (wild >= 0 || p.len + 1 >= prefix.len))
+			return true;
+	}
+	return false;
+}
+
+/* What of another's mailboxes may be seen. */
+static void
+collect_space(struct listing *l, struct space *in)
+{
+	struct tree  t;
+	struct fault why = {0};
+
+	if (!is_asked_below(l, span_of(in->prefix)))
+		return;
+	if (tree_list(in->maildir, &t, &why) < 0) {
+		log_warning("imap(%s): %s: %s", l->session->user->name, in->prefix, fault_text(&why));
+		return;
+	}
+	if (imap_exists(l->session, in, ""))
+		add_with_parents(l, in, "", true, true);
+	for (size_t i = 0; i < t.count; i++)
+		if (imap_exists(l->session, in, t.names[i]))
+			add_with_parents(l, in, t.names[i], true, true);
+	tree_free(&t);
+}
+
+/* Of another's: only while it may be seen (RFC 4314, 4). */
+static struct listed *
+add_subscribed(struct listing *l, struct span name, bool parents, bool real)
+{
+	struct imap_session *s = l->session;
+	autofree char       *folder = NULL;
+	struct space        *in;
+
+	if (!name_is_foreign(name)) {
+		folder = mem_span(name);
+		return add_with_parents(l, &s->mine, span_is_nocase(name, "INBOX") ? "" : folder, parents, real);
+	}
+	return name_find_stored(s, name, &in, &folder, NULL) == 0 && imap_exists(s, in, folder)
+		? add_with_parents(l, in, folder, parents, real) : NULL;
+}
+
 static int
 collect(struct listing *l)
 {
+	struct imap_session *s = l->session;
 	struct subscriptions subscribed;
 	struct tree          t;
-	struct maildir      *m = l->session->maildir;
 
-	if (tree_list(m, &t, &l->session->why) < 0)
+	if (tree_list(s->maildir, &t, &s->why) < 0)
 		return -1;
-	add_name(l, SPAN("INBOX"), "", true);
+	add_name(l, SPAN("INBOX"), &s->mine, "", true);
 	for (size_t i = 0; i < t.count; i++)
-		add_with_parents(l, t.names[i], true, true);
+		add_with_parents(l, &s->mine, t.names[i], true, true);
 	tree_free(&t);
+	for (size_t i = 0; s->spaces && i < s->spaces->count; i++)
+		collect_space(l, &s->spaces->at[i]);
 	if (!l->only_subscribed && !l->tell_subscribed)
 		return 0;
-	if (subscriptions_read(m, &subscribed, &l->session->why) < 0)
+	if (subscriptions_read(s->maildir, &subscribed, &s->why) < 0)
 		return -1;
 	for (size_t i = 0; i < subscribed.count; i++) {
-		bool inbox = span_is_nocase(span_of(subscribed.names[i]), "INBOX");
+		struct listed *x = add_subscribed(l, span_of(subscribed.names[i]), l->recursive, false);
 
-		add_with_parents(l, inbox ? "" : subscribed.names[i], l->recursive, false)->subscribed = true;
+		if (x)
+			x->subscribed = true;
 	}
 	subscriptions_free(&subscribed);
 	return 0;
@@ -384,11 +458,8 @@ collect_lsub(struct listing *l)
 
 	if (subscriptions_read(l->session->maildir, &subscribed, &l->session->why) < 0)
 		return -1;
-	for (size_t i = 0; i < subscribed.count; i++) {
-		bool inbox = span_is_nocase(span_of(subscribed.names[i]), "INBOX");
-
-		add_with_parents(l, inbox ? "" : subscribed.names[i], span_has(l->patterns[0], '%'), true);
-	}
+	for (size_t i = 0; i < subscribed.count; i++)
+		add_subscribed(l, span_of(subscribed.names[i]), span_has(l->patterns[0], '%'), true);
 	subscriptions_free(&subscribed);
 	return 0;
 }

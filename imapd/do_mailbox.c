@@ -15,7 +15,7 @@
 #include "store/tree.h"
 
 static char *
-take_name(struct imap_session *s, const struct argument *a)
+take_name(struct imap_session *s, const struct argument *a, struct space **in)
 {
 	char *folder = NULL;
 
@@ -23,7 +23,7 @@ take_name(struct imap_session *s, const struct argument *a)
 		imap_bad_arguments(s);
 		return NULL;
 	}
-	if (name_to_folder(s, a->text, &folder, &s->why) < 0) {
+	if (name_find(s, a->text, in, &folder, &s->why) < 0) {
 		imap_finish_fault(s, "Bad mailbox name");
 		return NULL;
 	}
@@ -63,7 +63,7 @@ keep_use(struct imap_session *s, const char *folder, struct span use)
 
 	if (!use.len)
 		return 0;
-	if (!metadata_key(s, folder, SPAN("/private/specialuse"), true, &key))
+	if (!metadata_key(s, &s->mine, folder, SPAN("/private/specialuse"), true, &key))
 		return fault_set(&s->why, FAULT_SYSTEM, "the mailbox has no identity");
 	change.key = text_span(&key);
 	return attributes_change(s->maildir, &change, 1, &s->why);
@@ -77,7 +77,8 @@ do_create(struct imap_session *s)
 
 	if (argument_is_astring(a) && a->text.len > 1 && span_ends(a->text, imap_config.separator))
 		a->text.len--;
-	autofree char *folder = take_name(s, a);
+	struct space  *in;
+	autofree char *folder = take_name(s, a, &in);
 	struct span    use;
 	char           guid[40];
 
@@ -87,13 +88,17 @@ do_create(struct imap_session *s)
 		imap_finish(s, "NO [ALREADYEXISTS] INBOX is always there.");
 		return;
 	}
-	if (maildir_folder_create(s->maildir, folder, &s->why) < 0
-		|| (acl_is_on() && acl_inherit(s->maildir, folder, &s->why) < 0) || keep_use(s, folder, use) < 0) {
+	if (use.len && in->kind != SPACE_OWN) {
+		imap_finish(s, "NO [USEATTR] Another's mailbox cannot be for that.");
+		return;
+	}
+	if (maildir_folder_create(in->maildir, folder, &s->why) < 0 || acl_begin(s, in, folder) < 0 || keep_use(s, folder, use) < 0) {
 		imap_finish_fault(s, "Create failed");
 		return;
 	}
-	notify_own_created(s, folder);
-	if (imap_folder_guid(s, folder, guid)) /* RFC 8474, 4.1 */
+	if (in->kind == SPACE_OWN)
+		notify_own_created(s, folder);
+	if (imap_folder_guid(s, in, folder, guid)) /* RFC 8474, 4.1 */
 		imap_finish_synced(s, "OK [MAILBOXID (%s)] Create completed.", guid);
 	else
 		imap_finish_synced(s, "OK Create completed.");
@@ -102,7 +107,8 @@ do_create(struct imap_session *s)
 void
 do_delete(struct imap_session *s)
 {
-	autofree char *folder = take_name(s, s->command.arguments);
+	struct space  *in;
+	autofree char *folder = take_name(s, s->command.arguments, &in);
 
 	if (!folder)
 		return;
@@ -110,13 +116,14 @@ do_delete(struct imap_session *s)
 		imap_finish(s, "NO [CANNOT] INBOX cannot be deleted.");
 		return;
 	}
-	if (s->folder && strcmp(s->folder->name, folder) == 0)
+	if (s->folder && s->in == in && strcmp(s->folder->name, folder) == 0)
 		imap_deselect(s);
-	if (tree_delete(s->maildir, folder, &s->why) < 0) {
+	if (tree_delete(in->maildir, folder, &s->why) < 0) {
 		imap_finish_fault(s, "Delete failed");
 		return;
 	}
-	notify_own_deleted(s, folder);
+	if (in->kind == SPACE_OWN)
+		notify_own_deleted(s, folder);
 	imap_finish_synced(s, "OK Delete completed.");
 }
 
@@ -144,40 +151,55 @@ rename_inbox(struct imap_session *s, const char *to)
 void
 do_rename(struct imap_session *s)
 {
-	autofree char *from = take_name(s, s->command.arguments), *to = NULL;
+	struct space  *in, *target;
+	autofree char *from = take_name(s, s->command.arguments, &in), *to = NULL;
 	int            result;
 
 	if (!from)
 		return;
-	to = take_name(s, s->command.arguments->next);
+	to = take_name(s, s->command.arguments->next, &target);
 	if (!to)
 		return;
 	if (!*to) {
 		imap_finish(s, "NO [ALREADYEXISTS] INBOX is always there.");
 		return;
 	}
-	if (s->folder && *from && strcmp(s->folder->name, from) == 0)
+	if (in != target || (!*from && in->kind != SPACE_OWN)) {
+		imap_finish(s, "NO [CANNOT] Mailboxes stay their owner's."); /* what is asked for can be had by CREATE and MOVE */
+		return;
+	}
+	if (s->folder && s->in == in && *from && strcmp(s->folder->name, from) == 0)
 		imap_deselect(s);
-	result = *from ? tree_rename(s->maildir, from, to, &s->why) : rename_inbox(s, to);
+	result = *from ? tree_rename(in->maildir, from, to, &s->why) : rename_inbox(s, to);
 	if (result < 0) {
 		imap_finish_fault(s, "Rename failed");
 		return;
 	}
-	notify_own_renamed(s, from, to);
+	if (in->kind == SPACE_OWN)
+		notify_own_renamed(s, from, to);
 	imap_finish_synced(s, "OK Rename completed.");
 }
 
 static void
 change_subscription(struct imap_session *s, bool add)
 {
-	autofree char *folder = take_name(s, s->command.arguments);
-	bool           found = false;
-	struct span    name;
+	const struct argument *a = s->command.arguments;
+	autofree char         *folder = NULL;
+	struct space          *in = NULL;
+	autotext struct text   foreign = {0};
+	bool                   found = false;
+	struct span            name;
 
-	if (!folder)
+	if (!add && argument_is_astring(a) && name_is_foreign(a->text))
+		text_add(&foreign, a->text); /* whoever shared it may do so no more */
+	else if (!(folder = take_name(s, a, &in)))
 		return;
-	name = *folder ? span_of(folder) : SPAN("INBOX");
-	if (add && !tree_exists(s->maildir, folder)) {
+	else if (in->kind != SPACE_OWN)
+		name_of(in, folder, &foreign);
+	if (foreign.len && in && !*folder) /* as Dovecot keeps it */
+		text_add_format(&foreign, "%sINBOX", imap_config.separator);
+	name = foreign.len ? text_span(&foreign) : *folder ? span_of(folder) : SPAN("INBOX");
+	if (add && !imap_exists(s, in, folder)) {
 		imap_finish(s, "NO [NONEXISTENT] Mailbox doesn't exist.");
 		return;
 	}

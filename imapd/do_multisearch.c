@@ -6,8 +6,10 @@
  *
  * Results are UIDs, one response a mailbox that has any.
  */
+#include <errno.h>
 #include <stdlib.h>
 
+#include "acl.h"
 #include "base/strmap.h"
 #include "imap_config.h"
 #include "mail/imap_body.h"
@@ -19,19 +21,23 @@
 struct sources {
 	struct imap_session *session;
 	struct tree          tree;
+	struct space       **in;           /* owned, of each folder */
 	char               **folders;      /* owned storage names, each once */
 	size_t               count;
 	struct strmap       *seen;
 };
 
 static void
-add_folder(struct sources *x, const char *folder)
+add_folder(struct sources *x, struct space *in, const char *folder)
 {
-	struct span key = *folder ? span_of(folder) : SPAN("\1");
+	autofree char *key = mem_format("%s\1%s", in->kind == SPACE_OWN ? "" : in->prefix, folder);
 
-	if (strmap_get(x->seen, key))
+	if (strmap_get(x->seen, span_of(key)) || (in->kind != SPACE_OWN && !imap_exists(x->session, in, folder))
+		|| !(acl_rights_of(x->session, in, folder) & ACL_READ)) /* RFC 7377, 2.1: passed over */
 		return;
-	strmap_put(x->seen, key, x);
+	strmap_put(x->seen, span_of(key), x);
+	x->in = mem_grow(x->in, x->count + 1, sizeof *x->in);
+	x->in[x->count] = in;
 	x->folders = mem_grow(x->folders, x->count + 1, sizeof *x->folders);
 	x->folders[x->count++] = mem_string(folder);
 }
@@ -39,9 +45,9 @@ add_folder(struct sources *x, const char *folder)
 static void
 add_all(struct sources *x)
 {
-	add_folder(x, "");
+	add_folder(x, &x->session->mine, "");
 	for (size_t i = 0; i < x->tree.count; i++)
-		add_folder(x, x->tree.names[i]);
+		add_folder(x, &x->session->mine, x->tree.names[i]);
 }
 
 static int
@@ -52,10 +58,17 @@ add_subscribed(struct sources *x)
 	if (subscriptions_read(x->session->maildir, &s, &x->session->why) < 0)
 		return -1;
 	for (size_t i = 0; i < s.count; i++) {
-		if (span_is_nocase(span_of(s.names[i]), "INBOX"))
-			add_folder(x, "");
-		else if (tree_exists(x->session->maildir, s.names[i]))
-			add_folder(x, s.names[i]);
+		autofree char *folder = NULL;
+		struct space  *in;
+
+		if (name_is_foreign(span_of(s.names[i]))) {
+			if (name_find_stored(x->session, span_of(s.names[i]), &in, &folder, NULL) == 0)
+				add_folder(x, in, folder);
+		} else if (span_is_nocase(span_of(s.names[i]), "INBOX")) {
+			add_folder(x, &x->session->mine, "");
+		} else if (tree_exists(x->session->maildir, s.names[i])) {
+			add_folder(x, &x->session->mine, s.names[i]);
+		}
 	}
 	subscriptions_free(&s);
 	return 0;
@@ -63,19 +76,22 @@ add_subscribed(struct sources *x)
 
 /* The mailbox and what lies below it; `deep` false: only one level. */
 static void
-add_subtree(struct sources *x, const char *folder, bool deep)
+add_subtree(struct sources *x, struct space *in, const char *folder, bool deep)
 {
-	size_t len = strlen(folder);
+	size_t      len = strlen(folder);
+	struct tree t;
 
-	if (!*folder || tree_exists(x->session->maildir, folder))
-		add_folder(x, folder);
-	for (size_t i = 0; i < x->tree.count; i++) {
-		const char *name = x->tree.names[i];
+	if (!*folder || tree_exists(in->maildir, folder))
+		add_folder(x, in, folder);
+	if (len == 0 || tree_list(in->maildir, &t, NULL) < 0)
+		return;
+	for (size_t i = 0; i < t.count; i++) {
+		const char *name = t.names[i];
 
-		if (strncmp(name, folder, len) == 0 && name[len] == '.' && len > 0
-			&& (deep || !strchr(name + len + 1, '.')))
-			add_folder(x, name);
+		if (strncmp(name, folder, len) == 0 && name[len] == '.' && (deep || !strchr(name + len + 1, '.')))
+			add_folder(x, in, name);
 	}
+	tree_free(&t);
 }
 
 /* One name or a list of them. */
@@ -86,13 +102,20 @@ add_named(struct sources *x, const struct argument *a, bool subtree, bool deep)
 
 	for (const struct argument *n = first; n; n = a->type == ARGUMENT_LIST ? n->next : NULL) {
 		autofree char *folder = NULL;
+		struct space  *in;
+		struct fault   why = {0};
 
-		if (!argument_is_astring(n) || name_to_folder(x->session, n->text, &folder, NULL) < 0)
+		if (!argument_is_astring(n))
 			return -1;
+		if (name_find(x->session, n->text, &in, &folder, &why) < 0) {
+			if (why.error != ENOENT)
+				return -1;
+			continue;
+		}
 		if (subtree)
-			add_subtree(x, folder, deep);
-		else if (tree_exists(x->session->maildir, folder))
-			add_folder(x, folder);
+			add_subtree(x, in, folder, deep);
+		else if (tree_exists(in->maildir, folder))
+			add_folder(x, in, folder);
 	}
 	return first ? 0 : -1;
 }
@@ -106,7 +129,7 @@ add_source(struct sources *x, const struct argument **at)
 	if (argument_is_atom(a, "selected") || argument_is_atom(a, "selected-delayed")) {
 		if (!x->session->folder)
 			return -1;
-		add_folder(x, x->session->folder->name);
+		add_folder(x, x->session->in, x->session->folder->name);
 	} else if (argument_is_atom(a, "personal") || argument_is_atom(a, "inboxes")) {
 		/* RFC 5465, 6.3: a user's script may deliver into any of them */
 		add_all(x);
@@ -130,7 +153,7 @@ parse_sources(struct sources *x, const struct argument **at)
 	if (!argument_is_atom(*at, "IN")) {
 		if (!x->session->folder)
 			return -1;
-		add_folder(x, x->session->folder->name);
+		add_folder(x, x->session->in, x->session->folder->name);
 		return 0;
 	}
 	if (!list || list->type != ARGUMENT_LIST || list->count == 0 || !list->next)
@@ -144,7 +167,7 @@ parse_sources(struct sources *x, const struct argument **at)
 
 /* The program is parsed for each mailbox: sets are resolved in it. */
 static int
-search_one(struct imap_session *s, const char *folder, const struct search_return *r, const struct argument *a)
+search_one(struct imap_session *s, struct space *in, const char *folder, const struct search_return *r, const struct argument *a)
 {
 	struct search_key   *program;
 	struct search_needs  needs;
@@ -158,14 +181,14 @@ search_one(struct imap_session *s, const char *folder, const struct search_retur
 		return -1;
 	if (needs.numbers)
 		return fault_set(&s->why, FAULT_INPUT, "Message numbers mean nothing here");
-	if (imap_open_folder(s, folder, FOLDER_READ_ONLY, &f) < 0) {
+	if (imap_open_in(s, in, folder, FOLDER_READ_ONLY, &f) < 0) {
 		fault_clear(&s->why); /* RFC 7377, 2.2: gone meanwhile: it is not told of */
 		return 0;
 	}
 	view_start(&view, f, &s->manner);
 	if (search_resolve(program, &view)) {
 		search_run(s, f, &view, program, &positions, &count);
-		name_of_folder(folder, &name);
+		name_of(in, folder, &name);
 		struct search_found found = {.view = &view, .positions = positions, .count = count, .uid = true,
 			.modseq = needs.modseq, .mailbox = text_span(&name), .validity = f->list.validity};
 
@@ -208,7 +231,7 @@ search_all(struct imap_session *s, struct sources *x)
 		imap_say(s, "] Only SEARCH and SORT are kept up to date.");
 	}
 	for (size_t i = 0; i < x->count && !s->over; i++)
-		if (search_one(s, x->folders[i], &r, a) < 0) {
+		if (search_one(s, x->in[i], x->folders[i], &r, a) < 0) {
 			imap_finish(s, "BAD %s.", fault_text(&s->why));
 			return;
 		}
@@ -228,5 +251,6 @@ do_esearch(struct imap_session *s)
 	for (size_t i = 0; i < x.count; i++)
 		free(x.folders[i]);
 	free(x.folders);
+	free(x.in);
 	strmap_free(x.seen, NULL);
 }

@@ -63,6 +63,7 @@ do_getquotaroot(struct imap_session *s)
 {
 	const struct argument *name = s->command.arguments;
 	autofree char         *folder = NULL;
+	struct space          *in;
 	autotext struct text   told = {0};
 	bool                   counted;
 
@@ -72,12 +73,12 @@ do_getquotaroot(struct imap_session *s)
 		imap_bad_arguments(s);
 		return;
 	}
-	if (name_to_folder(s, name->text, &folder, &s->why) < 0) {
+	if (name_find(s, name->text, &in, &folder, &s->why) < 0) {
 		imap_finish_fault(s, "Bad mailbox name");
 		return;
 	}
-	counted = !quota_ignores(s->quota, folder);
-	name_of_folder(folder, &told);
+	counted = in->kind == SPACE_OWN && !quota_ignores(s->quota, folder); /* how full another's is is his */
+	name_of(in, folder, &told);
 	text_add_string(&s->out, "* QUOTAROOT ");
 	name_tell(s, text_span(&told), &s->out);
 	if (counted) {

@@ -25,7 +25,7 @@ tell_mailbox(struct imap_session *s, const char *folder)
 	if (s->manner.rev2) { /* RFC 9051, 6.3.2: LIST instead of RECENT and UNSEEN */
 		autotext struct text name = {0};
 
-		name_of_folder(folder, &name);
+		name_of(s->in, folder, &name);
 		text_add_string(&s->out, "* LIST () ");
 		name_add_separator(&s->out);
 		text_add_byte(&s->out, ' ');
@@ -127,6 +127,8 @@ open_mailbox(struct imap_session *s, bool read_only)
 {
 	const struct argument *name = s->command.arguments;
 	autofree char         *folder = NULL;
+	struct space          *in;
+	unsigned               may;
 	struct opening         o = {0};
 
 	if (!argument_is_astring(name) || parse_parameters(s, name->next, &o) < 0) {
@@ -136,17 +138,19 @@ open_mailbox(struct imap_session *s, bool read_only)
 	if (s->folder)
 		imap_say(s, "* OK [CLOSED] Previous mailbox closed.");
 	imap_deselect(s); /* a failed SELECT leaves nothing selected (6.3.1) */
-	if (name_to_folder(s, name->text, &folder, &s->why) < 0
-		|| imap_open_folder(s, folder, read_only ? FOLDER_READ_ONLY : 0, &s->folder) < 0) {
+	if (name_find(s, name->text, &in, &folder, &s->why) < 0) {
 		imap_finish_fault(s, "Mailbox cannot be opened");
 		return;
 	}
-	if (acl_is_on() && !acl_may(s, ACL_WRITE) && !acl_may(s, ACL_WRITE_SEEN) && !acl_may(s, ACL_WRITE_DELETED)
-		&& !acl_may(s, ACL_EXPUNGE) && !acl_may(s, ACL_INSERT)) { /* RFC 4314, 5.2 */
-		read_only = true;
-		s->folder->read_only = true;
+	may = acl_rights_of(s, in, folder);
+	read_only |= !(may & (ACL_WRITE | ACL_WRITE_SEEN | ACL_WRITE_DELETED | ACL_EXPUNGE | ACL_INSERT)); /* RFC 4314, 5.2 */
+	if (imap_open_in(s, in, folder, read_only ? FOLDER_READ_ONLY : 0, &s->folder) < 0) {
+		imap_finish_fault(s, "Mailbox cannot be opened");
+		return;
 	}
+	s->in = in;
 	view_start(&s->view, s->folder, &s->manner);
+	s->view.denied = acl_flags(ACL_ALL) & ~acl_flags(may);
 	tell_mailbox(s, folder);
 	resynchronize(s, &o);
 	imap_finish(s, "OK [READ-%s] %s completed.", read_only ? "ONLY" : "WRITE",

@@ -128,11 +128,11 @@ status_tell_of(struct imap_session *s, struct span name, struct folder *f, unsig
 }
 
 int
-status_tell(struct imap_session *s, struct span name, const char *folder, unsigned wanted)
+status_tell(struct imap_session *s, struct span name, struct space *in, const char *folder, unsigned wanted)
 {
 	struct folder *f;
 
-	if (imap_open_folder(s, folder, FOLDER_READ_ONLY, &f) < 0)
+	if (imap_open_in(s, in, folder, FOLDER_READ_ONLY, &f) < 0)
 		return -1;
 	status_tell_of(s, name, f, wanted);
 	folder_close(f);
@@ -144,6 +144,7 @@ do_status(struct imap_session *s)
 {
 	const struct argument *name = s->command.arguments, *list = name->next;
 	autofree char         *folder = NULL;
+	struct space          *in;
 	unsigned               wanted = status_items_parse(list);
 	autotext struct text   told = {0};
 
@@ -153,12 +154,12 @@ do_status(struct imap_session *s)
 	}
 	if (wanted & STATUS_HIGHESTMODSEQ)
 		imap_use_modseq(s);
-	if (name_to_folder(s, name->text, &folder, &s->why) < 0) {
+	if (name_find(s, name->text, &in, &folder, &s->why) < 0) {
 		imap_finish_fault(s, "Status failed");
 		return;
 	}
-	name_of_folder(folder, &told);
-	if (status_tell(s, text_span(&told), folder, wanted) < 0)
+	name_of(in, folder, &told);
+	if (status_tell(s, text_span(&told), in, folder, wanted) < 0)
 		imap_finish_fault(s, "Status failed");
 	else
 		imap_finish_synced(s, "OK Status completed.");

@@ -258,6 +258,8 @@ copy(struct imap_session *s, bool move)
 {
 	const struct argument *name = s->command.arguments->next;
 	autofree char         *target = NULL;
+	struct space          *in;
+	unsigned               may;
 	struct copied          copied = {0};
 	size_t                *positions, count;
 	uint32_t               lowest = 0;
@@ -268,11 +270,11 @@ copy(struct imap_session *s, bool move)
 		imap_bad_arguments(s);
 		return;
 	}
-	if (name_to_folder(s, name->text, &target, &s->why) < 0) {
+	if (name_find(s, name->text, &in, &target, &s->why) < 0) {
 		imap_finish_fault(s, "Bad mailbox name");
 		return;
 	}
-	if (!tree_exists(s->maildir, target)) {
+	if (!imap_exists(s, in, target)) {
 		imap_finish(s, "NO [TRYCREATE] Mailbox doesn't exist.");
 		return;
 	}
@@ -289,14 +291,16 @@ copy(struct imap_session *s, bool move)
 		imap_limit(s, &positions, &count, &lowest);
 	uint32_t *uids = view_uids(&s->view, positions, count, s->arena);
 
+	may = acl_flags(acl_rights_of(s, in, target));
 	if (!s->command.uid && any_gone(s, uids, count)) {
 		imap_finish_synced(s, "NO [EXPUNGEISSUED] Some of the messages no longer exist.");
 		return;
 	}
-	if (folder_copy(s->folder, uids, count, &(struct copy_target){s->maildir, target, ~0u, true}, move, &copied, &s->why) < 0)
+	if (folder_copy(s->folder, uids, count, &(struct copy_target){in->maildir, target, may, may & ACL_KEYWORDS}, move, &copied, &s->why) < 0)
 		imap_finish_fault(s, move ? "Move failed" : "Copy failed");
 	else {
-		notify_own_added(s, target, copied.to, copied.count);
+		if (in->kind == SPACE_OWN)
+			notify_own_added(s, target, copied.to, copied.count);
 		finish_copy(s, &copied, move, lowest);
 	}
 	copied_free(&copied);

@@ -5,6 +5,7 @@
 #include "imap_config.h"
 
 #include "base/mem.h"
+#include "spaces.h"
 #include "store/quota.h"
 
 #define SPECIAL_USE "Archive=\\Archive Drafts=\\Drafts Junk=\\Junk Sent=\\Sent Trash=\\Trash"
@@ -12,7 +13,8 @@
 struct imap_config imap_config = {
 	.mail_location = "maildir:%h/Maildir", .max_line_length = 65536, .max_message = 1 << 30,
 	.max_keyword_length = 50, .idle_notify_interval = 120000, .hibernate_timeout = 0, .timeout = 1800000,
-	.separator = ".", .prefix = "", .acl = "", .notify_mailboxes = 1000,
+	.separator = ".", .prefix = "", .acl = "", .notify_mailboxes = 1000, .acl_shared_dict = "", .acl_anyone = "",
+	.shared_namespace = "", .public_namespaces = "", .private_seen = true,
 	.special_use = SPECIAL_USE,
 };
 
@@ -42,7 +44,23 @@ const struct param imap_params[] = {
 	NUMBER  ("imap_notify_mailboxes", &imap_config.notify_mailboxes, "1000", "1", "100000",
 		"how many mailboxes one client may watch by NOTIFY (RFC 5465)"),
 	RAW     ("acl", &imap_config.acl, "",
-		"vfile: rights of dovecot-acl files bind and clients may change them (RFC 4314); own mailboxes only"),
+		"vfile[:FILE]: rights of dovecot-acl files bind and clients may change them (RFC 4314); FILE: an administrator's list, "
+		"\"PATTERN ID RIGHTS\" a line, that binds before them"),
+	RAW     ("acl_anyone", &imap_config.acl_anyone, "",
+		"allow: users may give rights to anyone and authenticated, and see what others share so"),
+	RAW     ("acl_shared_dict", &imap_config.acl_shared_dict, "",
+		"file:PATH: Dovecot's dictionary of who shares with whom; users must be able to write it and its directory"),
+	RAW     ("imap_shared_namespace", &imap_config.shared_namespace, "",
+		"PREFIX=LOCATION of mailboxes that other users share, e.g. shared/%%u/=maildir:%%h/Maildir:INDEXPVT=~/Maildir/shared/%%u; "
+		"%%u %%n %%d %%h are the owner's, %u ~/ ... this user's"),
+	RAW     ("imap_public_namespaces", &imap_config.public_namespaces, "",
+		"PREFIX=LOCATION;... of mailboxes that are nobody's, e.g. Public/=maildir:/var/mail/public; dovecot-acl in PATH holds for "
+		"those without a list of their own"),
+	BOOLEAN ("imap_private_seen", &imap_config.private_seen, "yes",
+		"in mailboxes of others and of all each user has a \\Seen of his own (kept in postern-seen/ of his Maildir); no: only where "
+		"a location says INDEXPVT=PATH"),
+	LIST    ("mail_access_groups", &imap_config.access_groups, "",
+		"groups that every session is in besides its user's own, for mailboxes shared by the file system's groups"),
 	RAW     ("imap_special_use", &imap_config.special_use, SPECIAL_USE,
 		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."),
 	QUOTA_ROWS,
@@ -73,8 +91,12 @@ imap_config_check(struct fault *why)
 		return fault_set(why, FAULT_INPUT, "imap_namespace_prefix must end in the separator");
 	if (quota_settings_check(&quota_settings, why) < 0)
 		return -1;
-	if (*imap_config.acl && strcmp(imap_config.acl, "vfile") != 0)
-		return fault_set(why, FAULT_INPUT, "acl = %s: only vfile is known here, without global lists", imap_config.acl);
+	if (*imap_config.acl && strcmp(imap_config.acl, "vfile") != 0 && strncmp(imap_config.acl, "vfile:/", 7) != 0)
+		return fault_set(why, FAULT_INPUT, "acl = %s: only vfile and vfile:/FILE are known here", imap_config.acl);
+	if (*imap_config.acl_anyone && strcmp(imap_config.acl_anyone, "allow") != 0)
+		return fault_set(why, FAULT_INPUT, "acl_anyone = %s: only allow is known here", imap_config.acl_anyone);
+	if (spaces_check(why) < 0)
+		return -1;
 	while (span_next(&uses, " \t", &use)) {
 		ptrdiff_t at = span_find_last(use, '=');
 

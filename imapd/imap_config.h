@@ -19,6 +19,11 @@ struct imap_config {
 	const char *acl;                      /* "vfile": dovecot-acl files are kept and bind; empty: not */
 	int         message_limit, save_limit;   /* messages in one command (RFC 9738); 0: any number */
 	int         notify_mailboxes;         /* that NOTIFY watches at most */
+	const char *acl_shared_dict;          /* "file:/PATH": who shares with whom */
+	const char *acl_anyone;               /* "allow": rights for all may be given */
+	const char *shared_namespace, *public_namespaces;      /* spaces.h */
+	bool        private_seen;             /* in others' mailboxes each has a \Seen of his own */
+	struct list access_groups;            /* supplementary groups of sessions */
 	const char *special_use;              /* "Drafts=\\Drafts ..." */
 };
 

@@ -21,6 +21,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/sequence.c imapd/sequence.h \
 	imapd/sort.c imapd/sort.h imapd/thread.c \
 	imapd/session.c imapd/session.h \
+	imapd/spaces.c imapd/spaces.h imapd/spaces_config.c \
 	imapd/sleep.c imapd/sleep.h imapd/sleep_state.c \
 	imapd/view.c imapd/view.h
 IMAPD_LIBS = imapd/libimapd.a lib/search/libsearch.a lib/ipc/libipc.a $(STORE_LIBS) $(ZLIB_LIBS)
@@ -75,8 +76,8 @@ t_fuzz_fuzz_sleep_SOURCES = t/fuzz/fuzz_sleep.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_sleep_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_fuzz_fuzz_sleep_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_sleep_LDADD = $(IMAPD_LIBS)
-DIRECT_TESTS += t/system/imap_notify.py t/system/imap_context.py t/system/imap_limits.py
-EXTRA_DIST += t/system/imap_notify.py t/system/imap_context.py t/system/imap_limits.py
+DIRECT_TESTS += t/system/imap_notify.py t/system/imap_context.py t/system/imap_limits.py t/system/shared.py
+EXTRA_DIST += t/system/imap_notify.py t/system/imap_context.py t/system/imap_limits.py t/system/shared.py
 DIRECT_TESTS += t/system/hibernate.py
 EXTRA_DIST += t/system/hibernate.py
 DIRECT_TESTS += t/system/login_limits.py

@@ -12,25 +12,27 @@ prepare(struct fault *why)
 {
 	imap_prepare();
 	log_rename("dovecot");
-	return imap_config_check(why);
+	return imap_config_check(why) < 0 ? -1 : mailbox_access_groups(&imap_config.access_groups, why);
 }
 
 static void
 serve(int sock, const struct listener *unused)
 {
 	struct mailbox_session s;
+	struct spaces          spaces = {.dictionary = -1};
 	struct fault           why = {0};
 
 	(void)unused;
-	if (mailbox_receive(sock, &s, &why) < 0)
+	if (mailbox_receive_confined(sock, spaces_settle, &spaces, &s, &why) < 0)
 		return;
 	struct imap_means means = {s.control, s.user.token, s.user.key, text_span(&s.state)};
 	struct imap_user  user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .quota = s.user.quota,
-		.session = s.session, .tag = s.tag, .means = &means};
+		.session = s.session, .tag = s.tag, .means = &means, .spaces = &spaces};
 
 	if (imap_session(&user, s.conn, &why) < 0)
 		log_error("imap(%s)<%s>: %s", s.user.user, s.session, fault_text(&why));
 	conn_free(s.conn);
+	spaces_free(&spaces);
 }
 
 static const char *const asks[] = {"authd", NULL};

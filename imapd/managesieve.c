@@ -469,7 +469,7 @@ serve_user(const struct mailbox_session *from)
 
 /* To the scripts and to where the link lies; both are made as the user. */
 static int
-confine(const struct auth_user *u, struct fault *why)
+confine(void *unused, const struct auth_user *u, int authd, struct fault *why)
 {
 	const struct sieve_user user = {span_of(u->user), span_of(u->home)};
 	struct sieve_place      place = {0};
@@ -479,6 +479,8 @@ confine(const struct auth_user *u, struct fault *why)
 	int                     done = -1;
 	ptrdiff_t               slash;
 
+	(void)unused;
+	(void)authd;
 	if (sieve_place(&user, &place, why) < 0)
 		return -1;
 	if (!place.directory.len) {
@@ -506,7 +508,7 @@ serve(int sock, const struct listener *unused)
 	struct fault           why = {0};
 
 	(void)unused;
-	if (mailbox_receive_confined(sock, confine, &s, &why) < 0)
+	if (mailbox_receive_confined(sock, confine, NULL, &s, &why) < 0)
 		return;
 	close(s.control);
 	serve_user(&s);

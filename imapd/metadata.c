@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "acl.h"
 #include "imap_config.h"
 #include "mail/imap_body.h"
 #include "names.h"
@@ -28,13 +29,13 @@ metadata_is_entry(struct span e)
 
 /* A new mailbox gets its uidlist, and so its GUID, when it is opened. */
 static bool
-find_guid(struct imap_session *s, const char *folder, bool make, char guid[40])
+find_guid(struct space *in, const char *folder, bool make, char guid[40])
 {
 	struct folder *f;
 
-	if (attributes_mailbox_guid(s->maildir, folder, guid))
+	if (attributes_mailbox_guid(in->maildir, folder, guid))
 		return true;
-	if (!make || folder_open(s->maildir, folder, FOLDER_READ_ONLY, &f, NULL) < 0)
+	if (!make || folder_open(in->maildir, folder, FOLDER_READ_ONLY, &f, NULL) < 0)
 		return false;
 	memcpy(guid, f->list.guid, 40);
 	folder_close(f);
@@ -42,18 +43,19 @@ find_guid(struct imap_session *s, const char *folder, bool make, char guid[40])
 }
 
 bool
-imap_folder_guid(struct imap_session *s, const char *folder, char guid[40])
+imap_folder_guid(struct imap_session *s, struct space *in, const char *folder, char guid[40])
 {
-	return find_guid(s, folder, true, guid);
+	(void)s;
+	return find_guid(in, folder, true, guid);
 }
 
 bool
-metadata_key(struct imap_session *s, const char *folder, struct span entry, bool make, struct text *key)
+metadata_key(struct imap_session *s, struct space *in, const char *folder, struct span entry, bool make, struct text *key)
 {
 	bool private = span_starts_nocase(entry, "/private/");
 	char guid[40];
 
-	if (!find_guid(s, folder ? folder : "", make, guid))
+	if (!find_guid(folder ? in : &s->mine, folder ? folder : "", make, guid))
 		return false;
 	entry = span_from(entry, private ? 9 : 8);
 	text_add_format(key, "%s/%s/%s%.*s", private ? "priv" : "shared", guid, folder ? "" : SERVER_PREFIX,
@@ -96,7 +98,7 @@ special_use_of(struct imap_session *s, const struct attributes *a, const char *f
 	autotext struct text    key = {0};
 	const struct attribute *set;
 
-	if (a->count && metadata_key(s, folder, SPAN("/private/specialuse"), false, &key)
+	if (a->count && metadata_key(s, &s->mine, folder, SPAN("/private/specialuse"), false, &key)
 		&& (set = attributes_find(a, text_span(&key))))
 		return text_span(&set->value);
 	while (span_next(&uses, " \t", &use)) {
@@ -112,9 +114,11 @@ special_use_of(struct imap_session *s, const struct attributes *a, const char *f
 
 struct asking {
 	struct imap_session    *session;
+	struct space           *in;
 	const char             *folder;      /* NULL: the server */
 	struct span             name;        /* as it is told */
-	struct attributes       attributes;
+	struct attributes       attributes;  /* of the user's own Maildir */
+	struct attributes       theirs;      /* of another's: what is shared */
 	uint64_t                most;        /* MAXSIZE */
 	unsigned                depth;       /* 0, 1, or many */
 	uint64_t                longest;     /* of what was left out */
@@ -152,10 +156,10 @@ add_value(struct asking *q, struct span entry, const struct attribute *a)
 }
 
 static void
-add_below(struct asking *q, struct span entry, struct span key)
+add_below(struct asking *q, const struct attributes *all, struct span entry, struct span key)
 {
-	for (size_t i = 0; i < q->attributes.count; i++) {
-		struct span          k = text_span(&q->attributes.at[i].key), tail;
+	for (size_t i = 0; i < all->count; i++) {
+		struct span          k = text_span(&all->at[i].key), tail;
 		autotext struct text full = {0};
 
 		if (k.len <= key.len + 1 || !span_equal_nocase(span_first(k, key.len), key) || k.at[key.len] != '/')
@@ -165,25 +169,33 @@ add_below(struct asking *q, struct span entry, struct span key)
 			continue;
 		text_add(&full, entry);
 		text_add(&full, tail);
-		add_value(q, text_span(&full), &q->attributes.at[i]);
+		add_value(q, text_span(&full), &all->at[i]);
 	}
 }
 
 static void
 add_entry(struct asking *q, struct span entry)
 {
-	autotext struct text key = {0};
+	autotext struct text     key = {0};
+	bool                     shared = q->folder && q->in->kind != SPACE_OWN && span_starts_nocase(entry, "/shared/");
+	const struct attributes *all = shared ? &q->theirs : &q->attributes;
 
-	if (!metadata_key(q->session, q->folder, entry, false, &key)) {
+	if (!metadata_key(q->session, q->in, q->folder, entry, false, &key)) {
 		add_value(q, entry, NULL);
 		return;
 	}
-	const struct attribute *a = attributes_find(&q->attributes, text_span(&key));
+	const struct attribute *a = attributes_find(all, text_span(&key));
 
 	if (a || q->depth == 0)
 		add_value(q, entry, a);
 	if (q->depth)
-		add_below(q, entry, text_span(&key));
+		add_below(q, all, entry, text_span(&key));
+}
+
+static int
+read_theirs(struct asking *q)
+{
+	return q->in->kind == SPACE_OWN ? 0 : attributes_read(q->in->maildir, &q->theirs, &q->session->why);
 }
 
 static void
@@ -194,28 +206,32 @@ end_answer(struct asking *q)
 }
 
 void
-metadata_tell(struct imap_session *s, const struct attributes *a, struct span name, const char *folder,
+metadata_tell(struct imap_session *s, const struct attributes *a, struct span name, struct space *in, const char *folder,
 	const struct argument *entries)
 {
-	struct asking q = {.session = s, .folder = folder, .name = name, .attributes = *a, .most = UINT64_MAX};
+	struct asking q = {.session = s, .in = in, .folder = folder, .name = name, .attributes = *a, .most = UINT64_MAX};
 
+	if (read_theirs(&q) < 0)
+		return;
 	for (const struct argument *e = entries->children; e; e = e->next)
 		add_entry(&q, e->text);
 	end_answer(&q);
+	attributes_free(&q.theirs);
 }
 
 /* The mailbox; "" is the server.  False: answered. */
 static bool
-find_mailbox(struct imap_session *s, const struct argument *a, char **folder, bool *server)
+find_mailbox(struct imap_session *s, const struct argument *a, struct space **in, char **folder, bool *server)
 {
+	*in = &s->mine;
 	*server = argument_is_astring(a) && a->text.len == 0;
 	if (*server)
 		return true;
 	if (!argument_is_astring(a))
 		imap_bad_arguments(s);
-	else if (name_to_folder(s, a->text, folder, &s->why) < 0)
+	else if (name_find(s, a->text, in, folder, &s->why) < 0)
 		imap_finish_fault(s, "Bad mailbox name");
-	else if (!tree_exists(s->maildir, *folder))
+	else if (!imap_exists(s, *in, *folder))
 		imap_finish(s, "NO [NONEXISTENT] Mailbox doesn't exist.");
 	else
 		return true;
@@ -285,15 +301,16 @@ do_getmetadata(struct imap_session *s)
 		imap_finish(s, "BAD Invalid entry name.");
 		return;
 	}
-	if (!find_mailbox(s, a, &folder, &server))
+	if (!find_mailbox(s, a, &q.in, &folder, &server))
 		return;
-	if (attributes_read(s->maildir, &q.attributes, &s->why) < 0) {
+	if (read_theirs(&q) < 0 || attributes_read(s->maildir, &q.attributes, &s->why) < 0) {
+		attributes_free(&q.theirs);
 		imap_finish_fault(s, "Annotations cannot be read");
 		return;
 	}
 	q.folder = server ? NULL : folder;
 	if (!server)
-		name_of_folder(folder, &told);
+		name_of(q.in, folder, &told);
 	q.name = text_span(&told);
 	if (entries->type != ARGUMENT_LIST)
 		add_entry(&q, entries->text);
@@ -302,6 +319,7 @@ do_getmetadata(struct imap_session *s)
 			add_entry(&q, e->text);
 	end_answer(&q);
 	attributes_free(&q.attributes);
+	attributes_free(&q.theirs);
 	if (q.longest)
 		imap_finish_synced(s, "OK [METADATA LONGENTRIES %llu] Getmetadata completed.",
 			(unsigned long long)q.longest);
@@ -322,34 +340,47 @@ void
 do_setmetadata(struct imap_session *s)
 {
 	const struct argument   *name = s->command.arguments, *list = name->next;
-	struct attribute_change *changes;
+	struct attribute_change *changes, *theirs;
 	autofree char           *folder = NULL;
-	size_t                   count = 0;
+	struct space            *in;
+	size_t                   count = 0, their_count = 0;
 	bool                     server;
 
 	if (list->type != ARGUMENT_LIST || list->count == 0 || list->count % 2 != 0) {
 		imap_bad_arguments(s);
 		return;
 	}
-	if (!find_mailbox(s, name, &folder, &server))
+	if (!find_mailbox(s, name, &in, &folder, &server))
 		return;
 	changes = arena_alloc(s->arena, list->count * sizeof *changes);
+	theirs = arena_alloc(s->arena, list->count * sizeof *theirs);
 	for (const struct argument *a = list->children; a; a = a->next->next) {
-		autotext struct text key = {0};
+		autotext struct text    key = {0};
+		struct attribute_change one;
 
 		if (!argument_is_astring(a) || !metadata_is_entry(a->text) || !is_good_value(a, a->next)) {
 			imap_finish(s, "BAD Invalid entry or value.");
 			return;
 		}
-		if (!metadata_key(s, server ? NULL : folder, a->text, true, &key)) {
+		if (!metadata_key(s, in, server ? NULL : folder, a->text, true, &key)) {
 			imap_finish(s, "NO [SERVERBUG] The mailbox has no identity.");
 			return;
 		}
-		changes[count++] = (struct attribute_change){arena_span(s->arena, text_span(&key)), a->next->text,
+		one = (struct attribute_change){arena_span(s->arena, text_span(&key)), a->next->text,
 			argument_is_atom(a->next, "NIL")};
+		if (in->kind != SPACE_OWN && span_starts_nocase(a->text, "/shared/"))
+			theirs[their_count++] = one;
+		else
+			changes[count++] = one;
 	}
-	if (attributes_change(s->maildir, changes, count, &s->why) == 0) {
-		notify_own_metadata(s, changes, count);
+	if (their_count && !(acl_rights_of(s, in, folder) & ACL_WRITE)) {
+		imap_finish(s, "NO [NOPERM] Permission denied."); /* RFC 5464, 5 */
+		return;
+	}
+	if ((!their_count || attributes_change(in->maildir, theirs, their_count, &s->why) == 0)
+		&& (!count || attributes_change(s->maildir, changes, count, &s->why) == 0)) {
+		if (in->kind == SPACE_OWN)
+			notify_own_metadata(s, changes, count);
 		imap_finish_synced(s, "OK Setmetadata completed.");
 	} else if (s->why.class == FAULT_DENIED)
 		imap_finish(s, "NO [METADATA TOOMANY] Too many annotations.");

@@ -10,23 +10,24 @@
 
 enum { METADATA_ENTRY_MOST = 255 };
 
-/* "/private/comment" of a mailbox ("" is INBOX; NULL the server): its key; false: no such name. */
-bool metadata_key(struct imap_session *, const char *folder, struct span entry, bool make_guid,
+/* "/private/comment" of a mailbox ("" is INBOX; NULL the server): its key; false: no such name.  Private ones are kept in
+ * the user's own Maildir, also those of others' mailboxes; shared ones in the mailbox's. */
+bool metadata_key(struct imap_session *, struct space *, const char *folder, struct span entry, bool make_guid,
 	struct text *key);
 
 /* The way back: "/private/comment", of the mailbox with that GUID or of the server. */
 bool metadata_of_key(struct span key, struct span *guid, bool *server, struct text *entry);
 
 /* MAILBOXID (RFC 8474) */
-bool imap_folder_guid(struct imap_session *, const char *folder, char guid[40]);
+bool imap_folder_guid(struct imap_session *, struct space *, const char *folder, char guid[40]);
 
 bool metadata_is_entry(struct span);
 
 /* "* METADATA box (entry value ...)" for LIST-METADATA (RFC 9590) */
-void metadata_tell(struct imap_session *, const struct attributes *, struct span name, const char *folder,
+void metadata_tell(struct imap_session *, const struct attributes *, struct span name, struct space *, const char *folder,
 	const struct argument *entries);
 
-/* The use that CREATE or SETMETADATA gave, else the configuration; empty: none. */
+/* The use that CREATE or SETMETADATA gave one's own mailbox, else the configuration; empty: none. */
 struct span special_use_of(struct imap_session *, const struct attributes *, const char *folder,
 	struct span name);
 bool special_use_is_known(struct span);

@@ -4,6 +4,8 @@
  */
 #include "names.h"
 
+#include <errno.h>
+
 #include "imap_config.h"
 #include "mail/charset.h"
 #include "mail/imap_body.h"
@@ -12,13 +14,13 @@
 
 /* The directory of the same name in UTF-8, if that is the one that is there. */
 static char *
-courier_directory(struct imap_session *s, const char *folder)
+courier_directory(struct space *in, const char *folder)
 {
 	autotext struct text utf8 = {0};
 
-	if (!strchr(folder, '&') || tree_exists(s->maildir, folder)
+	if (!strchr(folder, '&') || tree_exists(in->maildir, folder)
 		|| mutf7_decode(span_of(folder), &utf8, NULL) < 0
-		|| !maildir_folder_valid(text_span(&utf8)) || !tree_exists(s->maildir, text_string(&utf8)))
+		|| !maildir_folder_valid(text_span(&utf8)) || !tree_exists(in->maildir, text_string(&utf8)))
 		return NULL;
 	return take(utf8.at);
 }
@@ -29,30 +31,69 @@ name_is_utf8(const struct imap_session *s)
 	return s->manner.utf8 || s->manner.rev2;
 }
 
-int
-name_to_folder(struct imap_session *s, struct span name, char **folder, struct fault *why)
+/* "shared/alice" is below "shared/alice/", too. */
+static bool
+is_below(struct span name, struct span prefix, struct span *rest)
 {
-	autotext struct text out = {0}, encoded = {0};
-	struct span          prefix = span_of(imap_config.prefix);
+	bool root = name.len + 1 == prefix.len;
+
+	if (!prefix.len || name.len + 1 < prefix.len || memcmp(name.at, prefix.at, root ? name.len : prefix.len) != 0)
+		return false;
+	*rest = span_from(name, root ? name.len : prefix.len);
+	return true;
+}
+
+bool
+name_is_foreign(struct span name)
+{
+	struct span rest = span_of(imap_config.public_namespaces), prefix, where, below;
+
+	if (is_below(name, spaces_shared_stem(), &below))
+		return true;
+	while (spaces_next_public(&rest, &prefix, &where))
+		if (is_below(name, prefix, &below))
+			return true;
+	return false;
+}
+
+/* 0 with the space and what follows its prefix. */
+static int
+find_space(struct imap_session *s, struct span name, struct space **in, struct span *rest, struct fault *why)
+{
+	struct span prefix = span_of(imap_config.prefix);
+
+	for (size_t i = 0; s->spaces && i < s->spaces->count; i++)
+		if (is_below(name, span_of(s->spaces->at[i].prefix), rest)) {
+			*in = &s->spaces->at[i];
+			if (rest->len || (*in)->kind == SPACE_SHARED)
+				return 0;
+			break; /* the root of a public one is no mailbox */
+		}
+	if (name_is_foreign(name)) {
+		errno = ENOENT;
+		return fault_errno(why, "mailbox");
+	}
+	*in = &s->mine;
+	*rest = name;
+	if (prefix.len && span_starts_nocase(name, imap_config.prefix))
+		*rest = span_from(name, prefix.len);
+	else if (prefix.len)
+		return fault_set(why, FAULT_INPUT, "Mailbox names start with %s", imap_config.prefix);
+	return 0;
+}
+
+static int
+find_folder(struct space *in, struct span rest, char **folder, struct fault *why)
+{
+	autotext struct text out = {0};
 	char                 separator = imap_config.separator[0];
 	char                *courier;
 
-	if (span_is_nocase(name, "INBOX")) {
+	if (in->kind == SPACE_SHARED && (rest.len == 0 || span_is_nocase(rest, "INBOX"))) {
 		*folder = mem_string("");
 		return 0;
 	}
-	if (name_is_utf8(s)) {
-		if (!utf8_printable(name) || mutf7_encode(name, &encoded, NULL) < 0)
-			return fault_set(why, FAULT_INPUT, "Invalid mailbox name: not UTF-8");
-		name = text_span(&encoded);
-	}
-	if (!mutf7_valid(name))
-		return fault_set(why, FAULT_INPUT, "Invalid mailbox name: not modified UTF-7");
-	if (prefix.len && span_starts_nocase(name, imap_config.prefix))
-		name = span_from(name, prefix.len);
-	else if (prefix.len)
-		return fault_set(why, FAULT_INPUT, "Mailbox names start with %s", imap_config.prefix);
-	text_add(&out, name);
+	text_add(&out, rest);
 	for (size_t i = 0; i < out.len; i++) {
 		if (out.at[i] == '.' && separator != '.')
 			return fault_set(why, FAULT_INPUT, "Character not allowed in mailbox name: '.'");
@@ -61,21 +102,62 @@ name_to_folder(struct imap_session *s, struct span name, char **folder, struct f
 	}
 	if (out.len == 0 || !maildir_folder_valid(text_span(&out)))
 		return fault_set(why, FAULT_INPUT, "Invalid mailbox name");
-	courier = courier_directory(s, text_string(&out));
+	courier = courier_directory(in, text_string(&out));
 	*folder = courier ? courier : take(out.at);
 	return 0;
 }
 
-void
-name_of_folder(const char *folder, struct text *out)
+int
+name_find(struct imap_session *s, struct span name, struct space **in, char **folder, struct fault *why)
+{
+	autotext struct text encoded = {0};
+
+	if (!name_is_utf8(s))
+		return name_find_stored(s, name, in, folder, why);
+	if (!utf8_printable(name) || mutf7_encode(name, &encoded, NULL) < 0)
+		return fault_set(why, FAULT_INPUT, "Invalid mailbox name: not UTF-8");
+	return name_find_stored(s, text_span(&encoded), in, folder, why);
+}
+
+int
+name_find_stored(struct imap_session *s, struct span name, struct space **in, char **folder, struct fault *why)
+{
+	struct span   rest = SPAN_NONE;
+	struct space *found = NULL;
+
+	if (span_is_nocase(name, "INBOX")) {
+		*in = &s->mine;
+		*folder = mem_string("");
+		return 0;
+	}
+	if (!mutf7_valid(name))
+		return fault_set(why, FAULT_INPUT, "Invalid mailbox name: not modified UTF-7");
+	if (find_space(s, name, &found, &rest, why) < 0 || find_folder(found, rest, folder, why) < 0)
+		return -1;
+	*in = found;
+	return 0;
+}
+
+int
+name_to_folder(struct imap_session *s, struct span name, char **folder, struct fault *why)
+{
+	autofree char *found = NULL;
+	struct space  *in;
+
+	if (name_find(s, name, &in, &found, why) < 0)
+		return -1;
+	if (in->kind != SPACE_OWN)
+		return fault_set(why, FAULT_DENIED, "only of one's own mailboxes");
+	*folder = take(found);
+	return 0;
+}
+
+static void
+add_with_prefix(struct span prefix, const char *folder, struct text *out)
 {
 	size_t start;
 
-	if (!*folder) {
-		text_add_string(out, "INBOX");
-		return;
-	}
-	text_add_string(out, imap_config.prefix);
+	text_add(out, prefix);
 	start = out->len;
 	/* "R&D" in a directory's name is Courier's UTF-8, too: as it is, nobody could select it */
 	if (mutf7_valid(span_of(folder)) || mutf7_encode(span_of(folder), out, NULL) < 0)
@@ -83,6 +165,26 @@ name_of_folder(const char *folder, struct text *out)
 	for (size_t i = start; i < out->len; i++)
 		if (out->at[i] == '.')
 			out->at[i] = imap_config.separator[0];
+}
+
+void
+name_of(const struct space *in, const char *folder, struct text *out)
+{
+	struct span prefix = span_of(in->prefix);
+
+	if (in->kind == SPACE_OWN)
+		name_of_folder(folder, out);
+	else
+		add_with_prefix(*folder ? prefix : span_first(prefix, prefix.len - 1), folder, out);
+}
+
+void
+name_of_folder(const char *folder, struct text *out)
+{
+	if (*folder)
+		add_with_prefix(span_of(imap_config.prefix), folder, out);
+	else
+		text_add_string(out, "INBOX");
 }
 
 void

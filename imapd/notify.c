@@ -164,21 +164,23 @@ watch_selected(struct imap_session *s)
 	struct notify         *n = s->notify;
 	struct notify_mailbox *m;
 	const char            *name = s->folder ? s->folder->name : NULL;
+	autofree char         *base = name ? mem_format("%s/%s%s", maildir_path(s->folder->maildir), *name ? "." : "", name) : NULL;
 
-	if (name && n->selected && strcmp(name, n->selected) == 0)
+	if (name && n->selected && strcmp(base, n->selected) == 0)
 		return;
 	if (n->selected)
 		watch_many_drop(&n->watch, NOTIFY_NUMBER_SELECTED);
 	free(take(n->selected));
 	if (!name)
 		return;
-	autofree char *base = mem_format("%s/%s%s", maildir_path(s->maildir), *name ? "." : "", name);
 	autofree char *new = mem_format("%s/new", base), *cur = mem_format("%s/cur", base);
 
 	add_watch(n, s->folder->new_dir, new, NOTIFY_NUMBER_SELECTED);
 	add_watch(n, s->folder->cur_dir, cur, NOTIFY_NUMBER_SELECTED);
-	n->selected = mem_string(name);
-	if ((m = notify_mailbox_find(n, name)))
+	if (maildir_private(s->folder->maildir) >= 0)
+		add_watch(n, maildir_private(s->folder->maildir), "", NOTIFY_NUMBER_SELECTED);
+	n->selected = mem_string(base);
+	if (s->in == &s->mine && (m = notify_mailbox_find(n, name)))
 		m->watched = false;
 }
 

@@ -72,7 +72,7 @@ notify_events_of(const struct notify *n, const char *folder)
 bool
 notify_is_selected(const struct imap_session *s, const char *folder)
 {
-	return s->folder && strcmp(s->folder->name, folder) == 0;
+	return s->folder && s->in == &s->mine && strcmp(s->folder->name, folder) == 0;
 }
 
 /* ------------------------------------------------------------ the list */
@@ -338,7 +338,7 @@ notify_mailboxes_status(struct imap_session *s)
 		if (s->manner.condstore)
 			items |= STATUS_HIGHESTMODSEQ;
 		name_of_folder(m->folder, &name);
-		if (status_tell(s, text_span(&name), m->folder, items) < 0)
+		if (status_tell(s, text_span(&name), &s->mine, m->folder, items) < 0)
 			fault_clear(&s->why);
 	}
 }
@@ -347,7 +347,8 @@ notify_mailboxes_status(struct imap_session *s)
 void
 notify_deselected(struct imap_session *s)
 {
-	struct notify_mailbox *m = s->notify && s->folder ? notify_mailbox_find(s->notify, s->folder->name) : NULL;
+	struct notify_mailbox *m = s->notify && s->folder && s->in == &s->mine
+		? notify_mailbox_find(s->notify, s->folder->name) : NULL;
 
 	if (!m)
 		return;

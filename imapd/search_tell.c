@@ -122,7 +122,7 @@ find_filter(void *context, struct span name)
 
 		text_add_string(&entry, places[i]);
 		text_add(&entry, name);
-		if (metadata_is_entry(text_span(&entry)) && metadata_key(s, NULL, text_span(&entry), false, &key))
+		if (metadata_is_entry(text_span(&entry)) && metadata_key(s, &s->mine, NULL, text_span(&entry), false, &key))
 			a = attributes_find(&all, text_span(&key));
 		if (a && grammar_parse_list(s->arena, arena_span(s->arena, text_span(&a->value)), &program, &count,
 			NULL) < 0)

@@ -21,6 +21,7 @@
 #include "sleep.h"
 #include "store/history.h"
 #include "store/quota.h"
+#include "store/tree.h"
 
 enum { BAD_COMMANDS_MOST = 20, OUT_FLUSH = 32768 };
 
@@ -243,6 +244,7 @@ imap_deselect(struct imap_session *s)
 	notify_deselected(s);
 	context_free_all(s);
 	folder_close(take(s->folder));
+	s->in = NULL;
 	view_free(&s->view);
 	free(take(s->saved));
 	s->saved_count = 0;
@@ -251,7 +253,23 @@ imap_deselect(struct imap_session *s)
 int
 imap_open_folder(struct imap_session *s, const char *name, unsigned options, struct folder **out)
 {
-	return history_open(s->maildir, s->index, name, options, out, &s->why);
+	return imap_open_in(s, &s->mine, name, options, out);
+}
+
+int
+imap_open_in(struct imap_session *s, struct space *in, const char *name, unsigned options, struct folder **out)
+{
+	return history_open(in->maildir, s->index, name, options, out, &s->why);
+}
+
+bool
+imap_exists(struct imap_session *s, struct space *in, const char *folder)
+{
+	if (in->kind == SPACE_OWN)
+		return tree_exists(in->maildir, folder);
+	if (in->kind == SPACE_PUBLIC && !*folder)
+		return false;
+	return tree_exists(in->maildir, folder) && acl_rights_of(s, in, folder) & ACL_LOOKUP;
 }
 
 static const struct verb *
@@ -347,6 +365,7 @@ open_mail(struct imap_session *s, struct fault *why)
 		return -1;
 	if (result == 0)
 		maildir_set_quota(s->maildir, s->quota);
+	s->mine = (struct space){SPACE_OWN, (char *)(uintptr_t)imap_config.prefix, (char *)(uintptr_t)s->user->name, s->maildir, s->quota};
 	return result;
 }
 
@@ -414,7 +433,7 @@ imap_prepare(void)
 int
 imap_session(const struct imap_user *user, struct conn *c, struct fault *why)
 {
-	struct imap_session s = {.user = user, .conn = c, .arena = arena_new()};
+	struct imap_session s = {.user = user, .conn = c, .arena = arena_new(), .spaces = user->spaces};
 	int                 bad = 0, result = open_mail(&s, why);
 
 	conn_deadline(c, clock_after(imap_config.timeout));

@@ -21,6 +21,7 @@
 #include "net/conn.h"
 #include "store/folder.h"
 #include "store/location.h"
+#include "spaces.h"
 #include "view.h"
 
 /* What works after login; a login program adds its own (STARTTLS, AUTH=...). */
@@ -38,6 +39,7 @@ struct imap_user {
 	const char *session;          /* id for the log, may be empty */
 	const char *tag;              /* of the login command; NULL: PREAUTH */
 	const struct imap_means *means;   /* to sleep by (sleep.h); NULL: it cannot */
+	struct spaces *spaces;        /* of others; NULL: none */
 };
 
 /* Opens what libc opens late (charsets, time zone, locale): before the sandbox closes. */
@@ -63,6 +65,9 @@ struct imap_session {
 	struct index           *index;       /* NULL: no cache */
 	struct quota           *quota;       /* NULL: none */
 	struct folder          *folder;      /* NULL: nothing is selected */
+	struct space           *in;          /* whose it is */
+	struct space            mine;        /* as a space; borrows maildir and quota */
+	struct spaces          *spaces;      /* of others (spaces.h); borrowed; NULL: none */
 	struct view             view;
 	struct manner           manner;
 	uint32_t               *saved;       /* "$" of RFC 5182: UIDs, ascending; owned */
@@ -183,5 +188,8 @@ void imap_tell_vanished(struct imap_session *, uint64_t since, struct sequence *
 
 /* Opens with history (store/history.h). */
 WAITS int imap_open_folder(struct imap_session *, const char *name, unsigned options, struct folder **);
+WAITS int imap_open_in(struct imap_session *, struct space *, const char *name, unsigned options, struct folder **);
+/* As far as this user can see. */
+WAITS bool imap_exists(struct imap_session *, struct space *, const char *folder);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "acl.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "imap_config.h"
@@ -35,6 +36,7 @@ write_state(struct imap_session *s, struct text *out)
 	autotext struct text saved = {0}, dictionary = {0};
 	struct sleep_state   state = {
 		.tag = s->command.tag, .selected = s->folder != NULL, .mailbox = span_of(s->folder ? s->folder->name : ""),
+		.space = span_of(s->folder && s->in->kind != SPACE_OWN ? s->in->prefix : ""),
 		.read_only = s->folder && s->folder->read_only, .validity = s->folder ? s->folder->validity : 0,
 		.manner = s->manner, .compressed = s->compressed, .keywords = s->view.keywords, .modseq = s->view.modseq,
 		.at = s->view.at, .count = s->view.count, .counts = s->counts, .bytes_in = s->bytes_in + conn_bytes_in(s->conn),
@@ -120,21 +122,38 @@ take_saved(struct imap_session *s, struct span text, struct fault *why)
 	return 0;
 }
 
+static struct space *
+find_space(struct imap_session *s, struct span prefix)
+{
+	if (!prefix.len)
+		return &s->mine;
+	for (size_t i = 0; s->spaces && i < s->spaces->count; i++)
+		if (span_is(prefix, s->spaces->at[i].prefix))
+			return &s->spaces->at[i];
+	return NULL;
+}
+
 static int
 take_mailbox(struct imap_session *s, struct sleep_state *state, struct fault *why)
 {
 	autofree char *name = mem_span(state->mailbox);
+	struct space  *in = find_space(s, state->space);
+	unsigned       may = in ? acl_rights_of(s, in, name) : 0;
 
-	if (imap_open_folder(s, name, state->read_only ? FOLDER_READ_ONLY : 0, &s->folder) < 0) {
+	if (!(may & ACL_READ))
+		return fault_set(why, FAULT_DENIED, "the mailbox is not shared any more");
+	if (imap_open_in(s, in, name, state->read_only ? FOLDER_READ_ONLY : 0, &s->folder) < 0) {
 		*why = s->why;
 		s->why = (struct fault){0};
 		return -1;
 	}
+	s->in = in;
 	if (s->folder->validity != (uint32_t)state->validity)
 		return fault_set(why, FAULT_INPUT, "UIDVALIDITY has changed");
 	s->view = (struct view){
 		.at = take(state->at), .count = state->count, .room = state->count, .modseq = state->modseq,
 		.generation = s->folder->generation - 1, .behind = true, .keywords = state->keywords, .manner = &s->manner,
+		.denied = acl_flags(ACL_ALL) & ~acl_flags(may),
 	};
 	return 0;
 }

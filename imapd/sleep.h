@@ -25,6 +25,7 @@ struct imap_means {                  /* of sleeping, from the login program and 
 /* The told state, parsed. Arrays are owned. */
 struct sleep_state {
 	struct span   tag, mailbox, saved, dictionary;   /* borrowed from the bytes */
+	struct span   space;                             /* prefix of whose mailbox it is; empty: one's own */
 	bool          selected, read_only, compressed;
 	int64_t       validity;
 	struct manner manner;

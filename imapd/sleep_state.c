@@ -12,7 +12,7 @@
 #include "ipc/frame.h"
 #include "sleep.h"
 
-enum { RECENT = 0x80, FLAGS = 0x1f, FORM = 1 };
+enum { RECENT = 0x80, FLAGS = 0x1f, FORM = 2 };
 
 static void
 put_number(uint64_t n, struct text *out)
@@ -108,6 +108,7 @@ sleep_state_write(const struct sleep_state *s, struct text *out)
 	frame_put(&f, "tag", s->tag);
 	frame_put_flag(&f, "selected", s->selected);
 	frame_put(&f, "mailbox", s->mailbox);
+	frame_put(&f, "space", s->space);
 	frame_put_flag(&f, "read_only", s->read_only);
 	frame_put_number(&f, "validity", s->validity);
 	frame_put_flag(&f, "condstore", s->manner.condstore);
@@ -133,7 +134,7 @@ sleep_state_write(const struct sleep_state *s, struct text *out)
 }
 
 struct raw {
-	struct span tag, mailbox, dictionary, saved, keywords, modseq, view, expunged, bodies, body_bytes, headers, header_bytes,
+	struct span tag, mailbox, space, dictionary, saved, keywords, modseq, view, expunged, bodies, body_bytes, headers, header_bytes,
 		bytes_in, bytes_out;
 	bool        selected, read_only, condstore, qresync, uidonly, rev2, utf8, compressed;
 	int64_t     version, validity, began;
@@ -142,7 +143,8 @@ struct raw {
 static const struct field fields[] = {
 	FIELD_NUMBER(struct raw, version, "version", FIELD_NEEDED),
 	FIELD_TEXT(struct raw, tag, "tag", FIELD_NEEDED), FIELD_FLAG(struct raw, selected, "selected", FIELD_NEEDED),
-	FIELD_TEXT(struct raw, mailbox, "mailbox", FIELD_NEEDED), FIELD_FLAG(struct raw, read_only, "read_only", FIELD_NEEDED),
+	FIELD_TEXT(struct raw, mailbox, "mailbox", FIELD_NEEDED), FIELD_TEXT(struct raw, space, "space", FIELD_NEEDED),
+	 FIELD_FLAG(struct raw, read_only, "read_only", FIELD_NEEDED),
 	FIELD_NUMBER(struct raw, validity, "validity", FIELD_NEEDED), FIELD_FLAG(struct raw, condstore, "condstore", FIELD_NEEDED),
 	FIELD_FLAG(struct raw, qresync, "qresync", FIELD_NEEDED), FIELD_FLAG(struct raw, uidonly, "uidonly", FIELD_NEEDED),
 	FIELD_FLAG(struct raw, rev2, "rev2", FIELD_NEEDED), FIELD_FLAG(struct raw, utf8, "utf8", FIELD_NEEDED),
@@ -188,7 +190,7 @@ sleep_state_read(struct span in, size_t most, struct sleep_state *out, struct fa
 	if (!well_formed(&f) || frame_decode(&f, fields, &r, NULL) < 0 || r.version != FORM)
 		return fault_set(why, FAULT_INPUT, "not the state of a session");
 	s = (struct sleep_state){
-		.tag = r.tag, .mailbox = r.mailbox, .saved = r.saved, .dictionary = r.dictionary, .selected = r.selected,
+		.tag = r.tag, .mailbox = r.mailbox, .space = r.space, .saved = r.saved, .dictionary = r.dictionary, .selected = r.selected,
 		.read_only = r.read_only, .compressed = r.compressed, .validity = r.validity,
 		.manner = {r.condstore, r.qresync, r.uidonly, r.rev2, r.utf8}, .keywords = hex(r.keywords), .modseq = hex(r.modseq),
 		.counts = {.expunged = hex(r.expunged), .bodies = hex(r.bodies), .body_bytes = hex(r.body_bytes),

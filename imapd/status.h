@@ -17,7 +17,7 @@ enum status_item {
 unsigned status_items_parse(const struct argument *list);
 
 /* The untagged response; `name` as clients name it.  The second of a mailbox that is open. */
-WAITS int status_tell(struct imap_session *, struct span name, const char *folder, unsigned items);
+WAITS int status_tell(struct imap_session *, struct span name, struct space *, const char *folder, unsigned items);
 void status_tell_of(struct imap_session *, struct span name, struct folder *, unsigned items);
 
 #endif

@@ -161,9 +161,12 @@ view_tell_flags(struct view *v, struct folder *f, struct text *out)
 		text_add_string(out, "()] Read-only mailbox.\r\n");
 		return;
 	}
-	view_add_flags(&f->keywords, all, false, v->keywords, out);
-	text_cut(out, out->len - 1);
-	text_add_string(out, " \\*)] Flags permitted.\r\n");
+	view_add_flags(&f->keywords, all & ~v->denied, false, v->denied & VIEW_KEYWORDS ? 0 : v->keywords, out);
+	if (!(v->denied & VIEW_KEYWORDS)) {
+		text_cut(out, out->len - 1);
+		text_add_string(out, " \\*)");
+	}
+	text_add_string(out, "] Flags permitted.\r\n");
 }
 
 void

@@ -31,6 +31,8 @@ struct manner {
 	bool utf8;               /* RFC 6855: UTF-8 in quoted strings */
 };
 
+enum { VIEW_KEYWORDS = 128 };               /* as ACL_KEYWORDS */
+
 struct view {
 	struct view_message *at;
 	size_t               count, room;
@@ -39,6 +41,7 @@ struct view {
 	bool                 touched;        /* any is */
 	bool                 untold, missing;   /* changes of flags; new messages */
 	uint64_t             keywords;       /* bits of names that FLAGS told */
+	unsigned             denied;         /* flags that may not be changed here; VIEW_KEYWORDS for keywords */
 	const struct manner *manner;         /* borrowed */
 };
 

@@ -174,6 +174,7 @@ take_user(struct frame *f, struct auth_user *out, struct fault *why)
 	copy_field(f, "home", u.home, sizeof u.home);
 	copy_field(f, "mail", u.mail, sizeof u.mail);
 	copy_field(f, "quota", u.quota, sizeof u.quota);
+	copy_field(f, "groups", u.groups, sizeof u.groups);
 	copy_field(f, "token", u.token, sizeof u.token);
 	copy_field(f, "key", u.key, sizeof u.key);
 	*out = u;
@@ -181,13 +182,12 @@ take_user(struct frame *f, struct auth_user *out, struct fault *why)
 }
 
 static int
-ask_once(struct frame *f, struct auth_user *out, struct fault *why)
+ask_on(int sock, struct frame *f, struct auth_user *out, struct fault *why)
 {
 	autoframe struct frame answer = {0};
-	autoclose int          sock = -1;
 	int                    got;
 
-	if (peer_take("authd", clock_after(AUTH_MS), &sock, why) < 0 || frame_send(sock, f, clock_after(AUTH_MS), why) < 0)
+	if (frame_send(sock, f, clock_after(AUTH_MS), why) < 0)
 		return fault_prefix(why, "authd");
 	got = frame_receive(sock, &answer, clock_after(AUTH_MS), why);
 	if (got == 1)
@@ -195,18 +195,43 @@ ask_once(struct frame *f, struct auth_user *out, struct fault *why)
 	return got < 0 ? -1 : take_user(&answer, out, why);
 }
 
+static int
+ask_once(struct frame *f, struct auth_user *out, int *talk, struct fault *why)
+{
+	autoclose int sock = -1;
+
+	if (peer_take("authd", clock_after(AUTH_MS), &sock, why) < 0)
+		return fault_prefix(why, "authd");
+	if (ask_on(sock, f, out, why) < 0)
+		return -1;
+	if (talk)
+		*talk = take_fd(sock);
+	return 0;
+}
+
 int
-ask_auth_redeem(struct span ticket, struct auth_user *out, struct fault *why)
+ask_auth_owner(int talk, const char *owner, struct auth_user *out, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "owner");
+	frame_put_string(&f, "user", owner);
+	return ask_on(talk, &f, out, why);
+}
+
+int
+ask_auth_redeem(struct span ticket, struct auth_user *out, int *talk, struct fault *why)
 {
 	autoframe struct frame f = {0};
 
 	frame_start(&f, "redeem");
 	frame_put(&f, "ticket", ticket);
-	return ask_once(&f, out, why);
+	return ask_once(&f, out, talk, why);
 }
 
 int
-ask_auth_wake(struct span user, struct span token, struct span proof, struct span state, struct auth_user *out, struct fault *why)
+ask_auth_wake(struct span user, struct span token, struct span proof, struct span state, struct auth_user *out, int *talk,
+              struct fault *why)
 {
 	autoframe struct frame f = {0};
 	char                   digest[WAKE_HEX];
@@ -217,7 +242,7 @@ ask_auth_wake(struct span user, struct span token, struct span proof, struct spa
 	frame_put(&f, "token", token);
 	frame_put(&f, "proof", proof);
 	frame_put_string(&f, "digest", digest);
-	return ask_once(&f, out, why);
+	return ask_once(&f, out, talk, why);
 }
 
 int

@@ -7,8 +7,10 @@
  *           [bound=tls-exporter binding=..] [certificate=yes [name=..]]
  *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
  *                                     yes and no come with wait=<ms>: so late shall the client hear of it; this end waits
- *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. token=.. key=..   (imapd, pop3d; once)
+ *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. groups=.. token=.. key=..   (imapd, pop3d; once)
  *   wake    user=.. token=.. proof=.. digest=..    | as redeem: a session that slept goes on (wake_proof.h; once)
+ *   owner   user=..                   | user ... | no           behind redeem or wake, and nothing else then: who is it
+ *                                     whose mailboxes this user may share (userdb alone)
  *   lookup  user=..                   | user ... | no                                   (userdb alone)
  *   mechanisms                        | mechanisms names="PLAIN LOGIN"
  *
@@ -53,13 +55,17 @@ void       auth_answer_free(struct auth_answer *);
 struct auth_user {
 	char  user[256], home[1024], mail[1024];              /* mail: mail_location with %-variables expanded */
 	char  quota[1024];                                    /* rules of his own: "quota_rule=.." joined by TAB */
+	char  groups[1024];                                   /* acl_groups: "staff,sales" */
 	uid_t uid;
 	gid_t gid;
 	char  token[56], key[72];                             /* of redeem and wake: to seal a state with */
 };
-/* These two close their connection: whoever becomes the user keeps none to authd. */
-WAITS int ask_auth_redeem(struct span ticket, struct auth_user *, struct fault *);    /* FAULT_DENIED: not a ticket */
-WAITS int ask_auth_wake(struct span user, struct span token, struct span proof, struct span state, struct auth_user *, struct fault *);
+/* With `talk` the connection stays (given; -1: not), and can only ask_auth_owner: for who has become the user and has yet to
+ * be confined.  Nobody keeps it longer: whoever serves a user has no connection to authd. */
+WAITS int ask_auth_redeem(struct span ticket, struct auth_user *, int *talk, struct fault *);    /* FAULT_DENIED: not a ticket */
+WAITS int ask_auth_wake(struct span user, struct span token, struct span proof, struct span state, struct auth_user *, int *talk,
+                        struct fault *);
+WAITS int ask_auth_owner(int talk, const char *owner, struct auth_user *, struct fault *);       /* FAULT_DENIED: no such user */
 WAITS int ask_auth_lookup(struct span user, struct auth_user *, struct fault *);      /* FAULT_DENIED: no such user */
 WAITS int ask_auth_mechanisms(struct text *names, struct fault *);
 

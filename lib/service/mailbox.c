@@ -4,6 +4,7 @@
  */
 #include "service/mailbox.h"
 
+#include <grp.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -15,6 +16,24 @@
 #include "service/service.h"
 #include "store/location.h"
 
+static struct identity access_groups;      /* its groups alone; not changed behind prepare() */
+
+int
+mailbox_access_groups(const struct list *names, struct fault *why)
+{
+	if (names->count > COUNT(access_groups.groups))
+		return fault_set(why, FAULT_INPUT, "mail_access_groups: more than %zu groups", COUNT(access_groups.groups));
+	for (size_t i = 0; i < names->count; i++) {
+		struct group *g = getgrnam(names->item[i]);
+		uint64_t      n = 0;
+
+		if (!g && (!span_number(span_of(names->item[i]), &n) || n == 0 || n > INT32_MAX))
+			return fault_set(why, FAULT_INPUT, "mail_access_groups: there is no group %s", names->item[i]);
+		access_groups.groups[access_groups.group_count++] = g ? g->gr_gid : (gid_t)n;
+	}
+	return 0;
+}
+
 static void
 copy(char *to, size_t size, struct span s)
 {
@@ -24,13 +43,15 @@ copy(char *to, size_t size, struct span s)
 /* The directories of a new user are made as that user, before the sandbox can
  * only be told about what is there. */
 static int
-confine(const struct auth_user *u, struct fault *why)
+confine(void *unused, const struct auth_user *u, int authd, struct fault *why)
 {
 	struct location l = {0};
 	const char     *paths[3] = {NULL, NULL, NULL};
 	struct sandbox  box = {.promises = MAY_READ | MAY_WRITE | MAY_WATCH, .reads = paths, .writes = paths};
 	int             done = -1;
 
+	(void)unused;
+	(void)authd;
 	if (location_parse(span_of(u->mail), span_of(u->user), span_of(u->home), &l, why) < 0)
 		return -1;
 	paths[0] = text_string(&l.root);
@@ -44,11 +65,12 @@ confine(const struct auth_user *u, struct fault *why)
 }
 
 static int
-become(const struct login_session *in, mailbox_confine *by, struct mailbox_session *out, struct fault *why)
+become(const struct login_session *in, mailbox_confine *by, void *context, struct mailbox_session *out, struct fault *why)
 {
-	struct identity who = {0};
-	int             known = in->token.len ? ask_auth_wake(in->user, in->token, in->proof, in->state, &out->user, why)
-	                                      : ask_auth_redeem(in->ticket, &out->user, why);
+	struct identity who = access_groups;
+	autoclose int   authd = -1;
+	int             known = in->token.len ? ask_auth_wake(in->user, in->token, in->proof, in->state, &out->user, &authd, why)
+	                                      : ask_auth_redeem(in->ticket, &out->user, &authd, why);
 
 	if (known < 0)
 		return -1;
@@ -58,17 +80,17 @@ become(const struct login_session *in, mailbox_confine *by, struct mailbox_sessi
 		                 (long)out->user.uid, (long)out->user.gid);
 	who.uid = out->user.uid;
 	who.gid = out->user.gid;
-	return user_become(&who, why) < 0 ? -1 : by(&out->user, why);
+	return user_become(&who, why) < 0 ? -1 : by(context, &out->user, authd, why);
 }
 
 int
 mailbox_receive(int sock, struct mailbox_session *out, struct fault *why)
 {
-	return mailbox_receive_confined(sock, confine, out, why);
+	return mailbox_receive_confined(sock, confine, NULL, out, why);
 }
 
 int
-mailbox_receive_confined(int given, mailbox_confine *by, struct mailbox_session *out, struct fault *why)
+mailbox_receive_confined(int given, mailbox_confine *by, void *context, struct mailbox_session *out, struct fault *why)
 {
 	autoclose int          sock = given;
 	autoframe struct frame f = {0};
@@ -82,7 +104,7 @@ mailbox_receive_confined(int given, mailbox_confine *by, struct mailbox_session 
 	copy(s.session, sizeof s.session, in.session);
 	copy(s.tag, sizeof s.tag, in.tag);
 	copy(s.peer, sizeof s.peer, in.peer);
-	if (become(&in, by, &s, why) < 0) {
+	if (become(&in, by, context, &s, why) < 0) {
 		log_error("user=<%s>, session=<%s>: %s", s.user.user, s.session, fault_text(why));
 		login_refuse(sock, "Internal error occurred. Refer to server log for more information.", NULL);
 		return -1;

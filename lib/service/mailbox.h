@@ -4,11 +4,13 @@
  *
  * For imapd and pop3d, in a process that was forked for this session: the
  * ticket is redeemed at authd, which alone says who that is; then the process
- * becomes that user for good and is confined to the mailbox. Root opens nothing.
+ * becomes that user for good and is confined to the mailbox, and to those of others that are shared with him and were
+ * settled by then. Root opens nothing.
  */
 #ifndef SERVICE_MAILBOX_H
 #define SERVICE_MAILBOX_H
 
+#include "config/list.h"
 #include "ipc/ask_auth.h"
 #include "net/conn.h"
 
@@ -20,11 +22,16 @@ struct mailbox_session {
 	struct text      state;         /* of a session that slept and goes on; owned; empty: a new one */
 };
 
-/* How the owner is confined; NULL: to his mailbox. */
-typedef int mailbox_confine(const struct auth_user *, struct fault *);
-WAITS int mailbox_receive_confined(int sock, mailbox_confine *, struct mailbox_session *, struct fault *);
+/* mail_access_groups: names or numbers, looked up in prepare(); sessions that begin after it are in these, too, so that they
+ * reach mailboxes that are shared by the file system's groups. */
+int mailbox_access_groups(const struct list *, struct fault *);
 
-/* 0; -1: refused (the login program was told and it is logged). Closes sock. */
+/* How the owner, who this process is by now, is confined. authd may be asked who others are (ask_auth_owner) until that
+ * returns; no byte of the client was read yet. */
+typedef int mailbox_confine(void *context, const struct auth_user *, int authd, struct fault *);
+WAITS int mailbox_receive_confined(int sock, mailbox_confine *, void *context, struct mailbox_session *, struct fault *);
+
+/* To his mailbox. 0; -1: refused (the login program was told and it is logged). Closes sock. */
 WAITS int mailbox_receive(int sock, struct mailbox_session *, struct fault *);
 
 #endif

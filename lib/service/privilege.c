@@ -82,7 +82,10 @@ identity_find(const char *name, struct identity *out, struct fault *why)
 static int
 change_for_good(const struct identity *who, struct fault *why)
 {
-	if (who->name[0] ? initgroups(who->name, who->gid) < 0 : setgroups(1, &who->gid) < 0)
+	gid_t groups[1 + COUNT(who->groups)] = {who->gid};
+
+	memcpy(groups + 1, who->groups, sizeof who->groups);
+	if (who->name[0] ? initgroups(who->name, who->gid) < 0 : setgroups((size_t)who->group_count + 1, groups) < 0)
 		return fault_errno(why, "set groups of uid %ld", (long)who->uid);
 	if (setresgid(who->gid, who->gid, who->gid) < 0)
 		return fault_errno(why, "set gid %ld", (long)who->gid);

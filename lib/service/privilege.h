@@ -18,6 +18,8 @@ struct identity {
 	gid_t gid;
 	char  name[64];       /* for initgroups; "": no supplementary groups */
 	char  home[256];
+	gid_t groups[8];      /* besides gid, where there is no name */
+	int   group_count;
 };
 
 /* By name, or numeric "uid" / "uid:gid". FAULT_INPUT: no such user. */

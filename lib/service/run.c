@@ -222,7 +222,8 @@ close_in(void)
 	const char           *owner = role_owner(s->role);
 	struct identity       who = {0};
 	struct fault          why = {0};
-	struct sandbox        box = {s->promises, paths_of(s->reads, &more_reads, root), paths_of(s->writes, NULL, root)};
+	struct sandbox        box = {.promises = s->promises, .reads = paths_of(s->reads, &more_reads, root),
+	                             .writes = paths_of(s->writes, NULL, root)};
 	autofree char        *ask = root && s->role != ROLE_MAIL
 		? mem_string("/")
 		: mem_format("%s/role/%s", root ? "" : site.queue_directory, role_directory(s->role));

@@ -14,10 +14,16 @@
 
 #include "base/fault.h"
 
+struct sandbox_tree {
+	int         fd;              /* a directory; borrowed */
+	const char *path;            /* of it, for kernels that only know paths */
+};
 struct sandbox {
 	unsigned           promises;     /* enum promise */
 	const char *const *reads;        /* paths, NULL ended */
 	const char *const *writes;
+	const struct sandbox_tree *trees; /* like writes, but opened before: whoever owns the path cannot lead elsewhere */
+	size_t                     tree_count;
 };
 int  sandbox_close(const struct sandbox *, struct fault *);
 /* For the child that writes one mailbox: files below `root` only.  A parent that makes many such

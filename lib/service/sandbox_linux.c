@@ -88,20 +88,36 @@ size_by_version(int version)
 }
 
 static int
-allow_path(int rules, const struct ruleset *r, const char *path, uint64_t rights, struct fault *why)
+allow_descriptor(int rules, const struct ruleset *r, int fd, const char *path, uint64_t rights, struct fault *why)
 {
-	autoclose int    fd = open(path, O_PATH | O_CLOEXEC);
 	struct path_rule rule = {.allowed = rights & r->fs, .parent = fd};
 	struct stat      s;
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
-		return 0; /* what is not there needs no right */
-	if (fd < 0 || fstat(fd, &s) < 0)
-		return fault_errno(why, "open %s", path);
+	if (fstat(fd, &s) < 0)
+		return fault_errno(why, "stat %s", path);
 	if (!S_ISDIR(s.st_mode))
 		rule.allowed &= FILE_RIGHTS;
 	if (rule.allowed && syscall(SYS_landlock_add_rule, rules, RULE_PATH, &rule, 0) < 0)
 		return fault_errno(why, "landlock rule for %s", path);
+	return 0;
+}
+
+static int
+allow_path(int rules, const struct ruleset *r, const char *path, uint64_t rights, struct fault *why)
+{
+	autoclose int fd = open(path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
+		return 0; /* what is not there needs no right */
+	return fd < 0 ? fault_errno(why, "open %s", path) : allow_descriptor(rules, r, fd, path, rights, why);
+}
+
+static int
+allow_trees(int rules, const struct ruleset *r, const struct sandbox *s, struct fault *why)
+{
+	for (size_t i = 0; i < s->tree_count; i++)
+		if (allow_descriptor(rules, r, s->trees[i].fd, s->trees[i].path, WRITE_RIGHTS, why) < 0)
+			return -1;
 	return 0;
 }
 
@@ -183,6 +199,8 @@ close_files(const struct sandbox *s, struct fault *why)
 	if (r.fs && s->promises & MAY_NAME && allow_paths(rules, &r, name_paths, READ_RIGHTS | FS_EXECUTE, why) < 0)
 		return -1;
 	if (r.fs && s->promises & MAY_WRITE && allow_paths(rules, &r, s->writes, WRITE_RIGHTS, why) < 0)
+		return -1;
+	if (r.fs && s->promises & MAY_WRITE && allow_trees(rules, &r, s, why) < 0)
 		return -1;
 	if (allow_ports(rules, s, &r, why) < 0)
 		return -1;
@@ -491,7 +509,7 @@ int
 sandbox_close_mailbox(const char *root, struct fault *why)
 {
 	const char *const paths[] = {root, NULL};
-	struct sandbox    s = {MAILBOX_PROMISES, NULL, paths};
+	struct sandbox    s = {.promises = MAILBOX_PROMISES, .writes = paths};
 
 	if (forbid_new_privileges(why) < 0)
 		return -1;

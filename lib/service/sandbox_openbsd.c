@@ -41,6 +41,9 @@ sandbox_close(const struct sandbox *s, struct fault *why)
 			return -1;
 		if (s->promises & MAY_WRITE && unveil_all(s->writes, "rwc", why) < 0)
 			return -1;
+		for (size_t i = 0; s->promises & MAY_WRITE && i < s->tree_count; i++)
+			if (unveil(s->trees[i].path, "rwc") < 0 && errno != ENOENT)
+				return fault_errno(why, "unveil %s", s->trees[i].path);
 		if (s->promises & MAY_NAME && unveil("/etc", "r") < 0)
 			return fault_errno(why, "unveil /etc");
 		if (unveil(NULL, NULL) < 0)

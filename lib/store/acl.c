@@ -349,15 +349,15 @@ acl_change(struct maildir *m, const char *folder, struct span id, bool negative,
 }
 
 int
-acl_inherit(struct maildir *m, const char *folder, struct fault *why)
+acl_inherit(struct maildir *m, const char *folder, bool of_inbox, struct fault *why)
 {
 	const char   *dot = strrchr(folder, '.');
-	autofree char *parent = dot ? mem_span(span_at(folder, (size_t)(dot - folder))) : NULL;
+	autofree char *parent = dot ? mem_span(span_at(folder, (size_t)(dot - folder))) : of_inbox ? mem_string("") : NULL;
 	struct acl    a = {0};
 	struct fault  own = {0};
 	int           result = 0;
 
-	if (!parent || acl_read(m, parent, &a, &own) < 0) /* INBOX's list is of INBOX alone */
+	if (!parent || acl_read(m, parent, &a, &own) < 0)
 		return 0;
 	if (a.count) {
 		autoclose int dir = maildir_folder_open(m, folder, why);

@@ -68,8 +68,8 @@ WAITS int acl_read(struct maildir *, const char *folder, struct acl *, struct fa
 /* kind: '=' sets, '+' adds, '-' takes off; an entry without rights is removed.  Durable. */
 WAITS int acl_change(struct maildir *, const char *folder, struct span id, bool negative, char kind,
 	unsigned rights, struct fault *);
-/* A new mailbox has its parent's list. */
-WAITS int acl_inherit(struct maildir *, const char *folder, struct fault *);
+/* A new mailbox has its parent's list; `of_inbox`: where it has none above it, INBOX's. */
+WAITS int acl_inherit(struct maildir *, const char *folder, bool of_inbox, struct fault *);
 
 /* A list that was cached by Dovecot of all mailboxes with such files: it makes it anew. */
 void acl_forget_list(struct maildir *);

@@ -379,7 +379,7 @@ refresh_seen(struct folder *f, struct fault *why)
 
 	if (maildir_private(f->maildir) < 0)
 		return 0;
-	seen_start(&now, maildir_private(f->maildir), f->list.guid, f->name);
+	seen_start(&now, maildir_private(f->maildir), maildir_origin(f->maildir), f->list.guid, f->name);
 	if (!f->seen) {
 		f->seen = mem_alloc(sizeof *f->seen);
 		*f->seen = now;

@@ -235,7 +235,7 @@ keep_seen(struct placing *p)
 
 	if (!p->seen_count)
 		return;
-	seen_start(&s, maildir_private(p->maildir), p->list.guid, p->folder);
+	seen_start(&s, maildir_private(p->maildir), maildir_origin(p->maildir), p->list.guid, p->folder);
 	if (seen_refresh(&s, p->list.validity, &why) < 0 || seen_change(&s, p->seen, p->seen_count, true, true, &why) < 0)
 		log_warning("mailbox %s: %s", p->folder, fault_text(&why));
 	seen_free(&s);

@@ -20,7 +20,7 @@
 enum { LOCK_WAIT_MS = 30000, LOCK_STALE_SECONDS = 120 };
 
 void
-seen_start(struct seen *s, int dir, const char *guid, const char *folder)
+seen_start(struct seen *s, int dir, const char *origin, const char *guid, const char *folder)
 {
 	uint64_t h = 14695981039346656037ull;
 
@@ -28,9 +28,9 @@ seen_start(struct seen *s, int dir, const char *guid, const char *folder)
 	for (const char *c = folder; *c; c++)
 		h = (h ^ (unsigned char)*c) * 1099511628211ull;
 	if (*guid)
-		snprintf(s->name, sizeof s->name, "%.40s.seen", guid);
+		snprintf(s->name, sizeof s->name, "%.16s-%.32s.seen", origin, guid);
 	else
-		snprintf(s->name, sizeof s->name, "name-%016llx.seen", (unsigned long long)h);
+		snprintf(s->name, sizeof s->name, "%.16s-name-%016llx.seen", origin, (unsigned long long)h);
 }
 
 void

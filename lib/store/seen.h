@@ -9,7 +9,7 @@
  *   -3                               not seen any more
  *   R 26                             up to here he was told what is \Recent
  *
- * It is named by the mailbox's GUID, so that it goes along when that is renamed.  A change is one line more; after
+ * It is named by the owner (maildir_origin) and the mailbox's GUID, so that it goes along when that is renamed.  A change is one line more; after
  * many the file is written anew.  A last line without its end (of a crash) does not count.  Changes are made under
  * "<file>.lock", each with what the file says by then.  Not for roots: runs as the user, in his directory.
  */
@@ -39,7 +39,7 @@ struct seen {
 	struct stat        stamp;        /* of what was read; zero: no file */
 };
 
-void seen_start(struct seen *, int dir, const char *guid, const char *folder);
+void seen_start(struct seen *, int dir, const char *origin, const char *guid, const char *folder);
 void seen_free(struct seen *);
 
 /* Total; the sets are of `validity`. */

@@ -36,11 +36,18 @@ add(const struct watch *w, const struct folder *f, int dir, const char *part)
 	return add_directory(w->fd, dir, real) >= 0;
 }
 
+/* Where this user's other sessions say what they have seen; each takes a lock there. */
+static bool
+add_private(struct watch *w, const struct folder *f)
+{
+	return maildir_private(f->maildir) < 0 || add_directory(w->fd, maildir_private(f->maildir), "") >= 0;
+}
+
 void
 watch_start(struct watch *w, const struct folder *f)
 {
 	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (w->fd >= 0 && (!add(w, f, f->new_dir, "new") || !add(w, f, f->cur_dir, "cur")))
+	if (w->fd >= 0 && (!add(w, f, f->new_dir, "new") || !add(w, f, f->cur_dir, "cur") || !add_private(w, f)))
 		watch_stop(w);
 }
 

@@ -75,8 +75,8 @@ UNIT_TEST(two_sessions_of_one_user)
 
 	start();
 	dir = open(root, O_RDONLY | O_DIRECTORY);
-	seen_start(&a, dir, "guid", "x");
-	seen_start(&b, dir, "guid", "x");
+	seen_start(&a, dir, "0123", "guid", "x");
+	seen_start(&b, dir, "0123", "guid", "x");
 	ck_assert_int_eq(seen_refresh(&a, 7, &why), 0);
 	ck_assert_int_eq(seen_refresh(&b, 7, &why), 0);
 	ck_assert_int_eq(seen_change(&a, some, 4, true, true, &why), 0);
@@ -107,13 +107,13 @@ UNIT_TEST(behind_a_torn_line)
 
 	start();
 	dir = open(root, O_RDONLY | O_DIRECTORY);
-	path = mem_format("%s/guid.seen", root);
+	path = mem_format("%s/0123-guid.seen", root);
 	ck_assert_int_eq(file_replace(path, SPAN("postern-seen 1 7\n+1\n+23"), 0600, &why), 0);
-	seen_start(&s, dir, "guid", "x");
+	seen_start(&s, dir, "0123", "guid", "x");
 	ck_assert_int_eq(seen_refresh(&s, 7, &why), 0);
 	ck_assert_int_eq(seen_change(&s, &uid, 1, true, true, &why), 0);
 	seen_free(&s);
-	seen_start(&s, dir, "guid", "x");
+	seen_start(&s, dir, "0123", "guid", "x");
 	ck_assert_int_eq(seen_refresh(&s, 7, &why), 0);
 	ck_assert(seen_has(&s, 1) && seen_has(&s, 5) && !seen_has(&s, 2) && !seen_has(&s, 23) && !seen_has(&s, 235));
 	seen_free(&s);

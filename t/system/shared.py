@@ -1,0 +1,404 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""shared.py - mailboxes of other users and of everybody, by ACL, through the real programs (RFC 4314, 2342, 8440)
+
+Sessions of alice, who owns, bob, to whom she gives rights, and carol, to whom she gives none: each right allows what
+RFC 4314, 4 says and nothing else; who has no rights cannot tell what is there from what is not; \\Seen is each user's
+own.  All have one uid (a site of virtual users); as root, also with a uid each and a common group.
+"""
+import imaplib, os, pwd, re, shutil, socket, stat, sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from instance import Instance, Tap, free_port, wait_for
+
+PORT = free_port()
+MASTER = f"127.0.0.1:{PORT} inet n - n - - imap-login\n"
+MESSAGE = b"From: a@example.net\r\nSubject: one\r\n\r\ntext\r\n"
+root = os.getuid() == 0
+t = Tap()
+imaplib.Commands.update({c: ("AUTH", "SELECTED") for c in ("MYRIGHTS", "LISTRIGHTS", "GETMETADATA", "SETMETADATA")})
+
+
+class Site:
+    """Users with homes; uids: one for all, or a list."""
+
+    def __init__(self, users, uids, gid, more="", separator="/"):
+        self.i = Instance(master=MASTER)
+        d = self.i.dir
+        os.makedirs(f"{d}/dict")
+        os.makedirs(f"{d}/home")
+        lines = []
+        for n, user in enumerate(users):
+            uid = uids[n % len(uids)]
+            os.mkdir(f"{d}/home/{user}")
+            os.chown(f"{d}/home/{user}", uid, gid)
+            os.chmod(f"{d}/home/{user}", 0o711 if len(uids) > 1 else 0o700)
+            groups = "userdb_acl_groups=staff,sales" if user.startswith("bob") else ""
+            lines.append(f"{user}:{{PLAIN}}x:{uid}:{gid}::{d}/home/{user}::{groups}\n")
+        os.chown(f"{d}/dict", uids[0], gid)
+        os.chmod(f"{d}/dict", 0o770)
+        with open(f"{d}/users", "w") as f:
+            f.writelines(lines)
+        self.i.configure(f"""auth_mechanisms = plain login
+auth_passdb = passwd-file:{d}/users
+auth_userdb = passwd-file:{d}/users
+auth_failure_delay = 0s
+first_valid_uid = 1
+mail_location = maildir:~/Maildir
+imap_namespace_separator = {separator}
+acl = vfile
+acl_shared_dict = file:{d}/dict/shared
+imap_shared_namespace = shared/%%u/=maildir:%%h/Maildir
+""".replace("/%%u/", f"{separator}%%u{separator}") + more.replace("$DIR", d), MASTER)
+        assert self.i.start().returncode == 0, self.i.log()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        if t.failed:
+            print("# " + self.i.log().replace("\n", "\n# "))
+        self.i.__exit__()
+
+    def login(self, user):
+        return Session(user)
+
+
+class Session:
+    def __init__(self, user):
+        self.m = imaplib.IMAP4("127.0.0.1", PORT)
+        self.m.login(user, "x")
+
+    def __call__(self, command):
+        """Sends a line (or several, where literals are); all lines of the answer, the tagged one last without its tag."""
+        tag = self.m._new_tag()
+        self.m.send(tag + b" " + (command if isinstance(command, bytes) else command.encode()) + b"\r\n")
+        lines = []
+        while True:
+            line = self.m.readline().rstrip(b"\r\n").decode("utf-8", "replace")
+            if line.startswith(tag.decode() + " "):
+                return lines + [line[len(tag) + 1:]]
+            if not line and not lines:
+                return ["gone"]
+            lines.append(line)
+
+    def says(self, command, wanted, name=None):
+        got = self(command)
+        t.ok(re.search(wanted, "\n".join(got), re.S), name or f"{command if isinstance(command, str) else command[:40]!r}: {wanted}", *got)
+
+    def append(self, box, flags=""):
+        return self(f'APPEND "{box}" {flags and flags + " "}{{{len(MESSAGE)}+}}\r\n'.encode() + MESSAGE)[-1]
+
+    def end(self):
+        self.m.logout()
+
+
+def flags(s, n):
+    got = [x for x in s(f"FETCH {n} (FLAGS)") if " FETCH " in x]
+    return set(re.search(r"FLAGS \((.*?)\)", got[0]).group(1).split()) - {"\\Recent"} if got else None
+
+
+def each_right(site):
+    """What one letter more allows, from `lr` on; what is not listed stays refused."""
+    a, b = site.login("alice"), site.login("bob")
+    box = "shared/alice/Work"
+    a("CREATE Work")
+    a.append("Work")
+    b("CREATE Mine")
+    b.append("Mine")
+
+    tries = {
+        # name: command, in which mailbox selected, rights that are needed
+        "SELECT": (f'SELECT "{box}"', None, "lr"),
+        "EXAMINE": (f'EXAMINE "{box}"', None, "lr"),
+        "STATUS": (f'STATUS "{box}" (MESSAGES)', None, "lr"),
+        "FETCH": ("FETCH 1 (BODY.PEEK[])", box, "lr"),
+        "SEARCH": ("SEARCH ALL", box, "lr"),
+        "COPY from it": ("COPY 1 Mine", box, "lr"),
+        "SUBSCRIBE": (f'SUBSCRIBE "{box}"', None, "l"),
+        "STORE +FLAGS (\\Seen)": ("STORE 1 +FLAGS (\\Seen)", box, "lrs"),
+        "STORE +FLAGS (\\Flagged)": ("STORE 1 +FLAGS (\\Flagged)", box, "lrw"),
+        "STORE +FLAGS (keyword)": ("STORE 1 +FLAGS (keyword)", box, "lrw"),
+        "STORE +FLAGS (\\Deleted)": ("STORE 1 +FLAGS (\\Deleted)", box, "lrt"),
+        "APPEND": (f'APPEND "{box}" {{{len(MESSAGE)}+}}\r\n{MESSAGE.decode()}', None, "li"),
+        "COPY to it": (f'COPY 1 "{box}"', "Mine", "li"),
+        "EXPUNGE": ("EXPUNGE", box, "lre"),
+        "MOVE from it": ("MOVE 2 Mine", box, "lrte"),
+        "CREATE below it": (f'CREATE "{box}/New"', None, "lk"),
+        "GETACL": (f'GETACL "{box}"', None, "la"),
+        "SETACL": (f'SETACL "{box}" dan lr', None, "la"),
+        "LISTRIGHTS": (f'LISTRIGHTS "{box}" dan', None, "la"),
+        "GETMETADATA": (f'GETMETADATA "{box}" /shared/comment', None, "lr"),
+        "SETMETADATA": (f'SETMETADATA "{box}" (/shared/comment "x")', None, "lrw"),
+        "GETQUOTAROOT": (f'GETQUOTAROOT "{box}"', None, "lr"),
+        "DELETE": (f'DELETE "{box}/Sub"', None, "lx"),
+    }
+    def grant(folder, letters):
+        """As an editor would: SETACL is not what is tried here."""
+        with open(f"{site.i.dir}/home/alice/Maildir/.{folder}/dovecot-acl", "w") as f:
+            f.write(f"user=bob {letters}\n" if letters else "")
+        os.chown(f.name, me.pw_uid, me.pw_gid)
+
+    wrong, changed = [], True
+    sets = ["", "l", "r", "lr", "lrs", "lrw", "lrt", "li", "lri", "lre", "lrte", "lk", "lx", "la", "lp", "lrwstipekxa"]
+    a("CREATE Work/Sub")
+    a("SELECT Work")
+    for given in sets:
+        for name, (command, selected, needed) in tries.items():
+            while changed and len([x for x in a("FETCH 1:* (UID)") if "FETCH" in x]) < 3:
+                a.append("Work")
+            if changed:
+                a("CREATE Work/Sub")
+                a("DELETE Work/New")
+                a("STORE 1:3 -FLAGS (\\Deleted \\Flagged \\Seen keyword)")
+            if selected:
+                grant("Work", "lrwstipekxa")
+                assert b(f'SELECT "{selected}"')[-1].startswith("OK"), (selected, given)
+            grant("Work", given)
+            grant("Work.Sub", given)
+            answer = b(command)[-1]
+            needed = needed.replace("l", "") if selected == box else needed    # it was looked up when it was selected
+            changed = expected = set(needed) <= set(given)
+            if answer.startswith("OK") != expected:
+                wrong.append(f"{given or 'none'}: {name}: {answer}")
+            if not expected and "l" not in given and not selected and not re.match(r"NO \[(NONEXISTENT|TRYCREATE|NOPERM)\]", answer):
+                wrong.append(f"{given or 'none'}: {name}: {answer} tells")
+            if not expected and ("l" in given or selected == box) and not answer.startswith("NO [NOPERM]"):
+                wrong.append(f"{given}: {name}: {answer}")
+    t.ok(not wrong, f"{len(sets)} sets of rights and {len(tries)} commands: each right allows what RFC 4314, 4 says, and no more", *wrong[:20])
+    a("SETACL Work bob lrwstipekxa")
+    a.end()
+    b.end()
+
+
+def in_part(site):
+    """Flags of which some may be set; FETCH that would set \\Seen; CLOSE (RFC 4314, 4)."""
+    a, b = site.login("alice"), site.login("bob")
+    a("CREATE Part")
+    for _ in range(3):
+        a.append("Part")
+    a("SETACL Part bob lrs")
+    b("SELECT shared/alice/Part")
+    b.says("STORE 1 +FLAGS (\\Seen \\Flagged)", r"FETCH \(FLAGS \(\\Seen( \\Recent)?\)\).*OK", "of several flags those that may be set are")
+    b.says("STORE 1 FLAGS (\\Seen)", "^NO .NOPERM.", "all flags are not set where some may not be")
+    b.says("SELECT shared/alice/Part", r"PERMANENTFLAGS \(\\Seen\)\].*OK \[READ-WRITE\]", "PERMANENTFLAGS tells which")
+    a("SETACL Part bob lr")
+    b.says("SELECT shared/alice/Part", r"PERMANENTFLAGS \(\)\].*OK \[READ-ONLY\]", "with lr the mailbox is READ-ONLY")
+    b("FETCH 2 (BODY[])")
+    t.ok(flags(b, 2) == set(), "FETCH BODY[] sets no \\Seen without s", flags(b, 2))
+    a("SETACL Part bob lrt")
+    b("SELECT shared/alice/Part")
+    b("STORE 3 +FLAGS (\\Deleted)")
+    b.says("CLOSE", "^OK", "CLOSE without e is answered OK")
+    b.says("STATUS shared/alice/Part (MESSAGES)", "MESSAGES 3", "and expunges nothing")
+    a("SETACL Part bob lri")
+    b.append("shared/alice/Part", "(\\Flagged \\Seen key)")
+    a("SELECT Part")
+    t.ok(flags(a, 4) == set(), "APPEND with i alone saves, without flags", flags(a, 4))
+    a("SETACL Part bob lriw")
+    b.append("shared/alice/Part", "(\\Flagged \\Deleted key)")
+    a("NOOP")
+    t.ok(flags(a, 5) == {"\\Flagged", "key"}, "with w those that w is for", flags(a, 5))
+    a("SETACL Part bob lr")
+    b.says("MYRIGHTS shared/alice/Part", r"MYRIGHTS shared/alice/Part lr\n", "MYRIGHTS")
+    b.says('LIST "" shared/alice/Par% RETURN (MYRIGHTS)', r"LIST \(\\HasNoChildren\) \"/\" shared/alice/Part\n\* MYRIGHTS shared/alice/Part lr\n", "LIST-MYRIGHTS (RFC 8440)")
+    b.says("RENAME shared/alice/Part Mine2", "^NO", "another's mailbox does not become one's own by RENAME")
+    a("SETACL Part bob lrx")
+    b.says("RENAME shared/alice/Part shared/alice/Part2", "^NO .NOPERM.", "RENAME needs k above the new name, too")
+    a("SETACL INBOX bob lk")
+    b.says("RENAME shared/alice/Part shared/alice/Part2", "^OK", "and goes with x and k")
+    a.says('LIST "" Par%', "LIST .* Part2\n", "as the owner sees")
+    a("SETACL Part2 -bob r")
+    b.says("SELECT shared/alice/Part2", "^NO .NOPERM.", "a negative entry takes a right away")
+    a("DELETEACL Part2 -bob")
+    a("DELETEACL Part2 bob")
+    a("SETACL Part2 $staff lr")
+    b.says("SELECT shared/alice/Part2", "OK .READ-ONLY.", "a group's rights (userdb_acl_groups)")
+    a("SETACL Part2 bob l")
+    b.says("SELECT shared/alice/Part2", "^NO .NOPERM.", "what is given to him goes before what his groups have")
+    a("SETACL Part2 !$sales lrs")
+    b.says("MYRIGHTS shared/alice/Part2", "shared/alice/Part2 lrs\n", "an overriding group before that")
+    a.says("SETACL Part2 anyone lr", "^BAD", "rights for anyone are refused unless acl_anyone = allow")
+    a("DELETEACL INBOX bob")
+    a.end()
+    b.end()
+
+
+def nothing_is_told(site):
+    """Whoever has no rights gets the same words for what is there, what is not, and whose it would be."""
+    a, c = site.login("alice"), site.login("carol")
+    a("CREATE Secret")
+    a("CREATE Shown")
+    a("SETACL Shown carol lr")
+    c.end()
+    c = site.login("carol")
+    c.says('LIST "" *', r'shared/alice/Shown\n', "what is shared is listed in the next session")
+    t.ok(not re.search("Secret|Work", "\n".join(c('LIST "" *') + c('LIST "" "shared/alice/*"') + c("LIST () \"\" (*) RETURN (STATUS (MESSAGES))"))),
+         "LIST tells nothing else")
+    names = ["shared/alice/Secret", "shared/alice/Nowhere", "shared/bob/INBOX", "shared/nobody/INBOX", "shared/alice/Secret/x"]
+    for command in ('SELECT "%s"', 'EXAMINE "%s"', 'STATUS "%s" (MESSAGES)', 'GETACL "%s"', 'MYRIGHTS "%s"', 'SETACL "%s" carol lr',
+                    'LISTRIGHTS "%s" carol', 'DELETEACL "%s" alice', 'SUBSCRIBE "%s"', 'DELETE "%s"', 'RENAME "%s" Mine', 'CREATE "%s"',
+                    'GETMETADATA "%s" /shared/comment', 'SETMETADATA "%s" (/private/comment "x")', 'GETQUOTAROOT "%s"',
+                    'APPEND "%s" {3+}\r\nx\r\n', 'COPY 1 "%s"', 'MOVE 1 "%s"', 'ESEARCH IN (mailboxes "%s") ALL', 'LIST "" "%s"', 'LSUB "" "%s"',
+                    'APPEND INBOX CATENATE (URL "/%s;UIDVALIDITY=1/;UID=1")'):
+        c.append("INBOX")
+        c("SELECT INBOX")
+        answers = {re.sub("[A-Za-z]+/[A-Za-z/]+", "X", "\n".join(c(command % n))) for n in names}
+        t.ok(len(answers) == 1, f"{command.split()[0]}: the same answer for all", *answers)
+    a("DELETEACL Shown carol")
+    c.says("SELECT shared/alice/Shown", "^NO .NONEXISTENT.", "rights that are taken away are gone at once")
+    c.says('LIST "" shared/*', "^OK", "also for LIST")
+    dictionary = open(f"{site.i.dir}/dict/shared").read()
+    t.ok("user/carol/alice" not in dictionary and "user/bob/alice\n1\n" in dictionary, "the dictionary follows", dictionary)
+    a.end()
+    c.end()
+
+
+def own_seen(site):
+    a, b, b2, c = (site.login(x) for x in ("alice", "bob", "bob", "carol"))
+    a("CREATE Seen")
+    for _ in range(3):
+        a.append("Seen")
+    a("SETACL Seen bob lrs")
+    a("SETACL Seen carol lrs")
+    for s in (b, b2, c):
+        s.end()
+    b, b2, c = (site.login(x) for x in ("bob", "bob", "carol"))
+    a("SELECT Seen")
+    a("STORE 1 +FLAGS (\\Seen)")
+    b.says("SELECT shared/alice/Seen", "3 EXISTS.*3 RECENT", "new mail is \\Recent to the first session of another user, too")
+    b2.says("SELECT shared/alice/Seen (CONDSTORE)", "0 RECENT", "and not to his second")
+    before = int(re.search(r"HIGHESTMODSEQ (\d+)", "\n".join(b2("STATUS shared/alice/Seen (HIGHESTMODSEQ)"))).group(1))
+    t.ok(flags(b, 1) == set() and flags(a, 1) == {"\\Seen"}, "what the owner has seen says nothing of the others")
+    b("STORE 2 +FLAGS (\\Seen)")
+    got = b2("NOOP")
+    modseq = re.search(r"2 FETCH \(.*\\Seen.* MODSEQ \((\d+)\)", "\n".join(got))
+    t.ok(modseq and int(modseq.group(1)) > before, "his other session hears of it, with a greater MODSEQ", before, *got)
+    b2.says(f"FETCH 1:* (FLAGS) (CHANGEDSINCE {before})", r"^\* 2 FETCH [^\n]*\n(UID|OK)|^\* 2 FETCH [^\n]*\nOK", "CHANGEDSINCE finds that message")
+    b2.says("STORE 2 (UNCHANGEDSINCE %d) -FLAGS (\\Seen)" % before, r"OK \[MODIFIED 2\]", "UNCHANGEDSINCE minds it")
+    t.ok(flags(c, 2) is None and c("SELECT shared/alice/Seen") and flags(c, 2) == set() and flags(a, 2) == set(), "and nobody else")
+    for s, n in ((a, 2), (b, 2), (c, 3)):
+        s.says(f'STATUS {"Seen" if s is a else "shared/alice/Seen"} (UNSEEN)', f"UNSEEN {n}", f"UNSEEN counts one's own: {n}")
+    b.m.send(b"i IDLE\r\n")
+    b.m.readline()
+    b2("STORE 3 +FLAGS (\\Seen)")
+    b.m.sock.settimeout(10)
+    told = b.m.readline().decode()
+    t.ok("3 FETCH" in told and "\\Seen" in told, "who idles hears what his other session has seen", told)
+    b.m.send(b"DONE\r\n")
+    b.m.readline()
+    c("FETCH 3 (BODY[])")
+    c.end()
+    c = site.login("carol")
+    c("SELECT shared/alice/Seen")
+    t.ok([flags(c, n) for n in (1, 2, 3)] == [set(), set(), {"\\Seen"}], "it is kept across sessions")
+    a("RENAME Seen Renamed")
+    c("UNSELECT")
+    c("SELECT shared/alice/Renamed")
+    t.ok(flags(c, 3) == {"\\Seen"}, "and when the owner renames the mailbox")
+    c("CREATE Own")
+    c("COPY 1:3 Own")
+    c("SELECT Own")
+    t.ok([flags(c, n) for n in (1, 2, 3)] == [set(), set(), {"\\Seen"}], "a copy has been seen by whom copied")
+    files = [os.path.join(d, f) for d, _, fs in os.walk(f"{site.i.dir}/home/alice/Maildir") for f in fs if f.endswith(".seen")]
+    t.ok(not files, "no such file is the owner's", *files)
+    for s in (a, b, b2, c):
+        s.end()
+
+
+def names(site):
+    a, b = site.login("alice"), site.login("bob")
+    a("CREATE &ZeVnLIqe-/Sub")
+    a("SETACL &ZeVnLIqe-/Sub bob lr")
+    a("SETACL INBOX bob lr")
+    a.append("INBOX")
+    b.end()
+    b = site.login("bob")
+    b.says("NAMESPACE", r'\(\("" "/"\)\) \(\("shared/" "/"\)\) NIL', "NAMESPACE names where others' mailboxes are")
+    b.says('LIST "" %', r"LIST \(\\Noselect \\HasChildren\) \"/\" shared\n", "LIST % shows the place")
+    b.says('LIST "" shared/%', r"LIST \(\\HasChildren\) \"/\" shared/alice\n", "and whose mailboxes are there: INBOX by its owner's name")
+    b.says('LIST "" shared/alice/%', r"LIST \(\\Noselect \\HasChildren\) \"/\" shared/alice/&ZeVnLIqe-\n", "a parent that may not be seen is only a parent")
+    b.says('SELECT shared/alice', "1 EXISTS", "INBOX")
+    b.says('SELECT shared/alice/inbox', "1 EXISTS", "by both its names")
+    b.says("SUBSCRIBE shared/alice", "OK")
+    b.says("SUBSCRIBE shared/alice/&ZeVnLIqe-/Sub", "OK")
+    b.says('LSUB "" *', r'LSUB \(\) "/" shared/alice\n.*LSUB \(\) "/" shared/alice/&ZeVnLIqe-/Sub\n', "subscriptions")
+    b.says('LIST (SUBSCRIBED) "" *', r'LIST \(\\Subscribed \\HasChildren\) "/" shared/alice\n', "LIST (SUBSCRIBED)")
+    b("ENABLE IMAP4rev2")
+    b.says('LIST "" shared/*', 'shared/alice/日本語/Sub', "in UTF-8 once that is enabled")
+    b.says('SELECT "shared/alice/日本語/Sub"', r'\* LIST \(\) "/" "shared/alice/日本語/Sub"\n.*OK', "and in")
+    b.says('STATUS "shared/alice/日本語/Sub" (MESSAGES)', 'STATUS "shared/alice/日本語/Sub"')
+    b.says('LIST (SUBSCRIBED) "" *', 'Subscribed[^\n]*日本語/Sub')
+    a("DELETEACL &ZeVnLIqe-/Sub bob")
+    t.ok("日本語" not in "\n".join(b('LIST (SUBSCRIBED) "" *') + b('LSUB "" *')), "a subscription to what is not shared any more is not told")
+    b.says('UNSUBSCRIBE "shared/alice/日本語/Sub"', "OK", "and can be given up")
+    a("DELETEACL INBOX bob")
+    a.end()
+    b.end()
+
+
+def everybody(site):
+    """Public mailboxes: the root's list where there is none, \\Seen of one's own."""
+    a, b, c = (site.login(x) for x in ("alice", "bob", "carol"))
+    b.says("NAMESPACE", r'\(\("Public/" "/"\)\)', "NAMESPACE names it")
+    b.says('LIST "" Public*', r'LIST \(\\Noselect \\HasChildren\) "/" Public\n\* LIST .*Public/News\n', "listed for who may look them up")
+    c.says('LIST "" Public*', "^OK", "not for others")
+    c.says("SELECT Public/News", "^NO .NONEXISTENT.", "nor there for them")
+    b.says("SELECT Public/News", "1 EXISTS.*READ-WRITE", "the root's list counts for a mailbox without one")
+    b.says("CREATE Public/More", "^OK", "k on the root")
+    b.says("SELECT Public/Closed", "^NO .NOPERM.", "a mailbox's own list goes before it")
+    b.says("SELECT Public", "^NO", "the root is no mailbox")
+    b("SELECT Public/News")
+    b("STORE 1 +FLAGS (\\Seen)")
+    a.says("STATUS Public/News (UNSEEN)", "UNSEEN 1", "seen by one is not seen by the other")
+    b.says("STATUS Public/News (UNSEEN)", "UNSEEN 0", "but by him")
+    b.says("GETQUOTAROOT Public/News", r"QUOTAROOT Public/News\n", "whose quota it is is not told")
+    for s in (a, b, c):
+        s.end()
+
+
+def quota_is_the_owners(site):
+    a, b = site.login("alice"), site.login("bob")
+    a("CREATE Small")
+    a("SETACL Small bob lri")
+    b.end()
+    b = site.login("bob")
+    big = b"Subject: big\r\n\r\n" + b"x" * 60000 + b"\r\n"
+    got = [b(b'APPEND "shared/alice/Small" {%d+}\r\n' % len(big) + big)[-1] for _ in range(4)]
+    t.ok(got[0].startswith("OK") and "NO [OVERQUOTA]" in got[-1], "what is put into another's mailbox counts for him", *got)
+    t.ok(b.append("INBOX").startswith("OK"), "and not for who put it there")
+    a.end()
+    b.end()
+
+
+def make_public(directory, uid, gid):
+    for box in ("", ".News/", ".Closed/"):
+        for part in ("cur", "new", "tmp"):
+            os.makedirs(f"{directory}/{box}{part}")
+    with open(f"{directory}/.News/new/1700000000.M1P1.host", "wb") as f:
+        f.write(MESSAGE.replace(b"\r\n", b"\n"))
+    with open(f"{directory}/dovecot-acl", "w") as f:
+        f.write("group=staff lrskw\nuser=alice lrs\n")
+    with open(f"{directory}/.Closed/dovecot-acl", "w") as f:
+        f.write("user=bob l\n")
+    for top, _, files in os.walk(directory):
+        for x in [top] + [f"{top}/{f}" for f in files]:
+            os.chown(x, uid, gid)
+
+
+me = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid())
+with Site(["alice", "bob", "carol"], [me.pw_uid], me.pw_gid,
+          "imap_public_namespaces = Public/=maildir:$DIR/public\nquota = maildir:User quota\nquota_rule = *:storage=200K\n") as site:
+    make_public(f"{site.i.dir}/public", me.pw_uid, me.pw_gid)
+    a = site.login("alice")
+    a("SETACL INBOX bob l")
+    a.end()
+    everybody(site)
+    each_right(site)
+    in_part(site)
+    nothing_is_told(site)
+    own_seen(site)
+    quota_is_the_owners(site)
+with Site(["alice", "bob", "carol"], [me.pw_uid], me.pw_gid) as site:
+    names(site)
+t.end()
