@@ -61,7 +61,9 @@ const struct page pages[] = {
 	          "expunge -u user mailbox name query", "move | copy -u user mailbox query",
 	          "flags add | remove | replace -u user \"flags\" query", "save -u user [mailbox]",
 	          "import -u user [-s] maildir:path parent query", "export -u user maildir:path query",
-	          "backup -u user [-R] maildir:path", "sync -u user maildir:path"},
+	          "backup -u user [-R] maildir:path", "sync -u user maildir:path",
+	          "acl get | rights | set | add | remove | delete -u user mailbox [id [right ...]]", "deduplicate -u user [-m] query",
+	          "mailbox metadata list | get | set | unset -u user mailbox entry [value]"},
 	 .description = "Run by postern(1) under these words. It asks authd(8) who a user is, becomes him, and does by IMAP "
 	                "what his own client could do. A query is IMAP's, with mailbox name and ages (before 30d). import brings messages "
 	                "of another Maildir below a mailbox of his, export takes them there. backup makes the other Maildir the "

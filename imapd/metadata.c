@@ -52,7 +52,7 @@ imap_folder_guid(struct imap_session *s, struct space *in, const char *folder, c
 bool
 metadata_key(struct imap_session *s, struct space *in, const char *folder, struct span entry, bool make, struct text *key)
 {
-	bool private = span_starts_nocase(entry, "/private/");
+	bool private = span_starts_nocase(entry, "/private");
 	char guid[40];
 
 	if (!find_guid(folder ? in : &s->mine, folder ? folder : "", make, guid))
@@ -60,6 +60,8 @@ metadata_key(struct imap_session *s, struct space *in, const char *folder, struc
 	entry = span_from(entry, private ? 9 : 8);
 	text_add_format(key, "%s/%s/%s%.*s", private ? "priv" : "shared", guid, folder ? "" : SERVER_PREFIX,
 		SPAN_ARGS(entry));
+	if (!entry.len)                /* "/private" itself: what is below it */
+		text_cut(key, key->len - 1);
 	text_lower(key);
 	return true;
 }
@@ -165,6 +167,8 @@ add_below(struct asking *q, const struct attributes *all, struct span entry, str
 		if (k.len <= key.len + 1 || !span_equal_nocase(span_first(k, key.len), key) || k.at[key.len] != '/')
 			continue;
 		tail = span_from(k, key.len);
+		if (q->folder && span_find_text(k, SPAN("/" SERVER_PREFIX)) > 0)
+			continue;              /* the server's, which lie with INBOX's */
 		if (q->depth == 1 && span_find(span_from(tail, 1), '/') >= 0)
 			continue;
 		text_add(&full, entry);
@@ -260,15 +264,22 @@ parse_options(const struct argument *list, struct asking *q)
 	return true;
 }
 
+/* With a depth also the roots, which have no value themselves. */
 static bool
-are_entries(const struct argument *a)
+is_wanted_entry(struct span e, unsigned depth)
+{
+	return metadata_is_entry(e) || (depth && (span_is_nocase(e, "/private") || span_is_nocase(e, "/shared")));
+}
+
+static bool
+are_entries(const struct argument *a, unsigned depth)
 {
 	if (!a || a->next)
 		return false;
 	if (a->type != ARGUMENT_LIST)
-		return metadata_is_entry(a->text);
+		return is_wanted_entry(a->text, depth);
 	for (const struct argument *e = a->children; e; e = e->next)
-		if (!argument_is_astring(e) || !metadata_is_entry(e->text))
+		if (!argument_is_astring(e) || !is_wanted_entry(e->text, depth))
 			return false;
 	return a->count > 0;
 }
@@ -297,7 +308,7 @@ do_getmetadata(struct imap_session *s)
 		}
 		entries = entries->next;
 	}
-	if (!are_entries(entries)) {
+	if (!are_entries(entries, q.depth)) {
 		imap_finish(s, "BAD Invalid entry name.");
 		return;
 	}

@@ -45,7 +45,7 @@ static const struct word {
 	char        letter;          /* its own option; 0: none */
 	bool        alone;           /* it works on files: no session, which would make a mailbox where none is */
 } words[] = {
-	{"mailbox",  tool_mailbox, "list [pattern ...] | status \"items\" name ... | create name ... | delete name ... | rename from to | subscribe name ... | unsubscribe name ... | path name ...", true, 0, false},
+	{"mailbox",  tool_mailbox, "list [pattern ...] | status \"items\" name ... | create name ... | delete name ... | rename from to | subscribe name ... | unsubscribe name ... | path name ... | metadata list | get | set | unset name entry [value]", true, 0, false},
 	{"quota",    tool_quota,   "get | recalc", true, 0, false},
 	{"search",   tool_search,  "query", false, 0, false},
 	{"fetch",    tool_fetch,   "\"fields\" query", false, 0, false},
@@ -56,6 +56,8 @@ static const struct word {
 	{"save",     tool_save,    "[mailbox] < message", false, 0, false},
 	{"import",   tool_import,  "[-s] maildir:path parent-mailbox query", false, 's', false},
 	{"export",   tool_export,  "maildir:path query", false, 0, false},
+	{"acl",      tool_acl,     "get | rights | set | add | remove | delete mailbox [id [right ...]]", true, 0, false},
+	{"deduplicate", tool_deduplicate, "[-m] query", false, 'm', false},
 	{"backup",   tool_backup,  "[-R] maildir:path", false, 'R', true},
 	{"sync",     tool_sync,    "maildir:path", false, 0, true},
 };
@@ -396,6 +398,7 @@ do_word(const struct word *w, struct tool *t, int argc, char **argv)
 		case 'A': all = true; break;
 		case 'f': t->format = optarg; break;
 		case 's':
+		case 'm':
 		case 'R': t->own_option = true; break;
 		default: return usage();
 		}

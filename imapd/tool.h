@@ -23,7 +23,7 @@ struct tool {
 	struct arena           *arena;       /* of all that is told */
 	const char             *format;      /* "table", "tab", "json", "flow"; "": as fits */
 	int                    *rows;        /* told so far, by the processes of all users */
-	bool                    own_option;  /* -s of import, -R of backup */
+	bool                    own_option;  /* -s of import, -R of backup, -m of deduplicate */
 	bool                    many;        /* several users: each row names its own */
 	struct tool            *other;       /* import, export: of the same user, the other location's; NULL: none */
 };
@@ -71,6 +71,9 @@ int tool_import(struct tool *, int argc, char **argv);
 int tool_export(struct tool *, int argc, char **argv);
 int tool_backup(struct tool *, int argc, char **argv);
 int tool_sync(struct tool *, int argc, char **argv);
+int tool_acl(struct tool *, int argc, char **argv);
+int tool_metadata(struct tool *, int argc, char **argv);
+int tool_deduplicate(struct tool *, int argc, char **argv);
 
 /* Of no user: the words with their options. */
 WAITS int tool_who(struct tool *, int argc, char **argv);

@@ -202,10 +202,12 @@ tool_mailbox(struct tool *t, int argc, char **argv)
 		return mailbox_status(t, argc, argv);
 	if (strcmp(word, "path") == 0)
 		return mailbox_path(t, argc, argv);
+	if (strcmp(word, "metadata") == 0)
+		return tool_metadata(t, argc, argv);
 	if (strcmp(word, "rename") == 0 && argc == 2)
 		return tool_ask(t, &told, "RENAME %s %s", tool_quote(t, span_of(argv[0])), tool_quote(t, span_of(argv[1]))) < 0
 			? NOT_THERE : 0;
-	return wrong("mailbox list | status | create | delete | rename | subscribe | unsubscribe | path -u user ...");
+	return wrong("mailbox list | status | create | delete | rename | subscribe | unsubscribe | path | metadata -u user ...");
 }
 
 /* ------------------------------------------------------------ quota */

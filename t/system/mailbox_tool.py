@@ -106,6 +106,39 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
     run("mailbox", "-u", "alice", "delete", "Nosuch")
     tap.ok(run.status == 68 and "Mailbox doesn't exist" in run.err, "what fails says why, with status 68", run.status, run.err)
 
+# rights, metadata, what is there twice
+with Instance(MAIN + "acl = vfile\n", "authd unix - n n - - authd\n") as i:
+    def run(*words, text=None):
+        r = subprocess.run([f"{i.dir}/sbin/postern", "-c", f"{i.dir}/etc", *words], input=text, capture_output=True, text=True, timeout=60)
+        run.err, run.status = r.stderr, r.returncode
+        return r.stdout
+
+    i.start()
+    run("mailbox", "create", "-u", "bob", "Team")
+    tap.ok(run("acl", "set", "-u", "bob", "Team", "user=alice", "lookup", "read", "write-seen") == "" and run.status == 0 and
+           json.loads(run("acl", "get", "-u", "bob", "-f", "json", "Team"))[-1] == {"ID": "user=alice", "Rights": "lookup read write-seen"}, "acl set and get", run("acl", "get", "-u", "bob", "Team"), run.err)
+    run("acl", "add", "-u", "bob", "Team", "user=alice", "insert")
+    run("acl", "remove", "-u", "bob", "Team", "user=alice", "read")
+    run("acl", "set", "-u", "bob", "Team", "group=staff", "lr")
+    tap.ok([x for x in json.loads(run("acl", "get", "-u", "bob", "-f", "json", "Team")) if x["ID"] != "user=bob"] ==
+           [{"ID": "user=alice", "Rights": "lookup write-seen insert"}, {"ID": "group=staff", "Rights": "lookup read"}], "acl add, remove, a group, letters", run("acl", "get", "-u", "bob", "Team"))
+    run("acl", "delete", "-u", "bob", "Team", "user=alice")
+    tap.ok("alice" not in run("acl", "get", "-u", "bob", "Team") and run("acl", "rights", "-u", "bob", "Team").startswith("lookup read write"), "acl delete, rights")
+    run("acl", "set", "-u", "bob", "Team", "user=alice", "everything")
+    tap.ok(run.status == 64 and "no such right" in run.err, "a right that is none", run.err)
+    run("mailbox", "metadata", "-u", "bob", "set", "Team", "private/comment", "ours, \"quoted\"")
+    tap.ok(run.status == 0 and run("mailbox", "metadata", "-u", "bob", "get", "Team", "/private/comment") == "ours, \"quoted\"\n", "metadata set and get", run.err)
+    tap.ok(run("mailbox", "metadata", "-u", "bob", "list", "Team") == "/private/comment\n", "metadata list", run("mailbox", "metadata", "-u", "bob", "list", "Team"), run.err)
+    run("mailbox", "metadata", "-u", "bob", "unset", "Team", "/private/comment")
+    run("mailbox", "metadata", "-u", "bob", "get", "Team", "/private/comment")
+    tap.ok(run.status == 68, "metadata unset", run.status)
+    for k in (1, 2, 1, 3, 1):
+        run("save", "-u", "bob", "Team", text=f"Message-ID: <{k}@x>\nSubject: {k}\n\nx\n")
+    run("deduplicate", "-u", "bob", "mailbox", "Team", "all")
+    tap.ok(len(run("search", "-u", "bob", "mailbox", "Team", "all").split("\n")) == 6, "deduplicate: each was saved for itself")
+    run("deduplicate", "-u", "bob", "-m", "mailbox", "Team", "all")
+    tap.ok(len(run("search", "-u", "bob", "mailbox", "Team", "all").split("\n")) == 4 and run.status == 0, "deduplicate -m: of one Message-ID the first stays", run.err)
+
 # whom a stranger writes to is asked of authd too (quota-status): a name is never a way out of its directory
 STATIC = MAIN.replace(f"auth_userdb = passwd-file:{base}/users", f"auth_userdb = static:uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={base}/%d/%n")
 with Instance(STATIC, "authd unix - n n - - authd\n") as i:
