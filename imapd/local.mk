@@ -29,7 +29,7 @@ IMAPD_LIBS = imapd/libimapd.a lib/search/libsearch.a lib/ipc/libipc.a $(STORE_LI
 noinst_PROGRAMS += t/system/imapd_stdio
 t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
 t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
-t_system_imapd_stdio_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) \
+t_system_imapd_stdio_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) \
 	$(FLOOR1_LIBS) $(ZLIB_LIBS)
 DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_compress.py
 EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_compress.py
@@ -60,9 +60,9 @@ t_fuzz_fuzz_imap_LDADD = $(IMAPD_LIBS)
 
 pkglibexec_PROGRAMS += imapd/imapd imapd/imap-login
 imapd_imapd_SOURCES = imapd/main.c
-imapd_imapd_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
+imapd_imapd_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
 imapd_imap_login_SOURCES = imapd/imap_login.c
-imapd_imap_login_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
+imapd_imap_login_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
 DIRECT_TESTS += t/talk/mailbox.sh
 EXTRA_DIST += t/talk/mailbox.sh t/talk/imap t/talk/pop3
 
@@ -89,9 +89,9 @@ bench-imap: all
 # Scripts of users over the network: behind the same wall, with the same ticket.
 pkglibexec_PROGRAMS += imapd/managesieve imapd/managesieve-login
 imapd_managesieve_SOURCES = imapd/managesieve.c imapd/manage_store.c imapd/manage_store.h imapd/manage_words.c imapd/manage_words.h
-imapd_managesieve_LDADD = $(SERVICE_LIBS) lib/sieve/libsieve.a lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PCRE2_LIBS) $(FLOOR1_LIBS)
+imapd_managesieve_LDADD = $(SERVICE_LIBS) lib/sieve/libsieve.a lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(PCRE2_LIBS) $(FLOOR1_LIBS)
 imapd_managesieve_login_SOURCES = imapd/managesieve_login.c imapd/manage_words.c imapd/manage_words.h
-imapd_managesieve_login_LDADD = $(SERVICE_LIBS) lib/sieve/libsieve.a lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PCRE2_LIBS) $(FLOOR1_LIBS)
+imapd_managesieve_login_LDADD = $(SERVICE_LIBS) lib/sieve/libsieve.a lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(PCRE2_LIBS) $(FLOOR1_LIBS)
 FUZZ_TARGETS += t/fuzz/fuzz_managesieve
 t_fuzz_fuzz_managesieve_SOURCES = t/fuzz/fuzz_managesieve.c imapd/manage_words.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_managesieve_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd

@@ -146,8 +146,13 @@ add_message(struct drop *d, const struct message *from, struct fault *why)
 		take_fields(m, arena_span(d->arena, d->folder->list.records[record].fields), m->base);
 	if (!m->uidl.len && pop3_config.reuse_xuidl)
 		take_xuidl(d, m);
-	if (!name.has_full_size && (pop3_config.fast_size_lookups ? size_on_disk(d, from, &name, m, why) : measure(d, m, why)) < 0)
-		return why->error == ENOENT ? 0 : -1; /* gone meanwhile */
+	if (!name.has_full_size && (pop3_config.fast_size_lookups ? size_on_disk(d, from, &name, m, why) : measure(d, m, why)) < 0) {
+		if (why->error == ENOENT)
+			return 0; /* gone meanwhile */
+		if (why->class != FAULT_INPUT)
+			return -1;
+		m->size = name.size; /* one that cannot be read must not keep the others from being read */
+	}
 	d->count++;
 	return 0;
 }

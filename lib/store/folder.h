@@ -133,7 +133,7 @@ struct span folder_guid(const struct folder *, const struct message *);
 WAITS int folder_set_fields(struct folder *, char letter, const uint32_t *uids, const struct span *values, size_t count,
 	struct fault *);
 
-/* The file of a message, open for reading; found again when it was renamed.
+/* The message, open for reading: its file, found again when it was renamed, or what is compressed in it (packed.h).
  * error ENOENT: it is gone. */
 WAITS int folder_message_open(struct folder *, uint32_t uid, int *fd, struct stat *, struct fault *);
 

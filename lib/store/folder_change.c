@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/folder_private.h"
+#include "store/packed.h"
 
 enum { TRIES = 4 };
 
@@ -366,6 +367,8 @@ folder_message_open(struct folder *f, uint32_t uid, int *out, struct stat *st, s
 				return fault_errno(why, "stat %s", m->name);
 			if (!S_ISREG(st->st_mode))
 				return fault_set(why, FAULT_INPUT, "%s is not a regular file", m->name);
+			if (packed_open(f->dir, &fd, st, why) < 0)
+				return fault_prefix(why, "%s", m->name);
 			*out = take_fd(fd);
 			return 0;
 		}

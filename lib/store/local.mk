@@ -19,6 +19,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/merge.c lib/store/merge.h \
 	lib/store/mirror.c lib/store/mirror.h \
 	lib/store/mutf7.c lib/store/mutf7.h \
+	lib/store/packed.c lib/store/packed.h \
 	lib/store/place.c lib/store/place.h \
 	lib/store/publish.h \
 	lib/store/quota.c lib/store/quota.h lib/store/quota_file.c lib/store/quota_private.h \
@@ -42,7 +43,7 @@ EXTRA_DIST += lib/store/publish_linux.c lib/store/publish_portable.c \
 UNIT_TESTS += t/unit/store/test_maildir
 t_unit_store_test_maildir_SOURCES = t/unit/store/test_maildir.c t/unit/unit.h
 t_unit_store_test_maildir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_store_test_maildir_LDADD = lib/store/libstore.a $(BASE_LIBS) $(CHECK_LIBS)
+t_unit_store_test_maildir_LDADD = lib/store/libstore.a $(PACKED_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += t/fuzz/fuzz_filename
 t_fuzz_fuzz_filename_SOURCES = t/fuzz/fuzz_filename.c $(FUZZ_DRIVER)
@@ -52,7 +53,7 @@ t_fuzz_fuzz_filename_LDADD = lib/store/libstore.a $(BASE_LIBS)
 UNIT_TESTS += t/unit/store/test_folder
 t_unit_store_test_folder_SOURCES = t/unit/store/test_folder.c t/unit/unit.h
 t_unit_store_test_folder_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_store_test_folder_LDADD = lib/store/libstore.a $(BASE_LIBS) $(CHECK_LIBS)
+t_unit_store_test_folder_LDADD = lib/store/libstore.a $(PACKED_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 EXTRA_DIST += t/unit/store/takeover.tar.gz
 
 FUZZ_TARGETS += t/fuzz/fuzz_uidlist
@@ -63,12 +64,12 @@ t_fuzz_fuzz_uidlist_LDADD = lib/store/libstore.a $(BASE_LIBS)
 UNIT_TESTS += t/unit/store/test_history
 t_unit_store_test_history_SOURCES = t/unit/store/test_history.c t/unit/unit.h
 t_unit_store_test_history_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_store_test_history_LDADD = lib/store/libstore.a $(LMDB_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+t_unit_store_test_history_LDADD = lib/store/libstore.a $(LMDB_LIBS) $(PACKED_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += t/unit/store/test_snapshot
 t_unit_store_test_snapshot_SOURCES = t/unit/store/test_snapshot.c t/unit/unit.h
 t_unit_store_test_snapshot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_store_test_snapshot_LDADD = lib/store/libstore.a $(LMDB_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+t_unit_store_test_snapshot_LDADD = lib/store/libstore.a $(LMDB_LIBS) $(PACKED_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += t/unit/store/test_quota
 t_unit_store_test_quota_SOURCES = t/unit/store/test_quota.c t/unit/unit.h
@@ -111,3 +112,10 @@ FUZZ_TARGETS += t/fuzz/fuzz_merge
 t_fuzz_fuzz_merge_SOURCES = t/fuzz/fuzz_merge.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_merge_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_merge_LDADD = $(STORE_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_packed
+t_fuzz_fuzz_packed_SOURCES = t/fuzz/fuzz_packed.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_packed_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_packed_LDADD = $(STORE_LIBS)
+DIRECT_TESTS += t/system/packed.py
+EXTRA_DIST += t/system/packed.py
