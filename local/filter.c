@@ -689,8 +689,8 @@ compile(struct filter *f, const struct sieve_limits *limits, struct sieve_script
  * Each redirect leaves its mark (outgoing.c).  A script that sends to other details of its own
  * address would multiply a message at every hop, and Delivered-To: does not stop it: each address is new.
  */
-static bool
-was_redirected_enough(const struct filter *f)
+static int
+redirected_times(const struct filter *f)
 {
 	struct header_field field;
 	size_t              at = 0;
@@ -698,7 +698,7 @@ was_redirected_enough(const struct filter *f)
 
 	for (int i = 0; i < HEADERS_LOOKED_AT && header_next(f->message, &at, &field); i++)
 		marks += span_is_nocase(field.name, "X-Sieve-Redirected-From");
-	return marks >= REDIRECTED_MAX;
+	return marks;
 }
 
 static int
@@ -709,13 +709,16 @@ run(struct filter *f, struct outcome *o, struct fault *why)
 	struct sieve_result  result;
 	size_t               count = 0;
 	bool                 duplicate = false;
+	int                  marks;
 	autotext struct text email = {0};
 
 	sieve_settings_limits(&limits);
 	if (spool(f, why) < 0 || compile(f, &limits, scripts, &count, why) < 0)
 		return -1;
-	if (was_redirected_enough(f))
+	marks = redirected_times(f);
+	if (marks >= REDIRECTED_MAX)
 		limits.redirects = 0;          /* an error of the script, which keeps the message */
+	limits.notices = marks < SIEVE_NOTICES_MOST ? (size_t)(SIEVE_NOTICES_MOST - marks) : 0;
 	memory_open(maildir_root(f->maildir), &f->memory);
 	if (sieve_settings.user_email[0] && sieve_expand(span_of(sieve_settings.user_email), &f->user, &email, why) < 0)
 		return -1;

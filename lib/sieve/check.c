@@ -9,7 +9,7 @@
 #include "sieve/sieve_private.h"
 
 const struct sieve_limits sieve_default_limits = {
-	.script_size = 1 << 20, .actions = 32, .redirects = 4, .steps = 40000000,
+	.script_size = 1 << 20, .actions = 32, .redirects = 4, .notices = SIEVE_NOTICES_MOST, .steps = 40000000,
 	.vacation_default = 7 * 86400, .vacation_least = 86400, .vacation_most = 0,
 	.duplicate_default = 12 * 3600, .duplicate_most = 2 * 86400, .header_size = 2048,
 	.extensions = UINT64_MAX,

@@ -152,6 +152,8 @@ do_addheader(struct run *r, const struct node *n)
 		return got < 0 ? -1 : 0;
 	if (make_field(r, n, name, value, &f) < 0)
 		return -1;
+	if (r->n_fields >= FIELDS_MAX)
+		return script_error(r, n, "addheader action: the message has too many header fields");
 	if (r->n_fields + 1 >= r->room_fields) {
 		struct head_field *more = arena_alloc(r->arena, (r->room_fields = r->n_fields * 2 + 16) * sizeof *more);
 

@@ -5,7 +5,7 @@
 #include "sieve/sieve_private.h"
 #include "mail/encoded_word.h"
 
-enum { FIELDS_MAX = 2000, FIELD_VALUE_MAX = 65536 };
+enum { FIELD_VALUE_MAX = 65536 };
 
 void
 script_fields(struct run *r)
@@ -45,7 +45,9 @@ field_is(const struct head_field *f, struct span name)
 struct span
 script_body(struct run *r)
 {
-	return span_from(r->host->message, header_body_offset(r->host->message, NULL));
+	if (!r->body_at)
+		r->body_at = header_body_offset(r->host->message, NULL);
+	return span_from(r->host->message, r->body_at);
 }
 
 const char *

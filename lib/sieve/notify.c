@@ -193,6 +193,11 @@ do_notify(struct run *r, const struct node *n)
 		}
 	if (!notice->n_to)
 		return 0;
+	/* a message that scripts have sent on and on has had its notices */
+	if (before >= r->limits->notices && r->limits->notices < SIEVE_NOTICES_MOST) {
+		script_note(r, n, "notify action: the message was redirected too often; no notification");
+		return 0;
+	}
 	if (before >= SIEVE_NOTICES_MOST)
 		return script_error(r, n, "number of notify actions exceeds policy limit(%d)", SIEVE_NOTICES_MOST);
 	if (!(a = script_add(r, n, SIEVE_NOTIFY)))
@@ -304,7 +309,10 @@ sieve_notice_mail(const struct sieve_host *host, const struct sieve_notice *n, s
 		*whyever = "address";
 		return false;
 	}
-	text_add_format(out, "From: %.*s\r\n", SPAN_ARGS(n->from.len ? n->from : text_span(&me)));
+	if (from_add(out, n->from.len ? n->from : text_span(&me)) < 0) {
+		*whyever = "address";
+		return false;
+	}
 	if (n->shown_to.len)
 		header_add_folded(out, "To", n->shown_to, NULL);
 	if (n->shown_cc.len)

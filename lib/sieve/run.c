@@ -14,6 +14,7 @@ script_error(struct run *r, const struct node *n, const char *format, ...)
 	va_start(args, format);
 	text_add_args(&text, format, args);
 	va_end(args);
+	text_clean(&text);
 	return fault_set(r->why, FAULT_INPUT, "line %u: %s", n->line, text_string(&text));
 }
 
@@ -28,6 +29,7 @@ script_note(struct run *r, const struct node *n, const char *format, ...)
 	va_start(args, format);
 	text_add_args(&text, format, args);
 	va_end(args);
+	text_clean(&text);
 	r->result->notes[r->result->n_notes++] = (struct sieve_note){n->line, arena_string(r->arena, span_first(text_span(&text), NOTE_MAX))};
 }
 
@@ -234,6 +236,7 @@ do_redirect(struct run *r, const struct node *n)
 	struct span          written = word_first(r, n->at[0]), address;
 	struct sieve_action *a;
 	size_t               redirects = 0, versions = 0;
+	const struct sieve_message *last = NULL;
 
 	if (!word_is_address(r->arena, written, &address))
 		return script_error(r, n, "\"%.*s\" is not an address", SPAN_ARGS(span_first(written, 100)));
@@ -241,9 +244,12 @@ do_redirect(struct run *r, const struct node *n)
 		return -1;
 	for (size_t i = 0; i < r->result->count; i++) {
 		redirects += r->result->actions[i].kind == SIEVE_REDIRECT;
-		versions += r->result->actions[i].kind == SIEVE_REDIRECT && r->result->actions[i].message;
+		if (r->result->actions[i].kind == SIEVE_REDIRECT && r->result->actions[i].message != last) {
+			last = r->result->actions[i].message;
+			versions++;
+		}
 	}
-	if (versions >= SIEVE_VERSIONS_MOST && r->edited)
+	if (versions >= SIEVE_VERSIONS_MOST && script_message(r) != last)
 		return script_error(r, n, "an edited message is redirected too often");
 	if (!find_action(r, SIEVE_REDIRECT, address)) {
 		if (redirects >= r->limits->redirects)

@@ -80,6 +80,8 @@ match_ratio(struct run *r, const struct node *n, double ratio, double steps, boo
 	struct matching m;
 	int             value = ratio < 0 ? 0 : percent ? (int)(ratio * 100 + 0.001) : (int)(ratio * steps + 1.001);
 
+	if (script_cost(r, n, 65536) < 0)      /* the administrator's expression, and a stranger's field */
+		return -1;
 	matching_start(&m, r, n, &n->at[0]->strings);
 	if (matching_value(&m, span_of(arena_format(r->arena, "%d", value))) < 0)
 		return -1;

@@ -38,7 +38,7 @@ struct sieve_scanner { const char *status_type, *status_header, *max_value, *max
 
 struct sieve_limits {
 	size_t   script_size;      /* bytes of one script */
-	size_t   actions, redirects;
+	size_t   actions, redirects, notices;
 	uint64_t steps;
 	int64_t  vacation_default, vacation_least, vacation_most;  /* seconds; most 0: no bound */
 	int64_t  duplicate_default, duplicate_most;

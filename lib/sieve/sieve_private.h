@@ -20,7 +20,7 @@
 enum {
 	NESTING_MAX = 32, NODES_MAX = 20000, ARGUMENTS_MAX = 32, STRINGS_MAX = 20000,
 	INCLUDE_DEPTH = 10, INCLUDES_MAX = 255, VARIABLES_MAX = 256, VALUE_MAX = 4000, NAME_MAX_BYTES = 128,
-	MATCH_MAX = 10, FLAGS_MAX = 1000, WARNINGS_MAX = 20, NOTE_MAX = 300, LOOPS_MAX = 4,
+	FIELDS_MAX = 2000, MATCH_MAX = 10, FLAGS_MAX = 1000, WARNINGS_MAX = 20, NOTE_MAX = 300, LOOPS_MAX = 4,
 };
 
 /* What require may name: bits of a set. */
@@ -120,6 +120,7 @@ struct run {
 	struct head_field         *fields;
 	size_t                     n_fields, room_fields;
 	bool                       has_fields, too_many_fields, edited;
+	size_t                     body_at;            /* of the message that came; 0: not looked for */
 	const struct sieve_message *snapshot;          /* of what is edited, as it is now */
 	struct mime               *mime, *mime_as_it_came;
 	const struct mime         *loop_mime;          /* in foreverypart: the part that is looked at, and its tree */
@@ -184,6 +185,8 @@ bool word_is_address(struct arena *, struct span, struct span *address);
 void flags_add(struct text *, struct span flags);          /* each once, case ignored */
 void flags_remove(struct text *, struct span flags);
 struct span flags_of(struct run *, const struct strings *);
+void text_clean(struct text *);               /* words.c: controls out of what goes into a log */
+int  from_add(struct text *out, struct span address);       /* "From: ...": the name in it encoded as needed */
 bool environment_item(const struct run *, struct span name, struct span *value);      /* tests.c */
 bool special_use_valid(struct span);                                                    /* mailboxes.c */
 int  script_fcc(struct run *, const struct node *, const struct sieve_action **);       /* run.c: NULL: none */

@@ -185,7 +185,9 @@ sieve_vacation_answer(const struct sieve_host *host, const struct sieve_vacation
 	else                                           /* RFC 5230, 4.2: what is said is the handle */
 		text_add_format(key, "%.*s %.*s %d %.*s", SPAN_ARGS(v->subject), SPAN_ARGS(v->from), v->mime, SPAN_ARGS(v->reason));
 	text_lower(key);
-	text_add_format(out, "From: %s\r\nTo: <%s>\r\n", text_string(&from), text_string(&to));
+	if (from_add(out, text_span(&from)) < 0)
+		text_add_format(out, "From: %s\r\n", text_string(&from));
+	text_add_format(out, "To: <%s>\r\n", text_string(&to));
 	add_subject(host, v, out);
 	add_references(host, out);
 	text_add(out, SPAN("Auto-Submitted: auto-replied (vacation)\r\nPrecedence: bulk\r\nX-Sieve: Postern\r\n"));

@@ -229,6 +229,34 @@ encoded_characters(struct arena *arena, struct span in, struct span *out)
 	return true;
 }
 
+void
+text_clean(struct text *t)
+{
+	for (size_t i = 0; i < t->len; i++)
+		if ((unsigned char)t->at[i] < ' ' || t->at[i] == 127)
+			t->at[i] = ' ';
+}
+
+int
+from_add(struct text *out, struct span address)
+{
+	autoarena struct arena *arena = arena_new();
+	struct address_list     list;
+
+	address_list_parse(arena, address, 2, &list);
+	if (list.count != 1 || list.at[0].kind != MAILBOX || span_find_any(list.at[0].name, "\r\n") >= 0 || span_has(list.at[0].name, '\0'))
+		return -1;
+	text_add_string(out, "From: ");
+	if (list.at[0].name.len && span_find_text(list.at[0].name, SPAN("=?")) < 0)
+		header_quote_phrase(list.at[0].name, out);
+	else
+		text_add(out, list.at[0].name);
+	text_add_string(out, list.at[0].name.len ? " <" : "");
+	address_external(mailbox_address(arena, &list.at[0]), out);
+	text_add_string(out, list.at[0].name.len ? ">\r\n" : "\r\n");
+	return 0;
+}
+
 /* Flags. */
 
 static bool

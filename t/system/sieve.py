@@ -240,6 +240,15 @@ with Site("home_mailbox = Maildir/\nrecipient_delimiter = +\nsieve_vacation_min_
     got = s.one("local", "bob@example.com", MESSAGE, queue_id=qid())
     t.same((got[0], len(queue.got)), ("deferred", 0), "a message that cannot be forwarded now is not notified of either")
     queue.refuse = None
+    script(s, "bob", 'require "enotify"; ' + "".join(f'notify "mailto:p{n}@elsewhere.example";' for n in range(4)))
+    for marks, wanted in ((0, 4), (1, 3), (4, 0)):
+        got = s.one("local", "bob@example.com", b"X-Sieve-Redirected-From: c@example.com\r\n" * marks + MESSAGE, queue_id=qid())
+        t.ok(got[0] == "sent" and len(queue.got) == wanted, f"redirected {marks} times: {wanted} notices", got, len(queue.got))
+        queue.got.clear()
+    script(s, "bob", 'require "vacation"; vacation :from "Björn B. <bob+x@example.com>" "Away.";')
+    s.one("local", "bob@example.com", MESSAGE.replace(b"alice@", b"bob@"), queue_id=qid(), sender="new@elsewhere.example")
+    t.ok(len(queue.got) == 1 and b"\r\nFrom: =?utf-8?" in queue.got[0][2] and b" <bob+x@example.com>\r\n" in queue.got[0][2], "a name in :from is encoded", queue.got)
+    queue.got.clear()
 
     # reject
     script(s, "bob", 'require "reject"; reject text:\nGo away,\nplease.\n.\n;')

@@ -661,7 +661,7 @@ DIFFERS = {
     (2, 'address :count "eq" "to" "1"'): False,     # a group without members holds no address
     (0, 'date :index 2 :zone "+0000" :is "received" "date" "2026-11-19"'): True,    # RFC 5260, 6: :index holds for date, too
     'fileinto "inbox";': {"store INBOX"},            # RFC 3501, 5.1: in any case; there the mail store sees to it
-    "fileinto text:\nlong\n.\n;": {"store INBOX", 'error: line 2: "long'},       # no mailbox has a line end in its name
+    "fileinto text:\nlong\n.\n;": {"store INBOX", 'error: line 2: "long  " is not the name of a mailbox'},       # no mailbox has a line end in its name
 }
 
 

@@ -477,6 +477,19 @@ UNIT_TEST(edits)
 
 	for (size_t i = 0; i < COUNT(rows); i++)
 		check(rows[i].section, rows[i].script, rows[i].want);
+
+	autotext struct text many = {0};
+
+	text_add_string(&many, EXT);
+	for (int i = 0; i < 2100; i++)
+		text_add_string(&many, "addheader \"A\" \"\";");
+	check("bounds", text_string(&many), "keep; error: line 1: addheader action: the message has too many header fields");
+	text_clear(&many);
+	text_add_string(&many, EXT);
+	for (int i = 0; i < 300; i++)
+		text_add_format(&many, "addheader \"A\" \"%01900d\";", i);
+	check("bounds", text_string(&many), "keep; error: line 1: addheader action: the header of the message is too large");
+	check("a log's line is one line", "require [\"ihave\", \"encoded-character\"]; error \"a${hex:0a 1b}b\";", "keep; error: line 1: a  b");
 }
 END_TEST
 
