@@ -121,12 +121,26 @@ connect_to(struct remote *r, const struct remote_host *h, int64_t deadline, stru
 	return NULL;
 }
 
+struct quoting {
+	MYSQL      *db;
+	const char *query;
+};
+
+/*
+ * Without backslashes (sql_mode = NO_BACKSLASH_ESCAPES) the library doubles single quotes and leaves
+ * double ones: in a query that has such a key must not come to stand between them.
+ */
 static int
 quote(void *context, struct span in, struct text *out, struct fault *why)
 {
-	char         *to = text_room(out, 2 * in.len + 1);
-	unsigned long len = mysql_real_escape_string(context, to, in.at, in.len);
+	struct quoting *q = context;
+	char           *to = text_room(out, 2 * in.len + 1);
+	unsigned long   len = mysql_real_escape_string(q->db, to, in.at, in.len);
+	unsigned        status = 0;
 
+	mariadb_get_infov(q->db, MARIADB_CONNECTION_SERVER_STATUS, &status);
+	if (status & SERVER_STATUS_NO_BACKSLASH_ESCAPES && span_has(in, '"') && strchr(q->query, '"'))
+		return fault_set(why, FAULT_INPUT, "the key has a double quote, as the query has, and the server takes no backslashes");
 	if (len == (unsigned long)-1)
 		return fault_set(why, FAULT_INPUT, "the key cannot be quoted");
 	out->len += len;
@@ -184,7 +198,8 @@ ask(struct remote *r, void *db, const struct remote_key *key, struct remote_answ
     struct fault *why)
 {
 	autotext struct text query = {0};
-	int                  got = remote_query(r, key, quote, db, &query, why);
+	struct quoting       q = {db, key->request ? key->request->query : r->query};
+	int                  got = remote_query(r, key, quote, &q, &query, why);
 
 	(void)deadline;
 	if (got)

@@ -112,13 +112,14 @@ claim(struct session *s, struct frame *answer, struct fault *why)
 	memcpy(s->m.id.text, id.at, id.len);
 	s->m.id.text[id.len] = '\0';
 	got = check_space(s, why) < 0 ? -1 : queue_draft_claim(cleanup_queue, &s->m.id, &s->m.draft, why);
-	if (got < 0)
+	if (got < 0 && (!why || why->class != FAULT_TIME))
 		return refuse(s, answer, why);
 	frame_start(answer, "opened");
 	frame_put_string(answer, "queue_id", s->m.id.text);
-	if (got == 1)
-		frame_put_flag(answer, "already", true);
-	return got == 1 ? FAILED : OPEN;
+	if (got)
+		frame_put_flag(answer, got < 0 ? "held" : "already", true);
+	fault_clear(why);
+	return got ? FAILED : OPEN;
 }
 
 static int

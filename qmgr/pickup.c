@@ -218,6 +218,8 @@ open_submission(struct letter *l, struct fault *why)
 
 	if (submit_open(&o, clock_after(SUBMIT_MS), &l->submission, why) < 0)
 		return -1;
+	if (submit_held(l->submission))
+		return fault_set(why, FAULT_TIME, "another writer is at it");
 	if (fstat(l->in.fd, &st) < 0)
 		return fault_errno(why, "stat");
 	return submit_already(l->submission) || st.st_nlink == 0;

@@ -170,6 +170,8 @@ add_footer(struct span reply, struct span footer, struct text *out)
 			add_clean(piece, out);
 	}
 	while (next_piece(&footer, &piece)) {
+		if (out->len == mark + 3)      /* a code alone */
+			text_add_byte(out, '-');
 		out->at[mark + 3] = '-';
 		text_add_string(out, "\r\n");
 		mark = out->len;

@@ -24,6 +24,17 @@ add_protocol(const struct session *s, struct text *out)
 		text_add_byte(out, 'A');
 }
 
+/* A name within quotes within a comment (RFC 5322, 3.2.1): what could end one of them has a backslash. */
+static void
+add_name(const char *name, struct text *out)
+{
+	for (const char *c = name; *c; c++) {
+		if (strchr("\"()\\", *c))
+			text_add_byte(out, '\\');
+		text_add_byte(out, *c);
+	}
+}
+
 static void
 add_tls(const struct session *s, struct text *out)
 {
@@ -33,10 +44,13 @@ add_tls(const struct session *s, struct text *out)
 	if (f->details[0])
 		text_add_format(out, "\r\n\t%s", f->details);
 	text_add_string(out, ")\r\n");
-	if (f->trust != TLS_ANONYMOUS)
-		text_add_format(out, "\t(Client CN \"%s\", Issuer \"%s\" (%s))\r\n", f->peer_name, f->issuer_name,
-		                f->trust == TLS_UNTRUSTED ? "not verified" : "verified OK");
-	else if (settings.tls_ask_cert)
+	if (f->trust != TLS_ANONYMOUS) {
+		text_add_string(out, "\t(Client CN \"");
+		add_name(f->peer_name, out);
+		text_add_string(out, "\", Issuer \"");
+		add_name(f->issuer_name, out);
+		text_add_format(out, "\" (%s))\r\n", f->trust == TLS_UNTRUSTED ? "not verified" : "verified OK");
+	} else if (settings.tls_ask_cert)
 		text_add_string(out, "\t(Client did not present a certificate)\r\n");
 	else
 		text_add_string(out, "\t(No client certificate requested)\r\n");

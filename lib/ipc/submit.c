@@ -32,7 +32,7 @@ struct submission {
 	struct text pieces;
 	struct frame rcpts[RCPTS_WAIT]; /* not sent yet */
 	size_t      n_rcpts;
-	bool        already;
+	bool        already, held;
 	bool        over;               /* committed, or aborted by the server */
 };
 
@@ -252,6 +252,7 @@ submit_open(const struct submit_origin *o, int64_t deadline, struct submission *
 		    id.len < sizeof s->queue_id) {
 			memcpy(s->queue_id, id.at, id.len);
 			s->already = frame_get_flag(&f, "already");
+			s->held = frame_get_flag(&f, "held");
 			*out = s;
 			return 0;
 		}
@@ -259,6 +260,12 @@ submit_open(const struct submit_origin *o, int64_t deadline, struct submission *
 		if (tries > 2 || clock_left(deadline) == 0 || (why && why->class != FAULT_PEER))
 			return -1;
 	}
+}
+
+bool
+submit_held(const struct submission *s)
+{
+	return s->held;
 }
 
 bool

@@ -3,8 +3,9 @@
  * submit.h - "take this message into the queue"
  * asks: smtpd pickup bounce local.  answers: cleanup.  (DESIGN.md 4, 1-3)
  *
- *   open     origin=smtpd client_name=... ...    | opened queue_id=4XyZ... [already=yes]
- *            [queue_id=..: this one, please; already: such a message is in the queue, nothing is to do but abort]
+ *   open     origin=smtpd client_name=... ...    | opened queue_id=4XyZ... [already=yes | held=yes]
+ *            [queue_id=..: this one, please; already: such a message is in the queue, nothing is to do but abort;
+ *             held: another writer is at it just now]
  *   content                                      | content at=512 file=<descriptor>
  *     ... the client writes the message in wire form (CRLF, unstuffed) into the
  *         descriptor from offset `at` on, its own Received: first ...
@@ -66,6 +67,7 @@ struct submission;
 
 /* A refusal for want of room (4.3.1) is FAULT_SYSTEM with error ENOSPC. */
 WAITS int submit_open(const struct submit_origin *, int64_t deadline, struct submission **, struct fault *);
+bool submit_held(const struct submission *);             /* another writer has that queue id: not now, but the cleanup service is well */
 bool submit_already(const struct submission *);          /* the queue id that was wished for is in the queue already */
 const char *submit_queue_id(const struct submission *);
 /* For what is asked from now on: a client may take hours over its content. */

@@ -111,4 +111,23 @@ with Instance(master=master) as i:
     t.ok(wait_for(lambda: run("postqueue", "-p").stdout == "Mail queue is empty\n"), "Mail queue is empty", run("postqueue", "-p"))
     t.ok(i.run("stop").returncode == 0, "stop")
     t.ok("killed by signal" not in i.log(), "no program made a call that its sandbox forbids", [l for l in i.log().split("\n") if "signal" in l])
+
+# a draft that another writer holds stands in nobody's way
+with Instance(main="defer_transports = smtp\n", master="pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\nsmtp unix - - n - - smtp\nrewrite unix - - n - - trivial-rewrite\n") as i:
+    i.run("check")
+    send = lambda n: subprocess.run([f"{i.dir}/sbin/sendmail", "-C", f"{i.dir}/etc", "-f", "me@example.com", f"u{n}@example.org"], input="Subject: x\n\nx\n", text=True, capture_output=True)
+    drop = i.dir + "/queue/maildrop"
+    for n in range(5):
+        send(n)
+    names = os.listdir(drop)
+    import fcntl
+    held = os.open(f"{i.dir}/queue/incoming/{names[0]}.part", os.O_CREAT | os.O_RDWR, 0o600)
+    if os.getuid() == 0:
+        owner = os.stat(i.dir + "/queue/incoming")
+        os.chown(held, owner.st_uid, owner.st_gid)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    i.start()
+    t.ok(len(names) == 5 and wait_for(lambda: os.listdir(drop) == [names[0]]), "the mail behind a draft that is held is taken", names, os.listdir(drop), i.log()[-1500:])
+    os.close(held)
+    t.ok(wait_for(lambda: os.listdir(drop) == [], 90), "and that one when it is let go", os.listdir(drop), i.log()[-1500:])
 t.end()

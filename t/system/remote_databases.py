@@ -115,6 +115,9 @@ class MySQL:
         self.ask("SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES'")
         answers("mysql:" + table("nobs", hosts=f"unix:{self.socket}", query="SELECT goto FROM alias WHERE address='%s'", **self.rows), ("\\' OR 1=1 --  ", None),
                 ("' OR '1'='1", None), ("o'brien@example.net", "ob@e.com"))
+        twice = "mysql:" + table("twice", hosts=f"unix:{self.socket}", query='SELECT goto FROM alias WHERE address="%s"', **self.rows)
+        answers(twice, ("a@example.net", "u@example.net"))
+        self.fails(twice, '" OR "1"="1', "double quote")
         self.ask("SET GLOBAL sql_mode = DEFAULT")
         with open(f"{here}/my.cnf", "w") as f:
             f.write("[mine]\nuser = mail\npassword = pa$$w'ord\n")
@@ -403,6 +406,7 @@ try:
             code, out, err = postmap(spec, key)
             t.ok(code == 1 and not out and "fatal" in err and text in err, f"{spec.split(':')[0]}: {key} fails, {text}", code, out, err)
 
+        MySQL.fails = staticmethod(fails)
         types = subprocess.run([f"{i.dir}/sbin/postconf", "-c", f"{i.dir}/etc", "-m"], capture_output=True, text=True).stdout.split()
         wanted = sys.argv[1:] or ("mysql", "pgsql", "ldap")
         for kind in (MySQL, PgSQL, LDAP):
