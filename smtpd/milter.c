@@ -159,6 +159,8 @@ macro_value(struct session *s, struct span name)
 		{"daemon_name", settings.milter.daemon_name},
 		{"daemon_addr", s->client.server_address},
 		{"daemon_port", s->client.server_port},
+		{"if_addr", s->client.server_address},          /* these two and auth_ssf are Sendmail's, none of Postfix's */
+		{"if_name", site.myhostname},
 		{"client_addr", s->client.address},
 		{"client_name", s->client.name},
 		{"client_port", s->client.port},
@@ -184,6 +186,8 @@ macro_value(struct session *s, struct span name)
 		return number(s, s->client.connections);
 	if (span_is(name, "cipher_bits") && s->is_tls)
 		return number(s, s->tls.bits);
+	if (span_is(name, "auth_ssf") && s->sasl_user[0])
+		return number(s, s->is_tls ? s->tls.bits : 0);
 	if (span_is(name, "auth_author") && s->sasl_user[0])
 		return s->t.mail.auth;
 	return SPAN_NONE;

@@ -93,7 +93,7 @@ def what_is_seen(x):
     t.ok(s.headers()[2] == (b"Subject", b"test") and s.body() == b"hello\r\n", "values without the first blank, and the body", s.body())
     ident = re.search(r"queued as (\S+)", a)[1].encode()
     m = s.macros_of("C")
-    t.ok(m == {b"j": b"mail.example.net", b"{daemon_name}": b"ours", b"{daemon_addr}": b"127.0.0.1", b"v": b"Postern 1", b"_": b"localhost [127.0.0.1]",
+    t.ok(m == {b"j": b"mail.example.net", b"{daemon_name}": b"ours", b"{daemon_addr}": b"127.0.0.1", b"{if_addr}": b"127.0.0.1", b"{if_name}": b"mail.example.net", b"v": b"Postern 1", b"_": b"localhost [127.0.0.1]",
                b"{client_addr}": b"127.0.0.1", b"{client_name}": b"localhost", b"{client_ptr}": b"localhost", b"{client_port}": m.get(b"{client_port}"),
                b"{client_resolve}": b"OK", b"{client_connections}": m.get(b"{client_connections}"), b"{site}": b"here",
                b"{daemon_port}": str(x.w.ports["smtp"]).encode()},
@@ -330,7 +330,7 @@ def logged_in(x):
     helo, mail = s.macros_of("H", 1), s.macros_of("M")
     t.ok(a.startswith("235") and b.startswith("250") and len(s.named("H")) == 2 and helo.get(b"{tls_version}", b"").startswith(b"TLSv1.") and helo.get(b"{cipher}")
          and helo.get(b"{cipher_bits}") in (b"128", b"256") and b"{cert_subject}" not in helo and s.macros_of("H", 0) == {}, "TLS is told at the second EHLO", a, b, s.events)
-    t.ok(mail.get(b"{auth_type}") == b"PLAIN" and mail.get(b"{auth_authen}") == b"alice" and mail.get(b"{auth_author}") == b"<>", "AUTH is told at MAIL", mail)
+    t.ok(mail.get(b"{auth_type}") == b"PLAIN" and mail.get(b"{auth_authen}") == b"alice" and mail.get(b"{auth_author}") == b"<>" and mail.get(b"{auth_ssf}") in (b"128", b"256"), "AUTH is told at MAIL", mail)
     c.s.close()
     x.delivered()
 
@@ -457,7 +457,8 @@ milter_connect_timeout = 2s
 milter_macro_daemon_name = ours
 milter_macro_v = Postern 1
 milter_macro_defaults = {{site}}=here
-milter_connect_macros = j {{daemon_name}} {{daemon_addr}} {{daemon_port}} v _ {{client_addr}} {{client_connections}} {{client_name}} {{client_port}} {{client_ptr}} {{client_resolve}} {{site}}
+milter_mail_macros = i {{auth_type}} {{auth_authen}} {{auth_author}} {{auth_ssf}} {{mail_addr}} {{mail_host}} {{mail_mailer}}
+milter_connect_macros = j {{daemon_name}} {{daemon_addr}} {{daemon_port}} {{if_addr}} {{if_name}} v _ {{client_addr}} {{client_connections}} {{client_name}} {{client_port}} {{client_ptr}} {{client_resolve}} {{site}}
 milter_header_checks = regexp:{{{{/^X-Bad:/ REJECT}} {{/^X-Drop:/ IGNORE}} {{/^X-Elsewhere:/ REDIRECT alias2@example.net}} {{/^X-Copy:/ BCC alias2@example.net}}}}
 message_size_limit = 10240000
 virtual_alias_maps = inline:{{alias@example.net=alice@example.net, alias2@example.net=bob@example.net}}

@@ -26,7 +26,7 @@ def certificate(name, *more):
 server, other, deep = certificate("mail.example.net"), certificate("mx.example.org"), certificate("wild.example.com")
 known, stranger = certificate("known.example.com"), certificate("stranger.example.com")
 openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.crt")
-openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=signed.example.com", "-keyout", "signed.key", "-out", "signed.csr")
+openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=signed.example.com\" (x", "-keyout", "signed.key", "-out", "signed.csr")
 openssl("x509", "-req", "-in", "signed.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-out", "signed.crt")
 
 
@@ -143,7 +143,7 @@ with Instance(main=MAIN, master=MASTER) as i:
         s.sendmail("a@example.com", ["u@example.net"], b"Subject: x\r\n\r\nx\r\n")
     got = wait_for(lambda: glob.glob(f"{work}/boxes/u/new/*"))
     text = open(got[0]).read() if got else ""
-    t.ok('(Client CN "signed.example.com", Issuer "Test CA" (verified OK))' in text and "(using TLSv1.3 with cipher" in text, "Received: tells it", text)
+    t.ok('(Client CN "signed.example.com\\" \\(x", Issuer "Test CA" (verified OK))' in text and "(using TLSv1.3 with cipher" in text, "Received: tells it", text)
 
     try:
         with talk(ports["require"], context()) as s:
