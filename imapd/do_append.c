@@ -10,6 +10,7 @@
  * sent when directory and uidlist are durable.
  */
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "acl.h"
@@ -18,6 +19,7 @@
 #include "command.h"
 #include "flags.h"
 #include "imap_config.h"
+#include "mail/attachment.h"
 #include "mail/date.h"
 #include "names.h"
 #include "notify.h"
@@ -36,6 +38,7 @@ struct appended {
 	uint64_t                 bytes;
 	struct text              name;       /* in tmp/, once durable; owned */
 	uint64_t                 size, full_size;
+	bool                     marked;     /* the last keyword is ours (mail/attachment.h) */
 	bool                     held;       /* a CR whose LF may come yet */
 };
 
@@ -292,6 +295,34 @@ take_content(struct appending *a, struct appended *m)
 	return take_literal(a, m, NULL);
 }
 
+/* Unless the client has said it itself. A message that cannot be mapped stays without. */
+static void
+mark_attachments(struct appending *a, struct appended *m)
+{
+	struct span             options = span_of(imap_config.attachments);
+	autoarena struct arena *arena = arena_new();
+	struct stat             st;
+	void                   *map;
+	int                     fd;
+
+	for (size_t i = 0; i < m->flags.count; i++)
+		if (span_is_nocase(m->flags.keywords[i], "$HasAttachment") || span_is_nocase(m->flags.keywords[i], "$HasNoAttachment"))
+			return;
+	if (maildir_delivery_file(m->delivery, &fd, &a->session->why) < 0 || fstat(fd, &st) < 0 || st.st_size == 0
+		|| (map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED) {
+		fault_clear(&a->session->why);
+		return;
+	}
+	struct span *keywords = arena_alloc(a->session->arena, (m->flags.count + 1) * sizeof *keywords);
+
+	if (m->flags.count)
+		memcpy(keywords, m->flags.keywords, m->flags.count * sizeof *keywords);
+	keywords[m->flags.count++] = span_of(attachment_keyword(options, mime_parse(arena, span_at(map, (size_t)st.st_size))));
+	m->flags.keywords = keywords;
+	m->marked = true;
+	munmap(map, (size_t)st.st_size);
+}
+
 static int
 take_message(struct appending *a)
 {
@@ -316,7 +347,11 @@ take_message(struct appending *a)
 		return -1;
 	if (m->bytes == 0)
 		return fault_set(&a->session->why, FAULT_INPUT, "A message of no bytes cannot be saved");
-	return m->held ? maildir_delivery_add(m->delivery, SPAN("\r"), &a->session->why) : 0;
+	if (m->held && maildir_delivery_add(m->delivery, SPAN("\r"), &a->session->why) < 0)
+		return -1;
+	if (attachment_wanted(span_of(imap_config.attachments)))
+		mark_attachments(a, m);
+	return 0;
 }
 
 static int
@@ -342,8 +377,13 @@ place_message(struct imap_session *s, struct placing *p, struct appended *m, uns
 	for (size_t i = 0; may & ACL_KEYWORDS && i < m->flags.count; i++) {
 		int number;
 
-		if (placing_keyword(p, m->flags.keywords[i], &number, &s->why) < 0)
+		if (placing_keyword(p, m->flags.keywords[i], &number, &s->why) < 0) {
+			if (m->marked && i + 1 == m->flags.count && s->why.class == FAULT_DENIED) {
+				fault_clear(&s->why); /* no room for more keywords: the message is saved all the same */
+				continue;
+			}
 			return -1;
+		}
 		keywords |= (uint64_t)1 << number;
 	}
 	return placing_file(p, text_string(&m->name), m->size, m->full_size, m->flags.flags & may, keywords, uid,

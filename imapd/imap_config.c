@@ -5,6 +5,7 @@
 #include "imap_config.h"
 
 #include "base/mem.h"
+#include "mail/attachment.h"
 #include "spaces.h"
 #include "store/quota.h"
 
@@ -14,7 +15,7 @@ struct imap_config imap_config = {
 	.mail_location = "maildir:%h/Maildir", .max_line_length = 65536, .max_message = 1 << 30,
 	.max_keyword_length = 50, .idle_notify_interval = 120000, .hibernate_timeout = 0, .timeout = 1800000,
 	.separator = ".", .prefix = "", .acl = "", .notify_mailboxes = 1000, .acl_shared_dict = "", .acl_anyone = "",
-	.shared_namespace = "", .public_namespaces = "", .private_seen = true,
+	.shared_namespace = "", .public_namespaces = "", .private_seen = true, .attachments = "",
 	.special_use = SPECIAL_USE,
 };
 
@@ -37,6 +38,8 @@ const struct param imap_params[] = {
 		"between the levels of a mailbox name: . or /"),
 	STRING  ("imap_namespace_prefix", &imap_config.prefix, "",
 		"before every name but INBOX; \"INBOX.\" shows names as Courier does"),
+	RAW     ("mail_attachment_detection_options", &imap_config.attachments, "",
+		"add-flags: $HasAttachment or $HasNoAttachment are set when a client saves a message; exclude-inlined, content-type=..."),
 	NUMBER  ("imap_message_limit", &imap_config.message_limit, "0", "0", "10000000",
 		"how many messages one command may name, as told by MESSAGELIMIT (RFC 9738); 0: any. Clients that do not know it see only the newest"),
 	NUMBER  ("imap_save_limit", &imap_config.save_limit, "0", "0", "10000000",
@@ -90,6 +93,8 @@ imap_config_check(struct fault *why)
 	if (prefix.len && !span_ends(prefix, imap_config.separator))
 		return fault_set(why, FAULT_INPUT, "imap_namespace_prefix must end in the separator");
 	if (quota_settings_check(&quota_settings, why) < 0)
+		return -1;
+	if (attachment_check(span_of(imap_config.attachments), why) < 0)
 		return -1;
 	if (*imap_config.acl && strcmp(imap_config.acl, "vfile") != 0 && strncmp(imap_config.acl, "vfile:/", 7) != 0)
 		return fault_set(why, FAULT_INPUT, "acl = %s: only vfile and vfile:/FILE are known here", imap_config.acl);

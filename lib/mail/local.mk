@@ -2,6 +2,7 @@
 noinst_LIBRARIES += lib/mail/libmail.a
 lib_mail_libmail_a_SOURCES = \
 	lib/mail/address.c lib/mail/address.h lib/mail/address_list.c \
+	lib/mail/attachment.c lib/mail/attachment.h \
 	lib/mail/casemap.c lib/mail/casemap.h lib/mail/casemap_table.inc \
 	lib/mail/charset.c lib/mail/charset.h \
 	lib/mail/date.c lib/mail/date.h \
@@ -24,6 +25,7 @@ lib_mail_libmail_a_SOURCES = \
 
 UNIT_TESTS += \
 	t/unit/mail/test_address \
+	t/unit/mail/test_attachment \
 	t/unit/mail/test_casemap \
 	t/unit/mail/test_domain \
 	t/unit/mail/test_dsn \
@@ -42,6 +44,9 @@ t_unit_mail_test_address_SOURCES = t/unit/mail/test_address.c t/unit/unit.h
 t_unit_mail_test_address_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_mail_test_address_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
 EXTRA_DIST += lib/mail/casemap_table.py
+t_unit_mail_test_attachment_SOURCES = t/unit/mail/test_attachment.c t/unit/unit.h
+t_unit_mail_test_attachment_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_attachment_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
 t_unit_mail_test_casemap_SOURCES = t/unit/mail/test_casemap.c t/unit/unit.h
 t_unit_mail_test_casemap_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_mail_test_casemap_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "mail/attachment.h"
 #include "mail/charset.h"
 #include "mail/header.h"
 #include "mail/imap_body.h"
@@ -58,6 +59,8 @@ try_part(struct arena *a, const struct mime *m, const struct mime_part *p)
 	}
 	if (p->next)
 		assert(p->end <= p->next->start);
+	if (attachment_is(SPAN("add-flags exclude-inlined content-type=!*/*x*"), p))
+		assert(!p->is_multipart && p->disposition.len);
 	name = mime_param_text(a, &p->params, "name");
 	assert(utf8_valid(name));
 	if (!p->children && p->end - p->body < 1000) {

@@ -6,7 +6,7 @@
  *
  * Already authenticated (PREAUTH) as whoever runs it; parameters: separator,
  * prefix, notify (ms), size (of a message), quota, quota_rule, acl, notify_mailboxes, message_limit,
- * save_limit.  With IMAPD_STDIO_SANDBOX in the
+ * save_limit, attachments.  With IMAPD_STDIO_SANDBOX in the
  * environment the sandbox of imapd is closed around it.
  */
 #include <pwd.h>
@@ -44,6 +44,8 @@ set(struct span argument)
 		quota_settings.rule[0] = mem_span(argument);
 	else if (span_is(name, "acl"))
 		imap_config.acl = mem_span(argument);
+	else if (span_is(name, "attachments"))
+		imap_config.attachments = mem_span(argument);
 	else if (span_is(name, "message_limit"))
 		imap_config.message_limit = (int)n;
 	else if (span_is(name, "save_limit"))
