@@ -52,6 +52,7 @@ struct opening {
 	uint64_t        modseq;
 	bool            has_known;
 	struct sequence known;
+	bool            numbers;          /* "(numbers uids)" was there */
 };
 
 /* (validity modseq [known-uids] [(numbers uids)]): the last only saves a server without expunge
@@ -77,6 +78,7 @@ parse_qresync(struct imap_session *s, const struct argument *a, struct opening *
 	}
 	if (known && (known->type != ARGUMENT_LIST || known->count != 2 || known->next))
 		return false;
+	o->numbers = known != NULL;
 	o->qresync = true;
 	return true;
 }
@@ -133,6 +135,10 @@ open_mailbox(struct imap_session *s, bool read_only)
 
 	if (!argument_is_astring(name) || parse_parameters(s, name->next, &o) < 0) {
 		imap_bad_arguments(s);
+		return;
+	}
+	if (o.numbers && s->manner.uidonly) { /* RFC 9586, 3 */
+		imap_finish(s, "BAD [UIDREQUIRED] Message numbers are not used any more.");
 		return;
 	}
 	if (s->folder)

@@ -244,15 +244,19 @@ search_tell(struct imap_session *s, const struct search_return *r, const struct 
 void
 search_save(struct imap_session *s, const struct search_return *r, const struct search_found *f)
 {
-	bool all = r->all || r->count || r->partial || (!r->min && !r->max);
+	bool    all = r->all || r->count || (!r->partial && !r->min && !r->max);
+	size_t *page = (size_t *)f->positions, on_page = r->partial ? f->count : 0;
 
 	if (!r->save)
 		return;
+	if (r->partial) /* RFC 9394: what is told is saved, unless the number of all is told, too */
+		imap_page(r->from, r->to, &page, &on_page);
 	free(s->saved);
 	s->saved = mem_array(f->count + 1, sizeof *s->saved);
 	s->saved_count = 0;
 	for (size_t i = 0; i < f->count; i++)
-		if (all || (r->min && i == 0) || (r->max && i + 1 == f->count))
+		if (all || (r->min && i == 0) || (r->max && i + 1 == f->count)
+			|| (f->positions + i >= page && f->positions + i < page + on_page))
 			s->saved[s->saved_count++] = f->view->at[f->positions[i]].uid;
 	qsort(s->saved, s->saved_count, sizeof *s->saved, sequence_compare);
 }

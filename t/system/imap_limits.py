@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""Batches of UIDs (RFC 10022) and limits on the messages of one command (RFC 9738).  Prints TAP."""
+"""Batches of UIDs (RFC 10022), limits on the messages of one command (RFC 9738), and rules that few clients try.
+Prints TAP."""
 import os, re, signal, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -157,6 +158,64 @@ def save_limit():
     has(c.ok("MOVE 1:* x"), r"COPYUID \d+ 1:8 1:8")
     c.send("m APPEND x" + " {3+}\r\nabc" * 6 + "\r\n")
     is_last(c.until_tag("m"), r"m NO \[MESSAGELIMIT 5\]")
+    c.close()
+
+
+@test
+def attachments_are_marked():
+    loc = fresh()
+    with_one = ("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n"
+                "Content-Disposition: attachment\r\n\r\nx\r\n--b--\r\n")
+    c = Client(loc, "attachments=add-flags")
+    c.append("INBOX", MAIL)
+    c.append("INBOX", with_one, r" (\Seen other)")
+    c.append("INBOX", MAIL, r" ($HasAttachment)")
+    c.ok("SELECT INBOX")
+    lines = c.ok("FETCH 1:* (FLAGS)")
+    has(lines, r"^\* 1 FETCH \(FLAGS \((\\Recent )?\$HasNoAttachment\)\)")
+    has(lines, r"^\* 2 FETCH \(FLAGS \(\\Seen (\\Recent )?(\$HasAttachment other|other \$HasAttachment)\)\)")
+    has(lines, r"^\* 3 FETCH \(FLAGS \((\\Recent )?\$HasAttachment\)\)")
+    has(c.ok("SEARCH KEYWORD $HasAttachment"), r"SEARCH 2 3$")
+    c.close()
+    c = Client(loc)                                # off unless it is asked for
+    c.append("INBOX", with_one)
+    c.ok("SELECT INBOX")
+    has(c.ok("FETCH 4 (FLAGS)"), r"^\* 4 FETCH \(FLAGS \((\\Recent)?\)\)")
+    c.close()
+
+
+@test
+def a_page_is_saved():
+    """RFC 9394: SAVE with PARTIAL keeps the page, MIN and MAX besides; with COUNT all."""
+    c = fill(count=9)
+    for options, saved in [("SAVE PARTIAL 2:3", "2:3"), ("SAVE PARTIAL -1:-2 MIN", "1,8:9"), ("SAVE PARTIAL 20:30", None),
+                           ("SAVE PARTIAL 2:3 COUNT", "1:9"), ("SAVE MIN", "1")]:
+        c.ok("UID SEARCH RETURN (%s) ALL" % options)
+        has(c.ok("UID SEARCH RETURN (ALL) UID $"), "UID ALL %s$" % saved if saved else "UID$")
+    c.close()
+
+
+@test
+def no_numbers_with_uidonly():
+    c = fill(count=3)
+    c.ok("ENABLE QRESYNC UIDONLY")
+    for command in ["SELECT INBOX (QRESYNC (1 1 1:3 (1:2 1:2)))", "SEARCH ALL", "UID SEARCH 1:2", "UID SEARCH RETURN (UPDATE) 1",
+                    "THREAD REFS UTF-8 ALL", "UID THREAD REFS UTF-8 1", "UID SORT (DATE) UTF-8 1", "FETCH 1 FLAGS"]:
+        is_last(c.ask(command), r"BAD \[UIDREQUIRED\]")
+    c.ok("SELECT INBOX (QRESYNC (1 1 1:3))")
+    c.close()
+
+
+@test
+def esearch_needs_the_right_to_read():
+    c = fill("acl=vfile", count=1)
+    c.ok("CREATE a")
+    c.append("a", MAIL)
+    has(c.ok("ESEARCH IN (personal) ALL"), "MAILBOX a ")
+    c.ok("SETACL a %s la" % os.environ.get("USER", "test"))
+    lines = c.ok("ESEARCH IN (personal) ALL")
+    hasnt(lines, "MAILBOX a ")
+    has(lines, "MAILBOX INBOX ")
     c.close()
 
 
