@@ -80,8 +80,8 @@ DIRECT_TESTS += t/system/imap_notify.py t/system/imap_context.py t/system/imap_l
 EXTRA_DIST += t/system/imap_notify.py t/system/imap_context.py t/system/imap_limits.py t/system/shared.py
 DIRECT_TESTS += t/system/hibernate.py
 EXTRA_DIST += t/system/hibernate.py
-DIRECT_TESTS += t/system/login_limits.py
-EXTRA_DIST += t/system/login_limits.py t/bench/idle.py t/bench/imap.py t/bench/imap_corpus.py
+DIRECT_TESTS += t/system/login_limits.py t/system/imap_bounds.py
+EXTRA_DIST += t/system/login_limits.py t/system/imap_bounds.py t/bench/idle.py t/bench/imap.py t/bench/imap_corpus.py
 .PHONY: bench-imap
 bench-imap: all
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/bench/imap.py $(B)

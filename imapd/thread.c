@@ -19,6 +19,7 @@ struct node {
 	int     message;             /* index, or NONE */
 	int     parent, first, last, next;
 	int64_t date, newest;
+	bool    has_had_children;
 };
 
 struct forest {
@@ -36,7 +37,7 @@ add_node(struct forest *f, int message)
 		f->room = f->room * 2 + 16;
 		f->nodes = mem_grow(f->nodes, f->room, sizeof *f->nodes);
 	}
-	f->nodes[f->used] = (struct node){message, NONE, NONE, NONE, NONE, 0, 0};
+	f->nodes[f->used] = (struct node){message, NONE, NONE, NONE, NONE, 0, 0, false};
 	return (int)f->used++;
 }
 
@@ -52,14 +53,24 @@ node_of(struct forest *f, struct span id)
 	return n;
 }
 
-/* Would `parent` above `child` close a ring?  Bounded: long chains are believed to be one. */
+/* Would `parent` above `child` close a ring?  Bounded: long chains are believed to be one.  Mostly the
+ * messages come in the order in which they were written, and who has no answers yet is above nobody. */
 static bool
 is_above(const struct forest *f, int node, int maybe_ancestor)
 {
+	if (!f->nodes[maybe_ancestor].has_had_children)
+		return node == maybe_ancestor;
 	for (int steps = 0; node != NONE; node = f->nodes[node].parent)
 		if (node == maybe_ancestor || ++steps > 5000)
 			return true;
 	return false;
+}
+
+static void
+put_under(struct forest *f, int node, int parent)
+{
+	f->nodes[node].parent = parent;
+	f->nodes[parent].has_had_children = true;
 }
 
 static void
@@ -72,11 +83,11 @@ link_references(struct forest *f, size_t i)
 		int n = node_of(f, m->references[r]);
 
 		if (before != NONE && f->nodes[n].parent == NONE && !is_above(f, before, n))
-			f->nodes[n].parent = before;
+			put_under(f, n, before);
 		before = n;
 	}
 	if (before != NONE && !is_above(f, before, (int)i))
-		f->nodes[i].parent = before;
+		put_under(f, (int)i, before);
 	else
 		f->nodes[i].parent = NONE;
 }
@@ -223,27 +234,37 @@ compare_dated(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* Dates go up: a node without a message has its earliest child's; all know their newest. */
+/* Dates go up, each node once and after its children: a node without a message has its earliest
+ * child's; all know their newest. */
 static void
 spread_dates(struct forest *f)
 {
-	for (size_t i = 0; i < f->count; i++) {
-		int64_t date = f->messages[i].date;
-		int     up = f->nodes[i].parent;
+	autofree int *waits = mem_array(f->used + 1, sizeof *waits), *ready = mem_array(f->used + 1, sizeof *ready);
+	size_t        n = 0;
 
-		f->nodes[i].date = date;
-		if (date > f->nodes[i].newest)
-			f->nodes[i].newest = date;
-		for (int steps = 0; up != NONE && steps < 100000; steps++, up = f->nodes[up].parent) {
-			struct node *n = &f->nodes[up];
+	for (size_t i = 0; i < f->used; i++)
+		if (f->nodes[i].parent != NONE)
+			waits[f->nodes[i].parent]++;
+	for (size_t i = 0; i < f->used; i++) {
+		struct node *x = &f->nodes[i];
 
-			if (n->message == NONE && (n->date == 0 || date < n->date))
-				n->date = date;
-			if (date <= n->newest && n->message != NONE)
-				break;
-			if (date > n->newest)
-				n->newest = date;
-		}
+		if (x->message != NONE)
+			x->date = x->newest = f->messages[x->message].date;
+		if (!waits[i])
+			ready[n++] = (int)i;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct node *x = &f->nodes[ready[i]];
+		struct node       *up = x->parent == NONE ? NULL : &f->nodes[x->parent];
+
+		if (!up)
+			continue;
+		if (up->message == NONE && (up->date == 0 || x->date < up->date))
+			up->date = x->date;
+		if (x->newest > up->newest)
+			up->newest = x->newest;
+		if (--waits[x->parent] == 0)
+			ready[n++] = x->parent;
 	}
 }
 

@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""imap_bounds.py - hostile mail and hostile clients: time grows with their size, memory stays bounded (issue 4)
+
+Time is the CPU time of the session's process for n and 4n of something: at most 2.2 times for each doubling, the best of
+several tries, so that a busy machine does not matter.  Memory is what the process has of its own (RssAnon).  TAP.
+"""
+import os, re, shutil, socket, subprocess, sys, tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from instance import Instance, Tap, free_port, wait_for
+
+BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
+GROWTH, TRIES, SLACK_MS = 2.2 * 2.2, 5, 4
+tap = Tap()
+root = tempfile.mkdtemp(prefix="imap_bounds_")
+
+
+class Session:
+    def __init__(self, mail):
+        self.p = subprocess.Popen([f"{BUILD}/t/system/imapd_stdio", f"maildir:{mail}", "separator=/"], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=open(f"{root}/log", "a"))
+        self.p.stdout.readline()
+        self.ms = 0
+
+    def ask(self, command, check=True):
+        before = self.cpu()
+        self.p.stdin.write(b"x " + command.encode() + b"\r\n")
+        self.p.stdin.flush()
+        got = bytearray()
+        while not re.search(rb"(^|\n)x (OK|NO|BAD)[^\n]*\n$", bytes(got[-3000:])):
+            part = os.read(self.p.stdout.fileno(), 1 << 20)
+            if not part:
+                raise EOFError(f"{command[:60]}: {bytes(got[-200:])!r}")
+            got += part
+        self.ms = self.cpu() - before
+        if check and not re.search(rb"(^|\n)x OK[^\n]*\n$", bytes(got[-3000:])):
+            raise ValueError(f"{command[:60]}: {bytes(got[-200:])!r}")
+        return bytes(got)
+
+    def cpu(self):
+        return int(open(f"/proc/{self.p.pid}/schedstat").read().split()[0]) / 1e6
+
+    def own_memory(self):
+        return int(re.search(r"RssAnon:\s+(\d+)", open(f"/proc/{self.p.pid}/status").read()).group(1)) / 1024
+
+    def end(self):
+        self.p.stdin.close()
+        self.p.stdout.close()
+        self.p.wait()
+
+
+def mailbox(messages):
+    mail = tempfile.mkdtemp(dir=root)
+    for d in ("cur", "new", "tmp"):
+        os.mkdir(f"{mail}/{d}")
+    for k, data in enumerate(messages):
+        with open(f"{mail}/cur/{1700000000 + k}.M{k}.host:2,S", "wb") as f:
+            f.write(data)
+    return mail
+
+
+def cost(messages, commands, before=()):
+    """CPU of the commands in a new session without index, in ms, and the process's own memory in MiB."""
+    mail = mailbox(messages)
+    s = Session(mail)
+    try:
+        s.ask("SELECT INBOX")
+        for c in before:
+            s.ask(c)
+        ms = 0
+        for c in commands:
+            s.ask(c)
+            ms += s.ms
+        return ms, s.own_memory()
+    finally:
+        s.end()
+        shutil.rmtree(mail)
+
+
+def linear(name, make, n, commands, memory, before=()):
+    small = large = float("inf")
+    for _ in range(TRIES):
+        small_ms, _ = cost(make(n), commands(n), before)
+        large_ms, most = cost(make(4 * n), commands(4 * n), before)
+        small, large = min(small, small_ms), min(large, large_ms)
+        if large <= GROWTH * small + SLACK_MS:
+            break
+    tap.ok(large <= GROWTH * small + SLACK_MS, f"{name}: {n} and {4 * n} of them", f"{small:.1f} ms and {large:.1f} ms")
+    tap.ok(most <= memory, f"{name}: memory is bounded", f"{most:.1f} MiB, {memory} allowed")
+
+
+def head(extra=b""):
+    return b"From: a@example.net\nTo: b@example.net\nSubject: s\nDate: Tue, 2 Jan 2024 10:11:12 +0100\n" + extra
+
+
+def parts(n):
+    return [head(b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n") + b"--b\n\nx\n" * n + b"--b--\n"]
+
+
+def nested(n):
+    out = [head(b"MIME-Version: 1.0\n")]
+    for k in range(n):
+        out.append(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (k, k))
+    return [b"".join(out) + b"\nx\n"]
+
+
+def forwarded(n):
+    return [head(b"MIME-Version: 1.0\n") + b"Content-Type: message/rfc822\n\n" * n + b"\nx\n"]
+
+
+def unended(n):
+    return [head(b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n") + b"--b\nContent-Type: multipart/mixed; boundary=b\n\n" * n]
+
+
+def addresses(n):
+    return [head() + b"Cc: " + b",\n ".join(b'"N, %d" <u%d@example.net>' % (k, k) for k in range(n)) + b"\n\nx\n"]
+
+
+def comments(n):
+    return [head() + b"Cc: " + b"(" * n + b"\nBcc: " + b'"' * n + b"\nReply-To: " + b"<" * n + b"\nSender: " + b"a:" * n + b"\n\nx\n"]
+
+
+def fields(n):
+    return [head() + b"".join(b"X-%d: y\n" % k for k in range(n)) + b"\nx\n"]
+
+
+def long_field(n):
+    return [head(b"X-Long: " + b"word =?utf-8?Q?=C3=A4?= \n " * n + b"\n") + b"\nx\n"]
+
+
+def parameters(n):
+    return [head(b"MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8" + b"".join(b";\n name*%d*=%%41" % k for k in range(n))
+                 + b"\nContent-Disposition: attachment" + b"".join(b"; p%d=v" % k for k in range(n)) + b"\n") + b"\nx\n"]
+
+
+def lines(n):
+    return [head() + b"\n" + b"a line of words\n" * n]
+
+
+def references(n):
+    """Everybody names thirty before, and is newer than they."""
+    return [b"Date: Tue, 2 Jan 2024 %02d:%02d:%02d +0100\nMessage-ID: <%d@x>\nReferences: %s\n" % (k // 3600, k // 60 % 60, k % 60, k, b" ".join(b"<%d@x>" % j for j in range(max(0, k - 30), k))) + b"\nx\n"
+            for k in range(n)]
+
+
+def chain(n):
+    """Each answers the one before, told backwards."""
+    return [head(b"Message-ID: <%d@x>\nIn-Reply-To: <%d@x>\n" % (k, k + 1)) + b"\nx\n" for k in range(n)]
+
+
+def subjects(n):
+    return [b"Subject: Re: same\nMessage-ID: <%d@x>\nReferences: <lost%d@x>\n\nx\n" % (k, k // 2) for k in range(n)]
+
+
+def small(n):
+    return [b"Subject: %d\n\nx\n" % k for k in range(n)]
+
+
+def hostile_mail():
+    describe = lambda n: ("FETCH 1 (ENVELOPE BODY BODYSTRUCTURE RFC822.SIZE)", "FETCH 1 (BODY.PEEK[1.1.TEXT] BODY.PEEK[HEADER] PREVIEW)",
+                          "SEARCH TEXT nothing", "SORT (TO CC DISPLAYFROM SUBJECT) UTF-8 ALL")
+    linear("MIME parts", parts, 2500, describe, 32)
+    linear("nested multiparts", nested, 2500, describe, 32)
+    linear("nested messages", forwarded, 2500, describe, 32)
+    linear("nested multiparts of one boundary", unended, 2500, describe, 32)
+    linear("addresses", addresses, 25000, describe, 64)
+    linear("comments, quotes, routes and groups without end", comments, 25000, describe, 32)
+    linear("header fields", fields, 25000, describe, 32)
+    linear("words in a field", long_field, 12500, describe, 48)
+    linear("RFC 2231 parameters", parameters, 5000, describe, 32)
+    linear("lines", lines, 200000, describe, 48)
+    for kind in ("REFERENCES", "REFS"):
+        linear(f"THREAD={kind}, many references in each", references, 400, lambda n: (f"THREAD {kind} UTF-8 ALL",), 64)
+        linear(f"THREAD={kind}, a chain", chain, 500, lambda n: (f"THREAD {kind} UTF-8 ALL",), 48)
+        linear(f"THREAD={kind}, one subject, dummies", subjects, 500, lambda n: (f"THREAD {kind} UTF-8 ALL",), 48)
+
+
+def hostile_commands():
+    odd = lambda n: ",".join(str(k) for k in range(1, 2 * n, 2))
+    linear("ranges of a set", lambda n: small(4000), 500, lambda n: (f"FETCH {odd(n)} FLAGS", f"SEARCH {odd(n)}", f"UID FETCH {odd(n)} UID",
+                                                                    f"SEARCH NOT UID {odd(n)}"), 32)
+    linear("the same range again", lambda n: small(100), 2500, lambda n: ("FETCH " + ",".join(["1:*"] * n) + " FLAGS",), 32)
+    linear("search keys", lambda n: small(50), 1000, lambda n: ("SEARCH " + "SUBJECT a " * n, "SEARCH " + "OR ALL " * 50 + "ALL"), 32)
+    linear("keywords", lambda n: small(n), 500, lambda n: ("STORE 1:* +FLAGS.SILENT (" + " ".join(f"key{k}" for k in range(26)) + ")",
+                                                           "FETCH 1:* FLAGS"), 32)
+    linear("items", lambda n: small(1), 200, lambda n: ("FETCH 1 (" + " ".join(f"BODY.PEEK[HEADER.FIELDS (X{k})]" for k in range(n)) + ")",), 32)
+
+
+def large_message():
+    part = b"--b\nContent-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n" + b"QUFB" * 19 + b"\n" * 1
+    mail = mailbox([head(b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n") + part + (b"QUFB" * 19 + b"\n") * 680000 + b"--b--\n"])
+    s = Session(mail)
+    s.ask("SELECT INBOX")
+    for item in ("BODY.PEEK[]", "BODY.PEEK[1]", "BODYSTRUCTURE", "BODY.PEEK[]<50000000.10>"):
+        got = s.ask(f"FETCH 1 ({item})")
+        tap.ok(len(got) > (50 << 20 if item in ("BODY.PEEK[]", "BODY.PEEK[1]") else 10) and s.own_memory() < 24,
+               f"{item} of a message of 52 MB streams", f"{len(got)} bytes, {s.own_memory():.1f} MiB")
+    size = 30 << 20
+    s.p.stdin.write(b"x APPEND INBOX {%d+}\r\n" % size)
+    most = 0
+    for k in range(30):
+        s.p.stdin.write((b"y" * 1023 + b"\n") * 1024)
+        s.p.stdin.flush()
+        most = max(most, s.own_memory())
+    s.p.stdin.write(b"\r\n")
+    s.p.stdin.flush()
+    line = b""
+    while not line.startswith(b"x "):
+        line = s.p.stdout.readline()
+    tap.ok(line.startswith(b"x OK") and most < 24, "APPEND of 30 MB streams to the disk", line, f"{most:.1f} MiB")
+    s.end()
+    shutil.rmtree(mail)
+
+
+def odd_files():
+    mail = mailbox([b"Subject: one\n\nx\n", b"Subject: two\n\nx\n"])
+    for d in ("cur", "new"):
+        for k in range(300):
+            os.mkfifo(f"{mail}/{d}/17{k:08}.fifo:2,")
+            os.symlink("/etc/passwd", f"{mail}/{d}/18{k:08}.link:2,S")
+        os.mkdir(f"{mail}/{d}/1900000000.directory:2,")
+        with socket.socket(socket.AF_UNIX) as u:
+            u.bind(f"{mail}/{d}/1900000001.socket")
+        if os.getuid() == 0:
+            os.mknod(f"{mail}/{d}/1900000002.zero:2,", 0o666 | 0o020000, os.makedev(1, 5))
+    os.symlink("/etc", f"{mail}/.Etc")
+    for name in ("subscriptions", "maildirsize", "dovecot-acl", "postern.index", "postern-modseq"):
+        os.mkfifo(f"{mail}/{name}")
+    s = Session(mail)
+    told = s.ask("SELECT INBOX")
+    s.ask('LIST "" *')
+    s.ask('LSUB "" *', check=False)
+    bodies = s.ask("FETCH 1:* (FLAGS RFC822.SIZE BODY.PEEK[])")
+    found = s.ask("SEARCH TEXT root")
+    tap.ok(b"* 2 EXISTS" in told and b"root:" not in bodies and b"SEARCH\r\n" in found,
+           "of FIFOs, links, sockets, directories and devices only the two messages are seen", told, bodies[:300])
+    s.ask("SELECT Etc", check=False)
+    s.ask("STORE 1:* +FLAGS (\\Deleted)", check=False)
+    tap.ok(b"NO" in s.ask("STATUS Etc (MESSAGES)", check=False), "a link to a directory is no mailbox")
+    os.mkfifo(f"{mail}/dovecot-keywords")
+    tap.ok(b"x NO" in s.ask("SELECT INBOX", check=False) and b"x OK" in s.ask("NOOP"), "names of keywords in a FIFO: refused, and the session goes on")
+    s.end()
+    shutil.rmtree(mail)
+
+
+def before_login():
+    imap, pop = free_port(), free_port()
+    master = f"127.0.0.1:{imap} inet n - n - - imap-login\n127.0.0.1:{pop} inet n - n - - pop3-login\n"
+    with Instance(master=master) as i:
+        i.configure(f"auth_mechanisms = plain login\nauth_passdb = passwd-file:{i.dir}/users\nauth_userdb = passwd-file:{i.dir}/users\n"
+                    "mail_max_userip_connections = 0\nlogin_penalty = 0s\n", master)
+        open(f"{i.dir}/users", "w").close()
+        if i.start().returncode:
+            tap.ok(False, "the system starts", i.log())
+            return
+        for name, port, words in (("imap-login", imap, (b"a" * 300000, b"x LOGIN {60000}\r\n" + b"z" * 59000, b"x LOGIN {1000000+}\r\n" + b"y" * 300000,
+                                                        b"x ID (" + b'"a" "b" ' * 40000, b"x AUTHENTICATE PLAIN\r\n" + b"A" * 300000)),
+                                  ("pop3-login", pop, (b"a" * 300000, b"AUTH PLAIN\r\n" + b"A" * 300000, b"USER " + b"b" * 300000))):
+            crowd(i, name, port, words)
+
+
+def pss(pids):
+    return sum(int(re.search(r"^Pss:\s+(\d+)", open(f"/proc/{p}/smaps_rollup").read(), re.M).group(1)) for p in pids)
+
+
+def crowd(i, name, port, words, n=60):
+    for w in words:
+        first = socket.create_connection(("127.0.0.1", port), timeout=20)
+        first.recv(1000)
+        wait_for(lambda: i.named(name))
+        before, clients = pss(i.named(name)), []
+        for _ in range(n):
+            c = socket.create_connection(("127.0.0.1", port), timeout=20)
+            c.recv(1000)
+            clients.append(c)
+        for c in clients:
+            c.setblocking(False)
+        left = {c: w for c in clients}
+        quiet = 0
+        while left and quiet < 10:           # until the server takes no more, or has hung up
+            sent = 0
+            for c in list(left):
+                try:
+                    k = c.send(left[c][:65536])
+                    sent += k
+                    left[c] = left[c][k:]
+                    if not left[c]:
+                        del left[c]
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    del left[c]
+            quiet = 0 if sent else quiet + 1
+            if not sent:
+                wait_for(lambda: False, 0.02)
+        each = (pss(i.named(name)) - before) / n
+        tap.ok(each <= 64, f"{name}: {w[:24]!r}... holds at most 64 KiB for a connection", f"{each:.1f} KiB")
+        for c in clients + [first]:
+            c.close()
+
+
+def main():
+    try:
+        for work in (hostile_mail, hostile_commands, large_message, odd_files, before_login):
+            if len(sys.argv) < 2 or work.__name__ in sys.argv[1:]:
+                work()
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    tap.end()
+
+
+main()
