@@ -108,10 +108,15 @@ header_find(struct span message, const char *name, struct header_field *field)
 void
 header_unfold(struct span value, struct text *out)
 {
-	for (size_t i = 0; i < value.len; i++)
-		if (value.at[i] != '\n' &&
-		    !(value.at[i] == '\r' && i + 1 < value.len && value.at[i + 1] == '\n'))
-			text_add_byte(out, value.at[i]);
+	while (value.len) {
+		ptrdiff_t   end = span_find(value, '\n');
+		struct span line = end < 0 ? value : span_first(value, (size_t)end);
+
+		if (end >= 0 && span_ends(line, "\r"))
+			line.len--;
+		text_add(out, line);
+		value = end < 0 ? SPAN_NONE : span_from(value, (size_t)end + 1);
+	}
 }
 
 struct span
