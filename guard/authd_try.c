@@ -19,6 +19,7 @@ struct try {
 	char              user[SASL_USER_MAX + 1], service[32];
 	char              peer[64], local[64];
 	struct text       certificate;  /* who the client is by it; "" */
+	const char       *driver;       /* where what is stored was found */
 	bool              found;        /* what is stored of the user, for a proof */
 	uint64_t          what;         /* tells one user and password from another (authd_penalty.h) */
 };
@@ -182,7 +183,7 @@ secret(void *argument, const char *user, struct text *stored)
 	if (!take_name(t, user))
 		return 0;
 	t->what = penalty_what(t->user, now); /* what was tried is not known: each counts */
-	got = as_database_says(t, users_secret(t->user, &from, stored));
+	got = as_database_says(t, users_secret(t->user, &from, stored, &t->driver));
 	t->found = got == 1;
 	return got;
 }
@@ -284,7 +285,7 @@ try_step(struct try *t, struct span input, struct text *output)
 	enum sasl_state state = sasl_try_step(t->sasl, input, output);
 
 	if (state == SASL_NO && t->found) /* else the reason was logged when it was found */
-		log_info("auth: passwd-file(%s,%s): Password mismatch", t->user, t->peer);
+		log_info("auth: %s(%s,%s): Password mismatch", t->driver, t->user, t->peer);
 	return state;
 }
 

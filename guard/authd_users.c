@@ -495,7 +495,7 @@ users_check_master(char *user, const char *password, const struct origin *from)
 }
 
 int
-users_secret(char *user, const struct origin *from, struct text *stored)
+users_secret(char *user, const struct origin *from, struct text *stored, const char **driver)
 {
 	autoarena struct arena *a = arena_new();
 	struct question         q = {user, "", from, a};
@@ -517,6 +517,7 @@ users_secret(char *user, const struct origin *from, struct text *stored)
 			else if (may_log_in(d, &q, &e) == 1 && become(&q, &e))
 				text_add(stored, with_scheme(a, d->scheme, e.password));
 		}
+		*driver = d->name;
 		if (stored->len)
 			return 1;
 	}

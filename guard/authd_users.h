@@ -55,7 +55,7 @@ WAITS int users_check(char *user, const char *password, const struct origin *);
 /* The same of auth_master_passdb: may he log in as anybody? */
 WAITS int users_check_master(char *user, const char *password, const struct origin *);
 /* What is stored of the password, with its scheme, for mechanisms that prove it; as users_check otherwise. */
-WAITS int users_secret(char *user, const struct origin *, struct text *stored);
+WAITS int users_secret(char *user, const struct origin *, struct text *stored, const char **driver);   /* driver: whose it is, for the log */
 /* Is there such a user, for a master: by a passdb that lets him in, or where none can say so (PAM) by the userdb. */
 WAITS int users_exist(char *user, const struct origin *);
 /* Is the token good, and whose is it? 1 and the name as the token has it; 0 with what a refusal shall say; -1. */

@@ -50,7 +50,7 @@ extern struct login_config login_config;
 	DURATION("login_timeout", &login_config.timeout, "180s", "1s", "1h", "how long a client may stay without logging in"), \
 	NUMBER("mail_max_userip_connections", &login_config.userip_connections, "10", "0", "",                       \
 	       "sessions of one user from one address; one more ends the one that has been idle longest; 0: any"),   \
-	NUMBER("login_max_connections_per_address", &login_config.address_connections, "0", "0", "",                 \
+	NUMBER("login_max_connections_per_address", &login_config.address_connections, "1000", "0", "",                 \
 	       "connections from one address, logged in or not, but this machine's; one more ends the one that has been idle longest; 0: any")
 
 struct login {

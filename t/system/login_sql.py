@@ -117,6 +117,13 @@ smtpd_relay_restrictions = reject_unauth_destination
         m = imaplib.IMAP4("127.0.0.1", IMAP)
         ok(m.login_cram_md5("anna@example.net", "pencil")[0] == "OK", "CRAM-MD5 of a password in the database")
         m.logout()
+        m = imaplib.IMAP4("127.0.0.1", IMAP)
+        try:
+            m.login_cram_md5("anna@example.net", "pen")
+        except imaplib.IMAP4.error:
+            pass
+        m.shutdown()
+        ok(wait_for(lambda: "auth: sql(anna@example.net,127.0.0.1): Password mismatch" in i.log(), 5), "a wrong proof is logged at once, with the database's name")
         ok(smtp("anna@example.net", "pencil") == 235 and smtp("anna@example.net", "x") == 535, "SMTP")
         ok("signal 31" not in i.log(), "all keep to their promises")
         answer = stranger(i)
