@@ -105,8 +105,8 @@ FUZZ_TARGETS += t/fuzz/fuzz_dovecot_index
 t_fuzz_fuzz_dovecot_index_SOURCES = t/fuzz/fuzz_dovecot_index.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_dovecot_index_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_dovecot_index_LDADD = lib/store/libstore.a $(BASE_LIBS)
-DIRECT_TESTS += t/system/takeover.py t/system/takeover_courier.py
-EXTRA_DIST += t/system/takeover.py t/system/takeover_courier.py t/system/courier.tar.gz
+DIRECT_TESTS += t/system/takeover.py t/system/takeover_courier.py t/system/client_suites.py
+EXTRA_DIST += t/system/takeover.py t/system/takeover_courier.py t/system/client_suites.py t/system/courier.tar.gz
 
 FUZZ_TARGETS += t/fuzz/fuzz_merge
 t_fuzz_fuzz_merge_SOURCES = t/fuzz/fuzz_merge.c $(FUZZ_DRIVER)
