@@ -141,12 +141,24 @@ make_field(struct run *r, const struct node *n, struct span name, struct span va
 	return 0;
 }
 
+/* Where a new first field goes: below lines that would continue it (a broken message may begin with a blank). */
+static size_t
+top(const struct run *r)
+{
+	size_t at = 0;
+
+	while (at < r->n_fields && (span_starts(r->fields[at].whole, " ") || span_starts(r->fields[at].whole, "\t")))
+		at++;
+	return at;
+}
+
 int
 do_addheader(struct run *r, const struct node *n)
 {
 	struct span       name = word_first(r, n->at[0]), value = word_first(r, n->at[1]);
 	struct head_field f = {.name = SPAN_NONE};
 	int               got = start(r, n, name, false);
+	size_t            at;
 
 	if (got != 0)
 		return got < 0 ? -1 : 0;
@@ -160,12 +172,9 @@ do_addheader(struct run *r, const struct node *n)
 		memcpy(more, r->fields, r->n_fields * sizeof *more);
 		r->fields = more;
 	}
-	if (n->tags & TAG(LAST)) {
-		r->fields[r->n_fields] = f;
-	} else {
-		memmove(r->fields + 1, r->fields, r->n_fields * sizeof *r->fields);
-		r->fields[0] = f;
-	}
+	at = n->tags & TAG(LAST) ? r->n_fields : top(r);
+	memmove(r->fields + at + 1, r->fields + at, (r->n_fields - at) * sizeof *r->fields);
+	r->fields[at] = f;
 	r->n_fields++;
 	was_edited(r);
 	return script_cost(r, n, f.whole.len * 16 + value.len);
