@@ -57,7 +57,7 @@ enter(struct text *block, struct span name)
 	for (size_t i = 0; i < name.len; i++)
 		if (name.at[i] != '"')
 			text_add_byte(block, name.at[i]);
-	if (span_is(name, "passdb") || span_is(name, "userdb"))
+	if (span_is(name, "passdb") || span_is(name, "userdb") || span_is(name, "namespace"))
 		text_add_format(block, "#%03d", databases++);
 }
 
@@ -180,7 +180,7 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"plugin", "quota", PLAIN}, {"plugin", "quota_grace", PLAIN}, {"plugin", "quota_exceeded_message", PLAIN},
 	{"plugin", "quota_max_mail_size", SIZE}, {"plugin", "quota_status_success", PLAIN},
 	{"plugin", "quota_status_nouser", PLAIN}, {"plugin", "quota_status_overquota", PLAIN},
-	{"plugin", "quota_status_toolarge", PLAIN}, {"plugin", "acl", PLAIN},
+	{"plugin", "quota_status_toolarge", PLAIN}, {"plugin", "acl", PLAIN}, {"plugin", "acl_shared_dict", PLAIN}, {"plugin", "acl_anyone", PLAIN},
 	{"plugin", "quota_rule", PLAIN}, {"plugin", "quota_rule2", PLAIN}, {"plugin", "quota_rule3", PLAIN},
 	{"plugin", "quota_rule4", PLAIN}, {"plugin", "quota_rule5", PLAIN}, {"plugin", "quota_rule6", PLAIN},
 	{"plugin", "quota_rule7", PLAIN}, {"plugin", "quota_rule8", PLAIN}, {"plugin", "quota_rule9", PLAIN},
@@ -209,7 +209,7 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"protocol lda", "lda_mailbox_autocreate", PLAIN}, {"protocol lda", "lda_mailbox_autosubscribe", PLAIN},
 	{"protocol lmtp", "lda_mailbox_autocreate", PLAIN}, {"protocol lmtp", "lda_mailbox_autosubscribe", PLAIN},
 	/* what Dovecot needs for itself, or what is always so here */
-	{"", "mail_privileged_group", FREE}, {"", "mail_access_groups", FREE}, {"", "ssl_dh", FREE},
+	{"", "mail_access_groups", PLAIN}, {"", "mail_privileged_group", FREE}, {"", "ssl_dh", FREE},
 	{"", "ssl_client_ca_dir", FREE}, {"", "ssl_client_ca_file", FREE}, {"", "ssl_prefer_server_ciphers", FREE},
 	{"", "listen", FREE}, {"", "log_path", FREE}, {"", "info_log_path", FREE}, {"", "debug_log_path", FREE},
 	{"", "syslog_facility", FREE}, {"", "log_timestamp", FREE}, {"", "base_dir", FREE}, {"", "state_dir", FREE},
@@ -240,7 +240,8 @@ print_settings(bool print)
 				entries[i].done = true;
 			} else if (strcmp(s->key, "login_trusted_networks") == 0 && print) {
 				no_equal("login_trusted_networks = %s", v);
-			} else if (strcmp(s->key, "acl") == 0 && strcmp(v, "vfile") != 0) {
+			} else if ((strcmp(s->key, "acl") == 0 && strcmp(v, "vfile") != 0 && strncmp(v, "vfile:/", 7) != 0)
+				|| (strcmp(s->key, "acl_shared_dict") == 0 && strncmp(v, "file:/", 6) != 0)) {
 				entries[i].done = false;
 			} else if (strcmp(s->key, "quota") == 0 && strncmp(v, "maildir:", 8) != 0 && strncmp(v, "count:", 6) != 0) {
 				entries[i].done = false;
@@ -495,6 +496,75 @@ print_uses(const char *namespace, const char *prefix)
 		printf("imap_special_use = %s\n", text_string(&uses));
 }
 
+/* "PREFIX=maildir:ROOT[:INDEXPVT=..]" of one that is shared or public; an INDEX= of all would be a cache of all. */
+static bool
+foreign_namespace(const char *block, const char *separator, struct text *out, bool *private)
+{
+	const char *prefix = get(block, "prefix"), *where = get(block, "location"), *list = get(block, "list");
+	const char *own = get(block, "separator"), *subscriptions = get(block, "subscriptions"), *hidden = get(block, "hidden");
+	struct span rest = span_of(where ? where : ""), part;
+
+	get(block, "inbox"), get(block, "ignore_on_failure");
+	if (strcmp(hidden ? hidden : "no", "yes") == 0)
+		no_equal("%s { hidden = yes }: NAMESPACE tells it", block);
+	if (!prefix || !span_starts(rest, "maildir:")) {
+		no_equal("%s { prefix = %s location = %s }", block, prefix ? prefix : "", where ? where : "");
+		return false;
+	}
+	if (own && *own && strcmp(own, separator) != 0)
+		no_equal("%s { separator = %s }: there is one separator, %s", block, own, separator);
+	if (list && strcmp(list, "no") == 0)
+		no_equal("%s { list = no }: what may be looked up is listed", block);
+	if (!subscriptions || strcmp(subscriptions, "no") != 0)
+		no_equal("%s { subscriptions = yes }: they are in each user's own list", block);
+	span_split(&rest, ':', &part);
+	span_split(&rest, ':', &part);
+	text_add_format(out, "%s=maildir:%.*s", prefix, SPAN_ARGS(part));
+	*private = false;
+	while (rest.len) {
+		span_split(&rest, ':', &part);
+		if (span_starts(part, "INDEXPVT=")) {
+			text_add_format(out, ":%.*s", SPAN_ARGS(part));
+			*private = true;
+		} else if (!span_starts(part, "INDEX=")) {
+			no_equal("%s: location: %.*s", block, SPAN_ARGS(part));
+		}
+	}
+	return true;
+}
+
+static void
+print_foreign_namespaces(const char *separator)
+{
+	autotext struct text shared = {0}, public = {0};
+	bool                 private, all = true;
+
+	for (size_t i = 0; i < count; i++) {
+		struct entry *e = &entries[i];
+		bool          is_shared = strcmp(e->value, "shared") == 0;
+
+		if (strncmp(e->block, "namespace", 9) != 0 || strchr(e->block, '/') || strcmp(e->key, "type") != 0
+			|| (!is_shared && strcmp(e->value, "public") != 0))
+			continue;
+		e->done = true;
+		if (is_shared && shared.len) {
+			no_equal("%s: a second namespace of type shared", e->block);
+			continue;
+		}
+		if (!is_shared && public.len)
+			text_add_string(&public, "; ");
+		if (foreign_namespace(e->block, separator, is_shared ? &shared : &public, &private))
+			all &= private;
+	}
+	if (shared.len)
+		printf("imap_shared_namespace = %s\n", text_string(&shared));
+	if (public.len)
+		printf("imap_public_namespaces = %s\n", text_string(&public));
+	if (!all)
+		printf("# yes: each user has a \\Seen of his own there; Dovecot has one for all without INDEXPVT=\n"
+			"imap_private_seen = no\n");
+}
+
 static void
 print_namespaces(void)
 {
@@ -512,8 +582,10 @@ print_namespaces(void)
 	for (size_t i = 0; i < count && !inbox; i++) /* settings of the inbox without "inbox = yes" told */
 		if (strncmp(entries[i].block, "namespace inbox", 15) == 0)
 			inbox = mem_string("namespace inbox");
-	if (!inbox)
+	if (!inbox) {
+		print_foreign_namespaces(".");
 		return;
+	}
 	const char *prefix = get(inbox, "prefix"), *separator = get(inbox, "separator"), *where = get(inbox, "location");
 	const char *type = get(inbox, "type");
 
@@ -526,6 +598,7 @@ print_namespaces(void)
 		no_equal("%s { location = %s }", inbox, where);
 	get(inbox, "list"), get(inbox, "subscriptions"), get(inbox, "hidden");
 	print_uses(inbox, prefix ? prefix : "");
+	print_foreign_namespaces(separator && *separator ? separator : ".");
 }
 
 static bool

@@ -302,8 +302,11 @@ read_in(int dir, struct acl *out, struct fault *why)
 int
 acl_read(struct maildir *m, const char *folder, struct acl *out, struct fault *why)
 {
-	autoclose int dir = maildir_folder_open(m, folder, why);
+	autoclose int dir = -1;
 
+	if (!*folder) /* also where the root is no mailbox: nothing is made there */
+		return read_in(maildir_root(m), out, why);
+	dir = maildir_folder_open(m, folder, why);
 	return dir < 0 ? -1 : read_in(dir, out, why);
 }
 

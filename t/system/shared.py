@@ -6,7 +6,7 @@ Sessions of alice, who owns, bob, to whom she gives rights, and carol, to whom s
 RFC 4314, 4 says and nothing else; who has no rights cannot tell what is there from what is not; \\Seen is each user's
 own.  All have one uid (a site of virtual users); as root, also with a uid each and a common group.
 """
-import imaplib, os, pwd, re, shutil, socket, stat, sys
+import imaplib, os, pwd, re, shutil, socket, stat, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, free_port, wait_for
@@ -34,7 +34,8 @@ class Site:
             os.chown(f"{d}/home/{user}", uid, gid)
             os.chmod(f"{d}/home/{user}", 0o711 if len(uids) > 1 else 0o700)
             groups = "userdb_acl_groups=staff,sales" if user.startswith("bob") else ""
-            lines.append(f"{user}:{{PLAIN}}x:{uid}:{gid}::{d}/home/{user}::{groups}\n")
+            own = gid if len(uids) == 1 else uid
+            lines.append(f"{user}:{{PLAIN}}x:{uid}:{own}::{d}/home/{user}::{groups}\n")
         os.chown(f"{d}/dict", uids[0], gid)
         os.chmod(f"{d}/dict", 0o770)
         with open(f"{d}/users", "w") as f:
@@ -386,6 +387,116 @@ def make_public(directory, uid, gid):
             os.chown(x, uid, gid)
 
 
+UIDS, GROUP = [20001, 20002, 20003], 20100
+
+
+def share_by_group(site):
+    """What an administrator does once where users have uids of their own: a group, and mode 2770."""
+    for n, user in enumerate(("alice", "bob", "carol")):
+        mail = f"{site.i.dir}/home/{user}/Maildir"
+        os.mkdir(mail)
+        for part in ("cur", "new", "tmp"):
+            os.mkdir(f"{mail}/{part}")
+        for top, _, _ in os.walk(mail):
+            os.chown(top, UIDS[n], GROUP)
+            os.chmod(top, 0o2770)
+    os.chown(f"{site.i.dir}/dict", UIDS[0], GROUP)
+    os.chmod(f"{site.i.dir}/dict", 0o2770)
+
+
+def own_uids(site):
+    a = site.login("alice")
+    a("CREATE Team")
+    a.append("Team")
+    a.append("Team")
+    a("SETACL Team bob lrswit")
+    b = site.login("bob")
+    b.says("SELECT shared/alice/Team", "2 EXISTS.*READ-WRITE", "another uid's mailbox is reached by the group of its directories")
+    b.says("STORE 1 +FLAGS (\\Seen \\Flagged key)", "1 FETCH .*Flagged.*OK", "and its flags are changed")
+    t.ok(b.append("shared/alice/Team").startswith("OK"), "and mail put into it")
+    b("CREATE Own")
+    b.append("Own")
+    b("SELECT Own")
+    b.says("COPY 1 shared/alice/Team", "^OK .COPYUID", "and copied into it")
+    a.says("SELECT Team", "4 EXISTS", "its owner sees them")
+    got = a("FETCH 3:4 (BODY.PEEK[])")
+    t.ok(got[-1].startswith("OK") and sum("Subject: one" in x for x in got) == 2, "and can read them: they are of the group, too", *got)
+    a.says("STORE 4 +FLAGS (\\Deleted)", "OK")
+    a.says("EXPUNGE", "4 EXPUNGE", "and remove them")
+    dictionary = os.stat(f"{site.i.dir}/dict/shared")
+    t.ok(dictionary.st_gid == GROUP and stat.S_IMODE(dictionary.st_mode) == 0o660, "the dictionary is the group's", oct(dictionary.st_mode))
+    b("SETACL Own alice lr")
+    t.ok("user/alice/bob" in open(f"{site.i.dir}/dict/shared").read(), "and another uid's changes go into it")
+    os.chmod(f"{site.i.dir}/home/alice/Maildir/.Team/cur", 0o700)
+    b.says("SELECT shared/alice/Team", "NO .NOPERM.", "what the file system does not give, no list gives")
+    os.chmod(f"{site.i.dir}/home/alice/Maildir/.Team/cur", 0o2770)
+    a.end()
+    b.end()
+
+
+def hostile_owner(site):
+    """mallory has a shell: links, FIFOs and the like in what he shares."""
+    d = site.i.dir
+    mail = f"{d}/home/alice/Maildir"
+
+    def become_alice(*commands):
+        r = subprocess.run(["setpriv", "--reuid", str(UIDS[0]), "--regid", str(UIDS[0]), "--groups", str(GROUP), "sh", "-ec", "\n".join(commands)],
+                           capture_output=True, text=True, cwd=f"{d}/home/alice")
+        assert r.returncode == 0, r.stderr
+
+    b = site.login("bob")
+    b("CREATE Diary")
+    b.append("Diary")
+    b.end()
+    secret = f"{d}/home/bob/Maildir/.Diary"
+    a = site.login("alice")
+    for box in ("Link", "New", "Fifo", "Uids", "Message", "Far"):
+        a(f"CREATE {box}")
+        a(f"SETACL {box} bob lrswipkxtea")
+        a.append(box)
+    a.end()
+    become_alice(f"rm -rf Maildir/.Link && ln -s {secret} Maildir/.Link",
+                 f"rm -rf Maildir/.New/new Maildir/.New/cur && ln -s {secret}/new Maildir/.New/new && ln -s {secret}/cur Maildir/.New/cur",
+                 "rm -f Maildir/.Fifo/dovecot-acl && mkfifo Maildir/.Fifo/dovecot-acl",
+                 "rm -f Maildir/.Uids/dovecot-uidlist && mkfifo Maildir/.Uids/dovecot-uidlist Maildir/.Uids/dovecot-keywords",
+                 f"cd Maildir/.Message/cur && ln -s {secret}/new/* '1.x:2,' && mkfifo '2.x:2,' && ln -s /etc/passwd '3.x:2,' && mkdir '4.x:2,' && mkfifo ../new/5.x",
+                 f"rm -rf {mail}/.Far/tmp && ln -s {secret}/tmp {mail}/.Far/tmp")
+    before = sorted(os.listdir(f"{secret}/new") + os.listdir(f"{secret}/cur") + os.listdir(f"{secret}/tmp"))
+    b = site.login("bob")
+    b.m.sock.settimeout(60)
+    harmed = []
+    for box in ("Link", "New", "Fifo", "Uids", "Message", "Far"):
+        name = f"shared/alice/{box}"
+        answers = [b(c % name) for c in ('STATUS "%s" (MESSAGES)', 'SELECT "%s"', 'MYRIGHTS "%s"', 'GETACL "%s"')]
+        answers += [b("FETCH 1:* (FLAGS BODY.PEEK[])"), b("STORE 1:* +FLAGS (\\Deleted)"), b("COPY 1:* Diary2"), b("EXPUNGE"), [b.append(name)]]
+        everything = "\n".join("\n".join(x) for x in answers)
+        if "root:" in everything or "gone" in everything:
+            harmed.append(f"{box}: {everything}")
+        b("UNSELECT")
+    b.says('LIST "" *', "OK", "LIST goes on")
+    t.ok(not harmed, "links, FIFOs and directories in what is shared lead nowhere and keep nobody waiting", *harmed)
+    t.ok(sorted(os.listdir(f"{secret}/new") + os.listdir(f"{secret}/cur") + os.listdir(f"{secret}/tmp")) == before,
+         "and nothing of the other's own is touched", before)
+    b.end()
+    become_alice("mv Maildir Away", f"ln -s {d}/home/bob/Maildir Maildir")
+    b = site.login("bob")
+    t.ok("shared/alice" not in "\n".join(b('LIST "" *')), "a Maildir that is a link is not there")
+    b.says("SELECT shared/alice/Diary", "^NO .NONEXISTENT.", "nor what it leads to")
+    b.end()
+    become_alice("rm Maildir", "mv Away Maildir")
+    a = site.login("alice")
+    with open(f"{d}/dict/shared", "ab") as f: # anybody in the group can write it
+        f.write(b"".join(b"shared/shared-boxes/user/bob/%s\n1\n" % n for n in (b"../../etc", b"root", b"carol", b"x" * 5000, b"al\\|ice", b"\xff\x01")))
+        f.write(b"torn")
+    b = site.login("bob")
+    b.says('LIST "" shared/*', "shared/alice/Team", "lines in the dictionary that mean nothing are passed over")
+    b.says("SELECT shared/carol", "^NO .NONEXISTENT.", "it only says where to look: carol has given nothing")
+    a("SETACL Team bob lr")
+    b.says("SELECT shared/alice/Team", "OK", "and it is kept in order")
+    for s in (a, b):
+        s.end()
+
+
 me = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid())
 with Site(["alice", "bob", "carol"], [me.pw_uid], me.pw_gid,
           "imap_public_namespaces = Public/=maildir:$DIR/public\nquota = maildir:User quota\nquota_rule = *:storage=200K\n") as site:
@@ -401,4 +512,11 @@ with Site(["alice", "bob", "carol"], [me.pw_uid], me.pw_gid,
     quota_is_the_owners(site)
 with Site(["alice", "bob", "carol"], [me.pw_uid], me.pw_gid) as site:
     names(site)
+if root and shutil.which("setpriv"):
+    with Site(["alice", "bob", "carol"], UIDS, GROUP, f"mail_access_groups = {GROUP}\n") as site:
+        share_by_group(site)
+        own_uids(site)
+        hostile_owner(site)
+else:
+    t.ok(True, "users with uids of their own # SKIP not root")
 t.end()
