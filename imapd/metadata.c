@@ -181,7 +181,7 @@ static void
 add_entry(struct asking *q, struct span entry)
 {
 	autotext struct text     key = {0};
-	bool                     shared = q->folder && q->in->kind != SPACE_OWN && span_starts_nocase(entry, "/shared/");
+	bool                     shared = q->folder && q->in->kind != SPACE_OWN && span_starts_nocase(entry, "/shared");
 	const struct attributes *all = shared ? &q->theirs : &q->attributes;
 
 	if (!metadata_key(q->session, q->in, q->folder, entry, false, &key)) {

@@ -194,7 +194,7 @@ settle_shared(struct settling *t, int authd)
 		return;
 	}
 	leave_open(t, t->out->dictionary, directory);
-	if (!*imap_config.shared_namespace)
+	if (!*imap_config.shared_namespace || authd < 0)
 		return;
 	struct acl_shared d;
 	struct tree       owners;

@@ -47,7 +47,8 @@ int  spaces_check(struct fault *);                /* the configuration */
 /* acl_shared_dict: the file's name in its directory; NULL: none */
 const char *spaces_dictionary(void);
 
-/* A mailbox_confine (service/mailbox.h): settles `context`, a zeroed struct spaces, and closes the sandbox. */
+/* A mailbox_confine (service/mailbox.h): settles `context`, a struct spaces without a dictionary (-1), and closes the sandbox.
+ * authd -1: nobody is asked, so there are no other users'. */
 WAITS int spaces_settle(void *context, const struct auth_user *, int authd, struct fault *);
 void spaces_free(struct spaces *);
 

@@ -64,38 +64,20 @@ static const struct word {
 
 /* ------------------------------------------------------------ one user */
 
-static int
-confine(const struct auth_user *u, struct fault *why)
-{
-	struct location l = {0};
-	const char     *paths[3] = {NULL, NULL, NULL};
-	struct sandbox  box = {.promises = MAY_READ | MAY_WRITE | MAY_WATCH, .reads = paths, .writes = paths};
-	int             done = -1;
-
-	if (location_parse(span_of(u->mail), span_of(u->user), span_of(u->home), &l, why) < 0)
-		return -1;
-	paths[0] = text_string(&l.root);
-	if (l.index.len && !span_is(text_span(&l.index), "MEMORY"))
-		paths[1] = text_string(&l.index);
-	if (file_make_directories(paths[0], 0700, why) == 0
-		&& (!paths[1] || file_make_directories(paths[1], 0700, why) == 0))
-		done = sandbox_close(&box, why);
-	location_free(&l);
-	return done;
-}
-
 /* The process that touches the mailbox; what it would log at its end is of no interest here. */
 static _Noreturn void
 be_session(const struct auth_user *u, int fd)
 {
 	struct imap_user user = {.name = u->user, .home = u->home, .mail = u->mail, .quota = u->quota};
+	struct spaces    spaces = {.dictionary = -1};
 	struct fault     why = {0};
 	int              quiet[2];
 
 	imap_prepare();
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, quiet) == 0)
 		log_open("mailbox-tool", quiet[0]); /* nobody reads it: a full socket drops */
-	if (confine(u, &why) < 0) {
+	user.spaces = &spaces; /* his own and everybody's; what he gives others is entered where they look */
+	if (spaces_settle(&spaces, u, -1, &why) < 0) {
 		fprintf(stderr, "mailbox-tool(%s): %s\n", u->user, fault_text(&why));
 		_exit(TROUBLE);
 	}
