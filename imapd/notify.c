@@ -283,20 +283,26 @@ keep_request(struct imap_session *s, struct notify *n)
 	return notify_parse(n->arena, c.arguments, &n->request, &s->why);
 }
 
-static void
+/* False: one is another user's, which is not watched: better said than left out. */
+static bool
 name_folders(struct imap_session *s, struct notify *n)
 {
+	bool own = true;
+
 	for (size_t i = 0; i < n->request.count; i++) {
 		struct notify_group   *g = &n->request.groups[i];
 		const struct argument *a = g->names;
 
 		g->folders = arena_alloc(n->arena, (g->name_count + 1) * sizeof *g->folders);
 		for (size_t k = 0; k < g->name_count; k++, a = a->next)
-			if (name_to_folder(s, a->text, &g->folders[k], &s->why) < 0)
+			if (name_to_folder(s, a->text, &g->folders[k], &s->why) < 0) {
+				own &= s->why.class != FAULT_DENIED;
 				fault_clear(&s->why); /* 3.1: what cannot exist is ignored */
+			}
 		if (g->filter > NOTIFY_SELECTED_DELAYED)
 			n->others |= g->events;
 	}
+	return own;
 }
 
 static void
@@ -341,8 +347,12 @@ do_notify(struct imap_session *s)
 		notify_add_events(&known);
 		imap_finish(s, "NO [BADEVENT (%s)] Not all of these events are known here.", text_string(&known));
 	} else {
-		name_folders(s, n);
-		start(s, n);
+		if (name_folders(s, n)) {
+			start(s, n);
+			return;
+		}
+		imap_finish(s, "NO [NOTIFICATIONOVERFLOW] Mailboxes of others are not watched.");
+		notify_free(n);
 		return;
 	}
 	n->request.count = 0; /* no names of folders yet */

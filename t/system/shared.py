@@ -16,7 +16,7 @@ MASTER = f"127.0.0.1:{PORT} inet n - n - - imap-login\n"
 MESSAGE = b"From: a@example.net\r\nSubject: one\r\n\r\ntext\r\n"
 root = os.getuid() == 0
 t = Tap()
-imaplib.Commands.update({c: ("AUTH", "SELECTED") for c in ("MYRIGHTS", "LISTRIGHTS", "GETMETADATA", "SETMETADATA")})
+imaplib.Commands.update({c: ("AUTH", "SELECTED") for c in ("MYRIGHTS", "LISTRIGHTS", "GETMETADATA", "SETMETADATA", "NOTIFY")})
 
 
 class Site:
@@ -201,6 +201,7 @@ def in_part(site):
     a("NOOP")
     t.ok(flags(a, 5) == {"\\Flagged", "key"}, "with w those that w is for", flags(a, 5))
     a("SETACL Part bob lr")
+    b.says("NOTIFY SET (mailboxes shared/alice/Part (MessageNew MessageExpunge))", "^NO .NOTIFICATIONOVERFLOW.", "NOTIFY says that it does not watch it")
     b.says("MYRIGHTS shared/alice/Part", r"MYRIGHTS shared/alice/Part lr\n", "MYRIGHTS")
     b.says('LIST "" shared/alice/Par% RETURN (MYRIGHTS)', r"LIST \(\\HasNoChildren\) \"/\" shared/alice/Part\n\* MYRIGHTS shared/alice/Part lr\n", "LIST-MYRIGHTS (RFC 8440)")
     b.says("RENAME shared/alice/Part Mine2", "^NO", "another's mailbox does not become one's own by RENAME")
