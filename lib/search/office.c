@@ -118,7 +118,7 @@ static void
 add_member(const struct member *m, size_t *budget, struct text *out)
 {
 	autotext struct text bytes = {0}, utf8 = {0};
-	size_t               most = m->packed.len * OFFICE_RATIO_MOST + SMALL;
+	size_t               most = m->packed.len * OFFICE_RATIO_MOST + SMALL, cost;
 
 	if (most > *budget)
 		most = *budget;
@@ -126,7 +126,8 @@ add_member(const struct member *m, size_t *budget, struct text *out)
 		unpack(m->packed, most, &bytes);
 	else
 		text_add(&bytes, span_first(m->packed, most));
-	*budget -= bytes.len;
+	cost = bytes.len > m->packed.len ? bytes.len : m->packed.len; /* blocks of nothing cost time, too */
+	*budget -= cost < *budget ? cost : *budget;
 	charset_to_utf8(SPAN("utf-8"), text_span(&bytes), &utf8);
 	if (out->len)
 		text_add_byte(out, '\n');

@@ -17,7 +17,8 @@ enum {
 };
 
 bool office_is(struct span bytes);                         /* begins as an archive does */
-/* Adds words in UTF-8.  At most *budget bytes are unpacked, and taken off it. */
+/* Adds words in UTF-8.  At most *budget bytes are unpacked, and taken off it; those that are read
+ * for nothing, too. */
 void office_text(struct span bytes, size_t *budget, struct text *out);
 
 #endif
