@@ -67,48 +67,58 @@ seen_has(const struct seen *s, uint32_t uid)
 	return at < s->count && s->at[at].first <= uid;
 }
 
-/* Puts `with` in the place of ranges [from, until). */
 static void
-put_ranges(struct seen *s, size_t from, size_t until, const struct seen_range *with, size_t n)
+push(struct seen_range *to, size_t *count, uint32_t first, uint32_t last)
 {
-	size_t behind = s->count - until;
+	struct seen_range *before = *count ? &to[*count - 1] : NULL;
 
-	if (n > until - from)
-		s->at = mem_grow(s->at, s->count + n, sizeof *s->at);
-	if (behind)
-		memmove(s->at + from + n, s->at + until, behind * sizeof *s->at);
-	if (n)
-		memcpy(s->at + from, with, n * sizeof *with);
-	s->count = from + n + behind;
+	if (before && (before->last == UINT32_MAX || before->last + 1 >= first))
+		before->last = last > before->last ? last : before->last;
+	else
+		to[(*count)++] = (struct seen_range){first, last};
 }
 
+/* Both changes are of `n` ranges, ascending, and walk the set once: lines of many ranges are many. */
 static void
-add_range(struct seen *s, struct seen_range r)
+add_ranges(struct seen *s, const struct seen_range *r, size_t n)
 {
-	size_t from = range_at(s, r.first > 1 ? r.first - 1 : 1), until = from;
+	struct seen_range *to = mem_array(s->count + n + 1, sizeof *to);
+	size_t             count = 0, k = 0;
 
-	for (; until < s->count && s->at[until].first <= (r.last == UINT32_MAX ? r.last : r.last + 1); until++) {
-		r.first = s->at[until].first < r.first ? s->at[until].first : r.first;
-		r.last = s->at[until].last > r.last ? s->at[until].last : r.last;
+	for (size_t i = 0; i < s->count; i++) {
+		for (; k < n && r[k].first < s->at[i].first; k++)
+			push(to, &count, r[k].first, r[k].last);
+		push(to, &count, s->at[i].first, s->at[i].last);
 	}
-	put_ranges(s, from, until, &r, 1);
+	for (; k < n; k++)
+		push(to, &count, r[k].first, r[k].last);
+	free(s->at);
+	s->at = to;
+	s->count = count;
 }
 
 static void
-remove_range(struct seen *s, struct seen_range r)
+remove_ranges(struct seen *s, const struct seen_range *r, size_t n)
 {
-	size_t            from = range_at(s, r.first), until = from, n = 0;
-	struct seen_range left[2];
+	struct seen_range *to = mem_array(s->count + n + 1, sizeof *to);
+	size_t             count = 0, k = 0;
 
-	while (until < s->count && s->at[until].first <= r.last)
-		until++;
-	if (from == until)
-		return;
-	if (s->at[from].first < r.first)
-		left[n++] = (struct seen_range){s->at[from].first, r.first - 1};
-	if (s->at[until - 1].last > r.last)
-		left[n++] = (struct seen_range){r.last + 1, s->at[until - 1].last};
-	put_ranges(s, from, until, left, n);
+	for (size_t i = 0; i < s->count; i++) {
+		uint64_t first = s->at[i].first, last = s->at[i].last;
+
+		while (k < n && r[k].last < first)
+			k++;
+		for (size_t of = k; of < n && r[of].first <= last; of++) {
+			if (r[of].first > first)
+				to[count++] = (struct seen_range){(uint32_t)first, r[of].first - 1};
+			first = (uint64_t)r[of].last + 1;
+		}
+		if (first <= last)
+			to[count++] = (struct seen_range){(uint32_t)first, (uint32_t)last};
+	}
+	free(s->at);
+	s->at = to;
+	s->count = count;
 }
 
 /* ------------------------------------------------------------ the file */
@@ -125,25 +135,40 @@ take_uid(struct span s, uint32_t *out)
 }
 
 static void
+apply(struct seen *s, char kind, const struct seen_range *r, size_t n)
+{
+	(kind == '+' ? add_ranges : remove_ranges)(s, r, n);
+}
+
+static void
 take_line(struct seen *s, struct span line)
 {
-	char        kind = line.len ? line.at[0] : '\0';
-	struct span one, first;
+	char               kind = line.len ? line.at[0] : '\0';
+	struct span        one, first;
+	struct seen_range *r = NULL;
+	size_t             n = 0, room = 0;
 
 	line = span_from(line, line.len ? 1 : 0);
 	if (kind == 'R' && take_uid(span_trim(line), &s->told))
 		return;
-	while ((kind == '+' || kind == '-') && span_next(&line, ",", &one)) {
-		struct seen_range r;
+	if (kind != '+' && kind != '-')
+		return;
+	while (span_next(&line, ",", &one)) {
+		struct seen_range now;
 		bool              pair = span_split(&one, ':', &first);
 
-		if (!take_uid(first, &r.first) || !take_uid(pair ? one : first, &r.last) || r.first > r.last)
+		if (!take_uid(first, &now.first) || !take_uid(pair ? one : first, &now.last) || now.first > now.last)
 			continue;
-		if (kind == '+')
-			add_range(s, r);
-		else
-			remove_range(s, r);
+		if (n && now.first <= r[n - 1].last) { /* not as we write it */
+			apply(s, kind, r, n);
+			n = 0;
+		}
+		if (n == room)
+			r = mem_grow(r, room = room * 2 + 16, sizeof *r);
+		r[n++] = now;
 	}
+	apply(s, kind, r, n);
+	free(r);
 }
 
 void
@@ -168,7 +193,7 @@ seen_parse(struct span file, uint32_t validity, struct seen *s)
 }
 
 static void
-add_ranges(const struct seen_range *r, size_t count, struct text *out)
+put_ranges(const struct seen_range *r, size_t count, struct text *out)
 {
 	for (size_t i = 0; i < count; i++) {
 		text_add_format(out, "%s%u", i ? "," : "", r[i].first);
@@ -183,7 +208,7 @@ seen_format(const struct seen *s, struct text *out)
 	text_add_format(out, TITLE "%u\n", s->validity);
 	if (s->count) {
 		text_add_byte(out, '+');
-		add_ranges(s->at, s->count, out);
+		put_ranges(s->at, s->count, out);
 		text_add_byte(out, '\n');
 	}
 	if (s->told)
@@ -279,7 +304,9 @@ change(struct seen *s, struct span line, bool durable, struct fault *why)
 	result = seen_refresh(s, s->validity, why);
 	if (result == 0) {
 		take_line(s, span_first(line, line.len - 1));
-		result = s->whole && s->lines < SEEN_LINES_MOST ? append(s, line, durable, why) : write_anew(s, why);
+		bool grows = s->whole && s->lines < SEEN_LINES_MOST && (uint64_t)s->stamp.st_size + line.len < SEEN_FILE_GROWS;
+
+		result = grows ? append(s, line, durable, why) : write_anew(s, why);
 	}
 	dotlock_release(&lock);
 	return result;
@@ -298,7 +325,7 @@ seen_change(struct seen *s, const uint32_t *uids, size_t count, bool is_seen, bo
 			;
 		if (i)
 			text_add_byte(&line, ',');
-		add_ranges(&(struct seen_range){uids[i], uids[last]}, 1, &line);
+		put_ranges(&(struct seen_range){uids[i], uids[last]}, 1, &line);
 	}
 	text_add_byte(&line, '\n');
 	return change(s, text_span(&line), durable, why);

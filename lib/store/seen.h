@@ -22,7 +22,11 @@
 #include "base/task.h"
 #include "base/text.h"
 
-enum { SEEN_FILE_MOST = 16 << 20, SEEN_LINES_MOST = 200 };
+enum {
+	SEEN_FILE_MOST = 64 << 20,       /* which three million ranges fit into */
+	SEEN_FILE_GROWS = 8 << 20,       /* by lines; beyond, each change writes it anew */
+	SEEN_LINES_MOST = 200
+};
 
 struct seen_range { uint32_t first, last; };
 struct seen {

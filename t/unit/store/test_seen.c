@@ -67,6 +67,42 @@ UNIT_TEST(sets_add_up)
 	ck_formatted(SPAN("nonsense\n+1\n"), "postern-seen 1 7\n");
 }
 
+/* Against a plain array. */
+UNIT_TEST(any_lines)
+{
+	enum { UIDS = 40 };
+	uint32_t random = 1;
+
+	for (int round = 0; round < 2000; round++) {
+		autotext struct text file = {0};
+		bool                 is[UIDS + 1] = {false};
+		struct seen          s = {0};
+
+		text_add_string(&file, "postern-seen 1 7\n");
+		for (int line = 0; line < 6; line++) {
+			bool add = (random = random * 1103515245 + 12345) >> 16 & 1;
+
+			text_add_byte(&file, add ? '+' : '-');
+			for (int n = 0; n < 4; n++) {
+				uint32_t first = ((random = random * 1103515245 + 12345) >> 16) % UIDS + 1;
+				uint32_t last = first + ((random = random * 1103515245 + 12345) >> 16) % 6;
+
+				last = last > UIDS ? UIDS : last;
+				text_add_format(&file, "%s%u:%u", n ? "," : "", first, last);
+				for (uint32_t u = first; u <= last; u++)
+					is[u] = add;
+			}
+			text_add_byte(&file, '\n');
+		}
+		seen_parse(text_span(&file), 7, &s);
+		for (uint32_t u = 1; u <= UIDS; u++)
+			ck_assert_msg(seen_has(&s, u) == is[u], "%u of %s", u, text_string(&file));
+		for (size_t i = 1; i < s.count; i++)
+			ck_assert_uint_gt(s.at[i].first, s.at[i - 1].last + 1);
+		seen_free(&s);
+	}
+}
+
 UNIT_TEST(two_sessions_of_one_user)
 {
 	struct seen   a, b;
@@ -116,6 +152,29 @@ UNIT_TEST(behind_a_torn_line)
 	seen_start(&s, dir, "0123", "guid", "x");
 	ck_assert_int_eq(seen_refresh(&s, 7, &why), 0);
 	ck_assert(seen_has(&s, 1) && seen_has(&s, 5) && !seen_has(&s, 2) && !seen_has(&s, 23) && !seen_has(&s, 235));
+	seen_free(&s);
+	stop();
+}
+
+/* A client that marks every other message of a large mailbox, to and fro. */
+UNIT_TEST(long_lines_are_written_anew)
+{
+	enum { COUNT_OF_UIDS = 200000 };
+	struct seen        s;
+	autofree uint32_t *odd = mem_array(COUNT_OF_UIDS, sizeof *odd);
+	autoclose int      dir = -1;
+
+	start();
+	dir = open(root, O_RDONLY | O_DIRECTORY);
+	for (uint32_t i = 0; i < COUNT_OF_UIDS; i++)
+		odd[i] = 1000000001 + 2 * i;
+	seen_start(&s, dir, "0123", "guid", "x");
+	ck_assert_int_eq(seen_refresh(&s, 7, &why), 0);
+	for (int i = 0; i < 12; i++)
+		ck_assert_msg(seen_change(&s, odd, COUNT_OF_UIDS, i % 2 == 0, false, &why) == 0, "%s", fault_text(&why));
+	s.looked = false;
+	ck_assert_msg(seen_refresh(&s, 7, &why) == 0, "%s", fault_text(&why));
+	ck_assert(!seen_has(&s, odd[0]));
 	seen_free(&s);
 	stop();
 }
@@ -374,5 +433,5 @@ UNIT_TEST(where_it_lies)
 	ck_assert_str_eq(text_string(&prefix), "shared/alice@y.org/");
 }
 
-UNIT_MAIN("lib/store seen", sets_add_up, two_sessions_of_one_user, behind_a_torn_line, each_has_his_own,
+UNIT_MAIN("lib/store seen", sets_add_up, any_lines, two_sessions_of_one_user, behind_a_torn_line, long_lines_are_written_anew, each_has_his_own,
 	new_mail_stays_new_to_its_owner, copy_to_another, who_shares, the_dictionary_follows_the_files, where_it_lies)
