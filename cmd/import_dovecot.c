@@ -367,9 +367,9 @@ database(const char *block, bool passdb, struct text *out)
 	} else if (strcmp(driver, "static") == 0) {
 		text_add_string(&one, "static:");
 		while (span_next(&rest, " ", &word))
-			if (!span_is(word, "allow_all_users=yes") && !span_starts(word, "nopassword"))
+			if (!span_starts(word, "nopassword"))
 				text_add_format(&one, "%s%.*s", one.at[one.len - 1] == ':' ? "" : " ", SPAN_ARGS(word));
-			else if (span_starts(word, "nopassword"))
+			else
 				text_add_format(&one, "%snopassword=y", one.at[one.len - 1] == ':' ? "" : " ");
 	} else {
 		no_equal("%s %s %s", passdb ? "passdb" : "userdb", driver, args ? args : "");

@@ -30,7 +30,7 @@ struct database {
 	const char *argument;            /* path, or PAM service */
 	const char *scheme;              /* passwd-file: of passwords without one */
 	const char *uid, *gid, *home, *mail, *password, *quota, *groups;
-	bool        nopassword;
+	bool        nopassword, all_users;
 	size_t      source;              /* passwd-file: which of `sources`; oauth2: which of `oauth` */
 };
 
@@ -106,6 +106,10 @@ set_argument(struct database *d, const char *word, struct fault *why)
 		}
 	if (strncmp(word, "nopassword", 10) == 0) {
 		d->nopassword = true;
+		return 0;
+	}
+	if (strcmp(word, "allow_all_users=yes") == 0 || strcmp(word, "allow_all_users=no") == 0) {
+		d->all_users = word[16] == 'y';
 		return 0;
 	}
 	return fault_set(why, FAULT_INPUT, "%s: unknown argument", word);
@@ -645,6 +649,41 @@ find_prefetched(const struct database *d, const struct question *q, struct user_
 	return 1;
 }
 
+/* A static userdb has a place for every name; whether there is such a user the passdbs say, as far as one can ask them
+ * without a password.  1, 0, -1 */
+static int
+is_known(const struct question *q, struct fault *why)
+{
+	bool trouble = false;
+
+	for (size_t i = 0; i < users.n_passdb; i++) {
+		const struct database *d = &users.passdb[i];
+		struct passwd_entry    e;
+		int                    got = d->driver == DRIVER_FILE || d->driver == DRIVER_SQL ? look_up(d, q, &e) : 1;
+
+		if (got == 1)
+			return 1;
+		trouble = trouble || got < 0;
+	}
+	if (trouble)
+		return fault_set(why, FAULT_SYSTEM, "static: a passdb cannot say whether there is such a user");
+	return users.n_passdb == 0;
+}
+
+static int
+find_static(const struct database *d, const struct question *q, bool logged_in, struct user_facts *out, struct fault *why)
+{
+	int known = logged_in || d->all_users ? 1 : is_known(q, why);
+
+	if (known != 1)
+		return known == 0 ? 1 : -1;
+	text_set(&out->home, span_of(d->home));
+	text_set(&out->mail, span_of(d->mail));
+	put_quota(d, SPAN_NONE, out);
+	text_set(&out->groups, span_of(d->groups));
+	return resolve_ids(span_of(d->uid), span_of(d->gid), out, why);
+}
+
 static int
 find_in(const struct database *d, char *user, const struct origin *from, struct arena *a, struct user_facts *out, struct fault *why)
 {
@@ -664,11 +703,7 @@ find_in(const struct database *d, char *user, const struct origin *from, struct 
 	case DRIVER_PASSWD:
 		return helper_passwd(user, &out->uid, &out->gid, &out->home, why);
 	case DRIVER_STATIC:
-		text_set(&out->home, span_of(d->home));
-		text_set(&out->mail, span_of(d->mail));
-		put_quota(d, SPAN_NONE, out);
-		text_set(&out->groups, span_of(d->groups));
-		return resolve_ids(span_of(d->uid), span_of(d->gid), out, why);
+		return find_static(d, &q, from != NULL, out, why);
 	default:
 		return 1;
 	}

@@ -10,7 +10,8 @@
  *   prefetch                        userdb only, of logins: what the passdb sql: says with userdb_ before it
  *   oauth2:PATH                     passdb only, for tokens only (authd_oauth.h)
  *   passwd                          userdb only: the system's users
- *   static:uid=.. gid=.. home=..    userdb; passdb: static:password=.. or static:nopassword=y
+ *   static:uid=.. gid=.. home=..    userdb, of those whom a passdb knows, where all passdbs can be asked by name;
+ *                                   allow_all_users=yes: of everybody.  passdb: static:password=.. or static:nopassword=y
  *
  * A passwd-file is read at start and again when it changes; while the new one
  * cannot be read the old one is used. Monitors inside.

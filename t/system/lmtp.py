@@ -240,14 +240,47 @@ def through_smtp(smtp, instance):
            "logged as Dovecot's LMTP would be", instance.log()[-600:])
 
 
+def strangers(main, master, port):
+    """A static userdb has a place for every name: whether there is such a user only the passdb knows."""
+    fixed = f"auth_userdb = static:uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={base}/static/%n"
+    for more, want in (("", "550 5.1.1"), (" allow_all_users=yes", "250 2.1.5")):
+        with Instance(main.replace(f"auth_userdb = passwd-file:{base}/users", fixed + more), master) as i:
+            i.start()
+            c = hello(port)
+            c.ask("MAIL FROM:<s@x.example>")
+            tap.ok(c.ask("RCPT TO:<ann@v.example>").startswith("250 2.1.5"), f"static{more}: who can log in has mail")
+            tap.ok(c.ask("RCPT TO:<stranger@v.example>").startswith(want), f"static{more}: who cannot: {want}", i.log()[-400:])
+            c.close()
+
+
+def no_room_for_content(port, instance):
+    """Nowhere to put it: the last chunk still has one reply a recipient (RFC 2033, 4.3), and none is for good."""
+    data = f"{instance.dir}/data"
+    for chunks in (["BDAT 3 LAST\r\nab\n"], ["BDAT 3\r\nab\n", "BDAT 3 LAST\r\ncd\n"]):
+        c = hello(port)
+        for line in ("MAIL FROM:<s@x.example>", "RCPT TO:<ann@v.example>", "RCPT TO:<bob@v.example>"):
+            c.ask(line)
+        os.rename(data, data + ".away")
+        try:
+            c.s.sendall("".join(chunks).encode())
+            replies = [c.reply() for _ in range(len(chunks) + 1)]
+        finally:
+            os.rename(data + ".away", data)
+        after = c.ask("NOOP")
+        tap.ok(all(r.startswith("451 4.3.0") for r in replies) and after.startswith("250"), f"{len(chunks)} chunks that cannot be kept, two recipients", replies, after)
+        c.close()
+
+
 smtp, lmtp, main, master = a_system()
 try:
     with Instance(main, master) as i:
         tap.ok(i.start().returncode == 0, "a system with lmtpd starts")
         dialogue(lmtp)
         filters(lmtp, i)
+        no_room_for_content(lmtp, i)
         through_smtp(smtp, i)
         tap.ok("killed by signal" not in i.log() and "panic" not in i.log(), "nothing died", [x for x in i.log().splitlines() if "killed" in x])
+    strangers(main, master, lmtp)
 finally:
     if not ROOT:
         os.chmod(f"{base}/closed", 0o700)

@@ -140,13 +140,13 @@ with Instance(MAIN + "acl = vfile\n", "authd unix - n n - - authd\n") as i:
     tap.ok(len(run("search", "-u", "bob", "mailbox", "Team", "all").split("\n")) == 4 and run.status == 0, "deduplicate -m: of one Message-ID the first stays", run.err)
 
 # whom a stranger writes to is asked of authd too (quota-status): a name is never a way out of its directory
-STATIC = MAIN.replace(f"auth_userdb = passwd-file:{base}/users", f"auth_userdb = static:uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={base}/%d/%n")
+STATIC = MAIN.replace(f"auth_userdb = passwd-file:{base}/users", f"auth_userdb = static:uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={base}/%d/%n allow_all_users=yes")
 with Instance(STATIC, "authd unix - n n - - authd\n") as i:
     def user(name):
         return subprocess.run([f"{i.dir}/sbin/postern", "-c", f"{i.dir}/etc", "user", name], capture_output=True, text=True, timeout=60)
 
     i.start()
-    tap.ok(f"{base}/v.example/ann" in user("ann@v.example").stdout, "a static userdb knows everybody")
+    tap.ok(f"{base}/v.example/ann" in user("ann@v.example").stdout, "a static userdb with allow_all_users knows everybody")
     for name in ("x/../../v.example/ann@v.example", "..@v.example", "ann@..", "ann@v.example/../w.example", "a\nb@v.example"):
         r = user(name)
         tap.ok(r.returncode == 67 and not r.stdout, f"but not {name!r}", r)
