@@ -404,7 +404,7 @@ may_take_chunk(struct front *s)
 	if (s->stage < HAVE_RECIPIENT)
 		reply(s, "503 5.5.1 No valid recipients");
 	else if (s->chunk_refused)
-		reply(s, "503 5.5.1 An earlier chunk was refused");
+		reply(s, "451 4.3.0 An earlier chunk was refused");
 	else if (open_content(s) == 0) {
 		line_encoder_start(&s->chunks, false, 0);
 		s->stage = IN_CHUNKS;
@@ -436,8 +436,11 @@ do_bdat(struct front *s, struct span argument)
 			reply(s, "250 2.0.0 %llu octets received", (unsigned long long)size);
 		return;
 	}
-	if (!taken)
+	if (!taken) {
+		for (size_t i = 1; i < s->accepted; i++)       /* RFC 2033, 4.3: the last has one for each */
+			reply(s, "451 4.3.0 Temporary internal error");
 		return reset(s);
+	}
 	line_encode_end(&s->chunks, &s->buffer);
 	write_out(s);
 	if (s->length && s->last[1] != '\n') {
