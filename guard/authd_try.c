@@ -213,13 +213,15 @@ token(void *argument, const char *user, struct span bytes, bool oauthbearer, str
 	struct try          *t = argument;
 	autotext struct text whose = {0}, scope = {0}, openid = {0};
 	autofree char       *secret_of = mem_span(bytes);
-	char                 told[SASL_USER_MAX + 1] = "";
+	char                 told[SASL_USER_MAX + 1] = "", owner[SASL_USER_MAX + 1];
 	int                  verdict;
 
 	t->what = penalty_what(user, secret_of);
 	mem_wipe(secret_of, bytes.len);
 	verdict = users_token(bytes, span_of(t->peer), &whose, &scope, &openid);
-	if (verdict == 1 && (!take_name(t, text_string(&whose)) || (*user && (!make_uniform(user, told) || strcmp(told, t->user) != 0)))) {
+	/* take_name() prefers the certificate's, which must then be the same */
+	if (verdict == 1 && (!make_uniform(text_string(&whose), owner) || !take_name(t, text_string(&whose)) || strcmp(owner, t->user) != 0 ||
+	                     (*user && (!make_uniform(user, told) || strcmp(told, t->user) != 0)))) {
 		log_info("auth: oauth2(%s,%s): the token is somebody else's", t->user, t->peer);
 		verdict = 0;
 	}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """login_tokens.py - OAUTHBEARER (RFC 7628) and XOAUTH2 by IMAP, POP3 and SMTP, with tokens signed by openssl(1); curl as a client"""
-import base64, hmac, imaplib, json, os, poplib, pwd, shutil, smtplib, subprocess, sys, time
+import base64, hmac, imaplib, json, os, poplib, pwd, shutil, smtplib, ssl, subprocess, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from certificates import Authority
@@ -41,9 +41,16 @@ def xoauth2(user, tok):
     return lambda _: f"user={user}\1auth=Bearer {tok}\1\1".encode()
 
 
-def imap(mechanism, first):
+def client_context(ca, chain, key):
+    c = ssl.create_default_context(cafile=ca)
+    c.check_hostname = False
+    c.load_cert_chain(chain, key)
+    return c
+
+
+def imap(mechanism, first, tls=None):
     """(logged in, what the server said)"""
-    m, said = imaplib.IMAP4("127.0.0.1", IMAP), []
+    m, said = imaplib.IMAP4_SSL("127.0.0.1", IMAPS, ssl_context=tls) if tls else imaplib.IMAP4("127.0.0.1", IMAP), []
 
     def client(challenge):
         said.append(challenge)
@@ -130,6 +137,15 @@ imap_tls_key_file = {key}
                     done = subprocess.run(["curl", "-sS", "--cacert", a.pem, f"imaps://localhost:{IMAPS}/", "--login-options", option, "--user", "anna@example.net",
                                            "--oauth2-bearer", tok, "-X", "NOOP"], capture_output=True, text=True, timeout=60)
                     ok(done.returncode == want, f"curl with {option}: {'in' if want == 0 else 'refused'}", done.returncode, done.stderr)
+        i.run("stop")
+        wait_for(lambda: not i.master_pid(), 20)
+        i.configure(main + f"auth_ssl_username_from_cert = yes\nimap_tls_ask_ccert = yes\nimap_tls_CAfile = {a.pem}\n", MASTER)
+        i.start()
+        anna, bert = a.server("anna@example.net", ["x.example"]), a.server("bert@example.net", ["x.example"])
+        ok(imap("XOAUTH2", xoauth2("anna@example.net", good), client_context(a.pem, *anna))[0], "auth_ssl_username_from_cert: her own certificate and token")
+        for user in ("anna@example.net", "bert@example.net"):
+            ok(not imap("XOAUTH2", xoauth2(user, good), client_context(a.pem, *bert))[0], f"his certificate and her token open nothing, to {user}", i.log()[-300:])
+        ok(not imap("OAUTHBEARER", lambda _: f"n,,\1auth=Bearer {good}\1\1".encode(), client_context(a.pem, *bert))[0], "nor without a name")
         for name, text in (("introspection_mode = post", "introspection_mode = post\nintrospection_url = https://x\n"),
                            ("an unknown word", f"introspection_mode = local\nlocal_validation_key_dict = {i.dir}/keys\ngrant_url = x\n"),
                            ("no keys", f"introspection_mode = local\nlocal_validation_key_dict = {i.dir}/home\n")):
