@@ -370,10 +370,14 @@ look_up(const struct database *d, const struct question *q, struct passwd_entry 
 	int          got;
 
 	if (d->driver == DRIVER_FILE)
-		return find_entry(d->source, q->user, q->arena, e);
-	got = ask_database(d, "passdb", q, e, &why);
-	if (got < 0)
+		got = find_entry(d->source, q->user, q->arena, e);
+	else if ((got = ask_database(d, "passdb", q, e, &why)) < 0)
 		log_error("auth: %s(%s,%.*s): %s", d->name, q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
+	if (got == 1 && e->nopassword && e->password.len) {      /* a column that says "N", say */
+		log_error("auth: %s(%s,%.*s): nopassword is set, but there is a password: it is asked for", d->name, q->user,
+		          SPAN_ARGS(q->from->peer));
+		e->nopassword = false;
+	}
 	return got;
 }
 

@@ -63,6 +63,7 @@ def main():
                   ("alias@example.net", "{PLAIN}x", None, None, "no", "anna@example.net", None), ("o'brien@example.net", "{PLAIN}x", None, None, "ob", None, None),
                   ("twice@example.net", "{PLAIN}x", None, None, "a", None, None), ("twice@example.net", "{PLAIN}x", None, None, "b", None, None),
                   ("null@example.net", None, None, None, "null", None, None), ("open@example.net", None, None, None, "open", None, "y"),
+                  ("half@example.net", "{PLAIN}x", None, None, "half", None, "N"),
                   ("evil@example.net", "{PLAIN}x", None, None, "evil", "../../evil", None))
         db.executemany("INSERT INTO users VALUES (?,?,?,?,?,?,?)", people)
         db.commit()
@@ -106,6 +107,7 @@ smtpd_relay_restrictions = reject_unauth_destination
         ok("AUTHENTICATIONFAILED" in login("off@example.net", "x"), "a row that the query leaves out")
         ok("AUTHENTICATIONFAILED" in login("null@example.net", ""), "no password is no way in")
         ok(login("open@example.net", "whatever") == "OK", "nopassword is")
+        ok("AUTHENTICATIONFAILED" in login("half@example.net", "whatever") and login("half@example.net", "x") == "OK", "nopassword, whatever it says, is not beside a password")
         ok(login("o'brien@example.net", "x") == "OK", "a quote in a name")
         ok(login("alias@example.net", "x") == "OK" and wait_for(lambda: "Login: user=<anna@example.net>" in i.log(), 5), "user: he becomes another")
         ok("AUTHENTICATIONFAILED" in login("evil@example.net", "x"), "but not a path")
