@@ -28,7 +28,7 @@ static int
 open_places(struct places *p, bool mine_must_be, bool other_must_be, struct fault *why)
 {
 	const char    *paths[] = {text_string(&p->mine.root), text_string(&p->other.root), NULL};
-	struct sandbox box = {.promises = MAY_READ | MAY_WRITE, .reads = paths, .writes = paths};
+	struct sandbox box = {.promises = MAY_READ | MAY_WRITE | MAY_WATCH, .reads = paths, .writes = paths};
 
 	if (strcmp(paths[0], paths[1]) == 0)
 		return fault_set(why, FAULT_INPUT, "%s: that is the same place", paths[1]);
