@@ -15,7 +15,6 @@
 
 enum { LIST_MOST = 512 << 20, WORDS = 64 };
 
-#define TITLE "1\tpostern-sync\n"
 
 /* ------------------------------------------------------------ the list */
 
@@ -404,6 +403,26 @@ merge_subscriptions(struct maildir *a, struct maildir *b, struct span before, st
 	return done;
 }
 
+/* "1\tpostern-sync\t7\t8": the list's first line, with both sides' UIDVALIDITY of INBOX.  Of a side that was lost and
+ * made anew it is another one, and what is missing there nobody has removed. */
+static int
+add_title(struct maildir *here, struct maildir *there, struct text *out, struct fault *why)
+{
+	struct maildir *sides[] = {here, there};
+
+	text_add_string(out, "1\tpostern-sync");
+	for (size_t i = 0; i < COUNT(sides); i++) {
+		struct folder *f = NULL;
+
+		if (folder_open(sides[i], "", 0, &f, why) < 0)
+			return -1;
+		text_add_format(out, "\t%lu", (unsigned long)f->validity);
+		folder_close(f);
+	}
+	text_add_byte(out, '\n');
+	return 0;
+}
+
 int
 maildir_merge(struct maildir *here, struct maildir *there, const char *name, struct merge_count *count, struct fault *why)
 {
@@ -418,8 +437,9 @@ maildir_merge(struct maildir *here, struct maildir *there, const char *name, str
 			return -1;
 		fault_clear(why);
 	}
-	text_add_string(&after, TITLE);
-	if (!span_starts(text_span(&before), TITLE))
+	if (add_title(here, there, &after, why) < 0)
+		return -1;
+	if (!span_starts(text_span(&before), text_string(&after)))
 		text_clear(&before);
 	index = index_list(text_span(&before));
 	if (tree_list(here, &a, why) < 0 || tree_list(there, &b, why) < 0 ||

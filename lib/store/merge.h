@@ -6,7 +6,8 @@
  * what both had the last time, so that what is missing now is known to have been removed, and which
  * side changed a flag.  It is a file in the root of `there`; without it nothing is ever removed.
  *
- *   1 <TAB> title                        the first line
+ *   1 <TAB> title <TAB> UIDVALIDITY of INBOX here <TAB> and there
+ *                                        the first line; where it is another one a side was lost, and the list counts no more
  *   M <TAB> storage name                 a mailbox, and its messages:
  *   . <TAB> flags <TAB> keywords, blanks between <TAB> GUID
  *   S <TAB> storage name                 a subscription

@@ -195,10 +195,20 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
            all([r[1][:21] for r in look(x)["made-here"][1]] == [b"Subject: came later\r\n"] for x in (alice, other)),
            "a mailbox that was removed here, and into which mail came there, is kept with that mail", run.out)
     for path in glob.glob(f"{other}/postern-sync.*"):
+        title = open(path, "rb").readline()
         with open(path, "wb") as f:
-            f.write(b"1\tpostern-sync\n.\t99\tx\ty\nM\tINBOX\n\xff\xfe\n.\t\t\t\n")
+            f.write(title + b".\t99\tx\ty\nM\tINBOX\n\xff\xfe\n.\t\t\t\n")
     x = without_numbers(look(alice))
     tap.ok(run("sync", "-u", "alice", f"maildir:{other}") == 0 and without_numbers(look(alice)) == x, "a list that is lost removes nothing", run.out, run.err)
+    for again, why in ((False, "a Maildir that is lost"), (True, "or lost and made anew")):
+        run("sync", "-u", "alice", f"maildir:{other}")
+        before = without_numbers(look(other))
+        shutil.rmtree(alice)
+        if again:
+            time.sleep(1.1)                  # UIDVALIDITY is a second
+            look(alice)
+        tap.ok(run("sync", "-u", "alice", f"maildir:{other}") == 0 and without_numbers(look(other)) == before == without_numbers(look(alice)),
+               f"{why} empties nobody, and comes back", run.out, run.err)
     good, kills = True, 0
     rand = random.Random(4711)
     for k in range(10):
