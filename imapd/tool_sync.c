@@ -109,6 +109,8 @@ in_child(struct tool *t, const char *location, bool both, bool reverse)
 	}
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		continue;
+	if (child > 0 && WIFSIGNALED(status))
+		log_error("%s: killed by signal %d; the next run goes on", t->user->user, WTERMSIG(status));
 	return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : TROUBLE;
 }
 
