@@ -24,6 +24,7 @@ static struct {
 	struct success *entry;
 	size_t          count;
 	int64_t         ttl;
+	uint64_t        age;             /* how often it was emptied */
 	unsigned char   key[32];
 } cache;
 
@@ -82,8 +83,19 @@ cache_knows(char *user, const char *password, const struct origin *o)
 	return known;
 }
 
+uint64_t
+cache_age(void)
+{
+	uint64_t age;
+
+	monitor_enter(&cache.lock);
+	age = cache.age;
+	monitor_leave(&cache.lock);
+	return age;
+}
+
 void
-cache_note(const char *asked, const char *password, const struct origin *o, const char *became)
+cache_note(const char *asked, const char *password, const struct origin *o, const char *became, uint64_t age)
 {
 	struct success one = {.until = clock_after(cache.ttl)};
 
@@ -92,7 +104,8 @@ cache_note(const char *asked, const char *password, const struct origin *o, cons
 	digest_of(asked, password, o, one.digest);
 	snprintf(one.user, sizeof one.user, "%s", became);
 	monitor_enter(&cache.lock);
-	*place_of(one.digest) = one;
+	if (age == cache.age)
+		*place_of(one.digest) = one;
 	monitor_leave(&cache.lock);
 }
 
@@ -103,5 +116,6 @@ cache_empty(void)
 		return;
 	monitor_enter(&cache.lock);
 	memset(cache.entry, 0, cache.count * sizeof *cache.entry);
+	cache.age++;
 	monitor_leave(&cache.lock);
 }

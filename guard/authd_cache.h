@@ -14,7 +14,9 @@
 void cache_prepare(int64_t bytes, int64_t ttl_ms);      /* 0: none; before the first task */
 /* True, and *user is as it was rewritten then. */
 bool cache_knows(char *user, const char *password, const struct origin *);
-void cache_note(const char *asked, const char *password, const struct origin *, const char *became);
-void cache_empty(void);
+/* `age`: cache_age() before the databases were asked; what was emptied meanwhile takes no answer of before. */
+uint64_t cache_age(void);
+void     cache_note(const char *asked, const char *password, const struct origin *, const char *became, uint64_t age);
+void     cache_empty(void);
 
 #endif

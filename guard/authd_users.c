@@ -483,16 +483,18 @@ check_all(const struct database *databases, size_t count, char *user, const char
 int
 users_check(char *user, const char *password, const struct origin *from)
 {
-	char asked[USER_NAME_SIZE];
-	int  verdict;
+	char     asked[USER_NAME_SIZE];
+	uint64_t age;
+	int      verdict;
 
 	refresh_all();
+	age = cache_age();
 	if (cache_knows(user, password, from))
 		return 1;
 	snprintf(asked, sizeof asked, "%s", user);
 	verdict = check_all(users.passdb, users.n_passdb, user, password, from);
 	if (verdict == 1)
-		cache_note(asked, password, from, user);
+		cache_note(asked, password, from, user, age);
 	return verdict;
 }
 

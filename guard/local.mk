@@ -87,6 +87,12 @@ t_unit_guard_test_penalty_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
 t_unit_guard_test_penalty_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_guard_test_penalty_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += t/unit/guard/test_auth_cache
+t_unit_guard_test_auth_cache_SOURCES = t/unit/guard/test_auth_cache.c guard/authd_cache.c
+t_unit_guard_test_auth_cache_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
+t_unit_guard_test_auth_cache_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_guard_test_auth_cache_LDADD = $(MAIL_LIBS) $(CHECK_LIBS) $(OPENSSL_LIBS)
+
 UNIT_TESTS += t/unit/guard/test_identity
 t_unit_guard_test_identity_SOURCES = t/unit/guard/test_identity.c guard/identity_sql.c guard/identity_words.c guard/remote_words.c
 t_unit_guard_test_identity_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
