@@ -122,7 +122,8 @@ def main():
             threading.Thread(target=imap.serve_forever, daemon=True).start()
             os.mkdir(f"{i.dir}/real")
             os.chmod(f"{i.dir}/real", 0o755)
-            p = subprocess.Popen([saslauthd, "-d", "-a", "rimap", "-O", f"127.0.0.1/{IMAP}", "-m", f"{i.dir}/real", "-n", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            p = subprocess.Popen([saslauthd, "-d", "-a", "rimap", "-O", f"127.0.0.1/{IMAP}", "-m", f"{i.dir}/real", "-n", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 start_new_session=True)            # at its end it ends its whole process group
             try:
                 ok(wait_for(lambda: os.path.exists(f"{i.dir}/real/mux"), 20), "Debian's saslauthd starts")
                 ok(start(i, {"smtpd.conf": f"pwcheck_method: saslauthd\nsaslauthd_path: {i.dir}/real/mux\n"}, "smtpd_sasl_local_domain =\n"), "with it")
