@@ -4,6 +4,7 @@
  */
 #include "content.h"
 
+#include <assert.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ static void
 give_to_index(struct content *c)
 {
 	const struct message *m = c->batch && c->learnt ? folder_find(c->folder, c->uid) : NULL;
-	autotext struct text  fields = {0};
+	autotext struct text  fields = {0}, facts = {0};
 	struct span           header;
 
 	if (!m)
@@ -38,6 +39,11 @@ give_to_index(struct content *c)
 	if (c->record.fields.len == 0 && (c->has_header || c->has_all)
 		&& content_header(c, &header, NULL) == 0 && header_skim(header, &fields))
 		c->record.fields = text_span(&fields);
+	if (c->record.facts.len == 0 && c->record.fields.len) {
+		facts_make(c->record.fields, &facts);
+		if (facts.len <= FACTS_MOST)
+			c->record.facts = text_span(&facts);
+	}
 	index_put(c->batch, c->uid, message_base(m), &c->record);
 }
 
@@ -230,6 +236,28 @@ content_fields(struct content *c, struct span *out, struct fault *why)
 	if (c->no_fields)
 		return content_header(c, out, why);
 	*out = r->fields;
+	return 0;
+}
+
+int
+content_facts(struct content *c, struct header_facts *out, struct fault *why)
+{
+	struct index_record *r = content_record(c);
+	autotext struct text made = {0};
+	struct span          header, bytes;
+
+	if (facts_decode(r->facts, out))
+		return 0;
+	if (content_fields(c, &header, why) < 0)
+		return -1;
+	facts_make(header, &made);
+	bytes = arena_span(c->arena, text_span(&made));
+	r->facts = SPAN_NONE;
+	if (bytes.len <= FACTS_MOST) {
+		r->facts = bytes;
+		c->learnt = true;
+	}
+	assert(facts_decode(bytes, out));
 	return 0;
 }
 

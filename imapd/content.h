@@ -6,7 +6,7 @@
  * mostly); whatever goes to a client is told with CRLF by content_send.
  *
  * With a batch (set behind content_start) what the index knows needs no file:
- * content_record, content_date, content_full_size, content_fields; what they
+ * content_record, content_date, content_full_size, content_fields, content_facts; what they
  * had to work out is given to the index by content_end.
  */
 #ifndef IMAPD_CONTENT_H
@@ -14,6 +14,7 @@
 
 #include <sys/stat.h>
 
+#include "facts.h"
 #include "mail/mime.h"
 #include "session.h"
 #include "store/index.h"
@@ -53,6 +54,7 @@ WAITS int content_full_size(struct content *, uint64_t *bytes, struct fault *); 
 /* Enough of the header for fields that header_is_skimmed_off (mail/header.h) denies: all of it,
  * when that is as easy. */
 WAITS int content_fields(struct content *, struct span *, struct fault *);
+WAITS int content_facts(struct content *, struct header_facts *, struct fault *);           /* borrowed until content_end */
 WAITS int content_fields_mime(struct content *, struct mime **, struct fault *);
 
 /* Bytes of a message: as the name says, else counted; `full` with CRLF line ends. */

@@ -10,6 +10,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/content.c imapd/content.h \
 	imapd/do_append.c imapd/do_basic.c imapd/do_batches.c imapd/do_multisearch.c imapd/do_fetch.c imapd/do_idle.c imapd/do_list.c \
 	imapd/do_mailbox.c imapd/do_quota.c imapd/do_search.c imapd/do_select.c imapd/do_status.c imapd/do_store.c imapd/status.h \
+	imapd/facts.c imapd/facts.h \
 	imapd/fetch_items.c imapd/fetch_items.h \
 	imapd/flags.c imapd/flags.h \
 	imapd/grammar.c imapd/grammar.h \
@@ -51,6 +52,12 @@ t_unit_imapd_test_sort_SOURCES = t/unit/imapd/test_sort.c t/unit/unit.h
 t_unit_imapd_test_sort_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_unit_imapd_test_sort_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_imapd_test_sort_LDADD = $(IMAPD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += t/unit/imapd/test_facts
+t_unit_imapd_test_facts_SOURCES = t/unit/imapd/test_facts.c t/unit/unit.h
+t_unit_imapd_test_facts_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
+t_unit_imapd_test_facts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_imapd_test_facts_LDADD = $(IMAPD_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += t/fuzz/fuzz_imap
 t_fuzz_fuzz_imap_SOURCES = t/fuzz/fuzz_imap.c $(FUZZ_DRIVER)

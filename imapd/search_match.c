@@ -39,15 +39,13 @@ load_header(struct matching *m, bool fields, struct span *header)
 static bool
 sent_day(struct matching *m, int64_t *day)
 {
-	struct span         header;
-	struct header_field field;
-	struct date         date;
+	struct header_facts facts;
 
-	if (!load_header(m, true, &header) || !header_find(header, "Date", &field)
-		|| !date_parse(field.value, &date))
-		return false;
-	*day = date_day(date);
-	return true;
+	if (content_facts(&m->content, &facts, &m->session->why) < 0)
+		m->failed = true;
+	else if (facts.has_sent)
+		*day = facts.sent_day;
+	return !m->failed && facts.has_sent;
 }
 
 static bool

@@ -10,7 +10,6 @@
 #include "mail/address.h"
 #include "mail/casemap.h"
 #include "mail/charset.h"
-#include "mail/date.h"
 #include "mail/encoded_word.h"
 #include "mail/header.h"
 #include "search_run.h"
@@ -187,33 +186,12 @@ address_of(struct sorting *x, struct span header, const char *name, bool display
 	return arena_span(x->strings, text_span(&folded));
 }
 
-static int64_t
-sent_date(struct span header, int64_t arrived)
-{
-	struct header_field f;
-	struct date         date;
-
-	return header_find(header, "Date", &f) && date_parse(f.value, &date) ? date.seconds : arrived;
-}
-
-static struct span
-subject_of(struct arena *strings, struct span header, bool *is_reply)
-{
-	autotext struct text base = {0};
-	struct header_field  f;
-
-	*is_reply = false;
-	if (header_find(header, "Subject", &f))
-		subject_base(f.value, &base, is_reply);
-	return arena_span(strings, text_span(&base));
-}
-
 static void
 fill_row(struct sorting *x, struct row *row, struct content *c)
 {
-	struct span header = SPAN_NONE;
-	int64_t     arrived = 0;
-	bool        reply;
+	struct span  header = SPAN_NONE;
+	struct header_facts facts;
+	int64_t      arrived = 0;
 
 	for (size_t i = 0; i < x->key_count; i++) {
 		struct value *v = &row->values[i];
@@ -231,15 +209,18 @@ fill_row(struct sorting *x, struct row *row, struct content *c)
 			v->number = arrived;
 			continue;
 		}
+		if (x->keys[i].field == SORT_DATE || x->keys[i].field == SORT_SUBJECT) {
+			if (content_facts(c, &facts, NULL) < 0)
+				return;
+			if (x->keys[i].field == SORT_SUBJECT)
+				v->text = arena_span(x->strings, facts.subject);
+			else
+				v->number = facts.has_sent ? facts.sent : arrived;
+			continue;
+		}
 		if (content_fields(c, &header, NULL) < 0)
 			return;
 		switch (x->keys[i].field) {
-		case SORT_DATE:
-			v->number = sent_date(header, arrived);
-			break;
-		case SORT_SUBJECT:
-			v->text = subject_of(x->strings, header, &reply);
-			break;
 		case SORT_CC:
 			v->text = address_of(x, header, "Cc", false);
 			break;
@@ -302,50 +283,38 @@ sort_positions(struct imap_session *s, struct folder *f, const struct view *v, c
 
 /* ---- THREAD ---- */
 
-/* "<a@b>" here and there in a value; what is no msg-id is passed over. */
 static void
-add_ids(struct arena *arena, struct span value, struct span **out, size_t *count, size_t most)
+copy_references(struct arena *arena, struct span ids, struct thread_message *m)
 {
-	*out = arena_alloc(arena, most * sizeof **out);
-	while (*count < most) {
-		ptrdiff_t open = span_find(value, '<'), close;
+	struct span id, rest = arena_span(arena, ids);
+	size_t      count = 0;
 
-		if (open < 0)
-			return;
-		value = span_from(value, (size_t)open + 1);
-		close = span_find(value, '>');
-		if (close < 0)
-			return;
-		if (close > 0)
-			(*out)[(*count)++] = arena_span(arena, span_first(value, (size_t)close));
-		value = span_from(value, (size_t)close + 1);
-	}
+	for (size_t i = 0; i < ids.len; i++)
+		count += ids.at[i] == '>';
+	m->references = arena_alloc(arena, count * sizeof *m->references);
+	while (facts_next_reference(&rest, &id))
+		m->references[m->reference_count++] = id;
 }
 
 static void
 fill_thread(struct imap_session *s, size_t position, struct index_batch *batch, struct arena *strings,
 	struct arena *arena, struct thread_message *m)
 {
-	struct content      c;
-	struct span         header = SPAN_NONE, *ids = NULL;
-	struct header_field f;
-	size_t              n = 0;
-	int64_t             arrived;
+	struct content c;
+	struct header_facts   facts;
+	int64_t        arrived;
 
 	*m = (struct thread_message){.subject = SPAN_NONE, .id = SPAN_NONE};
 	m->number = s->command.uid ? s->view.at[position].uid : (uint32_t)position + 1;
 	content_start(&c, s, s->view.at[position].uid, arena);
 	c.batch = batch;
-	if (content_fields(&c, &header, NULL) == 0 && content_date(&c, &arrived, NULL) == 0) {
-		m->date = sent_date(header, arrived);
-		m->subject = subject_of(strings, header, &m->is_reply);
-		if (header_find(header, "Message-ID", &f))
-			add_ids(strings, f.value, &ids, &n, 1);
-		m->id = n ? ids[0] : SPAN_NONE;
-		if (header_find(header, "References", &f))
-			add_ids(strings, f.value, &m->references, &m->reference_count, 200);
-		if (m->reference_count == 0 && header_find(header, "In-Reply-To", &f))
-			add_ids(strings, f.value, &m->references, &m->reference_count, 1);
+	if (content_facts(&c, &facts, NULL) == 0 && content_date(&c, &arrived, NULL) == 0) {
+		m->date = facts.has_sent ? facts.sent : arrived;
+		m->subject = arena_span(strings, facts.subject);
+		m->is_reply = facts.is_reply;
+		m->id = arena_span(strings, facts.id);
+		if (facts.references.len)
+			copy_references(strings, facts.references, m);
 	}
 	content_end(&c);
 }

@@ -45,12 +45,6 @@ text_add_string(struct text *t, const char *string)
 }
 
 void
-text_add_byte(struct text *t, char byte)
-{
-	text_add(t, span_at(&byte, 1));
-}
-
-void
 text_add_args(struct text *t, const char *format, va_list args)
 {
 	va_list again;

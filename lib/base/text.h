@@ -21,7 +21,7 @@ struct text {
 
 void text_add(struct text *, struct span);
 void text_add_string(struct text *, const char *);
-void text_add_byte(struct text *, char);
+static inline void text_add_byte(struct text *, char);
 void text_add_format(struct text *, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void text_add_args(struct text *, const char *format, va_list)
@@ -33,6 +33,15 @@ void text_drop(struct text *, size_t count); /* off the front */
 char *text_room(struct text *, size_t more); /* to write behind len; then add to len */
 void text_free(struct text *);               /* empty and valid again */
 void text_lower(struct text *);              /* ASCII */
+
+static inline void
+text_add_byte(struct text *t, char byte)
+{
+	if (t->room - t->len < 2)    /* an empty one has no room */
+		text_room(t, 1);
+	t->at[t->len++] = byte;
+	t->at[t->len] = '\0';
+}
 
 static inline struct span
 text_span(const struct text *t)

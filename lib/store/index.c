@@ -3,8 +3,8 @@
  * index.c - a cache of what was worked out of messages, one LMDB file per user
  *
  * A record is text so that a stale or foreign one cannot be misread as a
- * struct: "2 date size len len len len len" LF, then base, envelope, body,
- * structure, fields.  "-" stands for what is not known.
+ * struct: "3 date size len len len len len len" LF, then base, envelope, body,
+ * structure, fields, facts.  "-" stands for what is not known.
  */
 #include "store/index.h"
 
@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "store/index_private.h"
 
-enum { PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256 };
+enum { PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256, KEY_MOST = INDEX_PREFIX + 9 };
 
 /* Address space, not memory: a million messages are known in 3 GB. */
 static const size_t MAP_SIZE = sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 30;
@@ -157,16 +157,23 @@ index_begin(struct index *x, const struct folder *f)
 
 static void flush_pending(struct index_batch *);
 
-static void
-make_key(const struct index_batch *b, uint32_t uid, struct text *key)
+/* Made for each message that is asked for: by hand. */
+static struct span
+make_key(const struct index_batch *b, uint32_t uid, char out[KEY_MOST])
 {
-	text_add_format(key, "%s/%08x", b->prefix, uid);
+	size_t len = strlen(b->prefix);
+
+	memcpy(out, b->prefix, len);
+	out[len++] = '/';
+	for (int shift = 28; shift >= 0; shift -= 4)
+		out[len++] = "0123456789abcdef"[uid >> shift & 15];
+	return span_at(out, len);
 }
 
 void
 index_encode(struct span base, const struct index_record *r, struct text *out)
 {
-	text_add_string(out, "2 ");
+	text_add_string(out, "3 ");
 	if (r->has_date)
 		text_add_format(out, "%lld ", (long long)r->date);
 	else
@@ -175,13 +182,14 @@ index_encode(struct span base, const struct index_record *r, struct text *out)
 		text_add_format(out, "%llu", (unsigned long long)r->full_size);
 	else
 		text_add_string(out, "-");
-	text_add_format(out, " %zu %zu %zu %zu %zu\n", base.len, r->envelope.len, r->body.len,
-		r->structure.len, r->fields.len);
+	text_add_format(out, " %zu %zu %zu %zu %zu %zu\n", base.len, r->envelope.len, r->body.len,
+		r->structure.len, r->fields.len, r->facts.len);
 	text_add(out, base);
 	text_add(out, r->envelope);
 	text_add(out, r->body);
 	text_add(out, r->structure);
 	text_add(out, r->fields);
+	text_add(out, r->facts);
 }
 
 static bool
@@ -203,30 +211,41 @@ take_optional(struct span *line, bool *known, uint64_t *n)
 	return !*known || span_number(word, n);
 }
 
+static struct span
+take_front(struct span *bytes, size_t len)
+{
+	struct span front = span_first(*bytes, len);
+
+	*bytes = span_from(*bytes, len);
+	return front;
+}
+
 bool
 index_decode(struct span bytes, struct span base, struct index_record *out)
 {
 	struct index_record r = {0};
 	struct span         line, word;
-	uint64_t            date = 0, size = 0, len[5];
+	uint64_t            date = 0, size = 0, len[6], sum = 0;
 
-	if (!span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, "2")
+	if (!span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, "3")
 		|| !take_optional(&line, &r.has_date, &date)
 		|| !take_optional(&line, &r.has_full_size, &size))
 		return false;
-	for (size_t i = 0; i < COUNT(len); i++)
+	for (size_t i = 0; i < COUNT(len); i++) {
 		if (!take_length(&line, &len[i]))
 			return false;
-	if (bytes.len != len[0] + len[1] + len[2] + len[3] + len[4]
-		|| !span_equal(span_first(bytes, len[0]), base))
+		sum += len[i];
+	}
+	if (bytes.len != sum || !span_equal(span_first(bytes, len[0]), base))
 		return false;
 	r.date = (int64_t)date;
 	r.full_size = size;
 	bytes = span_from(bytes, len[0]);
-	r.envelope = span_first(bytes, len[1]);
-	r.body = span_cut(bytes, len[1], len[1] + len[2]);
-	r.structure = span_cut(bytes, len[1] + len[2], len[1] + len[2] + len[3]);
-	r.fields = span_from(bytes, len[1] + len[2] + len[3]);
+	r.envelope = take_front(&bytes, len[1]);
+	r.body = take_front(&bytes, len[2]);
+	r.structure = take_front(&bytes, len[3]);
+	r.fields = take_front(&bytes, len[4]);
+	r.facts = bytes;
 	*out = r;
 	return true;
 }
@@ -234,11 +253,12 @@ index_decode(struct span bytes, struct span base, struct index_record *out)
 bool
 index_get(struct index_batch *b, uint32_t uid, struct span base, struct index_record *out)
 {
-	autotext struct text key = {0};
-	MDB_val              k, v;
+	char        bytes[KEY_MOST];
+	struct span key;
+	MDB_val     k, v;
 
-	make_key(b, uid, &key);
-	k = (MDB_val){key.len, key.at};
+	key = make_key(b, uid, bytes);
+	k = (MDB_val){key.len, (void *)bytes};
 	if (mdb_cursor_get(b->cursor, &k, &v, MDB_SET_KEY) != 0)
 		return false;
 	return index_decode(span_at(v.mv_data, v.mv_size), base, out);
@@ -248,10 +268,11 @@ void
 index_put(struct index_batch *b, uint32_t uid, struct span base, const struct index_record *r)
 {
 	struct pending p = {0};
+	char           key[KEY_MOST];
 
-	if (b->full || r->envelope.len + r->body.len + r->structure.len + r->fields.len > RECORD_MOST / 2)
+	if (b->full || r->envelope.len + r->body.len + r->structure.len + r->fields.len + r->facts.len > RECORD_MOST / 2)
 		return; /* a cache need not learn everything */
-	make_key(b, uid, &p.key);
+	text_add(&p.key, make_key(b, uid, key));
 	index_encode(base, r, &p.value);
 	b->bytes += p.value.len;
 	if (b->count == b->room) {

@@ -25,6 +25,7 @@ struct index_record {
 	uint64_t    full_size;
 	struct span envelope, body, structure;  /* as IMAP tells them; empty: not known */
 	struct span fields;                     /* header_skim (mail/header.h) of it; empty: not known */
+	struct span facts;                      /* of those, as imapd/facts.h has them; empty: not known */
 };
 
 /* The file postern.index in `directory`, or in the root where that is NULL;

@@ -4,6 +4,7 @@
  */
 #include "../fuzz/fuzz.h"
 
+#include "facts.h"
 #include "fetch_items.h"
 #include "flags.h"
 #include "notify_request.h"
@@ -67,6 +68,21 @@ fuzz_snapshot(struct span in)
 	assert(bytes == in.len);
 }
 
+static void
+fuzz_facts(struct span in)
+{
+	autotext struct text made = {0};
+	struct header_facts         f;
+
+	if (facts_decode(in, &f))
+		assert(f.subject.len + f.id.len + f.references.len < in.len);
+	facts_make(in, &made);
+	assert(facts_decode(text_span(&made), &f));
+	for (struct span id; facts_next_reference(&f.references, &id);)
+		assert(id.len && !span_has(id, '>'));
+	assert(f.references.len == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -76,6 +92,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct index_record     r;
 
 	fuzz_snapshot(in);
+	fuzz_facts(in);
 	index_decode(in, SPAN("a"), &r);
 	struct append_url       url;
 	size_t                  end;
