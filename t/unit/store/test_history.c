@@ -293,6 +293,7 @@ UNIT_TEST(what_was_there_for_a_moment_is_not_told)
 	one->name = mem_string("1.a:2,F"); /* as the scan met it */
 	one->flags = MESSAGE_FLAGGED;
 	one->modseq = 0;
+	f->touched.all = true; /* as the scan says */
 	f->record(f);
 	ck_assert(one->flags == 0 && one->modseq == before);
 	sync_folder(f);
