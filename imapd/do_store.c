@@ -29,16 +29,18 @@ parse_item(const struct argument *a, struct flag_change *change, bool *silent)
 	return span_is_nocase(change->kind == FLAGS_SET ? name : span_from(name, 1), "FLAGS");
 }
 
-/* Names to this mailbox's numbers; what is only taken off needs none made. */
+/* Names to this mailbox's numbers; for what is only taken off, or may not be set, none is made. */
 static int
 number_keywords(struct imap_session *s, const struct named_flags *named, struct flag_change *change)
 {
+	bool make = change->kind != FLAGS_REMOVE && named->count
+		&& acl_flags(acl_rights_of(s, s->in, s->folder->name)) & ACL_KEYWORDS;
+
 	change->flags = named->flags;
 	for (size_t i = 0; i < named->count; i++) {
 		int number;
 
-		if (folder_keyword(s->folder, named->keywords[i], change->kind != FLAGS_REMOVE, &number,
-			&s->why) < 0)
+		if (folder_keyword(s->folder, named->keywords[i], make, &number, &s->why) < 0)
 			return -1;
 		if (number >= 0)
 			change->keywords |= (uint64_t)1 << number;

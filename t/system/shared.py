@@ -183,6 +183,12 @@ def in_part(site):
     b.says("STORE 1 +FLAGS (\\Seen \\Flagged)", r"FETCH \(FLAGS \(\\Seen( \\Recent)?\)\).*OK", "of several flags those that may be set are")
     b.says("STORE 1 FLAGS (\\Seen)", "^NO .NOPERM.", "all flags are not set where some may not be")
     b.says("SELECT shared/alice/Part", r"PERMANENTFLAGS \(\\Seen\)\].*OK \[READ-WRITE\]", "PERMANENTFLAGS tells which")
+    b.says("STORE 1 +FLAGS (\\Seen nobodys)", "OK", "a keyword beside them is passed over")
+    b.says("STORE 1 +FLAGS (nobodys)", "^NO .NOPERM.", "and refused alone")
+    a("SELECT Part")
+    a.says("NOOP", "^OK")
+    keywords = f"{site.i.dir}/home/alice/Maildir/.Part/dovecot-keywords"
+    t.ok(not os.path.exists(keywords) or "nobodys" not in open(keywords).read(), "what cannot be set takes no place among the owner's keywords")
     a("SETACL Part bob lr")
     b.says("SELECT shared/alice/Part", r"PERMANENTFLAGS \(\)\].*OK \[READ-ONLY\]", "with lr the mailbox is READ-ONLY")
     b("FETCH 2 (BODY[])")
