@@ -17,7 +17,7 @@ const struct page pages[] = {
 	 .form = {"[-c config_dir] [-v] start | start-fg | stop | abort | reload | status | check | flush | "
 	          "logrotate | version | drain | set-permissions | upgrade-configuration", "probe domain",
 	          "[-c config_dir] user | mailbox | quota | search | fetch | expunge | move | copy | flags | save ...",
-	          "import-dovecot [-m] [file]",
+	          "import-dovecot [-m] [file]", "[-c config_dir] tls subcommand ...",
 	          "[-c config_dir] take-over [-n | -u] [directory]", "[-c config_dir] import-queue [-n] [directory]",
 	          "[-c config_dir] export-queue [-n] directory"},
 	 .description = "Whether the system runs is what the lock on pid/master.pid in queue_directory says. "
@@ -40,6 +40,7 @@ const struct page pages[] = {
 	            {"who, kick, user ... save", "what doveadm does under these words: see mailbox-tool(8)"},
 	            {"pw, auth", "makes and checks passwords: see auth-tool(8)"},
 	            {"import-dovecot", "prints the lines of main.cf that do what a doveconf -n says: see import-dovecot(8)"},
+	            {"tls", "switches TLS on; makes and deploys keys and certificates: see tls-tool(8)"},
 	            {"version", "prints the version"},
 	            {"probe", "shows the servers of a domain, and of each the TLS policy, certificate and verdict, by smtp(8)'s own eyes; "
 	                      "0 all would get mail, 1 some would not, 75 none, 68 the domain takes no mail"},
@@ -90,6 +91,28 @@ const struct page pages[] = {
 	 .option = {{"-m", "prints the lines of master.cf instead"}},
 	 .exit = {{"0", "all has its equal"}, {"1", "something has none: see the comments"}, {"2", "cannot be read"}},
 	 .see = "postern(1), postconf(1)"},
+	{.name = "tls-tool", .section = "8", .about = "switches TLS on; makes server keys, certificates, requests and TLSA records",
+	 .form = {"enable-client [-r randsource]", "enable-server [-r randsource] [-a algorithm] [-b bits] [hostname ...]",
+	          "new-server-key | new-server-cert [-a algorithm] [-b bits] [hostname ...]", "deploy-server-cert certfile keyfile",
+	          "output-server-csr [-k keyfile] [hostname ...]", "output-server-tlsa [-h hostname] [keyfile ...]",
+	          "all-default-client | all-default-server"},
+	 .description = "Run by postern(1) as postern tls, or postfix tls. New files are in the configuration directory: "
+	                "key-yyyymmdd-hhmmss.pem and cert-..., eckey- and eccert- for ecdsa, in UTC. Certificates are self-signed, for a "
+	                "hundred years, for the names given or myhostname. File names on the command line may be relative to that "
+	                "directory; rsa and ecdsa mean the key that main.cf names. smtpd_tls_chain_files, when it is set, comes "
+	                "before what is deployed.",
+	 .option = {{"enable-client", "smtp_tls_security_level = may and what goes with it, when all of the client's TLS settings are at their default; else it only says what is usual"},
+	            {"enable-server", "the same for the server, with a new key and certificate"},
+	            {"new-server-key", "a new key and certificate, not deployed"},
+	            {"new-server-cert", "a new certificate for a copy of the key that is deployed, so that TLSA records stay"},
+	            {"deploy-server-cert", "names the two in main.cf, when they belong together"},
+	            {"output-server-csr", "prints a certificate signing request for the key"},
+	            {"output-server-tlsa", "prints TLSA records (3 1 1) of port 25 for the keys"},
+	            {"all-default-client, all-default-server", "whether all such TLS settings are at their default"},
+	            {"-a algorithm", "rsa or ecdsa; rsa"}, {"-b bits", "2048; ecdsa: the curve, secp256r1"},
+	            {"-r randsource", "sets tls_random_source, which needs nothing here"}},
+	 .exit = {{"0", "done; all are at their default"}, {"1", "failed, and said why; some are not"}},
+	 .see = "postern(1), postconf(1), smtpd(8), smtp(8)"},
 	{.name = "qshape", .section = "1", .about = "shows the queue by domain and age",
 	 .form = {"[-hlps] [-c config_dir] [-b buckets] [-t minutes] [-m subdomains] [-w width] [-n domains] [queue ...]"},
 	 .description = "Queues: incoming and active, unless others are named. -N of Postfix's is taken and needs nothing: "

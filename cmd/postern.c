@@ -5,6 +5,7 @@
  *   postern [-c DIR] [-v] start | start-fg | stop | abort | reload | status |
  *                         check | flush | logrotate | version | drain | set-permissions |
  *                         upgrade-configuration
+ *   postern [-c DIR] tls SUBCOMMAND ...
  *   postern [-c DIR] take-over [-n | -u] [DIR]
  *   postern [-c DIR] import-queue [-n] [DIR] | export-queue [-n] DIR
  *
@@ -390,7 +391,11 @@ do_upgrade_configuration(void)
 static int
 do_tls(void)
 {
-	log_fatal("postfix tls is not here: make a key and a certificate with openssl, and name them by smtpd_tls_chain_files");
+	autofree char *path = mem_format("%s/tls-tool", site.daemon_directory);
+
+	operands[-1] = path;
+	execv(path, operands - 1);
+	log_fatal("cannot run %s: %s", path, strerror(errno));
 }
 
 static int
@@ -447,7 +452,7 @@ static const struct action {
 	{"check", do_check, false, true}, {"flush", do_flush, false, false}, {"logrotate", do_logrotate, false, false},
 	{"version", do_version, false, false}, {"set-permissions", do_set_permissions, true, false},
 	{"upgrade-configuration", do_upgrade_configuration, false, false}, {"post-install", do_post_install, false, false},
-	{"probe", do_probe, true, false}, {"tls", do_tls, true, false}, {"take-over", do_take_over, true, true},
+	{"probe", do_probe, true, false}, {"tls", do_tls, true, true}, {"take-over", do_take_over, true, true},
 	{"import-queue", do_import, true, false}, {"export-queue", do_export, true, false},
 };
 

@@ -44,7 +44,7 @@ class Instance:
                         continue
                     if not os.path.lexists(f"{self.dir}/{'sbin' if folder == 'cmd' else 'libexec'}/{name}"):
                         os.symlink(os.path.abspath(path), f"{self.dir}/{'sbin' if folder == 'cmd' else 'libexec'}/{name}")
-        for tool in ("tables", "auth-tool"):     # of cmd/, and started by other programs
+        for tool in ("tables", "auth-tool", "tls-tool"):     # of cmd/, and started by other programs
             if os.path.exists(f"{self.dir}/sbin/{tool}"):
                 os.symlink(os.readlink(f"{self.dir}/sbin/{tool}"), f"{self.dir}/libexec/{tool}")
         for name, path in (programs or {}).items():

@@ -92,7 +92,7 @@ def life(i):
     r = sh(i, "test -S $(postconf -h queue_directory)/public/cleanup -o -e $(postconf -h queue_directory)/public/pickup && kill -0 $(cat $(postconf -h queue_directory)/pid/master.pid)")
     t.ok(r.returncode == 0, "the pid file, by kill -0", r.stderr)
     r = sh(i, "postfix upgrade-configuration; echo $?; postfix tls all-default-client; echo $?")
-    t.ok(r.stdout.split() == ["0", "1"] and "openssl" in r.stderr, "upgrade-configuration; tls is refused", r.stdout, r.stderr)
+    t.ok(r.stdout.split() == ["0", "0"], "upgrade-configuration; tls all-default-client", r.stdout, r.stderr)
 
 
 def submission(i, server):
