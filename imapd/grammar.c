@@ -207,10 +207,24 @@ add_argument(struct parser *p, struct level *l)
 	return a;
 }
 
+/* Blanks at the end of a command are forgiven; those of a literal there are its own. */
+static void
+skip_last_blanks(struct parser *p)
+{
+	size_t at = p->at;
+
+	while (at < p->in.len && p->in.at[at] == ' ')
+		at++;
+	if (at == p->in.len)
+		p->at = at;
+}
+
 /* What may follow an argument: a blank and another, the end of a list, the end. */
 static int
 check_separator(struct parser *p, size_t depth)
 {
+	if (depth == 0)
+		skip_last_blanks(p);
 	if (is_over(p) || (depth > 0 && peek(p) == ')'))
 		return 0;
 	if (peek(p) != ' ')
@@ -313,8 +327,7 @@ grammar_parse(struct arena *arena, struct span in, struct command *out, struct f
 	p.sections = span_is_nocase(out->verb, "FETCH");
 	p.few_sections = span_is_nocase(out->verb, "NOTIFY") || span_is_nocase(out->verb, "SEARCH")
 		|| span_is_nocase(out->verb, "SORT");
-	while (span_ends(p.in, " ") && p.in.len > p.at)
-		p.in.len--;
+	skip_last_blanks(&p);
 	if (is_over(&p))
 		return 0;
 	p.at++;
