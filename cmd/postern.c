@@ -483,6 +483,7 @@ become_wrapper(char **words)
 static const struct { const char *word, *program; } tools[] = {
 	{"who", "mailbox-tool"}, {"kick", "mailbox-tool"}, {"import", "mailbox-tool"}, {"export", "mailbox-tool"}, {"backup", "mailbox-tool"},
 	{"sync", "mailbox-tool"}, {"acl", "mailbox-tool"}, {"deduplicate", "mailbox-tool"}, {"user", "mailbox-tool"}, {"mailbox", "mailbox-tool"}, {"quota", "mailbox-tool"}, {"search", "mailbox-tool"},
+	{"index", "mailbox-tool"},
 	{"fetch", "mailbox-tool"}, {"expunge", "mailbox-tool"}, {"move", "mailbox-tool"}, {"copy", "mailbox-tool"},
 	{"flags", "mailbox-tool"}, {"save", "mailbox-tool"}, {"import-dovecot", "import-dovecot"},
 	{"pw", "auth-tool"}, {"auth", "auth-tool"},

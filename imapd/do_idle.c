@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "imap_config.h"
 #include "notify.h"
+#include "search_index.h"
 #include "session.h"
 #include "sleep.h"
 #include "store/watch.h"
@@ -38,6 +39,10 @@ wait_once(struct imap_session *s, struct watch *w, int64_t *notify, int64_t *sle
 		wait = WATCH_POLL_MS;
 	if (imap_config.hibernate_timeout && (wait < 0 || wait > clock_left(*sleep)))
 		wait = clock_left(*sleep);
+	if (search_index_work(s)) { /* it goes on soon, and nobody sleeps over it */
+		wait = wait < INDEX_PAUSE_MS && wait >= 0 ? wait : INDEX_PAUSE_MS;
+		*sleep = clock_after(imap_config.hibernate_timeout);
+	}
 	n = poll(fds, 2, wait);
 	if (n < 0 && errno != EINTR) {
 		s->over = true;
@@ -90,6 +95,7 @@ idle(struct imap_session *s, bool greet)
 	if (greet)
 		imap_send(s, SPAN("+ idling\r\n"));
 	tell(s); /* what happened before the watch began */
+	search_index_keep_up(s);
 	while (!s->over && !conn_input_waits(s->conn))
 		wait_once(s, &w, &notify, &sleep);
 	watch_stop(&w);

@@ -17,6 +17,7 @@ struct imap_config imap_config = {
 	.separator = ".", .prefix = "", .acl = "", .notify_mailboxes = 1000, .acl_shared_dict = "", .acl_anyone = "",
 	.shared_namespace = "", .public_namespaces = "", .private_seen = true, .attachments = "",
 	.special_use = SPECIAL_USE,
+	.search_index_limit = 1 << 30,
 };
 
 const struct param imap_params[] = {
@@ -64,6 +65,8 @@ const struct param imap_params[] = {
 		"a location says INDEXPVT=PATH"),
 	LIST    ("mail_access_groups", &imap_config.access_groups, "",
 		"groups that every session is in besides its user's own, for mailboxes shared by the file system's groups"),
+	BYTES   ("imap_search_index_limit", &imap_config.search_index_limit, "1G", "0", "",
+		"most that the index of a mailbox's words, for SEARCH, may take on disk; 0: none is made or used"),
 	RAW     ("imap_special_use", &imap_config.special_use, SPECIAL_USE,
 		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."),
 	QUOTA_ROWS,

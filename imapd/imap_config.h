@@ -25,6 +25,7 @@ struct imap_config {
 	const char *shared_namespace, *public_namespaces;      /* spaces.h */
 	bool        private_seen;             /* in others' mailboxes each has a \Seen of his own */
 	struct list access_groups;            /* supplementary groups of sessions */
+	int64_t     search_index_limit;       /* bytes of a mailbox's index; 0: none is made */
 	const char *special_use;              /* "Drafts=\\Drafts ..." */
 };
 

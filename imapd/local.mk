@@ -18,7 +18,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/metadata.c imapd/metadata.h \
 	imapd/names.c imapd/names.h \
 	imapd/notify.c imapd/notify.h imapd/notify_mailboxes.c imapd/notify_names.c imapd/notify_parse.c imapd/notify_request.h \
-	imapd/search_context.c imapd/search_context.h imapd/search.h imapd/search_match.c imapd/search_parse.c imapd/search_run.h imapd/search_tell.c \
+	imapd/search_context.c imapd/search_context.h imapd/search.h imapd/search_index.c imapd/search_index.h imapd/search_match.c imapd/search_parse.c imapd/search_run.h imapd/search_tell.c \
 	imapd/sequence.c imapd/sequence.h \
 	imapd/sort.c imapd/sort.h imapd/thread.c \
 	imapd/session.c imapd/session.h \
@@ -32,8 +32,8 @@ t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
 t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_system_imapd_stdio_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) \
 	$(FLOOR1_LIBS) $(ZLIB_LIBS)
-DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_compress.py
-EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_compress.py
+DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_compress.py
+EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_compress.py
 
 UNIT_TESTS += t/unit/imapd/test_grammar
 t_unit_imapd_test_grammar_SOURCES = t/unit/imapd/test_grammar.c t/unit/unit.h
@@ -89,6 +89,7 @@ DIRECT_TESTS += t/system/hibernate.py
 EXTRA_DIST += t/system/hibernate.py
 DIRECT_TESTS += t/system/login_limits.py t/system/imap_bounds.py
 EXTRA_DIST += t/system/login_limits.py t/system/imap_bounds.py t/bench/idle.py t/bench/imap.py t/bench/imap_corpus.py
+EXTRA_DIST += t/bench/search.py
 .PHONY: bench-imap
 bench-imap: all
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/bench/imap.py $(B)

@@ -38,6 +38,7 @@ struct search_key {
 	struct sequence    sequence, asked;    /* asked: before it was resolved (search_context.h) */
 	int64_t            number;             /* size, or day since 1970 */
 	struct span        field, text;        /* text: folded UTF-8; keyword */
+	unsigned char     *known;              /* of each message of the view: enum search_verdict; NULL: nothing is */
 };
 
 /* What a program asks of its surroundings. */

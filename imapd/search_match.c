@@ -13,6 +13,8 @@
 #include "mail/header.h"
 #include "preview.h"
 #include "search/message.h"
+#include "search/segment.h"
+#include "search_index.h"
 #include "search_run.h"
 #include "store/history.h"
 
@@ -25,6 +27,7 @@ struct matching {
 	int64_t                    now;
 	struct content             content;
 	bool                       failed;     /* the message could not be read */
+	bool                       read;       /* it was, for a string that is in it or not */
 };
 
 static bool
@@ -142,6 +145,13 @@ keyword_matches(struct matching *m, struct span name)
 
 static bool matches(struct matching *, const struct search_key *);
 
+/* What the index knows of a string in this message. */
+static enum search_verdict
+verdict(const struct matching *m, const struct search_key *k)
+{
+	return k->known ? k->known[m->position] : SEARCH_LOOK;
+}
+
 /* Cheap keys first, those that read the message after. */
 static bool
 all_match(struct matching *m, const struct search_key *first)
@@ -151,7 +161,7 @@ all_match(struct matching *m, const struct search_key *first)
 			struct search_key alone = *k;
 
 			alone.next = NULL;
-			if (search_reads(&alone) == (reads == 1) && !matches(m, k))
+			if ((search_reads(&alone) && verdict(m, k) == SEARCH_LOOK) == (reads == 1) && !matches(m, k))
 				return false;
 		}
 	return true;
@@ -202,8 +212,11 @@ text_matches(struct matching *m, const struct search_key *k)
 	struct span           header;
 	bool                  fields = k->kind == SEARCH_HEADER && k->field.len && !header_is_skimmed_off(k->field);
 
+	if (verdict(m, k) != SEARCH_LOOK)
+		return verdict(m, k) == SEARCH_YES;
 	if (k->text.len == 0 && k->kind != SEARCH_HEADER)
 		return true;
+	m->read = true;
 	if (l.zones & ZONE_FIELDS && load_header(m, fields, &header))
 		search_header(header, &v);
 	return l.found || (l.zones & (ZONE_BODY | ZONE_MIME) && !m->failed && body_has(m, &v, &l));
@@ -297,14 +310,15 @@ search_resolve(struct search_key *k, const struct view *v)
 }
 
 void
-search_run_among(struct imap_session *s, struct folder *f, const struct view *v, const struct search_key *program,
+search_run_among(struct imap_session *s, struct folder *f, const struct view *v, struct search_key *program,
 	const size_t *among, size_t among_count, size_t **positions, size_t *count)
 {
 	struct arena       *arena = arena_new();
 	struct index_batch *batch = index_begin(s->index, f);
 	struct progress     progress;
-	size_t              n = 0;
+	size_t              n = 0, read = 0;
 
+	search_index_ask(s, f, v, among_count, program);
 	progress_start(&progress, s);
 	*positions = arena_alloc(s->arena, (among_count + 1) * sizeof **positions);
 	for (size_t done = 0; done < among_count && !s->over; done++) {
@@ -320,17 +334,20 @@ search_run_among(struct imap_session *s, struct folder *f, const struct view *v,
 		if (matches(&m, program) && !m.failed)
 			(*positions)[n++] = i;
 		content_end(&m.content);
+		read += m.read;
 		if (done % 100 == 0)
 			progress_tell(&progress, done, among_count);
 	}
 	*count = n;
+	if (f == s->folder)
+		search_index_wants(s, read);
 	index_end(batch);
 	arena_free(arena);
 	fault_clear(&s->why);
 }
 
 void
-search_run(struct imap_session *s, struct folder *f, const struct view *v, const struct search_key *program,
+search_run(struct imap_session *s, struct folder *f, const struct view *v, struct search_key *program,
 	size_t **positions, size_t *count)
 {
 	search_run_among(s, f, v, program, NULL, v->count, positions, count);

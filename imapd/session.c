@@ -18,6 +18,7 @@
 #include "mail/date.h"
 #include "notify.h"
 #include "search_context.h"
+#include "search_index.h"
 #include "sleep.h"
 #include "store/history.h"
 #include "store/quota.h"
@@ -78,6 +79,7 @@ static const struct verb {
 	{ "FETCH",       "6.4.5",     IMAP_SELECTED,      true,  false, 2, 4,    do_fetch },
 	{ "STORE",       "6.4.6",     IMAP_SELECTED,      true,  false, 3, 9999, do_store },
 	{ "COPY",        "6.4.7",     IMAP_SELECTED,      true,  false, 2, 2,    do_copy },
+	{ "XINDEX",      "(ours)",    IMAP_AUTHENTICATED, false, false, 1, 1,    do_xindex },
 	{ "MOVE",        "RFC 6851",  IMAP_SELECTED,      true,  false, 2, 2,    do_move },
 };
 
@@ -243,6 +245,7 @@ imap_deselect(struct imap_session *s)
 {
 	notify_deselected(s);
 	context_free_all(s);
+	search_index_free(take(s->search));
 	folder_close(take(s->folder));
 	s->in = NULL;
 	view_free(&s->view);
@@ -309,6 +312,8 @@ take_command(struct imap_session *s, int *bad)
 
 	if (s->notify)
 		notify_wait(s, deadline);
+	else
+		search_index_wait(s, deadline);
 	if (s->over)
 		return false;
 	conn_deadline(s->conn, deadline);
@@ -360,6 +365,8 @@ open_mail(struct imap_session *s, struct fault *why)
 	result = maildir_open(text_string(&l.root), MAILDIR_CREATE, &s->maildir, why);
 	if (result == 0)
 		s->index = index_open(text_string(&l.root), l.index.len ? text_string(&l.index) : NULL);
+	if (l.index.len)
+		s->index_directory = mem_string(text_string(&l.index));
 	location_free(&l);
 	if (result == 0 && quota_make(&quota_settings, span_of(s->user->quota ? s->user->quota : ""), &s->quota, why) < 0)
 		return -1;
@@ -457,7 +464,9 @@ imap_session(const struct imap_user *user, struct conn *c, struct fault *why)
 	conn_flush(c, NULL);
 	if (result == 0 && !s.asleep)
 		log_end(&s);
+	search_index_linger(&s);
 	imap_deselect(&s);
+	free(s.index_directory);
 	notify_free(take(s.notify));
 	free(s.own);
 	index_close(s.index);

@@ -57,6 +57,7 @@ struct index;
 struct command_input;
 struct notify;
 struct search_context;
+struct search_index;
 
 struct imap_session {
 	const struct imap_user *user;
@@ -72,6 +73,8 @@ struct imap_session {
 	struct manner           manner;
 	uint32_t               *saved;       /* "$" of RFC 5182: UIDs, ascending; owned */
 	size_t                  saved_count;
+	struct search_index    *search;      /* of the selected mailbox, when used (search_index.h) */
+	char                   *index_directory; /* INDEX= of mail_location; NULL: none; owned */
 	struct notify          *notify;      /* NULL: NOTIFY was not used (notify.h) */
 	struct search_context  *contexts;    /* searches that are kept up to date (search_context.h) */
 	uint32_t               *own;         /* UIDs that this client put into the selected mailbox, untold; owned */

@@ -48,6 +48,7 @@ static const struct word {
 	{"mailbox",  tool_mailbox, "list [pattern ...] | status \"items\" name ... | create name ... | delete name ... | rename from to | subscribe name ... | unsubscribe name ... | path name ... | metadata list | get | set | unset name entry [value]", true, 0, false},
 	{"quota",    tool_quota,   "get | recalc", true, 0, false},
 	{"search",   tool_search,  "query", false, 0, false},
+	{"index",    tool_index,   "mailbox ... | '*'", false, 0, false},
 	{"fetch",    tool_fetch,   "\"fields\" query", false, 0, false},
 	{"expunge",  tool_expunge, "query", false, 0, false},
 	{"move",     tool_move,    "mailbox query", false, 0, false},

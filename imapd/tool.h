@@ -61,6 +61,7 @@ WAITS void tool_close(struct tool *);
 int tool_mailbox(struct tool *, int argc, char **argv);
 int tool_quota(struct tool *, int argc, char **argv);
 int tool_search(struct tool *, int argc, char **argv);
+int tool_index(struct tool *, int argc, char **argv);
 int tool_fetch(struct tool *, int argc, char **argv);
 int tool_expunge(struct tool *, int argc, char **argv);
 int tool_move(struct tool *, int argc, char **argv);

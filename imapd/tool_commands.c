@@ -346,6 +346,30 @@ tool_search(struct tool *t, int argc, char **argv)
 	return status;
 }
 
+/* The words of whole mailboxes, so that the first search need not read them (search_index.h). */
+int
+tool_index(struct tool *t, int argc, char **argv)
+{
+	struct mailboxes *m = arena_alloc(t->arena, sizeof *m);
+	struct tool_line *told;
+	int               status = 0;
+
+	m->count = 0;
+	for (int i = 0; i < argc; i++) {
+		size_t before = m->count;
+
+		status |= list(t, argv[i], m);
+		if (m->count == before && !strpbrk(argv[i], "*%")) {
+			log_error("%s: mailbox %s doesn't exist", t->user->user, argv[i]);
+			status = NOT_THERE;
+		}
+	}
+	for (size_t i = 0; i < m->count; i++)
+		if (tool_ask(t, &told, "XINDEX %s", tool_quote(t, span_of(m->at[i]))) < 0)
+			status = TROUBLE;
+	return status;
+}
+
 static const struct { const char *field, *item; } fields[] = {
 	{"text", "BODY.PEEK[]"}, {"hdr", "BODY.PEEK[HEADER]"}, {"body", "BODY.PEEK[TEXT]"}, {"flags", "FLAGS"},
 	{"size.physical", "RFC822.SIZE"}, {"size.virtual", "RFC822.SIZE"}, {"date.received", "INTERNALDATE"},

@@ -6,7 +6,7 @@
  *
  * Already authenticated (PREAUTH) as whoever runs it; parameters: separator,
  * prefix, notify (ms), size (of a message), quota, quota_rule, acl, notify_mailboxes, message_limit,
- * save_limit, attachments.  With IMAPD_STDIO_SANDBOX in the
+ * save_limit, attachments, search_index (bytes).  With IMAPD_STDIO_SANDBOX in the
  * environment the sandbox of imapd is closed around it.
  */
 #include <pwd.h>
@@ -52,6 +52,8 @@ set(struct span argument)
 		imap_config.save_limit = (int)n;
 	else if (span_is(name, "notify_mailboxes"))
 		imap_config.notify_mailboxes = (int)n;
+	else if (span_is(name, "search_index"))
+		imap_config.search_index_limit = (int64_t)n;
 	else if (span_is(name, "size"))
 		imap_config.max_message = (int64_t)n;
 }

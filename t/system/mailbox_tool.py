@@ -80,6 +80,17 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
     tap.ok("uid: 2\n" in got and "hdr.subject: number 1\n" in got and "body 1" in got, "fetch", got)
     got = json.loads(run("fetch", "-u", "alice", "-f", "json", "mailbox uid hdr.subject", "all"))
     tap.ok(len(got) == 4 and got[0] == {"mailbox": "INBOX", "uid": "1", "hdr.subject": "number 0"}, "fetch as JSON", got)
+    for k in range(30):
+        run("save", "-u", "bob", "Words", text=f"Subject: word {k}\n\nneedle{k}\n") if k else run("mailbox", "create", "-u", "bob", "Words")
+    run("index", "-u", "bob", "*")
+    made = [x for x in os.listdir(f"{base}/bob/Maildir/.Words") if re.fullmatch(r"postern\.search\.[0-9a-f]{8}-[0-9a-f]{8}", x)]
+    tap.ok(run.status == 0 and len(made) == 1, "index makes the files that SEARCH asks", made, run.err)
+    tap.ok(os.stat(f"{base}/bob/Maildir/.Words/{made[0]}").st_uid == OWNER.pw_uid, "as the user")
+    tap.ok(len(run("search", "-u", "bob", "body", "EEDLE29").splitlines()) == 1, "and it is found", run.err)
+    run("index", "-u", "bob", "Nosuch")
+    tap.ok(run.status == 68, "index of no mailbox", run.status, run.err)
+    run("mailbox", "delete", "-u", "bob", "Words")
+    tap.ok(run.status == 0 and not os.path.exists(f"{base}/bob/Maildir/.Words"), "the index goes with its mailbox", run.err)
     run("flags", "add", "-u", "alice", "\\Seen Label", "mailbox", "INBOX", "uid", "1:2")
     tap.ok("unseen=1" in run("mailbox", "status", "-u", "alice", "unseen", "INBOX"), "flags add", run.err)
     run("copy", "-u", "alice", "Ärger/2026", "mailbox", "INBOX", "keyword", "Label")
