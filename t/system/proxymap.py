@@ -10,7 +10,7 @@ top = os.environ.get("top_builddir", ".")
 d = tempfile.mkdtemp()
 os.chmod(d, 0o755)
 os.makedirs(d + "/queue")
-owner = "map_owner = nobody\n" if os.getuid() == 0 else ""
+owner = "map_owner = nobody\nauth_owner = nobody\n" if os.getuid() == 0 else ""
 with open(d + "/main.cf", "w") as f:
     f.write(f"data_directory = {d}/data\nqueue_directory = {d}/queue\n{owner}"
             f"virtual_alias_maps = proxy:hash:{d}/v\nrelay_recipient_maps = proxy:regexp:{d}/none\n"
