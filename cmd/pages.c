@@ -68,7 +68,7 @@ const struct page pages[] = {
 	 .description = "Run by postern(1) under these words. It asks authd(8) who a user is, becomes him, and does by IMAP "
 	                "what his own client could do. A query is IMAP's, with mailbox name and ages (before 30d). import brings messages "
 	                "of another Maildir below a mailbox of his, export takes them there. backup makes the other Maildir the "
-	                "same as his, UIDs and all (-R: his the same as the other, as after a loss); sync does at each what was done "
+	                "same as his, UIDs and all, unless his was made anew since (-R: his the same as the other, as after a loss); sync does at each what was done "
 	                "at the other since the last time.",
 	 .option = {{"-1", "who: a line a connection; of who sleeps (imap_hibernate_timeout) the pid is the login program's"},
 	            {"-u user", "whose; may be repeated"}, {"-A", "of all users that auth_userdb lists"},

@@ -56,7 +56,7 @@ backup(struct tool *t, struct places *p, bool reverse, struct fault *why)
 	struct mirror_count n = {0};
 
 	if (open_places(p, !reverse, reverse, why) < 0 ||
-	    maildir_mirror(reverse ? p->there : p->here, reverse ? p->here : p->there, &n, why) < 0)
+	    maildir_mirror(reverse ? p->there : p->here, reverse ? p->here : p->there, reverse, &n, why) < 0)
 		return -1;
 	printf("%s: %zu mailboxes, %zu messages copied, %zu renamed, %zu removed\n", t->user->user, n.mailboxes, n.copied, n.renamed, n.removed);
 	return 0;

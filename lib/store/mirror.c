@@ -273,11 +273,41 @@ mirror_validity(int from, int to, struct fault *why)
 	return 0;
 }
 
+static int
+validity_of(struct maildir *m, uint32_t *validity, struct fault *why)
+{
+	struct uidlist list;
+	int            done;
+
+	uidlist_init(&list);
+	done = uidlist_refresh(&list, maildir_root(m), NULL, why);
+	*validity = list.validity;
+	uidlist_free(&list);
+	return done;
+}
+
+/* A source that was lost must not take its copy along. */
+static int
+check_source(struct maildir *from, struct maildir *to, bool restoring, struct fault *why)
+{
+	uint32_t here, there;
+
+	if (faccessat(maildir_root(from), "cur", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_errno(why, "%s is no Maildir: cur", maildir_path(from));
+	if (restoring)
+		return 0;
+	if (validity_of(from, &here, why) < 0 || validity_of(to, &there, why) < 0)
+		return -1;
+	if (there && here != there)
+		return fault_set(why, FAULT_DENIED, "%s was made anew since %s was: what is there is not overwritten", maildir_path(from), maildir_path(to));
+	return 0;
+}
+
 int
-maildir_mirror(struct maildir *from, struct maildir *to, struct mirror_count *count, struct fault *why)
+maildir_mirror(struct maildir *from, struct maildir *to, bool restoring, struct mirror_count *count, struct fault *why)
 {
 	struct tree here = {0}, there = {0};
-	int         done = tree_list(from, &here, why) < 0 || tree_list(to, &there, why) < 0 ? -1 : 0;
+	int         done = check_source(from, to, restoring, why) < 0 || tree_list(from, &here, why) < 0 || tree_list(to, &there, why) < 0 ? -1 : 0;
 
 	if (done == 0)
 		done = mirror_mailbox(from, to, "", count, why);

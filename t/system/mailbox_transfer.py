@@ -126,6 +126,17 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
     tap.ok(look(copy) == before, "and all is the same again", look(copy), before)
     shutil.rmtree(alice)
     tap.ok(run("backup", "-u", "alice", f"maildir:{copy}") == 75 and look(copy) == before, "a Maildir that is not there is no reason to empty its backup", run.out, run.err)
+    os.mkdir(alice)
+    os.chown(alice, OWNER.pw_uid, OWNER.pw_gid)
+    tap.ok(run("backup", "-u", "alice", f"maildir:{copy}") == 75 and look(copy) == before, "nor is one of which only the mount point is there", run.out, run.err)
+    os.mkdir(f"{base}/empty")
+    os.chown(f"{base}/empty", OWNER.pw_uid, OWNER.pw_gid)
+    tap.ok(run("backup", "-u", "alice", "-R", f"maildir:{base}/empty") == 75 and not os.listdir(f"{base}/empty"), "an empty place is no backup", run.out, run.err)
+    m = client(alice)
+    m.append("INBOX", None, None, b"Subject: came after the loss\r\n\r\nx\r\n")
+    m.logout()
+    tap.ok(run("backup", "-u", "alice", f"maildir:{copy}") == 75 and "made anew" in run.err and look(copy) == before,
+           "nor one that was made anew since: UIDVALIDITY tells", run.out, run.err)
     tap.ok(run("backup", "-u", "alice", "-R", f"maildir:{copy}") == 0 and look(alice) == before, "-R: what was lost comes back, with its UIDs", run.out, run.err)
     tap.ok(run("backup", "-u", "alice", f"maildir:{alice}") == 75 and look(alice) == before, "a place is no backup of itself", run.err)
 
