@@ -17,6 +17,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/location.c lib/store/location.h \
 	lib/store/maildir.c lib/store/maildir.h \
 	lib/store/merge.c lib/store/merge.h \
+	lib/store/message_file.c lib/store/message_file.h \
 	lib/store/mirror.c lib/store/mirror.h \
 	lib/store/mutf7.c lib/store/mutf7.h \
 	lib/store/packed.c lib/store/packed.h \

@@ -16,12 +16,12 @@
 #include "store/acl.h"
 #include "store/dotlock.h"
 #include "store/folder.h"
-#include "store/publish.h"
+#include "store/message_file.h"
 #include "store/scan.h"
 #include "store/small_file.h"
 #include "store/tree.h"
 
-enum { PIECE = 65536, SMALL_MOST = 256 << 20, LOCK_MS = 60000 };
+enum { SMALL_MOST = 256 << 20, LOCK_MS = 60000 };
 
 /* What belongs to a mailbox beside its messages, and to the whole. */
 static const char *const mailbox_files[] = {"dovecot-keywords", "postern-keywords", ACL_FILE, UIDLIST_FILE};
@@ -73,30 +73,14 @@ end(struct mirroring *m)
 	folder_close(m->from);
 }
 
-static int
-copy_bytes(struct mirroring *m, int from, int to, struct fault *why)
-{
-	autofree char *room = mem_alloc(PIECE);
-	ssize_t        n;
-
-	while ((n = read(from, room, PIECE)) > 0) {
-		if (file_write(to, span_at(room, (size_t)n), why) < 0)
-			return -1;
-		dotlock_touch(&m->lock);
-	}
-	return n < 0 ? fault_errno(why, "read a message") : file_sync(to, why);
-}
-
 /* A message that went away meanwhile is passed over. */
 static int
 copy(struct mirroring *m, const struct message *message, struct fault *why)
 {
-	autofree char       *name = mem_string(message->name);
-	bool                 in_new = message->in_new;
-	autotext struct text temporary = {0};
-	autoclose int        source = -1, target = -1;
-	struct stat          st;
-	int                  done = -1;
+	autofree char *name = mem_string(message->name);
+	bool           in_new = message->in_new;
+	autoclose int  source = -1;
+	struct stat    st;
 
 	if (folder_message_open(m->from, message->uid, &source, &st, why) < 0) {
 		if (why->error != ENOENT)
@@ -104,20 +88,8 @@ copy(struct mirroring *m, const struct message *message, struct fault *why)
 		fault_clear(why);
 		return 0;
 	}
-	maildir_unique_name(&temporary);
-	target = openat(m->tmp_dir, text_string(&temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, st.st_mode & 0660);
-	if (target < 0)
-		return fault_errno(why, "create tmp/%s", text_string(&temporary));
-	struct timespec times[2] = {st.st_mtim, st.st_mtim}; /* INTERNALDATE */
-
-	if (futimens(target, times) == 0 && copy_bytes(m, source, target, why) == 0 && futimens(target, times) == 0)
-		done = publish_no_replace(m->tmp_dir, text_string(&temporary), in_new ? m->new_dir : m->cur_dir, name, why);
-	else if (!why->reason[0])
-		fault_errno(why, "set the date of tmp/%s", text_string(&temporary));
-	if (done < 0) {
-		unlinkat(m->tmp_dir, text_string(&temporary), 0);
+	if (message_file_copy(source, m->tmp_dir, in_new ? m->new_dir : m->cur_dir, name, &m->lock, why) < 0)
 		return -1;
-	}
 	*(in_new ? &m->in_new : &m->in_cur) = true;
 	m->count->copied++;
 	return 0;

@@ -15,14 +15,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/folder_private.h"
+#include "store/message_file.h"
 #include "store/publish.h"
 #include "store/quota.h"
 #include "store/scan.h"
 #include "store/seen.h"
-#include "store/shared_mode.h"
 #include "store/uidvalidity.h"
 
-enum { COPY_TRIES = 4, PIECE = 65536 };
+enum { COPY_TRIES = 4 };
 
 struct placed {
 	char *name;               /* owned */
@@ -241,49 +241,13 @@ keep_seen(struct placing *p)
 	seen_free(&s);
 }
 
-static int
-copy_bytes(int from, int to, struct placing *p, struct fault *why)
-{
-	autofree char *room = mem_alloc(PIECE);
-	ssize_t        n;
-
-	while ((n = read(from, room, PIECE)) > 0) {
-		if (file_write(to, span_at(room, (size_t)n), why) < 0)
-			return -1;
-		dotlock_touch(&p->lock);
-	}
-	return n < 0 ? fault_errno(why, "read a message") : file_sync(to, why);
-}
-
 /* Into a file of the target's own. */
 static int
 copy_file(struct placing *p, int from_dir, const char *from, int to_dir, const char *to, struct fault *why)
 {
-	autotext struct text name = {0};
-	autoclose int        source = file_open_beneath(from_dir, from, O_RDONLY | O_NONBLOCK, 0, why), target = -1;
-	struct stat          st;
-	int                  result = -1;
+	autoclose int source = file_open_beneath(from_dir, from, O_RDONLY | O_NONBLOCK, 0, why);
 
-	if (source < 0)
-		return -1;
-	if (fstat(source, &st) < 0)
-		return fault_errno(why, "stat %s", from);
-	if (!S_ISREG(st.st_mode))
-		return fault_set(why, FAULT_INPUT, "%s is not a regular file", from);
-	maildir_unique_name(&name);
-	target = openat(p->tmp_dir, text_string(&name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (target < 0)
-		return fault_errno(why, "create tmp/%s", text_string(&name));
-	shared_mode_follow(p->tmp_dir, target);
-	struct timespec times[2] = {st.st_mtim, st.st_mtim}; /* INTERNALDATE */
-
-	if (copy_bytes(source, target, p, why) == 0) {
-		futimens(target, times);
-		result = publish_no_replace(p->tmp_dir, text_string(&name), to_dir, to, why);
-	}
-	if (result < 0)
-		unlinkat(p->tmp_dir, text_string(&name), 0);
-	return result;
+	return source < 0 ? -1 : message_file_copy(source, p->tmp_dir, to_dir, to, &p->lock, why);
 }
 
 /* error ENOENT: the source is not under that name (any more). `like` is its parsed name;
