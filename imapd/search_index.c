@@ -169,23 +169,6 @@ search_index_ask(struct imap_session *s, struct folder *f, const struct view *v,
 
 /* ------------------------------------------------------------ making */
 
-/* The first message of that UID or above; the count: none. */
-static size_t
-message_from(const struct folder *f, uint32_t uid)
-{
-	size_t low = 0, high = f->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (f->messages[middle].uid < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* A message that came after this snapshot is another session's. */
 static bool
 is_there(void *context, uint32_t uid, struct span base)
@@ -281,7 +264,7 @@ begin(struct search_index *x)
 	if (!x->wanted) /* nothing can be written */
 		return stop(x);
 	x->first = x->next = s->count ? s->at[s->count - 1].last + 1 : 1;
-	if (x->next == 0 || x->folder->count - message_from(x->folder, x->next) < INDEX_WANTED_FROM
+	if (x->next == 0 || x->folder->count - folder_position(x->folder, x->next) < INDEX_WANTED_FROM
 		|| shelf_bytes(s) >= (uint64_t)imap_config.search_index_limit)
 		return stop(x);
 	x->builder = search_builder_new();
@@ -335,7 +318,7 @@ step(struct search_index *x)
 		return false;
 	if (!x->builder)
 		return begin(x);
-	at = message_from(x->folder, x->next);
+	at = folder_position(x->folder, x->next);
 	if (at < x->folder->count && search_builder_count(x->builder) < INDEX_BATCH_MESSAGES
 		&& search_builder_size(x->builder) < INDEX_BATCH_BYTES) {
 		x->next = x->folder->messages[at].uid + 1;

@@ -128,8 +128,8 @@ folder_close(struct folder *f)
 	free(f);
 }
 
-struct message *
-folder_find(const struct folder *f, uint32_t uid)
+size_t
+folder_position(const struct folder *f, uint64_t uid)
 {
 	size_t low = 0, high = f->count;
 
@@ -141,7 +141,15 @@ folder_find(const struct folder *f, uint32_t uid)
 		else
 			high = middle;
 	}
-	return low < f->count && f->messages[low].uid == uid ? &f->messages[low] : NULL;
+	return low;
+}
+
+struct message *
+folder_find(const struct folder *f, uint32_t uid)
+{
+	size_t at = folder_position(f, uid);
+
+	return at < f->count && f->messages[at].uid == uid ? &f->messages[at] : NULL;
 }
 
 void

@@ -91,6 +91,8 @@ WAITS int folder_sync(struct folder *, struct fault *);
 void folder_follow_start(struct folder *);
 void folder_follow_stop(struct folder *);
 
+/* Index of the first message with that UID or a later one; count: there is none. */
+size_t folder_position(const struct folder *, uint64_t uid);
 struct message *folder_find(const struct folder *, uint32_t uid);      /* NULL: none */
 static inline struct span
 message_base(const struct message *m)

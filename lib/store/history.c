@@ -444,23 +444,6 @@ compare_chunks(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Position of the first message with that UID or a later one. */
-static size_t
-position_of(const struct folder *f, uint64_t uid)
-{
-	size_t low = 0, high = f->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (f->messages[middle].uid < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* Only what this session touched can differ. */
 static void
 note_touched(struct recording *r)
@@ -470,8 +453,8 @@ note_touched(struct recording *r)
 	qsort(t->chunks, t->count, sizeof *t->chunks, compare_chunks);
 	for (size_t i = 0; i < t->count && !knows_enough(r); i++)
 		if (i == 0 || t->chunks[i] != t->chunks[i - 1])
-			note_chunk(r, t->chunks[i], position_of(r->folder, (uint64_t)t->chunks[i] * CHUNK),
-				position_of(r->folder, (uint64_t)(t->chunks[i] + 1) * CHUNK));
+			note_chunk(r, t->chunks[i], folder_position(r->folder, (uint64_t)t->chunks[i] * CHUNK),
+				folder_position(r->folder, (uint64_t)(t->chunks[i] + 1) * CHUNK));
 }
 
 /* Old expunges are forgotten, and that they are. */
