@@ -2,7 +2,7 @@
 AGENT_SOURCES = \
 	local/agent.c local/agent.h \
 	local/command.c local/errand.c local/errand.h \
-	local/filter.c local/filter_log.c local/filter_mailbox.c local/filter_mailbox.h local/memory.c local/memory.h local/outgoing.c local/outgoing.h \
+	local/filter.c local/filter_private.h local/filter_scripts.c local/filter_store.c local/filter_tell.c local/filter_log.c local/filter_mailbox.c local/filter_mailbox.h local/memory.c local/memory.h local/outgoing.c local/outgoing.h \
 	local/mailbox.c \
 	local/members.c local/members.h \
 	local/outcome.c local/outcome.h local/quota.c \

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * filter_private.h - one message on its way through its recipient's scripts: shared by the files of the filter alone
+ *
+ *   filter.c           the order of things, and what a script may see of the world
+ *   filter_scripts.c   which scripts there are
+ *   filter_store.c     where the message goes
+ *   filter_tell.c      what is to be sent, for the parent
+ *   filter_mailbox.c   mailboxes by name, id, use and metadata
+ */
+#ifndef LOCAL_FILTER_PRIVATE_H
+#define LOCAL_FILTER_PRIVATE_H
+
+#include "local/errand.h"
+#include "local/filter_mailbox.h"
+#include "local/memory.h"
+#include "sieve/settings.h"
+#include "sieve/sieve.h"
+#include "store/maildir.h"
+
+enum { SCRIPTS_MAX = 64, REASON_MAX = 500, HEADERS_LOOKED_AT = 5000, REDIRECTED_MAX = 5 };
+
+struct source { const char *name; struct span text; bool global; };
+
+struct filter {
+	struct worker           *worker;
+	const struct errand     *e;
+	struct maildir          *maildir;
+	struct arena            *arena;
+	struct sieve_user        user;
+	struct sieve_place       place;
+	const char              *global;          /* or NULL */
+	struct source            sources[SCRIPTS_MAX];
+	size_t                   n_sources;
+	struct maildir_delivery *spool;
+	struct span              message;         /* mapped */
+	struct memory           *memory;          /* what was answered, and seen */
+	struct text              done;            /* for the log */
+	struct text              trouble;         /* for the user's log */
+	const struct sieve_message *told_edited;  /* the last one */
+	struct filter_mailboxes  mailboxes;
+	int                      notices;
+	bool                     is_global;       /* what is read now */
+};
+
+void filter_complain(struct filter *, const char *script, const char *what);
+/* Before the sandbox closes: 0, -1 not now. */
+WAITS int filter_read_scripts(struct filter *, struct fault *);
+/* To the Maildir, and to reading where included scripts lie. */
+int  filter_confine(struct filter *, struct fault *);
+int  filter_load_included(void *filter, bool global, struct span name, struct text *out, struct fault *);
+/* Folders, then INBOX: 0, -1 not now. */
+WAITS int filter_store_all(struct filter *, struct sieve_result *, const char *script, bool *duplicate, struct fault *);
+WAITS void filter_store_copy(struct filter *, const struct sieve_action *, struct span content);
+void filter_mark(struct filter *, const struct sieve_mark *);
+WAITS void filter_tell_all(struct filter *, const struct sieve_host *, const struct sieve_result *, struct outcome *);
+WAITS void filter_tell_trouble(struct filter *);
+
+#endif

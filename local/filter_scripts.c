@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * filter_scripts.c - which scripts a recipient has, read before the sandbox closes
+ */
+#include "local/filter_private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "service/sandbox.h"
+#include "service/service.h"
+#include "store/maildir.h"
+
+static int
+add_source(struct filter *f, const char *path, struct fault *why)
+{
+	autotext struct text text = {0};
+	int                  got = sieve_read(path, &text, why);
+
+	if (got != 0)
+		return got;
+	if (f->n_sources == SCRIPTS_MAX)
+		return fault_set(why, FAULT_INPUT, "more than %d scripts", SCRIPTS_MAX);
+	f->sources[f->n_sources++] = (struct source){arena_string(f->arena, span_of(path)), arena_span(f->arena, text_span(&text)), f->is_global};
+	return 0;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A directory: its *.sieve in the order of their names. */
+static int
+add_directory(struct filter *f, const char *path, struct fault *why)
+{
+	char          *names[SCRIPTS_MAX];
+	size_t         count = 0;
+	DIR           *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return fault_errno(why, "%s", path);
+	while ((entry = readdir(dir)) && count < SCRIPTS_MAX)
+		if (entry->d_name[0] != '.' && span_ends(span_of(entry->d_name), ".sieve"))
+			names[count++] = arena_format(f->arena, "%s/%s", path, entry->d_name);
+	closedir(dir);
+	qsort(names, count, sizeof *names, by_name);
+	for (size_t i = 0; i < count; i++)
+		if (add_source(f, names[i], why) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+expand(struct filter *f, struct span setting, const char **path, struct fault *why)
+{
+	autotext struct text out = {0};
+
+	if (sieve_expand(setting, &f->user, &out, why) < 0)
+		return -1;
+	*path = arena_string(f->arena, text_span(&out));
+	return 0;
+}
+
+static int
+add_configured(struct filter *f, const struct list *list, struct fault *why)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct span item = span_of(list->item[i]);
+		const char *path;
+		struct stat st;
+
+		if (span_starts(item, "file:"))
+			item = span_from(item, 5);
+		if (expand(f, item, &path, why) < 0)
+			return -1;
+		if (stat(path, &st) < 0)           /* Pigeonhole passes over what is not there */
+			continue;
+		if ((S_ISDIR(st.st_mode) ? add_directory(f, path, why) : add_source(f, path, why)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+filter_read_scripts(struct filter *f, struct fault *why)
+{
+	int got = 1;
+
+	if (sieve_place(&f->user, &f->place, why) < 0)
+		return -1;
+	if (!f->place.active.len)
+		return 0;
+	if (sieve_settings.global[0] && expand(f, span_of(sieve_settings.global), &f->global, why) < 0)
+		return -1;
+	f->is_global = true;
+	if (add_configured(f, &sieve_settings.before, why) < 0)
+		return -1;
+	f->is_global = false;
+	got = add_source(f, text_string(&f->place.active), why);
+	/* what he may not read himself, or is no script: an error of his, which keeps the mail */
+	if (got < 0 && (why->class == FAULT_INPUT || why->error == EACCES || why->error == EPERM || why->error == ELOOP)) {
+		filter_complain(f, text_string(&f->place.active), fault_text(why));
+		fault_clear(why);
+		return 0;
+	}
+	if (got < 0)
+		return -1;
+	if (got == 1 && f->place.fallback.len && add_source(f, text_string(&f->place.fallback), why) < 0)
+		return -1;
+	f->is_global = true;
+	return add_configured(f, &sieve_settings.after, why);
+}
+
+int
+filter_confine(struct filter *f, struct fault *why)
+{
+	const char    *reads[4] = {f->e->directory}, *const writes[] = {f->e->directory, NULL};
+	struct sandbox box = {.promises = MAY_READ | MAY_WRITE | MAY_WATCH, .reads = reads, .writes = writes};
+	size_t         n = 1;
+
+	if (f->place.directory.len && access(text_string(&f->place.directory), R_OK) == 0)
+		reads[n++] = text_string(&f->place.directory);
+	if (f->global && access(f->global, R_OK) == 0)
+		reads[n++] = f->global;
+	return sandbox_close(&box, why);
+}
+
+int
+filter_load_included(void *context, bool global, struct span name, struct text *out, struct fault *why)
+{
+	struct filter *f = context;
+	const char    *directory = global ? f->global : text_string(&f->place.directory);
+
+	if (!directory || !directory[0] || !sieve_name_valid(name))
+		return 1;
+	return sieve_read(arena_format(f->arena, "%s/%.*s.sieve", directory, SPAN_ARGS(name)), out, why);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * filter_store.c - where the message goes: folders, then INBOX
+ */
+#include "local/filter_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/folder.h"
+#include "store/quota.h"
+#include "store/subscriptions.h"
+#include "store/tree.h"
+
+static int
+set_flags(struct filter *f, const char *folder, struct span name, struct span flags, struct fault *why)
+{
+	static const struct { const char *name; unsigned flag; } known[] = {
+		{"\\Seen", MESSAGE_SEEN}, {"\\Answered", MESSAGE_ANSWERED}, {"\\Flagged", MESSAGE_FLAGGED},
+		{"\\Deleted", MESSAGE_DELETED}, {"\\Draft", MESSAGE_DRAFT},
+	};
+	struct folder     *open = NULL;
+	struct flag_change change = {.kind = FLAGS_ADD};
+	struct file_name   base;
+	struct span        word;
+	int                done = -1, number;
+
+	if (folder_open(f->maildir, folder, 0, &open, why) < 0)
+		return -1;
+	while (span_next(&flags, " ", &word)) {
+		bool is_system = false;
+
+		for (size_t i = 0; i < COUNT(known); i++)
+			if (span_is_nocase(word, known[i].name)) {
+				change.flags |= known[i].flag;
+				is_system = true;
+			}
+		if (!is_system && folder_keyword(open, word, true, &number, why) == 0 && number >= 0)
+			change.keywords |= 1ull << number;
+	}
+	file_name_parse(name, &base);
+	for (size_t i = open->count; i-- > 0 && done < 0;) {
+		uint32_t uid = open->messages[i].uid;
+
+		if (span_equal(message_base(&open->messages[i]), base.base))
+			done = folder_store(open, &uid, 1, &change, true, why);
+	}
+	folder_close(open);
+	return done < 0 ? done : 0;
+}
+
+static int
+store(struct filter *f, const char *folder, struct maildir_delivery *d, int64_t size, struct span flags, bool *duplicate, struct fault *why)
+{
+	struct maildir_message   message = {.queue_id = f->e->queue_id, .recipient = f->e->recipient,
+		.arrived = f->e->arrived, .first_try = f->e->first_try};
+	struct maildir_delivered done = {0};
+	struct fault             trouble = {0};
+
+	if (quota_check(f->e->quota, f->maildir, folder, size, 1, size, QUOTA_DELIVERING, why) < 0) {
+		maildir_delivery_abort(d);
+		return -1;
+	}
+	if (maildir_delivery_finish(d, &message, &done, why) < 0)
+		return -1;
+	/* it is stored: flags that cannot be set are no reason to store it again */
+	if (flags.len && set_flags(f, folder, text_span(&done.name), flags, &trouble) < 0 && trouble.reason[0])
+		filter_complain(f, "flags", fault_text(&trouble));
+	*duplicate = *duplicate || done.duplicate;
+	text_free(&done.name);
+	return 0;
+}
+
+/* The message as it came, or as the script has edited it. */
+static int
+copy_to_folder(struct filter *f, const char *folder, const struct sieve_action *a, bool *duplicate, struct fault *why)
+{
+	struct maildir_delivery *d;
+	autotext struct text     header = {0};
+	struct span              pieces[2];
+
+	if (a->message)
+		sieve_message_header(a->message, SPAN_NONE, &header);
+	pieces[0] = text_span(&header);
+	pieces[1] = a->message ? a->message->body : f->message;
+	if (maildir_delivery_start(f->maildir, folder, &d, why) < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT(pieces); i++)
+		for (size_t at = 0; at < pieces[i].len; at += 65536)
+			if (maildir_delivery_add(d, span_first(span_from(pieces[i], at), 65536), why) < 0) {
+				maildir_delivery_abort(d);
+				return -1;
+			}
+	return store(f, folder, d, (int64_t)(pieces[0].len + pieces[1].len), a->flags, duplicate, why);
+}
+
+/* Where it goes: by id, by use, by name.  0; 1 there is no such mailbox, or none can be; -1 not now. */
+static int
+find_folder(struct filter *f, const struct sieve_action *a, const char **folder, struct fault *why)
+{
+	struct fault trouble = {0};
+	bool         found;
+
+	if ((a->mailbox_id.len && mailbox_by_id(&f->mailboxes, a->mailbox_id, folder)) ||
+	    (a->special_use.len && mailbox_by_use(&f->mailboxes, a->special_use, folder)))
+		return 0;
+	if (mailbox_by_name(&f->mailboxes, a->target, folder, why) < 0)
+		return 1;
+	if (tree_exists(f->maildir, *folder))
+		return 0;
+	if (!a->create && !sieve_settings.autocreate) {
+		fault_set(why, FAULT_INPUT, "failed to store into mailbox '%.*s': Mailbox doesn't exist", SPAN_ARGS(a->target));
+		return 1;
+	}
+	if (maildir_folder_create(f->maildir, *folder, why) < 0 && why->error != EEXIST)
+		return -1;
+	fault_clear(why);
+	if (a->create && a->special_use.len && mailbox_set_use(&f->mailboxes, *folder, a->special_use, &trouble) < 0)
+		filter_complain(f, "special use", fault_text(&trouble));      /* RFC 8579, 4.1: no reason to refuse the message */
+	if (sieve_settings.autosubscribe)
+		subscriptions_change(f->maildir, span_of(*folder), true, &found, NULL);
+	return 0;
+}
+
+/* Folders, then INBOX: 0, -1 not now. */
+int
+filter_store_all(struct filter *f, struct sieve_result *r, const char *script, bool *duplicate, struct fault *why)
+{
+	const struct sieve_action as_it_came = {.kind = SIEVE_KEEP, .flags = SPAN_NONE}, *keep = NULL;
+
+	for (size_t i = 0; i < r->count; i++) {
+		const struct sieve_action *a = &r->actions[i];
+		const char                *folder = "";
+		int                        got = a->kind == SIEVE_FILEINTO ? find_folder(f, a, &folder, why) : 0;
+
+		if (a->kind != SIEVE_KEEP && a->kind != SIEVE_FILEINTO)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 1) {
+			filter_complain(f, script, fault_text(why));
+			fault_clear(why);
+			if (!keep)
+				keep = &as_it_came;
+		} else if (!folder[0]) {
+			keep = a;
+		} else {
+			if (copy_to_folder(f, folder, a, duplicate, why) < 0)
+				return -1;
+			text_add_format(&f->done, "%sstored mail into mailbox '%.*s'", f->done.len ? ", " : "",
+				SPAN_ARGS(span_first(a->target, 100)));
+		}
+	}
+	if (!keep)
+		return 0;
+	if (keep->message ? copy_to_folder(f, "", keep, duplicate, why) < 0
+	                  : store(f, "", take(f->spool), (int64_t)f->message.len, keep->flags, duplicate, why) < 0)
+		return -1;
+	if (f->done.len)
+		text_add_string(&f->done, ", stored mail into mailbox 'INBOX'");
+	return 0;
+}
+
+/* RFC 8580: it is sent whether or not the copy can be stored. */
+void
+filter_store_copy(struct filter *f, const struct sieve_action *a, struct span content)
+{
+	struct maildir_delivery  *d = NULL;
+	struct maildir_delivered  done = {0};
+	const struct maildir_message message = {.queue_id = SPAN_NONE, .recipient = SPAN_NONE, .arrived = clock_wall(), .first_try = true};
+	autotext struct text      plain = {0};
+	struct span               line;
+	const char               *folder = "";
+	struct fault              why = {0};
+	int                       got;
+
+	while (content.len) {
+		span_split(&content, '\n', &line);
+		if (span_ends(line, "\r"))
+			line.len--;
+		text_add(&plain, line);
+		text_add_byte(&plain, '\n');
+	}
+	got = find_folder(f, a, &folder, &why);
+	if (got == 0)
+		got = quota_check(f->e->quota, f->maildir, folder, (int64_t)plain.len, 1, (int64_t)plain.len, QUOTA_DELIVERING, &why);
+	if (got == 0)
+		got = maildir_delivery_start(f->maildir, folder, &d, &why);
+	if (got == 0 && maildir_delivery_add(d, text_span(&plain), &why) < 0) {
+		maildir_delivery_abort(d);
+		got = -1;
+	} else if (got == 0) {
+		got = maildir_delivery_finish(d, &message, &done, &why);
+	}
+	if (got == 0 && a->flags.len)
+		got = set_flags(f, folder, text_span(&done.name), a->flags, &why);
+	if (got != 0)
+		filter_complain(f, "fcc", fault_text(&why));
+	text_free(&done.name);
+}
