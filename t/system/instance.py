@@ -8,16 +8,21 @@ Programs are taken from the build tree (top_builddir); `programs` maps a name in
 daemon_directory to a file of the build, so that a test service can stand in for
 one of ours.  As root the role users are made up from existing ones.
 """
-import glob, os, pwd, shutil, socket, subprocess, sys, tempfile, time
+import glob, os, pwd, random, shutil, socket, subprocess, sys, tempfile, time
 
 BUILD = os.environ.get("top_builddir", ".")
 FOLDERS = ("master", "smtpd", "qmgr", "smtp", "local", "pop3d", "imapd", "guard", "cmd")
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the range from which the kernel takes the ports of clients: nobody connects from it before it is listened at."""
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.randrange(10000, 32000)))
+                return s.getsockname()[1]
+            except OSError:
+                pass
 
 
 def wait_for(what, seconds=20):
@@ -109,6 +114,10 @@ alias_maps =
                 return f.read()
         except FileNotFoundError:
             return ""
+
+    def logged(self, text):
+        """Whether the log has it, or soon has: a reply is sent before its line is in the file."""
+        return wait_for(lambda: text in self.log())
 
     def master_pid(self):
         try:

@@ -95,7 +95,7 @@ with Instance(master=master) as i:
     t.ok(wait_for(lambda: len(glob.glob(i.dir + "/boxes/u/new/*")) == 6), "delivered, too", i.log()[-3000:])
     text = open(sorted(glob.glob(i.dir + "/boxes/u/new/*"), key=os.path.getmtime)[0]).read()
     t.ok(f"from userid {USER if root else os.getuid()})" in text and "\nFrom: " in text and "\nMessage-Id: <" in text and "\nDate: " in text, "with the header that was missing", text)
-    t.ok(f"uid={USER if root else os.getuid()} from=<me@example.com>" in i.log(), "uid= is logged")
+    t.ok(i.logged(f"uid={USER if root else os.getuid()} from=<me@example.com>"), "uid= is logged")
     r = run("sendmail", "-bs", text="EHLO x\r\nMAIL FROM:<me@example.com>\r\nRCPT TO:<u@example.net>\r\nDATA\r\nSubject: bs\r\n\r\nby SMTP\r\n.\r\nQUIT\r\n")
     t.ok(r.returncode == 0 and r.stdout.startswith("220 ") and "\n221 " in r.stdout, "sendmail -bs", r)
     t.ok(wait_for(lambda: len(glob.glob(i.dir + "/boxes/u/new/*")) == 7), "and delivered", i.log()[-2000:])

@@ -153,7 +153,7 @@ def test_reload():
             except ConnectionRefusedError:
                 return True
         t.ok(wait_for(refused), "a line that is gone is not served")
-        t.ok("reload -- version" in i.log(), "log: reload", i.log())
+        t.ok(i.logged("reload -- version"), "log: reload", i.log())
 
         pid = pid_at(a)
         children = i.children()

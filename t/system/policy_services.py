@@ -92,8 +92,7 @@ with Instance(main=MAIN, master=MASTER) as i:
             t.ok(got, "and is let in when it comes back", i.log())
             code, text = tries(grey_port, "203.0.113.99", "b@example.org")
             t.ok(code == 450, "another one is not", code, text)
-            t.ok("prepend: RCPT from mx.example.com[203.0.113.7]: <u@mail.example.net>: Recipient address triggers PREPEND action" in i.log()
-                 or "X-Greylist" in i.log() or got, "what postgrey prepends is taken", i.log())
+            t.ok(i.logged("prepend: RCPT from mx.example.com[203.0.113.7]: <u@mail.example.net>: Recipient address triggers PREPEND action"), "what postgrey prepends is taken", i.log())
             p.kill() # a TERM in the wrong moment is lost in it
             p.wait()
     if not spf:
@@ -101,7 +100,7 @@ with Instance(main=MAIN, master=MASTER) as i:
     else:
         code, text = tries(spf_port, "203.0.113.7", "a@no-such-domain.invalid")
         t.ok(code == 250, "policyd-spf through spawn answers", code, text, i.log())
-        t.ok("prepend: RCPT from mx.example.com[203.0.113.7]" in i.log(), "and its header is prepended", i.log())
+        t.ok(i.logged("prepend: RCPT from mx.example.com[203.0.113.7]"), "and its header is prepended", i.log())
         t.ok("problem talking to server" not in i.log(), "without trouble", i.log())
 
     if not swaks:
