@@ -12,7 +12,7 @@
 #include "ipc/peer.h"
 #include "service/service.h"
 
-enum { TELL_MS = 10000, FIELD_MOST = 600 };
+enum { TELL_MS = 10000 };
 
 struct roster_login {
 	struct roster_login *next;
@@ -46,10 +46,13 @@ do_roster(void *talk, struct frame *request, struct frame *answer, struct fault 
 	struct roster_talk  *t = talk;
 	struct roster_login *l;
 	int64_t              pid = 0;
+	pid_t                real;
 
 	(void)answer;
 	if (t->login || !frame_get_number(request, "pid", &pid) || pid <= 0)
 		return fault_set(why, FAULT_INPUT, "no pid");
+	if (peer_pid(t->sock, &real) && real != pid)        /* so that whoever lists strange sessions can be found */
+		return fault_set(why, FAULT_DENIED, "process %ld says that it is %lld", (long)real, (long long)pid);
 	l = mem_alloc(sizeof *l);
 	l->pid = pid;
 	l->sock = t->sock;
@@ -70,10 +73,10 @@ do_join(void *talk, struct frame *request, struct frame *answer, struct fault *w
 	struct kept        *k;
 
 	(void)answer;
-	if (!t->login || roster_entry_take(request, &e, why) < 0)
+	if (!t->login)
+		return fault_set(why, FAULT_INPUT, "no login program");
+	if (roster_entry_take(request, &e, why) < 0)
 		return -1;
-	if (e.session.len + e.service.len + e.user.len + e.peer.len > FIELD_MOST)
-		return fault_set(why, FAULT_INPUT, "too long");
 	k = mem_alloc(sizeof *k);
 	*k = (struct kept){mem_span(e.service), mem_span(e.user), mem_span(e.peer), e.pid};
 	monitor_enter(&roster.lock);

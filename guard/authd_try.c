@@ -12,6 +12,7 @@
 #include "authd_users.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "mail/charset.h"
 #include "sasl/bearer.h"
 
 struct try {
@@ -79,6 +80,8 @@ user_name_plausible(const char *user)
 {
 	const char *at = strchr(user, '@');
 
+	if (utf8_valid(span_of(user)) && !utf8_printable(span_of(user)))      /* C1: a terminal obeys it */
+		return false;
 	for (const char *p = user; *p; p++)
 		if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '/' || *p == '\\')
 			return false;

@@ -5,6 +5,7 @@
 #include "ipc/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,8 +66,21 @@ peer_give(const char *service, int sock)
 		close(sock);
 }
 
+/* A service that is stopped has a full queue of listeners one day, and connect would wait for it for ever. */
+static void
+wait_no_longer(int fd, int64_t deadline)
+{
+	int            left = clock_left(deadline);
+	struct timeval most = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
+
+	if (left == 0)
+		fcntl(fd, F_SETFL, O_NONBLOCK);
+	else if (left > 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
+}
+
 static int
-connect_once(const char *path, int *sock, struct fault *why)
+connect_once(const char *path, int64_t deadline, int *sock, struct fault *why)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	autoclose int      fd = -1;
@@ -77,6 +91,7 @@ connect_once(const char *path, int *sock, struct fault *why)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fault_errno(why, "socket");
+	wait_no_longer(fd, deadline);
 	if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
 		return fault_errno(why, "connect to %s", path);
 	*sock = take_fd(fd);
@@ -85,13 +100,13 @@ connect_once(const char *path, int *sock, struct fault *why)
 
 /* A service that master.cf has as a FIFO is talked to beside it. */
 static int
-connect_or_beside(const char *path, int *sock, struct fault *why)
+connect_or_beside(const char *path, int64_t deadline, int *sock, struct fault *why)
 {
 	autofree char *beside = NULL;
 	struct stat    s;
 	int            error;
 
-	if (connect_once(path, sock, why) == 0)
+	if (connect_once(path, deadline, sock, why) == 0)
 		return 0;
 	error = errno;
 	if (error != ECONNREFUSED || stat(path, &s) < 0 || !S_ISFIFO(s.st_mode)) {
@@ -99,13 +114,13 @@ connect_or_beside(const char *path, int *sock, struct fault *why)
 		return -1;
 	}
 	beside = mem_format("%s.talk", path);
-	return connect_once(beside, sock, why);
+	return connect_once(beside, deadline, sock, why);
 }
 
 int
 peer_connect(const char *path, int64_t deadline, int *sock, struct fault *why)
 {
-	while (connect_or_beside(path, sock, why) < 0) {
+	while (connect_or_beside(path, deadline, sock, why) < 0) {
 		bool away = errno == ECONNREFUSED || errno == ENOENT || errno == EAGAIN;
 
 		if (!away || clock_left(deadline) == 0)

@@ -30,10 +30,13 @@ WAITS int peer_call(const char *service, struct frame *request_then_answer, int6
 WAITS int peer_take(const char *service, int64_t deadline, int *sock, struct fault *);   /* owned */
 void peer_give(const char *service, int sock);         /* given */
 char *peer_path(const char *service);                  /* owned: of its socket */
-WAITS int peer_connect(const char *path, int64_t deadline, int *sock, struct fault *);   /* SOCK_SEQPACKET by path */
+/* SOCK_SEQPACKET by path. A deadline that is over: one try that does not wait. */
+WAITS int peer_connect(const char *path, int64_t deadline, int *sock, struct fault *);
 
 /* Uid of the process at the other end of a Unix socket: SO_PEERCRED or getpeereid. */
 int peer_uid(int sock, uid_t *uid, struct fault *);
+/* Its process, where the system tells: false where it does not. */
+bool peer_pid(int sock, pid_t *pid);
 
 /*
  * The server's side: reads frames and calls the handler that the table names,

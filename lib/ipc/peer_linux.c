@@ -17,3 +17,15 @@ peer_uid(int sock, uid_t *uid, struct fault *why)
 	*uid = who.uid;
 	return 0;
 }
+
+bool
+peer_pid(int sock, pid_t *pid)
+{
+	struct ucred who;
+	socklen_t    len = sizeof who;
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+		return false;
+	*pid = who.pid;
+	return true;
+}

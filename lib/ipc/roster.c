@@ -8,8 +8,10 @@
 
 #include "base/clock.h"
 #include "ipc/peer.h"
+#include "mail/charset.h"
+#include "mail/netaddr.h"
 
-enum { OPEN_MS = 200, TOOL_MS = 30000 };
+enum { TOOL_MS = 30000, SESSION_MOST = 64, SERVICE_MOST = 32, USER_MOST = 255, PEER_MOST = 64 };
 
 void
 roster_entry_put(struct frame *f, const struct roster_entry *e)
@@ -21,6 +23,30 @@ roster_entry_put(struct frame *f, const struct roster_entry *e)
 	frame_put_number(f, "pid", e->pid);
 	if (e->login)
 		frame_put_number(f, "login", e->login);
+}
+
+/* One word for a line, a table and a terminal. */
+static bool
+is_word(struct span s, size_t most)
+{
+	if (!s.len || s.len > most || (utf8_valid(s) && !utf8_printable(s)))
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.at[i] <= ' ' || s.at[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static int
+check_entry(const struct roster_entry *e, struct fault *why)
+{
+	struct netaddr from;
+
+	if (!is_word(e->session, SESSION_MOST) || !is_word(e->service, SERVICE_MOST) || !is_word(e->user, USER_MOST))
+		return fault_set(why, FAULT_INPUT, "the name of a session, a service or a user is none");
+	if (e->peer.len > PEER_MOST || (!span_is(e->peer, "local") && !netaddr_parse(e->peer, &from)))
+		return fault_set(why, FAULT_INPUT, "the peer is no address");
+	return e->pid < 0 || e->pid > INT32_MAX ? fault_set(why, FAULT_INPUT, "no such process") : 0;
 }
 
 int
@@ -36,16 +62,21 @@ roster_entry_take(struct frame *f, struct roster_entry *e, struct fault *why)
 		FIELD_END
 	};
 
-	return frame_decode(f, fields, e, why);
+	if (frame_decode(f, fields, e, why) < 0)
+		return -1;
+	return check_entry(e, why);
 }
 
 /* ------------------------------------------------------------ the login program */
 
-/* A socket that is full is one whose other end has stopped: it is given up, not waited for. */
 static int
 tell(int sock, struct frame *f)
 {
-	return frame_send(sock, f, clock_now(), NULL);
+	struct fault why = {0};
+
+	if (frame_send(sock, f, clock_now(), &why) == 0)
+		return 0;
+	return why.class == FAULT_TIME ? 1 : -1;
 }
 
 int
@@ -55,11 +86,11 @@ roster_open(int64_t pid, int *sock, struct fault *why)
 	autofree char         *path = peer_path("anvil");
 	autoclose int          fd = -1;
 
-	if (peer_connect(path, clock_after(OPEN_MS), &fd, why) < 0)
+	if (peer_connect(path, clock_now(), &fd, why) < 0)
 		return -1;
 	frame_start(&f, "roster");
 	frame_put_number(&f, "pid", pid);
-	if (tell(fd, &f) < 0)
+	if (tell(fd, &f) != 0)
 		return fault_set(why, FAULT_PEER, "anvil does not listen");
 	*sock = fd;
 	fd = -1;
@@ -95,8 +126,11 @@ roster_leave(int sock, struct span session)
 int
 roster_hear(int sock, struct frame *f, struct span *session)
 {
-	if (frame_receive(sock, f, clock_now(), NULL) != 0)
-		return -1;
+	struct fault why = {0};
+	int          got = frame_receive(sock, f, clock_now(), &why);
+
+	if (got != 0)
+		return why.class == FAULT_TIME ? 1 : -1;
 	return frame_is(f, "kick") && frame_get(f, "session", session) ? 0 : -1;
 }
 

@@ -9,8 +9,10 @@
  *   leave  session=..
  *                                                              | kick session=..
  *
- * What it told is forgotten with the connection; it tells all again on the next.  The tools, as root
- * (or as whoever runs a private system) alone:
+ * What it told is forgotten with the connection; it tells all again on the next.  anvil believes nothing but the form: a
+ * session is of 1 to 64 characters without blanks, a user is a name as authd lets one pass, the peer is an address (or "local"), and the
+ * login program's process is the one at the other end; otherwise it hangs up.  The tools, as root (or as whoever runs a
+ * private system) alone:
  *
  *   who                           | { session session=.. service=.. user=.. peer=.. pid=.. login=.. }* | done
  *   kick session=.. login=..      | done count=0|1
@@ -26,12 +28,12 @@ struct roster_entry {
 	int64_t     login;            /* process of the login program; told by anvil */
 };
 
-/* The login program: never waits for long; -1: the connection is of no use any more. */
-WAITS int roster_open(int64_t pid, int *sock, struct fault *);
+/* The login program: nothing here waits. 0; 1: not now, as the other end has not taken, or said, enough yet; -1: the
+ * connection is of no use (any more). */
+int roster_open(int64_t pid, int *sock, struct fault *);     /* never 1 */
 int roster_join(int sock, const struct roster_entry *);
 int roster_leave(int sock, struct span session);
-/* A frame is there: 0 and whom to kick (borrowed from the frame); -1. */
-int roster_hear(int sock, struct frame *, struct span *session);
+int roster_hear(int sock, struct frame *, struct span *session);   /* 0 and whom to kick, borrowed from the frame */
 
 /* The tools. */
 typedef int roster_reader(void *context, const struct roster_entry *);   /* not 0 ends the walk */
@@ -39,8 +41,8 @@ WAITS int roster_who(roster_reader *, void *context, struct fault *);
 WAITS int roster_kick(const struct roster_entry *, bool *found, struct fault *);
 
 /* anvil. */
-int  roster_entry_take(struct frame *, struct roster_entry *, struct fault *);
+int  roster_entry_take(struct frame *, struct roster_entry *, struct fault *);   /* whole, and of the form above */
 void roster_entry_put(struct frame *, const struct roster_entry *);
-int  roster_tell_kick(int sock, struct span session);      /* never waits */
+int  roster_tell_kick(int sock, struct span session);      /* never waits; not 0: not told */
 
 #endif

@@ -35,3 +35,7 @@ UNIT_TESTS += t/unit/service/test_service
 t_unit_service_test_service_SOURCES = t/unit/service/test_service.c t/unit/unit.h
 t_unit_service_test_service_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_service_test_service_LDADD = $(SERVICE_LIBS) $(IPC_LIBS) $(CHECK_LIBS)
+UNIT_TESTS += t/unit/service/test_pump_roster
+t_unit_service_test_pump_roster_SOURCES = t/unit/service/test_pump_roster.c lib/service/pump_roster.c t/unit/unit.h
+t_unit_service_test_pump_roster_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_service_test_pump_roster_LDADD = $(IPC_LIBS) $(CHECK_LIBS)

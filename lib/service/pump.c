@@ -523,9 +523,9 @@ pump_kick(struct seat *s)
 }
 
 int
-pump_roster_watch(int fd, const void *key)
+pump_roster_watch(int fd, unsigned events, const void *key)
 {
-	return poller_set(pump.poller, fd, POLLER_IN, (void *)(uintptr_t)key, NULL);
+	return poller_set(pump.poller, fd, events, (void *)(uintptr_t)key, NULL);
 }
 
 void
@@ -589,7 +589,7 @@ turn(void)
 
 		if (!key)
 			take_news();
-		else if (!pump_roster_event(events[i].key))
+		else if (!pump_roster_event(events[i].key, events[i].events))
 			handle((struct seat *)(key & ~(uintptr_t)(SEAT_ENDS - 1)), (enum seat_end)(key & (SEAT_ENDS - 1)));
 	}
 	go_again();

@@ -35,6 +35,7 @@ struct seat {
 	atomic_bool        evict;
 	bool               kicked;                /* by the administrator: why it is evicted */
 	bool               seated;                /* the loop knows it */
+	bool               listed, news;          /* anvil was told of it; is to be told (anew) */
 	bool               held;                  /* asked to sleep: nothing more from the client */
 	bool               leaving;               /* the process said "gone" */
 	bool               asleep, waking, wants_waking;
@@ -56,13 +57,13 @@ void seat_woken(struct seat *);
 void sleeper_free(struct sleeper *);
 
 /* pump_roster.c: in the loop */
-void pump_roster_say(const struct seat *);        /* it is here, or its process is another */
+void pump_roster_say(struct seat *);              /* it is here, or its process is another */
 void pump_roster_over(const struct seat *);
 void pump_roster_tick(void);                      /* now and then: is there a connection? */
-bool pump_roster_event(const void *key);          /* false: it was not the roster's */
+bool pump_roster_event(const void *key, unsigned events);   /* false: it was not the roster's */
 
 /* pump.c */
-int  pump_roster_watch(int fd, const void *key);  /* among the loop's descriptors */
+int  pump_roster_watch(int fd, unsigned events, const void *key);   /* among the loop's descriptors */
 void pump_roster_unwatch(int fd);
 void pump_each(void (*look)(struct seat *, void *), void *context);   /* in the loop */
 void pump_kick(struct seat *);

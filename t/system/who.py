@@ -4,7 +4,7 @@
 
 Sessions of IMAP and POP3; what is listed, and what a client sees that is sent away.  TAP.
 """
-import json, os, pwd, shutil, signal, socket, subprocess, sys, tempfile
+import json, os, pwd, shutil, signal, socket, struct, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, free_port, wait_for
@@ -29,6 +29,23 @@ MASTER = f"""127.0.0.1:{imap} inet n - n - - imap-login
 127.0.0.1:{pop} inet n - n - - pop3-login
 127.0.0.1:{one} inet n - n - 5 imap-login -o imap_hibernate_timeout=0
 """
+
+
+def rogue(i, pid=None, **changed):
+    """A program of net_owner lists a session of its own making: does anvil stay with it?"""
+    def frame(verb, fields):
+        return verb + b"\0" + b"".join(k.encode() + b"\0" + struct.pack(">I", len(v)) + v for k, v in fields.items())
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.settimeout(30)
+    s.connect(f"{i.dir}/queue/private/anvil")
+    s.send(frame(b"roster", {"pid": str(pid or os.getpid()).encode()}))
+    entry = {"session": b"made", "service": b"imap", "user": b"boss", "peer": b"192.0.2.9", "pid": b"1"} | changed
+    try:
+        s.send(frame(b"join", entry))
+        s.send(frame(b"who", {}))       # an answer, or the end: all before was looked at
+        return s, s.recv(65536) != b""
+    except OSError:
+        return s, False
 
 
 class Imap:
@@ -112,6 +129,16 @@ with Instance(MAIN, MASTER) as i:
     r = i.run("kick", "nobody")
     tap.ok(r.returncode == 68 and "no users kicked" in r.stdout, "nobody: 68", r.stdout, r.returncode)
     tap.ok("out of turn" not in i.log() and "killed by signal 11" not in i.log(), "no complaint", i.log()[-500:])
+    good, stays = rogue(i)
+    tap.ok(stays and [x[0] for x in who(i)] == ["boss"], "who keeps to the form is believed", who(i))
+    good.close()
+    tap.ok(wait_for(lambda: who(i) == []), "as long as the connection lasts", who(i))
+    for name, changed in (("a NUL in a user", {"user": b"ann\0root"}), ("a line end", {"user": b"ann\nroot"}), ("a terminal's command", {"user": b"\x1b[2J"}),
+                          ("no session", {"session": b""}), ("a NUL in a session", {"session": b"a\0b"}), ("no address", {"peer": b"here, there"}),
+                          ("another's process", {"pid": i.named("imap-login")[0]})):
+        s, stays = rogue(i, **changed) if "pid" not in changed else rogue(i, changed["pid"])
+        tap.ok(not stays and who(i) == [], f"{name}: anvil hangs up", who(i))
+        s.close()
     # who reads mail is not for a program of net_owner, and not for another user
     if ROOT:
         nobody = subprocess.run(["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", sys.executable, "-c",
