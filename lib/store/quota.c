@@ -324,7 +324,7 @@ quota_check(const struct quota *q, struct maildir *m, const char *folder, int64_
 		return -1;
 	if (all_fits(q, folder, &use, bytes, count, how))
 		return 0;
-	if (quota_look(q, m, QUOTA_EXACT, &use, why) < 0) /* nobody is refused on what drifted */
+	if (quota_look(q, m, QUOTA_SURE, &use, why) < 0) /* nobody is refused on what drifted */
 		return -1;
 	if (all_fits(q, folder, &use, bytes, count, how))
 		return 0;

@@ -17,7 +17,12 @@
  * use.  Whoever puts mail there or takes it off adds a line in the same step (maildir_size_add);
  * nobody scans for that.  It is counted anew when it is missing, broken, 5,120 bytes long, has other limits,
  * when it says "over" and is not fresh, and by QUOTA_EXACT when a directory changed after it.  So what
- * others do to the files (rm, a restored backup) heals, and a message is never refused on an old count.
+ * others do to the files (rm, a restored backup) heals.
+ *
+ * Whoever is killed between files and their line leaves a sum that is wrong, and the next line makes the file look
+ * newer than that.  Therefore nobody is refused on a sum, but on a count (QUOTA_SURE): one line, marked as ours, with the
+ * time at which counting began, and no directory changed since.  It stays in the file, so that a mailbox which is full and
+ * at rest is counted once.
  */
 #ifndef STORE_QUOTA_H
 #define STORE_QUOTA_H
@@ -59,7 +64,7 @@ bool quota_ignores(const struct quota *, const char *folder);
 
 struct quota_use { int64_t bytes, count, bytes_limit, count_limit; };   /* limits: 0 none */
 
-enum quota_look { QUOTA_QUICK, QUOTA_EXACT };
+enum quota_look { QUOTA_QUICK, QUOTA_EXACT, QUOTA_SURE };
 WAITS int quota_look(const struct quota *, struct maildir *, enum quota_look, struct quota_use *, struct fault *);
 /* Counts anew now. */
 WAITS int quota_recount(const struct quota *, struct maildir *, struct quota_use *, struct fault *);

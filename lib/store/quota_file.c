@@ -21,6 +21,9 @@
 
 enum { COUNTING_TRIES = 3 };
 
+/* How a sum ends that was counted and not added up, by us: others do not mind the blank, and write none there. */
+#define COUNTED " \n"
+
 /* ------------------------------------------------------------ the format */
 
 static bool
@@ -140,31 +143,62 @@ count_all(const struct quota *q, struct maildir *m, struct quota_use *u, struct 
 	return result;
 }
 
-static int
-write_file(struct maildir *m, const struct quota_use *u, struct fault *why)
-{
-	autotext struct text name = {0}, body = {0};
+/* What is being written.  It is made before anything is counted, and its time stays that: by the clock of this very
+ * file system it is then no later than any change that the count may have missed. */
+struct count_file {
+	struct text     name;         /* below the root */
+	int             fd;           /* -1: none is written */
+	struct timespec begun;
+};
 
-	text_add_string(&name, "tmp/");
-	maildir_unique_name(&name);
+static int
+begin_file(struct maildir *m, struct count_file *c, struct fault *why)
+{
+	text_add_string(&c->name, "tmp/");
+	maildir_unique_name(&c->name);
+	c->fd = file_open_beneath(maildir_root(m), text_string(&c->name), O_WRONLY | O_CREAT | O_EXCL, 0600, why);
+	return c->fd < 0 ? -1 : 0;
+}
+
+static void
+stamp_file(struct count_file *c)
+{
+	struct timespec now[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
+	struct stat     st;
+
+	if (c->fd >= 0 && futimens(c->fd, now) == 0 && fstat(c->fd, &st) == 0)
+		c->begun = st.st_mtim;
+}
+
+static int
+write_file(struct maildir *m, struct count_file *c, const struct quota_use *u, struct fault *why)
+{
+	autotext struct text body = {0};
+	struct timespec      times[2] = {{.tv_nsec = UTIME_OMIT}, c->begun};
+
 	if (u->bytes_limit || !u->count_limit)
 		text_add_format(&body, "%lldS", (long long)u->bytes_limit);
 	if (u->count_limit)
 		text_add_format(&body, "%s%lldC", body.len ? "," : "", (long long)u->count_limit);
-	text_add_format(&body, "\n%lld %lld\n", (long long)u->bytes, (long long)u->count);
-	autoclose int fd = file_open_beneath(maildir_root(m), text_string(&name), O_WRONLY | O_CREAT | O_EXCL, 0600, why);
-
-	if (fd < 0)
+	text_add_format(&body, "\n%lld %lld" COUNTED, (long long)u->bytes, (long long)u->count);
+	shared_mode_follow(maildir_root(m), c->fd);
+	if (file_write(c->fd, text_span(&body), why) < 0)
 		return -1;
-	shared_mode_follow(maildir_root(m), fd);
-	if (file_write(fd, text_span(&body), why) < 0
-		|| renameat(maildir_root(m), text_string(&name), maildir_root(m), "maildirsize") < 0) {
-		if (why && why->class == FAULT_NONE)
-			fault_errno(why, "rename to maildirsize");
-		unlinkat(maildir_root(m), text_string(&name), 0);
-		return -1;
-	}
+	if (futimens(c->fd, times) < 0
+		|| renameat(maildir_root(m), text_string(&c->name), maildir_root(m), "maildirsize") < 0)
+		return fault_errno(why, "rename to maildirsize");
+	text_clear(&c->name);
 	return 0;
+}
+
+static void
+end_file(struct maildir *m, struct count_file *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	if (c->fd >= 0 && c->name.len)
+		unlinkat(maildir_root(m), text_string(&c->name), 0);
+	text_free(&c->name);
 }
 
 static off_t
@@ -192,38 +226,59 @@ save_tail(struct maildir *m, int old, off_t from)
 		maildir_size_add(m, "", more.bytes, more.count);
 }
 
+/* Again when others went on meanwhile. */
+static int
+count_in_peace(const struct quota *q, struct maildir *m, int old, struct count_file *c, struct quota_use *u, off_t *from,
+	struct fault *why)
+{
+	for (int i = 0; i < COUNTING_TRIES; i++) {
+		stamp_file(c);
+		*from = length_of(old);
+		if (count_all(q, m, u, why) < 0)
+			return -1;
+		if (length_of(old) == *from)
+			break;
+	}
+	return 0;
+}
+
+/* A full disk is no reason to say less than is known. */
+static bool
+may_be_left(const struct fault *why)
+{
+	return why->error == ENOSPC || why->error == EDQUOT || why->error == EROFS || why->error == EACCES;
+}
+
 int
 quota_recount(const struct quota *q, struct maildir *m, struct quota_use *out, struct fault *why)
 {
-	autoclose int    old = file_open_beneath(maildir_root(m), "maildirsize", O_RDONLY | O_NONBLOCK, 0, NULL);
-	struct quota_use u = *out;
-	off_t            from = 0;
+	autoclose int     old = file_open_beneath(maildir_root(m), "maildirsize", O_RDONLY | O_NONBLOCK, 0, NULL);
+	struct quota_use  u = *out;
+	struct count_file c = {.fd = -1};
+	struct fault      own = {0};
+	off_t             from = 0;
+	int               result = 0;
 
 	if (q->limited) {
 		u.bytes_limit = q->bytes_limit;
 		u.count_limit = q->count_limit;
 	}
-	for (int i = 0; i < COUNTING_TRIES; i++) { /* again when others went on meanwhile */
-		from = length_of(old);
-		if (count_all(q, m, &u, why) < 0)
-			return -1;
-		if (length_of(old) == from)
-			break;
-	}
-	if (u.bytes_limit || u.count_limit || old >= 0) {
-		struct fault own = {0};
-
-		/* a full disk is no reason to say less than is known */
-		if (write_file(m, &u, &own) == 0)
+	if (u.bytes_limit || u.count_limit || old >= 0)
+		result = begin_file(m, &c, &own);
+	if (result == 0 || may_be_left(&own))
+		result = count_in_peace(q, m, old, &c, &u, &from, &own);
+	if (result == 0 && c.fd >= 0) {
+		if (write_file(m, &c, &u, &own) == 0)
 			save_tail(m, old, from);
-		else if (own.error != ENOSPC && own.error != EDQUOT && own.error != EROFS && own.error != EACCES) {
-			if (why)
-				*why = own;
-			return -1;
-		}
+		else if (!may_be_left(&own))
+			result = -1;
 	}
-	*out = u;
-	return 0;
+	end_file(m, &c);
+	if (result < 0 && why)
+		*why = own;
+	if (result == 0)
+		*out = u;
+	return result;
 }
 
 /* ------------------------------------------------------------ looking */
@@ -237,7 +292,7 @@ is_newer(int root, const char *path, const struct stat *than)
 		|| (st.st_mtim.tv_sec == than->st_mtim.tv_sec && st.st_mtim.tv_nsec >= than->st_mtim.tv_nsec));
 }
 
-/* Did a directory of mail change after the file was written?  Times have the grain of a clock tick, so
+/* Did a directory of mail change after the file's time?  Times have the grain of a clock tick, so
  * that the same time may be later; a needless count does no harm. */
 static bool
 has_changed(struct maildir *m, const struct stat *file)
@@ -263,6 +318,15 @@ is_over(const struct quota_use *u)
 	return (u->bytes_limit && u->bytes > u->bytes_limit) || (u->count_limit && u->count > u->count_limit);
 }
 
+/* Is it a count of ours and nothing else?  A line behind it makes the file look newer than what had none: a session
+ * that was killed between the file and its line.  Other servers give their count the time at which it was done, which
+ * hides what went on meanwhile. */
+static bool
+is_count(struct span maildirsize, size_t lines)
+{
+	return lines == 1 && span_ends(maildirsize, COUNTED);
+}
+
 /* True when the file may be believed. */
 static bool
 read_file(const struct quota *q, struct maildir *m, enum quota_look how, struct quota_use *u)
@@ -286,6 +350,8 @@ read_file(const struct quota *q, struct maildir *m, enum quota_look how, struct 
 	if (q->limited && (u->bytes_limit != q->bytes_limit || u->count_limit != q->count_limit))
 		return false;
 	if (is_over(u) && (lines > 1 || st.st_mtime < time(NULL) - QUOTA_FRESH_SECONDS))
+		return false;
+	if (how == QUOTA_SURE && !is_count(text_span(&body), lines))
 		return false;
 	return lines > 0 && (how == QUOTA_QUICK || !has_changed(m, &st));
 }

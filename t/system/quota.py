@@ -34,6 +34,50 @@ def policy(port, recipient, size=100):
     return answer.decode().strip()
 
 
+def killed(i, mail, status, deliver, imap):
+    """EXPUNGE dies between the last file and its line in maildirsize; a delivery's line makes the file look new."""
+    if not shutil.which("strace") or (ROOT and not shutil.which("setpriv")):
+        print("# no strace: no session is killed")
+        return
+    m = imaplib.IMAP4("127.0.0.1", imap)
+    m.login("small@v.example", "secret")
+    m.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"z" * 1500)
+    m.logout()
+    before = open(f"{mail}/maildirsize").read()
+    user = ["setpriv", "--reuid", str(OWNER.pw_uid), "--regid", str(OWNER.pw_gid), "--clear-groups"] if ROOT else []
+    script = b"a SELECT INBOX\r\nb STORE 1 +FLAGS (\\Deleted)\r\nc EXPUNGE\r\nd LOGOUT\r\n"
+
+    def session(where, *strace):
+        return subprocess.run([*user, "strace", "-f", "-qq", "-o", f"{mail}.trace", "-e", "trace=openat2", *strace,
+                               f"{BUILD}/t/system/imapd_stdio", f"maildir:{where}", "quota=maildir:User quota", "quota_rule=*:storage=2k"],
+                              input=script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60).stdout
+
+    subprocess.run([*user, "cp", "-a", mail, f"{mail}.rehearsal"], check=True)
+    session(f"{mail}.rehearsal")
+    opened = [line for line in open(f"{mail}.trace") if "openat2(" in line]
+    counting = max(n for n, line in enumerate(opened) if '"maildirsize"' in line and "O_APPEND" in line)
+    last = sum(line.split()[0] == opened[counting].split()[0] for line in opened[:counting + 1])      # of this process
+    said = session(mail, "-e", f"inject=openat2:signal=KILL:when={last}")
+    gone = not glob.glob(f"{mail}/???/*") and b"c OK" not in said
+    tap.ok(gone and open(f"{mail}/maildirsize").read() == before, "a session is killed within EXPUNGE, before maildirsize knows", said, before)
+    count = i.log().count("status=sent")
+    deliver()
+    wait_for(lambda: i.log().count("status=sent") > count)
+    tap.ok(wait_for(lambda: open(f"{mail}/maildirsize").read().startswith(before)) and open(f"{mail}/maildirsize").read() != before,
+           "a delivery adds its line behind that", open(f"{mail}/maildirsize").read())
+    tap.ok(policy(status, "small@v.example", 1500) == "action=DUNNO", "and nobody is refused on that sum")
+    tap.ok(policy(status, "small@v.example", 2500).startswith("action=552") and
+           re.fullmatch(r"2048S\n\d+ 1 \n", open(f"{mail}/maildirsize").read()) is not None, "who is refused was counted")
+    os.utime(f"{mail}/cur", (1, 1))
+    os.utime(f"{mail}/new", (1, 1))
+    policy(status, "small@v.example", 2500)
+    counted = os.stat(f"{mail}/maildirsize")
+    for n in range(3):
+        policy(status, "small@v.example", 2500)
+    after = os.stat(f"{mail}/maildirsize")
+    tap.ok((counted.st_ino, counted.st_ctime_ns) == (after.st_ino, after.st_ctime_ns), "once, while nothing changes")
+
+
 def a_system():
     smtp, imap, status = free_port(), free_port(), free_port()
     base = tempfile.mkdtemp(prefix="quota_")
@@ -96,7 +140,7 @@ virtual unix - n n - - virtual
         tap.ok(len(re.findall(r"to=<few@v.example>.*dsn=5.2.2, status=bounced \(Quota exceeded", i.log())) == 1 and
                len(glob.glob(f"{base}/few/Maildir/new/*")) == 1, "the second message for who may have one is bounced with 5.2.2", i.log()[-1500:])
         size = open(glob.glob(f"{base}/small/Maildir/maildirsize")[0]).read()
-        tap.ok(re.fullmatch(r"2048S\n0 0\n1\d\d\d 1\n", size) is not None, "virtual keeps maildirsize, with the limits of the userdb", size)
+        tap.ok(re.fullmatch(r"2048S\n0 0 \n1\d\d\d 1\n", size) is not None, "virtual keeps maildirsize, with the limits of the userdb", size)
         send(unchecked, "small")
         tap.ok(wait_for(lambda: re.search(r"to=<small@v.example>.*status=bounced \(Quota exceeded \(mailbox for user is full\)\)", i.log())),
                "over his storage: bounced in quota_exceeded_message's words", i.log()[-1500:])
@@ -123,6 +167,7 @@ virtual unix - n n - - virtual
             os.unlink(path)
         tap.ok(policy(status, "small@v.example", 1900) == "action=DUNNO", "what rm takes away is counted before anybody is refused")
         m.logout()
+        killed(i, f"{base}/small/Maildir", status, lambda: send(unchecked, "small", 10), imap)
     shutil.rmtree(base, ignore_errors=True)
 
 

@@ -5,7 +5,9 @@
 #include "../unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -99,7 +101,7 @@ UNIT_TEST(rules_are_dovecots)
 	start();
 	q = make("*:storage=1k:messages=2", "Trash:storage=+50%", "");
 	ck_assert(quota_recount(q, m, &u, &why) == 0);
-	ck_assert_str_eq(read_size(), "1024S,2C\n0 0\n");
+	ck_assert_str_eq(read_size(), "1024S,2C\n0 0 \n");
 	ck_assert(may(q, "", 1024, 1, QUOTA_SAVING) && !may(q, "", 1025, 1, QUOTA_SAVING));
 	ck_assert(why.class == FAULT_DENIED && why.error == EDQUOT);
 	ck_assert(may(q, "", 1126, 1, QUOTA_DELIVERING) && !may(q, "", 1127, 1, QUOTA_DELIVERING));
@@ -108,7 +110,7 @@ UNIT_TEST(rules_are_dovecots)
 	quota_free(q);
 	q = make("*:storage=1k", "Spam/*:ignore", "quota_rule=*:bytes=10");
 	ck_assert(!may(q, "", 11, 1, QUOTA_SAVING) && may(q, "Spam.x", 99999, 1, QUOTA_SAVING));
-	ck_assert_str_eq(read_size(), "10S\n0 0\n");
+	ck_assert_str_eq(read_size(), "10S\n0 0 \n");
 	quota_free(q);
 	q = make("?:bytes=10", "", "quota_rule2=Trash:bytes=5");       /* ? is for those without */
 	ck_assert(unlinkat(maildir_root(m), "maildirsize", 0) == 0);
@@ -144,8 +146,61 @@ UNIT_TEST(a_count_that_drifted_refuses_nobody)
 	write_at("maildirsize", "100S,3C\n90 2\n");           /* somebody removed files since */
 	write_at("new/1.M1P1.h,S=20", "01234567890123456789");
 	ck_assert(may(q, "", 80, 1, QUOTA_SAVING));
-	ck_assert_str_eq(read_size(), "100S,3C\n20 1\n");
+	ck_assert_str_eq(read_size(), "100S,3C\n20 1 \n");
 	ck_assert(!may(q, "", 81, 1, QUOTA_SAVING));
+	quota_free(q);
+	stop();
+}
+
+/* Long ago, as far as times tell. */
+static void
+age(const char *name)
+{
+	struct timespec past[2] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
+
+	ck_assert(utimensat(maildir_root(m), name, past, 0) == 0);
+}
+
+UNIT_TEST(a_later_line_does_not_hide_one_that_was_never_written)
+{
+	struct quota_use u = {0};
+	struct quota    *q;
+
+	start();
+	q = make("*:bytes=100", "", "");
+	maildir_set_quota(m, q);
+	ck_assert(quota_recount(q, m, &u, &why) == 0);
+	write_at("new/1.M1P1.h,S=60", "six");
+	maildir_size_add(m, "", 60, 1);
+	ck_assert(unlinkat(maildir_root(m), "new/1.M1P1.h,S=60", 0) == 0);     /* and killed */
+	write_at("new/2.M1P1.h,S=20", "two");
+	age("new");
+	maildir_size_add(m, "", 20, 1);
+	ck_assert(may(q, "", 80, 1, QUOTA_SAVING));
+	quota_free(q);
+	stop();
+}
+
+UNIT_TEST(a_full_mailbox_is_counted_once)
+{
+	struct quota *q;
+
+	start();
+	q = make("*:bytes=100", "", "");
+	write_at("new/1.M1P1.h,S=90", "nine");
+	age("new");
+	age("cur");
+	ck_assert(!may(q, "", 20, 1, QUOTA_SAVING));
+	write_at("maildirsize", "100S\n91 1 \n");              /* what is believed is not counted */
+	ck_assert(!may(q, "", 20, 1, QUOTA_SAVING));
+	ck_assert_str_eq(read_size(), "100S\n91 1 \n");
+	write_at("maildirsize", "100S\n91 1\n");               /* another server's: it may have missed what went on */
+	ck_assert(!may(q, "", 20, 1, QUOTA_SAVING));
+	ck_assert_str_eq(read_size(), "100S\n90 1 \n");
+	age("maildirsize");                                    /* written before the last change */
+	write_at("new/2.M1P1.h,S=5", "five");
+	ck_assert(!may(q, "", 20, 1, QUOTA_SAVING));
+	ck_assert_str_eq(read_size(), "100S\n95 2 \n");
 	quota_free(q);
 	stop();
 }
@@ -164,7 +219,7 @@ UNIT_TEST(it_is_counted_anew_when_it_must)
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15 && u.count == 2 && u.bytes_limit == 100);
 	maildir_set_quota(m, q);
 	maildir_size_add(m, "", 7, 1);
-	ck_assert_str_eq(read_size(), "100S\n15 2\n7 1\n");
+	ck_assert_str_eq(read_size(), "100S\n15 2 \n7 1\n");
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 22);
 	write_at("maildirsize", "200S\n22 3\n");               /* other limits */
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15);
@@ -178,17 +233,18 @@ UNIT_TEST(it_is_counted_anew_when_it_must)
 	write_at("maildirsize", "100S\n90 9\n20 1\n");         /* over by more than one line */
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15);
 	ck_assert(tree_delete(m, "a.b", &why) == 0);
-	ck_assert_str_eq(read_size(), "100S\n10 1\n");
+	ck_assert_str_eq(read_size(), "100S\n10 1 \n");
 	quota_free(q);
 	q = make("", "", "");                                    /* Courier's user keeps his limits */
 	write_at("maildirsize", "30S,4C\n10 1\n");
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes_limit == 30 && u.count_limit == 4);
 	write_at("maildirsize", "30S,4C\nrubbish\n");
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes_limit == 30 && u.bytes == 10);
-	ck_assert_str_eq(read_size(), "30S,4C\n10 1\n");
+	ck_assert_str_eq(read_size(), "30S,4C\n10 1 \n");
 	quota_free(q);
 	stop();
 }
 
 UNIT_MAIN("lib/store quota", maildirsize_is_limits_and_a_sum, rules_are_dovecots, what_cannot_be_meant_is_refused,
-	a_count_that_drifted_refuses_nobody, it_is_counted_anew_when_it_must)
+	a_count_that_drifted_refuses_nobody, a_later_line_does_not_hide_one_that_was_never_written,
+	a_full_mailbox_is_counted_once, it_is_counted_anew_when_it_must)
