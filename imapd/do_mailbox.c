@@ -11,6 +11,7 @@
 #include "notify.h"
 #include "session.h"
 #include "store/place.h"
+#include "store/quota.h"
 #include "store/subscriptions.h"
 #include "store/tree.h"
 
@@ -69,6 +70,15 @@ keep_use(struct imap_session *s, const char *folder, struct span use)
 	return attributes_change(s->maildir, &change, 1, &s->why);
 }
 
+/* One more than may be is refused; one that is there already is told before that. */
+static int
+make_folder(struct imap_session *s, struct space *in, const char *folder)
+{
+	if (!tree_exists(in->maildir, folder) && quota_check_mailbox(in->quota, in->maildir, folder, &s->why) < 0)
+		return -1;
+	return maildir_folder_create(in->maildir, folder, &s->why);
+}
+
 /* A separator at the end only says that children will follow (6.3.3). */
 void
 do_create(struct imap_session *s)
@@ -92,7 +102,7 @@ do_create(struct imap_session *s)
 		imap_finish(s, "NO [USEATTR] Another's mailbox cannot be for that.");
 		return;
 	}
-	if (maildir_folder_create(in->maildir, folder, &s->why) < 0 || acl_begin(s, in, folder) < 0 || keep_use(s, folder, use) < 0) {
+	if (make_folder(s, in, folder) < 0 || acl_begin(s, in, folder) < 0 || keep_use(s, folder, use) < 0) {
 		imap_finish_fault(s, "Create failed");
 		return;
 	}
@@ -135,8 +145,7 @@ rename_inbox(struct imap_session *s, const char *to)
 	struct copied  copied = {0};
 	int            result;
 
-	if (maildir_folder_create(s->maildir, to, &s->why) < 0
-		|| folder_open(s->maildir, "", 0, &inbox, &s->why) < 0)
+	if (make_folder(s, &s->mine, to) < 0 || folder_open(s->maildir, "", 0, &inbox, &s->why) < 0)
 		return -1;
 	uint32_t *uids = arena_alloc(s->arena, (inbox->count + 1) * sizeof *uids);
 

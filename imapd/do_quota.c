@@ -2,7 +2,8 @@
 /*
  * do_quota.c - GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208)
  *
- * There is one root; limits are the administrator's (QUOTASET is not announced).
+ * There is one root; limits are the administrator's, in main.cf and the userdb, where no session may write: QUOTASET is not
+ * announced, and SETQUOTA refused.
  */
 #include "mail/imap_body.h"
 #include "names.h"
@@ -21,10 +22,12 @@ is_on(struct imap_session *s)
 static int
 tell(struct imap_session *s)
 {
-	struct quota_use use = {0};
-	const char      *blank = "";
+	struct quota_use       use = {0};
+	struct quota_mailboxes mailboxes = {0};
+	const char            *blank = "";
 
-	if (quota_look(s->quota, s->maildir, QUOTA_EXACT, &use, &s->why) < 0)
+	if (quota_look(s->quota, s->maildir, QUOTA_EXACT, &use, &s->why) < 0
+		|| quota_mailboxes(s->quota, s->maildir, &mailboxes, &s->why) < 0)
 		return -1;
 	text_add_string(&s->out, "* QUOTA ");
 	imap_add_string(span_of(quota_name(s->quota)), &s->out);
@@ -34,8 +37,12 @@ tell(struct imap_session *s)
 			(long long)use.bytes_limit / 1024);
 		blank = " ";
 	}
-	if (use.count_limit)
+	if (use.count_limit) {
 		text_add_format(&s->out, "%sMESSAGE %lld %lld", blank, (long long)use.count, (long long)use.count_limit);
+		blank = " ";
+	}
+	if (mailboxes.limit)
+		text_add_format(&s->out, "%sMAILBOX %lld %lld", blank, (long long)mailboxes.count, (long long)mailboxes.limit);
 	imap_say(s, ")");
 	return 0;
 }

@@ -383,7 +383,7 @@ imap_add_capabilities(bool compressed, struct text *out)
 	if (acl_is_on())
 		text_add_string(out, " ACL RIGHTS=texk LIST-MYRIGHTS");
 	if (*quota_settings.root)
-		text_add_string(out, " QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE");
+		text_add_string(out, " QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX");
 	if (imap_config.message_limit)
 		text_add_format(out, " MESSAGELIMIT=%d", imap_config.message_limit);
 	else if (imap_config.save_limit)

@@ -231,6 +231,7 @@ tool_quota(struct tool *t, int argc, char **argv)
 	struct maildir  *m = NULL;
 	struct quota    *q = NULL;
 	struct quota_use use = {0};
+	struct quota_mailboxes mailboxes = {0};
 	struct fault     why = {0};
 	bool             recalc = argc == 1 && strcmp(argv[0], "recalc") == 0;
 	int              status = 0;
@@ -241,7 +242,8 @@ tool_quota(struct tool *t, int argc, char **argv)
 		|| location_parse(span_of(t->user->mail), span_of(t->user->user), span_of(t->user->home), &l, &why) < 0
 		|| maildir_open(text_string(&l.root), MAILDIR_CREATE, &m, &why) < 0
 		|| (q && quota_look(q, m, QUOTA_EXACT, &use, &why) < 0)
-		|| (q && recalc && quota_recount(q, m, &use, &why) < 0)) {
+		|| (q && recalc && quota_recount(q, m, &use, &why) < 0)
+		|| (q && quota_mailboxes(q, m, &mailboxes, &why) < 0)) {
 		status = complain(&why);
 	} else if (!q) {
 		log_error("quota is not set in main.cf");
@@ -249,6 +251,8 @@ tool_quota(struct tool *t, int argc, char **argv)
 	} else if (!recalc) {
 		quota_row(t, quota_name(q), "STORAGE", (use.bytes + 1023) / 1024, use.bytes_limit / 1024);
 		quota_row(t, quota_name(q), "MESSAGE", use.count, use.count_limit);
+		if (mailboxes.limit)
+			quota_row(t, quota_name(q), "MAILBOX", mailboxes.count, mailboxes.limit);
 		tool_rows_end(t);
 	}
 	maildir_close(m);

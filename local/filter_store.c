@@ -113,6 +113,8 @@ find_folder(struct filter *f, const struct sieve_action *a, const char **folder,
 		fault_set(why, FAULT_INPUT, "failed to store into mailbox '%.*s': Mailbox doesn't exist", SPAN_ARGS(a->target));
 		return 1;
 	}
+	if (quota_check_mailbox(f->e->quota, f->maildir, *folder, why) < 0)
+		return why->class == FAULT_DENIED ? 1 : -1;
 	if (maildir_folder_create(f->maildir, *folder, why) < 0 && why->error != EEXIST)
 		return -1;
 	fault_clear(why);

@@ -12,6 +12,7 @@
 
 #include "store/mutf7.h"
 #include "store/quota_private.h"
+#include "store/tree.h"
 
 struct quota_settings quota_settings = {.root = "", .grace = "10%",
 	.rule = {"", "", "", "", "", "", "", "", ""}, .exceeded_message = "Quota exceeded (mailbox for user is full)"};
@@ -80,6 +81,8 @@ limit_parse(struct span word, struct quota_rule *r, struct fault *why)
 		good = amount_parse(word, 1, &r->bytes);
 	else if (span_is(name, "messages"))
 		good = amount_parse(word, 0, &r->count);
+	else if (span_is(name, "mailboxes"))
+		good = amount_parse(word, 0, &r->mailboxes) && !r->mailboxes.percent && r->mailboxes.kind == QUOTA_ABSOLUTE;
 	else
 		return fault_set(why, FAULT_INPUT, "quota rule: unknown limit %.*s", SPAN_ARGS(name));
 	return good ? 0 : fault_set(why, FAULT_INPUT, "quota rule: bad amount %.*s", SPAN_ARGS(word));
@@ -122,9 +125,13 @@ rule_parse(struct quota *q, struct span in, struct fault *why)
 			q->bytes_limit = r.bytes.value;
 		if (r.count.set)
 			q->count_limit = r.count.value;
+		if (r.mailboxes.set)
+			q->mailbox_limit = r.mailboxes.value;
 		q->limited |= r.bytes.set || r.count.set;
 		return 0;
 	}
+	if (r.mailboxes.set)
+		return fault_set(why, FAULT_INPUT, "quota rule: mailboxes= is for all (*), not for %.*s", SPAN_ARGS(name));
 	r.mailbox = storage_name(name);
 	q->rules = mem_grow(q->rules, q->count + 1, sizeof *q->rules);
 	q->rules[q->count++] = r;
@@ -304,6 +311,15 @@ all_fits(const struct quota *q, const char *folder, const struct quota_use *u, i
 	return fits(u->bytes, bytes, most_bytes, grace) && fits(u->count, count, most_count, 0);
 }
 
+static int
+exceeded(const struct quota *q, struct fault *why)
+{
+	fault_set(why, FAULT_DENIED, "%s", q->exceeded);
+	if (why)
+		why->error = EDQUOT;
+	return -1;
+}
+
 int
 quota_check(const struct quota *q, struct maildir *m, const char *folder, int64_t bytes, int64_t count,
 	int64_t largest, enum quota_how how, struct fault *why)
@@ -328,8 +344,35 @@ quota_check(const struct quota *q, struct maildir *m, const char *folder, int64_
 		return -1;
 	if (all_fits(q, folder, &use, bytes, count, how))
 		return 0;
-	fault_set(why, FAULT_DENIED, "%s", q->exceeded);
-	if (why)
-		why->error = EDQUOT;
-	return -1;
+	return exceeded(q, why);
+}
+
+int
+quota_mailboxes(const struct quota *q, struct maildir *m, struct quota_mailboxes *out, struct fault *why)
+{
+	struct quota_mailboxes got = {.limit = q->mailbox_limit};
+	struct tree            tree;
+
+	if (got.limit) {
+		if (tree_list(m, &tree, why) < 0)
+			return -1;
+		got.count = !quota_ignores(q, "");
+		for (size_t i = 0; i < tree.count; i++)
+			got.count += !quota_ignores(q, tree.names[i]);
+		tree_free(&tree);
+	}
+	*out = got;
+	return 0;
+}
+
+int
+quota_check_mailbox(const struct quota *q, struct maildir *m, const char *folder, struct fault *why)
+{
+	struct quota_mailboxes have;
+
+	if (!q || q->lenient || !q->mailbox_limit || quota_ignores(q, folder))
+		return 0;
+	if (quota_mailboxes(q, m, &have, why) < 0)
+		return -1;
+	return have.count < have.limit ? 0 : exceeded(q, why);
 }

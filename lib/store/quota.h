@@ -6,7 +6,8 @@
  *   quota_rule       MAILBOX:LIMIT[:LIMIT ...]; also quota_rule2 ... quota_rule9
  *                    MAILBOX  * for all, ? where the user has no rule of his own, a name, a pattern with * and ?
  *                    LIMIT    storage=1G (bare: KiB), bytes=.., messages=.., ignore; +N and N% are
- *                             added to (taken of) what * says
+ *                             added to (taken of) what * says; of * and ? alone also mailboxes=.., which Dovecot
+ *                             does not have: how many there may be, INBOX among them (RFC 9208, 5.3)
  *   quota_grace      the last message that is delivered may go over by this: 10%, 50M
  *
  * A user's own rules (userdb's quota_rule=..., quota_rule2=...) come as "name=value" joined by TAB
@@ -63,6 +64,7 @@ const char *quota_name(const struct quota *);             /* of the root, for cl
 bool quota_ignores(const struct quota *, const char *folder);
 
 struct quota_use { int64_t bytes, count, bytes_limit, count_limit; };   /* limits: 0 none */
+struct quota_mailboxes { int64_t count, limit; };
 
 enum quota_look { QUOTA_QUICK, QUOTA_EXACT, QUOTA_SURE };
 WAITS int quota_look(const struct quota *, struct maildir *, enum quota_look, struct quota_use *, struct fault *);
@@ -74,6 +76,11 @@ WAITS int quota_recount(const struct quota *, struct maildir *, struct quota_use
 enum quota_how { QUOTA_SAVING, QUOTA_DELIVERING };
 WAITS int quota_check(const struct quota *, struct maildir *, const char *folder, int64_t bytes, int64_t count,
 	int64_t largest, enum quota_how, struct fault *);
+
+/* How many mailboxes there are; counted only where they are limited. */
+WAITS int quota_mailboxes(const struct quota *, struct maildir *, struct quota_mailboxes *, struct fault *);
+/* May another be made?  FAULT_DENIED with error EDQUOT: no. `q` NULL: yes. */
+WAITS int quota_check_mailbox(const struct quota *q, struct maildir *, const char *folder, struct fault *);
 
 /* Total and pure: false: it is none, count anew. */
 bool quota_parse(struct span maildirsize, struct quota_use *, size_t *lines);

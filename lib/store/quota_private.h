@@ -18,7 +18,7 @@ struct quota_amount {
 struct quota_rule {
 	char               *mailbox;      /* storage name or pattern; owned */
 	bool                ignore;
-	struct quota_amount bytes, count;
+	struct quota_amount bytes, count, mailboxes;
 };
 
 struct quota {
@@ -26,7 +26,7 @@ struct quota {
 	bool               lenient;          /* noenforcing */
 	bool               limited;          /* rules have limits; else the file's hold */
 	bool               by_user;          /* he has rules of his own */
-	int64_t            bytes_limit, count_limit, largest;
+	int64_t            bytes_limit, count_limit, mailbox_limit, largest;
 	struct quota_amount grace;
 	struct quota_rule *rules;            /* of single mailboxes */
 	size_t             count;

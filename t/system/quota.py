@@ -87,10 +87,14 @@ def a_system():
     with open(f"{base}/users", "w") as f:
         f.write(f"small@v.example:{{PLAIN}}secret:{ids}::{base}/small::userdb_quota_rule=*:storage=2k\n"
                 f"wide@v.example:{{PLAIN}}secret:{ids}::{base}/wide::\n"
-                f"few@v.example:{{PLAIN}}secret:{ids}::{base}/few::userdb_quota_rule2=*:messages=1\n")
+                f"few@v.example:{{PLAIN}}secret:{ids}::{base}/few::userdb_quota_rule2=*:messages=1\n"
+                f"boxes@v.example:{{PLAIN}}secret:{ids}::{base}/boxes_::userdb_quota_rule2=*:mailboxes=2\n")
+    with open(f"{base}/before.sieve", "w") as f:
+        f.write('require "fileinto"; if size :under 450 { fileinto "Small"; } elsif size :over 3K { fileinto "Large"; }')
+    os.chmod(f"{base}/before.sieve", 0o644)
     with open(f"{base}/boxes", "w") as f:
-        for user in ("small", "wide", "few"):
-            f.write(f"{user}@v.example {user}/Maildir/\n")
+        for user in ("small", "wide", "few", "boxes"):
+            f.write(f"{user}@v.example {user}{'_' * (user == 'boxes')}/Maildir/\n")
     main = f"""quota_status_timeout = 2s
 virtual_mailbox_domains = v.example
 mydestination =
@@ -107,6 +111,8 @@ first_valid_uid = 1
 quota = maildir:User quota
 quota_rule = *:storage=1M
 quota_grace = 0
+sieve_before = {base}/before.sieve
+lda_mailbox_autocreate = yes
 smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:{status}, permit_mynetworks, reject_unauth_destination
 """
     master = f"""127.0.0.1:{smtp} inet n - n - - smtpd
@@ -139,6 +145,12 @@ virtual unix - n n - - virtual
             wait_for(lambda: i.log().count("status=sent") + i.log().count("status=bounced") > n)
         tap.ok(len(re.findall(r"to=<few@v.example>.*dsn=5.2.2, status=bounced \(Quota exceeded", i.log())) == 1 and
                len(glob.glob(f"{base}/few/Maildir/new/*")) == 1, "the second message for who may have one is bounced with 5.2.2", i.log()[-1500:])
+        for size in (10, 4000):
+            send(unchecked, "boxes", size)
+            wait_for(lambda: i.log().count("to=<boxes@v.example>") > (size > 10))
+        boxes = f"{base}/boxes_/Maildir"
+        tap.ok(len(glob.glob(f"{boxes}/.Small/new/*")) == len(glob.glob(f"{boxes}/new/*")) == 1 and not os.path.exists(f"{boxes}/.Large"),
+               "no filter makes more mailboxes than there may be: INBOX gets that", glob.glob(f"{boxes}/*/*") + glob.glob(f"{boxes}/.*/new/*"), i.log()[-1500:])
         size = open(glob.glob(f"{base}/small/Maildir/maildirsize")[0]).read()
         tap.ok(re.fullmatch(r"2048S\n0 0 \n1\d\d\d 1\n", size) is not None, "virtual keeps maildirsize, with the limits of the userdb", size)
         send(unchecked, "small")
@@ -167,7 +179,7 @@ virtual unix - n n - - virtual
             os.unlink(path)
         tap.ok(policy(status, "small@v.example", 1900) == "action=DUNNO", "what rm takes away is counted before anybody is refused")
         m.logout()
-        killed(i, f"{base}/small/Maildir", status, lambda: send(unchecked, "small", 10), imap)
+        killed(i, f"{base}/small/Maildir", status, lambda: send(unchecked, "small", 100), imap)
     shutil.rmtree(base, ignore_errors=True)
 
 

@@ -124,7 +124,8 @@ UNIT_TEST(rules_are_dovecots)
 
 UNIT_TEST(what_cannot_be_meant_is_refused)
 {
-	static const char *const bad[] = {"*", "*:storage=", "*:storage=1X", "*:size=1", "*:messages=1k", ":storage=1"};
+	static const char *const bad[] = {"*", "*:storage=", "*:storage=1X", "*:size=1", "*:messages=1k", ":storage=1",
+		"*:mailboxes=+1", "*:mailboxes=10%", "Trash:mailboxes=1"};
 	struct quota            *q;
 
 	for (size_t i = 0; i < COUNT(bad); i++) {
