@@ -11,7 +11,7 @@ void
 do_capability(struct imap_session *s)
 {
 	text_add_string(&s->out, "* CAPABILITY ");
-	imap_add_capabilities(s->compressed, &s->out);
+	imap_add_capabilities(s, &s->out);
 	imap_say(s, "%s", "");
 	imap_finish_synced(s, "OK Capability completed.");
 }

@@ -121,12 +121,12 @@ enter(struct dialogue *d)
 {
 	struct fault why = {0};
 
-	if (login_enter(d->l, d->c.tag, &why) < 0 && d->l->too_many)
+	if (login_enter(d->l, d->c.tag, &why) == 0)
+		d->over = d->l->entered;
+	else if (d->l->too_many)
 		say(d, "%.*s NO [LIMIT] %s", SPAN_ARGS(d->c.tag), fault_text(&why));
-	else if (!d->l->entered)
-		finish(d, "NO [UNAVAILABLE] Internal error occurred. Refer to server log for more information.");
 	else
-		d->over = true;
+		finish(d, "NO [UNAVAILABLE] Internal error occurred. Refer to server log for more information.");
 }
 
 static void
@@ -311,9 +311,20 @@ serve(int fd, const struct listener *unused)
 	login_end(d.l);
 }
 
+/* UNAUTHENTICATE (RFC 8437): the user's process has answered. */
+static void
+again(struct login *l)
+{
+	struct dialogue d = {.l = l};
+
+	converse(&d);
+	login_end(l);
+}
+
 static int
 prepare(struct fault *why)
 {
+	login_config.again = again;
 	return login_prepare("imap", why);
 }
 

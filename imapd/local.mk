@@ -9,7 +9,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/choose.c imapd/resync.c imapd/preview.c imapd/preview.h \
 	imapd/content.c imapd/content.h \
 	imapd/do_append.c imapd/do_basic.c imapd/do_batches.c imapd/do_multisearch.c imapd/do_fetch.c imapd/do_idle.c imapd/do_list.c \
-	imapd/do_mailbox.c imapd/do_quota.c imapd/do_search.c imapd/do_select.c imapd/do_status.c imapd/do_store.c imapd/status.h \
+	imapd/do_mailbox.c imapd/do_quota.c imapd/do_search.c imapd/do_select.c imapd/do_status.c imapd/do_store.c imapd/do_unauthenticate.c imapd/status.h \
 	imapd/facts.c imapd/facts.h \
 	imapd/fetch_items.c imapd/fetch_items.h \
 	imapd/flags.c imapd/flags.h \
@@ -85,8 +85,8 @@ t_fuzz_fuzz_sleep_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_sleep_LDADD = $(IMAPD_LIBS)
 DIRECT_TESTS += t/system/imap_notify.py t/system/imap_context.py t/system/imap_limits.py t/system/shared.py t/system/shared_dovecot.py
 EXTRA_DIST += t/system/imap_notify.py t/system/imap_context.py t/system/imap_limits.py t/system/shared.py t/system/shared_dovecot.py
-DIRECT_TESTS += t/system/hibernate.py
-EXTRA_DIST += t/system/hibernate.py
+DIRECT_TESTS += t/system/hibernate.py t/system/unauthenticate.py
+EXTRA_DIST += t/system/hibernate.py t/system/unauthenticate.py
 DIRECT_TESTS += t/system/login_limits.py t/system/imap_bounds.py
 EXTRA_DIST += t/system/login_limits.py t/system/imap_bounds.py t/bench/idle.py t/bench/imap.py t/bench/imap_corpus.py
 EXTRA_DIST += t/bench/search.py

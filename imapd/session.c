@@ -38,6 +38,7 @@ static const struct verb {
 	{ "CAPABILITY",  "6.1.1",     IMAP_AUTHENTICATED, false, false, 0, 0,    do_capability },
 	{ "NOOP",        "6.1.2",     IMAP_AUTHENTICATED, false, false, 0, 0,    do_noop },
 	{ "LOGOUT",      "6.1.3",     IMAP_AUTHENTICATED, false, false, 0, 0,    do_logout },
+	{ "UNAUTHENTICATE", "RFC 8437", IMAP_AUTHENTICATED, false, false, 0, 0,  do_unauthenticate },
 	{ "ID",          "RFC 2971",  IMAP_AUTHENTICATED, false, false, 1, 1,    do_id },
 	{ "ENABLE",      "RFC 5161",  IMAP_AUTHENTICATED, false, false, 1, 100,  do_enable },
 	{ "NAMESPACE",   "RFC 2342",  IMAP_AUTHENTICATED, false, false, 0, 0,    do_namespace },
@@ -377,7 +378,7 @@ open_mail(struct imap_session *s, struct fault *why)
 }
 
 void
-imap_add_capabilities(bool compressed, struct text *out)
+imap_add_capabilities(const struct imap_session *s, struct text *out)
 {
 	text_add_string(out, IMAP_CAPABILITIES);
 	if (acl_is_on())
@@ -388,7 +389,9 @@ imap_add_capabilities(bool compressed, struct text *out)
 		text_add_format(out, " MESSAGELIMIT=%d", imap_config.message_limit);
 	else if (imap_config.save_limit)
 		text_add_format(out, " SAVELIMIT=%d", imap_config.save_limit);
-	if (!compressed) /* RFC 4978, 3: announced until it is on */
+	if (s->user->means)
+		text_add_string(out, " UNAUTHENTICATE");
+	if (!s->compressed) /* RFC 4978, 3: announced until it is on */
 		text_add_string(out, " COMPRESS=DEFLATE");
 	text_add_format(out, " APPENDLIMIT=%lld", (long long)imap_config.max_message); /* RFC 7889 */
 }
@@ -398,7 +401,7 @@ greet(struct imap_session *s)
 {
 	autotext struct text can = {0};
 
-	imap_add_capabilities(s->compressed, &can);
+	imap_add_capabilities(s, &can);
 	if (s->user->tag)
 		imap_say(s, "%s OK [CAPABILITY %s] Logged in", s->user->tag, text_string(&can));
 	else

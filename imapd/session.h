@@ -95,8 +95,8 @@ struct imap_session {
 	struct imap_counts      counts;
 };
 
-/* "IMAP4rev1 ..." with what depends on the configuration */
-void imap_add_capabilities(bool compressed, struct text *out);
+/* "IMAP4rev1 ..." with what depends on the configuration and the session */
+void imap_add_capabilities(const struct imap_session *, struct text *out);
 
 /* Untagged lines; lost connections are noticed at the end of the command. */
 void imap_say(struct imap_session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -121,6 +121,7 @@ void imap_bad_arguments(struct imap_session *);       /* tagged BAD */
 void do_capability(struct imap_session *);
 void do_noop(struct imap_session *);
 void do_logout(struct imap_session *);
+void do_unauthenticate(struct imap_session *);
 void do_id(struct imap_session *);
 void do_enable(struct imap_session *);
 void do_namespace(struct imap_session *);

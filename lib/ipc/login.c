@@ -137,6 +137,29 @@ login_sleep_end(int control, bool gone, struct fault *why)
 	return frame_send(control, &f, clock_after(LOGIN_MS), why);
 }
 
+int
+login_leave_ask(int control, struct fault *why)
+{
+	autoframe struct frame f = {0}, answer = {0};
+
+	frame_start(&f, "leave");
+	if (frame_send(control, &f, clock_after(LOGIN_MS), why) < 0)
+		return -1;
+	if (frame_receive(control, &answer, clock_after(LOGIN_MS), why) != 0 || !frame_is(&answer, "left"))
+		return fault_set(why, FAULT_PEER, "the login program takes nobody back");
+	return 0;
+}
+
+int
+login_back(int control, struct span input, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "back");
+	frame_put(&f, "input", input);
+	return frame_send(control, &f, clock_after(LOGIN_MS), why);
+}
+
 static bool
 plausible(const struct login_sleep *s)
 {
@@ -171,7 +194,7 @@ take_sleep(struct frame *f, struct login_sleep *out)
 }
 
 enum login_said
-login_hear(int control, struct frame *f, struct login_sleep *out)
+login_hear(int control, struct frame *f, struct login_sleep *out, struct span *input)
 {
 	struct pollfd p = {.fd = control, .events = POLLIN};
 
@@ -181,6 +204,10 @@ login_hear(int control, struct frame *f, struct login_sleep *out)
 		return LOGIN_SAID_END;
 	if (frame_is(f, "sleep"))
 		return take_sleep(f, out);
+	if (frame_is(f, "leave"))
+		return LOGIN_SAID_LEAVE;
+	if (frame_is(f, "back"))
+		return frame_get(f, "input", input) && input->len <= LOGIN_BACK_MAX ? LOGIN_SAID_BACK : LOGIN_SAID_END;
 	return frame_is(f, "gone") ? LOGIN_SAID_GONE : frame_is(f, "stay") ? LOGIN_SAID_STAY : LOGIN_SAID_END;
 }
 
@@ -191,4 +218,13 @@ login_sleep_answer(int control, bool slept)
 
 	frame_start(&f, slept ? "slept" : "awake");
 	frame_send(control, &f, clock_now(), NULL); /* lost: its end will be heard of */
+}
+
+void
+login_leave_answer(int control)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "left");
+	frame_send(control, &f, clock_now(), NULL);
 }

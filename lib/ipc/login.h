@@ -15,6 +15,11 @@
  *                                      | slept          |  awake
  *   gone                                  after "slept": no byte had come; the process ends
  *   stay                                  after "slept": a byte had come; nothing has happened
+ *   leave                              | left
+ *   back     input=<bytes>                after "left": the process ends, and the client is nobody again (RFC 8437)
+ *
+ * After "left" the process is given no further byte either: what it finds in its stream is `input`, which the client
+ * said to whoever hears it next: the login program, as before the login.
  *
  * Between "slept" and "gone" or "stay" the login program gives the process no further byte, so
  * what the process finds in its stream after "slept" is all there is.  From "gone" on the login program
@@ -33,7 +38,7 @@
 
 #include "ipc/frame.h"
 
-enum { LOGIN_STATE_MAX = 49152, LOGIN_NOTICE_MAX = 512 };
+enum { LOGIN_STATE_MAX = 49152, LOGIN_NOTICE_MAX = 512, LOGIN_BACK_MAX = 32768 };
 
 struct login_session {
 	struct span ticket, session, peer, local, tag, input;
@@ -57,9 +62,14 @@ struct login_sleep {
 WAITS int login_sleep_ask(int control, const struct login_sleep *, struct fault *);
 WAITS int login_sleep_end(int control, bool gone, struct fault *);
 
+WAITS int login_leave_ask(int control, struct fault *);           /* 0: "left" */
+WAITS int login_back(int control, struct span input, struct fault *);
+
 /* The login program's side, which never waits: the next frame, if there is one. */
-enum login_said { LOGIN_SAID_NOTHING, LOGIN_SAID_SLEEP, LOGIN_SAID_GONE, LOGIN_SAID_STAY, LOGIN_SAID_END };
-enum login_said login_hear(int control, struct frame *, struct login_sleep *);
+enum login_said { LOGIN_SAID_NOTHING, LOGIN_SAID_SLEEP, LOGIN_SAID_GONE, LOGIN_SAID_STAY, LOGIN_SAID_LEAVE, LOGIN_SAID_BACK, LOGIN_SAID_END };
+/* Spans are borrowed from the frame; *input is of LOGIN_SAID_BACK. */
+enum login_said login_hear(int control, struct frame *, struct login_sleep *, struct span *input);
 void login_sleep_answer(int control, bool slept);
+void login_leave_answer(int control);
 
 #endif

@@ -34,6 +34,7 @@ struct conn {
 	struct conn_filter *filter;      /* owned; NULL: none */
 	struct text raw;                 /* with a filter: received, not yet decoded */
 	bool        more;                /* the filter may give more without more input */
+	bool        decoded;             /* the filter is for what we write alone */
 	bool        dead;
 	uint64_t    bytes_in, bytes_out;
 };
@@ -250,14 +251,17 @@ read_decoded(struct conn *c, char *to, size_t len, struct fault *why)
 {
 	for (;;) {
 		struct span in = text_span(&c->raw);
+		size_t      before = in.len;
 		ssize_t     n = c->filter->decode(c->filter, &in, to, len);
 
-		text_drop(&c->raw, c->raw.len - in.len);
+		text_drop(&c->raw, before - in.len);
 		if (n < 0)
 			return fault_set(why, FAULT_PEER, "bytes that cannot be decoded");
 		c->more = c->raw.len > 0 || (size_t)n == len;
 		if (n > 0)
 			return n;
+		if (c->raw.len && c->raw.len < before) /* a mark, and nothing before it */
+			continue;
 		n = read_bytes(c, text_room(&c->raw, IN_SIZE), IN_SIZE, why);
 		if (n < 0)
 			return -1;
@@ -278,6 +282,46 @@ conn_set_filter(struct conn *c, struct conn_filter *filter, struct fault *why)
 	c->more = c->raw.len > 0;
 	text_clear(&c->in);
 	c->in_start = 0;
+	return 0;
+}
+
+int
+conn_end_decoding(struct conn *c, struct fault *why)
+{
+	assert(c->filter && !c->decoded);
+	while (conn_peek(c).len == 0) {
+		struct span in = text_span(&c->raw);
+		char        byte;
+		ssize_t     n = c->filter->at_mark(c->filter) ? 0 : c->filter->decode(c->filter, &in, &byte, 1);
+
+		text_drop(&c->raw, c->raw.len - in.len);
+		if (n != 0)
+			break;
+		if (c->filter->at_mark(c->filter)) {
+			c->decoded = true;
+			c->more = false;
+			c->in_start = 0;
+			text_set(&c->in, text_span(&c->raw));
+			text_free(&c->raw);
+			return 0;
+		}
+		n = read_bytes(c, text_room(&c->raw, IN_SIZE), IN_SIZE, why);
+		if (n < 0)
+			return -1;
+		c->raw.len += (size_t)n;
+	}
+	return fault_set(why, FAULT_INPUT, "coded bytes where the coding should have ended");
+}
+
+int
+conn_end_filter(struct conn *c, struct fault *why)
+{
+	assert(c->filter && c->decoded);
+	if (conn_flush(c, why) < 0)
+		return -1;
+	c->filter->release(c->filter);
+	c->filter = NULL;
+	c->decoded = false;
 	return 0;
 }
 
@@ -386,7 +430,7 @@ fill(struct conn *c, struct fault *why)
 		if (!c->ssl && wait_for(c, c->in_fd, POLLIN, why) < 0)
 			return -1;
 	}
-	n = (c->filter ? read_decoded : read_bytes)(c, text_room(&c->in, IN_SIZE), IN_SIZE, why);
+	n = (c->filter && !c->decoded ? read_decoded : read_bytes)(c, text_room(&c->in, IN_SIZE), IN_SIZE, why);
 	if (n < 0)
 		return -1;
 	c->in.len += (size_t)n;
@@ -557,6 +601,16 @@ conn_dismantle(struct conn *c, int *fd, struct text *unread)
 	c->out_fd = -1;
 	conn_free(c);
 	return ssl;
+}
+
+struct conn *
+conn_assemble(int fd, void *ssl, struct span unread)
+{
+	struct conn *c = conn_new(fd);
+
+	c->ssl = ssl;
+	text_add(&c->in, unread);
+	return c;
 }
 
 uint64_t

@@ -68,18 +68,25 @@ void *conn_ssl(const struct conn *);                     /* SSL *, borrowed, for
  * ways from the next byte on; what is buffered of input is coded already.
  *   decode   takes *in, moves it on, gives at most `room` bytes: how many, or -1
  *   encode   adds the coded form of all of `in`, such that it can be decoded at once
+ *   at_mark  what was decoded ends where the peer may have ended its coding
  */
 struct conn_filter {
 	ssize_t (*decode)(struct conn_filter *, struct span *in, char *to, size_t room);
 	int     (*encode)(struct conn_filter *, struct span in, struct text *out);
+	bool    (*at_mark)(const struct conn_filter *);
 	void    (*release)(struct conn_filter *);
 };
 WAITS int conn_set_filter(struct conn *, struct conn_filter *, struct fault *);   /* given; flushes first */
+/* The peer's coding ended behind what was read: waits for its mark, then input is plain again. Coded bytes that mean
+ * something are FAULT_INPUT. What is written stays coded until conn_end_filter. */
+WAITS int conn_end_decoding(struct conn *, struct fault *);
+WAITS int conn_end_filter(struct conn *, struct fault *);
 struct conn_filter *conn_filter(const struct conn *);    /* borrowed; NULL: none */
 
 /* Ends the conn and gives away what it was made of: the descriptor and the SSL * (NULL: plain) are the
  * caller's, `unread` gets what was received and not read. All was flushed before, there is no filter. See wire.h. */
 void *conn_dismantle(struct conn *, int *fd, struct text *unread);
+struct conn *conn_assemble(int fd, void *ssl, struct span unread);   /* the way back; fd and ssl are given */
 
 uint64_t conn_bytes_in(const struct conn *);             /* of content, not of records */
 uint64_t conn_bytes_out(const struct conn *);

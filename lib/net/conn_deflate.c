@@ -12,22 +12,49 @@ enum { WINDOW = -15, MEMORY = 8, PIECE = 16384 };      /* negative: no zlib head
 struct deflating {
 	struct conn_filter filter;
 	z_stream           in, out;
+	uint32_t           tail;           /* the last four bytes that were decoded */
+	bool               ended;          /* the peer's stream has ended by itself */
 };
+
+enum { FLUSHED = 0x0000ffff };             /* how Z_SYNC_FLUSH ends: an empty stored block */
+
+/* 128: between two blocks; no bit of a byte is waiting (zlib.h, inflate). */
+static bool
+between_blocks(const struct deflating *d)
+{
+	return (d->in.data_type & 0xff) == 128;
+}
+
+static bool
+at_mark(const struct conn_filter *f)
+{
+	const struct deflating *d = (const struct deflating *)f;
+
+	return d->in.total_in == 0 || d->ended || (between_blocks(d) && d->tail == FLUSHED);
+}
 
 static ssize_t
 decode(struct conn_filter *f, struct span *in, char *to, size_t room)
 {
-	z_stream *z = &((struct deflating *)f)->in;
-	int       code;
+	struct deflating *d = (struct deflating *)f;
+	z_stream         *z = &d->in;
+	int               code;
 
 	z->next_in = (Bytef *)in->at;
 	z->avail_in = (uInt)in->len;
 	z->next_out = (Bytef *)to;
 	z->avail_out = (uInt)room;
-	code = inflate(z, Z_SYNC_FLUSH);
-	*in = span_at((const char *)z->next_in, z->avail_in);
-	if (code == Z_STREAM_END && in->len)
+	if (d->ended && in->len)
 		return -1; /* whoever ends the stream has nothing more to say */
+	do { /* up to a mark: what follows may not be coded (conn_end_decoding) */
+		const Bytef *from = z->next_in;
+
+		code = inflate(z, Z_BLOCK);
+		for (from = z->next_in - from > 4 ? z->next_in - 4 : from; from < z->next_in; from++)
+			d->tail = d->tail << 8 | *from;
+	} while (code == Z_OK && z->avail_in && z->avail_out && !at_mark(f));
+	*in = span_at((const char *)z->next_in, z->avail_in);
+	d->ended = code == Z_STREAM_END;
 	return code == Z_OK || code == Z_BUF_ERROR || code == Z_STREAM_END ? (ssize_t)(room - z->avail_out) : -1;
 }
 
@@ -63,7 +90,7 @@ conn_deflate_new(void)
 {
 	struct deflating *d = mem_alloc(sizeof *d);
 
-	d->filter = (struct conn_filter){decode, encode, release};
+	d->filter = (struct conn_filter){decode, encode, at_mark, release};
 	if (inflateInit2(&d->in, WINDOW) == Z_OK) {
 		if (deflateInit2(&d->out, Z_DEFAULT_COMPRESSION, Z_DEFLATED, WINDOW, MEMORY, Z_DEFAULT_STRATEGY) == Z_OK)
 			return &d->filter;
@@ -76,11 +103,11 @@ conn_deflate_new(void)
 bool
 conn_deflate_save(struct conn_filter *f, struct text *dictionary)
 {
-	z_stream *z = &((struct deflating *)f)->in;
-	uInt      len = 0;
+	const struct deflating *d = (const struct deflating *)f;
+	z_stream               *z = &((struct deflating *)f)->in;
+	uInt                    len = 0;
 
-	/* 128: between two blocks; no bit of a byte is waiting (zlib.h, inflate). Before the first byte nothing is either. */
-	if (z->total_in > 0 && (z->data_type & 0xff) != 128)
+	if (z->total_in > 0 && !between_blocks(d)) /* before the first byte no bit waits either */
 		return false;
 	if (inflateGetDictionary(z, (Bytef *)text_room(dictionary, 32768), &len) != Z_OK)
 		return false;

@@ -46,6 +46,17 @@ wire_free(struct wire *w)
 	free(w);
 }
 
+struct conn *
+wire_unmake(struct wire *w, struct span unread)
+{
+	struct conn *c = conn_assemble(w->fd, w->ssl, unread);
+
+	if (w->ssl)
+		SSL_set_mode(w->ssl, SSL_MODE_AUTO_RETRY);
+	free(w);
+	return c;
+}
+
 int
 wire_fd(const struct wire *w)
 {

@@ -20,6 +20,7 @@ struct conn;
 struct wire;
 
 struct wire *wire_new(struct conn *, struct text *unread);   /* the conn is given, flushed */
+struct conn *wire_unmake(struct wire *, struct span unread); /* the way back: a task speaks with the client again */
 void wire_free(struct wire *);                               /* says good-bye in TLS, closes; NULL is fine */
 int  wire_fd(const struct wire *);                           /* borrowed */
 bool wire_is_tls(const struct wire *);

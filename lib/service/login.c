@@ -96,6 +96,17 @@ count_address(struct login *l)
 	return l->counted = login_limit_enter(login_config.service, NULL, l->peer, login_config.address_connections);
 }
 
+/* Somebody of whom nothing is known but where he comes from. */
+static void
+begin(struct login *l, struct conn *c, bool near)
+{
+	l->conn = c;
+	l->started = clock_now();
+	make_session_id(l->session, sizeof l->session);
+	l->secured = near || conn_is_tls(c);
+	conn_deadline(c, clock_after(login_config.timeout));
+}
+
 struct login *
 login_start(int fd)
 {
@@ -108,14 +119,11 @@ login_start(int fd)
 	}
 	keep_alive(fd);
 	l = mem_alloc(sizeof *l);
-	l->conn = conn_new(fd);
 	l->arena = arena_new();
-	l->started = clock_now();
 	net_address_print(&peer, l->peer, sizeof l->peer);
 	net_address_print(&local, l->local, sizeof l->local);
-	make_session_id(l->session, sizeof l->session);
-	l->secured = net_is_loopback(&peer) || strcmp(l->peer, l->local) == 0;
-	conn_deadline(l->conn, clock_after(login_config.timeout));
+	l->near = net_is_loopback(&peer) || strcmp(l->peer, l->local) == 0;
+	begin(l, conn_new(fd), l->near);
 	if (!count_address(l)) {
 		l->end = "Too many connections from this address";
 		login_end(l);
@@ -321,11 +329,38 @@ leave_both(const struct pump_client *c)
 	login_limit_leave(c->service, NULL, c->peer);
 }
 
+/* The user's own limit is free before the client can log in again; his address stays counted. */
+static void
+let_go(struct login *l, struct conn *c, const struct pump_client *was)
+{
+	login_limit_left(was->service, was->user, was->peer);
+	l->counted = was->over == leave_both;
+	l->entered = l->refused_plaintext = l->too_many = false;
+	l->attempts = l->bad_commands = 0;
+	l->method = l->end = NULL;
+	mem_wipe(l->user, sizeof l->user);
+	begin(l, c, l->near);
+}
+
+static void
+come_back(struct conn *c, const struct pump_client *was)
+{
+	struct login *l = mem_alloc(sizeof *l);
+
+	l->arena = arena_new();
+	snprintf(l->peer, sizeof l->peer, "%s", was->peer);
+	snprintf(l->local, sizeof l->local, "%s", was->local);
+	l->near = was->near;
+	let_go(l, c, was);
+	login_config.again(l);
+}
+
 int
 login_enter(struct login *l, struct span tag, struct fault *why)
 {
-	struct pump_client who = {login_config.service, l->user, l->peer, l->local, l->session,
-	                          l->counted ? leave_both : leave_user, 0};
+	struct pump_client who = {login_config.service, l->user, l->peer, l->local, l->session, l->near,
+	                          l->counted ? leave_both : leave_user, login_config.again ? come_back : NULL, 0};
+	struct conn       *back;
 	int                process = -1, control = -1;
 
 	if (conn_flush(l->conn, why) < 0)
@@ -346,7 +381,9 @@ login_enter(struct login *l, struct span tag, struct fault *why)
 	l->entered = true;
 	l->counted = false; /* the seat is, from now on */
 	mem_wipe(l->ticket, sizeof l->ticket);
-	pump_park(take(l->conn), process, control, &who);
+	back = pump_park(take(l->conn), process, control, &who);
+	if (back)
+		let_go(l, back, &who);
 	return 0;
 }
 

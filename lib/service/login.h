@@ -10,7 +10,8 @@
  *   struct login *l = login_start(fd);              greeting is the protocol's
  *   login_starttls(l)                               when asked
  *   switch (login_plain(l, user, password)) ...     or login_sasl
- *   login_enter(l, tag)                             the session goes on in the pump: l has no connection any more
+ *   login_enter(l, tag)                             the session goes on in the pump: l has no connection any more;
+ *                                                   or it is over, and l is a stranger again (not l->entered)
  *   login_end(l)                                    logs what the user's process did not
  *
  * Log lines are Dovecot's, under its tag, so that its log readers go on working.
@@ -26,6 +27,7 @@
 
 enum { LOGIN_LINE_MAX = 8192, LOGIN_INPUT_MAX = 65536, LOGIN_BAD_MAX = 3 };
 
+struct login;
 struct login_config {
 	const char *service;              /* "imap", "pop3": the user processes, and the TLS name */
 	const char *tls_cert_file, *tls_key_file, *tls_chain_files, *tls_protocols, *tls_ca_file, *certificate_field;
@@ -33,6 +35,8 @@ struct login_config {
 	int64_t     timeout;              /* from connect to login */
 	int         userip_connections, address_connections;   /* 0: as many as they like */
 	struct tls_context *tls;          /* NULL: none is configured */
+	/* Whom his process let go (RFC 8437): as after login_start, but greeted. NULL: the protocol has no such thing. */
+	WAITS void (*again)(struct login *);
 };
 extern struct login_config login_config;
 
@@ -58,7 +62,8 @@ struct login {
 	struct arena *arena;
 	char          peer[64], local[64], session[24], user[256], ticket[40];
 	const char   *method;
-	bool          secured;            /* TLS, or the same machine */
+	bool          near;               /* the same machine */
+	bool          secured;            /* TLS, or near */
 	bool          refused_plaintext, in_handshake;
 	int           attempts, bad_commands;
 	int64_t       started;

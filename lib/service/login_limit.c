@@ -41,6 +41,15 @@ tell(void *given)
 	leave_free(l);
 }
 
+void
+login_limit_left(const char *protocol, const char *user, const char *peer)
+{
+	struct leave *l = mem_alloc(sizeof *l);
+
+	name(protocol, user, peer, l);
+	tell(l);
+}
+
 bool
 login_limit_enter(const char *protocol, const char *user, const char *peer, int most)
 {

@@ -16,5 +16,7 @@
 WAITS bool login_limit_enter(const char *service, const char *user, const char *peer, int most);
 /* In the background: waits for nobody. */
 void login_limit_leave(const char *service, const char *user, const char *peer);
+/* At once: what is entered next is counted without it. */
+WAITS void login_limit_left(const char *service, const char *user, const char *peer);
 
 #endif

@@ -34,6 +34,7 @@ static struct {
 	struct seat   *sleepy;                  /* to be woken, as soon as fewer are being woken */
 	int            waking;
 	int64_t        next_tick;
+	struct conn   *returned;                /* where one session is served at a time */
 	int            dirty;                   /* ticks until freed memory goes back; 0: nothing was freed */
 	bool           ending;
 	atomic_bool    look;                    /* somebody shall be evicted */
@@ -61,7 +62,7 @@ seat_new(struct conn *c, int process, int control, const struct pump_client *cli
 	s->fd[SEAT_CONTROL] = control;
 	s->fd[SEAT_WATCH] = -1;
 	s->client = (struct pump_client){client->service, copy(client->user), copy(client->peer), copy(client->local),
-	                                 copy(client->session), client->over, client->pid};
+	                                 copy(client->session), client->near, client->over, client->back, client->pid};
 	s->active = clock_now();
 	fcntl(process, F_SETFL, O_NONBLOCK);
 	return s;
@@ -91,6 +92,7 @@ seat_free(struct seat *s)
 {
 	text_free(&s->up);
 	text_free(&s->down);
+	text_free(&s->input);
 	sleeper_free(s->sleeper);
 	free((char *)(uintptr_t)s->client.user);
 	free((char *)(uintptr_t)s->client.peer);
@@ -101,10 +103,8 @@ seat_free(struct seat *s)
 
 /* Off the list at once; freed when no event of this turn can name it any more. */
 static void
-end_seat(struct seat *s)
+remove_seat(struct seat *s)
 {
-	if (s->over || s->waking)
-		return;
 	s->over = true;
 	for (int end = SEAT_ENDS - 1; end >= 0; end--)
 		seat_forget(s, (enum seat_end)end);
@@ -122,13 +122,35 @@ end_seat(struct seat *s)
 		pump.asleep--;
 	if (s->seated)
 		pump_roster_over(s);
-	if (s->client.over)
-		s->client.over(&s->client);
 	if (!s->queued) { /* else it stands in a list, whose walker puts it there */
 		s->queued = pump.done;
 		pump.done = s;
 	}
 	pump.dirty = TRIM_TICKS;
+}
+
+static void
+end_seat(struct seat *s)
+{
+	if (s->over || s->waking)
+		return;
+	remove_seat(s);
+	if (s->client.over)
+		s->client.over(&s->client);
+	if (service_makes_threads())
+		service_session_over();
+}
+
+static void
+give_back(struct seat *s)
+{
+	struct conn *c = seat_give_back(s);
+
+	remove_seat(s);
+	if (service_makes_threads())
+		pump_go_back(c, &s->client);
+	else
+		pump.returned = c;
 }
 
 static void
@@ -139,7 +161,6 @@ free_done(void)
 
 		pump.done = s->queued;
 		seat_free(s);
-		service_session_over();
 	}
 }
 
@@ -230,7 +251,7 @@ move_up(struct seat *s)
 {
 	ssize_t n;
 
-	if (s->up.len)
+	if (s->up.len && !s->returning)
 		give_process(s, text_span(&s->up), true);
 	if (s->up.len || s->held || s->client_ended)
 		return;
@@ -295,6 +316,10 @@ settle(struct seat *s)
 		s->told_end = true;
 		s->ended = clock_now();
 	}
+	if (s->process_gone && !s->down.len && !s->asleep && seat_comes_back(s)) {
+		give_back(s);
+		return;
+	}
 	if (s->process_gone && !s->down.len && !s->asleep && !seat_may_fall_asleep(s)) {
 		end_seat(s);
 		return;
@@ -302,7 +327,7 @@ settle(struct seat *s)
 	if (s->asleep)
 		process = 0;
 	else if (!s->process_gone)
-		process = (s->down.len ? 0u : POLLER_IN) | (s->up.len ? POLLER_OUT : 0u);
+		process = (s->down.len ? 0u : POLLER_IN) | (s->up.len && !s->returning ? POLLER_OUT : 0u);
 	if (!s->client_ended && !s->up.len && !s->held)
 		client = POLLER_IN;
 	if (s->down.len && !s->client_lost)
@@ -658,7 +683,7 @@ anybody(void)
 	return n > 0;
 }
 
-void
+struct conn *
 pump_park(struct conn *c, int process, int control, const struct pump_client *client)
 {
 	if (!service_session_keep()) { /* one session a process: this task is the loop */
@@ -667,7 +692,7 @@ pump_park(struct conn *c, int process, int control, const struct pump_client *cl
 		put(seat_new(c, process, control, client));
 		for (take_news(); anybody();)
 			turn();
-		return;
+		return take(pump.returned);
 	}
 	if (!start_loop()) {
 		close(process);
@@ -675,10 +700,11 @@ pump_park(struct conn *c, int process, int control, const struct pump_client *cl
 			close(control);
 		conn_free(c);
 		service_session_over();
-		return;
+		return NULL;
 	}
 	put(seat_new(c, process, control, client));
 	(void)!write(pump.wake[1], "", 1);
+	return NULL;
 }
 
 bool

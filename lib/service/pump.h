@@ -16,6 +16,9 @@
  * Sleep (pump_sleep.c): an imapd whose client idles hands over its state and ends; the seat keeps a few hundred bytes.
  * A byte of the client or of the watch descriptor starts another process with that state, in a task; few at once.
  *
+ * Back (RFC 8437): a process may let its client be nobody again.  The seat ends, and who speaks with strangers has the
+ * connection, in a task of its own.
+ *
  * Who is seated anvil is told (ipc/roster.h), and who shall go it tells (pump_roster.c).
  *
  * A monitor: pump_park and pump_evict may be called by any task.
@@ -30,13 +33,17 @@ enum { PUMP_PART = 16384 };
 struct pump_client {
 	const char *service;              /* "imap": whom to ask when it wakes */
 	const char *user, *peer, *local, *session;   /* copied */
+	bool        near;                 /* on this machine */
 	void      (*over)(const struct pump_client *);   /* the session has ended; must not wait; may be NULL */
+	/* Or: the client is nobody again; the connection is given. `over` is not called. NULL: no process may do so. */
+	WAITS void (*back)(struct conn *, const struct pump_client *);
 	int64_t     pid;                  /* of the user's process */
 };
 
 /* All are given; control may be -1. Where the process serves one session at a time it WAITS until
- * that is over; else the caller's task may end (service.h, service_session_keep). */
-WAITS void pump_park(struct conn *, int process, int control, const struct pump_client *);
+ * that is over, and then a client who is nobody again is given back; else the caller's task may end (service.h,
+ * service_session_keep), and NULL is returned. */
+WAITS struct conn *pump_park(struct conn *, int process, int control, const struct pump_client *);
 
 /* Ends the session of this user from this address that has been idle longest, and longer than `idle_ms`:
  * false when there is none. peer NULL: from anywhere; user NULL: whoever. */

@@ -38,6 +38,9 @@ struct seat {
 	bool               listed, news;          /* anvil was told of it; is to be told (anew) */
 	bool               held;                  /* asked to sleep: nothing more from the client */
 	bool               leaving;               /* the process said "gone" */
+	bool               returning;             /* asked to leave: nothing more to the process */
+	bool               back;                  /* the process has let its client go, */
+	struct text        input;                 /* with this, which it did not hear */
 	bool               asleep, waking, wants_waking;
 	bool               client_ended, client_lost, told_end, process_gone;
 	int64_t            ended;
@@ -55,6 +58,12 @@ void seat_asleep_end(struct seat *, const char *why, bool bye);
 WAITS void seat_wake(struct seat *);           /* in a task: new_process, new_control */
 void seat_woken(struct seat *);
 void sleeper_free(struct sleeper *);
+
+/* pump_back.c */
+void seat_leaves(struct seat *);               /* its process asks */
+bool seat_comes_back(struct seat *);           /* its process is gone: it has let the client go */
+struct conn *seat_give_back(struct seat *);    /* with all that nobody has heard yet; the seat keeps no wire */
+void pump_go_back(struct conn *, const struct pump_client *);   /* in a task of its own; the conn is given */
 
 /* pump_roster.c: in the loop */
 void pump_roster_say(struct seat *);              /* it is here, or its process is another */

@@ -85,10 +85,11 @@ seat_hear(struct seat *s)
 {
 	autoframe struct frame f = {0};
 	struct login_sleep     ask = {.watch = -1};
+	struct span            input;
 
 	if (s->fd[SEAT_CONTROL] < 0)
 		return;
-	switch (login_hear(s->fd[SEAT_CONTROL], &f, &ask)) {
+	switch (login_hear(s->fd[SEAT_CONTROL], &f, &ask, &input)) {
 	case LOGIN_SAID_NOTHING:
 		break;
 	case LOGIN_SAID_SLEEP:
@@ -99,6 +100,13 @@ seat_hear(struct seat *s)
 		break;
 	case LOGIN_SAID_GONE:
 		s->leaving = s->sleeper != NULL;
+		break;
+	case LOGIN_SAID_LEAVE:
+		seat_leaves(s);
+		break;
+	case LOGIN_SAID_BACK:
+		s->back = s->returning;
+		text_set(&s->input, input);
 		break;
 	case LOGIN_SAID_END:
 		seat_forget(s, SEAT_CONTROL);

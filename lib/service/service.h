@@ -146,6 +146,8 @@ int  service_session_count(void);
 bool service_session_keep(void);
 bool service_makes_threads(void);
 void service_session_over(void);
+/* Such a session is one of this task from now on: serve() is as one that was just accepted. */
+WAITS void service_session_again(void (*serve)(void *), void *given);
 /* One more path below which the sandbox lets it read, with MAY_READ or MAY_NAME: before it closes. NULL
  * and "" are fine. */
 void service_may_read(const char *path);

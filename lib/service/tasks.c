@@ -139,6 +139,15 @@ service_session_over(void)
 	crowd_add(-1);
 }
 
+void
+service_session_again(void (*serve)(void *), void *given)
+{
+	kept = false;
+	serve(given);
+	if (!kept)
+		crowd_add(-1);
+}
+
 static void
 start_session(struct loop *o, const struct listener *listener, int fd)
 {
