@@ -32,6 +32,7 @@ struct database {
 	const char *uid, *gid, *home, *mail, *password, *quota, *groups;
 	bool        nopassword, all_users;
 	size_t      source;              /* passwd-file: which of `sources`; oauth2: which of `oauth` */
+	struct text example;             /* under the lock: with what somebody logged in last, so what a check costs here */
 };
 
 /* One file may be passdb and userdb. */
@@ -402,24 +403,48 @@ become(const struct question *q, const struct passwd_entry *e)
 	return 1;
 }
 
+/* The stored password of somebody, so that a refusal without a password of its own takes as long as a wrong one. */
+static struct span
+example(struct database *d, struct arena *a)
+{
+	struct span stored;
+
+	monitor_enter(&users.lock);
+	stored = arena_span(a, text_span(&d->example));
+	monitor_leave(&users.lock);
+	return stored;
+}
+
+static void
+note_example(struct database *d, struct span stored)
+{
+	monitor_enter(&users.lock);
+	text_set(&d->example, stored);
+	monitor_leave(&users.lock);
+}
+
+/* Who is refused for another reason than his password hears it as late as if it had been the password: else the time would
+ * tell names (SECURITY.md 2, row 23). */
 static int
-check_entry(const struct database *d, const struct question *q)
+check_entry(struct database *d, const struct question *q)
 {
 	struct passwd_entry e;
 	struct fault        why = {0};
 	int                 verdict = look_up(d, q, &e);
+	bool                allowed = verdict == 1 && may_log_in(d, q, &e) == 1;
+	struct span         stored = verdict == 1 ? with_scheme(q->arena, d->scheme, e.password) : SPAN_NONE;
 
 	if (verdict < 0)
 		return -1;
-	if (verdict == 0) {
-		helper_check(SPAN_NONE, span_of(q->password), &why); /* takes as long as a wrong password */
-		return denied(q, d->name, "unknown user");
-	}
-	if (may_log_in(d, q, &e) != 1)
-		return 0;
-	if (e.nopassword)
+	if (allowed && e.nopassword)
 		return become(q, &e);
-	verdict = helper_check(with_scheme(q->arena, d->scheme, e.password), span_of(q->password), &why);
+	if (!allowed) {
+		helper_check(stored.len ? stored : example(d, q->arena), span_of(q->password), NULL);
+		return verdict == 0 ? denied(q, d->name, "unknown user") : 0;
+	}
+	verdict = helper_check(stored, span_of(q->password), &why);
+	if (verdict == 1)
+		note_example(d, stored);
 	if (verdict < 0 && why.class != FAULT_TIME)
 		log_error("auth: %s(%s,%.*s): %s", d->name, q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
 	return verdict == 0 ? denied(q, d->name, "Password mismatch") : verdict < 0 ? -1 : become(q, &e);
@@ -452,7 +477,7 @@ check_static(const struct database *d, const struct question *q)
 }
 
 static int
-check_one(const struct database *d, const struct question *q)
+check_one(struct database *d, const struct question *q)
 {
 	switch (d->driver) {
 	case DRIVER_FILE:
@@ -464,7 +489,7 @@ check_one(const struct database *d, const struct question *q)
 }
 
 static int
-check_all(const struct database *databases, size_t count, char *user, const char *password, const struct origin *from)
+check_all(struct database *databases, size_t count, char *user, const char *password, const struct origin *from)
 {
 	autoarena struct arena *a = arena_new();
 	struct question         q = {user, password, from, a};

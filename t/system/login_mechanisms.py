@@ -13,8 +13,27 @@ MASTER = f"""
 """
 SCRAM256 = ("{SCRAM-SHA-256}4096,pFvVGjvCxlqU0PbPj7cTAg==,pEmcbhyZeuui10dPhGb+wMzI42HYe1TlIXE5hNT7lIE=,"
             "vKmKK7f/hRvAGK178nHqAzGyaIBJCesGUiMp4nqRWCw=")     # of doveadm pw: "pencil"
+SLOW = "{SHA512-CRYPT}$6$rounds=400000$saltsalt$7XJcB.GYAzu2gLNWeHY9JIEdzVJdakaYoFmh6hW1wiPJb2oNeudgkeQTVuk39xvkIMziGNeADj0MDB3OJBvlV."     # "pencil", 80 times as dear as usual
 t = Tap()
 ok = t.ok
+
+
+def spent(i):
+    """CPU seconds of authd's crypt helpers, and of all that authd is made of."""
+    ticks = 0
+    for pid in i.named("authd") + [c for p in i.named("authd") for c in i.children(p)]:
+        with open(f"/proc/{pid}/stat") as f:
+            ticks += sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def cost(i, user):
+    """What a wrong password of that user costs, by the least of three."""
+    def once():
+        before = spent(i)
+        assert not imap("PLAIN", lambda _: b"\0" + user.encode() + b"\0wrong")
+        return spent(i) - before
+    return min(once() for _ in range(3))
 
 
 class Scram:
@@ -58,7 +77,9 @@ def main():
     with Instance(master=MASTER) as i:
         with open(f"{i.dir}/users", "w") as f:
             for user, stored, extra in (("clear", "{PLAIN}pencil", ""), ("scram", SCRAM256, ""), ("hash", "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", ""),
-                                        ("off", "{PLAIN}pencil", "nologin"), ("away", "{PLAIN}pencil", "allow_nets=192.0.2.0/24")):
+                                        ("off", "{PLAIN}pencil", "nologin"), ("away", "{PLAIN}pencil", "allow_nets=192.0.2.0/24"),
+                                        ("slow", SLOW, ""), ("slowaway", SLOW, "allow_nets=192.0.2.0/24"), ("slowoff", SLOW, "nologin"),
+                                        ("openaway", "", "nopassword allow_nets=192.0.2.0/24")):
                 home = f"{i.dir}/home/{user}"
                 os.makedirs(home)
                 os.chown(home, owner.pw_uid, owner.pw_gid)
@@ -83,6 +104,11 @@ def main():
         ok(not imap("SCRAM-SHA-256", Scram("sha256", "hash", "secret")), "not of a hash")
         ok(not imap("SCRAM-SHA-256", Scram("sha256", "off", "pencil")), "nologin")
         ok(not imap("SCRAM-SHA-256", Scram("sha256", "away", "pencil")), "allow_nets")
+        ok(imap("PLAIN", lambda _: b"\0slow\0pencil"), "a dear hash")
+        wrong = cost(i, "slow")
+        for user, what in (("slowaway", "another net"), ("slowoff", "nologin"), ("openaway", "another net, nopassword"), ("nobodyatall", "an unknown name")):
+            c = cost(i, user)
+            ok(wrong > 0.05 and c > wrong / 2, f"{what} costs as much as a wrong password", c, wrong)
         m = imaplib.IMAP4("127.0.0.1", PORT)
         ok(m.login_cram_md5("clear", "pencil")[0] == "OK", "CRAM-MD5")
         m.logout()
