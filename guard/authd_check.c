@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * authd_check.c - may they log in? The passdbs, asked in the order of the configuration (authd_users.h)
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "authd_cache.h"
+#include "authd_database.h"
+#include "authd_helper.h"
+#include "authd_oauth.h"
+#include "authd_source.h"
+#include "base/log.h"
+#include "base/task.h"
+#include "mail/netaddr.h"
+
+/* ------------------------------------------------------------ what a check costs */
+
+/* With what somebody logged in last, by the place of the database: refusals without a hash of their own take as long. */
+static struct {
+	struct monitor lock;
+	struct text    passdb[DATABASES_MAX], master[DATABASES_MAX];
+} examples = {.lock = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
+
+static struct text *
+example_of(const struct database *d)
+{
+	bool is_master = d >= databases.master && d < databases.master + DATABASES_MAX;
+
+	return is_master ? &examples.master[d - databases.master] : &examples.passdb[d - databases.passdb];
+}
+
+static struct span
+example(const struct database *d, struct arena *a)
+{
+	struct span stored;
+
+	monitor_enter(&examples.lock);
+	stored = arena_span(a, text_span(example_of(d)));
+	monitor_leave(&examples.lock);
+	return stored;
+}
+
+static void
+note_example(const struct database *d, struct span stored)
+{
+	monitor_enter(&examples.lock);
+	text_set(example_of(d), stored);
+	monitor_leave(&examples.lock);
+}
+
+/* ------------------------------------------------------------ a password */
+
+static bool
+from_allowed_net(struct span nets, struct span peer)
+{
+	struct netaddr     address;
+	struct netaddr_net net;
+	struct span        one;
+
+	if (!netaddr_parse(peer, &address))
+		return false;
+	while (span_next(&nets, ",", &one)) {
+		if (span_is(one, "local"))
+			continue;
+		if (netaddr_parse_net(one, &net, NULL) == 0 && netaddr_in(&address, &net))
+			return true;
+	}
+	return false;
+}
+
+static int
+denied(const struct question *q, const char *driver, const char *reason)
+{
+	log_info("auth: %s(%s,%.*s): %s", driver, q->user, SPAN_ARGS(q->from->peer), reason);
+	return 0;
+}
+
+/* 1 the entry lets him in, as far as it is not the password's to say; 0 denied. */
+static int
+may_log_in(const struct database *d, const struct question *q, const struct passwd_entry *e)
+{
+	if (e->allow_nets.len && !from_allowed_net(e->allow_nets, q->from->peer))
+		return denied(q, d->name, "allow_nets check failed: IP not in allowed networks");
+	if (e->unknown.len)
+		log_warning("auth: %s(%s): extra field %.*s is not supported: login denied", d->name, q->user, SPAN_ARGS(e->unknown));
+	if (e->nologin || e->unknown.len)
+		return denied(q, d->name, "login is disabled");
+	return 1;
+}
+
+static int
+become(const struct question *q, const struct passwd_entry *e)
+{
+	if (e->user.len)
+		snprintf(q->user, USER_NAME_SIZE, "%.*s", SPAN_ARGS(e->user));
+	return 1;
+}
+
+/* Who is refused for another reason than his password hears it as late as if it had been the password: else the time would
+ * tell names (SECURITY.md 2, row 23). */
+static int
+check_entry(const struct database *d, const struct question *q)
+{
+	struct passwd_entry e;
+	struct fault        why = {0};
+	int                 verdict = database_look_up(d, q, &e);
+	bool                allowed = verdict == 1 && may_log_in(d, q, &e) == 1;
+	struct span         stored = verdict == 1 ? database_scheme(q->arena, d->scheme, e.password) : SPAN_NONE;
+
+	if (verdict < 0)
+		return -1;
+	if (allowed && e.nopassword)
+		return become(q, &e);
+	if (!allowed) {
+		helper_check(stored.len ? stored : example(d, q->arena), span_of(q->password), NULL);
+		return verdict == 0 ? denied(q, d->name, "unknown user") : 0;
+	}
+	verdict = helper_check(stored, span_of(q->password), &why);
+	if (verdict == 1)
+		note_example(d, stored);
+	if (verdict < 0 && why.class != FAULT_TIME)
+		log_error("auth: %s(%s,%.*s): %s", d->name, q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
+	return verdict == 0 ? denied(q, d->name, "Password mismatch") : verdict < 0 ? -1 : become(q, &e);
+}
+
+static int
+check_pam(const struct database *d, const struct question *q)
+{
+	struct fault why = {0};
+	int          verdict = helper_pam(*d->argument ? d->argument : databases.pam_service, q->user, q->password, q->from->peer, &why);
+
+	if (verdict < 0)
+		log_error("auth: pam(%s,%.*s): %s", q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
+	return verdict == 0 ? denied(q, "pam", fault_text(&why)) : verdict;
+}
+
+static int
+check_static(const struct database *d, const struct question *q)
+{
+	struct fault why = {0};
+	int          verdict;
+
+	if (d->nopassword)
+		return 1;
+	if (!d->password)
+		return denied(q, "static", "no password is set");
+	verdict = helper_check(span_of(arena_format(q->arena, "%s%s", d->password[0] == '{' ? "" : "{PLAIN}", d->password)),
+	                       span_of(q->password), &why);
+	return verdict == 0 ? denied(q, "static", "Password mismatch") : verdict;
+}
+
+static int
+check_one(const struct database *d, const struct question *q)
+{
+	switch (d->driver) {
+	case DRIVER_FILE:
+	case DRIVER_SQL:    return check_entry(d, q);
+	case DRIVER_PAM:    return check_pam(d, q);
+	case DRIVER_STATIC: return check_static(d, q);
+	default:            return 0;      /* tokens are no passwords */
+	}
+}
+
+static int
+check_all(const struct database *asked, size_t count, char *user, const char *password, const struct origin *from)
+{
+	autoarena struct arena *a = arena_new();
+	struct question         q = {user, password, from, a};
+	bool                    trouble = false;
+
+	for (size_t i = 0; i < count; i++) {
+		int verdict = check_one(&asked[i], &q);
+
+		if (verdict == 1)
+			return 1;
+		trouble = trouble || verdict < 0;
+	}
+	return trouble ? -1 : 0;
+}
+
+int
+users_check(char *user, const char *password, const struct origin *from)
+{
+	char     asked[USER_NAME_SIZE];
+	uint64_t age;
+	int      verdict;
+
+	sources_refresh();
+	age = cache_age();
+	if (cache_knows(user, password, from))
+		return 1;
+	snprintf(asked, sizeof asked, "%s", user);
+	verdict = check_all(databases.passdb, databases.n_passdb, user, password, from);
+	if (verdict == 1)
+		cache_note(asked, password, from, user, age);
+	return verdict;
+}
+
+int
+users_check_master(char *user, const char *password, const struct origin *from)
+{
+	return check_all(databases.master, databases.n_master, user, password, from);
+}
+
+/* ------------------------------------------------------------ other proofs */
+
+int
+users_secret(char *user, const struct origin *from, struct text *stored, const char **driver)
+{
+	autoarena struct arena *a = arena_new();
+	struct question         q = {user, "", from, a};
+
+	for (size_t i = 0; i < databases.n_passdb; i++) {
+		const struct database *d = &databases.passdb[i];
+		struct passwd_entry    e;
+		int                    got;
+
+		if (d->driver == DRIVER_STATIC && d->password) {
+			text_add_format(stored, "%s%s", d->password[0] == '{' ? "" : "{PLAIN}", d->password);
+		} else if (d->driver == DRIVER_FILE || d->driver == DRIVER_SQL) {
+			if ((got = database_look_up(d, &q, &e)) < 0)
+				return -1;
+			if (got == 0)
+				denied(&q, d->name, "unknown user");
+			else if (e.nopassword)
+				denied(&q, d->name, "login is disabled");
+			else if (may_log_in(d, &q, &e) == 1 && become(&q, &e))
+				text_add(stored, database_scheme(a, d->scheme, e.password));
+		}
+		*driver = d->name;
+		if (stored->len)
+			return 1;
+	}
+	return 0;
+}
+
+int
+users_token(struct span token, struct span peer, struct text *whose, struct text *scope, struct text *openid)
+{
+	bool trouble = false;
+
+	for (size_t i = 0; i < databases.n_passdb; i++) {
+		const struct database *d = &databases.passdb[i];
+		struct fault           why = {0};
+		int                    verdict;
+
+		if (d->driver != DRIVER_OAUTH)
+			continue;
+		verdict = helper_token(d->source, token, whose, &why);
+		if (verdict == 1)
+			return 1;
+		trouble = trouble || verdict < 0;
+		log_info("auth: oauth2(,%.*s): %s", SPAN_ARGS(peer), fault_text(&why));
+		text_set(scope, span_of(oauth_scope(databases.oauth[d->source])));
+		text_set(openid, span_of(oauth_openid(databases.oauth[d->source])));
+	}
+	return trouble ? -1 : 0;
+}
+
+bool
+users_have_tokens(void)
+{
+	return databases.n_oauth > 0;
+}
+
+int
+users_vouched(char *user, const struct origin *from)
+{
+	autoarena struct arena *a = arena_new();
+	struct question         q = {user, "", from, a};
+	bool                    trouble = false;
+
+	for (size_t i = 0; i < databases.n_passdb; i++) {
+		const struct database *d = &databases.passdb[i];
+		struct passwd_entry    e;
+		int                    got = d->driver == DRIVER_FILE || d->driver == DRIVER_SQL ? database_look_up(d, &q, &e) : 0;
+
+		if (d->driver == DRIVER_STATIC || (got == 1 && may_log_in(d, &q, &e) == 1 && become(&q, &e)))
+			return 1;
+		trouble = trouble || got < 0;
+	}
+	return trouble ? -1 : 0;
+}
+
+int
+users_exist(char *user, const struct origin *from)
+{
+	struct user_facts facts = {0};
+	struct fault      why = {0};
+	bool              by_pam = false;
+	int               got = users_vouched(user, from);
+
+	for (size_t i = 0; i < databases.n_passdb; i++)
+		by_pam = by_pam || databases.passdb[i].driver == DRIVER_PAM;
+	if (got == 0 && by_pam) {
+		got = users_find(user, from, &facts, &why);
+		got = got < 0 ? -1 : got == 0;
+		user_facts_free(&facts);
+	}
+	return got;
+}

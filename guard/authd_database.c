@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * authd_database.c - what the configuration names as databases of users, and asking one for an entry
+ */
+#include "authd_database.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "authd_oauth.h"
+#include "authd_source.h"
+#include "base/log.h"
+#include "ipc/ask_table.h"
+#include "service/privilege.h"
+
+struct databases databases;
+
+/* ------------------------------------------------------------ configuration */
+
+static const struct { const char *word; enum driver driver; bool passdb, userdb; } drivers[] = {
+	{"passwd-file", DRIVER_FILE, true, true}, {"pam", DRIVER_PAM, true, false},
+	{"passwd", DRIVER_PASSWD, false, true}, {"static", DRIVER_STATIC, true, true},
+	{"oauth2", DRIVER_OAUTH, true, false}, {"sql", DRIVER_SQL, true, true}, {"prefetch", DRIVER_PREFETCH, false, true},
+};
+
+static int
+set_argument(struct database *d, const char *word, struct fault *why)
+{
+	static const struct { const char *name; size_t offset; } names[] = {
+		{"scheme=", offsetof(struct database, scheme)}, {"uid=", offsetof(struct database, uid)},
+		{"gid=", offsetof(struct database, gid)}, {"home=", offsetof(struct database, home)},
+		{"mail=", offsetof(struct database, mail)}, {"password=", offsetof(struct database, password)},
+		{"quota_rule=", offsetof(struct database, quota)}, {"acl_groups=", offsetof(struct database, groups)},
+	};
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (span_starts(span_of(word), names[i].name)) {
+			*(const char **)((char *)d + names[i].offset) = word + strlen(names[i].name);
+			return 0;
+		}
+	if (strncmp(word, "nopassword", 10) == 0) {
+		d->nopassword = true;
+		return 0;
+	}
+	if (strcmp(word, "allow_all_users=yes") == 0 || strcmp(word, "allow_all_users=no") == 0) {
+		d->all_users = word[16] == 'y';
+		return 0;
+	}
+	return fault_set(why, FAULT_INPUT, "%s: unknown argument", word);
+}
+
+static int
+open_oauth(struct database *d, struct fault *why)
+{
+	if (databases.n_oauth == DATABASES_MAX)
+		return fault_set(why, FAULT_INPUT, "more than %d databases", DATABASES_MAX);
+	d->source = databases.n_oauth;
+	databases.oauth[databases.n_oauth] = oauth_open(d->argument, why);
+	return databases.oauth[databases.n_oauth++] ? 0 : fault_prefix(why, "oauth2");
+}
+
+/* "driver[:argument]", then arguments until the next driver. */
+static int
+start_database(struct database *d, const char *word, bool passdb, bool *is_one, struct fault *why)
+{
+	size_t len = strcspn(word, ":");
+
+	for (size_t i = 0; i < COUNT(drivers); i++) {
+		if (strlen(drivers[i].word) != len || strncmp(drivers[i].word, word, len) != 0)
+			continue;
+		*is_one = true;
+		*d = (struct database){.driver = drivers[i].driver, .argument = word[len] ? word + len + 1 : ""};
+		if (!(passdb ? drivers[i].passdb : drivers[i].userdb))
+			return fault_set(why, FAULT_INPUT, "%s cannot be used here", drivers[i].word);
+		d->name = drivers[i].word;
+		d->spec = word;
+		if ((d->driver == DRIVER_FILE || d->driver == DRIVER_OAUTH || d->driver == DRIVER_SQL) && *d->argument != '/')
+			return fault_set(why, FAULT_INPUT, "%s needs a path", drivers[i].word);
+		if (d->driver == DRIVER_OAUTH)
+			return open_oauth(d, why);
+		if (d->driver == DRIVER_FILE)
+			return source_add(d->argument, &d->source, why);
+		if (d->driver == DRIVER_STATIC && *d->argument)
+			return set_argument(d, d->argument, why);
+		return 0;
+	}
+	*is_one = false;
+	return 0;
+}
+
+static int
+parse(const struct list *words, bool passdb, struct database *out, size_t *count, struct fault *why)
+{
+	for (size_t i = 0; i < words->count; i++) {
+		struct database d;
+		bool            is_one;
+
+		if (start_database(&d, words->item[i], passdb, &is_one, why) < 0)
+			return -1;
+		if (is_one) {
+			if (*count == DATABASES_MAX)
+				return fault_set(why, FAULT_INPUT, "more than %d databases", DATABASES_MAX);
+			out[(*count)++] = d;
+		} else if (*count == 0 || set_argument(&out[*count - 1], words->item[i], why) < 0) {
+			return fault_set(why, FAULT_INPUT, "%s: unknown kind of database", words->item[i]);
+		}
+	}
+	return 0;
+}
+
+int
+databases_prepare(const struct users_settings *s, struct fault *why)
+{
+	databases.pam_service = s->default_pam_service;
+	databases.root = privilege_is_root();
+	if (parse(&s->passdb, true, databases.passdb, &databases.n_passdb, why) < 0)
+		return fault_prefix(why, "auth_passdb");
+	if (parse(&s->userdb, false, databases.userdb, &databases.n_userdb, why) < 0)
+		return fault_prefix(why, "auth_userdb");
+	if (parse(&s->master, true, databases.master, &databases.n_master, why) < 0)
+		return fault_prefix(why, "auth_master_passdb");
+	return 0;
+}
+
+/* ------------------------------------------------------------ asking one */
+
+struct span
+database_scheme(struct arena *a, const char *scheme, struct span stored)
+{
+	if (!scheme || (stored.len && stored.at[0] == '{') || stored.len == 0)
+		return stored;
+	return span_of(arena_format(a, "{%s}%.*s", scheme, SPAN_ARGS(stored)));
+}
+
+/* Fields of a database, which proxymap asks, into an entry. */
+int
+database_ask(const struct database *d, const char *kind, const struct question *q, struct passwd_entry *e, struct fault *why)
+{
+	autotext struct text     fields = {0};
+	struct identity_question ask = {kind, span_of(q->user), span_of(q->from->service), q->from->peer, q->from->local};
+	int                      got = ask_table_identify(d->spec, &ask, &fields, why);
+	struct span              rest, name, value;
+
+	if (got)
+		return got < 0 ? -1 : 0;
+	passwd_entry_empty(e);
+	rest = arena_span(q->arena, text_span(&fields));
+	mem_wipe(fields.at, fields.room);
+	while (rest.len && span_split(&rest, '\0', &value)) {
+		span_split(&value, '=', &name);
+		if (kind[0] == 'p')
+			passwd_entry_passdb(q->arena, e, name, value);
+		else
+			passwd_entry_userdb(q->arena, e, name, value);
+	}
+	return 1;
+}
+
+int
+database_look_up(const struct database *d, const struct question *q, struct passwd_entry *e)
+{
+	struct fault why = {0};
+	int          got;
+
+	if (d->driver == DRIVER_FILE)
+		got = source_find(d->source, q->user, q->arena, e);
+	else if ((got = database_ask(d, "passdb", q, e, &why)) < 0)
+		log_error("auth: %s(%s,%.*s): %s", d->name, q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
+	if (got == 1 && e->nopassword && e->password.len) {      /* a column that says "N", say */
+		log_error("auth: %s(%s,%.*s): nopassword is set, but there is a password: it is asked for", d->name, q->user,
+		          SPAN_ARGS(q->from->peer));
+		e->nopassword = false;
+	}
+	return got;
+}

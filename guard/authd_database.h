@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * authd_database.h - the databases that auth_passdb, auth_userdb and auth_master_passdb name, and asking one for an entry
+ *
+ * Read-only after databases_prepare. The forms are told in authd_users.h.
+ */
+#ifndef GUARD_AUTHD_DATABASE_H
+#define GUARD_AUTHD_DATABASE_H
+
+#include "authd_file.h"
+#include "authd_users.h"
+#include "base/arena.h"
+
+struct oauth;
+enum { DATABASES_MAX = 16 };
+
+enum driver { DRIVER_FILE, DRIVER_PAM, DRIVER_PASSWD, DRIVER_STATIC, DRIVER_OAUTH, DRIVER_SQL, DRIVER_PREFETCH };
+
+struct database {
+	enum driver driver;
+	const char *name, *spec;         /* "sql", "sql:/path" */
+	const char *argument;            /* path, or PAM service */
+	const char *scheme;              /* passwd-file: of passwords without one */
+	const char *uid, *gid, *home, *mail, *password, *quota, *groups;
+	bool        nopassword, all_users;
+	size_t      source;              /* passwd-file: its index in authd_source.h; oauth2: which of `oauth` */
+};
+
+struct databases {
+	struct database passdb[DATABASES_MAX], userdb[DATABASES_MAX], master[DATABASES_MAX];
+	size_t          n_passdb, n_userdb, n_master;
+	struct oauth   *oauth[DATABASES_MAX];
+	size_t          n_oauth;
+	const char     *pam_service;
+	bool            root;            /* started as root: uids are real */
+};
+extern struct databases databases;
+
+int databases_prepare(const struct users_settings *, struct fault *);
+
+/* What is asked of one, for the length of an arena. */
+struct question {
+	char                *user;      /* rewritten where the database says that it is another */
+	const char          *password;
+	const struct origin *from;
+	struct arena        *arena;
+};
+
+/* A passwd-file or sql: 1 and the entry; 0 none; -1 trouble, which is logged. */
+WAITS int database_look_up(const struct database *, const struct question *, struct passwd_entry *);
+/* sql: alone, of kind "passdb" or "userdb"; the same. */
+WAITS int database_ask(const struct database *, const char *kind, const struct question *, struct passwd_entry *, struct fault *);
+/* A stored password without a scheme has its database's. */
+struct span database_scheme(struct arena *, const char *scheme, struct span stored);
+
+#endif
