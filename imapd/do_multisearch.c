@@ -14,7 +14,7 @@
 #include "imap_config.h"
 #include "mail/imap_body.h"
 #include "names.h"
-#include "search_run.h"
+#include "search_context.h"
 #include "store/subscriptions.h"
 #include "store/tree.h"
 
@@ -186,10 +186,12 @@ search_one(struct imap_session *s, struct space *in, const char *folder, const s
 		return 0;
 	}
 	view_start(&view, f, &s->manner);
+	if (r->relevancy)
+		program->scores = arena_alloc(s->arena, view.count + 1);
 	if (search_resolve(program, &view)) {
 		search_run(s, f, &view, program, &positions, &count);
 		name_of(in, folder, &name);
-		struct search_found found = {.view = &view, .positions = positions, .count = count, .uid = true,
+		struct search_found found = {.view = &view, .positions = positions, .count = count, .scores = program->scores, .uid = true,
 			.modseq = needs.modseq, .mailbox = text_span(&name), .validity = f->list.validity};
 
 		if (count)
@@ -225,11 +227,10 @@ search_all(struct imap_session *s, struct sources *x)
 		search_refuse(s, &needs);
 		return;
 	}
-	if (r.update) { /* RFC 5267, 4.3.1: the rest is honoured */
-		text_add_string(&s->out, "* NO [NOUPDATE ");
-		imap_add_string(s->command.tag, &s->out);
-		imap_say(s, "] Only SEARCH and SORT are kept up to date.");
-	}
+	if (!search_may_score(s, r.relevancy, &needs))
+		return;
+	if (r.update) /* RFC 5267, 4.3.1: the rest is honoured */
+		context_refuse(s);
 	for (size_t i = 0; i < x->count && !s->over; i++)
 		if (search_one(s, x->in[i], x->folders[i], &r, a) < 0) {
 			imap_finish(s, "BAD %s.", fault_text(&s->why));

@@ -33,10 +33,20 @@ may_run(struct imap_session *s, const struct search_needs *needs, bool charset)
 
 static void
 find(struct imap_session *s, const struct search_return *r, struct search_key *program,
-	const struct search_needs *needs, const struct sort_key *order, size_t order_count)
+	const struct search_needs *needs, struct sort_key *order, size_t order_count)
 {
+	bool     relevancy = r->relevancy || sort_by_relevancy(order, order_count);
 	size_t  *positions, count;
 	uint32_t lowest = 0;
+
+	if (!search_may_score(s, relevancy, needs)) {
+		forget_saved(s, r);
+		return;
+	}
+	if (relevancy)
+		program->scores = arena_alloc(s->arena, s->view.count + 1);
+	for (size_t i = 0; i < order_count; i++)
+		order[i].scores = program->scores;
 
 	if (r->update && context_is_known(s, s->command.tag)) {
 		forget_saved(s, r);
@@ -58,11 +68,13 @@ find(struct imap_session *s, const struct search_return *r, struct search_key *p
 	imap_limit(s, &positions, &count, &lowest);
 	search_run_among(s, s->folder, &s->view, program, positions, count, &positions, &count);
 	struct search_found found = {.view = &s->view, .positions = positions, .count = count,
-		.uid = s->command.uid, .modseq = needs->modseq, .sorted = order != NULL};
+		.scores = program->scores, .uid = s->command.uid, .modseq = needs->modseq, .sorted = order != NULL};
 
 	if (order)
 		sort_positions(s, s->folder, &s->view, order, order_count, positions, count);
-	if (r->update)
+	if (r->update && relevancy)
+		context_refuse(s); /* RFC 5267, 4.3.1: scores are of the moment */
+	else if (r->update)
 		context_keep(s, &found); /* before "$" changes, which it may name */
 	search_save(s, r, &found);
 	search_tell(s, r, &found);

@@ -2,6 +2,10 @@
 /*
  * search.h - search programs (RFC 3501, 6.4.4)
  *
+ * FUZZY (RFC 6203): strings below it match as words that are alike (search/fuzzy.h), and give scores; other keys match
+ * as ever and give 100.  A message's relevancy is the mean of what the keys that made it match gave,
+ * of an OR the better.
+ *
  * Parsed into a tree, strings already in UTF-8 and folded (mail/casemap.h); matched against one
  * message at a time, cheap keys (flags, UIDs, sizes, dates) before those that
  * read the message.
@@ -39,6 +43,11 @@ struct search_key {
 	int64_t            number;             /* size, or day since 1970 */
 	struct span        field, text;        /* text: folded UTF-8; keyword */
 	unsigned char     *known;              /* of each message of the view: enum search_verdict; NULL: nothing is */
+	/* RFC 6203 */
+	struct fuzzy      *fuzzy;              /* below FUZZY, of a string with words: search/fuzzy.h; else NULL */
+	unsigned char     *known_scores;       /* beside `known` */
+	unsigned char     *score;              /* one: what it gave the message that matched last. OR: which of the two did (a bit each) */
+	unsigned char     *scores;             /* of the program, for each message of the view, if they are wanted; else NULL */
 };
 
 /* What a program asks of its surroundings. */
@@ -46,6 +55,7 @@ struct search_needs {
 	bool charset_bad;        /* the fault is an unknown charset (NO [BADCHARSET]), not BAD */
 	bool modseq;             /* MODSEQ is among the keys: results tell it (RFC 7162, 3.1.5) */
 	bool numbers;            /* message numbers are */
+	bool fuzzy;              /* FUZZY is among the keys */
 	bool no_filter;          /* the fault is a FILTER that is not defined (RFC 5466) */
 	struct span filter;      /* its name */
 };

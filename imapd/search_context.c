@@ -148,8 +148,8 @@ parse_again(struct imap_session *s, struct search_context *c, bool sorted)
 	return search_parse_with(c->arena, charset, a->next->next, &filters, &c->program, &needs, &s->why);
 }
 
-static void
-refuse(struct imap_session *s)
+void
+context_refuse(struct imap_session *s)
 {
 	text_add_string(&s->out, "* NO [NOUPDATE ");
 	imap_add_string(s->command.tag, &s->out);
@@ -167,7 +167,7 @@ context_keep(struct imap_session *s, const struct search_found *found)
 	for (; *last; last = &(*last)->next)
 		count++;
 	if (count >= CONTEXTS_MOST) {
-		refuse(s);
+		context_refuse(s);
 		return;
 	}
 	c = mem_alloc(sizeof *c);
@@ -177,7 +177,7 @@ context_keep(struct imap_session *s, const struct search_found *found)
 	if (result < 0) {
 		fault_clear(&s->why);
 		free_one(c);
-		refuse(s);
+		context_refuse(s);
 		return;
 	}
 	freeze(s, c->arena, c->program);

@@ -30,6 +30,8 @@ struct search_context;
 bool context_is_known(const struct imap_session *, struct span tag);
 /* Of the search that was just told; one too many is refused by an untagged NO. */
 WAITS void context_keep(struct imap_session *, const struct search_found *);
+/* The untagged NO. */
+void context_refuse(struct imap_session *);
 void context_free_all(struct imap_session *);
 
 void context_tell_gone(struct imap_session *);

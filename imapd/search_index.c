@@ -17,6 +17,7 @@
 #include "content.h"
 #include "imap_config.h"
 #include "names.h"
+#include "search/fuzzy.h"
 #include "search/message.h"
 #include "search/shelf.h"
 #include "search_run.h"
@@ -121,15 +122,24 @@ find_positions(const struct search_segment *g, const struct folder *f, const str
 static void
 ask_segment(const struct asking *a, const struct search_segment *g, const size_t *positions)
 {
-	autofree unsigned char *verdicts = mem_alloc(g->count + 1);
+	autofree unsigned char *verdicts = mem_alloc(g->count + 1), *scores = mem_alloc(g->count + 1);
 
 	for (size_t k = 0; k < a->count; k++) {
-		unsigned zones = search_key_zones(a->keys[k]);
+		struct search_key *key = a->keys[k];
+		unsigned           zones = search_key_zones(key);
 
-		search_segment_ask(g, a->keys[k]->text, zones, verdicts);
-		for (size_t i = 0; i < g->count; i++)
-			if (positions[i] != SIZE_MAX) /* fields without a zone of their own share one */
-				a->keys[k]->known[positions[i]] = verdicts[i] == SEARCH_YES && zones == ZONE_HEADER ? SEARCH_LOOK : verdicts[i];
+		if (key->fuzzy)
+			search_segment_like(g, key->fuzzy, zones, verdicts, scores);
+		else
+			search_segment_ask(g, key->text, zones, verdicts);
+		for (size_t i = 0; i < g->count; i++) {
+			if (positions[i] == SIZE_MAX)
+				continue;
+			/* fields without a zone of their own share one */
+			key->known[positions[i]] = verdicts[i] == SEARCH_YES && zones == ZONE_HEADER ? SEARCH_LOOK : verdicts[i];
+			if (key->fuzzy)
+				key->known_scores[positions[i]] = scores[i];
+		}
 	}
 }
 
@@ -160,6 +170,8 @@ search_index_ask(struct imap_session *s, struct folder *f, const struct view *v,
 	for (size_t k = 0; k < a.count && x->shelf.count; k++) {
 		a.keys[k]->known = arena_alloc(s->arena, v->count);
 		memset(a.keys[k]->known, SEARCH_LOOK, v->count);
+		if (a.keys[k]->fuzzy)
+			a.keys[k]->known_scores = arena_alloc(s->arena, v->count);
 	}
 	if (x->shelf.count)
 		ask_shelf(&x->shelf, &a, f, v);

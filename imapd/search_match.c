@@ -12,11 +12,14 @@
 #include "mail/date.h"
 #include "mail/header.h"
 #include "preview.h"
+#include "search/fuzzy.h"
 #include "search/message.h"
 #include "search/segment.h"
 #include "search_index.h"
 #include "search_run.h"
 #include "store/history.h"
+
+enum { OR_FIRST = 1, OR_SECOND = 2 };
 
 struct matching {
 	struct imap_session       *session;
@@ -27,6 +30,7 @@ struct matching {
 	int64_t                    now;
 	struct content             content;
 	bool                       failed;     /* the message could not be read */
+	bool                       scored;     /* how well it matches is asked, too */
 	bool                       read;       /* it was, for a string that is in it or not */
 };
 
@@ -172,6 +176,7 @@ struct looking {
 	const struct search_key *key;
 	unsigned                 zones;
 	bool                     found;
+	unsigned char            levels[FUZZY_WORDS_MOST];
 };
 
 static bool
@@ -191,27 +196,42 @@ look_at(void *context, const struct search_piece *p)
 	return !l->found;
 }
 
-static bool
-body_has(struct matching *m, const struct search_visitor *v, struct looking *l)
+static void
+look_into_body(struct matching *m, const struct search_visitor *v, const struct looking *l)
 {
 	struct mime *mime;
 
-	if (content_mime(&m->content, &mime, &m->session->why) < 0) {
+	if (content_mime(&m->content, &mime, &m->session->why) < 0)
 		m->failed = true;
-		return false;
-	}
-	search_body(mime, l->zones & (ZONE_BODY | ZONE_MIME), v);
-	return l->found;
+	else
+		search_body(mime, l->zones & (ZONE_BODY | ZONE_MIME), v);
+}
+
+/* FUZZY: how well, not only whether; the name of a field is the header's (search_builder_piece). */
+static bool
+look_like(void *context, const struct search_piece *p)
+{
+	struct looking *l = context;
+	unsigned        name_zone = p->zone & ZONE_FIELDS ? ZONE_HEADER : p->zone;
+
+	if (!(p->zone & l->zones) || (l->key->kind == SEARCH_HEADER && !span_equal_nocase(p->name, l->key->field)))
+		return true;
+	if (l->key->kind != SEARCH_HEADER)
+		fuzzy_look(l->key->fuzzy, span_first(p->text, p->value), fuzzy_weight(name_zone, l->zones), l->levels);
+	fuzzy_look(l->key->fuzzy, span_from(p->text, p->value), fuzzy_weight(p->zone, l->zones), l->levels);
+	return true;
 }
 
 static bool
 text_matches(struct matching *m, const struct search_key *k)
 {
-	struct looking        l = {k, search_key_zones(k), false};
-	struct search_visitor v = {look_at, &l};
+	struct looking        l = {.key = k, .zones = search_key_zones(k)};
+	struct search_visitor v = {k->fuzzy ? look_like : look_at, &l};
 	struct span           header;
 	bool                  fields = k->kind == SEARCH_HEADER && k->field.len && !header_is_skimmed_off(k->field);
 
+	if (k->fuzzy)
+		*k->score = k->known ? k->known_scores[m->position] : 0;
 	if (verdict(m, k) != SEARCH_LOOK)
 		return verdict(m, k) == SEARCH_YES;
 	if (k->text.len == 0 && k->kind != SEARCH_HEADER)
@@ -219,7 +239,12 @@ text_matches(struct matching *m, const struct search_key *k)
 	m->read = true;
 	if (l.zones & ZONE_FIELDS && load_header(m, fields, &header))
 		search_header(header, &v);
-	return l.found || (l.zones & (ZONE_BODY | ZONE_MIME) && !m->failed && body_has(m, &v, &l));
+	if (!l.found && l.zones & (ZONE_BODY | ZONE_MIME) && !m->failed)
+		look_into_body(m, &v, &l);
+	if (!k->fuzzy)
+		return l.found;
+	*k->score = (unsigned char)fuzzy_score(k->fuzzy, l.levels);
+	return *k->score > 0;
 }
 
 static bool
@@ -235,7 +260,10 @@ matches(struct matching *m, const struct search_key *k)
 	case SEARCH_NOT:
 		return !matches(m, k->first);
 	case SEARCH_OR:
-		return matches(m, k->first) || matches(m, k->second);
+		*k->score = matches(m, k->first) ? OR_FIRST : 0;
+		if ((!*k->score || m->scored) && matches(m, k->second))
+			*k->score |= OR_SECOND;
+		return *k->score;
 	case SEARCH_AND:
 		return all_match(m, k->first);
 	case SEARCH_FLAG:
@@ -286,6 +314,48 @@ matches(struct matching *m, const struct search_key *k)
 	return false;
 }
 
+static void add_scores(const struct search_key *, unsigned *sum, unsigned *count);
+
+/* Of an OR whose both keys matched. */
+static void
+add_better(const struct search_key *k, unsigned *sum, unsigned *count)
+{
+	unsigned sums[2] = {0}, counts[2] = {0}, better;
+
+	if (*k->score & OR_FIRST)
+		add_scores(k->first, &sums[0], &counts[0]);
+	if (*k->score & OR_SECOND)
+		add_scores(k->second, &sums[1], &counts[1]);
+	better = !counts[0] || (counts[1] && sums[1] * counts[0] > sums[0] * counts[1]);
+	*sum += sums[better];
+	*count += counts[better];
+}
+
+/* What the keys below FUZZY gave; keys that are denied gave nothing. */
+static void
+add_scores(const struct search_key *k, unsigned *sum, unsigned *count)
+{
+	for (; k; k = k->next) {
+		if (k->kind == SEARCH_AND)
+			add_scores(k->first, sum, count);
+		else if (k->kind == SEARCH_OR)
+			add_better(k, sum, count);
+		else if (k->kind != SEARCH_NOT && k->score) {
+			*sum += *k->score;
+			++*count;
+		}
+	}
+}
+
+static unsigned char
+score_of(const struct search_key *program)
+{
+	unsigned sum = 0, count = 0;
+
+	add_scores(program, &sum, &count);
+	return (unsigned char)(count ? sum / count : 100);
+}
+
 /* Sets get to know what '*' is; a sequence number beyond the end is an error. */
 bool
 search_resolve(struct search_key *k, const struct view *v)
@@ -324,15 +394,18 @@ search_run_among(struct imap_session *s, struct folder *f, const struct view *v,
 	for (size_t done = 0; done < among_count && !s->over; done++) {
 		size_t          i = among ? among[done] : done;
 		struct matching m = {.session = s, .folder = f, .view = &v->at[i], .position = i, .now = time(NULL),
-			.message = folder_find(f, v->at[i].uid)};
+			.message = folder_find(f, v->at[i].uid), .scored = program->scores != NULL};
 
 		if (!m.message)
 			continue;
 		content_start(&m.content, s, m.view->uid, arena);
 		m.content.folder = f;
 		m.content.batch = batch;
-		if (matches(&m, program) && !m.failed)
+		if (matches(&m, program) && !m.failed) {
 			(*positions)[n++] = i;
+			if (program->scores)
+				program->scores[i] = score_of(program);
+		}
 		content_end(&m.content);
 		read += m.read;
 		if (done % 100 == 0)

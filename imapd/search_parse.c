@@ -5,6 +5,7 @@
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "search.h"
+#include "search/fuzzy.h"
 #include "search/message.h"
 #include "store/filename.h"
 
@@ -16,6 +17,7 @@ struct parsing {
 	struct span            charset;
 	struct search_needs   *needs;
 	const struct search_filters *filters;
+	bool                   fuzzy;        /* below FUZZY */
 	unsigned               expanded;     /* filters so far: each may name others twice */
 	struct fault          *why;
 };
@@ -83,6 +85,8 @@ new_key(struct parsing *p, enum search_kind kind)
 	struct search_key *k = arena_alloc(p->arena, sizeof *k);
 
 	k->kind = kind;
+	if (p->fuzzy || kind == SEARCH_OR)
+		k->score = arena_alloc(p->arena, 1);
 	return k;
 }
 
@@ -230,6 +234,23 @@ fill(struct parsing *p, const struct key_row *row, struct search_key *k, int dep
 	return 0;
 }
 
+/* Without a word there is nothing that could be like another: such a string is looked for as it is. */
+static void
+make_fuzzy(struct parsing *p, struct search_key *k)
+{
+	if (!p->fuzzy)
+		return;
+	if (k->kind < SEARCH_HEADER || k->text.len == 0) { /* RFC 6203, 5: no other key is like another */
+		*k->score = 100;
+		return;
+	}
+	k->fuzzy = arena_alloc(p->arena, sizeof *k->fuzzy);
+	if (fuzzy_parse(k->text, k->fuzzy))
+		return;
+	k->fuzzy = NULL;
+	*k->score = 100;
+}
+
 /* A list, or the program itself: all must match. */
 static struct search_key *
 parse_all(struct parsing *p, int depth)
@@ -292,6 +313,19 @@ parse_filter(struct parsing *p, int depth)
 }
 
 static struct search_key *
+parse_fuzzy(struct parsing *p, int depth)
+{
+	bool               before = p->fuzzy;
+	struct search_key *k;
+
+	p->fuzzy = p->needs->fuzzy = true;
+	p->at = p->at->next;
+	k = parse_key(p, depth + 1);
+	p->fuzzy = before;
+	return k;
+}
+
+static struct search_key *
 parse_key(struct parsing *p, int depth)
 {
 	struct search_key *k;
@@ -308,6 +342,8 @@ parse_key(struct parsing *p, int depth)
 		return parse_list(p, depth);
 	if (argument_is_atom(p->at, "FILTER"))
 		return parse_filter(p, depth);
+	if (argument_is_atom(p->at, "FUZZY"))
+		return parse_fuzzy(p, depth);
 	if (argument_is_atom(p->at, "NEW")) { /* RECENT UNSEEN */
 		k = new_key(p, SEARCH_AND);
 		k->first = new_key(p, SEARCH_RECENT);
@@ -326,6 +362,8 @@ parse_key(struct parsing *p, int depth)
 		p->at = p->at->next;
 		if (fill(p, &rows[i], k, depth) < 0)
 			return NULL;
+		if (rows[i].takes != ONE_KEY && rows[i].takes != TWO_KEYS)
+			make_fuzzy(p, k);
 		return rows[i].negated ? negate(p, k) : k;
 	}
 	if (argument_is_atom(p->at, "$")) {

@@ -26,7 +26,7 @@ WAITS void search_run_among(struct imap_session *, struct folder *, const struct
 /* "RETURN (MIN ALL ...)" (RFC 4731, RFC 5182, RFC 5267, RFC 9394) */
 struct search_return {
 	bool    given;               /* there was a RETURN, or the client speaks rev2 */
-	bool    min, max, all, count, save, partial, context, update;
+	bool    min, max, all, count, save, partial, context, update, relevancy;
 	int64_t from, to;            /* PARTIAL */
 	bool    fetches;             /* UPDATE (...): RFC 5465, 7 */
 	struct fetch_items items;
@@ -38,6 +38,9 @@ int search_return_parse(struct imap_session *, const struct argument **a, struct
 /* The filters of this user: /private/filters/values/name or /shared/... of the server (RFC 5466). */
 struct search_filters search_filters_of(struct imap_session *);
 
+/* RELEVANCY, as a result or as an order, with a program without FUZZY: BAD was answered (RFC 6203, 4 and 6). */
+bool search_may_score(struct imap_session *, bool relevancy, const struct search_needs *);
+
 /* What the tagged answer and errors of a search program have in common. */
 void search_refuse(struct imap_session *, const struct search_needs *);
 
@@ -46,6 +49,7 @@ struct search_found {
 	const struct view *view;
 	const size_t      *positions;
 	size_t             count;
+	const unsigned char *scores;     /* by position; with RELEVANCY */
 	bool               uid, sorted, modseq;
 	struct span        mailbox;      /* empty: none is named */
 	uint32_t           validity;

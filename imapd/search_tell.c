@@ -52,7 +52,7 @@ search_return_parse(struct imap_session *s, const struct argument **at, struct s
 		const char *name;
 		bool       *on;
 	} options[] = {{"MIN", &r->min}, {"MAX", &r->max}, {"ALL", &r->all}, {"COUNT", &r->count},
-		{"SAVE", &r->save}, {"CONTEXT", &r->context}}; /* CONTEXT is a hint that nothing follows from here */
+		{"SAVE", &r->save}, {"RELEVANCY", &r->relevancy}, {"CONTEXT", &r->context}}; /* CONTEXT is a hint that nothing follows from here */
 
 	*r = (struct search_return){.given = s->manner.rev2, .all = s->manner.rev2};
 	if (!argument_is_atom(*at, "RETURN"))
@@ -90,7 +90,7 @@ search_return_parse(struct imap_session *s, const struct argument **at, struct s
 		imap_bad_arguments(s);
 		return -1;
 	}
-	r->all |= !r->min && !r->max && !r->count && !r->save && !r->partial;
+	r->all |= !r->min && !r->max && !r->count && !r->save && !r->partial && !r->relevancy;
 	return 0;
 }
 
@@ -103,6 +103,15 @@ search_refuse(struct imap_session *s, const struct search_needs *needs)
 		imap_finish(s, "NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
 	else
 		imap_finish(s, "BAD %s.", fault_text(&s->why));
+}
+
+bool
+search_may_score(struct imap_session *s, bool relevancy, const struct search_needs *needs)
+{
+	if (!relevancy || needs->fuzzy)
+		return true;
+	imap_finish(s, "BAD RELEVANCY is of programs with FUZZY.");
+	return false;
 }
 
 static const struct argument *
@@ -163,6 +172,16 @@ add_numbers(struct imap_session *s, const struct search_found *f, const size_t *
 		text_add_format(&s->out, "%s%u", i ? "," : "", numbers[i]);
 }
 
+/* RFC 6203, 4: in the order of the results. */
+static void
+add_scores(struct imap_session *s, const struct search_found *f, const size_t *positions, size_t count)
+{
+	text_add_string(&s->out, " RELEVANCY (");
+	for (size_t i = 0; i < count; i++)
+		text_add_format(&s->out, "%s%u", i ? " " : "", f->scores[positions[i]]);
+	text_add_byte(&s->out, ')');
+}
+
 static uint64_t
 modseq_at(const struct search_found *f, size_t i)
 {
@@ -176,7 +195,7 @@ highest(const struct search_return *r, const struct search_found *f)
 	uint64_t most = 0;
 
 	for (size_t i = 0; i < f->count; i++) {
-		bool told = r->all || r->count || r->partial || !r->given || (r->min && i == 0)
+		bool told = r->all || r->count || r->partial || r->relevancy || !r->given || (r->min && i == 0)
 			|| (r->max && i + 1 == f->count);
 
 		if (told && modseq_at(f, i) > most)
@@ -205,7 +224,7 @@ search_tell(struct imap_session *s, const struct search_return *r, const struct 
 		tell_old(s, r, f);
 		return;
 	}
-	if (r->save && !r->min && !r->max && !r->all && !r->count && !r->partial)
+	if (r->save && !r->min && !r->max && !r->all && !r->count && !r->partial && !r->relevancy)
 		return; /* RFC 5182, 2.1: nothing is told */
 	text_add_string(out, "* ESEARCH (TAG ");
 	imap_add_string(s->command.tag, out);
@@ -235,6 +254,10 @@ search_tell(struct imap_session *s, const struct search_return *r, const struct 
 		else
 			text_add_string(out, "NIL");
 		text_add_byte(out, ')');
+		if (r->relevancy && count)
+			add_scores(s, f, page, count);
+	} else if (r->relevancy && f->count) {
+		add_scores(s, f, f->positions, f->count);
 	}
 	if (f->modseq && f->count)
 		text_add_format(out, " MODSEQ %llu", (unsigned long long)highest(r, f));

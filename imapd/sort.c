@@ -23,7 +23,7 @@ sort_parse(struct arena *arena, const struct argument *list, struct sort_key **o
 	} known[] = {
 		{"ARRIVAL", SORT_ARRIVAL}, {"CC", SORT_CC}, {"DATE", SORT_DATE}, {"FROM", SORT_FROM},
 		{"SIZE", SORT_SIZE}, {"SUBJECT", SORT_SUBJECT}, {"TO", SORT_TO},
-		{"DISPLAYFROM", SORT_DISPLAY_FROM}, {"DISPLAYTO", SORT_DISPLAY_TO},
+		{"DISPLAYFROM", SORT_DISPLAY_FROM}, {"DISPLAYTO", SORT_DISPLAY_TO}, {"RELEVANCY", SORT_RELEVANCY},
 	};
 	bool reverse = false;
 
@@ -40,7 +40,7 @@ sort_parse(struct arena *arena, const struct argument *list, struct sort_key **o
 		}
 		for (size_t i = 0; i < COUNT(known); i++)
 			if (argument_is_atom(a, known[i].name)) {
-				(*out)[(*count)++] = (struct sort_key){known[i].field, reverse};
+				(*out)[(*count)++] = (struct sort_key){known[i].field, reverse, NULL};
 				found = true;
 			}
 		if (!found)
@@ -48,6 +48,15 @@ sort_parse(struct arena *arena, const struct argument *list, struct sort_key **o
 		reverse = false;
 	}
 	return !reverse;
+}
+
+bool
+sort_by_relevancy(const struct sort_key *keys, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (keys[i].field == SORT_RELEVANCY)
+			return true;
+	return false;
 }
 
 /* ---- base subjects (RFC 5256, 2.1) ---- */
@@ -198,6 +207,10 @@ fill_row(struct sorting *x, struct row *row, struct content *c)
 		uint64_t      size = 0;
 
 		v->text = SPAN_NONE;
+		if (x->keys[i].field == SORT_RELEVANCY) {
+			v->number = -(int64_t)x->keys[i].scores[row->position];
+			continue;
+		}
 		if (x->keys[i].field == SORT_SIZE) {
 			if (content_full_size(c, &size, NULL) == 0)
 				v->number = (int64_t)size;

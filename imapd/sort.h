@@ -9,13 +9,16 @@
 
 enum sort_field {
 	SORT_ARRIVAL, SORT_CC, SORT_DATE, SORT_FROM, SORT_SIZE, SORT_SUBJECT, SORT_TO,
-	SORT_DISPLAY_FROM, SORT_DISPLAY_TO
+	SORT_DISPLAY_FROM, SORT_DISPLAY_TO,
+	SORT_RELEVANCY                                    /* RFC 6203, 6: the highest first */
 };
 
-struct sort_key { enum sort_field field; bool reverse; };
+struct sort_key { enum sort_field field; bool reverse; const unsigned char *scores; };   /* scores: by position, of RELEVANCY */
 
 /* "(REVERSE DATE SUBJECT)" */
 bool sort_parse(struct arena *, const struct argument *, struct sort_key **, size_t *count);
+
+bool sort_by_relevancy(const struct sort_key *, size_t count);
 
 /* Puts the positions into that order; the mailbox's own decides between equals. */
 WAITS void sort_positions(struct imap_session *, struct folder *, const struct view *, const struct sort_key *,

@@ -2,11 +2,17 @@
 # What SEARCH looks at in a message, and an index of it.  imapd alone uses it.
 noinst_LIBRARIES += lib/search/libsearch.a
 lib_search_libsearch_a_SOURCES = \
+	lib/search/fuzzy.c lib/search/fuzzy.h \
 	lib/search/markup.c lib/search/markup.h \
 	lib/search/message.c lib/search/message.h \
 	lib/search/office.c lib/search/office.h \
 	lib/search/builder.c lib/search/segment.c lib/search/segment.h lib/search/segment_private.h \
 	lib/search/shelf.c lib/search/shelf.h
+
+UNIT_TESTS += t/unit/search/test_fuzzy
+t_unit_search_test_fuzzy_SOURCES = t/unit/search/test_fuzzy.c t/unit/unit.h
+t_unit_search_test_fuzzy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_search_test_fuzzy_LDADD = $(SEARCH_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += t/unit/search/test_message
 t_unit_search_test_message_SOURCES = t/unit/search/test_message.c t/unit/unit.h

@@ -6,6 +6,7 @@
 
 #include <zlib.h>
 
+#include "search/fuzzy.h"
 #include "search/segment_private.h"
 
 enum { PARTS_MOST = 16 };       /* of a string, that are asked for */
@@ -218,4 +219,48 @@ search_segment_ask(const struct search_segment *g, struct span string, unsigned 
 	}
 	for (size_t i = 0; i < g->count; i++)
 		verdicts[i] = segment_must_look(g, i) ? SEARCH_LOOK : verdicts[i] < rounds ? SEARCH_NO : word ? SEARCH_YES : SEARCH_LOOK;
+}
+
+/* What the words of the string find in one word: in the messages that have it. */
+static void
+raise_levels(const struct search_segment *g, const struct fuzzy *f, size_t word, const unsigned char *found, unsigned asked, unsigned char *levels)
+{
+	struct span postings = segment_postings(g, word);
+	size_t      message = 0;
+	unsigned    zones;
+
+	for (bool first = true; segment_posting(&postings, &message, first, &zones); first = false) {
+		unsigned char *of = levels + message * FUZZY_WORDS_MOST;
+		unsigned       in = zones & asked, weight = 0;
+
+		if (message >= g->count || !in)
+			continue;
+		for (unsigned zone = 1; zone <= in; zone <<= 1)
+			if (in & zone && fuzzy_weight(zone, asked) > weight)
+				weight = fuzzy_weight(zone, asked);
+		for (size_t i = 0; i < f->count; i++)
+			if (found[i] * weight / 100 > of[i])
+				of[i] = (unsigned char)(found[i] * weight / 100);
+	}
+}
+
+void
+search_segment_like(const struct search_segment *g, const struct fuzzy *f, unsigned zones, unsigned char *verdicts, unsigned char *scores)
+{
+	autofree unsigned char *levels = mem_array(g->count + 1, FUZZY_WORDS_MOST);
+
+	for (size_t word = 0; word < g->word_count; word++) {
+		unsigned char found[FUZZY_WORDS_MOST] = {0};
+
+		fuzzy_look(f, span_cut(g->words, segment_word_start(g, word), segment_word_start(g, word + 1) - 1), 100, found);
+		for (size_t i = 0; i < f->count; i++)
+			if (found[i]) {
+				raise_levels(g, f, word, found, zones, levels);
+				break;
+			}
+	}
+	for (size_t i = 0; i < g->count; i++) {
+		scores[i] = (unsigned char)fuzzy_score(f, levels + i * FUZZY_WORDS_MOST);
+		verdicts[i] = segment_must_look(g, i) ? SEARCH_LOOK : scores[i] ? SEARCH_YES : SEARCH_NO;
+	}
 }

@@ -9,6 +9,8 @@
  * parts between them must be words (the first the end of one, the last the beginning of one): messages that lack one are
  * ruled out, the others must be looked at.
  *
+ * A word that is like another (fuzzy.h) is found by a look at each word of the segment; that is sure, too.
+ *
  *   bytes     what (numbers are little-endian, of 32 bits)
  *   44        "PSTSRCH1", CRC-32 of what follows it, UIDVALIDITY, first and last UID looked at, messages, words, bytes of names,
  *             of words, of postings
@@ -44,6 +46,10 @@ enum search_verdict { SEARCH_NO, SEARCH_YES, SEARCH_LOOK };
 
 /* Is the string (folded, not empty) in a piece of those zones?  One verdict for each message. */
 void search_segment_ask(const struct search_segment *, struct span string, unsigned zones, unsigned char *verdicts);
+
+/* The same for words that are like those of the string (fuzzy.h); scores of those that are SEARCH_YES. */
+struct fuzzy;
+void search_segment_like(const struct search_segment *, const struct fuzzy *, unsigned zones, unsigned char *verdicts, unsigned char *scores);
 
 /* ---- making one ---- */
 

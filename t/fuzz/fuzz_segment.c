@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "mail/charset.h"
+#include "search/fuzzy.h"
 #include "search/message.h"
 #include "search/segment.h"
 
@@ -25,8 +26,9 @@ try_bytes(struct span in)
 {
 	autotext struct text   bytes = {0};
 	struct search_segment  g;
-	unsigned char         *verdicts;
+	unsigned char         *verdicts, *scores;
 	struct search_builder *b;
+	struct fuzzy           fuzzy;
 
 	text_add(&bytes, in);
 	if (bytes.len >= 44) {
@@ -40,13 +42,36 @@ try_bytes(struct span in)
 	if (!search_segment_open(text_span(&bytes), &g))
 		return;
 	verdicts = mem_alloc(g.count + 1);
+	scores = mem_alloc(g.count + 1);
 	search_segment_ask(&g, SPAN("A"), ZONE_TEXT, verdicts);
 	search_segment_ask(&g, SPAN("B C"), ZONE_BODY, verdicts);
 	search_segment_ask(&g, SPAN(" "), ZONE_BODY, verdicts);
+	if (fuzzy_parse(SPAN("A BCDE"), &fuzzy))
+		search_segment_like(&g, &fuzzy, ZONE_TEXT, verdicts, scores);
 	b = search_builder_new();
 	search_builder_segment(b, &g, keep_odd, NULL);
 	search_builder_free(b);
+	free(scores);
 	free(verdicts);
+}
+
+/* The index and a look into the text come to the same score. */
+static void
+try_alike(const struct search_segment *g, const struct span *line, size_t count)
+{
+	struct fuzzy  f;
+	unsigned char verdicts[64], scores[64];
+
+	if (!count || !fuzzy_parse(span_first(line[0], 60), &f))
+		return;
+	search_segment_like(g, &f, ZONE_TEXT, verdicts, scores);
+	for (size_t i = 0; i < count; i++) {
+		unsigned char levels[FUZZY_WORDS_MOST] = {0};
+
+		fuzzy_look(&f, line[i], fuzzy_weight(i & 1 ? ZONE_BODY : ZONE_SUBJECT, ZONE_TEXT), levels);
+		assert(verdicts[i] == SEARCH_LOOK || scores[i] == fuzzy_score(&f, levels));
+		assert((verdicts[i] == SEARCH_YES) == (scores[i] > 0) || verdicts[i] == SEARCH_LOOK);
+	}
 }
 
 /* Lines of the input are messages; pieces of the first one are asked for in all. */
@@ -71,6 +96,7 @@ try_messages(struct span in)
 	}
 	search_builder_write(b, 5, 1, 100, &bytes);
 	assert(search_segment_open(text_span(&bytes), &g) && g.count == count && g.validity == 5);
+	try_alike(&g, line, count);
 	for (size_t from = 0; count && from < line[0].len && from < 40; from++)
 		for (size_t len = 1; len < 12 && from + len <= line[0].len; len++) {
 			struct span string = span_cut(line[0], from, from + len);

@@ -62,6 +62,11 @@ class Session:
         lines = self.ok("UID SEARCH CHARSET UTF-8 ", *pieces)
         return next(line for line in lines if line.startswith("* SEARCH")).split()[2:]
 
+    def scored(self, *pieces):
+        """UIDs and how well they match (RFC 6203)."""
+        lines = self.ok("UID SEARCH RETURN (ALL RELEVANCY) CHARSET UTF-8 FUZZY ALL ", *pieces)
+        return next(line for line in lines if line.startswith("* ESEARCH")).split(")", 1)[1].split()
+
     def end(self):
         try:
             self.ask("LOGOUT")
@@ -114,8 +119,19 @@ def needle():
     return one
 
 
+def typo(word):
+    at = rng.randrange(len(word))
+    return rng.choice([word[:at] + word[at + 1:], word[:at] + rng.choice("ABexy\u00e9") + word[at:], word[:at] + "z" + word[at + 1:],
+                       word[:at] + word[at:at + 2][::-1] + word[at + 2:], word + "s", word[:at + 1]]) or word
+
+
 def key(depth=0):
-    kind = rng.randrange(11 if depth < 2 else 7)
+    if rng.random() < 0.2:
+        kind = rng.choice(["TEXT", "BODY", "SUBJECT", "FROM", "HEADER Content-Type"])
+        return [f"FUZZY {kind} ", " ".join(typo(rng.choice(VOCABULARY)) for _ in range(rng.choice([1, 1, 2]))).encode()]
+    kind = rng.randrange(12 if depth < 2 else 7)
+    if kind == 11:
+        return ["FUZZY ", *key(depth + 1)]
     if kind < 3:
         return ["TEXT ", needle().encode()]
     if kind == 3:
@@ -286,8 +302,9 @@ def against_the_scan():
             indexed.ok("NOOP")
             scanning.ok("NOOP")
             query = key()
-            a, b = indexed.found(*query), scanning.found(*query)
-            hits += len(b) > 0
+            how = Session.scored if rng.random() < 0.4 else Session.found
+            a, b = how(indexed, *query), how(scanning, *query)
+            hits += len(b) > (how == Session.scored)
             if a != b:
                 trouble = (query, "index:", a, "scan:", b)
                 break
