@@ -105,28 +105,41 @@ put(struct enqueue *e, char type, struct span value)
 
 /* ---- envelope ---- */
 
+/* The empty address is somebody, too (site.h). */
 static void
-add_rcpts(struct enqueue *e, struct span list, struct text *rcpts, const char *what)
+add_rcpt(struct enqueue *e, struct span address, struct text *rcpts)
+{
+	autotext struct text external = {0};
+
+	address_external(address.len ? address : span_of(site.empty_address_recipient), &external);
+	if (external.len == 0 || external.len > MAILDROP_VALUE_MAX)
+		command_fatal(SENDMAIL_FAILED, "malformed recipient address: %.*s", SPAN_ARGS(span_first(address, 200)));
+	maildrop_put(rcpts, 'R', text_span(&external));
+	if (++e->rcpts > MAILDROP_RCPTS_MAX)
+		command_fatal(SENDMAIL_FAILED, "too many recipients");
+}
+
+/* The addresses in a list; how many there were. */
+static size_t
+add_rcpts(struct enqueue *e, struct span list, struct text *rcpts)
 {
 	struct address_list parsed = {0};
 
-	address_list_parse(e->arena, list, MAILDROP_RCPTS_MAX, &parsed);
-	if (parsed.faulty && !parsed.mailboxes)
-		command_fatal(SENDMAIL_FAILED, "malformed %s: %.*s", what,
-		              SPAN_ARGS(span_first(list, 200)));
-	for (size_t i = 0; i < parsed.count; i++) {
-		autotext struct text external = {0};
+	address_words_parse(e->arena, list, MAILDROP_RCPTS_MAX, &parsed);
+	for (size_t i = 0; i < parsed.count; i++)
+		if (parsed.at[i].kind == MAILBOX)
+			add_rcpt(e, mailbox_address(e->arena, &parsed.at[i]), rcpts);
+	return parsed.mailboxes;
+}
 
-		if (parsed.at[i].kind != MAILBOX)
-			continue;
-		address_external(mailbox_address(e->arena, &parsed.at[i]), &external);
-		if (external.len == 0 || external.len > MAILDROP_VALUE_MAX)
-			command_fatal(SENDMAIL_FAILED, "malformed %s: %.*s", what,
-			              SPAN_ARGS(span_first(list, 200)));
-		maildrop_put(rcpts, 'R', text_span(&external));
-		if (++e->rcpts > MAILDROP_RCPTS_MAX)
-			command_fatal(SENDMAIL_FAILED, "too many recipients");
-	}
+/* A word of the command line that names nobody names the empty address, as in Postfix. */
+static void
+add_argument(struct enqueue *e, struct span word, struct text *rcpts)
+{
+	if (span_has(word, '<') && !span_has(word, '>'))
+		command_fatal(SENDMAIL_FAILED, "malformed recipient address on the command line: %.*s", SPAN_ARGS(span_first(word, 200)));
+	if (add_rcpts(e, word, rcpts) == 0)
+		add_rcpt(e, SPAN_NONE, rcpts);
 }
 
 /* Resent-To and its kin count instead of To, when they are there. */
@@ -142,24 +155,26 @@ extract_rcpts(struct enqueue *e, struct span header, struct text *rcpts)
 	for (size_t at = 0; header_next(header, &at, &f);)
 		if (header_flags(f.name) & HEADER_EXTRACT &&
 		    !(header_flags(f.name) & HEADER_RESENT) == !resent)
-			add_rcpts(e, f.value, rcpts, "recipient address in the message header");
+			add_rcpts(e, f.value, rcpts);
 }
 
 static struct span
 sender_of(struct enqueue *e)
 {
 	autotext struct text external = {0};
-	struct span          internal;
-	struct fault         why = {0};
+	struct address_list  parsed = {0};
 
 	if (!e->asked->sender)
 		return arena_span(e->arena, span_of(e->user));
-	if (e->asked->sender[0] == '\0' || strcmp(e->asked->sender, "<>") == 0)
-		return SPAN_NONE;
-	if (address_parse(e->arena, span_of(e->asked->sender), ADDRESS_UTF8, &internal, &why) < 0)
-		command_fatal(SENDMAIL_FAILED, "-f option specified malformed sender: %s",
-		              e->asked->sender);
-	address_external(internal, &external);
+	/* the first address counts: mail with a doubtful sender is better than none */
+	address_words_parse(e->arena, span_of(e->asked->sender), 2, &parsed);
+	if (parsed.mailboxes > 1 || parsed.count > parsed.mailboxes)
+		log_warning("-f option specified malformed sender: %s", e->asked->sender);
+	for (size_t i = 0; i < parsed.count; i++)
+		if (parsed.at[i].kind == MAILBOX) {
+			address_external(mailbox_address(e->arena, &parsed.at[i]), &external);
+			break;
+		}
 	return arena_span(e->arena, text_span(&external));
 }
 
@@ -291,8 +306,7 @@ sendmail_enqueue(const struct sendmail *asked, int in, int out)
 		command_fatal(SENDMAIL_FAILED, "no login name found for user ID %ld", (long)getuid());
 	snprintf(e.user, sizeof e.user, "%s", who ? who->pw_name : "unknown");
 	for (int i = 0; i < asked->n_recipients; i++)
-		add_rcpts(&e, span_of(asked->recipients[i]), &rcpts,
-		          "recipient address on the command line");
+		add_argument(&e, span_of(asked->recipients[i]), &rcpts);
 	if (!asked->extract && e.rcpts == 0)
 		command_fatal(SENDMAIL_FAILED, "%s(%ld): Recipient addresses must be specified on the command line "
 		                        "or via the -t option", e.user, (long)getuid());

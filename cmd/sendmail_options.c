@@ -126,9 +126,9 @@ take_option(struct sendmail *s, char **argv, int letter)
 {
 	switch (letter) {
 	case 'B':
-		if (strcasecmp(optarg, "8bitmime") == 0)
+		if (strcmp(optarg, "8BITMIME") == 0)
 			s->body = "8BITMIME";
-		else if (strcasecmp(optarg, "7bit") == 0)
+		else if (strcmp(optarg, "7BIT") == 0)
 			s->body = "7BIT";
 		else
 			command_fatal(SENDMAIL_FAILED, "-B option needs 8BITMIME or 7BIT");

@@ -127,12 +127,10 @@ member_read(struct arena *arena, struct span in, struct member *m)
 }
 
 static void
-add(struct arena *arena, struct members *m, size_t *room, struct span text)
+add_one(struct arena *arena, struct members *m, size_t *room, struct span text)
 {
 	struct member one;
 
-	if (text.len == 0)
-		return;
 	if (m->count == MEMBERS_MAX) {
 		m->cut = true;
 		return;
@@ -156,6 +154,25 @@ static bool
 is_command(struct span in)
 {
 	return span_starts(in, "|");
+}
+
+/* "a b": two addresses that no comma parts. Each stands in the list as it was written. */
+static void
+add(struct arena *arena, struct members *m, size_t *room, struct span text)
+{
+	struct address_list words = {0};
+
+	if (text.len == 0)
+		return;
+	if (!is_command(text) && text.at[0] != '"' && text.at[0] != '/' && !span_starts_nocase(text, ":include:"))
+		address_words_parse(arena, text, MEMBERS_MAX, &words);
+	if (words.mailboxes < 2) {
+		add_one(arena, m, room, text);
+		return;
+	}
+	for (size_t i = 0; i < words.count; i++)
+		if (words.at[i].kind == MAILBOX && words.at[i].end > words.at[i].start)
+			add_one(arena, m, room, span_cut(text, words.at[i].start, words.at[i].end));
 }
 
 void

@@ -2,7 +2,7 @@
 /*
  * members.h - what stands in an alias, a .forward or an :include: file
  *
- * aliases(5) and local(8): members are separated by commas, in files also by
+ * aliases(5) and local(8): members are separated by commas, addresses by blanks too, in files also by
  * line ends; "#" begins a comment line of a file.
  *
  *   user, user@domain, Name <user@domain>      an address

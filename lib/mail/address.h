@@ -108,6 +108,10 @@ struct address_list {
 
 void address_list_parse(struct arena *, struct span in, size_t limit, struct address_list *list);
 
+/* The same, but words that stand beside each other are addresses of their own ("a@b c@d", "a b"), not a
+ * display name: where recipients are read, none may be lost. */
+void address_words_parse(struct arena *, struct span in, size_t limit, struct address_list *list);
+
 /* Internal form of a list member, in the arena. */
 struct span mailbox_address(struct arena *, const struct mailbox *);
 

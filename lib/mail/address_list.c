@@ -25,6 +25,7 @@ struct parser {
 	size_t               count, held_room;
 	struct token         comment;    /* the last one of this member; end 0: none */
 	bool                 in_group;
+	bool                 by_words;   /* address_words_parse */
 };
 
 static bool
@@ -196,7 +197,7 @@ words_part(const struct parser *p, struct token left, struct token right)
 {
 	if (left.kind == SPECIAL || right.kind == SPECIAL)
 		return false;
-	return right.start > left.end && p->in.at[left.end - 1] != '.' &&
+	return (p->by_words || right.start > left.end) && p->in.at[left.end - 1] != '.' &&
 	       p->in.at[right.start] != '.';
 }
 
@@ -269,8 +270,15 @@ add_mailbox(struct parser *p, size_t from, size_t to, struct span route, bool ha
 static void
 end_member(struct parser *p)
 {
+	size_t from = 0;
+
+	for (size_t i = 1; p->by_words && i < p->count; i++)
+		if (words_part(p, p->held[i - 1], p->held[i])) {
+			add_mailbox(p, from, i, SPAN_NONE, false, SPAN_NONE);
+			from = i;
+		}
 	if (p->count)
-		add_mailbox(p, 0, p->count, SPAN_NONE, false, SPAN_NONE);
+		add_mailbox(p, from, p->count, SPAN_NONE, false, SPAN_NONE);
 	p->count = 0;
 	p->comment = (struct token){END, 0, 0};
 }
@@ -291,7 +299,7 @@ finish_angle(struct parser *p)
 			p->comment = t;
 		else
 			p->list->faulty = true;
-		if (token_is(p, t, '<')) { /* "<a@b> <c@d>": the second is a member of its own */
+		if (token_is(p, t, '<') || (p->by_words && t.kind != COMMENT && t.kind != SPECIAL)) { /* "<a@b> <c@d>": the second is a member of its own */
 			p->at = before;
 			return;
 		}
@@ -370,10 +378,10 @@ end_group(struct parser *p)
 	p->in_group = false;
 }
 
-void
-address_list_parse(struct arena *a, struct span in, size_t limit, struct address_list *list)
+static void
+parse(struct arena *a, struct span in, size_t limit, bool by_words, struct address_list *list)
 {
-	struct parser p = {.arena = a, .in = in, .limit = limit, .list = list};
+	struct parser p = {.arena = a, .in = in, .limit = limit, .list = list, .by_words = by_words};
 	struct token  t;
 
 	*list = (struct address_list){0};
@@ -399,6 +407,18 @@ address_list_parse(struct arena *a, struct span in, size_t limit, struct address
 		add_member(&p, GROUP_END);
 	}
 	free(p.held);
+}
+
+void
+address_list_parse(struct arena *a, struct span in, size_t limit, struct address_list *list)
+{
+	parse(a, in, limit, false, list);
+}
+
+void
+address_words_parse(struct arena *a, struct span in, size_t limit, struct address_list *list)
+{
+	parse(a, in, limit, true, list);
 }
 
 struct span

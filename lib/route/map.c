@@ -85,6 +85,26 @@ read_member(const struct router *r, struct arena *arena, struct span asked, stru
 	return 0;
 }
 
+/* "a@b c@d": addresses that no comma parts. */
+static int
+read_words(const struct router *r, struct span asked, const struct address_list *words, struct span extension,
+           struct addresses *out, struct fault *why)
+{
+	struct span one;
+
+	for (size_t i = 0; i < words->count; i++) {
+		autotext struct text external = {0};
+
+		if (words->at[i].kind != MAILBOX)
+			continue;
+		address_external(mailbox_address(out->arena, &words->at[i]), &external);
+		if (read_member(r, out->arena, asked, arena_span(out->arena, text_span(&external)), extension, &one, why) < 0)
+			return -1;
+		addresses_add(out, one);
+	}
+	return 0;
+}
+
 static int
 read_value(const struct router *r, struct span asked, const struct table_match *match,
 	bool propagate, struct addresses *out, struct fault *why)
@@ -94,8 +114,16 @@ read_value(const struct router *r, struct span asked, const struct table_match *
 		propagate ? arena_span(out->arena, text_span(&match->extension)) : SPAN_NONE;
 
 	while (next_member(&rest, &member)) {
+		struct address_list words;
+
 		if (member.len == 0)
 			continue;
+		address_words_parse(out->arena, member, ADDRESS_LIST_LIMIT, &words);
+		if (words.mailboxes > 1) {
+			if (read_words(r, asked, &words, extension, out, why) < 0)
+				return -1;
+			continue;
+		}
 		if (read_member(r, out->arena, asked, member, extension, &one, why) < 0)
 			return -1;
 		addresses_add(out, one);

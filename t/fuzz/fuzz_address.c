@@ -49,6 +49,12 @@ try_list(struct span in)
 	autotext struct text out = {0};
 	struct address_list list, again;
 
+	address_words_parse(a, in, 50, &list);
+	assert(list.count <= 50 && list.mailboxes <= list.count && arena_used(a) < 64 * in.len + 100000);
+	for (size_t i = 0; i < list.count; i++)
+		assert(list.at[i].start <= list.at[i].end && list.at[i].end <= in.len);
+	arena_free(take(a));
+	a = arena_new();
 	address_list_parse(a, in, 50, &list);
 	assert(list.count <= 50 && list.mailboxes <= list.count &&
 	       arena_used(a) < 64 * in.len + 100000);

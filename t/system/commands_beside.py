@@ -28,7 +28,8 @@ SAME = {
                  ("-R", "bogus", "u@example.org"), ("-V", "", "u@example.org"), ("-XV", "u@example.org"), ("-XVx", "u@example.org"), ("-f", "", "u@example.org"), ("-F", "Full Name", "u@example.org"),
                  ("-O", "x=y", "u@example.org"), ("-oA", "u@example.org"), ("-oi", "u@example.org"), ("-oQ", "x", "u@example.org"), ("-h", "5", "u@example.org"), ("-C", "/nonexistent/main.cf", "u@example.org"),
                  ("-C", "/nonexistent", "u@example.org"), ("u@example.org", "-f", "x@y"), ("-v", "u@example.org"), ("-bv", "u@example.org"), ("-n", "u@example.org"), ("-x", "u@example.org"),
-                 ("-bs", "x"), ("-q", "x"), ("-bd", "x"), ("-bp", "x"), ("-bi", "x"), ("-t", "-q"), ("-B", "x", "u@example.org")],
+                 ("-bs", "x"), ("-q", "x"), ("-bd", "x"), ("-bp", "x"), ("-bi", "x"), ("-t", "-q"), ("-B", "x", "u@example.org"),
+                 ("-B", "8bitmime", "u@example.org"), ("-B", "7bit", "u@example.org"), ("-B", "7BIT", "u@example.org"), ("",), ("()",), ("-t", ""), ("-f", "a b", "u@example.org"), ("-f", "a,b", "u@example.org")],
     "qshape": [(), ("-s",), ("deferred",), ("-b", "3", "-t", "1", "deferred"), ("-l", "-b", "5", "hold"), ("-w", "100"), ("-p",), ("-b", "1")],
 }
 EXIT = {
@@ -40,6 +41,10 @@ EXIT = {
                 ("-d", "a", "regexp:W/map"), ("texthash:W/map",), ("-q", "a", "fail:x"), ("-q", "a", "hash:W/unbuilt"), ("-c", "/nonexistent", "hash:W/map"), ("hash:W/nosuch",)],
     "qshape": [("-z",), ("-h",)],
 }
+
+# What sendmail's words name; the empty address is written down as empty_address_recipient here.
+RECIPIENTS = ("", "<>", " ", "()", ",", "undisclosed:;", "a@b", "a@b,", "a@b c@d", "a b c", "a@b, c d", "a@b;c@d", "x <a@b>", "<a@b> <c@d>", "<a@b> c", "a@b (c) d@e", '"a b"@c', 'a"b"', "a @ b c", "g: a, b;",
+              "a@b@c", "|cmd", "/file", "(a", ">")
 
 t = Tap()
 with Instance(main="default_database_type = hash\n", master="pickup unix n - n 60 1 pickup\n") as i, tempfile.TemporaryDirectory() as their, tempfile.TemporaryDirectory() as work:
@@ -71,6 +76,21 @@ with Instance(main="default_database_type = hash\n", master="pickup unix n - n 6
         r = subprocess.run([program, *words], input=text, capture_output=True, text=True, timeout=60, env=dict(os.environ, MAIL_CONFIG=etc, LC_ALL="C"))
         return r.returncode, plain(r.stdout, etc, root + "/queue"), plain(r.stderr, etc, root + "/queue")
 
+    def recipients(ours, word):
+        run("sendmail", ours, (word,), MAIL)
+        root, etc, postcat = (i.dir, i.dir + "/etc", i.dir + "/sbin/postcat") if ours else (their, their + "/etc", "/usr/sbin/postcat")
+        found = []
+        for name in os.listdir(root + "/queue/maildrop"):
+            r = subprocess.run([postcat, "-c", etc, "-e", f"{root}/queue/maildrop/{name}"], capture_output=True, text=True, timeout=60)
+            found += [re.sub('"', "", l[11:].strip()) or "MAILER-DAEMON" for l in r.stdout.splitlines() if l.startswith("recipient:")]
+            os.unlink(f"{root}/queue/maildrop/{name}")
+        return found
+
+    for ours in (False, True):
+        recipients(ours, "u@example.org")
+    wrong = [(word, "Postfix:", recipients(False, word), "Postern:", recipients(True, word)) for word in RECIPIENTS]
+    wrong = [w for w in wrong if w[2] != w[4]]
+    t.ok(not wrong, f"sendmail: recipients of {len(RECIPIENTS)} words", *wrong)
     for table, what in ((SAME, "words and exit codes"), (EXIT, "exit codes")):
         for command, rows in table.items():
             wrong = []

@@ -85,7 +85,7 @@ disable_vrfy_command = yes
 """ + TLS, "master": STOCK + SUBMISSION, "files": {
         "vdomains": "# domains\nbox.test\nsecond.test\n",
         "vmailbox": "alice@box.test box.test/alice/\nbob@box.test box.test/bob\npostmaster@box.test box.test/post/\nalice+lists@box.test box.test/lists/\n@second.test second.test/all/\n",
-        "valias": "sales@box.test alice, bob@box.test\nchain@box.test sales@box.test\nforward@box.test somebody@outside.test\nabuse@box.test postmaster@box.test\nlocal@box.test alice@localhost\nroot@box.test alice+root@box.test\n",
+        "valias": "sales@box.test alice, bob@box.test\nchain@box.test sales@box.test\nforward@box.test somebody@outside.test\nabuse@box.test postmaster@box.test\nwords@box.test alice bob@box.test,postmaster@box.test\nlocal@box.test alice@localhost\nroot@box.test alice+root@box.test\n",
         "valias.pcre": "/^x(.*)@box\\.test$/ alice+$1@box.test\n",
         "logins": "alice@box.test alice@box.test\nbob@box.test bob@box.test, alice@second.test\n",
         "rcpt_access": "blocked@box.test REJECT no mail here\nheld@box.test HOLD\ntwice@box.test 450 4.7.1 come back\n",

@@ -79,6 +79,7 @@ def set_up():
 ALIASES = """postmaster: root
 root: alice
 sales: bob, alice
+words: bob alice, root
 twice: sales, alice
 away: somebody@outside.test
 pipe: "|/srv/bin/agent-alias from-alias"

@@ -27,6 +27,7 @@ UNIT_TEST(members)
 		{MEMBERS_OF_ALIAS, "Name <alice@example.com>, (comment, here) bob", "Aalice@example.com;Abob", 0},
 		{MEMBERS_OF_ALIAS, "\"a, b\"@example.com", "Aa, b@example.com", 0},
 		{MEMBERS_OF_ALIAS, "\\alice", "A\\alice", 0},
+		{MEMBERS_OF_ALIAS, "alice bob@example.com \"c d\", eve", "Aalice;Abob@example.com;Ac d;Aeve", 0},
 		{MEMBERS_OF_ALIAS, "|/usr/bin/procmail", "|/usr/bin/procmail", 0},
 		{MEMBERS_OF_ALIAS, "|/usr/bin/procmail -a x, bob", "|/usr/bin/procmail -a x;Abob", 0},
 		{MEMBERS_OF_ALIAS, "\"|/usr/bin/vacation a, b\", bob", "|/usr/bin/vacation a, b;Abob", 0},
@@ -44,7 +45,7 @@ UNIT_TEST(members)
 		{MEMBERS_OF_FILE, "alice\nbob\r\n\n# comment, x\n  carol, dave\n", "Aalice;Abob;Acarol;Adave", 0},
 		{MEMBERS_OF_FILE, "# all comment", "", 0},
 		{MEMBERS_OF_FILE, "|cmd a\n/file\n", "|cmd a;F/file", 0},
-		{MEMBERS_OF_FILE, "a #b\n", "Aa #b", 0},
+		{MEMBERS_OF_FILE, "a #b\n", "Aa;A#b", 0},
 		{MEMBERS_OF_ALIAS, "#alice", "A#alice", 0},
 	};
 

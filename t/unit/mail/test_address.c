@@ -266,6 +266,37 @@ UNIT_TEST(lists_of_rfc5322)
 }
 END_TEST
 
+/* recipients without commas: what sendmail(1), aliases(5) and virtual(5) of Postfix make of them */
+UNIT_TEST(words_are_addresses)
+{
+	static const char *const rows[][2] = {
+		{"a@b c@d", "||a@b ||c@d"},
+		{"a b c", "||a@ ||b@ ||c@"},
+		{"a@b c@d, e", "||a@b ||c@d ||e@"},
+		{"a @ b c @ d . e", "||a@b ||c@d.e"},
+		{"x y <a@b>", "x y||a@b"},
+		{"<a@b> c <d@e>", "||a@b c||d@e !"},
+		{"a@b (c) d@e", "c||a@b c||d@e"},
+		{"\"x y\" a@b", "||x y@ ||a@b"},
+		{"a\"b\"", "||a@ ||b@"},
+		{"\"a\".b@c", "||a.b@c"},
+		{"g: a b;", "{g ||a@ ||b@ }"},
+		{"", ""},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autoarena struct arena *a = arena_new();
+		autotext struct text out = {0};
+		struct address_list list;
+
+		address_words_parse(a, span_of(rows[i][0]), ADDRESS_LIST_LIMIT, &list);
+		show(&list, &out);
+		ck_assert_msg(span_is(text_span(&out), rows[i][1]), "\"%s\" gives \"%s\" not \"%s\"", rows[i][0],
+		              text_string(&out), rows[i][1]);
+	}
+}
+END_TEST
+
 UNIT_TEST(list_members_say_where_they_are)
 {
 	autoarena struct arena *a = arena_new();
@@ -296,9 +327,11 @@ UNIT_TEST(list_is_bounded)
 		address_list_parse(a, text_span(&in), ADDRESS_LIST_LIMIT, &list);
 		ck_assert_uint_le(list.count, ADDRESS_LIST_LIMIT);
 		ck_assert(list.faulty || list.cut || list.count == 1);
+		address_words_parse(a, text_span(&in), ADDRESS_LIST_LIMIT, &list);
+		ck_assert_uint_le(list.count, ADDRESS_LIST_LIMIT);
 	}
 }
 END_TEST
 
 UNIT_MAIN("mail/address", isemail_suite, paths_of_rfc5321, path_is_bounded, forms_go_round,
-          extensions_as_postfix_cuts_them, domains, lists_of_rfc5322, list_members_say_where_they_are, list_is_bounded)
+          extensions_as_postfix_cuts_them, domains, lists_of_rfc5322, words_are_addresses, list_members_say_where_they_are, list_is_bounded)
