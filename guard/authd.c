@@ -28,8 +28,8 @@ static uid_t         launched_as;
 
 static const struct param params[] = {
 	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login, scram-sha-1, scram-sha-256, the same with -plus (tied to the TLS session), external (a client certificate), oauthbearer, xoauth2 (a token: auth_passdb = oauth2:PATH), cram-md5 (the last needs passwords that are stored in clear)"),
-	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., sql:PATH, oauth2:PATH, in order"),
-	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home= (has mail for those whom auth_passdb knows; allow_all_users=yes: for every name), sql:PATH, prefetch, in order"),
+	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., sql:PATH, ldap:PATH, oauth2:PATH, in order"),
+	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home= (has mail for those whom auth_passdb knows; allow_all_users=yes: for every name), sql:PATH, ldap:PATH, prefetch, in order"),
 	LIST("auth_master_passdb", &auth_config.master_passdb, "", "where those are who may log in as anybody (auth_master_user_separator), as auth_passdb"),
 	STRING("auth_master_user_separator", &auth_config.master_separator, "", "\"*\": anna*boss logs in as anna with boss' password, who must be in auth_master_passdb"),
 	RAW("auth_username_chars", &auth_config.username_chars, "", "characters that a user name may have; empty: all that no path and no log line is made of"),

@@ -97,6 +97,15 @@ become(const struct question *q, const struct passwd_entry *e)
 	return 1;
 }
 
+/* The directory has been asked whether the password is good. */
+static int
+check_answer(const struct database *d, const struct question *q, const struct passwd_entry *e, int answer)
+{
+	if (answer == IDENTITY_WRONG)
+		return denied(q, d->name, *q->password ? "Password mismatch" : "empty password");
+	return may_log_in(d, q, e) == 1 ? become(q, e) : 0;
+}
+
 /* Who is refused for another reason than his password hears it as late as if it had been the password: else the time would
  * tell names (SECURITY.md 2, row 23). */
 static int
@@ -104,17 +113,19 @@ check_entry(const struct database *d, const struct question *q)
 {
 	struct passwd_entry e;
 	struct fault        why = {0};
-	int                 verdict = database_look_up(d, q, &e);
-	bool                allowed = verdict == 1 && may_log_in(d, q, &e) == 1;
-	struct span         stored = verdict == 1 ? database_scheme(q->arena, d->scheme, e.password) : SPAN_NONE;
+	int                 verdict = database_prove(d, q, &e);
+	bool                known = verdict == IDENTITY_KNOWN, allowed = known && may_log_in(d, q, &e) == 1;
+	struct span         stored = known ? database_scheme(q->arena, d->scheme, e.password) : SPAN_NONE;
 
 	if (verdict < 0)
 		return -1;
+	if (verdict == IDENTITY_PROVED || verdict == IDENTITY_WRONG)
+		return check_answer(d, q, &e, verdict);
 	if (allowed && e.nopassword)
 		return become(q, &e);
 	if (!allowed) {
 		helper_check(stored.len ? stored : example(d, q->arena), span_of(q->password), NULL);
-		return verdict == 0 ? denied(q, d->name, "unknown user") : 0;
+		return known ? 0 : denied(q, d->name, "unknown user");
 	}
 	verdict = helper_check(stored, span_of(q->password), &why);
 	if (verdict == 1)
@@ -155,7 +166,8 @@ check_one(const struct database *d, const struct question *q)
 {
 	switch (d->driver) {
 	case DRIVER_FILE:
-	case DRIVER_SQL:    return check_entry(d, q);
+	case DRIVER_SQL:
+	case DRIVER_LDAP:   return check_entry(d, q);
 	case DRIVER_PAM:    return check_pam(d, q);
 	case DRIVER_STATIC: return check_static(d, q);
 	default:            return 0;      /* tokens are no passwords */
@@ -218,13 +230,15 @@ users_secret(char *user, const struct origin *from, struct text *stored, const c
 
 		if (d->driver == DRIVER_STATIC && d->password) {
 			text_add_format(stored, "%s%s", d->password[0] == '{' ? "" : "{PLAIN}", d->password);
-		} else if (d->driver == DRIVER_FILE || d->driver == DRIVER_SQL) {
+		} else if (database_has_entries(d)) {
 			if ((got = database_look_up(d, &q, &e)) < 0)
 				return -1;
 			if (got == 0)
 				denied(&q, d->name, "unknown user");
 			else if (e.nopassword)
 				denied(&q, d->name, "login is disabled");
+			else if (!e.password.len)
+				denied(&q, d->name, "no password is told");       /* auth_bind = yes: the server has it */
 			else if (may_log_in(d, &q, &e) == 1 && become(&q, &e))
 				text_add(stored, database_scheme(a, d->scheme, e.password));
 		}
@@ -274,7 +288,7 @@ users_vouched(char *user, const struct origin *from)
 	for (size_t i = 0; i < databases.n_passdb; i++) {
 		const struct database *d = &databases.passdb[i];
 		struct passwd_entry    e;
-		int                    got = d->driver == DRIVER_FILE || d->driver == DRIVER_SQL ? database_look_up(d, &q, &e) : 0;
+		int                    got = database_has_entries(d) ? database_look_up(d, &q, &e) : 0;
 
 		if (d->driver == DRIVER_STATIC || (got == 1 && may_log_in(d, &q, &e) == 1 && become(&q, &e)))
 			return 1;

@@ -10,7 +10,6 @@
 #include "authd_oauth.h"
 #include "authd_source.h"
 #include "base/log.h"
-#include "ipc/ask_table.h"
 #include "service/privilege.h"
 
 struct databases databases;
@@ -20,7 +19,8 @@ struct databases databases;
 static const struct { const char *word; enum driver driver; bool passdb, userdb; } drivers[] = {
 	{"passwd-file", DRIVER_FILE, true, true}, {"pam", DRIVER_PAM, true, false},
 	{"passwd", DRIVER_PASSWD, false, true}, {"static", DRIVER_STATIC, true, true},
-	{"oauth2", DRIVER_OAUTH, true, false}, {"sql", DRIVER_SQL, true, true}, {"prefetch", DRIVER_PREFETCH, false, true},
+	{"oauth2", DRIVER_OAUTH, true, false}, {"sql", DRIVER_SQL, true, true}, {"ldap", DRIVER_LDAP, true, true},
+	{"prefetch", DRIVER_PREFETCH, false, true},
 };
 
 static int
@@ -74,7 +74,7 @@ start_database(struct database *d, const char *word, bool passdb, bool *is_one, 
 			return fault_set(why, FAULT_INPUT, "%s cannot be used here", drivers[i].word);
 		d->name = drivers[i].word;
 		d->spec = word;
-		if ((d->driver == DRIVER_FILE || d->driver == DRIVER_OAUTH || d->driver == DRIVER_SQL) && *d->argument != '/')
+		if ((database_has_entries(d) || d->driver == DRIVER_OAUTH) && *d->argument != '/')
 			return fault_set(why, FAULT_INPUT, "%s needs a path", drivers[i].word);
 		if (d->driver == DRIVER_OAUTH)
 			return open_oauth(d, why);
@@ -132,44 +132,76 @@ database_scheme(struct arena *a, const char *scheme, struct span stored)
 	return span_of(arena_format(a, "{%s}%.*s", scheme, SPAN_ARGS(stored)));
 }
 
-/* Fields of a database, which proxymap asks, into an entry. */
-int
-database_ask(const struct database *d, const char *kind, const struct question *q, struct passwd_entry *e, struct fault *why)
+bool
+database_has_entries(const struct database *d)
 {
-	autotext struct text     fields = {0};
-	struct identity_question ask = {kind, span_of(q->user), span_of(q->from->service), q->from->peer, q->from->local};
-	int                      got = ask_table_identify(d->spec, &ask, &fields, why);
-	struct span              rest, name, value;
-
-	if (got)
-		return got < 0 ? -1 : 0;
-	passwd_entry_empty(e);
-	rest = arena_span(q->arena, text_span(&fields));
-	mem_wipe(fields.at, fields.room);
-	while (rest.len && span_split(&rest, '\0', &value)) {
-		span_split(&value, '=', &name);
-		if (kind[0] == 'p')
-			passwd_entry_passdb(q->arena, e, name, value);
-		else
-			passwd_entry_userdb(q->arena, e, name, value);
-	}
-	return 1;
+	return d->driver == DRIVER_FILE || d->driver == DRIVER_SQL || d->driver == DRIVER_LDAP;
 }
 
+static void
+take_fields(struct span fields, enum identity_kind kind, struct arena *a, struct passwd_entry *e)
+{
+	struct span rest = arena_span(a, fields), name, value;
+
+	passwd_entry_empty(e);
+	while (rest.len && span_split(&rest, '\0', &value)) {
+		span_split(&value, '=', &name);
+		if (kind == IDENTITY_USERDB)
+			passwd_entry_userdb(a, e, name, value);
+		else
+			passwd_entry_passdb(a, e, name, value);
+	}
+}
+
+/* The password goes along only to a server that tries it. */
 int
-database_look_up(const struct database *d, const struct question *q, struct passwd_entry *e)
+database_ask(const struct database *d, enum identity_kind kind, const struct question *q, struct passwd_entry *e, struct fault *why)
+{
+	autotext struct text     fields = {0};
+	struct identity_question ask = {kind, span_of(q->user), span_of(q->from->service), q->from->peer, q->from->local, SPAN_NONE};
+	int                      got = ask_table_identify(d->spec, &ask, &fields, why);
+
+	if (got == IDENTITY_WANTED && *q->password) {      /* an empty one is never tried: RFC 4513, 5.1.2 */
+		ask.password = span_of(q->password);
+		got = ask_table_identify(d->spec, &ask, &fields, why);
+	}
+	if (got == IDENTITY_WANTED)
+		got = IDENTITY_WRONG;
+	if (got == IDENTITY_KNOWN || got == IDENTITY_PROVED)
+		take_fields(text_span(&fields), kind, q->arena, e);
+	if (fields.at)
+		mem_wipe(fields.at, fields.room);
+	return got;
+}
+
+static int
+look_up(const struct database *d, enum identity_kind kind, const struct question *q, struct passwd_entry *e)
 {
 	struct fault why = {0};
 	int          got;
 
 	if (d->driver == DRIVER_FILE)
-		got = source_find(d->source, q->user, q->arena, e);
-	else if ((got = database_ask(d, "passdb", q, e, &why)) < 0)
+		got = source_find(d->source, q->user, q->arena, e) ? IDENTITY_KNOWN : IDENTITY_UNKNOWN;
+	else if ((got = database_ask(d, kind, q, e, &why)) < 0)
 		log_error("auth: %s(%s,%.*s): %s", d->name, q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
-	if (got == 1 && e->nopassword && e->password.len) {      /* a column that says "N", say */
+	if (got == IDENTITY_KNOWN && e->nopassword && e->password.len) {      /* a column that says "N", say */
 		log_error("auth: %s(%s,%.*s): nopassword is set, but there is a password: it is asked for", d->name, q->user,
 		          SPAN_ARGS(q->from->peer));
 		e->nopassword = false;
 	}
 	return got;
+}
+
+int
+database_look_up(const struct database *d, const struct question *q, struct passwd_entry *e)
+{
+	int got = look_up(d, IDENTITY_PASSDB, q, e);
+
+	return got < 0 ? -1 : got == IDENTITY_KNOWN;
+}
+
+int
+database_prove(const struct database *d, const struct question *q, struct passwd_entry *e)
+{
+	return look_up(d, IDENTITY_LOGIN, q, e);
 }

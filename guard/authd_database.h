@@ -10,11 +10,12 @@
 #include "authd_file.h"
 #include "authd_users.h"
 #include "base/arena.h"
+#include "ipc/ask_table.h"
 
 struct oauth;
 enum { DATABASES_MAX = 16 };
 
-enum driver { DRIVER_FILE, DRIVER_PAM, DRIVER_PASSWD, DRIVER_STATIC, DRIVER_OAUTH, DRIVER_SQL, DRIVER_PREFETCH };
+enum driver { DRIVER_FILE, DRIVER_PAM, DRIVER_PASSWD, DRIVER_STATIC, DRIVER_OAUTH, DRIVER_SQL, DRIVER_LDAP, DRIVER_PREFETCH };
 
 struct database {
 	enum driver driver;
@@ -46,10 +47,15 @@ struct question {
 	struct arena        *arena;
 };
 
-/* A passwd-file or sql: 1 and the entry; 0 none; -1 trouble, which is logged. */
+/* A passwd-file, sql: or ldap:, which have entries by name. */
+bool database_has_entries(const struct database *);
+/* Of such a one: 1 and the entry; 0 none; -1 trouble, which is logged. */
 WAITS int database_look_up(const struct database *, const struct question *, struct passwd_entry *);
-/* sql: alone, of kind "passdb" or "userdb"; the same. */
-WAITS int database_ask(const struct database *, const char *kind, const struct question *, struct passwd_entry *, struct fault *);
+/* The same for who logs in with q->password: IDENTITY_KNOWN (the password is for us to check), IDENTITY_UNKNOWN, and where a
+ * server has tried the password IDENTITY_PROVED or IDENTITY_WRONG; -1. */
+WAITS int database_prove(const struct database *, const struct question *, struct passwd_entry *);
+/* sql: or ldap: alone, asked of proxymap: as ask_table_identify, with an entry when it is known or proved. */
+WAITS int database_ask(const struct database *, enum identity_kind, const struct question *, struct passwd_entry *, struct fault *);
 /* A stored password without a scheme has its database's. */
 struct span database_scheme(struct arena *, const char *scheme, struct span stored);
 

@@ -90,20 +90,23 @@ take_entry(const struct database *d, const struct passwd_entry *e, struct user_f
 	return resolve_ids(e->uid.len ? e->uid : span_of(d->uid), e->gid.len ? e->gid : span_of(d->gid), out, why);
 }
 
-/* What the passdb said of him with userdb_ before it: it is asked again, from where he logged in. */
+/* What the passdb said of him with userdb_ before it: it is asked again, from where he logged in.  One that is away has
+ * not let him in, if another knows him. */
 static int
 find_prefetched(const struct database *d, const struct question *q, struct user_facts *out, struct fault *why)
 {
-	for (size_t i = 0; i < databases.n_passdb; i++) {
-		struct passwd_entry e;
-		int                 got = databases.passdb[i].driver == DRIVER_SQL ? database_ask(&databases.passdb[i], "passdb", q, &e, why) : 0;
+	bool trouble = false;
 
-		if (got < 0)
-			return -1;
-		if (got == 1 && (e.home.len || e.uid.len || e.mail.len))
+	for (size_t i = 0; i < databases.n_passdb; i++) {
+		const struct database *p = &databases.passdb[i];
+		struct passwd_entry    e;
+		int got = p->driver == DRIVER_SQL || p->driver == DRIVER_LDAP ? database_ask(p, IDENTITY_PASSDB, q, &e, why) : IDENTITY_UNKNOWN;
+
+		trouble = trouble || got < 0;
+		if (got == IDENTITY_KNOWN && (e.home.len || e.uid.len || e.mail.len))
 			return take_entry(d, &e, out, why);
 	}
-	return 1;
+	return trouble ? -1 : 1;
 }
 
 /* A static userdb has a place for every name; whether there is such a user the passdbs say, as far as one can ask them
@@ -116,7 +119,7 @@ is_known(const struct question *q, struct fault *why)
 	for (size_t i = 0; i < databases.n_passdb; i++) {
 		const struct database *d = &databases.passdb[i];
 		struct passwd_entry    e;
-		int                    got = d->driver == DRIVER_FILE || d->driver == DRIVER_SQL ? database_look_up(d, q, &e) : 1;
+		int                    got = database_has_entries(d) ? database_look_up(d, q, &e) : 1;
 
 		if (got == 1)
 			return 1;
@@ -153,8 +156,9 @@ find_in(const struct database *d, char *user, const struct origin *from, struct 
 	case DRIVER_FILE:
 		return source_find(d->source, user, a, &e) ? take_entry(d, &e, out, why) : 1;
 	case DRIVER_SQL:
-		got = database_ask(d, "userdb", &q, &e, why);
-		return got == 1 ? take_entry(d, &e, out, why) : got == 0 ? 1 : -1;
+	case DRIVER_LDAP:
+		got = database_ask(d, IDENTITY_USERDB, &q, &e, why);
+		return got == IDENTITY_KNOWN ? take_entry(d, &e, out, why) : got < 0 ? -1 : 1;
 	case DRIVER_PREFETCH:
 		return from ? find_prefetched(d, &q, out, why) : 1;
 	case DRIVER_PASSWD:

@@ -7,7 +7,8 @@
  *   passwd-file:PATH [scheme=S]     user:password:uid:gid:gecos:home:shell:extra ...
  *   pam[:SERVICE]                   passdb only; the service is imap, pop3, smtp by default: "dovecot"
  *   sql:PATH                        Dovecot's dovecot-sql.conf.ext; proxymap asks (guard/identity.h)
- *   prefetch                        userdb only, of logins: what the passdb sql: says with userdb_ before it
+ *   ldap:PATH                       Dovecot's dovecot-ldap.conf.ext; the same
+ *   prefetch                        userdb only, of logins: what the passdb sql: or ldap: says with userdb_ before it
  *   oauth2:PATH                     passdb only, for tokens only (authd_oauth.h)
  *   passwd                          userdb only: the system's users
  *   static:uid=.. gid=.. home=..    userdb, of those whom a passdb knows, where all passdbs can be asked by name;

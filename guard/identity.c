@@ -13,45 +13,62 @@
 struct identity_base {
 	struct arena            *arena;
 	struct table             table;       /* what the modules know of: its name and who watches its file */
+	struct table             binder;      /* ldap: the connections by which passwords are tried */
 	struct identity_settings settings;
 };
 
 static int
-open_sql(struct identity_base *b, struct span text, struct fault *why)
+open_driver(struct identity_base *b, struct table *t, const char *name, struct fault *why)
 {
-	struct identity_settings   *s = &b->settings;
-	const struct remote_driver *driver;
-	struct remote_config       *config;
+	const struct identity_settings *s = &b->settings;
+	const struct remote_driver     *driver = remote_driver_named(name);
+	struct remote_config           *config;
 
-	if (identity_sql_parse(text, b->arena, s, why) < 0)
-		return -1;
-	driver = remote_driver_named(s->driver);
 	if (!driver)
 		return fault_set(why, FAULT_SYSTEM, "this build has no client library for %s (configure --with-%s)", s->driver, s->driver);
 	config = remote_config_made(b->table.name);
 	for (size_t i = 0; i < s->n_connect; i++)
 		remote_config_put(config, s->connect[i].name, s->connect[i].value);
-	return remote_open_made(&b->table, driver, config, why);
+	return remote_open_made(t, driver, config, why);
 }
 
-static const struct table_type kind = {"sql", false, false, NULL, NULL, remote_close, NULL};
+static const struct table_type kinds[] = {
+	{"sql", false, false, NULL, NULL, remote_close, NULL},
+	{"ldap", false, false, NULL, NULL, remote_close, NULL},
+};
+
+static int
+open_base(struct identity_base *b, struct fault *why)
+{
+	autotext struct text text = {0};
+	bool                 ldap = b->table.type == &kinds[1];
+	int                  outcome = table_read_text(&b->table, b->table.name, &text, why);
+
+	if (outcome == 0)
+		outcome = (ldap ? identity_ldap_parse : identity_sql_parse)(text_span(&text), b->arena, &b->settings, why);
+	if (text.at)
+		mem_wipe(text.at, text.len);
+	if (outcome == 0)
+		outcome = open_driver(b, &b->table, b->settings.driver, why);
+	if (outcome == 0 && b->settings.binds)
+		outcome = open_driver(b, &b->binder, "ldap-bind", why);
+	return outcome;
+}
 
 struct identity_base *
 identity_open(struct span spec, struct fault *why)
 {
 	struct identity_base *b = mem_alloc(sizeof *b);
-	autotext struct text  text = {0};
 
 	b->arena = arena_new();
 	b->table.spec = mem_span(spec);
 	b->table.name = b->table.spec + strcspn(b->table.spec, ":") + 1;
 	b->table.magic = TABLE_MAGIC;
-	b->table.type = &kind;
+	b->table.type = &kinds[span_starts(spec, "ldap:")];
 	b->table.held[0].fd = b->table.held[1].fd = -1;
-	if (table_read_text(&b->table, b->table.name, &text, why) == 0 && open_sql(b, text_span(&text), why) == 0) {
-		mem_wipe(text.at, text.len);
+	b->binder = b->table;
+	if (open_base(b, why) == 0)
 		return b;
-	}
 	arena_free(b->arena);     /* proxymap goes on without it; what it holds of the table is not worth a free */
 	free(b);
 	return NULL;
@@ -78,26 +95,63 @@ add_scheme(const struct identity_settings *s, struct span in, struct text *out)
 	}
 }
 
-int
-identity_look(struct identity_base *b, bool passdb, const struct identity_words *words, struct text *fields, struct fault *why)
+/* The row or entry: IDENTITY_KNOWN, IDENTITY_UNKNOWN or -1; ldap: its name. */
+static int
+find(struct identity_base *b, bool passdb, const struct identity_words *words, struct text *fields, struct text *name, struct fault *why)
 {
-	const char           *query = passdb ? b->settings.password_query : b->settings.user_query;
-	struct remote_request request = {query, words};
-	struct remote_key     key = {.whole = words->user, .request = &request};
-	struct remote_answer  answer = {0};
-	int                   got;
+	const struct identity_settings *s = &b->settings;
+	const char                     *query = passdb ? s->password_query : s->user_query;
+	struct remote_request           request = {.query = query, .words = words, .attrs = passdb ? &s->password_attrs : &s->user_attrs, .name = name};
+	struct remote_key               key = {.whole = words->user, .request = &request};
+	struct remote_answer            answer = {0};
+	int                             got;
 
 	if (!query)
-		return fault_set(why, FAULT_INPUT, "%s: %s is missing", b->table.spec, passdb ? "password_query" : "user_query");
-	if (span_has(words->user, '\0') || !utf8_valid(words->user))
-		return 1;
+		return fault_set(why, FAULT_INPUT, "%s is missing", passdb ? "password_query" : "user_query");
 	got = remote_ask(b->table.data, &key, &answer, why);
-	if (got == 0 && answer.count == 0)
-		got = 1;
 	if (got == 0)
-		add_scheme(&b->settings, text_span(&answer.values), fields);
+		add_scheme(s, text_span(&answer.values), fields);
 	if (answer.values.at)
 		mem_wipe(answer.values.at, answer.values.room);
 	text_free(&answer.values);
+	return got < 0 ? -1 : answer.count ? IDENTITY_KNOWN : IDENTITY_UNKNOWN;
+}
+
+/* auth_bind = yes: the server says whether the password is good. */
+static int
+prove(struct identity_base *b, const struct identity_words *words, struct span password, struct text *fields, struct fault *why)
+{
+	autotext struct text  name = {0};
+	struct remote_request request = {.query = b->settings.bind_name, .words = words, .password = password};
+	struct remote_key     key = {.whole = words->user, .request = &request};
+	struct remote_answer  answer = {0};
+
+	if (!request.query) {
+		int got = find(b, true, words, fields, &name, why);
+
+		if (got != IDENTITY_KNOWN)
+			return got;
+		request.query = text_string(&name);
+		request.words = NULL;
+	}
+	if (remote_ask(b->binder.data, &key, &answer, why) < 0)
+		return -1;
+	return answer.count == REMOTE_BIND_GOOD ? IDENTITY_PROVED : answer.count == REMOTE_BIND_WRONG ? IDENTITY_WRONG : IDENTITY_UNKNOWN;
+}
+
+int
+identity_look(struct identity_base *b, const struct identity_question *q, struct text *fields, struct fault *why)
+{
+	struct identity_words words = {q->user, q->service, q->remote, q->local, NULL, NULL};
+	int                   got;
+
+	if (span_has(words.user, '\0') || !utf8_valid(words.user))
+		return IDENTITY_UNKNOWN;
+	if (q->kind != IDENTITY_LOGIN || !b->settings.binds)
+		got = find(b, q->kind != IDENTITY_USERDB, &words, fields, NULL, why);
+	else if (!q->password.len)
+		got = IDENTITY_WANTED;
+	else
+		got = prove(b, &words, q->password, fields, why);
 	return got < 0 ? fault_prefix(why, "%s", b->table.spec) : got;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * identity.h - sql:PATH of auth_passdb and auth_userdb: users in a database, for authd (ipc/ask_table.h, "identify")
+ * identity.h - sql:PATH and ldap:PATH of auth_passdb and auth_userdb: users in a database, for authd (ipc/ask_table.h, "identify")
  *
- * PATH is Dovecot's dovecot-sql.conf.ext, "name = value" lines:
+ * PATH of sql: is Dovecot's dovecot-sql.conf.ext, "name = value" lines:
  *
  *   driver = mysql | pgsql | sqlite
  *   connect = host=.. [host=.. ..] [port=..] dbname=.. user=.. password=..  [ssl_ca= ssl_cert= ssl_key= option_file= option_group=]
@@ -11,23 +11,33 @@
  *   default_pass_scheme = ..                             put before passwords that have none
  *
  * A query's columns are fields by their names: password, user, nopassword, allow_nets, userdb_home ... of one row.
+ *
+ * PATH of ldap: is dovecot-ldap.conf.ext: hosts or uris, dn, dnpass, base, scope, deref, ldap_version, tls, tls_*, pass_filter,
+ * pass_attrs, user_filter, user_attrs (identity_attrs.h), default_pass_scheme; with auth_bind = yes the server is asked whether
+ * a password is good, as the entry that pass_filter finds or as auth_bind_userdn, over connections of their own.
  */
 #ifndef GUARD_IDENTITY_H
 #define GUARD_IDENTITY_H
 
 #include "base/arena.h"
 #include "base/task.h"
-#include "guard/identity_words.h"
+#include "guard/identity_attrs.h"
+#include "ipc/ask_table.h"
 
 /* The text of such a file. Strings are the arena's; NULL what is not there. Pure. */
 struct identity_settings {
-	const char *driver, *password_query, *user_query, *default_pass_scheme;
+	const char *driver, *password_query, *user_query, *default_pass_scheme;      /* ldap: the queries are filters */
 	struct identity_connect {
 		const char *name, *value;        /* as the tables' modules call them: hosts, user, password ... */
-	} connect[16];
+	} connect[20];
 	size_t n_connect;
+	/* of ldap alone */
+	bool                  binds;              /* auth_bind */
+	const char           *bind_name;          /* auth_bind_userdn; NULL: as the entry that is found */
+	struct identity_attrs password_attrs, user_attrs;
 };
 int identity_sql_parse(struct span, struct arena *, struct identity_settings *, struct fault *);
+int identity_ldap_parse(struct span, struct arena *, struct identity_settings *, struct fault *);
 
 struct identity_base;
 struct identity_base *identity_open(struct span spec, struct fault *);       /* before the sandbox; owned; NULL and why */
@@ -35,7 +45,7 @@ struct identity_base *identity_open(struct span spec, struct fault *);       /* 
 struct table;
 struct table *identity_table(struct identity_base *);       /* borrowed: to watch its file */
 
-/* Adds "name=value" and a NUL for each field: 0; 1 there is no such user; -1 why. */
-WAITS int identity_look(struct identity_base *, bool passdb, const struct identity_words *, struct text *fields, struct fault *);
+/* As ask_table_identify. */
+WAITS int identity_look(struct identity_base *, const struct identity_question *, struct text *fields, struct fault *);
 
 #endif

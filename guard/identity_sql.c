@@ -4,9 +4,8 @@
  */
 #include <stddef.h>
 
-#include "config/line.h"
-#include "config/list.h"
 #include "guard/identity.h"
+#include "guard/identity_lines.h"
 
 static const struct { const char *name; size_t offset; } words[] = {
 	{"driver", offsetof(struct identity_settings, driver)},
@@ -105,20 +104,26 @@ take_connect(struct identity_settings *s, struct arena *a, struct span connect, 
 	return 0;
 }
 
+struct reading {
+	struct identity_settings *settings;
+	struct arena             *arena;
+	struct span               connect;
+};
+
 static int
-take_word(struct identity_settings *s, struct arena *a, struct span name, struct span value, struct span *connect, struct fault *why)
+take_word(void *context, struct span name, struct span value, struct fault *why)
 {
-	if (span_has(value, '\0'))
-		return fault_set(why, FAULT_INPUT, "a NUL byte");
+	struct reading *r = context;
+
 	if (span_is(name, "connect")) {
-		*connect = arena_span(a, value);
+		r->connect = arena_span(r->arena, value);
 		return 0;
 	}
 	if (span_is(name, "iterate_query"))      /* nobody lists all users here */
 		return 0;
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (span_is(name, words[i].name)) {
-			*(const char **)((char *)s + words[i].offset) = arena_string(a, value);
+			*(const char **)((char *)r->settings + words[i].offset) = arena_string(r->arena, value);
 			return 0;
 		}
 	return fault_set(why, FAULT_INPUT, "%.*s is not supported here", SPAN_ARGS(span_first(name, 60)));
@@ -127,51 +132,24 @@ take_word(struct identity_settings *s, struct arena *a, struct span name, struct
 static int
 check_query(const char *name, const char *query, struct fault *why)
 {
-	return query && identity_words_check(query, why) < 0 ? fault_prefix(why, "%s", name) : 0;
-}
-
-static int
-read_lines(struct span in, struct arena *a, struct identity_settings *s, struct span *connect, struct fault *why)
-{
-	struct line line = {0};
-	int         outcome = 0;
-
-	while (outcome == 0 && config_line_next(&in, &line)) {
-		autotext struct text whole = {0};
-		struct span          name, value, rest = text_span(&line.text), part;
-		bool                 more;
-
-		do { /* a query goes on in the next line behind a backslash */
-			more = span_split(&rest, '\\', &part);
-			text_add(&whole, part);
-			if (more && rest.len && rest.at[0] != ' ' && rest.at[0] != '\t')
-				text_add_byte(&whole, '\\');
-		} while (more);
-		outcome = list_assignment(text_span(&whole), &name, &value, why);
-		if (outcome == 0)
-			outcome = take_word(s, a, name, value, connect, why);
-		if (outcome < 0)
-			fault_prefix(why, "line %d", line.number);
-	}
-	line_free(&line);
-	return outcome;
+	return query && identity_words_check(query, NULL, NULL, why) < 0 ? fault_prefix(why, "%s", name) : 0;
 }
 
 int
 identity_sql_parse(struct span in, struct arena *a, struct identity_settings *out, struct fault *why)
 {
 	struct identity_settings s = {.default_pass_scheme = "MD5"};
-	struct span              connect = SPAN_NONE;
+	struct reading           r = {&s, a, SPAN_NONE};
 
-	if (read_lines(in, a, &s, &connect, why) < 0)
+	if (identity_lines(in, take_word, &r, why) < 0)
 		return -1;
 	if (!s.driver)
 		return fault_set(why, FAULT_INPUT, "driver is missing");
 	if (strcmp(s.driver, "mysql") != 0 && strcmp(s.driver, "pgsql") != 0 && strcmp(s.driver, "sqlite") != 0)
 		return fault_set(why, FAULT_INPUT, "driver = %.40s is not supported here: mysql, pgsql or sqlite", s.driver);
-	if (!connect.len)
+	if (!r.connect.len)
 		return fault_set(why, FAULT_INPUT, "connect is missing");
-	if (take_connect(&s, a, connect, why) < 0 || check_query("password_query", s.password_query, why) < 0 ||
+	if (take_connect(&s, a, r.connect, why) < 0 || check_query("password_query", s.password_query, why) < 0 ||
 	    check_query("user_query", s.user_query, why) < 0)
 		return -1;
 	*out = s;

@@ -7,37 +7,43 @@
 static const struct { char letter; const char *name; } variables[] = {
 	{'u', "user"}, {'n', "username"}, {'d', "domain"}, {'s', "service"}, {'r', "rip"}, {'l', "lip"},
 };
+enum { OTHER = '$' };
 
-/* One variable off the front of *words, behind its %: its letter, 0 when there is no such. */
-static char
-next_variable(const char **words, char *modifier)
+struct variable {
+	char        letter, modifier;     /* OTHER: by its name */
+	struct span name;
+};
+
+/* One variable off the front of *words, behind its %: false when there is no such. */
+static bool
+next_variable(const char **words, struct variable *v)
 {
 	const char *p = *words, *end;
 
-	*modifier = *p == 'L' || *p == 'U' ? *p : '\0';
-	p += *modifier != '\0';
+	*v = (struct variable){.modifier = *p == 'L' || *p == 'U' ? *p : '\0'};
+	p += v->modifier != '\0';
 	end = *p == '{' ? strchr(p, '}') : NULL;
-	for (size_t i = 0; i < COUNT(variables); i++) {
-		const char *name = variables[i].name;
-
-		if (*p == variables[i].letter || (end && (size_t)(end - p - 1) == strlen(name) && strncmp(p + 1, name, strlen(name)) == 0)) {
-			*words = end ? end + 1 : p + 1;
-			return variables[i].letter;
-		}
-	}
-	return 0;
+	v->name = end ? span_at(p + 1, (size_t)(end - p - 1)) : span_at(p, *p != '\0');
+	*words = end ? end + 1 : p + v->name.len;
+	for (size_t i = 0; i < COUNT(variables); i++)
+		if ((v->name.len == 1 && v->name.at[0] == variables[i].letter) || (end && span_is(v->name, variables[i].name)))
+			v->letter = variables[i].letter;
+	if (!v->letter && (span_is(v->name, "$") || (end && span_has(v->name, ':'))))
+		v->letter = OTHER;
+	return v->letter != '\0';
 }
 
 int
-identity_words_check(const char *words, struct fault *why)
+identity_words_check(const char *words, identity_others *others, void *context, struct fault *why)
 {
 	for (const char *p = words; (p = strchr(p, '%'));) {
-		char modifier;
+		struct variable v;
+		const char     *at = ++p;
 
-		if (*++p == '%')
+		if (*p == '%')
 			p++;
-		else if (!next_variable(&p, &modifier))
-			return fault_set(why, FAULT_INPUT, "no such variable here: %%%.12s", p);
+		else if (!next_variable(&p, &v) || (v.letter == OTHER && !(others && others(context, v.name, NULL))))
+			return fault_set(why, FAULT_INPUT, "no such variable here: %%%.24s", at);
 	}
 	return 0;
 }
@@ -58,13 +64,18 @@ value_of(char letter, const struct identity_words *v)
 }
 
 static int
-add_variable(char letter, char modifier, const struct identity_words *v, remote_quote *quote, void *context, struct text *out, struct fault *why)
+add_variable(const struct variable *which, const struct identity_words *v, remote_quote *quote, void *context, struct text *out, struct fault *why)
 {
 	autotext struct text value = {0};
 
-	text_add(&value, value_of(letter, v));
+	if (which->letter != OTHER)
+		text_add(&value, value_of(which->letter, v));
+	else if (!v->others || !v->others(v->context, which->name, &value))
+		return fault_set(why, FAULT_INPUT, "no such variable");
 	for (size_t i = 0; i < value.len; i++)
-		value.at[i] = modifier == 'L' ? ascii_lower(value.at[i]) : modifier == 'U' ? ascii_upper(value.at[i]) : value.at[i];
+		value.at[i] = which->modifier == 'L'   ? ascii_lower(value.at[i])
+		              : which->modifier == 'U' ? ascii_upper(value.at[i])
+		                                       : value.at[i];
 	return quote(context, text_span(&value), out, why);
 }
 
@@ -74,8 +85,9 @@ identity_words_expand(const char *words, const struct identity_words *v, remote_
 	size_t start = out->len;
 
 	while (*words) {
-		size_t plain = strcspn(words, "%");
-		char   modifier, letter;
+		size_t          plain = strcspn(words, "%");
+		struct variable which;
+		bool            known;
 
 		text_add(out, span_at(words, plain));
 		words += plain;
@@ -85,10 +97,10 @@ identity_words_expand(const char *words, const struct identity_words *v, remote_
 			text_add_byte(out, *words++);
 			continue;
 		}
-		letter = next_variable(&words, &modifier);
-		if (!letter || add_variable(letter, modifier, v, quote, context, out, why) < 0) {
+		known = next_variable(&words, &which);
+		if (!known || add_variable(&which, v, quote, context, out, why) < 0) {
 			text_cut(out, start);
-			return letter ? -1 : fault_set(why, FAULT_INPUT, "no such variable");
+			return known ? -1 : fault_set(why, FAULT_INPUT, "no such variable");
 		}
 	}
 	return 0;

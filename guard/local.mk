@@ -39,12 +39,15 @@ pkglibexec_PROGRAMS += guard/dialer
 guard_dialer_SOURCES = guard/dialer.c
 guard_dialer_LDADD = $(SERVICE_LIBS) $(IPC_LIBS)
 
+# what the files of databases of users say, pure
+IDENTITY_SETTINGS = guard/identity_attrs.c guard/identity_attrs.h guard/identity_ldap.c guard/identity_lines.c guard/identity_lines.h \
+	guard/identity_sql.c guard/identity_words.c guard/identity_words.h guard/remote_words.c guard/remote_words.h
+
 pkglibexec_PROGRAMS += guard/proxymap
-guard_proxymap_SOURCES = guard/proxymap.c guard/identity.c guard/identity.h guard/identity_sql.c guard/identity_words.c \
-	guard/identity_words.h guard/remote.c guard/remote.h guard/remote_config.c guard/remote_memcache.c \
-	guard/remote_streams.c guard/remote_types.c guard/remote_words.c guard/remote_words.h
+guard_proxymap_SOURCES = guard/proxymap.c guard/identity.c guard/identity.h $(IDENTITY_SETTINGS) guard/remote.c guard/remote.h guard/remote_config.c guard/remote_memcache.c \
+	guard/remote_streams.c guard/remote_types.c
 if HAVE_LDAP
-guard_proxymap_SOURCES += guard/remote_ldap.c
+guard_proxymap_SOURCES += guard/remote_ldap.c guard/remote_ldap.h guard/remote_ldap_server.c guard/remote_ldap_users.c
 endif
 if HAVE_MYSQL
 guard_proxymap_SOURCES += guard/remote_mysql.c
@@ -94,12 +97,11 @@ t_unit_guard_test_auth_cache_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_guard_test_auth_cache_LDADD = $(MAIL_LIBS) $(CHECK_LIBS) $(OPENSSL_LIBS)
 
 UNIT_TESTS += t/unit/guard/test_identity
-t_unit_guard_test_identity_SOURCES = t/unit/guard/test_identity.c guard/identity_sql.c guard/identity_words.c guard/remote_words.c
+t_unit_guard_test_identity_SOURCES = t/unit/guard/test_identity.c $(IDENTITY_SETTINGS)
 t_unit_guard_test_identity_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_guard_test_identity_LDADD = lib/config/libconfig.a $(BASE_LIBS) $(CHECK_LIBS)
 FUZZ_TARGETS += t/fuzz/fuzz_identity
-t_fuzz_fuzz_identity_SOURCES = t/fuzz/fuzz_identity.c guard/authd_oauth_settings.c guard/identity_sql.c guard/identity_words.c guard/remote_words.c \
-	$(FUZZ_DRIVER)
+t_fuzz_fuzz_identity_SOURCES = t/fuzz/fuzz_identity.c guard/authd_oauth_settings.c $(IDENTITY_SETTINGS) $(FUZZ_DRIVER)
 t_fuzz_fuzz_identity_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
 t_fuzz_fuzz_identity_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_identity_LDADD = lib/config/libconfig.a $(BASE_LIBS)

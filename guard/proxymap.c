@@ -27,7 +27,7 @@
 /* "type:name": struct table; read-only once prepare() has ended. */
 static struct strmap *approved;
 static struct strmap *refused;       /* named, but could not be opened: owned reasons */
-static struct strmap *identities;    /* "sql:/path": struct identity_base */
+static struct strmap *identities;    /* "sql:/path", "ldap:/path": struct identity_base */
 static uid_t          authd_uid;
 
 static void
@@ -58,12 +58,13 @@ approve(void *context, struct span word)
 		open_approved(span_from(word, 6));
 }
 
-/* mysql:x without proxy: in front of it: the configuration names it, and nobody else can ask. */
+/* mysql:x without proxy: in front of it: the configuration names it, and nobody else can ask.  Not the ldap:/x of
+ * auth_passdb, which is no table and is opened before. */
 static void
 approve_remote(void *context, struct span word)
 {
 	(void)context;
-	if (table_is_remote(word))
+	if (table_is_remote(word) && !strmap_get(identities, word))
 		open_approved(word);
 }
 
@@ -74,7 +75,7 @@ open_identity(void *context, struct span word)
 	struct identity_base *b;
 
 	(void)context;
-	if (!span_starts(word, "sql:") || strmap_get(identities, word) || strmap_get(refused, word))
+	if ((!span_starts(word, "sql:") && !span_starts(word, "ldap:/")) || strmap_get(identities, word) || strmap_get(refused, word))
 		return;
 	b = identity_open(word, &why);
 	if (b) {
@@ -115,11 +116,13 @@ prepare(struct fault *why)
 	refused = strmap_new();
 	table_ask_names(true);
 	table_use_modules(remote_types);
+	if (open_identities(why) < 0)
+		return -1;
 	table_mentions_of(service->main_cf, "proxy_read_maps", approve, NULL);
 	table_mentions(service->main_cf, lines, NULL, approve_remote, NULL);
 	master_cf_free(lines);
 	faults_free(&faults);
-	return open_identities(why);
+	return 0;
 }
 
 static int
@@ -145,11 +148,10 @@ identify(void *context, struct span database, const struct identity_question *q,
 {
 	struct identity_base *b = strmap_get(identities, database);
 	const char           *reason = strmap_get(refused, database);
-	struct identity_words words = {q->user, q->service, q->remote, q->local};
 
 	(void)context;
 	if (b)
-		return identity_look(b, q->kind[0] == 'p', &words, fields, why);
+		return identity_look(b, q, fields, why);
 	return fault_set(why, FAULT_SYSTEM, "%.*s: %s", SPAN_ARGS(span_first(database, 200)), reason ? reason : "main.cf does not name it");
 }
 

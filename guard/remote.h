@@ -23,7 +23,7 @@
 #include "base/task.h"
 #include "config/list.h"
 #include "config/match.h"
-#include "guard/identity_words.h"
+#include "guard/identity_attrs.h"
 #include "guard/remote_words.h"
 #include "net/conn.h"
 #include "table/table_type.h"
@@ -105,8 +105,12 @@ int  remote_add_host_word(struct remote *, struct span word, const char *default
 
 /* What a question brings along instead of a key for the table's query. */
 struct remote_request {
-	const char                  *query;
-	const struct identity_words *words;
+	const char                  *query;     /* of remote_ldap_binds: whose password it is, a DN with words in it, or as it is */
+	const struct identity_words *words;     /* NULL: no words */
+	/* of LDAP alone */
+	const struct identity_attrs *attrs;
+	struct text                 *name;      /* of the entry that was found; NULL: nobody asks */
+	struct span                  password;
 };
 /* 0 with "name=value" and a NUL for each field in answer.values, answer.count rows (0 or 1); -1 why. */
 WAITS int remote_ask(struct remote *, const struct remote_key *, struct remote_answer *, struct fault *);
@@ -129,8 +133,11 @@ bool remote_out_of_turn(struct conn *, struct fault *);
 
 /* The modules that this build has, for table_use_modules(). */
 extern const struct table_type *const remote_types[];
-const struct remote_driver *remote_driver_named(const char *);       /* mysql, pgsql, sqlite; NULL: not built in */
+const struct remote_driver *remote_driver_named(const char *);       /* mysql, pgsql, sqlite, ldap, ldap-bind; NULL: not built in */
 extern const struct remote_driver remote_mysql_driver, remote_pgsql_driver, remote_sqlite_driver;
+/* Users (remote_ldap_users.c): an entry's fields; and is a password good?  answer.count is then one of these. */
+enum { REMOTE_BIND_NOBODY, REMOTE_BIND_GOOD, REMOTE_BIND_WRONG };
+extern const struct remote_driver remote_ldap_users_driver, remote_ldap_binds_driver;
 extern const struct table_type remote_ldap, remote_memcache, remote_mysql, remote_pgsql, remote_socketmap, remote_sqlite,
 	remote_tcp;
 

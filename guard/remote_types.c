@@ -47,6 +47,9 @@ const struct table_type *const remote_types[] = {
 };
 
 static const struct { const char *name; const struct remote_driver *driver; } drivers[] = {
+#ifdef HAVE_LDAP
+	{"ldap", &remote_ldap_users_driver}, {"ldap-bind", &remote_ldap_binds_driver},
+#endif
 #ifdef HAVE_MYSQL
 	{"mysql", &remote_mysql_driver},
 #endif

@@ -30,32 +30,39 @@ ask_table_find(const char *spec, struct span key, struct text *value, struct fau
 	return fault_set(why, FAULT_PEER, "proxy:%s: proxymap said something else", spec);
 }
 
+static const char *const kinds[] = {[IDENTITY_PASSDB] = "passdb", [IDENTITY_USERDB] = "userdb", [IDENTITY_LOGIN] = "login"};
+static const char *const answers[] = {[IDENTITY_KNOWN] = "known", [IDENTITY_UNKNOWN] = "unknown", [IDENTITY_PROVED] = "proved",
+                                      [IDENTITY_WRONG] = "wrong", [IDENTITY_WANTED] = "wanted"};
+
 int
 ask_table_identify(const char *database, const struct identity_question *q, struct text *fields, struct fault *why)
 {
 	autoframe struct frame f = {0};
 	struct span            name, value, reason = SPAN_NONE;
 	size_t                 at = 0;
+	int                    got = 0;
 
 	frame_start(&f, "identify");
 	frame_put_string(&f, "database", database);
-	frame_put_string(&f, "kind", q->kind);
+	frame_put_string(&f, "kind", kinds[q->kind]);
 	frame_put(&f, "user", q->user);
 	frame_put(&f, "service", q->service);
 	frame_put(&f, "remote", q->remote);
 	frame_put(&f, "local", q->local);
+	if (q->password.len)
+		frame_put(&f, "password", q->password);
 	if (peer_call("proxymap", &f, clock_after(ASK_TABLE_MS), why) < 0)
 		return fault_prefix(why, "%s", database);
-	if (frame_is(&f, "unknown"))
-		return 1;
+	while (got < (int)COUNT(answers) && !frame_is(&f, answers[got]))
+		got++;
 	frame_get(&f, "reason", &reason);
-	if (!frame_is(&f, "known"))
+	if (got == COUNT(answers))
 		return fault_set(why, FAULT_TIME, "%.*s", SPAN_ARGS(span_first(reason, 300)));
 	while (frame_next(&f, &at, &name, &value)) {
 		text_add(fields, value);
 		text_add_byte(fields, '\0');
 	}
-	return 0;
+	return got;
 }
 
 struct ask {
@@ -97,14 +104,14 @@ do_find(void *conversation, struct frame *request, struct frame *answer, struct 
 }
 
 struct identify {
-	struct span database, kind, user, service, remote, local;
+	struct span database, kind, user, service, remote, local, password;
 };
 
 static const struct field identify_fields[] = {
 	FIELD_TEXT(struct identify, database, "database", FIELD_NEEDED), FIELD_TEXT(struct identify, kind, "kind", FIELD_NEEDED),
 	FIELD_TEXT(struct identify, user, "user", FIELD_NEEDED), FIELD_TEXT(struct identify, service, "service", FIELD_NEEDED),
 	FIELD_TEXT(struct identify, remote, "remote", FIELD_NEEDED), FIELD_TEXT(struct identify, local, "local", FIELD_NEEDED),
-	FIELD_END
+	FIELD_TEXT(struct identify, password, "password", 0), FIELD_END
 };
 
 static void
@@ -112,7 +119,6 @@ put_fields(struct span fields, struct frame *answer)
 {
 	struct span one;
 
-	frame_start(answer, "known");
 	while (fields.len && span_split(&fields, '\0', &one))
 		frame_put(answer, "field", one);
 }
@@ -123,7 +129,7 @@ do_identify(void *conversation, struct frame *request, struct frame *answer, str
 	const struct table_answerer *a = conversation;
 	autotext struct text         fields = {0};
 	struct fault                 failed = {0};
-	struct identify              ask = {0};
+	struct identify              ask = {.password = SPAN_NONE};
 	struct identity_question     q;
 	int                          got;
 
@@ -131,12 +137,15 @@ do_identify(void *conversation, struct frame *request, struct frame *answer, str
 		return -1;
 	if (!a->identify)
 		return fault_set(why, FAULT_DENIED, "only authd may ask who somebody is");
-	q = (struct identity_question){span_is(ask.kind, "passdb") ? "passdb" : "userdb", ask.user, ask.service, ask.remote, ask.local};
+	q = (struct identity_question){IDENTITY_PASSDB, ask.user, ask.service, ask.remote, ask.local, ask.password};
+	while (q.kind < COUNT(kinds) && !span_is(ask.kind, kinds[q.kind]))
+		q.kind++;
+	if (q.kind == COUNT(kinds))
+		return fault_set(why, FAULT_INPUT, "no such kind");
 	got = a->identify(a->context, ask.database, &q, &fields, &failed);
-	if (got == 0)
+	frame_start(answer, got < 0 ? "failed" : answers[got]);
+	if (got == IDENTITY_KNOWN || got == IDENTITY_PROVED)
 		put_fields(text_span(&fields), answer);
-	else
-		frame_start(answer, got < 0 ? "failed" : "unknown");
 	if (got < 0)
 		frame_put_string(answer, "reason", fault_text(&failed));
 	if (answer->bytes.len > FRAME_MAX) {

@@ -6,8 +6,9 @@
  *   find  table=hash:/etc/postern/virtual key=user@example.com
  *         | found value=..  |  missing  |  failed reason=..  |  refused reason=.. (not in proxy_read_maps)
  *
- *   identify  database=sql:/etc/.. kind=passdb|userdb user=.. service=.. remote=.. local=..       (authd alone)
+ *   identify  database=sql:/etc/.. kind=passdb|userdb|login user=.. service=.. remote=.. local=.. [password=..]     (authd alone)
  *         | known field="password={SCHEME}.." field="userdb_home=.." ..  |  unknown  |  failed reason=..  |  refused reason=..
+ *         | of login, where a server says whether a password is good:  wanted (ask again, with it)  |  proved field=..  |  wrong
  *
  * The spec is what stands behind "proxy:".  Keys and values fit into one frame.
  * ask_table_find is a table_proxy_ask of lib/table: smtpd, cleanup, smtp, lmtp, local and virtual give it to
@@ -23,11 +24,15 @@ enum { ASK_TABLE_MS = 30000 };
 WAITS int ask_table_find(const char *spec, struct span key, struct text *value, struct fault *);
 
 /* Who is asked about, and from where. */
+enum identity_kind { IDENTITY_PASSDB, IDENTITY_USERDB, IDENTITY_LOGIN };
 struct identity_question {
-	const char *kind;            /* "passdb", "userdb" */
-	struct span user, service, remote, local;
+	enum identity_kind kind;
+	struct span        user, service, remote, local;
+	struct span        password;         /* IDENTITY_LOGIN, when it was wanted; else empty */
 };
-/* Adds "name=value" and a NUL for each field: 0, 1 no such user, -1 why. */
+enum { IDENTITY_KNOWN, IDENTITY_UNKNOWN, IDENTITY_PROVED, IDENTITY_WRONG, IDENTITY_WANTED };
+
+/* Adds "name=value" and a NUL for each field of who is known or has proved it: one of these, or -1 why. */
 WAITS int ask_table_identify(const char *database, const struct identity_question *, struct text *fields, struct fault *);
 
 /* The server's end: serves one connection; find answers as above, or -1 with

@@ -144,6 +144,10 @@ tap.ok(code == 1 and all(f"# NO EQUAL: {x}" in main for x in ("mail_location = m
 tap.ok("auth_passdb = pam:dovecot\n" in main and "auth_userdb = passwd\n" in main and "imap_tls_cert_file = /etc/ssl/x.pem\n" in main and
        "sieve = file:~/sieve\n" in main and "sieve_before = /b/%d /b2\n" in main and "sieve_after = /a3\n" in main and
        "sieve_extensions = +editheader\n" in main and "sieve_spamtest_text_value3 = maybe\n" in main, "and the rest is printed", main)
+main, code = convert("passdb {\n  driver = ldap\n  args = /etc/dovecot/dovecot-ldap.conf.ext\n}\nuserdb {\n  driver = ldap\n  args = /etc/dovecot/dovecot-ldap-users.conf.ext\n"
+                     "  default_fields = home=/v/%u\n}\n")
+tap.ok(code == 0 and "auth_passdb = ldap:/etc/dovecot/dovecot-ldap.conf.ext\n" in main and
+       "auth_userdb = ldap:/etc/dovecot/dovecot-ldap-users.conf.ext home=/v/%u\n" in main, "a directory", main)
 if os.path.exists("/etc/dovecot/dovecot.conf") and shutil.which("doveconf"):
     text = subprocess.run(["doveconf", "-n"], capture_output=True, text=True).stdout
     main, code = convert(text)
