@@ -63,13 +63,11 @@ apply_to_view(struct view_message *v, const struct flag_change *c)
 	}
 }
 
+/* They are in the order of the set: ascending. */
 static bool
 is_modified(const struct flag_change *c, uint32_t uid)
 {
-	for (size_t i = 0; i < c->modified_count; i++)
-		if (c->modified[i] == uid)
-			return true;
-	return false;
+	return c->modified_count && bsearch(&uid, c->modified, c->modified_count, sizeof uid, sequence_compare);
 }
 
 /* RFC 7162, 3.1.3: the new mod-sequence is told although the flags are not. */

@@ -4,6 +4,7 @@
  *
  * Strings match in what search/message.h makes of a message: decoded, and folded.
  */
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -107,10 +108,7 @@ has_email_id(struct matching *m, struct span id)
 static bool
 is_saved(const struct imap_session *s, uint32_t uid)
 {
-	for (size_t i = 0; i < s->saved_count; i++)
-		if (s->saved[i] == uid)
-			return true;
-	return false;
+	return s->saved_count && bsearch(&uid, s->saved, s->saved_count, sizeof uid, sequence_compare);
 }
 
 static bool

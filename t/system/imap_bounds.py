@@ -184,6 +184,8 @@ def hostile_commands():
     linear("search keys", lambda n: small(50), 1000, lambda n: ("SEARCH " + "SUBJECT a " * n, "SEARCH " + "OR ALL " * 50 + "ALL"), 32)
     linear("keywords", lambda n: small(n), 500, lambda n: ("STORE 1:* +FLAGS.SILENT (" + " ".join(f"key{k}" for k in range(26)) + ")",
                                                            "FETCH 1:* FLAGS"), 32)
+    linear("a saved result, again and again", lambda n: small(n), 1500, lambda n: ("SEARCH RETURN (SAVE) ALL",) + ("SEARCH " + "$ " * 20 + "ALL",) * 2, 32)
+    linear("messages that another has changed", lambda n: small(n), 1500, lambda n: ("STORE 1:* (UNCHANGEDSINCE 1) +FLAGS (\\Deleted)",) * 20, 32)
     linear("items", lambda n: small(1), 200, lambda n: ("FETCH 1 (" + " ".join(f"BODY.PEEK[HEADER.FIELDS (X{k})]" for k in range(n)) + ")",), 32)
 
 
