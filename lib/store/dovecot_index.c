@@ -6,6 +6,9 @@
  * the extension "keywords" has a list of names, and bits in each record.  A log
  * is a header and changes: size, type, content.  Sizes of changes are written
  * seven bits a byte, in units of four bytes, so that a torn one is seen.
+ *
+ * The files are the owner's, who may write anything into them: work grows with
+ * their size alone.  A range of a change costs the logarithm of the messages.
  */
 #include "store/dovecot_index.h"
 
@@ -14,7 +17,7 @@
 #include "store/small_file.h"
 
 enum {
-	LARGEST = 64 << 20,
+	LARGEST = 64 << 20, NAME_MOST = 1024,
 
 	INDEX_MAJOR = 7, LOG_MAJOR = 1, LITTLE_ENDIAN_FLAG = 1,
 	/* offsets in the header of an index */
@@ -89,7 +92,7 @@ take_names(struct span header, struct extra_keywords *k, uint64_t *bits, size_t 
 		return 0;
 	names = span_from(header, 4 + 8 * count);
 	for (size_t i = 0; i < count && i < room; i++) {
-		struct span rest = span_from(names, number(header, 4 + 8 * i + 4, 4)), name;
+		struct span rest = span_first(span_from(names, number(header, 4 + 8 * i + 4, 4)), NAME_MOST), name;
 
 		bits[i] = span_split(&rest, '\0', &name) ? bit_of(k, name) : 0;
 	}
@@ -141,6 +144,7 @@ take_index(struct span index, struct extra_keywords *k)
 			size_t count = take_names(span_first(span_from(ext, content), size), k, bits, COUNT(bits));
 
 			take_records(index, number(ext, EXT_RECORD_OFFSET, 2), number(ext, EXT_RECORD_SIZE, 2), bits, count, k);
+			return;         /* there is one of a name */
 		}
 		at += content + padded(size, 8);
 	}
@@ -155,35 +159,93 @@ is_index(struct span index, uint32_t validity)
 
 /* ------------------------------------------------------------ the log */
 
+/* What is to become of the bits of some messages: taken off, then set. */
+struct fate { uint64_t clear, set; };
+
+/* A tree of halves over the messages. What a range covers wholly is noted at one place, and goes down to the halves
+ * before a later change concerns but a part of them. */
+struct fates {
+	struct extra_keywords *k;
+	struct fate           *at;       /* 1 is the root, 2n and 2n+1 its halves; NULL: nothing was changed; owned */
+	size_t                 leaves;
+};
+
 static void
-change_range(struct extra_keywords *k, uint32_t first, uint32_t last, uint64_t clear, uint64_t set)
+fate_add(struct fate *f, struct fate more)
 {
-	for (size_t i = first_from(k, first); i < k->count && k->messages[i].uid <= last; i++)
-		k->messages[i].names = (k->messages[i].names & ~clear) | set;
+	f->clear |= more.clear;
+	f->set = (f->set & ~more.clear) | more.set;
 }
 
 static void
-change_ranges(struct extra_keywords *k, struct span ranges, uint64_t clear, uint64_t set)
+fate_hand_down(struct fates *f, size_t node)
 {
-	for (; ranges.len >= 8; ranges = span_from(ranges, 8))
-		change_range(k, number(ranges, 0, 4), number(ranges, 4, 4), clear, set);
+	fate_add(&f->at[2 * node], f->at[node]);
+	fate_add(&f->at[2 * node + 1], f->at[node]);
+	f->at[node] = (struct fate){0, 0};
+}
+
+/* Of the messages from `first` to before `end`; the node has those from `low` to before `high`. */
+static void
+fate_note(struct fates *f, size_t node, size_t low, size_t high, size_t first, size_t end, struct fate more)
+{
+	size_t middle = low + (high - low) / 2;
+
+	if (end <= low || high <= first)
+		return;
+	if (first <= low && high <= end) {
+		fate_add(&f->at[node], more);
+		return;
+	}
+	fate_hand_down(f, node);
+	fate_note(f, 2 * node, low, middle, first, end, more);
+	fate_note(f, 2 * node + 1, middle, high, first, end, more);
 }
 
 static void
-take_keyword_change(struct span change, struct extra_keywords *k)
+change_ranges(struct fates *f, struct span ranges, uint64_t clear, uint64_t set)
+{
+	if (!f->at && ranges.len >= 8 && f->k->count) {
+		for (f->leaves = 1; f->leaves < f->k->count; f->leaves *= 2)
+			;
+		f->at = mem_array(2 * f->leaves, sizeof *f->at);
+	}
+	for (; f->at && ranges.len >= 8; ranges = span_from(ranges, 8)) {
+		uint32_t last = number(ranges, 4, 4);
+
+		fate_note(f, 1, 0, f->leaves, first_from(f->k, number(ranges, 0, 4)),
+			last == UINT32_MAX ? f->k->count : first_from(f->k, last + 1), (struct fate){clear, set});
+	}
+}
+
+static void
+fates_come_true(struct fates *f)
+{
+	for (size_t node = 1; f->at && node < f->leaves; node++)
+		fate_hand_down(f, node);
+	for (size_t i = 0; f->at && i < f->k->count; i++) {
+		struct extra_message *m = &f->k->messages[i];
+
+		m->names = (m->names & ~f->at[f->leaves + i].clear) | f->at[f->leaves + i].set;
+	}
+	free(take(f->at));
+}
+
+static void
+take_keyword_change(struct span change, struct fates *f)
 {
 	size_t      size = number(change, 2, 2);
 	struct span name = span_first(span_from(change, 4), size), ranges = span_from(change, padded(4 + size, 4));
-	uint64_t    bit = name.len == size ? bit_of(k, name) : 0;
+	uint64_t    bit = name.len == size && size < NAME_MOST ? bit_of(f->k, name) : 0;
 
 	if (bit == 0)
 		return;
 	if (number(change, 0, 1) == MODIFY_ADD)
-		change_ranges(k, ranges, 0, bit);
+		change_ranges(f, ranges, 0, bit);
 	else if (number(change, 0, 1) == MODIFY_REMOVE)
-		change_ranges(k, ranges, bit, 0);
+		change_ranges(f, ranges, bit, 0);
 	else
-		change_ranges(k, ranges, ~(uint64_t)0, bit);
+		change_ranges(f, ranges, ~(uint64_t)0, bit);
 }
 
 /* UIDVALIDITY stands in the index's header, and a log that has no index yet writes it there. */
@@ -215,7 +277,7 @@ change_size(struct span s)
 }
 
 static void
-take_log(struct span log, size_t from, uint32_t *validity, struct extra_keywords *k)
+take_log(struct span log, size_t from, uint32_t *validity, struct fates *f)
 {
 	struct span rest = span_from(log, from);
 	size_t      size;
@@ -226,10 +288,10 @@ take_log(struct span log, size_t from, uint32_t *validity, struct extra_keywords
 
 		if (type == CHANGE_HEADER)
 			note_validity(change, validity);
-		else if (type == CHANGE_KEYWORDS && *validity == k->validity)
-			take_keyword_change(change, k);
-		else if (type == CHANGE_KEYWORDS_RESET && *validity == k->validity)
-			change_ranges(k, change, ~(uint64_t)0, 0);
+		else if (type == CHANGE_KEYWORDS && *validity == f->k->validity)
+			take_keyword_change(change, f);
+		else if (type == CHANGE_KEYWORDS_RESET && *validity == f->k->validity)
+			change_ranges(f, change, ~(uint64_t)0, 0);
 		rest = span_from(rest, size);
 	}
 }
@@ -244,6 +306,7 @@ bool
 dovecot_index_parse(struct span index, struct span old_log, struct span log, struct extra_keywords *k)
 {
 	struct span logs[] = {old_log, log};
+	struct fates changes = {.k = k};
 	uint32_t    validity = 0, sequence = 0, id = 0;
 
 	if (is_index(index, k->validity)) {
@@ -260,8 +323,9 @@ dovecot_index_parse(struct span index, struct span old_log, struct span log, str
 		if (!is_log(logs[i]) || (id && number(logs[i], LOG_ID, 4) != id) || its < sequence)
 			continue;
 		take_log(logs[i], its == sequence ? number(index, AT_LOG_HEAD, 4) : number(logs[i], LOG_HEADER_SIZE, 2),
-			&validity, k);
+			&validity, &changes);
 	}
+	fates_come_true(&changes);
 	return validity == k->validity;
 }
 

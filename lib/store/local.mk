@@ -102,6 +102,10 @@ t_fuzz_fuzz_acl_SOURCES = t/fuzz/fuzz_acl.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_acl_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_acl_LDADD = $(STORE_LIBS)
 
+UNIT_TESTS += t/unit/store/test_dovecot_index
+t_unit_store_test_dovecot_index_SOURCES = t/unit/store/test_dovecot_index.c t/unit/unit.h
+t_unit_store_test_dovecot_index_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_store_test_dovecot_index_LDADD = $(STORE_LIBS) $(CHECK_LIBS)
 FUZZ_TARGETS += t/fuzz/fuzz_dovecot_index
 t_fuzz_fuzz_dovecot_index_SOURCES = t/fuzz/fuzz_dovecot_index.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_dovecot_index_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
