@@ -6,7 +6,7 @@
 
 #include "grammar.h"
 
-enum { PIECE = 65536, DISCARD_MOST = 64 << 20 };
+enum { PIECE = 65536, DISCARD_MOST = 64 << 20, TAIL = 32 };
 
 int
 command_discard(struct conn *c, uint64_t bytes, struct fault *why)
@@ -21,9 +21,9 @@ command_discard(struct conn *c, uint64_t bytes, struct fault *why)
 	return 0;
 }
 
-/* The rest of a line that is too long, up to its end. */
+/* The rest of a line that is too long, up to its end, which is kept: 0 to `tail`. */
 static int
-discard_line(struct conn *c, struct fault *why)
+discard_line(struct conn *c, struct text *tail, struct fault *why)
 {
 	for (size_t total = 0; total < DISCARD_MOST;) {
 		struct span piece;
@@ -32,6 +32,9 @@ discard_line(struct conn *c, struct fault *why)
 		if (conn_some(c, PIECE, &piece, why) < 0)
 			return -1;
 		end = span_find(piece, '\n');
+		text_add(tail, end < 0 ? piece : span_first(piece, (size_t)end));
+		if (tail->len > TAIL)
+			text_set(tail, span_from(text_span(tail), tail->len - TAIL));
 		if (end >= 0) {
 			conn_unread(c, piece.len - (size_t)end - 1);
 			return 0;
@@ -39,6 +42,32 @@ discard_line(struct conn *c, struct fault *why)
 		total += piece.len;
 	}
 	return fault_set(why, FAULT_INPUT, "a line without end");
+}
+
+/* The rest of a command that is refused, with the literals that come unasked: what is
+ * in them is no command.  A client that waits is simply not asked to go on. */
+static int
+discard_command(struct conn *c, struct fault *why)
+{
+	for (uint64_t total = 0; total < DISCARD_MOST;) {
+		autotext struct text tail = {0};
+		uint64_t             size;
+		bool                 plus;
+		size_t               at;
+
+		if (discard_line(c, &tail, why) < 0)
+			return -1;
+		if (span_ends(text_span(&tail), "\r"))
+			text_cut(&tail, tail.len - 1);
+		if (!grammar_literal(text_span(&tail), &size, &plus, &at) || !plus)
+			return 0;
+		if (size > DISCARD_MOST)
+			return fault_set(why, FAULT_INPUT, "a literal of %llu bytes", (unsigned long long)size);
+		if (command_discard(c, size, why) < 0)
+			return -1;
+		total += size;
+	}
+	return fault_set(why, FAULT_INPUT, "a command without end");
 }
 
 static int
@@ -58,16 +87,17 @@ read_literal(struct conn *c, uint64_t size, bool plus, struct text *text, struct
 	return 0;
 }
 
-/* A literal that does not fit: a client that waits is simply not asked to go on. */
+/* A literal that does not fit. */
 static int
 refuse_literal(struct conn *c, uint64_t size, bool plus, struct command_input *in, struct fault *why)
 {
 	in->refused = "Command is too long";
+	in->long_literal = true;
 	if (!plus)
 		return 0;
 	if (size > DISCARD_MOST)
 		return fault_set(why, FAULT_INPUT, "a literal of %llu bytes", (unsigned long long)size);
-	return command_discard(c, size, why) < 0 || discard_line(c, why) < 0 ? -1 : 0;
+	return command_discard(c, size, why) < 0 || discard_command(c, why) < 0 ? -1 : 0;
 }
 
 /* The mark at the end of the text, if it is one, is taken off. */
@@ -115,7 +145,7 @@ command_read(struct conn *c, size_t limit, struct command_input *in, struct faul
 			}
 			in->refused = "Command is too long";
 			text_add(&in->text, span_first(conn_peek(c), GRAMMAR_TAG));
-			return discard_line(c, why);
+			return discard_command(c, why);
 		}
 		text_add(&in->text, line);
 		if (!grammar_literal(line, &size, &plus, &at)) {

@@ -20,6 +20,7 @@ struct command_input {
 	bool        literal, plus, binary; /* its message comes next; "~{n}" */
 	uint64_t    size;
 	const char *refused;
+	bool        long_literal;  /* for a literal: all that stands before it is in `text` */
 };
 
 WAITS int command_read(struct conn *, size_t limit, struct command_input *, struct fault *);
