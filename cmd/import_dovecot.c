@@ -168,6 +168,7 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"", "first_valid_gid", PLAIN}, {"", "auth_default_realm", PLAIN}, {"", "auth_username_format", PLAIN},
 	{"", "auth_ssl_require_client_cert", PLAIN}, {"", "auth_ssl_username_from_cert", PLAIN}, {"", "ssl_cert_username_field", PLAIN},
 	{"", "auth_failure_delay", TIME}, {"", "mail_max_keyword_length", PLAIN},
+	{"", "mail_server_admin", PLAIN}, {"", "mail_server_comment", PLAIN},
 	{"protocol imap", "imap_idle_notify_interval", TIME}, {"", "imap_idle_notify_interval", TIME},
 	{"", "imap_hibernate_timeout", TIME}, {"protocol imap", "imap_hibernate_timeout", TIME},
 	{"", "imap_max_line_length", SIZE}, {"protocol imap", "imap_max_line_length", SIZE},

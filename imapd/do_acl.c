@@ -80,7 +80,8 @@ acl_may_in(struct imap_session *s, const char *folder, unsigned rights)
 /* ------------------------------------------------------------ what a command needs (RFC 4314, 4) */
 
 /* MYRIGHTS: any of those that say that it exists (RFC 4314, 3.5) */
-enum { ANY = 1 << 20, SOME_RIGHT = ACL_LOOKUP | ACL_READ | ACL_INSERT | ACL_CREATE | ACL_DELETE | ACL_ADMIN };
+enum { ANY = 1 << 20, SOME_USE = 1 << 21, /* RFC 5464, 3.3: of those that follow */
+	USES = ACL_READ | ACL_WRITE_SEEN | ACL_WRITE | ACL_INSERT | ACL_POST, SOME_RIGHT = ACL_LOOKUP | ACL_READ | ACL_INSERT | ACL_CREATE | ACL_DELETE | ACL_ADMIN };
 
 static const struct need {
 	const char *verb;
@@ -100,8 +101,8 @@ static const struct need {
 	{"THREAD", ACL_READ, 0, 0, 0, false},
 	{"SETACL", 0, 1, ACL_ADMIN, 0, false}, {"DELETEACL", 0, 1, ACL_ADMIN, 0, false}, {"GETACL", 0, 1, ACL_ADMIN, 0, false},
 	{"LISTRIGHTS", 0, 1, ACL_ADMIN, 0, false}, {"MYRIGHTS", 0, 1, ANY, 0, false},
-	{"GETQUOTAROOT", 0, 1, ACL_READ, 0, false}, {"GETMETADATA", 0, 1, ACL_READ, 0, false},
-	{"SETMETADATA", 0, 1, ACL_READ, 0, false},
+	{"GETQUOTAROOT", 0, 1, ACL_READ, 0, false}, {"GETMETADATA", 0, 1, ACL_LOOKUP | SOME_USE, 0, false},
+	{"SETMETADATA", 0, 1, ACL_LOOKUP | SOME_USE, 0, false},
 };
 
 static const struct argument *
@@ -144,6 +145,8 @@ named_permits(struct imap_session *s, const struct need *n)
 		return true;
 	if (in->kind != SPACE_OWN && (!(rights & ACL_LOOKUP) || !tree_exists(in->maildir, folder)))
 		return refuse(s, n->try_create ? "[TRYCREATE] Mailbox doesn't exist." : "[NONEXISTENT] Mailbox doesn't exist.");
+	if (n->named & SOME_USE && rights & USES)
+		rights |= SOME_USE;
 	return (rights & n->named) == n->named || n->named == ANY || refuse(s, "[NOPERM] Permission denied.");
 }
 

@@ -114,11 +114,22 @@ do_create(struct imap_session *s)
 		imap_finish_synced(s, "OK Create completed.");
 }
 
+/* What is deleted or renamed is not selected any more, and the client hears it. */
+static void
+leave(struct imap_session *s, const struct space *in, const char *folder)
+{
+	if (!s->folder || s->in != in || strcmp(s->folder->name, folder) != 0)
+		return;
+	imap_say(s, "* OK [CLOSED] The mailbox is not selected any more.");
+	imap_deselect(s);
+}
+
 void
 do_delete(struct imap_session *s)
 {
 	struct space  *in;
 	autofree char *folder = take_name(s, s->command.arguments, &in);
+	char           guid[40];
 
 	if (!folder)
 		return;
@@ -126,12 +137,15 @@ do_delete(struct imap_session *s)
 		imap_finish(s, "NO [CANNOT] INBOX cannot be deleted.");
 		return;
 	}
-	if (s->folder && s->in == in && strcmp(s->folder->name, folder) == 0)
-		imap_deselect(s);
+	bool known = imap_exists(s, in, folder) && attributes_mailbox_guid(in->maildir, folder, guid);
+
+	leave(s, in, folder);
 	if (tree_delete(in->maildir, folder, &s->why) < 0) {
 		imap_finish_fault(s, "Delete failed");
 		return;
 	}
+	if (known)
+		metadata_forget(s, in, guid);
 	if (in->kind == SPACE_OWN)
 		notify_own_deleted(s, folder);
 	imap_finish_synced(s, "OK Delete completed.");
@@ -154,7 +168,7 @@ rename_inbox(struct imap_session *s, const char *to)
 	result = folder_copy(inbox, uids, inbox->count, &(struct copy_target){s->maildir, to, ~0u, true}, true, &copied, &s->why);
 	copied_free(&copied);
 	folder_close(inbox);
-	return result;
+	return result < 0 ? -1 : metadata_copy(s, "", to);
 }
 
 void
@@ -177,8 +191,8 @@ do_rename(struct imap_session *s)
 		imap_finish(s, "NO [CANNOT] Mailboxes stay their owner's."); /* what is asked for can be had by CREATE and MOVE */
 		return;
 	}
-	if (s->folder && s->in == in && *from && strcmp(s->folder->name, from) == 0)
-		imap_deselect(s);
+	if (*from)
+		leave(s, in, from);
 	result = *from ? tree_rename(in->maildir, from, to, &s->why) : rename_inbox(s, to);
 	if (result < 0) {
 		imap_finish_fault(s, "Rename failed");

@@ -10,6 +10,7 @@ struct parser {
 	size_t        at;
 	size_t        arguments;
 	bool          sections;      /* FETCH: '[' opens a section that may hold blanks */
+	bool          binary;        /* SETMETADATA: values of lists may be literal8 (RFC 5464, 5) */
 	bool          few_sections;  /* NOTIFY, SEARCH, SORT: only behind BODY and its like (RFC 5465, 7) */
 	struct fault *why;
 };
@@ -154,7 +155,7 @@ parse_quoted(struct parser *p, struct span *out)
 }
 
 static int
-parse_literal(struct parser *p, struct span *out)
+parse_bytes(struct parser *p, struct span *out)
 {
 	struct span rest = span_from(p->in, p->at);
 	ptrdiff_t   close = span_find(rest, '}');
@@ -169,10 +170,24 @@ parse_literal(struct parser *p, struct span *out)
 	if (!span_starts(rest, "\r\n") || rest.len - 2 < size)
 		return fault_set(p->why, FAULT_INPUT, "Literal ends too early");
 	*out = span_cut(rest, 2, 2 + size);
-	if (span_has(*out, '\0'))
-		return fault_set(p->why, FAULT_INPUT, "NUL in a literal");
 	p->at = (size_t)(out->at - p->in.at) + size;
 	return 0;
+}
+
+static int
+parse_literal(struct parser *p, struct span *out)
+{
+	if (parse_bytes(p, out) < 0)
+		return -1;
+	return span_has(*out, '\0') ? fault_set(p->why, FAULT_INPUT, "NUL in a literal") : 0;
+}
+
+/* "~{n}": any bytes, NUL too */
+static int
+parse_literal8(struct parser *p, struct span *out)
+{
+	p->at++;
+	return parse_bytes(p, out);
 }
 
 static int
@@ -268,6 +283,12 @@ parse_arguments(struct parser *p, struct argument **out, size_t *count)
 				.count = 0};
 			continue;
 		}
+		if (p->binary && depth > 0 && span_starts(span_from(p->in, p->at), "~{")) {
+			a->type = ARGUMENT_LITERAL;
+			if (parse_literal8(p, &a->text) < 0 || check_separator(p, depth) < 0)
+				return -1;
+			continue;
+		}
 		if (parse_one(p, a) < 0 || check_separator(p, depth) < 0)
 			return -1;
 	}
@@ -325,6 +346,7 @@ grammar_parse(struct arena *arena, struct span in, struct command *out, struct f
 	if (out->verb.len == 0 || out->verb.len > 32)
 		return fault_set(why, FAULT_INPUT, "Missing command");
 	p.sections = span_is_nocase(out->verb, "FETCH");
+	p.binary = span_is_nocase(out->verb, "SETMETADATA");
 	p.few_sections = span_is_nocase(out->verb, "NOTIFY") || span_is_nocase(out->verb, "SEARCH")
 		|| span_is_nocase(out->verb, "SORT");
 	skip_last_blanks(&p);

@@ -4,7 +4,8 @@
  *
  * The input is the whole command without its last line end; a literal stands
  * in it as it came: "{5}" CRLF and five bytes.  Pure, iterative, bounded: lists
- * GRAMMAR_DEPTH deep, GRAMMAR_ARGUMENTS in all.  NUL is refused everywhere.
+ * GRAMMAR_DEPTH deep, GRAMMAR_ARGUMENTS in all.  NUL is refused everywhere but
+ * in a literal8 among the values of SETMETADATA.
  * Spans point into the input or the arena.
  *
  * grammar_parse fills `tag` as soon as it is known, also when it fails, so

@@ -26,6 +26,7 @@ struct imap_config {
 	bool        private_seen;             /* in others' mailboxes each has a \Seen of his own */
 	struct list access_groups;            /* supplementary groups of sessions */
 	int64_t     search_index_limit;       /* bytes of a mailbox's index; 0: none is made */
+	const char *server_admin, *server_comment;             /* METADATA of the server; empty: none */
 	const char *special_use;              /* "Drafts=\\Drafts ..." */
 };
 

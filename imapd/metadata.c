@@ -7,16 +7,28 @@
 #include <stdlib.h>
 
 #include "acl.h"
+#include "base/log.h"
 #include "imap_config.h"
 #include "mail/imap_body.h"
 #include "names.h"
 #include "notify.h"
+#include "store/history.h"
 #include "store/tree.h"
 
 #define SERVER_PREFIX "vendor/vendor.dovecot/pvt/server/"
 
-bool
-metadata_is_entry(struct span e)
+/* RFC 5464, 3.2: "vendor" and "vendor/token" have no value, only what is below them. */
+static bool
+is_above_vendor(struct span e)
+{
+	struct span vendor;
+
+	span_split(&e, '/', &vendor);
+	return span_is_nocase(vendor, "vendor") && !span_has(e, '/');
+}
+
+static bool
+is_path(struct span e)
 {
 	if (e.len > METADATA_ENTRY_MOST || span_ends(e, "/") || span_find_text(e, SPAN("//")) >= 0
 		|| span_find_any(e, "*%") >= 0)
@@ -25,6 +37,12 @@ metadata_is_entry(struct span e)
 		if ((unsigned char)e.at[i] < ' ' || (unsigned char)e.at[i] >= 0x7f)
 			return false;
 	return (span_starts_nocase(e, "/private/") && e.len > 9) || (span_starts_nocase(e, "/shared/") && e.len > 8);
+}
+
+bool
+metadata_is_entry(struct span e)
+{
+	return is_path(e) && !is_above_vendor(span_from(e, span_starts_nocase(e, "/private/") ? 9 : 8));
 }
 
 /* A new mailbox gets its uidlist, and so its GUID, when it is opened. */
@@ -112,6 +130,77 @@ special_use_of(struct imap_session *s, const struct attributes *a, const char *f
 	return SPAN_NONE;
 }
 
+/* ---- mailboxes that come and go ---- */
+
+/* Keys "priv/GUID/..." and "shared/GUID/..." of one mailbox; not the server's, which lie with INBOX's. */
+static bool
+is_key_of(struct span key, const char *guid, struct span *kind, struct span *rest)
+{
+	struct span id;
+
+	*rest = key;
+	return span_split(rest, '/', kind) && span_split(rest, '/', &id) && span_is(id, guid)
+		&& !span_starts(*rest, SERVER_PREFIX);
+}
+
+int
+metadata_copy(struct imap_session *s, const char *from, const char *to)
+{
+	struct attributes        all;
+	struct attribute_change *changes;
+	size_t                   count = 0;
+	char                     old[40], new[40];
+	int                      result = 0;
+
+	if (!find_guid(&s->mine, from, false, old) || !find_guid(&s->mine, to, true, new))
+		return 0;
+	if (attributes_read(s->maildir, &all, &s->why) < 0)
+		return -1;
+	changes = arena_alloc(s->arena, (all.count + 1) * sizeof *changes);
+	for (size_t i = 0; i < all.count; i++) {
+		struct span kind, rest;
+
+		if (is_key_of(text_span(&all.at[i].key), old, &kind, &rest) && !span_is_nocase(rest, "specialuse"))
+			changes[count++] = (struct attribute_change){span_of(arena_format(s->arena, "%.*s/%s/%.*s", SPAN_ARGS(kind), new,
+				SPAN_ARGS(rest))), arena_span(s->arena, text_span(&all.at[i].value)), false};
+	}
+	if (count)
+		result = attributes_change(s->maildir, changes, count, &s->why);
+	attributes_free(&all);
+	return result;
+}
+
+/* In one Maildir.  What cannot be removed now does no harm but for its place: a new mailbox has a new GUID. */
+static void
+forget_in(struct imap_session *s, struct maildir *m, const char *guid)
+{
+	struct attributes        all;
+	struct attribute_change *changes;
+	size_t                   count = 0;
+	struct fault             why = {0};
+
+	if (attributes_read(m, &all, NULL) < 0)
+		return;
+	changes = arena_alloc(s->arena, (all.count + 1) * sizeof *changes);
+	for (size_t i = 0; i < all.count; i++) {
+		struct span key = arena_span(s->arena, text_span(&all.at[i].key)), kind, rest;
+
+		if (is_key_of(key, guid, &kind, &rest))
+			changes[count++] = (struct attribute_change){key, SPAN_NONE, true};
+	}
+	attributes_free(&all);
+	if (count && attributes_change(m, changes, count, &why) < 0)
+		log_warning("imap(%s): annotations: %s", s->user->name, fault_text(&why));
+}
+
+void
+metadata_forget(struct imap_session *s, struct space *in, const char *guid)
+{
+	forget_in(s, s->maildir, guid);
+	if (in->kind != SPACE_OWN)
+		forget_in(s, in->maildir, guid);
+}
+
 /* ---- what is asked ---- */
 
 struct asking {
@@ -196,6 +285,32 @@ add_entry(struct asking *q, struct span entry)
 		add_below(q, all, entry, text_span(&key));
 }
 
+/* The administrator's word; a file of one user cannot be it (RFC 5464, 3.2.1.1). */
+static const struct { const char *entry, **value; } of_the_server[] = {
+	{"/shared/admin", &imap_config.server_admin}, {"/shared/comment", &imap_config.server_comment},
+};
+
+static bool
+is_of_the_server(struct span entry)
+{
+	for (size_t i = 0; i < COUNT(of_the_server); i++)
+		if (span_is_nocase(entry, of_the_server[i].entry))
+			return true;
+	return false;
+}
+
+static void
+put_server_entries(struct imap_session *s, struct attributes *all)
+{
+	for (size_t i = 0; i < COUNT(of_the_server); i++) {
+		autotext struct text key = {0};
+		struct span          value = span_of(*of_the_server[i].value);
+
+		if (metadata_key(s, &s->mine, NULL, span_of(of_the_server[i].entry), true, &key))
+			attributes_apply(all, &(struct attribute_change){text_span(&key), value, value.len == 0});
+	}
+}
+
 static int
 read_theirs(struct asking *q)
 {
@@ -245,6 +360,8 @@ find_mailbox(struct imap_session *s, const struct argument *a, struct space **in
 static bool
 parse_options(const struct argument *list, struct asking *q)
 {
+	if (list->count == 0)
+		return false;
 	for (const struct argument *a = list->children; a; a = a->next) {
 		const struct argument *value = a->next;
 
@@ -264,11 +381,12 @@ parse_options(const struct argument *list, struct asking *q)
 	return true;
 }
 
-/* With a depth also the roots, which have no value themselves. */
+/* With a depth also what is above entries, and has no value itself. */
 static bool
 is_wanted_entry(struct span e, unsigned depth)
 {
-	return metadata_is_entry(e) || (depth && (span_is_nocase(e, "/private") || span_is_nocase(e, "/shared")));
+	return metadata_is_entry(e)
+		|| (depth && (is_path(e) || span_is_nocase(e, "/private") || span_is_nocase(e, "/shared")));
 }
 
 static bool
@@ -320,7 +438,9 @@ do_getmetadata(struct imap_session *s)
 		return;
 	}
 	q.folder = server ? NULL : folder;
-	if (!server)
+	if (server)
+		put_server_entries(s, &q.attributes);
+	else
 		name_of(q.in, folder, &told);
 	q.name = text_span(&told);
 	if (entries->type != ARGUMENT_LIST)
@@ -338,6 +458,19 @@ do_getmetadata(struct imap_session *s)
 		imap_finish_synced(s, "OK Getmetadata completed.");
 }
 
+/* What surely fits into a command beside names. */
+static size_t
+longest_value(void)
+{
+	return (size_t)imap_config.max_line_length - METADATA_LINE_REST;
+}
+
+void
+metadata_too_long(struct imap_session *s)
+{
+	imap_finish(s, "NO [METADATA MAXSIZE %zu] A value is too long.", longest_value());
+}
+
 static bool
 is_good_value(const struct argument *entry, const struct argument *value)
 {
@@ -345,6 +478,22 @@ is_good_value(const struct argument *entry, const struct argument *value)
 		return false;
 	return !span_is_nocase(entry->text, "/private/specialuse") || argument_is_atom(value, "NIL")
 		|| value->text.len == 0 || special_use_is_known(value->text);
+}
+
+/* RFC 7162, 3.2: whoever asks for HIGHESTMODSEQ sees that something changed.  The index is a cache: when it
+ * cannot be opened now there is nobody who could be told. */
+static void
+raise_modseq(struct imap_session *s, struct space *in, const char *folder)
+{
+	struct folder *f;
+
+	if (s->folder && s->in == in && strcmp(s->folder->name, folder) == 0)
+		history_raise(s->folder);
+	else if (imap_open_in(s, in, folder, FOLDER_READ_ONLY, &f) == 0) {
+		history_raise(f);
+		folder_close(f);
+	}
+	fault_clear(&s->why);
 }
 
 void
@@ -355,7 +504,7 @@ do_setmetadata(struct imap_session *s)
 	autofree char           *folder = NULL;
 	struct space            *in;
 	size_t                   count = 0, their_count = 0;
-	bool                     server;
+	bool                     server, too_long = false, denied = false;
 
 	if (list->type != ARGUMENT_LIST || list->count == 0 || list->count % 2 != 0) {
 		imap_bad_arguments(s);
@@ -373,6 +522,8 @@ do_setmetadata(struct imap_session *s)
 			imap_finish(s, "BAD Invalid entry or value.");
 			return;
 		}
+		too_long |= a->next->text.len > longest_value();
+		denied |= server && is_of_the_server(a->text);
 		if (!metadata_key(s, in, server ? NULL : folder, a->text, true, &key)) {
 			imap_finish(s, "NO [SERVERBUG] The mailbox has no identity.");
 			return;
@@ -384,6 +535,14 @@ do_setmetadata(struct imap_session *s)
 		else
 			changes[count++] = one;
 	}
+	if (denied) {
+		imap_finish(s, "NO [NOPERM] The administrator says that.");
+		return;
+	}
+	if (too_long) {
+		metadata_too_long(s);
+		return;
+	}
 	if (their_count && !(acl_rights_of(s, in, folder) & ACL_WRITE)) {
 		imap_finish(s, "NO [NOPERM] Permission denied."); /* RFC 5464, 5 */
 		return;
@@ -392,6 +551,8 @@ do_setmetadata(struct imap_session *s)
 		&& (!count || attributes_change(s->maildir, changes, count, &s->why) == 0)) {
 		if (in->kind == SPACE_OWN)
 			notify_own_metadata(s, changes, count);
+		if (!server)
+			raise_modseq(s, in, folder);
 		imap_finish_synced(s, "OK Setmetadata completed.");
 	} else if (s->why.class == FAULT_DENIED)
 		imap_finish(s, "NO [METADATA TOOMANY] Too many annotations.");

@@ -8,7 +8,7 @@
 #include "session.h"
 #include "store/attributes.h"
 
-enum { METADATA_ENTRY_MOST = 255 };
+enum { METADATA_ENTRY_MOST = 255, METADATA_LINE_REST = 2048 };
 
 /* "/private/comment" of a mailbox ("" is INBOX; NULL the server): its key; false: no such name.  Private ones are kept in
  * the user's own Maildir, also those of others' mailboxes; shared ones in the mailbox's. */
@@ -22,6 +22,14 @@ bool metadata_of_key(struct span key, struct span *guid, bool *server, struct te
 bool imap_folder_guid(struct imap_session *, struct space *, const char *folder, char guid[40]);
 
 bool metadata_is_entry(struct span);
+
+/* NO [METADATA MAXSIZE n], for a SETMETADATA with a value that is not even read */
+void metadata_too_long(struct imap_session *);
+
+/* RENAME INBOX leaves its annotations and gives the new mailbox the same (RFC 5464, 4.1). */
+WAITS int metadata_copy(struct imap_session *, const char *from, const char *to);
+/* Those of a mailbox that was deleted. */
+WAITS void metadata_forget(struct imap_session *, struct space *, const char *guid);
 
 /* "* METADATA box (entry value ...)" for LIST-METADATA (RFC 9590) */
 void metadata_tell(struct imap_session *, const struct attributes *, struct span name, struct space *, const char *folder,

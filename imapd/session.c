@@ -16,6 +16,7 @@
 #include "ipc/wake_proof.h"
 #include "mail/charset.h"
 #include "mail/date.h"
+#include "metadata.h"
 #include "notify.h"
 #include "search_context.h"
 #include "search_index.h"
@@ -335,7 +336,9 @@ take_command(struct imap_session *s, int *bad)
 	conn_deadline(s->conn, clock_after(imap_config.timeout));
 	fault_clear(&s->why);
 	result = grammar_parse(s->arena, arena_span(s->arena, text), &s->command, &s->why);
-	if (in.refused)
+	if (in.refused && in.long_literal && span_is_nocase(s->command.verb, "SETMETADATA"))
+		metadata_too_long(s);
+	else if (in.refused)
 		imap_finish(s, "BAD %s.", in.refused);
 	else if (result < 0)
 		imap_finish(s, "BAD %s.", fault_text(&s->why));

@@ -102,8 +102,8 @@ attributes_find(const struct attributes *a, struct span key)
 	return NULL;
 }
 
-static void
-apply(struct attributes *a, const struct attribute_change *c)
+void
+attributes_apply(struct attributes *a, const struct attribute_change *c)
 {
 	struct attribute *there = (struct attribute *)attributes_find(a, c->key);
 
@@ -152,7 +152,7 @@ attributes_change(struct maildir *m, const struct attribute_change *changes, siz
 	result = attributes_read(m, &a, why);
 	if (result == 0) {
 		for (size_t i = 0; i < count; i++)
-			apply(&a, &changes[i]);
+			attributes_apply(&a, &changes[i]);
 		result = write_all(m, &a, why);
 	}
 	attributes_free(&a);

@@ -29,6 +29,8 @@ WAITS int attributes_read(struct maildir *, struct attributes *, struct fault *)
 const struct attribute *attributes_find(const struct attributes *, struct span key);
 
 struct attribute_change { struct span key, value; bool remove; };
+/* In memory. */
+void attributes_apply(struct attributes *, const struct attribute_change *);
 /* All of them, durably, or none.  FAULT_DENIED: too many or too much. */
 WAITS int attributes_change(struct maildir *, const struct attribute_change *, size_t count, struct fault *);
 

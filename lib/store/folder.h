@@ -68,6 +68,7 @@ struct folder {
 	uint32_t        looked_to;  /* every record up to this UID was looked for in the directories */
 	uint64_t        modseq;     /* HIGHESTMODSEQ of this snapshot; 0: none (history.h) */
 	struct index   *index;      /* borrowed; NULL: no history */
+	bool                  raised;        /* history_raise: to be recorded although no message changed */
 	struct folder_touched touched;
 	struct watch_many *watch;   /* of new/ and cur/ (folder_follow.c); NULL: not followed; owned */
 	bool            changes;    /* this session changes it: it is followed from the next look on */

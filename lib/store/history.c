@@ -253,6 +253,7 @@ start_header(struct recording *r)
 		r->header.boot = boot;
 		r->differs = true;
 	}
+	r->differs |= r->folder->raised;
 	r->known = !r->differs && r->folder->modseq && r->header.highest == r->folder->modseq && !r->folder->touched.all;
 	r->fresh = larger(r->header.highest + 1, modseq_now());
 }
@@ -539,7 +540,10 @@ look(struct folder *f, bool write, struct recording *r)
 	keep_floor(r);
 	put_header(r);
 	free(take(r->gone));
-	return mdb_txn_commit(r->txn) == 0;
+	if (mdb_txn_commit(r->txn) != 0)
+		return false;
+	f->raised = false;
+	return true;
 }
 
 /* Has anything been recorded since this snapshot was?  Cheap. */
@@ -560,6 +564,15 @@ record(struct folder *f)
 		f->scanned = false; /* look again before more is claimed */
 	else
 		f->modseq = r->header.highest;
+}
+
+void
+history_raise(struct folder *f)
+{
+	if (!f->record)
+		return;
+	f->raised = true;
+	f->record(f);
 }
 
 int

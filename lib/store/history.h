@@ -37,6 +37,9 @@ struct history_range { uint32_t first, last; };
  * the history does not go back so far. */
 bool history_vanished(struct folder *, uint64_t since, struct history_range **, size_t *count);
 
+/* Something of the mailbox changed that is no message's: HIGHESTMODSEQ grows (RFC 7162, 3.2). */
+WAITS void history_raise(struct folder *);
+
 /* When the message came into this mailbox, in seconds. */
 WAITS bool history_saved(struct folder *, uint32_t uid, int64_t *seconds);
 

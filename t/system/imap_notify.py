@@ -340,15 +340,15 @@ def metadata():
     assert c.line() == "* METADATA a /private/comment"
     b.ok('SETMETADATA a (/private/comment "y")')
     assert c.line() == "* METADATA a /private/comment"
-    b.ok('SETMETADATA "" (/shared/comment "y")')
-    assert c.line() == '* METADATA "" /shared/comment'
+    b.ok('SETMETADATA "" (/shared/vendor/a/b "y")')
+    assert c.line() == '* METADATA "" /shared/vendor/a/b'
     b.ok('SETMETADATA a (/private/comment NIL)')
     assert c.line() == "* METADATA a /private/comment"
     assert len(c.ok('SETMETADATA INBOX (/private/comment "y")')) == 1
     quiet(c)
     c.ok("NOTIFY SET (mailboxes INBOX (MailboxMetadataChange))")
     b.ok('SETMETADATA a (/private/comment "z")')
-    b.ok('SETMETADATA "" (/shared/comment "z")')
+    b.ok('SETMETADATA "" (/shared/vendor/a/b "z")')
     b.ok('SETMETADATA INBOX (/private/comment "z")')
     assert c.line() == "* METADATA INBOX /private/comment"
     c.close(), b.close()
