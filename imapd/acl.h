@@ -19,8 +19,8 @@ WAITS unsigned acl_rights_of(struct imap_session *, struct space *, const char *
 /* Of enum message_flag, with KEYWORDS for all keywords: what may be set. */
 enum { ACL_KEYWORDS = 128 };
 unsigned acl_flags(unsigned rights);
-/* Takes off a STORE what may not be changed; false: nothing is left, NO was answered. */
-WAITS bool acl_filter(struct imap_session *, struct flag_change *);
+/* Takes off a STORE what may not be changed; `named`: it names keywords.  False: nothing is left, NO was answered. */
+WAITS bool acl_filter(struct imap_session *, struct flag_change *, bool named);
 /* Of the selected mailbox; of any. */
 WAITS bool acl_may(struct imap_session *, unsigned right);
 WAITS bool acl_may_in(struct imap_session *, const char *folder, unsigned rights);

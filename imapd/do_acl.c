@@ -195,7 +195,7 @@ acl_permits(struct imap_session *s)
 }
 
 bool
-acl_filter(struct imap_session *s, struct flag_change *c)
+acl_filter(struct imap_session *s, struct flag_change *c, bool named)
 {
 	const unsigned all = acl_flags(ACL_ALL);
 	unsigned       may = acl_flags(acl_rights_of(s, s->in, s->folder->name));
@@ -203,13 +203,15 @@ acl_filter(struct imap_session *s, struct flag_change *c)
 
 	if (may == all)
 		return true;
-	/* setting all flags is changing all of them; of several that are added one will do (4) */
-	if (c->kind == FLAGS_SET || (!(c->flags & may) && !keywords)) {
+	/* of several one will do (4); to set none is to take off what may be taken off */
+	if (!(c->flags & may) && !keywords && (c->flags || named || c->kind != FLAGS_SET || !may)) {
 		imap_finish(s, "NO [NOPERM] Permission denied.");
 		return false;
 	}
 	c->flags &= may;
 	c->keywords = keywords;
+	c->kept = (all & ~may) & MESSAGE_FLAGS;
+	c->keeps_keywords = !(may & ACL_KEYWORDS);
 	return true;
 }
 
@@ -304,6 +306,18 @@ tell_others(struct imap_session *s, struct space *in)
 		log_error("imap(%s): acl_shared_dict: %s", s->user->name, fault_text(&why));
 }
 
+/* RFC 4314, 5.1.1: what may be set now. */
+static void
+tell_flags(struct imap_session *s)
+{
+	unsigned denied = acl_flags(ACL_ALL) & ~acl_flags(acl_rights_of(s, s->in, s->folder->name));
+
+	if (denied == s->view.denied)
+		return;
+	s->view.denied = denied;
+	view_tell_flags(&s->view, s->folder, &s->out);
+}
+
 static bool
 is_for_all(struct span id)
 {
@@ -339,6 +353,8 @@ change(struct imap_session *s, struct span letters, bool remove)
 		return;
 	}
 	tell_others(s, in);
+	if (s->folder && s->in == in && strcmp(s->folder->name, folder) == 0)
+		tell_flags(s);
 	imap_finish_synced(s, remove ? "OK Deleteacl completed." : "OK Setacl complete.");
 }
 

@@ -52,8 +52,8 @@ static void
 apply_to_view(struct view_message *v, const struct flag_change *c)
 {
 	if (c->kind == FLAGS_SET) {
-		v->flags = (uint8_t)c->flags;
-		v->keywords = c->keywords;
+		v->flags = (uint8_t)((c->flags & ~c->kept) | (v->flags & c->kept));
+		v->keywords = c->keeps_keywords ? v->keywords : c->keywords;
 	} else if (c->kind == FLAGS_ADD) {
 		v->flags |= (uint8_t)c->flags;
 		v->keywords |= c->keywords;
@@ -208,7 +208,7 @@ do_store(struct imap_session *s)
 		imap_finish_fault(s, "Store failed");
 		return;
 	}
-	if (!acl_filter(s, &change))
+	if (!acl_filter(s, &change, named.count > 0))
 		return;
 	if (folder_store(s->folder, uids, count, &change, true, &s->why) < 0) {
 		imap_finish_fault(s, "Store failed");

@@ -106,6 +106,8 @@ struct flag_change {
 	enum flag_change_kind kind;
 	unsigned              flags;
 	uint64_t              keywords;
+	unsigned              kept;             /* flags that FLAGS_SET leaves as they are */
+	bool                  keeps_keywords;   /* and all keywords */
 	/* Only messages that did not change since (RFC 7162, 3.1.3): the others' UIDs are put
 	 * into modified[], which has room for all. */
 	bool                  conditional;

@@ -52,8 +52,8 @@ changed_flags(const struct message *m, const struct flag_change *c, unsigned *fl
 	*keywords = m->keywords;
 	switch (c->kind) {
 	case FLAGS_SET:
-		*flags = c->flags;
-		*keywords = c->keywords;
+		*flags = (c->flags & ~c->kept) | (m->flags & c->kept);
+		*keywords = c->keeps_keywords ? m->keywords : c->keywords;
 		break;
 	case FLAGS_ADD:
 		*flags |= c->flags;
@@ -164,7 +164,9 @@ store_pass(struct folder *f, const uint32_t *uids, size_t count, struct flag_cha
 static bool
 is_own_alone(const struct folder *f, const struct flag_change *c)
 {
-	return f->seen && c->kind != FLAGS_SET && !c->keywords && !(c->flags & ~(unsigned)MESSAGE_SEEN);
+	bool seen_only = c->kind != FLAGS_SET || (c->keeps_keywords && c->kept == (MESSAGE_FLAGS & ~(unsigned)MESSAGE_SEEN));
+
+	return f->seen && seen_only && !c->keywords && !(c->flags & ~(unsigned)MESSAGE_SEEN);
 }
 
 int
