@@ -54,7 +54,8 @@ struct appending {
 	bool                 lost;           /* the connection is gone */
 	bool                 bad_url, nul;
 	bool                 limited;        /* more than imap_save_limit (RFC 9738) */
-	bool                 replaces;       /* REPLACE: what goes makes room */
+	bool                 single;         /* REPLACE: one message for one (RFC 8508, 4.7) */
+	bool                 replaces;       /* what goes makes room */
 	int64_t              replaced;       /* bytes */
 	struct span          url;
 };
@@ -363,6 +364,8 @@ take_messages(struct appending *a)
 			return bad(a, a->count ? "Missing blank between messages" : "Invalid arguments");
 		if (take_message(a) < 0)
 			return -1;
+		if (a->single && (a->rest.len || a->session->input->literal))
+			return bad(a, "One message replaces one");
 	} while (a->rest.len || a->session->input->literal);
 	if (a->nul) /* RFC 3516, 4.4: files have lines, nobody could read it back by BODY[] */
 		return fault_set(&a->session->why, FAULT_INPUT, "NUL");
@@ -432,6 +435,23 @@ place_all(struct appending *a, uint32_t *validity, uint32_t *uids)
 	return placing_commit(p, validity, &s->why);
 }
 
+/* url-resp-text has no brackets, quotes, line ends or 8-bit bytes (RFC 4469, 5); a URL has none of them either. */
+static void
+refuse_url(struct imap_session *s, struct span url)
+{
+	autotext struct text told = {0};
+
+	for (size_t i = 0; i < url.len; i++) {
+		unsigned char c = (unsigned char)url.at[i];
+
+		if (c < ' ' || c >= 0x7f || strchr("[]\"\\", c))
+			text_add_format(&told, "%%%02X", c);
+		else
+			text_add_byte(&told, (char)c);
+	}
+	imap_finish(s, "NO [BADURL \"%s\"] There is no such part.", text_string(&told));
+}
+
 static void
 answer_failure(struct appending *a)
 {
@@ -443,7 +463,7 @@ answer_failure(struct appending *a)
 	} else if (a->syntax) {
 		imap_finish(s, "BAD %s.", fault_text(&s->why));
 	} else if (a->bad_url) {
-		imap_finish(s, "NO [BADURL \"%.*s\"] There is no such part.", SPAN_ARGS(a->url));
+		refuse_url(s, a->url);
 	} else if (a->limited) {
 		imap_finish(s, "NO [MESSAGELIMIT %d] Too many messages.", imap_save_limit());
 	} else if (a->nul) {
@@ -458,7 +478,7 @@ static int
 append(struct imap_session *s, struct space *in, const char *folder, const struct message *replaced, struct text *code)
 {
 	struct appending a = {.session = s, .in = in, .folder = folder, .may = acl_flags(acl_rights_of(s, in, folder)),
-		.replaces = replaced && s->in == in && !quota_ignores(in->quota, s->folder->name)};
+		.single = replaced, .replaces = replaced && s->in == in && !quota_ignores(in->quota, s->folder->name)};
 	uint32_t         validity, *uids = NULL;
 	int              result;
 
@@ -527,13 +547,18 @@ do_replace(struct imap_session *s)
 	autofree char         *folder = NULL;
 	struct space          *in;
 	autotext struct text   code = {0};
+	const struct message  *old;
 	size_t                *positions, count;
 	uint32_t               uid;
 
+	if (set->type != ARGUMENT_ATOM || span_find_any(set->text, ",:$") >= 0) { /* 5: one number */
+		imap_bad_arguments(s);
+		return;
+	}
 	if (imap_choose(s, set, &positions, &count) < 0)
 		return;
 	if (count != 1) {
-		imap_finish(s, s->command.uid ? "NO [NONEXISTENT] There is no such message." : "BAD Invalid messageset.");
+		imap_finish(s, "NO [NONEXISTENT] There is no such message.");
 		return;
 	}
 	if (s->folder->read_only) {
@@ -541,7 +566,19 @@ do_replace(struct imap_session *s)
 		return;
 	}
 	uid = s->view.at[positions[0]].uid;
-	if (!find_target(s, set->next, &in, &folder) || append(s, in, folder, folder_find(s->folder, uid), &code) < 0)
+	if (!find_target(s, set->next, &in, &folder))
+		return;
+	if (folder_sync(s->folder, &s->why) < 0) {
+		imap_finish_fault(s, "Replace failed");
+		return;
+	}
+	old = folder_find(s->folder, uid);
+	if (!old) { /* by another session: two clients do not replace one draft by two */
+		imap_finish_synced(s, s->command.uid ? "NO [NONEXISTENT] There is no such message."
+			: "NO [EXPUNGEISSUED] The message no longer exists.");
+		return;
+	}
+	if (append(s, in, folder, old, &code) < 0)
 		return;
 	imap_say(s, "* OK %s Replacement Message ready", text_string(&code));
 	if (folder_expunge(s->folder, &uid, 1, true, &s->why) < 0) {
@@ -549,5 +586,6 @@ do_replace(struct imap_session *s)
 		return;
 	}
 	s->counts.expunged++;
-	imap_finish_synced(s, "OK Replace completed.");
+	imap_sync(s);
+	imap_finish(s, "OK %sReplace completed.", imap_highest_code(s)); /* 4.5: as UID EXPUNGE */
 }

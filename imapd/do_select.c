@@ -175,31 +175,20 @@ do_examine(struct imap_session *s)
 	open_mailbox(s, true);
 }
 
-/* Numbers of changes are told to who knows them (RFC 7162, 3.2.4 and 3.2.8). */
-static const char *
-highest_code(struct imap_session *s)
-{
-	if (!s->manner.condstore || !s->folder || !s->folder->modseq)
-		return "";
-	return arena_format(s->arena, "[HIGHESTMODSEQ %llu] ", (unsigned long long)s->folder->modseq);
-}
 
 void
 do_close(struct imap_session *s)
 {
-	size_t      before = s->folder->count;
-	const char *code = "";
+	size_t before = s->folder->count;
 
 	if (!s->folder->read_only && acl_may(s, ACL_EXPUNGE) && folder_expunge(s->folder, NULL, 0, false, &s->why) < 0) {
 		imap_finish_fault(s, "Expunge failed"); /* it stays selected: nothing is hidden */
 		return;
 	}
-	if (s->folder->count < before) {
+	if (s->folder->count < before)
 		s->counts.expunged += before - s->folder->count;
-		code = s->manner.qresync ? highest_code(s) : "";
-	}
 	imap_deselect(s);
-	imap_finish(s, "OK %sClose completed.", code);
+	imap_finish(s, "OK Close completed."); /* without HIGHESTMODSEQ (RFC 7162, 3.2.8) */
 }
 
 void
@@ -248,11 +237,11 @@ do_expunge(struct imap_session *s)
 	if (s->folder->count < before)
 		s->counts.expunged += before - s->folder->count;
 	imap_sync(s);
-	if (lowest && *highest_code(s))
+	if (lowest && *imap_highest_code(s))
 		imap_say_limit(s, lowest);
 	else if (lowest) {
 		imap_finish(s, "OK [MESSAGELIMIT %d %u] Expunge completed in part.", imap_config.message_limit, lowest);
 		return;
 	}
-	imap_finish(s, "OK %sExpunge completed.", highest_code(s));
+	imap_finish(s, "OK %sExpunge completed.", imap_highest_code(s));
 }

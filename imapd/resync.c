@@ -13,8 +13,14 @@ imap_use_modseq(struct imap_session *s)
 	if (s->manner.condstore)
 		return;
 	s->manner.condstore = true;
-	if (s->folder && s->folder->modseq) /* 3.1: so that it knows where it begins */
-		imap_say(s, "* OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)s->folder->modseq);
+}
+
+const char *
+imap_highest_code(struct imap_session *s)
+{
+	if (!s->manner.condstore || !s->folder || !s->folder->modseq)
+		return "";
+	return arena_format(s->arena, "[HIGHESTMODSEQ %llu] ", (unsigned long long)s->folder->modseq);
 }
 
 bool
