@@ -497,18 +497,18 @@ parse_fetch(struct imap_session *s, struct fetching *f, size_t **positions, size
 	return 0;
 }
 
-/* Leaves only what changed since, and of that the page that is asked for. */
+/* Leaves only the page that is asked for, and of that what changed since (RFC 9394, 3.4). */
 static void
 narrow(struct imap_session *s, const struct fetching *f, size_t **positions, size_t *count)
 {
 	size_t kept = 0;
 
+	if (f->partial)
+		imap_page(f->from, f->to, positions, count);
 	for (size_t i = 0; i < *count; i++)
 		if (!f->changed_since || s->view.at[(*positions)[i]].modseq > f->since)
 			(*positions)[kept++] = (*positions)[i];
 	*count = kept;
-	if (f->partial)
-		imap_page(f->from, f->to, positions, count);
 }
 
 void
