@@ -22,7 +22,7 @@ struct parsing {
 	struct fault          *why;
 };
 
-enum takes { NOTHING, STRING, DATE, SIZE, WORD, FIELD, SET, ONE_KEY, TWO_KEYS, UID_AFTER, UID_BEFORE, MODSEQ_VALUE, SECONDS };
+enum takes { NOTHING, STRING, DATE, SIZE, WORD, OBJECT_ID, FIELD, SET, ONE_KEY, TWO_KEYS, UID_AFTER, UID_BEFORE, MODSEQ_VALUE, SECONDS };
 
 static const struct key_row {
 	const char      *name;
@@ -40,7 +40,7 @@ static const struct key_row {
 	{"CC", SEARCH_HEADER, STRING, false, 0, "Cc"},
 	{"DELETED", SEARCH_FLAG, NOTHING, false, MESSAGE_DELETED, NULL},
 	{"DRAFT", SEARCH_FLAG, NOTHING, false, MESSAGE_DRAFT, NULL},
-	{"EMAILID", SEARCH_EMAILID, WORD, false, 0, NULL},
+	{"EMAILID", SEARCH_EMAILID, OBJECT_ID, false, 0, NULL},
 	{"FLAGGED", SEARCH_FLAG, NOTHING, false, MESSAGE_FLAGGED, NULL},
 	{"FROM", SEARCH_HEADER, STRING, false, 0, "From"},
 	{"HEADER", SEARCH_HEADER, FIELD, false, 0, NULL},
@@ -65,7 +65,7 @@ static const struct key_row {
 	{"SMALLER", SEARCH_SMALLER, SIZE, false, 0, NULL},
 	{"SUBJECT", SEARCH_HEADER, STRING, false, 0, "Subject"},
 	{"TEXT", SEARCH_TEXT, STRING, false, 0, NULL},
-	{"THREADID", SEARCH_THREADID, WORD, false, 0, NULL},
+	{"THREADID", SEARCH_THREADID, OBJECT_ID, false, 0, NULL},
 	{"TO", SEARCH_HEADER, STRING, false, 0, "To"},
 	{"UID", SEARCH_UID, SET, false, 0, NULL},
 	{"UIDAFTER", SEARCH_UID, UID_AFTER, false, 0, NULL},
@@ -121,6 +121,16 @@ take_word(struct parsing *p, struct span *out)
 	*out = p->at->text;
 	p->at = p->at->next;
 	return 0;
+}
+
+/* RFC 8474, 7 */
+static bool
+is_object_id(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!ascii_alpha(s.at[i]) && !ascii_digit(s.at[i]) && s.at[i] != '_' && s.at[i] != '-')
+			return false;
+	return s.len <= 255;
 }
 
 static int
@@ -204,6 +214,8 @@ fill(struct parsing *p, const struct key_row *row, struct search_key *k, int dep
 		return take_word(p, &k->field) < 0 ? -1 : take_string(p, &k->text);
 	case WORD:
 		return take_word(p, &k->text);
+	case OBJECT_ID:
+		return take_word(p, &k->text) < 0 ? -1 : is_object_id(k->text) ? 0 : fault_set(p->why, FAULT_INPUT, "Invalid object id");
 	case DATE:
 		return take_day(p, &k->number);
 	case SIZE:
