@@ -94,7 +94,7 @@ add_item(struct imap_session *s, struct folder *f, enum status_item item, struct
 		break;
 	case STATUS_DELETED_STORAGE:
 		text_add_format(out, "DELETED-STORAGE %llu",
-			(unsigned long long)sum_sizes(s, f, MESSAGE_DELETED, false) / 1024);
+			(unsigned long long)sum_sizes(s, f, MESSAGE_DELETED, false)); /* bytes: RFC 9208, 4.1.4 */
 		break;
 	case STATUS_HIGHESTMODSEQ:
 		text_add_format(out, "HIGHESTMODSEQ %llu", (unsigned long long)f->modseq);
