@@ -50,6 +50,7 @@ void
 do_enable(struct imap_session *s)
 {
 	struct manner *m = &s->manner;
+	bool           before = m->condstore;
 	const struct {
 		const char *name;
 		bool       *on, *too;          /* `too`: what it brings along */
@@ -78,6 +79,8 @@ do_enable(struct imap_session *s)
 				*known[i].too = true;
 		}
 	imap_say(s, "%s", "");
+	if (m->condstore && !before)
+		imap_tell_highest(s);
 	imap_finish(s, "OK Enabled.");
 }
 

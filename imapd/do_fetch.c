@@ -562,6 +562,8 @@ make_seen(struct imap_session *s, struct fetching *f, const size_t *positions, s
 		return -1;
 	if (seen)
 		add_item(&f->items, FETCH_FLAGS, "FLAGS");
+	if (s->manner.condstore && seen) /* RFC 7162, 3.2.4 */
+		add_item(&f->items, FETCH_UID, "UID");
 	if (s->manner.condstore && (f->items.has_flags || seen)) /* RFC 7162, 3.1 */
 		add_item(&f->items, FETCH_MODSEQ, "MODSEQ");
 	return 0;

@@ -12,7 +12,7 @@
 static void
 forget_saved(struct imap_session *s, const struct search_return *r)
 {
-	if (r->save) { /* RFC 5182, 2.1: a search with SAVE that fails leaves nothing */
+	if (r->save) { /* RFC 5182, 2.1: a search with SAVE that is answered NO leaves nothing, BAD changes nothing */
 		free(take(s->saved));
 		s->saved_count = 0;
 	}
@@ -49,12 +49,10 @@ find(struct imap_session *s, const struct search_return *r, struct search_key *p
 		order[i].scores = program->scores;
 
 	if (r->update && context_is_known(s, s->command.tag)) {
-		forget_saved(s, r);
 		imap_finish(s, "BAD That tag has a search that is kept up to date.");
 		return;
 	}
 	if (!search_resolve(program, &s->view)) {
-		forget_saved(s, r);
 		imap_finish(s, "BAD Invalid messageset.");
 		return;
 	}
@@ -62,6 +60,7 @@ find(struct imap_session *s, const struct search_return *r, struct search_key *p
 		return;
 	if (needs->modseq)
 		imap_use_modseq(s);
+	s->numbered |= needs->numbers;
 	if (order && !search_may_sort(s, program))
 		return;
 	search_candidates(s, &s->view, program, &positions, &count);
@@ -96,8 +95,8 @@ do_search(struct imap_session *s)
 	if (search_return_parse(s, &a, &r) < 0)
 		return;
 	if (search_parse(s->arena, a, &filters, &program, &needs, &s->why) < 0) {
-		forget_saved(s, &r);
-		search_refuse(s, &needs);
+		if (search_refuse(s, &needs))
+			forget_saved(s, &r);
 		return;
 	}
 	if (may_run(s, &needs, argument_is_atom(a, "CHARSET")))
@@ -124,8 +123,8 @@ do_sort(struct imap_session *s)
 	if (s->manner.rev2 && !argument_is_atom(s->command.arguments, "RETURN"))
 		r = (struct search_return){0}; /* only SEARCH changed its answer */
 	if (search_parse_with(s->arena, a->next->text, a->next->next, &filters, &program, &needs, &s->why) < 0) {
-		forget_saved(s, &r);
-		search_refuse(s, &needs);
+		if (search_refuse(s, &needs))
+			forget_saved(s, &r);
 		return;
 	}
 	if (may_run(s, &needs, false))

@@ -8,10 +8,17 @@
 #include "store/history.h"
 
 void
+imap_tell_highest(struct imap_session *s)
+{
+	if (s->folder && s->folder->modseq)
+		imap_say(s, "* OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)s->folder->modseq);
+}
+
+void
 imap_use_modseq(struct imap_session *s)
 {
-	if (s->manner.condstore)
-		return;
+	if (!s->manner.condstore)
+		imap_tell_highest(s);
 	s->manner.condstore = true;
 }
 

@@ -41,8 +41,8 @@ struct search_filters search_filters_of(struct imap_session *);
 /* RELEVANCY, as a result or as an order, with a program without FUZZY: BAD was answered (RFC 6203, 4 and 6). */
 bool search_may_score(struct imap_session *, bool relevancy, const struct search_needs *);
 
-/* What the tagged answer and errors of a search program have in common. */
-void search_refuse(struct imap_session *, const struct search_needs *);
+/* What the tagged answer and errors of a search program have in common.  True: it was NO, not BAD. */
+bool search_refuse(struct imap_session *, const struct search_needs *);
 
 /* "* ESEARCH (TAG "a") UID ...".  `found` in the order of the answer; `mailbox` for RFC 7377. */
 struct search_found {

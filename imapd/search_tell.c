@@ -94,7 +94,7 @@ search_return_parse(struct imap_session *s, const struct argument **at, struct s
 	return 0;
 }
 
-void
+bool
 search_refuse(struct imap_session *s, const struct search_needs *needs)
 {
 	if (needs->no_filter)
@@ -103,6 +103,7 @@ search_refuse(struct imap_session *s, const struct search_needs *needs)
 		imap_finish(s, "NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
 	else
 		imap_finish(s, "BAD %s.", fault_text(&s->why));
+	return needs->no_filter || needs->charset_bad;
 }
 
 bool

@@ -141,7 +141,7 @@ expunge_may_be_told(const struct imap_session *s)
 {
 	struct span v = s->command.verb;
 
-	return s->command.uid
+	return (s->command.uid && !s->numbered) /* RFC 7162, 3.2.10.2 */
 		|| !(span_is_nocase(v, "FETCH") || span_is_nocase(v, "STORE") || span_is_nocase(v, "SEARCH")
 			|| span_is_nocase(v, "SORT") || span_is_nocase(v, "THREAD"));
 }
@@ -329,7 +329,7 @@ take_command(struct imap_session *s, int *bad)
 		text_free(&in.text);
 		return false;
 	}
-	s->answered = false;
+	s->answered = s->numbered = false;
 	text = in.append ? span_first(text_span(&in.text), in.cut) : text_span(&in.text);
 	s->rest = arena_span(s->arena, span_from(text_span(&in.text), text.len));
 	s->input = &in;

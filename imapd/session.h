@@ -90,6 +90,7 @@ struct imap_session {
 	uint64_t                bytes_in, bytes_out;   /* of the processes before this one */
 	bool                    over;
 	bool                    answered;    /* the tagged response is out */
+	bool                    numbered;    /* the command names messages by number although it is a UID command */
 	struct command_input   *input;       /* of this command; for APPEND, which reads on */
 	struct span             rest;        /* of an APPEND or REPLACE: what follows the mailbox */
 	struct imap_counts      counts;
@@ -184,10 +185,10 @@ void imap_page(int64_t from, int64_t to, size_t **positions, size_t *count);
 
 /* A command that shows that the client knows mod-sequences (RFC 7162, 3.1). */
 void imap_use_modseq(struct imap_session *);
-/* False and BAD answered: the selected mailbox was told to have none (RFC 7162, 3.1.2.2). */
 void imap_tell_highest(struct imap_session *);      /* so that it knows where it begins (3.1) */
 /* "[HIGHESTMODSEQ n] " where something was expunged, for who knows mod-sequences (RFC 7162, 3.2.7 and 3.2.9); else "" */
 const char *imap_highest_code(struct imap_session *);
+/* False and BAD answered: the selected mailbox was told to have none (RFC 7162, 3.1.2.2). */
 bool imap_has_modseq(struct imap_session *);
 
 /* "* VANISHED (EARLIER) ..." for what was expunged since, of the UIDs in `known` (NULL: all). */

@@ -361,6 +361,7 @@ do_thread(struct imap_session *s)
 		imap_finish(s, "BAD Invalid messageset.");
 		return;
 	}
+	s->numbered |= needs.numbers;
 	if (!search_may_sort(s, program))
 		return;
 	if (needs.modseq && !imap_has_modseq(s))

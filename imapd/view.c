@@ -176,7 +176,7 @@ view_open_fetch(const struct view *v, size_t position, bool with_uid, struct tex
 
 	if (v->manner->uidonly)
 		text_add_format(out, "* %u UIDFETCH (", uid);
-	else if (with_uid || v->manner->qresync)
+	else if (with_uid || v->manner->condstore) /* RFC 7162, 3.2.4 */
 		text_add_format(out, "* %zu FETCH (UID %u ", position + 1, uid);
 	else
 		text_add_format(out, "* %zu FETCH (", position + 1);

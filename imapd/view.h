@@ -24,7 +24,7 @@ struct view_message {
 
 /* What the client has enabled, as far as it changes how things are told. */
 struct manner {
-	bool condstore;          /* RFC 7162: MODSEQ in every FETCH of flags */
+	bool condstore;          /* RFC 7162: MODSEQ in every FETCH of flags, UID where a FETCH was not asked for */
 	bool qresync;            /* VANISHED for EXPUNGE, UID in every FETCH */
 	bool uidonly;            /* RFC 9586: UIDFETCH, no sequence numbers at all */
 	bool rev2;               /* RFC 9051: nothing is \Recent, ESEARCH for SEARCH */
