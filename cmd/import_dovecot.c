@@ -185,6 +185,10 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"plugin", "quota_rule", PLAIN}, {"plugin", "quota_rule2", PLAIN}, {"plugin", "quota_rule3", PLAIN},
 	{"plugin", "quota_rule4", PLAIN}, {"plugin", "quota_rule5", PLAIN}, {"plugin", "quota_rule6", PLAIN},
 	{"plugin", "quota_rule7", PLAIN}, {"plugin", "quota_rule8", PLAIN}, {"plugin", "quota_rule9", PLAIN},
+	{"plugin", "lazy_expunge", PLAIN}, {"plugin", "lazy_expunge_only_last_instance", PLAIN},
+	{"plugin", "lazy_expunge_exclude", PLAIN}, {"plugin", "lazy_expunge_exclude2", PLAIN}, {"plugin", "lazy_expunge_exclude3", PLAIN},
+	{"plugin", "lazy_expunge_exclude4", PLAIN}, {"plugin", "lazy_expunge_exclude5", PLAIN}, {"plugin", "lazy_expunge_exclude6", PLAIN},
+	{"plugin", "lazy_expunge_exclude7", PLAIN}, {"plugin", "lazy_expunge_exclude8", PLAIN}, {"plugin", "lazy_expunge_exclude9", PLAIN},
 	/* Sieve */
 	{"plugin", "sieve", PLAIN}, {"plugin", "sieve_user_log", PLAIN},
 	{"plugin", "sieve_global", PLAIN}, {"plugin", "sieve_default", PLAIN},
@@ -226,6 +230,21 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"protocol lda", "mail_plugins", FREE}, {"protocol lmtp", "mail_plugins", FREE},
 };
 
+/* A setting of a plugin that is not loaded does nothing there. */
+static bool
+loads(const char *plugin)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct span rest = span_of(entries[i].value), word;
+
+		if (strcmp(entries[i].key, "mail_plugins") == 0)
+			while (span_next(&rest, " \t", &word))
+				if (span_is(word, plugin))
+					return true;
+	}
+	return false;
+}
+
 static void
 print_settings(bool print)
 {
@@ -239,6 +258,11 @@ print_settings(bool print)
 			entries[i].done = true;
 			if (strcmp(s->key, "mail_plugins") == 0) { /* each is told where its own settings are */
 				entries[i].done = true;
+			} else if (strncmp(s->key, "lazy_expunge", 12) == 0 && !loads("lazy_expunge")) {
+				if (print)
+					printf("# %s = %s: its plugin is not loaded\n", s->key, v);
+			} else if (strcmp(s->key, "lazy_expunge") == 0 && span_ends(span_of(v), "/")) {
+				entries[i].done = false; /* a namespace */
 			} else if (strcmp(s->key, "login_trusted_networks") == 0 && print) {
 				no_equal("login_trusted_networks = %s", v);
 			} else if ((strcmp(s->key, "acl") == 0 && strcmp(v, "vfile") != 0 && strncmp(v, "vfile:/", 7) != 0)

@@ -10,6 +10,7 @@
 #include "names.h"
 #include "notify.h"
 #include "session.h"
+#include "store/lazy.h"
 #include "store/place.h"
 #include "store/quota.h"
 #include "store/subscriptions.h"
@@ -140,7 +141,7 @@ do_delete(struct imap_session *s)
 	bool known = imap_exists(s, in, folder) && attributes_mailbox_guid(in->maildir, folder, guid);
 
 	leave(s, in, folder);
-	if (tree_delete(in->maildir, folder, &s->why) < 0) {
+	if (lazy_empty(in->maildir, folder, &s->why) < 0 || tree_delete(in->maildir, folder, &s->why) < 0) {
 		imap_finish_fault(s, "Delete failed");
 		return;
 	}

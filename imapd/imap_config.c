@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "mail/attachment.h"
 #include "spaces.h"
+#include "store/lazy.h"
 #include "store/quota.h"
 
 #define SPECIAL_USE "Archive=\\Archive Drafts=\\Drafts Junk=\\Junk Sent=\\Sent Trash=\\Trash"
@@ -74,6 +75,7 @@ const struct param imap_params[] = {
 	RAW     ("imap_special_use", &imap_config.special_use, SPECIAL_USE,
 		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."),
 	QUOTA_ROWS,
+	LAZY_ROWS,
 	END_OF_PARAMS
 };
 
@@ -100,6 +102,8 @@ imap_config_check(struct fault *why)
 	if (prefix.len && !span_ends(prefix, imap_config.separator))
 		return fault_set(why, FAULT_INPUT, "imap_namespace_prefix must end in the separator");
 	if (quota_settings_check(&quota_settings, why) < 0)
+		return -1;
+	if (lazy_settings_check(&lazy_settings, why) < 0)
 		return -1;
 	if (attachment_check(span_of(imap_config.attachments), why) < 0)
 		return -1;

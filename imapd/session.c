@@ -22,6 +22,7 @@
 #include "search_index.h"
 #include "sleep.h"
 #include "store/history.h"
+#include "store/lazy.h"
 #include "store/quota.h"
 #include "store/tree.h"
 
@@ -376,6 +377,10 @@ open_mail(struct imap_session *s, struct fault *why)
 		return -1;
 	if (result == 0)
 		maildir_set_quota(s->maildir, s->quota);
+	if (result == 0 && lazy_make(&lazy_settings, span_of(imap_config.special_use), &s->lazy, why) < 0)
+		return -1;
+	if (result == 0)
+		maildir_set_lazy(s->maildir, s->lazy);
 	s->mine = (struct space){SPACE_OWN, (char *)(uintptr_t)imap_config.prefix, (char *)(uintptr_t)s->user->name, s->maildir, s->quota};
 	return result;
 }
@@ -478,6 +483,7 @@ imap_session(const struct imap_user *user, struct conn *c, struct fault *why)
 	index_close(s.index);
 	maildir_close(s.maildir);
 	quota_free(s.quota);
+	lazy_free(s.lazy);
 	text_free(&s.out);
 	arena_free(s.arena);
 	return result;

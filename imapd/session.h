@@ -65,6 +65,7 @@ struct imap_session {
 	struct maildir         *maildir;
 	struct index           *index;       /* NULL: no cache */
 	struct quota           *quota;       /* NULL: none */
+	struct lazy            *lazy;        /* NULL: what is expunged is gone */
 	struct folder          *folder;      /* NULL: nothing is selected */
 	struct space           *in;          /* whose it is */
 	struct space            mine;        /* as a space; borrows maildir and quota */

@@ -19,7 +19,9 @@
 #include "mail/line.h"
 #include "session.h"
 #include "store/folder.h"
+#include "store/lazy.h"
 #include "store/location.h"
+#include "store/quota.h"
 #include "uidl.h"
 
 enum { READ_PART = 65536, HEADER_MOST = 65536, SESSION_LOCK_MS = 5000, SESSION_STALE = 300 };
@@ -225,6 +227,18 @@ read_messages(struct drop *d, struct fault *why)
 	return 0;
 }
 
+/* What is counted, and where deleted messages go. */
+static int
+take_settings(struct drop *d, const struct pop3_user *u, struct fault *why)
+{
+	if (quota_make(&quota_settings, span_of(u->quota), &d->quota, why) < 0
+		|| lazy_make(&lazy_settings, SPAN_NONE, &d->lazy, why) < 0)
+		return -1;
+	maildir_set_quota(d->maildir, d->quota);
+	maildir_set_lazy(d->maildir, d->lazy);
+	return 0;
+}
+
 int
 drop_open(const struct pop3_user *u, struct drop *out, struct fault *why)
 {
@@ -233,6 +247,7 @@ drop_open(const struct pop3_user *u, struct drop *out, struct fault *why)
 
 	if (location_parse(span_of(u->mail), span_of(u->name), span_of(u->home), &l, why) < 0
 		|| maildir_open(text_string(&l.root), MAILDIR_CREATE, &d.maildir, why) < 0
+		|| take_settings(&d, u, why) < 0
 		|| check_delay(&d, why) < 0
 		|| folder_open(d.maildir, "", 0, &d.folder, why) < 0
 		|| (pop3_config.lock_session
@@ -254,6 +269,8 @@ drop_close(struct drop *d)
 	dotlock_release(&d->lock);
 	folder_close(d->folder);
 	maildir_close(d->maildir);
+	quota_free(d->quota);
+	lazy_free(d->lazy);
 	arena_free(d->arena);
 	*d = (struct drop){0};
 }

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mail/line.h"
+#include "store/lazy.h"
+#include "store/quota.h"
 #include "uidl.h"
 
 enum { LINE_MAX_BYTES = 255, BAD_MAX = 20, READ_PART = 65536 };
@@ -25,6 +27,8 @@ const struct param pop3_params[] = {
 	RAW("pop3_deleted_flag", &pop3_config.deleted_flag, "", "DELE sets this keyword instead of removing; messages that have it are not shown; \"\": they are removed"),
 	DURATION("pop3_login_delay", &pop3_config.login_delay, "0s", "0s", "24h", "least time between two logins of a user (RFC 2449, 6.5: LOGIN-DELAY)"),
 	DURATION("pop3_timeout", &pop3_config.timeout, "10m", "1m", "24h", "how long a client may be silent (RFC 1939, 3)"),
+	QUOTA_ROWS,
+	LAZY_ROWS,
 	END_OF_PARAMS
 };
 
@@ -38,7 +42,9 @@ pop3_config_check(struct fault *why)
 	for (const char *c = pop3_config.deleted_flag; *c; c++)
 		if (*c <= ' ' || *c >= 0x7f || strchr("(){%*\"\\]", *c))
 			return fault_set(why, FAULT_INPUT, "pop3_deleted_flag: %s is no keyword", pop3_config.deleted_flag);
-	return 0;
+	if (quota_settings_check(&quota_settings, why) < 0)
+		return -1;
+	return lazy_settings_check(&lazy_settings, why);
 }
 
 struct session {

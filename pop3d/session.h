@@ -22,6 +22,7 @@ extern const struct param pop3_params[];
 
 struct pop3_user {
 	const char *name, *home, *mail, *session;
+	const char *quota;                     /* his own rules (store/quota.h) */
 };
 
 int pop3_config_check(struct fault *);
@@ -42,6 +43,8 @@ struct maildir;
 struct drop {
 	struct arena        *arena;
 	struct maildir      *maildir;
+	struct quota        *quota;    /* what is counted; NULL: no quota */
+	struct lazy         *lazy;     /* where deleted messages go; NULL: they are gone */
 	struct folder       *folder;
 	struct drop_message *messages;
 	size_t               count;

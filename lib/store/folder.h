@@ -126,9 +126,12 @@ WAITS int folder_store(struct folder *, const uint32_t *uids, size_t count,
 	struct flag_change *, bool durable, struct fault *);
 
 /* Removes the messages among `uids` (NULL: all) that have \Deleted, or all of
- * them with `any_flags` (the second half of a move).  They leave the snapshot. */
+ * them with `any_flags`; where lazy.h says so, they are kept.  They leave the snapshot. */
 WAITS int folder_expunge(struct folder *, const uint32_t *uids, size_t count, bool any_flags,
 	struct fault *);
+
+/* The same for messages that are elsewhere already (the second half of a move): they are gone. */
+WAITS int folder_remove(struct folder *, const uint32_t *uids, size_t count, struct fault *);
 
 /* What makes the message the same wherever it is copied: uidlist's G field or its base name. */
 struct span folder_guid(const struct folder *, const struct message *);

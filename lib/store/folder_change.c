@@ -15,7 +15,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/folder_private.h"
+#include "store/lazy.h"
 #include "store/packed.h"
+#include "store/place_private.h"
+#include "store/tree.h"
 
 enum { TRIES = 4 };
 
@@ -222,31 +225,46 @@ is_chosen(uint32_t uid, const uint32_t *uids, size_t count)
 }
 
 struct removal {
-	bool     from_new, from_cur;
-	bool     missed;             /* a file was not under its name */
-	int64_t  bytes, count;
+	bool            from_new, from_cur;
+	bool            missed;      /* a file was not under its name */
+	int64_t         bytes, count;
+	struct placing *keep;        /* where the messages go (lazy.h); NULL: nowhere */
+	bool            only_last;
+	struct dotlock  lock;
 };
 
-/* True when it is gone, by us or by another. */
-static bool
-remove_file(struct folder *f, const struct message *m, struct removal *r)
+/* 0 it is gone from here, by us; 1 it is not under its name; -1 why. */
+static int
+remove_file(struct folder *f, const struct message *m, struct removal *r, struct fault *why)
 {
 	struct file_name parsed;
-	struct stat      st;
-	int              dir = m->in_new ? f->new_dir : f->cur_dir;
+	struct stat      st = {.st_nlink = 1};
+	int              dir = m->in_new ? f->new_dir : f->cur_dir, result;
 
 	file_name_parse(span_of(m->name), &parsed);
-	if (!parsed.has_size && fstatat(dir, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if ((!parsed.has_size || r->only_last) && fstatat(dir, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !parsed.has_size)
 		parsed.size = (uint64_t)st.st_size;
-	if (unlinkat(dir, m->name, 0) < 0)
-		return false;
+	if (r->keep && !(r->only_last && st.st_nlink > 1))
+		result = placing_take(r->keep, f, m, m->flags & ~(unsigned)MESSAGE_DELETED, why);
+	else if (unlinkat(dir, m->name, 0) == 0)
+		result = 0;
+	else
+		result = errno == ENOENT ? 1 : fault_errno(why, "remove %s", m->name);
+	if (result != 0)
+		return result;
 	r->bytes -= (int64_t)parsed.size;
 	r->count--;
 	if (m->in_new)
 		r->from_new = true;
 	else
 		r->from_cur = true;
-	return true;
+	return 0;
+}
+
+static bool
+shall_go(const struct message *m, const uint32_t *uids, size_t count, bool any_flags)
+{
+	return (any_flags || m->flags & MESSAGE_DELETED) && is_chosen(m->uid, uids, count);
 }
 
 static int
@@ -258,30 +276,70 @@ expunge_locked(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 
 	for (size_t i = 0; i < f->count; i++) {
 		struct message *m = &f->messages[i];
-		bool            go = result == 0 && (any_flags || m->flags & MESSAGE_DELETED)
-			&& is_chosen(m->uid, uids, count);
+		int             gone = 1;
 
-		if (go && remove_file(f, m, r)) {
-			free(m->name);
-			folder_touch(f, m->uid);
-			f->generation++;
+		if (result == 0 && shall_go(m, uids, count, any_flags)) {
+			gone = remove_file(f, m, r, why);
+			r->missed |= gone == 1;
+			result = gone < 0 ? -1 : 0;
+			dotlock_touch(&r->lock);
+		}
+		if (gone != 0) {
+			f->messages[kept++] = *m;
 			continue;
 		}
-		if (go && errno == ENOENT)
-			r->missed = true;
-		else if (go)
-			result = fault_errno(why, "remove %s", m->name);
-		f->messages[kept++] = *m;
+		free(m->name);
+		folder_touch(f, m->uid);
+		f->generation++;
 	}
 	f->count = kept;
 	return result;
 }
 
-int
-folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_flags,
+/* The mailbox that keeps what goes is made when there is none. */
+static int
+begin_keeping(struct folder *f, const struct lazy *z, struct removal *r, struct fault *why)
+{
+	struct copy_target to = {.maildir = f->maildir, .folder = lazy_mailbox(z), .flags = ~0u, .keywords = true};
+	struct fault       own = {0};
+
+	if (!tree_exists(f->maildir, to.folder) && maildir_folder_create(f->maildir, to.folder, &own) < 0 && own.error != EEXIST) {
+		if (why)
+			*why = own;
+		return -1;
+	}
+	r->only_last = lazy_only_last(z);
+	return placing_begin_beside(f, &to, &r->lock, &r->keep, why);
+}
+
+static int
+begin_removal(struct folder *f, const struct lazy *z, const uint32_t *uids, size_t count, bool any_flags,
+	struct removal *r, struct fault *why)
+{
+	size_t i = 0;
+
+	while (z && i < f->count && !shall_go(&f->messages[i], uids, count, any_flags))
+		i++;
+	return z && i < f->count ? begin_keeping(f, z, r, why) : folder_lock(f, &r->lock, why);
+}
+
+/* What is kept is durable there before its end here is. */
+static int
+end_keeping(struct removal *r, struct fault *why)
+{
+	uint32_t validity;
+
+	if (r->keep && placing_is_empty(r->keep)) {
+		placing_abort(r->keep);
+		return 0;
+	}
+	return r->keep ? placing_commit(r->keep, &validity, why) : 0;
+}
+
+static int
+remove_messages(struct folder *f, const struct lazy *z, const uint32_t *uids, size_t count, bool any_flags,
 	struct fault *why)
 {
-	struct dotlock lock = {0};
 	struct removal r = {0};
 	uint64_t       before;
 	int            result;
@@ -290,7 +348,7 @@ folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 	if (folder_sync(f, why) < 0)
 		return -1;
 	before = f->generation;
-	if (folder_lock(f, &lock, why) < 0)
+	if (begin_removal(f, z, uids, count, any_flags, &r, why) < 0)
 		return -1;
 	result = expunge_locked(f, uids, count, any_flags, &r, why);
 	for (int i = 1; result == 0 && r.missed && i < TRIES; i++) {
@@ -299,9 +357,11 @@ folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 		if (result == 0)
 			result = expunge_locked(f, uids, count, any_flags, &r, why);
 	}
+	if (end_keeping(&r, result == 0 ? why : NULL) < 0)
+		result = -1;
 	if (f->record && f->generation != before)
 		f->record(f);
-	dotlock_release(&lock);
+	dotlock_release(&r.lock);
 	if (r.from_cur && file_sync(f->cur_dir, result == 0 ? why : NULL) < 0)
 		result = -1;
 	if (r.from_new && file_sync(f->new_dir, result == 0 ? why : NULL) < 0)
@@ -309,6 +369,20 @@ folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 	if (r.count)
 		maildir_size_add(f->maildir, f->name, r.bytes, r.count);
 	return result;
+}
+
+int
+folder_expunge(struct folder *f, const uint32_t *uids, size_t count, bool any_flags, struct fault *why)
+{
+	const struct lazy *z = maildir_lazy(f->maildir);
+
+	return remove_messages(f, lazy_holds(z, f->name) ? z : NULL, uids, count, any_flags, why);
+}
+
+int
+folder_remove(struct folder *f, const uint32_t *uids, size_t count, struct fault *why)
+{
+	return remove_messages(f, NULL, uids, count, true, why);
 }
 
 static struct span

@@ -248,6 +248,18 @@ maildir_quota(const struct maildir *m)
 }
 
 void
+maildir_set_lazy(struct maildir *m, const struct lazy *z)
+{
+	m->lazy = z;
+}
+
+const struct lazy *
+maildir_lazy(const struct maildir *m)
+{
+	return m->lazy;
+}
+
+void
 maildir_repeatable_name(const struct maildir_message *message, struct text *out)
 {
 	text_add_format(out, "%lld.M%lldQ", (long long)(message->arrived / 1000000),

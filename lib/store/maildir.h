@@ -101,6 +101,11 @@ struct quota;
 void maildir_set_quota(struct maildir *, const struct quota *);
 const struct quota *maildir_quota(const struct maildir *);
 
+/* Where what is expunged goes (lazy.h); borrowed, NULL is nowhere. */
+struct lazy;
+void maildir_set_lazy(struct maildir *, const struct lazy *);
+const struct lazy *maildir_lazy(const struct maildir *);
+
 /* Adds "bytes count" to maildirsize when there is one and the folder is counted; never
  * fails: what is missed is counted anew by whoever finds the sum too big (quota.h). */
 void maildir_size_add(struct maildir *, const char *folder, int64_t bytes, int64_t count);

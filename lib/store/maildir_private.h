@@ -8,10 +8,12 @@
 #include "store/maildir.h"
 
 struct quota;
+struct lazy;
 struct maildir {
 	char *path;
 	int   root;
 	const struct quota *quota;    /* borrowed; NULL: none */
+	const struct lazy  *lazy;     /* borrowed; NULL: none */
 	char  origin[17];             /* of another: whose, as the index tells them apart */
 	int   private;                /* directory of this user's own \Seen (seen.h); -1: in the file names */
 };

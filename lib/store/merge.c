@@ -271,7 +271,7 @@ static int
 drop(struct side *s, size_t *dropped, struct fault *why)
 {
 	*dropped += s->n_drop;
-	return s->n_drop ? folder_expunge(s->folder, s->drop, s->n_drop, true, why) : 0;
+	return s->n_drop ? folder_remove(s->folder, s->drop, s->n_drop, why) : 0;
 }
 
 /* What both have now is what both had, the next time. */

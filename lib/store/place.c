@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "store/folder_private.h"
 #include "store/message_file.h"
+#include "store/place_private.h"
 #include "store/publish.h"
 #include "store/quota.h"
 #include "store/scan.h"
@@ -27,6 +28,7 @@ enum { COPY_TRIES = 4 };
 struct placed {
 	char *name;               /* owned */
 	bool  in_new;
+	bool  stays;              /* it is nowhere else */
 };
 
 struct placing {
@@ -80,7 +82,8 @@ placing_abort(struct placing *p)
 	if (!p)
 		return;
 	for (size_t i = 0; i < p->count; i++)
-		unlinkat(p->placed[i].in_new ? p->new_dir : p->cur_dir, p->placed[i].name, 0);
+		if (!p->placed[i].stays)
+			unlinkat(p->placed[i].in_new ? p->new_dir : p->cur_dir, p->placed[i].name, 0);
 	placing_free(p);
 }
 
@@ -184,7 +187,7 @@ static void
 add_placed(struct placing *p, struct text *name, bool in_new)
 {
 	p->placed = mem_grow(p->placed, p->count + 1, sizeof *p->placed);
-	p->placed[p->count] = (struct placed){NULL, in_new};
+	p->placed[p->count] = (struct placed){.in_new = in_new};
 	p->placed[p->count++].name = take(name->at);
 }
 
@@ -250,6 +253,26 @@ copy_file(struct placing *p, int from_dir, const char *from, int to_dir, const c
 	return source < 0 ? -1 : message_file_copy(source, p->tmp_dir, to_dir, to, &p->lock, why);
 }
 
+/* How a message is called there: a name like the one it has, in *there by the base and in *name whole.  True: in new/. */
+static bool
+target_name(const struct placing *p, const struct file_name *like, unsigned flags, uint64_t keywords, bool fresh,
+	struct text *base, struct file_name *there, struct text *name)
+{
+	unsigned on_file = flags_on_file(p, flags);
+	bool     plain = !on_file && !keywords && !like->n_other && !like->foreign.len;
+
+	*there = *like;
+	if (fresh) {
+		fresh_base(like, base);
+		there->base = text_span(base);
+	}
+	if (plain)
+		text_set(name, there->base);
+	else
+		file_name_format(there, on_file, keywords, name);
+	return plain;
+}
+
 /* error ENOENT: the source is not under that name (any more). `like` is its parsed name;
  * keywords are the target's; `anew`: not as a link. */
 static int
@@ -257,21 +280,13 @@ placing_link(struct placing *p, int from_dir, const char *from, const struct fil
 	struct span guid, unsigned wanted, uint64_t keywords, bool anew, uint32_t *uid, struct fault *why)
 {
 	autotext struct text name = {0}, base = {0};
-	struct file_name     there = *like;
-	unsigned             flags = flags_on_file(p, wanted);
-	bool                 taken, plain = !flags && !keywords && !like->n_other && !like->foreign.len;
+	struct file_name     there;
+	bool                 taken, plain;
 	int                  to_dir;
 
 	if (base_is_taken(p, like->base, &taken, why) < 0)
 		return -1;
-	if (taken) {
-		fresh_base(like, &base);
-		there.base = text_span(&base);
-	}
-	if (plain)
-		text_add(&name, there.base);
-	else
-		file_name_format(&there, flags, keywords, &name);
+	plain = target_name(p, like, wanted, keywords, taken, &base, &there, &name);
 	to_dir = plain ? p->new_dir : p->cur_dir;
 	if (anew && copy_file(p, from_dir, from, to_dir, text_string(&name), why) < 0)
 		return -1;
@@ -375,6 +390,54 @@ message_bytes(struct folder *f, const struct message *m)
 	return fstatat(m->in_new ? f->new_dir : f->cur_dir, m->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_size;
 }
 
+int
+placing_take(struct placing *p, struct folder *f, const struct message *m, unsigned flags, struct fault *why)
+{
+	struct file_name parsed, there;
+	uint64_t         keywords = 0;
+	uint32_t         uid;
+	bool             taken, plain;
+	struct fault     own = {0};
+
+	file_name_parse(span_of(m->name), &parsed);
+	parsed.size = (uint64_t)message_bytes(f, m);
+	if ((translate_keywords(f, p, m->keywords, &keywords, &own) < 0 && own.class != FAULT_DENIED)
+		|| base_is_taken(p, parsed.base, &taken, &own) < 0) {
+		if (why)
+			*why = own;
+		return -1;
+	}
+	for (;; taken = true) {
+		autotext struct text name = {0}, base = {0};
+
+		fault_clear(&own);
+		plain = target_name(p, &parsed, flags, keywords, taken, &base, &there, &name);
+		if (publish_no_replace(m->in_new ? f->new_dir : f->cur_dir, m->name, plain ? p->new_dir : p->cur_dir,
+			text_string(&name), &own) == 0) {
+			add_placed(p, &name, plain);
+			p->placed[p->count - 1].stays = true;
+			p->bytes += (int64_t)parsed.size;
+			if (add_record(p, there.base, folder_guid(f, m), &uid, &own) < 0)
+				log_warning("mailbox %s: %s", p->folder, fault_text(&own));
+			dotlock_touch(&p->lock);
+			return 0;
+		}
+		if (own.error == ENOENT)
+			return 1;
+		if (own.error != EEXIST || taken) {
+			if (why)
+				*why = own;
+			return -1;
+		}
+	}
+}
+
+bool
+placing_is_empty(const struct placing *p)
+{
+	return p->count == 0;
+}
+
 /* A move within what is counted takes up nothing. */
 static int
 check_quota(struct folder *f, const uint32_t *uids, size_t count, const struct copy_target *target, bool move,
@@ -423,10 +486,8 @@ copy_pass(struct folder *f, const uint32_t *uids, size_t count, struct placing *
 	return 0;
 }
 
-/* Both locks, in the order of the names, so that two sessions that copy to and
- * fro do not wait for each other. */
-static int
-lock_both(struct folder *f, const struct copy_target *target, struct dotlock *source, struct placing **p,
+int
+placing_begin_beside(struct folder *f, const struct copy_target *target, struct dotlock *source, struct placing **p,
 	struct fault *why)
 {
 	int order = strcmp(maildir_path(f->maildir), maildir_path(target->maildir));
@@ -468,7 +529,7 @@ copy_once(struct folder *f, const uint32_t *uids, size_t count, const struct cop
 	int             result;
 
 	out->count = 0;
-	if (lock_both(f, target, &lock, &p, why) < 0)
+	if (placing_begin_beside(f, target, &lock, &p, why) < 0)
 		return -1;
 	if ((again && look_again(f, p, &own) < 0) || copy_pass(f, uids, count, p, target, out, &own) < 0) {
 		placing_abort(p);
@@ -501,5 +562,5 @@ folder_copy(struct folder *f, const uint32_t *uids, size_t count, const struct c
 		return -1;
 	}
 	*out = got;
-	return move ? folder_expunge(f, got.from, got.count, true, why) : 0;
+	return move ? folder_remove(f, got.from, got.count, why) : 0;
 }

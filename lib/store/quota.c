@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store/mutf7.h"
 #include "store/quota_private.h"
 #include "store/tree.h"
 
@@ -88,24 +87,6 @@ limit_parse(struct span word, struct quota_rule *r, struct fault *why)
 	return good ? 0 : fault_set(why, FAULT_INPUT, "quota rule: bad amount %.*s", SPAN_ARGS(word));
 }
 
-/* As folders are named in the store: dots between levels, modified UTF-7. */
-static char *
-storage_name(struct span name)
-{
-	autotext struct text out = {0};
-
-	if (span_is_nocase(name, "INBOX"))
-		return mem_string("");
-	if (span_starts_nocase(name, "INBOX/") || span_starts_nocase(name, "INBOX."))
-		name = span_from(name, 6);
-	if (mutf7_encode(name, &out, NULL) < 0)
-		text_set(&out, name);
-	for (size_t i = 0; i < out.len; i++)
-		if (out.at[i] == '/')
-			out.at[i] = '.';
-	return mem_string(text_string(&out));
-}
-
 static int
 rule_parse(struct quota *q, struct span in, struct fault *why)
 {
@@ -132,27 +113,10 @@ rule_parse(struct quota *q, struct span in, struct fault *why)
 	}
 	if (r.mailboxes.set)
 		return fault_set(why, FAULT_INPUT, "quota rule: mailboxes= is for all (*), not for %.*s", SPAN_ARGS(name));
-	r.mailbox = storage_name(name);
+	r.mailbox = tree_name(name);
 	q->rules = mem_grow(q->rules, q->count + 1, sizeof *q->rules);
 	q->rules[q->count++] = r;
 	return 0;
-}
-
-static bool
-matches(const char *pattern, const char *name)
-{
-	for (; *pattern; pattern++, name++) {
-		if (*pattern == '*') {
-			do
-				if (matches(pattern + 1, name))
-					return true;
-			while (*name++);
-			return false;
-		}
-		if (!*name || (*pattern != '?' && *pattern != *name))
-			return false;
-	}
-	return !*name;
 }
 
 static const struct quota_rule *
@@ -162,7 +126,7 @@ rule_for(const struct quota *q, const char *folder)
 		if (strcmp(q->rules[i].mailbox, folder) == 0)
 			return &q->rules[i];
 	for (size_t i = 0; i < q->count; i++)
-		if (matches(q->rules[i].mailbox, folder))
+		if (tree_name_matches(q->rules[i].mailbox, folder))
 			return &q->rules[i];
 	return NULL;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "store/mutf7.h"
 #include "store/quota.h"
 
 #define TRASHED "..DOVECOT-TRASHED"
@@ -107,6 +108,40 @@ tree_has_children(const struct tree *t, struct span name)
 		if (is_child(t->names[i], name))
 			return true;
 	return false;
+}
+
+char *
+tree_name(struct span name)
+{
+	autotext struct text out = {0};
+
+	if (span_is_nocase(name, "INBOX"))
+		return mem_string("");
+	if (span_starts_nocase(name, "INBOX/") || span_starts_nocase(name, "INBOX."))
+		name = span_from(name, 6);
+	if (mutf7_encode(name, &out, NULL) < 0)
+		text_set(&out, name);
+	for (size_t i = 0; i < out.len; i++)
+		if (out.at[i] == '/')
+			out.at[i] = '.';
+	return mem_string(text_string(&out));
+}
+
+bool
+tree_name_matches(const char *pattern, const char *name)
+{
+	for (; *pattern; pattern++, name++) {
+		if (*pattern == '*') {
+			do
+				if (tree_name_matches(pattern + 1, name))
+					return true;
+			while (*name++);
+			return false;
+		}
+		if (!*name || (*pattern != '?' && *pattern != *name))
+			return false;
+	}
+	return !*name;
 }
 
 static int delete_entries(int dir, int depth, struct fault *why);

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """Kills an IMAP session at every system call that changes the disk, and makes each
-such call fail, while it runs APPEND, COPY, MOVE, STORE and EXPUNGE.  Afterwards what
-got its tagged OK is there, and each message is there whole.  Needs strace.  TAP."""
+such call fail, while it runs APPEND, COPY, MOVE, STORE and EXPUNGE; then EXPUNGE and DELETE where
+lazy_expunge keeps what goes.  Afterwards what got its tagged OK is there, and each message is there whole; what
+is kept is in one of the two mailboxes, never in both.  Needs strace.  TAP."""
 import os, re, shutil, subprocess, sys, tempfile
 
 BUILD = os.environ.get("top_builddir", ".")
@@ -17,6 +18,10 @@ FULL = ["openat2", "write", "pwrite64", "renameat", "renameat2", "linkat", "mkdi
 BROKEN = ["fsync", "fdatasync", "unlinkat", "utimensat"]
 
 
+# What the second script does in a way of its own.
+LAZY_CASES = [(c, "signal=KILL") for c in ("write", "fsync", "renameat", "renameat2", "unlinkat")] + [("renameat2", "error=ENOSPC"), ("fsync", "error=EIO")]
+
+
 def append(tag, i, box="INBOX"):
     m = BODY % (i, i)
     return "%s APPEND %s (\\Seen) {%d+}\r\n%s\r\n" % (tag, box, len(m), m)
@@ -26,8 +31,13 @@ SCRIPT = "".join([append("a1", 10), "a2 SELECT INBOX\r\n", "a3 COPY 1:2 Other\r\
                   "a5 EXPUNGE\r\n", "a6 MOVE 1 Other\r\n", "a7 CREATE New\r\n", append("a8", 11, "New"), "a9 LOGOUT\r\n"])
 
 
-def run(mail, script, *wrap):
-    p = subprocess.run([*wrap, SERVER, "maildir:" + mail], input=script.encode(), stdout=subprocess.PIPE,
+LAZY = ["lazy=EXPUNGED"]
+LAZY_SCRIPT = ("a1 SELECT INBOX\r\na2 STORE 1:3 +FLAGS (\\Deleted kw)\r\na3 EXPUNGE\r\na4 UNSELECT\r\na5 DELETE Other\r\n"
+               "a6 LOGOUT\r\n")
+
+
+def run(mail, script, *wrap, settings=()):
+    p = subprocess.run([*wrap, SERVER, "maildir:" + mail, *settings], input=script.encode(), stdout=subprocess.PIPE,
                        stderr=subprocess.DEVNULL, timeout=60)
     return p.stdout.decode("latin-1")
 
@@ -38,10 +48,15 @@ def base():
     return mail
 
 
-def contents(mail):
+def lazy_base():
+    mail = os.path.join(ROOT, "lazy")
+    run(mail, "c CREATE Other\r\n" + "".join(append("x", i) for i in range(4)) + append("y", 4, "Other") + append("y", 5, "Other") + "l LOGOUT\r\n")
+
+
+def contents(mail, boxes=("INBOX", "Other", "New")):
     """{box: [message numbers]}, every message whole; and through IMAP, so that UIDs are given."""
     out = {}
-    for box in ("INBOX", "Other", "New"):
+    for box in boxes:
         text = run(mail, "s EXAMINE %s\r\nf FETCH 1:* (UID RFC822.SIZE BODY.PEEK[])\r\nl LOGOUT\r\n" % box)
         if "s NO" in text:
             continue
@@ -84,22 +99,46 @@ def check(mail, said):
     assert not locks, locks
 
 
-def points(call, how):
+def check_lazy(mail, said):
+    """Each message is in one place; those that are told gone are where they are kept; the rest can be done again."""
+    boxes = ("INBOX", "Other", "EXPUNGED")
+    have = contents(mail, boxes)
+    done = {n for n in range(1, 6) if re.search(r"^a%d OK" % n, said, re.M)}
+    kept = have.get("EXPUNGED", [])
+    assert sorted(sum(have.values(), [])) == list(range(6)), have
+    assert 3 in have["INBOX"] and 3 not in kept and 4 not in have["INBOX"], have
+    if {2, 3} <= done:
+        assert kept[:3] == [0, 1, 2], have
+    if 5 in done:
+        assert "Other" not in have and kept[-2:] == [4, 5], have
+    script = LAZY_SCRIPT
+    if len(have["INBOX"]) < 4:                # so many are gone; the others come first
+        left = len(have["INBOX"]) - 1
+        script = script.replace("1:3", "1:%d" % left) if left else script.replace("a2 STORE 1:3 +FLAGS (\\Deleted kw)\r\n", "")
+    said = run(mail, script, settings=LAZY)
+    assert "a3 OK" in said and ("a5 OK" in said or "Other" not in have), said
+    have = contents(mail, boxes)
+    assert have == {"INBOX": [3], "EXPUNGED": [0, 1, 2, 4, 5]}, have
+    flags = run(mail, "s EXAMINE EXPUNGED\r\nf FETCH 1:* (FLAGS)\r\nl LOGOUT\r\n")
+    assert flags.count("\\Seen") >= 5 and "\\Deleted" not in re.sub(r"\* (FLAGS|OK) .*", "", flags), flags
+
+
+def points(call, how, start="base", script=SCRIPT, settings=(), verify=check):
     """Runs the script with the Nth such call killed or failing, until it is not reached."""
     n = 0
     for when in range(1, 400):
         mail = os.path.join(ROOT, "run")
         shutil.rmtree(mail, ignore_errors=True)
-        shutil.copytree(os.path.join(ROOT, "base"), mail, symlinks=True)
+        shutil.copytree(os.path.join(ROOT, start), mail, symlinks=True)
         log = os.path.join(ROOT, "trace")
-        said = run(mail, SCRIPT, "strace", "-f", "-qq", "-o", log, "-e", "trace=" + call,
-                   "-e", "inject=%s:%s:when=%d" % (call, how, when))
+        said = run(mail, script, "strace", "-f", "-qq", "-o", log, "-e", "trace=" + call,
+                   "-e", "inject=%s:%s:when=%d" % (call, how, when), settings=settings)
         trace = open(log).read()
         hit = "INJECTED" in trace or "killed by SIGKILL" in trace
         if not hit:
             return n
         n += 1
-        check(mail, said)
+        verify(mail, said)
         if n >= MOST and call in ("openat", "openat2", "write"):
             return n
     return n
@@ -110,16 +149,20 @@ def main():
         print("1..0 # SKIP no strace")
         return 0
     base()
+    lazy_base()
     cases = [(c, "signal=KILL") for c in CALLS] + [(c, "error=ENOSPC") for c in FULL] + [(c, "error=EIO") for c in BROKEN]
+    lazy = dict(start="lazy", script=LAZY_SCRIPT, settings=LAZY, verify=check_lazy)
+    cases = [(c, how, {}) for c, how in cases] + [(c, how, lazy) for c, how in LAZY_CASES]
     print("1..%d" % len(cases))
     bad = 0
-    for i, (call, how) in enumerate(cases, 1):
+    for i, (call, how, more) in enumerate(cases, 1):
+        what = "%s %s%s" % (call, how, " (lazy_expunge)" if more else "")
         try:
-            n = points(call, how)
-            print("ok %d - %s %s at %d points" % (i, call, how, n))
+            n = points(call, how, **more)
+            print("ok %d - %s at %d points" % (i, what, n))
         except Exception as e:
             bad += 1
-            print("not ok %d - %s %s" % (i, call, how))
+            print("not ok %d - %s" % (i, what))
             for line in ("%s: %s" % (type(e).__name__, e)).splitlines()[:20]:
                 print("# " + line[:1500])
         sys.stdout.flush()

@@ -5,7 +5,7 @@
  *   imapd_stdio MAIL_LOCATION [name=value ...]
  *
  * Already authenticated (PREAUTH) as whoever runs it; parameters: separator,
- * prefix, notify (ms), size (of a message), quota, quota_rule, acl, notify_mailboxes, message_limit,
+ * prefix, notify (ms), size (of a message), quota, quota_rule, lazy, lazy_only_last, lazy_exclude1 ..., acl, notify_mailboxes, message_limit,
  * save_limit, attachments, search_index (bytes).  With IMAPD_STDIO_SANDBOX in the
  * environment the sandbox of imapd is closed around it.
  */
@@ -21,13 +21,14 @@
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "session.h"
+#include "store/lazy.h"
 #include "store/quota.h"
 
 static void
 set(struct span argument)
 {
 	struct span name;
-	uint64_t    n = 0;
+	uint64_t    n = 0, i = 0;
 
 	if (!span_split(&argument, '=', &name))
 		return;
@@ -42,6 +43,14 @@ set(struct span argument)
 		quota_settings.root = mem_span(argument);
 	else if (span_is(name, "quota_rule"))
 		quota_settings.rule[0] = mem_span(argument);
+	else if (span_is(name, "lazy"))
+		lazy_settings.mailbox = mem_span(argument);
+	else if (span_is(name, "lazy_only_last"))
+		lazy_settings.only_last = true;
+	else if (span_starts(name, "lazy_exclude") && span_number(span_from(name, 12), &i) && i >= 1 && i <= LAZY_EXCLUDES)
+		lazy_settings.exclude[i - 1] = mem_span(argument);
+	else if (span_is(name, "quota_rule2"))
+		quota_settings.rule[1] = mem_span(argument);
 	else if (span_is(name, "acl"))
 		imap_config.acl = mem_span(argument);
 	else if (span_is(name, "attachments"))

@@ -31,7 +31,7 @@ first_valid_uid = 1
 disable_plaintext_auth = no
 ssl = no
 auth_mechanisms = plain login
-mail_plugins = quota
+mail_plugins = quota lazy_expunge
 imap_idle_notify_interval = 3 mins
 passdb {{
   driver = passwd-file
@@ -57,6 +57,8 @@ plugin {{
   quota = maildir:User quota
   quota_rule = *:storage=1G
   quota_rule2 = Trash:storage=+10%%
+  lazy_expunge = INBOX.EXPUNGED
+  lazy_expunge_exclude = \\Trash
 }}
 service imap-login {{
   inet_listener imap {{
@@ -117,6 +119,12 @@ with Instance(main, master) as i:
     m.append("INBOX", None, None, b"Subject: x\r\n\r\nbody\r\n")
     tap.ok(any(b"\\Trash" in x and b"INBOX.Trash" in x for x in m.list('""', "*")[1]) and
            os.path.isdir(f"{base}/mail/alice/.Trash"), "names and places are Dovecot's")
+    for box in ("INBOX", "INBOX.Trash"):
+        m.append(box, None, None, b"Subject: x\r\n\r\nbody\r\n")
+        m.select(box)
+        m.store("1", "+FLAGS", "\\Deleted")
+        m.expunge()
+    tap.ok(m.status("INBOX.EXPUNGED", "(MESSAGES)")[1] == [b"INBOX.EXPUNGED (MESSAGES 1)"], "lazy_expunge, but not in Trash", main)
     m.logout()
     m = imaplib.IMAP4("127.0.0.1", imap)
     m.login("bob@v.example", "other")
@@ -138,9 +146,9 @@ with Instance(main, master) as i:
 
 main, code = convert("mail_location = mbox:~/mail:INBOX=/var/mail/%u\npassdb {\n  args = /etc/dovecot/dovecot-sql.conf.ext\n  driver = lua\n}\n"
                      "passdb {\n  driver = pam\n}\nuserdb {\n  driver = passwd\n}\nauth_mechanisms = plain gssapi\nprotocols = imap lmtp sieve\n"
-                     "plugin {\n  sieve = file:~/sieve\n  made_up_too = 1\n  sieve_before2 = /b2\n  sieve_before = /b/%%d\n  sieve_after3 = /a3\n  sieve_extensions = +editheader\n  sieve_spamtest_text_value3 = maybe\n}\nssl_cert = </etc/ssl/x.pem\nssl_key = # hidden, use -P to show it\nmade_up = yes\n")
+                     "protocol imap {\n  mail_plugins = quota lazy_expunge\n}\nplugin {\n  lazy_expunge = .EXPUNGED/\n  sieve = file:~/sieve\n  made_up_too = 1\n  sieve_before2 = /b2\n  sieve_before = /b/%%d\n  sieve_after3 = /a3\n  sieve_extensions = +editheader\n  sieve_spamtest_text_value3 = maybe\n}\nssl_cert = </etc/ssl/x.pem\nssl_key = # hidden, use -P to show it\nmade_up = yes\n")
 tap.ok(code == 1 and all(f"# NO EQUAL: {x}" in main for x in ("mail_location = mbox", "passdb lua", "auth_mechanisms = gssapi", "plugin: made_up_too",
-       "ssl_key: hidden", "made_up = yes")), "what has no equal is named", main)
+       "ssl_key: hidden", "made_up = yes", "plugin: lazy_expunge = .EXPUNGED/")), "what has no equal is named", main)
 tap.ok("auth_passdb = pam:dovecot\n" in main and "auth_userdb = passwd\n" in main and "imap_tls_cert_file = /etc/ssl/x.pem\n" in main and
        "sieve = file:~/sieve\n" in main and "sieve_before = /b/%d /b2\n" in main and "sieve_after = /a3\n" in main and
        "sieve_extensions = +editheader\n" in main and "sieve_spamtest_text_value3 = maybe\n" in main, "and the rest is printed", main)
