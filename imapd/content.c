@@ -22,6 +22,17 @@ content_start(struct content *c, struct imap_session *s, uint32_t uid, struct ar
 	*c = (struct content){.session = s, .folder = s->folder, .uid = uid, .arena = arena, .fd = -1};
 }
 
+static struct index_row *
+content_row(struct content *c)
+{
+	const struct message *m;
+
+	if (!c->looked_row && c->batch && (m = folder_find(c->folder, c->uid)))
+		index_row(c->batch, c->uid, message_base(m), &c->row);
+	c->looked_row = true;
+	return &c->row;
+}
+
 /* Whoever writes a record anyway puts into it what is at hand. */
 static void
 give_to_index(struct content *c)
@@ -39,6 +50,8 @@ give_to_index(struct content *c)
 	if (c->record.fields.len == 0 && (c->has_header || c->has_all)
 		&& content_header(c, &header, NULL) == 0 && header_skim(header, &fields))
 		c->record.fields = text_span(&fields);
+	if (c->record.facts.len == 0)
+		c->record.facts = content_row(c)->facts;
 	if (c->record.facts.len == 0 && c->record.fields.len) {
 		facts_make(c->record.fields, &facts);
 		if (facts.len <= FACTS_MOST)
@@ -179,8 +192,13 @@ content_record(struct content *c)
 int
 content_date(struct content *c, int64_t *seconds, struct fault *why)
 {
-	struct index_record *r = content_record(c);
+	struct index_record *r;
 
+	if (content_row(c)->has_date) {
+		*seconds = c->row.date;
+		return 0;
+	}
+	r = content_record(c);
 	if (!r->has_date) {
 		if (content_open(c, why) < 0)
 			return -1;
@@ -205,6 +223,10 @@ content_full_size(struct content *c, uint64_t *bytes, struct fault *why)
 			*bytes = name.full_size;
 			return 0;
 		}
+	}
+	if (content_row(c)->has_full_size) {
+		*bytes = c->row.full_size;
+		return 0;
 	}
 	r = content_record(c);
 	if (!r->has_full_size) {
@@ -242,12 +264,14 @@ content_fields(struct content *c, struct span *out, struct fault *why)
 int
 content_facts(struct content *c, struct header_facts *out, struct fault *why)
 {
-	struct index_record *r = content_record(c);
+	struct index_record *r;
 	autotext struct text made = {0};
 	struct span          header, bytes;
 
-	if (facts_decode(r->facts, out))
+	c->facts_last = facts_decode(content_row(c)->facts, out);
+	if (c->facts_last)
 		return 0;
+	r = content_record(c);
 	if (content_fields(c, &header, why) < 0)
 		return -1;
 	facts_make(header, &made);

@@ -34,7 +34,9 @@ struct content {
 	struct mime         *mime, *header_mime, *fields_mime;
 	struct index_batch  *batch;       /* borrowed; NULL: no cache */
 	struct index_record  record;
-	bool                 looked, learnt, no_fields;
+	struct index_row     row;
+	bool                 looked, looked_row, learnt, no_fields;
+	bool                 facts_last;  /* those that content_facts gave are good until the batch ends */
 };
 
 void content_start(struct content *, struct imap_session *, uint32_t uid, struct arena *);
@@ -54,7 +56,7 @@ WAITS int content_full_size(struct content *, uint64_t *bytes, struct fault *); 
 /* Enough of the header for fields that header_is_skimmed_off (mail/header.h) denies: all of it,
  * when that is as easy. */
 WAITS int content_fields(struct content *, struct span *, struct fault *);
-WAITS int content_facts(struct content *, struct header_facts *, struct fault *);           /* borrowed until content_end */
+WAITS int content_facts(struct content *, struct header_facts *, struct fault *);           /* borrowed until content_end, or facts_last */
 WAITS int content_fields_mime(struct content *, struct mime **, struct fault *);
 
 /* Bytes of a message: as the name says, else counted; `full` with CRLF line ends. */

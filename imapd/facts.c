@@ -2,7 +2,7 @@
 /*
  * facts.c - what SORT, THREAD and SENTSINCE ask of a header, worked out once
  *
- * "a sent day reply len len len" LF, then subject, id, references.  "- -" stands for a date that there is not.
+ * The form's letter, flags (1), sent and day (8, 8), lengths (4, 4, 4), then subject, id, references.
  */
 #include "facts.h"
 
@@ -10,7 +10,7 @@
 #include "mail/header.h"
 #include "sort.h"
 
-enum { REFERENCES_MOST = 200 };
+enum { REFERENCES_MOST = 200, HEAD = 30, HAS_SENT = 1, IS_REPLY = 2 };
 
 enum { DATE, SUBJECT, MESSAGE_ID, REFERENCES, IN_REPLY_TO, FIELDS };
 
@@ -53,14 +53,31 @@ add_ids(struct span value, size_t most, struct text *out)
 	}
 }
 
+static void
+put_number(uint64_t n, int bytes, struct text *out)
+{
+	for (int i = 0; i < bytes; i++)
+		text_add_byte(out, (char)(n >> 8 * i & 0xff));
+}
+
+static uint64_t
+take_number(const char *at, int bytes)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < bytes; i++)
+		n |= (uint64_t)(unsigned char)at[i] << 8 * i;
+	return n;
+}
+
 void
 facts_make(struct span header, struct text *out)
 {
 	struct span          values[FIELDS] = {SPAN_NONE, SPAN_NONE, SPAN_NONE, SPAN_NONE, SPAN_NONE};
 	autotext struct text subject = {0}, ids = {0};
-	struct date          date;
+	struct date          date = {0};
 	size_t               own;
-	bool                 is_reply = false;
+	bool                 is_reply = false, has_sent;
 
 	find_fields(header, values);
 	subject_base(values[SUBJECT], &subject, &is_reply);
@@ -69,52 +86,38 @@ facts_make(struct span header, struct text *out)
 	add_ids(values[REFERENCES], REFERENCES_MOST, &ids);
 	if (ids.len == own)
 		add_ids(values[IN_REPLY_TO], 1, &ids);
-	if (date_parse(values[DATE], &date))
-		text_add_format(out, FACTS_FORM " %llu %llu", (unsigned long long)date.seconds, (unsigned long long)date_day(date));
-	else
-		text_add_string(out, FACTS_FORM " - -");
-	text_add_format(out, " %d %zu %zu %zu\n", is_reply, subject.len, own, ids.len - own);
+	has_sent = date_parse(values[DATE], &date);
+	text_add_string(out, FACTS_FORM);
+	put_number((has_sent ? HAS_SENT : 0u) | (is_reply ? IS_REPLY : 0u), 1, out);
+	put_number(has_sent ? (uint64_t)date.seconds : 0, 8, out);
+	put_number(has_sent ? (uint64_t)date_day(date) : 0, 8, out);
+	put_number(subject.len, 4, out);
+	put_number(own, 4, out);
+	put_number(ids.len - own, 4, out);
 	text_add(out, text_span(&subject));
 	text_add(out, text_span(&ids));
-}
-
-static bool
-take_numbers(struct span line, uint64_t *numbers, size_t count)
-{
-	struct span word;
-
-	for (size_t i = 0; i < count; i++)
-		if (!span_next(&line, " ", &word) || !span_number(word, &numbers[i]))
-			return false;
-	return line.len == 0;
 }
 
 bool
 facts_decode(struct span bytes, struct header_facts *out)
 {
 	struct header_facts f = {0};
-	struct span  line, word, rest;
-	uint64_t     date[2] = {0, 0}, n[4];
+	struct span         strings = span_from(bytes, HEAD);
+	size_t              n[3];
 
-	if (!span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, FACTS_FORM))
+	if (bytes.len < HEAD || !span_starts(bytes, FACTS_FORM) || (bytes.at[1] & ~(HAS_SENT | IS_REPLY)))
 		return false;
-	rest = line;
-	f.has_sent = !(span_next(&rest, " ", &word) && span_is(word, "-"));
-	if (f.has_sent) {
-		if (!span_number(word, &date[0]) || !span_next(&rest, " ", &word) || !span_number(word, &date[1]))
-			return false;
-	} else if (!span_next(&rest, " ", &word) || !span_is(word, "-")) {
+	for (size_t i = 0; i < COUNT(n); i++)
+		n[i] = (size_t)take_number(bytes.at + 18 + 4 * i, 4);
+	if (n[0] > strings.len || n[1] > strings.len - n[0] || n[2] != strings.len - n[0] - n[1])
 		return false;
-	}
-	if (!take_numbers(rest, n, COUNT(n)) || n[0] > 1 || n[1] > bytes.len || n[2] > bytes.len - n[1]
-		|| n[3] != bytes.len - n[1] - n[2])
-		return false;
-	f.sent = (int64_t)date[0];
-	f.sent_day = (int64_t)date[1];
-	f.is_reply = n[0] == 1;
-	f.subject = span_first(bytes, n[1]);
-	f.id = span_cut(bytes, n[1], n[1] + n[2]);
-	f.references = span_from(bytes, n[1] + n[2]);
+	f.has_sent = bytes.at[1] & HAS_SENT;
+	f.is_reply = bytes.at[1] & IS_REPLY;
+	f.sent = (int64_t)take_number(bytes.at + 2, 8);
+	f.sent_day = (int64_t)take_number(bytes.at + 10, 8);
+	f.subject = span_first(strings, n[0]);
+	f.id = span_cut(strings, n[0], n[0] + n[1]);
+	f.references = span_from(strings, n[0] + n[1]);
 	if ((f.id.len && !span_ends(f.id, ">")) || (f.references.len && !span_ends(f.references, ">")))
 		return false;
 	if (f.id.len)

@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 
-#define FACTS_FORM "a"
+#define FACTS_FORM "b"
 
 enum { FACTS_MOST = 8192 };      /* bytes; the index does not get more of one message */
 

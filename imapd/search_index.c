@@ -294,7 +294,7 @@ add_piece(void *builder, const struct search_piece *p)
 static void
 add_message(struct search_index *x, const struct message *m)
 {
-	struct search_visitor v = {add_piece, x->builder};
+	struct search_visitor v = {.visit = add_piece, .context = x->builder};
 	struct content        c;
 	struct span           header;
 	struct mime          *mime;

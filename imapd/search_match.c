@@ -224,7 +224,7 @@ static bool
 text_matches(struct matching *m, const struct search_key *k)
 {
 	struct looking        l = {.key = k, .zones = search_key_zones(k)};
-	struct search_visitor v = {k->fuzzy ? look_like : look_at, &l};
+	struct search_visitor v = {.visit = k->fuzzy ? look_like : look_at, .context = &l};
 	struct span           header;
 	bool                  fields = k->kind == SEARCH_HEADER && k->field.len && !header_is_skimmed_off(k->field);
 
@@ -235,6 +235,8 @@ text_matches(struct matching *m, const struct search_key *k)
 	if (k->text.len == 0 && k->kind != SEARCH_HEADER)
 		return true;
 	m->read = true;
+	if (k->kind == SEARCH_HEADER)
+		v.field = k->field;
 	if (l.zones & ZONE_FIELDS && load_header(m, fields, &header))
 		search_header(header, &v);
 	if (!l.found && l.zones & (ZONE_BODY | ZONE_MIME) && !m->failed)

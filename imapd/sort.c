@@ -195,6 +195,18 @@ address_of(struct sorting *x, struct span header, const char *name, bool display
 	return arena_span(x->strings, text_span(&folded));
 }
 
+/* Most texts differ in their first bytes: those are compared as a number, which spares to look at them. */
+static void
+set_text(struct value *v, struct span text)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < 8; i++)
+		n = n << 8 | (i < text.len ? (unsigned char)text.at[i] : 0);
+	v->number = (int64_t)(n ^ (uint64_t)1 << 63);
+	v->text = text;
+}
+
 static void
 fill_row(struct sorting *x, struct row *row, struct content *c)
 {
@@ -226,7 +238,7 @@ fill_row(struct sorting *x, struct row *row, struct content *c)
 			if (content_facts(c, &facts, NULL) < 0)
 				return;
 			if (x->keys[i].field == SORT_SUBJECT)
-				v->text = arena_span(x->strings, facts.subject);
+				set_text(v, c->facts_last ? facts.subject : arena_span(x->strings, facts.subject));
 			else
 				v->number = facts.has_sent ? facts.sent : arrived;
 			continue;
@@ -235,16 +247,16 @@ fill_row(struct sorting *x, struct row *row, struct content *c)
 			return;
 		switch (x->keys[i].field) {
 		case SORT_CC:
-			v->text = address_of(x, header, "Cc", false);
+			set_text(v, address_of(x, header, "Cc", false));
 			break;
 		case SORT_TO:
-			v->text = address_of(x, header, "To", false);
+			set_text(v, address_of(x, header, "To", false));
 			break;
 		case SORT_DISPLAY_TO:
-			v->text = address_of(x, header, "To", true);
+			set_text(v, address_of(x, header, "To", true));
 			break;
 		default:
-			v->text = address_of(x, header, "From", x->keys[i].field == SORT_DISPLAY_FROM);
+			set_text(v, address_of(x, header, "From", x->keys[i].field == SORT_DISPLAY_FROM));
 		}
 	}
 }
@@ -272,6 +284,7 @@ sort_positions(struct imap_session *s, struct folder *f, const struct view *v, c
 	autoarena struct arena *strings = arena_new(), *of_message = arena_new();
 	struct sorting          x = {s, f, v, keys, key_count, strings};
 	autofree struct row    *rows = mem_array(count + 1, sizeof *rows);
+	autofree struct value  *values = mem_array(count + 1, key_count * sizeof *values);
 	struct index_batch     *batch = index_begin(s->index, f);
 	struct progress         progress;
 
@@ -279,7 +292,7 @@ sort_positions(struct imap_session *s, struct folder *f, const struct view *v, c
 	for (size_t i = 0; i < count && !s->over; i++) {
 		struct content c;
 
-		rows[i] = (struct row){positions[i], arena_alloc(strings, key_count * sizeof *rows[i].values)};
+		rows[i] = (struct row){positions[i], values + i * key_count};
 		content_start(&c, s, v->at[positions[i]].uid, of_message);
 		c.folder = f;
 		c.batch = batch;
@@ -288,8 +301,8 @@ sort_positions(struct imap_session *s, struct folder *f, const struct view *v, c
 		if (i % 100 == 0)
 			progress_tell(&progress, i, count);
 	}
-	index_end(batch);
 	qsort_r(rows, count, sizeof *rows, compare_rows, &x);
+	index_end(batch); /* texts may be its */
 	for (size_t i = 0; i < count; i++)
 		positions[i] = rows[i].position;
 }
@@ -297,9 +310,9 @@ sort_positions(struct imap_session *s, struct folder *f, const struct view *v, c
 /* ---- THREAD ---- */
 
 static void
-copy_references(struct arena *arena, struct span ids, struct thread_message *m)
+take_references(struct arena *arena, struct span ids, struct thread_message *m)
 {
-	struct span id, rest = arena_span(arena, ids);
+	struct span id, rest = ids;
 	size_t      count = 0;
 
 	for (size_t i = 0; i < ids.len; i++)
@@ -323,11 +336,11 @@ fill_thread(struct imap_session *s, size_t position, struct index_batch *batch, 
 	c.batch = batch;
 	if (content_facts(&c, &facts, NULL) == 0 && content_date(&c, &arrived, NULL) == 0) {
 		m->date = facts.has_sent ? facts.sent : arrived;
-		m->subject = arena_span(strings, facts.subject);
+		m->subject = c.facts_last ? facts.subject : arena_span(strings, facts.subject);
 		m->is_reply = facts.is_reply;
-		m->id = arena_span(strings, facts.id);
+		m->id = c.facts_last ? facts.id : arena_span(strings, facts.id);
 		if (facts.references.len)
-			copy_references(strings, facts.references, m);
+			take_references(strings, c.facts_last ? facts.references : arena_span(strings, facts.references), m);
 	}
 	content_end(&c);
 }
@@ -374,9 +387,9 @@ do_thread(struct imap_session *s)
 
 	for (size_t i = 0; i < count; i++)
 		fill_thread(s, positions[i], batch, strings, of_message, &messages[i]);
-	index_end(batch);
 	text_add_string(&s->out, count ? "* THREAD " : "* THREAD");
 	thread_make((enum thread_kind)kind, messages, count, &s->out);
+	index_end(batch); /* what they point to may be its */
 	imap_say(s, "%s", "");
 	imap_finish_synced(s, "OK Thread completed.");
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/strmap.h"
+#include "mail/imap_body.h"
 
 enum { NONE = -1 };
 
@@ -92,17 +93,32 @@ link_references(struct forest *f, size_t i)
 		f->nodes[i].parent = NONE;
 }
 
-/* The nearest ancestor with a message; else *top is the topmost without one (or NONE). */
+struct above { bool known; int real, top; };
+
+/* The nearest ancestor with a message; else *top is the topmost without one (or NONE).  `above` remembers it of
+ * those without a message on the way, so that each is passed twice whatever chains there are. */
 static int
-real_parent(const struct forest *f, int node, int *top)
+real_parent(const struct forest *f, struct above *above, int node, int *top)
 {
-	*top = NONE;
-	for (node = f->nodes[node].parent; node != NONE; node = f->nodes[node].parent) {
-		if (f->nodes[node].message != NONE)
-			return node;
-		*top = node;
+	int          at = f->nodes[node].parent;
+	struct above found = {true, NONE, NONE};
+
+	for (; at != NONE; at = f->nodes[at].parent) {
+		if (f->nodes[at].message != NONE) {
+			found.real = at;
+			break;
+		}
+		found.top = at;
+		if (above[at].known) {
+			found.real = above[at].real;
+			found.top = above[at].top != NONE ? above[at].top : at;
+			break;
+		}
 	}
-	return NONE;
+	for (int on = f->nodes[node].parent; on != at; on = f->nodes[on].parent)
+		above[on] = found;
+	*top = found.top;
+	return found.real;
 }
 
 static void
@@ -110,6 +126,7 @@ prune(struct forest *f)
 {
 	autofree int *parents = mem_array(f->used + 1, sizeof *parents);
 	autofree int *held = mem_array(f->used + 1, sizeof *held);
+	autofree struct above *above = mem_array(f->used + 1, sizeof *above);
 	size_t        n = f->used;
 
 	for (size_t i = 0; i < n; i++) {
@@ -117,7 +134,7 @@ prune(struct forest *f)
 
 		if (f->nodes[i].message == NONE)
 			continue;
-		parents[i] = real_parent(f, (int)i, &top);
+		parents[i] = real_parent(f, above, (int)i, &top);
 		if (parents[i] == NONE && top != NONE) {
 			parents[i] = top;
 			held[top]++;
@@ -137,13 +154,37 @@ is_used(const struct forest *f, const bool *has_children, size_t i)
 	return f->nodes[i].message != NONE || has_children[i];
 }
 
+static void
+put_last(struct forest *f, int node, int parent)
+{
+	struct node *up = &f->nodes[parent];
+
+	f->nodes[node].next = NONE;
+	if (up->last == NONE)
+		up->first = node;
+	else
+		f->nodes[up->last].next = node;
+	up->last = node;
+}
+
+static void
+link_children(struct forest *f)
+{
+	for (size_t i = 0; i < f->used; i++)
+		f->nodes[i].first = f->nodes[i].last = f->nodes[i].next = NONE;
+	for (size_t i = 0; i < f->used; i++)
+		if (f->nodes[i].parent != NONE)
+			put_last(f, (int)i, f->nodes[i].parent);
+}
+
 /* A root's subject: its own, or of its first child. */
 static const struct thread_message *
 face(const struct forest *f, int node)
 {
-	for (size_t i = 0; f->nodes[node].message == NONE && i < f->count; i++)
-		if (f->nodes[i].parent == node)
-			return &f->messages[i];
+	if (f->nodes[node].message == NONE)
+		for (int i = f->nodes[node].first; i != NONE; i = f->nodes[i].next)
+			if (f->nodes[i].message != NONE)
+				return &f->messages[i];
 	return f->nodes[node].message == NONE ? NULL : &f->messages[f->nodes[node].message];
 }
 
@@ -177,20 +218,24 @@ remember_root(struct forest *f, struct strmap *by_subject, int node, const struc
 static void
 adopt_children(struct forest *f, int from, int to)
 {
-	for (size_t i = 0; i < f->used; i++)
-		if (f->nodes[i].parent == from)
-			f->nodes[i].parent = to;
+	for (int i = f->nodes[from].first, next; i != NONE; i = next) {
+		next = f->nodes[i].next;
+		f->nodes[i].parent = to;
+		put_last(f, i, to);
+	}
+	f->nodes[from].first = f->nodes[from].last = NONE;
 }
 
 /* RFC 5256, 3, step 5 */
 static void
 merge_subjects(struct forest *f)
 {
-	struct strmap *by_subject = strmap_new();
+	struct strmap *by_subject = strmap_new_borrowing();
 	autofree bool *has = mem_array(f->used + 1, 1);
 	size_t         n = f->used;
 
 	mark_children(f, has);
+	link_children(f);
 	for (size_t i = 0; i < n; i++) {
 		const struct thread_message *m = f->nodes[i].parent == NONE && is_used(f, has, i)
 			? face(f, (int)i) : NULL;
@@ -212,10 +257,13 @@ merge_subjects(struct forest *f)
 			has[i] = false;
 		} else if (root_dummy || (m->is_reply && !dummy && !face(f, root)->is_reply)) {
 			f->nodes[i].parent = root;
+			put_last(f, (int)i, root);
 		} else {
 			int both = add_node(f, NONE);
 
 			f->nodes[root].parent = f->nodes[i].parent = both;
+			put_last(f, root, both);
+			put_last(f, (int)i, both);
 			strmap_put(by_subject, m->subject, (void *)(intptr_t)(both + 1));
 		}
 	}
@@ -312,7 +360,7 @@ tell_root(const struct forest *f, int root, struct text *out)
 		const struct node *n = &f->nodes[node];
 
 		if (n->message != NONE)
-			text_add_format(out, "%u", f->messages[n->message].number);
+			imap_add_number(f->messages[n->message].number, out);
 		if (n->first != NONE) {
 			bool branches = n->first != n->last;
 
@@ -345,7 +393,7 @@ tell_root(const struct forest *f, int root, struct text *out)
 static void
 group_subjects(struct forest *f)
 {
-	struct strmap         *by_subject = strmap_new();
+	struct strmap         *by_subject = strmap_new_borrowing();
 	autofree struct dated *all = mem_array(f->count + 1, sizeof *all);
 
 	for (size_t i = 0; i < f->count; i++)
@@ -366,7 +414,7 @@ group_subjects(struct forest *f)
 void
 thread_make(enum thread_kind kind, struct thread_message *messages, size_t count, struct text *out)
 {
-	struct forest f = {.messages = messages, .count = count, .by_id = strmap_new()};
+	struct forest f = {.messages = messages, .count = count, .by_id = strmap_new_borrowing()};
 	int           root;
 
 	for (size_t i = 0; i < count; i++)

@@ -37,13 +37,21 @@ void
 arena_reset(struct arena *a)
 {
 	assert(a->magic == ARENA_MAGIC);
+	struct block *kept = NULL;
+
 	while (a->newest) {
 		struct block *b = a->newest;
 
 		a->newest = b->older;
 		mem_wipe(b->bytes, b->used); /* it may have held a password */
-		free(b);
+		if (!b->older && b->size == BLOCK_SIZE) {
+			b->used = 0; /* and is all zeros again: the next job begins with it */
+			kept = b;
+		} else {
+			free(b);
+		}
 	}
+	a->newest = kept;
 	a->used = 0;
 }
 
@@ -53,6 +61,7 @@ arena_free(struct arena *a)
 	if (!a)
 		return;
 	arena_reset(a);
+	free(a->newest);
 	a->magic = 0;
 	free(a);
 }

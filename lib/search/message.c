@@ -106,7 +106,8 @@ give_fields(struct walk *w, struct span header, unsigned zone)
 	size_t              at = 0;
 
 	for (int n = 0; n < HEADER_FIELD_LIMIT && header_next(header, &at, &f); n++)
-		if (!give_field(w, header, &f, zone ? zone : search_zone_of(f.name)))
+		if ((!w->visitor->field.len || zone || span_equal_nocase(f.name, w->visitor->field))
+			&& !give_field(w, header, &f, zone ? zone : search_zone_of(f.name)))
 			return false;
 	return true;
 }

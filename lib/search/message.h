@@ -38,6 +38,7 @@ struct search_piece {
 struct search_visitor {
 	bool (*visit)(void *context, const struct search_piece *);
 	void  *context;
+	struct span field;       /* of the header's fields those of that name alone; empty: all */
 };
 
 /* Zone of the fields of that name; ZONE_HEADER for those that have none of their own. */

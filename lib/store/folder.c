@@ -103,6 +103,16 @@ folder_open(struct maildir *m, const char *name, unsigned options, struct folder
 }
 
 void
+folder_drop_messages(struct message *messages, size_t count, char *names)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!messages[i].lent)
+			free(messages[i].name);
+	free(messages);
+	free(names);
+}
+
+void
 folder_close(struct folder *f)
 {
 	if (!f)
@@ -114,9 +124,7 @@ folder_close(struct folder *f)
 	for (size_t i = 0; i < COUNT(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	for (size_t i = 0; i < f->count; i++)
-		free(f->messages[i].name);
-	free(f->messages);
+	folder_drop_messages(f->messages, f->count, f->names);
 	folder_follow_stop(f);
 	free(f->touched.chunks);
 	uidlist_free(&f->list);
@@ -147,8 +155,13 @@ folder_position(const struct folder *f, uint64_t uid)
 struct message *
 folder_find(const struct folder *f, uint32_t uid)
 {
-	size_t at = folder_position(f, uid);
+	size_t *near = &((struct folder *)f)->near, at = *near;
 
+	if (at < f->count && f->messages[at].uid < uid)
+		at++;
+	if (at >= f->count || f->messages[at].uid != uid)
+		at = folder_position(f, uid);
+	*near = at;
 	return at < f->count && f->messages[at].uid == uid ? &f->messages[at] : NULL;
 }
 
@@ -444,9 +457,7 @@ adopt(struct folder *f, struct scan *s)
 		folder_touch(f, old[at].uid);
 		changed = true;
 	}
-	for (size_t i = 0; i < n_old; i++)
-		free(old[i].name);
-	free(old);
+	folder_drop_messages(old, n_old, take(f->names));
 	f->messages = new;
 	f->count = count;
 	if (count && new[count - 1].uid > f->highest)
@@ -473,8 +484,7 @@ folder_move_new(struct folder *f)
 				log_warning("cannot move new/%s to cur: %s", m->name, strerror(errno));
 			continue; /* another session was faster: the next sync finds it */
 		}
-		free(m->name);
-		m->name = take(name.at);
+		message_rename(m, take(name.at));
 		m->in_new = false;
 		m->recent = true;
 		f->is_kept = false;

@@ -33,10 +33,11 @@ struct message {
 	uint8_t  flags;             /* enum message_flag */
 	bool     recent;            /* first seen by this session */
 	bool     in_new;
+	bool     lent;              /* its name is one of folder->names */
 	uint16_t base_len;
 	uint64_t keywords;          /* bit n: keyword n of folder->keywords */
 	uint64_t modseq;            /* 0: not known (history.h) */
-	char    *name;              /* file name in new/ or cur/; owned by the folder */
+	char    *name;              /* file name in new/ or cur/; owned by the folder (message_rename) */
 };
 
 /* Which messages changed since they were recorded last, by the chunk that they are in (history.c). */
@@ -59,7 +60,9 @@ struct folder {
 	struct keywords keywords;
 	struct message *messages;   /* by uid */
 	size_t          count;
+	char           *names;      /* those that a snapshot gave (snapshot.h), in one piece; owned */
 	uint32_t        validity;   /* UIDVALIDITY; a new one makes the folder ENOENT */
+	size_t          near;       /* where the last one was found: they are asked for in order */
 	uint32_t        highest;    /* uid that was ever in this snapshot */
 	uint64_t        generation; /* grows with every change of messages */
 	struct folder_stamp stamp;

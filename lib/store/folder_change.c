@@ -92,8 +92,7 @@ rename_flags(struct folder *f, struct message *m, unsigned flags, uint64_t keywo
 	file_name_format(&parsed, on_file, keywords, &name);
 	if (renameat(m->in_new ? f->new_dir : f->cur_dir, m->name, f->cur_dir, text_string(&name)) < 0)
 		return errno == ENOENT ? 1 : fault_errno(why, "rename %s", m->name);
-	free(m->name);
-	m->name = take(name.at);
+	message_rename(m, take(name.at));
 	m->in_new = false;
 	m->flags = (uint8_t)flags;
 	m->keywords = keywords;
@@ -288,7 +287,7 @@ expunge_locked(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 			f->messages[kept++] = *m;
 			continue;
 		}
-		free(m->name);
+		message_rename(m, NULL);
 		folder_touch(f, m->uid);
 		f->generation++;
 	}

@@ -205,7 +205,6 @@ believe(struct folder *f, struct told *told)
 			folder_touch(f, m->uid);
 			f->generation++;
 		}
-		free(m->name);
 	} else {
 		f->messages = mem_grow(f->messages, f->count + 1, sizeof *f->messages);
 		m = &f->messages[f->count++];
@@ -219,7 +218,7 @@ believe(struct folder *f, struct told *told)
 	m->in_new = told->in_new;
 	m->flags = (uint8_t)parsed.flags;
 	m->keywords = parsed.keywords;
-	m->name = take(told->name);
+	message_rename(m, take(told->name));
 }
 
 int

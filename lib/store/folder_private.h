@@ -5,6 +5,8 @@
 #ifndef STORE_FOLDER_PRIVATE_H
 #define STORE_FOLDER_PRIVATE_H
 
+#include <stdlib.h>
+
 #include "store/dotlock.h"
 #include "store/folder.h"
 #include "store/scan.h"
@@ -25,6 +27,19 @@ WAITS int folder_begin(struct maildir *, const char *name, unsigned options, str
 struct folder_stamp folder_stamp(const struct folder *);
 bool folder_stamp_is_settled(const struct folder_stamp *);
 bool folder_stamp_differs(const struct folder_stamp *, const struct folder_stamp *);
+
+/* Another name for it, given; NULL: none any more. */
+static inline void
+message_rename(struct message *m, char *name)
+{
+	if (!m->lent)
+		free(m->name);
+	m->name = name;
+	m->lent = false;
+}
+
+/* Messages with all that they own. */
+void folder_drop_messages(struct message *, size_t count, char *names);
 
 /* A message's flags or its being there changed: for history.h. */
 void folder_touch(struct folder *, uint32_t uid);

@@ -593,6 +593,8 @@ history_open(struct maildir *m, struct index *x, const char *name, unsigned opti
 		f->record = record;
 		f->keep = snapshot_save;
 		record(f);
+		if (f->touched.all)
+			f->modseq = 0; /* the snapshot's: nobody was told yet */
 	}
 	for (int i = 0; x && f->modseq == 0 && i < LOOKS; i++)
 		if (folder_sync(f, why) < 0) {

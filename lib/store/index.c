@@ -3,8 +3,8 @@
  * index.c - a cache of what was worked out of messages, one LMDB file per user
  *
  * A record is text so that a stale or foreign one cannot be misread as a
- * struct: "3 date size len len len len len len" LF, then base, envelope, body,
- * structure, fields, facts.  "-" stands for what is not known.
+ * struct: "4 date size len len len len len" LF, then base, envelope, body,
+ * structure, fields.  "-" stands for what is not known.
  */
 #include "store/index.h"
 
@@ -23,7 +23,8 @@ enum { PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256, KEY_MOST = 
 static const size_t MAP_SIZE = sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 30;
 
 struct pending {
-	struct text key, value;
+	struct text      key, value, facts;
+	struct index_row row;        /* but for its facts */
 };
 
 struct index_batch {
@@ -31,6 +32,7 @@ struct index_batch {
 	MDB_txn        *txn;
 	char            prefix[INDEX_PREFIX];
 	MDB_cursor     *cursor;      /* of txn: messages are asked for in order */
+	struct index_reading reading;
 	struct pending *pending;
 	size_t          count, room, bytes;
 	bool            full;        /* it cannot be written any more */
@@ -173,7 +175,7 @@ make_key(const struct index_batch *b, uint32_t uid, char out[KEY_MOST])
 void
 index_encode(struct span base, const struct index_record *r, struct text *out)
 {
-	text_add_string(out, "3 ");
+	text_add_string(out, "4 ");
 	if (r->has_date)
 		text_add_format(out, "%lld ", (long long)r->date);
 	else
@@ -182,14 +184,13 @@ index_encode(struct span base, const struct index_record *r, struct text *out)
 		text_add_format(out, "%llu", (unsigned long long)r->full_size);
 	else
 		text_add_string(out, "-");
-	text_add_format(out, " %zu %zu %zu %zu %zu %zu\n", base.len, r->envelope.len, r->body.len,
-		r->structure.len, r->fields.len, r->facts.len);
+	text_add_format(out, " %zu %zu %zu %zu %zu\n", base.len, r->envelope.len, r->body.len,
+		r->structure.len, r->fields.len);
 	text_add(out, base);
 	text_add(out, r->envelope);
 	text_add(out, r->body);
 	text_add(out, r->structure);
 	text_add(out, r->fields);
-	text_add(out, r->facts);
 }
 
 static bool
@@ -225,9 +226,9 @@ index_decode(struct span bytes, struct span base, struct index_record *out)
 {
 	struct index_record r = {0};
 	struct span         line, word;
-	uint64_t            date = 0, size = 0, len[6], sum = 0;
+	uint64_t            date = 0, size = 0, len[5], sum = 0;
 
-	if (!span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, "3")
+	if (!span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, "4")
 		|| !take_optional(&line, &r.has_date, &date)
 		|| !take_optional(&line, &r.has_full_size, &size))
 		return false;
@@ -244,8 +245,7 @@ index_decode(struct span bytes, struct span base, struct index_record *out)
 	r.envelope = take_front(&bytes, len[1]);
 	r.body = take_front(&bytes, len[2]);
 	r.structure = take_front(&bytes, len[3]);
-	r.fields = take_front(&bytes, len[4]);
-	r.facts = bytes;
+	r.fields = bytes;
 	*out = r;
 	return true;
 }
@@ -264,6 +264,12 @@ index_get(struct index_batch *b, uint32_t uid, struct span base, struct index_re
 	return index_decode(span_at(v.mv_data, v.mv_size), base, out);
 }
 
+bool
+index_row(struct index_batch *b, uint32_t uid, struct span base, struct index_row *out)
+{
+	return index_rows_find(&b->reading, b->txn, b->index->dbi, b->prefix, uid, index_base_hash(base), out);
+}
+
 void
 index_put(struct index_batch *b, uint32_t uid, struct span base, const struct index_record *r)
 {
@@ -274,7 +280,9 @@ index_put(struct index_batch *b, uint32_t uid, struct span base, const struct in
 		return; /* a cache need not learn everything */
 	text_add(&p.key, make_key(b, uid, key));
 	index_encode(base, r, &p.value);
-	b->bytes += p.value.len;
+	text_add(&p.facts, r->facts);
+	p.row = (struct index_row){uid, index_base_hash(base), r->has_date, r->has_full_size, r->date, r->full_size, SPAN_NONE};
+	b->bytes += p.value.len + p.facts.len;
 	if (b->count == b->room) {
 		b->room = b->room * 2 + 16;
 		b->pending = mem_grow(b->pending, b->room, sizeof *b->pending);
@@ -282,6 +290,18 @@ index_put(struct index_batch *b, uint32_t uid, struct span base, const struct in
 	b->pending[b->count++] = p;
 	if (b->bytes > PENDING_MOST)
 		flush_pending(b);
+}
+
+static int
+put_pending_rows(struct index_batch *b, MDB_txn *txn)
+{
+	autofree struct index_row *rows = mem_array(b->count, sizeof *rows);
+
+	for (size_t i = 0; i < b->count; i++) {
+		rows[i] = b->pending[i].row;
+		rows[i].facts = text_span(&b->pending[i].facts);
+	}
+	return index_rows_put(txn, b->index->dbi, b->prefix, rows, b->count);
 }
 
 static int
@@ -302,6 +322,8 @@ write_pending(struct index_batch *b)
 	}
 	if (cursor)
 		mdb_cursor_close(cursor);
+	if (code == 0)
+		code = put_pending_rows(b, txn);
 	if (code != 0) {
 		mdb_txn_abort(txn);
 		return code;
@@ -332,6 +354,7 @@ flush_pending(struct index_batch *b)
 	for (size_t i = 0; i < b->count; i++) {
 		text_free(&b->pending[i].key);
 		text_free(&b->pending[i].value);
+		text_free(&b->pending[i].facts);
 	}
 	b->count = b->bytes = 0;
 }

@@ -3,7 +3,8 @@
  * index.h - a cache of what was worked out of messages, one LMDB file per user
  *
  * From mailbox GUID (or UIDVALIDITY and name), UID and base name to dates,
- * sizes, envelopes and body structures.  It may be deleted at any time: nothing
+ * sizes, envelopes and body structures: a record of each message, and for what is asked
+ * of all messages of a mailbox at once a row (index_rows.c).  It may be deleted at any time: nothing
  * that a client can see depends on it.  Whatever goes wrong with it only makes
  * it useless, never a fault: a NULL index or batch is valid everywhere.
  *
@@ -25,7 +26,16 @@ struct index_record {
 	uint64_t    full_size;
 	struct span envelope, body, structure;  /* as IMAP tells them; empty: not known */
 	struct span fields;                     /* header_skim (mail/header.h) of it; empty: not known */
-	struct span facts;                      /* of those, as imapd/facts.h has them; empty: not known */
+	struct span facts;                      /* of those, as imapd/facts.h has them: kept in the row alone */
+};
+
+struct index_row {
+	uint32_t    uid;
+	uint64_t    hash;                       /* of the base name */
+	bool        has_date, has_full_size;
+	int64_t     date;
+	uint64_t    full_size;
+	struct span facts;
 };
 
 /* The file postern.index in `directory`, or in the root where that is NULL;
@@ -35,10 +45,11 @@ void index_close(struct index *);
 
 WAITS struct index_batch *index_begin(struct index *, const struct folder *);
 bool index_get(struct index_batch *, uint32_t uid, struct span base, struct index_record *);
+bool index_row(struct index_batch *, uint32_t uid, struct span base, struct index_row *);
 void index_put(struct index_batch *, uint32_t uid, struct span base, const struct index_record *);
 WAITS void index_end(struct index_batch *);
 
-/* A record's bytes; decode is total (for the fuzzer). */
+/* A record's bytes, without the facts; decode is total (for the fuzzer). */
 void index_encode(struct span base, const struct index_record *, struct text *out);
 bool index_decode(struct span bytes, struct span base, struct index_record *);
 

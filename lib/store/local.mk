@@ -12,7 +12,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/folder_adopt.c lib/store/folder_change.c lib/store/folder_follow.c lib/store/folder_private.h \
 	lib/store/snapshot.c lib/store/snapshot.h \
 	lib/store/history.c lib/store/history.h \
-	lib/store/index.c lib/store/index.h lib/store/index_private.h \
+	lib/store/index.c lib/store/index.h lib/store/index_private.h lib/store/index_rows.c \
 	lib/store/keywords.c lib/store/keywords.h \
 	lib/store/location.c lib/store/location.h \
 	lib/store/maildir.c lib/store/maildir.h \

@@ -3,9 +3,10 @@
  * snapshot.c - a mailbox as it was looked at last, kept in the index
  *
  * Keys of a mailbox, P its prefix (index_private.h):
- *   \1s/P             "1 count next", times of new/ and cur/ and of the look, and the uidlist's
- *                     inode, size and time
- *   \1n/P/<uid >> 8>  UID (4), length of the base (1), of the name (1), name; of up to 256 messages
+ *   \1s/P             "2 count next modseq", times of new/ and cur/ and of the look, and the uidlist's
+ *                     inode, size and time; modseq is 0 where the history did not have all of it
+ *   \1n/P/<uid >> 8>  of up to 256 messages: how many (2), of each UID (4), flags (1), lengths of base and
+ *                     name (1, 1), keywords (8), modseq (8); then the names, a NUL behind each
  */
 #include "store/snapshot.h"
 
@@ -17,48 +18,76 @@
 #include "store/index_private.h"
 #include "store/watch.h"
 
-enum { KEY = INDEX_PREFIX + 32, WORTH = 50, NUMBERS = 12, ENTRY_HEAD = 6 };
+enum { KEY = INDEX_PREFIX + 32, WORTH = 50, NUMBERS = 13, COUNT_BYTES = 2, ENTRY = 23 };
+
+static void
+put_number(char *at, uint64_t n, int bytes)
+{
+	for (int i = 0; i < bytes; i++)
+		at[i] = (char)(n >> 8 * i & 0xff);
+}
+
+static uint64_t
+take_number(const char *at, int bytes)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < bytes; i++)
+		n |= (uint64_t)(unsigned char)at[i] << 8 * i;
+	return n;
+}
 
 void
 snapshot_encode(const struct message *m, size_t count, struct text *out)
 {
-	for (size_t i = 0; i < count; i++) {
-		size_t len = strlen(m[i].name);
-		char   head[ENTRY_HEAD] = {(char)m[i].uid, (char)(m[i].uid >> 8), (char)(m[i].uid >> 16),
-			(char)(m[i].uid >> 24), (char)m[i].base_len, (char)len};
+	char entry[ENTRY];
 
-		text_add(out, span_at(head, sizeof head));
-		text_add(out, span_at(m[i].name, len));
+	put_number(entry, count, COUNT_BYTES);
+	text_add(out, span_at(entry, COUNT_BYTES));
+	for (size_t i = 0; i < count; i++) {
+		put_number(entry, m[i].uid, 4);
+		put_number(entry + 4, m[i].flags, 1);
+		put_number(entry + 5, m[i].base_len, 1);
+		put_number(entry + 6, strlen(m[i].name), 1);
+		put_number(entry + 7, m[i].keywords, 8);
+		put_number(entry + 15, m[i].modseq, 8);
+		text_add(out, span_at(entry, ENTRY));
 	}
+	for (size_t i = 0; i < count; i++)
+		text_add(out, span_at(m[i].name, strlen(m[i].name) + 1));
 }
 
 static bool
-is_good_name(struct span name, size_t base_len)
+is_good_name(const char *name, size_t len, size_t base_len)
 {
-	return base_len > 0 && base_len <= name.len && name.at[0] != '.' && !span_has(name, '/')
-		&& !span_has(name, '\0') && (base_len == name.len || name.at[base_len] == ':');
+	return base_len > 0 && base_len <= len && name[0] != '.' && memchr(name, '\0', len + 1) == name + len
+		&& (base_len == len || name[base_len] == ':');
 }
 
 bool
-snapshot_decode(struct span bytes, struct snapshot_entry *out, size_t room, size_t *count)
+snapshot_decode(struct span bytes, struct message *out, size_t room, size_t *count, struct span *names)
 {
-	size_t n = 0;
+	size_t      n = bytes.len < COUNT_BYTES ? SIZE_MAX : (size_t)take_number(bytes.at, COUNT_BYTES), at = 0;
+	struct span entries;
 
-	while (bytes.len) {
-		const unsigned char *b = (const unsigned char *)bytes.at;
+	if (n > room || bytes.len < COUNT_BYTES + n * ENTRY)
+		return false;
+	entries = span_from(bytes, COUNT_BYTES);
+	*names = span_from(entries, n * ENTRY);
+	for (size_t i = 0; i < n; i++) {
+		const char *e = entries.at + i * ENTRY;
+		size_t      len = (unsigned char)e[6];
 
-		if (n == room || bytes.len < ENTRY_HEAD || bytes.len < (size_t)ENTRY_HEAD + b[5])
+		out[i] = (struct message){.uid = (uint32_t)take_number(e, 4), .flags = (uint8_t)e[4], .lent = true,
+			.base_len = (uint8_t)e[5], .keywords = take_number(e + 7, 8), .modseq = take_number(e + 15, 8),
+			.name = (char *)names->at + at};
+		if (names->len - at <= len || !is_good_name(out[i].name, len, out[i].base_len) || out[i].uid == 0
+			|| (i && out[i].uid <= out[i - 1].uid))
 			return false;
-		out[n].uid = b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-		out[n].base_len = b[4];
-		out[n].name = span_cut(bytes, ENTRY_HEAD, (size_t)ENTRY_HEAD + b[5]);
-		if (!is_good_name(out[n].name, b[4]) || out[n].uid == 0 || (n && out[n].uid <= out[n - 1].uid))
-			return false;
-		bytes = span_from(bytes, (size_t)ENTRY_HEAD + b[5]);
-		n++;
+		at += len + 1;
 	}
 	*count = n;
-	return true;
+	return at == names->len && !span_has(*names, '/');
 }
 
 /* ---- the header ---- */
@@ -72,7 +101,9 @@ put_time(struct timespec t, struct text *out)
 static void
 format_header(const struct folder *f, const struct folder_stamp *stamp, struct text *out)
 {
-	text_add_format(out, "1 %zu %u", f->count, f->list.next);
+	bool recorded = !f->touched.all && f->touched.count == 0;
+
+	text_add_format(out, "2 %zu %u %llu", f->count, f->list.next, recorded ? (unsigned long long)f->modseq : 0);
 	put_time(stamp->changed_new, out);
 	put_time(stamp->changed_cur, out);
 	put_time(stamp->looked, out);
@@ -86,48 +117,52 @@ time_of(const uint64_t *n)
 	return (struct timespec){.tv_sec = (time_t)n[0], .tv_nsec = (long)n[1]};
 }
 
+struct header { size_t count; uint32_t next; uint64_t modseq; struct folder_stamp stamp; };
+
 /* Of the uidlist that is there now? */
 static bool
-parse_header(struct span value, const struct folder *f, size_t *count, uint32_t *next, struct folder_stamp *stamp)
+parse_header(struct span value, const struct folder *f, struct header *out)
 {
 	const struct stat *st = &f->list.seen;
 	struct span        word;
 	uint64_t           n[NUMBERS];
 
-	if (!span_next(&value, " ", &word) || !span_is(word, "1"))
+	if (!span_next(&value, " ", &word) || !span_is(word, "2"))
 		return false;
 	for (size_t i = 0; i < NUMBERS; i++)
 		if (!span_next(&value, " ", &word) || !span_number(word, &n[i]))
 			return false;
-	*count = (size_t)n[0];
-	*next = (uint32_t)n[1];
-	*stamp = (struct folder_stamp){time_of(n + 2), time_of(n + 4), time_of(n + 6)};
-	return n[1] < UINT32_MAX && n[8] == st->st_ino && n[9] == (uint64_t)st->st_size
-		&& n[10] == (uint64_t)st->st_mtim.tv_sec && n[11] == (uint64_t)st->st_mtim.tv_nsec;
+	*out = (struct header){(size_t)n[0], (uint32_t)n[1], n[2], {time_of(n + 3), time_of(n + 5), time_of(n + 7)}};
+	return n[1] < UINT32_MAX && n[9] == st->st_ino && n[10] == (uint64_t)st->st_size
+		&& n[11] == (uint64_t)st->st_mtim.tv_sec && n[12] == (uint64_t)st->st_mtim.tv_nsec;
 }
 
 /* ---- loading ---- */
 
+/* All chunks: their bytes together; with `f` they are added to it, up to `count` messages. */
 static bool
-add_chunk(struct folder *f, struct span value, size_t *room)
+walk_chunks(MDB_cursor *cursor, char *stem, size_t len, size_t *bytes, struct folder *f, size_t count)
 {
-	struct snapshot_entry e[FOLDER_CHUNK];
-	struct file_name      parsed;
-	size_t                n;
+	MDB_val     k = {len, stem}, v;
+	struct span names;
+	size_t      n, used = 0;
 
-	if (!snapshot_decode(value, e, COUNT(e), &n) || (n && e[0].uid <= f->highest))
-		return false;
-	if (f->count + n > *room) {
-		*room = *room * 2 + FOLDER_CHUNK;
-		f->messages = mem_grow(f->messages, *room, sizeof *f->messages);
-	}
-	for (size_t i = 0; i < n; i++) {
-		struct message *m = &f->messages[f->count++];
+	for (int code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE); code == 0 && k.mv_size > len
+		&& memcmp(k.mv_data, stem, len) == 0; code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+		if (f) {
+			struct message *m = f->messages + f->count;
 
-		file_name_parse_info(e[i].name, &parsed);
-		*m = (struct message){.uid = e[i].uid, .flags = (uint8_t)parsed.flags, .keywords = parsed.keywords,
-			.base_len = e[i].base_len, .name = mem_span(e[i].name)};
-		f->highest = m->uid;
+			if (!snapshot_decode(span_at(v.mv_data, v.mv_size), m, count - f->count, &n, &names)
+				|| (n && m[0].uid <= f->highest))
+				return false;
+			memcpy(f->names + used, names.at, names.len);
+			for (size_t i = 0; i < n; i++)
+				m[i].name = f->names + used + (m[i].name - names.at);
+			used += names.len;
+			f->count += n;
+			f->highest = n ? m[n - 1].uid : f->highest;
+		}
+		*bytes += v.mv_size;
 	}
 	return true;
 }
@@ -136,17 +171,18 @@ static bool
 add_chunks(struct folder *f, MDB_txn *txn, const char *prefix, size_t count)
 {
 	char        stem[KEY];
-	int         len = snprintf(stem, sizeof stem, "\1n/%s/", prefix), code;
+	size_t      len = (size_t)snprintf(stem, sizeof stem, "\1n/%s/", prefix), bytes = 0;
 	MDB_cursor *cursor;
-	MDB_val     k = {(size_t)len, stem}, v;
-	size_t      room = 0;
-	bool        good = true;
+	bool        good;
 
 	if (mdb_cursor_open(txn, f->index->dbi, &cursor) != 0)
 		return false;
-	for (code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE); good && code == 0 && k.mv_size > (size_t)len
-		&& memcmp(k.mv_data, stem, (size_t)len) == 0; code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))
-		good = add_chunk(f, span_at(v.mv_data, v.mv_size), &room);
+	good = walk_chunks(cursor, stem, len, &bytes, NULL, 0) && count <= bytes / ENTRY;
+	if (good) {
+		f->messages = mem_array(count + 1, sizeof *f->messages);
+		f->names = mem_array(bytes + 1, 1); /* more than names take */
+		good = walk_chunks(cursor, stem, len, &bytes, f, count);
+	}
 	mdb_cursor_close(cursor);
 	return good && f->count == count;
 }
@@ -154,22 +190,18 @@ add_chunks(struct folder *f, MDB_txn *txn, const char *prefix, size_t count)
 static void
 forget(struct folder *f)
 {
-	for (size_t i = 0; i < f->count; i++)
-		free(f->messages[i].name);
-	free(take(f->messages));
+	folder_drop_messages(take(f->messages), f->count, take(f->names));
 	f->count = f->highest = 0;
 }
 
 bool
 snapshot_load(struct folder *f)
 {
-	char                prefix[INDEX_PREFIX], key[KEY];
-	struct folder_stamp stamp;
-	MDB_txn            *txn;
-	MDB_val             k = {0, key}, v;
-	size_t              count;
-	uint32_t            next;
-	bool                loaded;
+	char          prefix[INDEX_PREFIX], key[KEY];
+	struct header h;
+	MDB_txn      *txn;
+	MDB_val       k = {0, key}, v;
+	bool          loaded;
 
 	if (!f->index || maildir_private(f->maildir) >= 0 || keywords_refresh(&f->keywords, f->dir, NULL) < 0
 		|| folder_has_more_keywords(f->dir, &f->keywords) || !uidlist_peek(&f->list, f->dir))
@@ -179,17 +211,18 @@ snapshot_load(struct folder *f)
 	if (index_transaction(f->index, MDB_RDONLY, &txn) != 0)
 		return false;
 	loaded = mdb_get(txn, f->index->dbi, &k, &v) == 0
-		&& parse_header(span_at(v.mv_data, v.mv_size), f, &count, &next, &stamp)
-		&& add_chunks(f, txn, prefix, count);
+		&& parse_header(span_at(v.mv_data, v.mv_size), f, &h) && add_chunks(f, txn, prefix, h.count);
 	mdb_txn_abort(txn);
-	if (!loaded || next <= f->highest) {
+	if (!loaded || h.next <= f->highest) {
 		forget(f);
 		return false;
 	}
-	f->list.next = next;
-	f->looked_to = next - 1;
+	f->list.next = h.next;
+	f->looked_to = h.next - 1;
 	f->validity = f->list.validity;
-	f->stamp = stamp;
+	f->stamp = h.stamp;
+	f->modseq = h.modseq; /* of these messages: nothing else was recorded when the history says the same */
+	f->touched.all = h.modseq == 0;
 	f->scanned = f->is_kept = true;
 	return true;
 }

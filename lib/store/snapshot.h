@@ -20,9 +20,9 @@ WAITS bool snapshot_load(struct folder *);
 /* Keeps the folder as it is, when that is worth it and certain. */
 WAITS void snapshot_save(struct folder *);
 
-/* Messages of one chunk; names are borrowed from `bytes`.  Total (for the fuzzer); false: it is none. */
-struct snapshot_entry { uint32_t uid; uint16_t base_len; struct span name; };
-bool snapshot_decode(struct span bytes, struct snapshot_entry *out, size_t room, size_t *count);
+/* Messages of one chunk; their names are lent from `names`, which is all names and lies in `bytes`.  Total (for the
+ * fuzzer); false: it is none. */
+bool snapshot_decode(struct span bytes, struct message *out, size_t room, size_t *count, struct span *names);
 void snapshot_encode(const struct message *, size_t count, struct text *out);
 
 #endif

@@ -13,6 +13,7 @@
 #include "sort.h"
 #include "store/attributes.h"
 #include "store/history.h"
+#include "store/index_private.h"
 #include "store/snapshot.h"
 
 static size_t
@@ -56,16 +57,34 @@ fuzz_notify(struct arena *arena, const struct argument *a)
 static void
 fuzz_snapshot(struct span in)
 {
-	struct snapshot_entry e[16];
-	size_t                count, bytes = 0;
+	struct message       m[16];
+	size_t               count;
+	struct span          names;
+	autotext struct text again = {0};
 
-	if (!snapshot_decode(in, e, COUNT(e), &count))
+	if (!snapshot_decode(in, m, COUNT(m), &count, &names))
 		return;
-	for (size_t i = 0; i < count; i++) {
-		assert(e[i].base_len && e[i].base_len <= e[i].name.len && !span_has(e[i].name, '/'));
-		bytes += 6 + e[i].name.len;
-	}
-	assert(bytes == in.len);
+	for (size_t i = 0; i < count; i++)
+		assert(m[i].base_len && m[i].base_len <= strlen(m[i].name) && !strchr(m[i].name, '/'));
+	snapshot_encode(m, count, &again);
+	assert(span_equal(text_span(&again), in));
+}
+
+static void
+fuzz_rows(struct span in)
+{
+	struct index_rows    rows;
+	autofree struct index_row *all = NULL;
+	autotext struct text again = {0};
+	struct index_rows    back;
+
+	if (!index_rows_open(in, &rows))
+		return;
+	all = mem_array(rows.count, sizeof *all);
+	for (size_t i = 0; i < rows.count; i++)
+		index_rows_at(&rows, i, &all[i]);
+	index_rows_make(all, rows.count, &again);
+	assert(again.len == in.len && index_rows_open(text_span(&again), &back));
 }
 
 static void
@@ -92,6 +111,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct index_record     r;
 
 	fuzz_snapshot(in);
+	fuzz_rows(in);
 	fuzz_facts(in);
 	index_decode(in, SPAN("a"), &r);
 	struct append_url       url;

@@ -24,7 +24,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t                  budget = 1 << 20;
 	unsigned                count = 0;
 	struct span             in = size ? span_at(data, size) : SPAN_NONE;
-	struct search_visitor   v = {look, &count};
+	struct search_visitor   v = {.visit = look, .context = &count};
 
 	office_text(in, &budget, &out);
 	assert(budget <= 1 << 20 && utf8_valid(text_span(&out)) && out.len <= 3 * ((1 << 20) - budget) + 100);

@@ -2,6 +2,9 @@
 /* test_facts.c - what the index keeps of a header for SORT, THREAD and SENTSINCE (RFC 5256) */
 #include "../unit.h"
 
+#include <stdlib.h>
+
+#include "base/mem.h"
 #include "facts.h"
 #include "store/index.h"
 
@@ -46,14 +49,22 @@ UNIT_TEST(references_one_by_one)
 
 UNIT_TEST(broken_facts_are_none)
 {
-	static const char *const rows[] = {"", "a", "a - - 0 0 0 0", "b - - 0 0 0 0\n", "a - 1 0 0 0 0\n", "a 1 - 0 0 0 0\n",
-		"a - - 2 0 0 0\n", "a - - 0 1 0 0\n", "a - - 0 0 0 0\nx", "a - - 0 0 1 0\nx", "a - - 0 0 0 1\nx",
-		"a - - 0 18446744073709551615 1 0\n", "a - - 0 1 18446744073709551615 1\nx", "a - - 0 0 0 0 0\n"};
-	struct header_facts f;
+	static const struct { size_t at; char byte; } wrongs[] = { /* form, flags, lengths, ends of ids */
+		{0, 'a'}, {1, 4}, {18, 2}, {18, 0}, {21, 1}, {22, 3}, {25, -1}, {26, 9}, {29, -1}, {34, 'x'}, {38, 'x'}};
+	autotext struct text bytes = {0};
+	struct header_facts  f;
 
-	for (size_t i = 0; i < COUNT(rows); i++)
-		ck_assert_msg(!facts_decode(span_of(rows[i]), &f), "row %zu", i);
-	ck_assert(facts_decode(SPAN("a - - 0 0 0 0\n"), &f));
+	facts_make(SPAN("Subject: s\nMessage-ID: <a@b>\nReferences: <c@d>\n\n"), &bytes);
+	ck_assert(facts_decode(text_span(&bytes), &f) && bytes.len == 39);
+	for (size_t i = 0; i < COUNT(wrongs); i++) {
+		autotext struct text other = {0};
+
+		text_add(&other, text_span(&bytes));
+		other.at[wrongs[i].at] = wrongs[i].byte;
+		ck_assert_msg(!facts_decode(text_span(&other), &f), "row %zu", i);
+	}
+	for (size_t i = 0; i < bytes.len; i++)
+		ck_assert(!facts_decode(span_first(text_span(&bytes), i), &f));
 }
 
 UNIT_TEST(records_of_an_older_form_are_unknown)
@@ -70,12 +81,66 @@ UNIT_TEST(records_of_an_older_form_are_unknown)
 	ck_span(back.envelope, "(e)");
 	ck_span(back.structure, "(s)");
 	ck_span(back.fields, "A: b\n");
-	ck_span(back.facts, "facts");
+	ck_assert(back.facts.len == 0);
 	for (size_t i = 0; i < all.len; i++)
 		ck_assert(!index_decode(span_first(all, i), SPAN("base"), &back));
 	ck_assert(!index_decode(SPAN("2 7 9 4 0 0 0 0\nbase"), SPAN("base"), &back));
-	ck_assert(!index_decode(SPAN("2 7 9 4 0 0 0 0 0\nbase"), SPAN("base"), &back));
-	ck_assert(index_decode(SPAN("3 7 9 4 0 0 0 0 0\nbase"), SPAN("base"), &back));
+	ck_assert(!index_decode(SPAN("3 7 9 4 0 0 0 0\nbase"), SPAN("base"), &back));
+	ck_assert(index_decode(SPAN("4 7 9 4 0 0 0 0\nbase"), SPAN("base"), &back));
 }
 
-UNIT_MAIN("imapd/facts", facts_of_headers, references_one_by_one, broken_facts_are_none, records_of_an_older_form_are_unknown)
+static void
+ck_row(struct index_batch *b, uint32_t uid, const char *base, int64_t date, const char *facts)
+{
+	struct index_row r;
+
+	ck_assert_msg(index_row(b, uid, span_of(base), &r), "%u", uid);
+	ck_assert(r.has_date && r.date == date && !r.has_full_size);
+	ck_span(r.facts, facts);
+}
+
+UNIT_TEST(rows_are_found_in_any_order)
+{
+	char                 root[] = "/tmp/test_facts_XXXXXX";
+	autofree char       *command = NULL;
+	struct folder        f = {.name = (char *)"", .list.validity = 5};
+	struct index_record  r = {.has_date = true};
+	struct index_row     row;
+	struct index        *x;
+	struct index_batch  *b;
+	struct fault         why = {0};
+
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	ck_assert_msg(maildir_open(root, MAILDIR_CREATE, &f.maildir, &why) == 0, "%s", fault_text(&why));
+	ck_assert_ptr_nonnull(x = index_open(root, NULL));
+	for (int round = 0; round < 2; round++) { /* the second adds to what is there, and replaces some */
+		b = index_begin(x, &f);
+		for (uint32_t uid = 600; uid > (uint32_t)round * 300; uid -= 2) {
+			autofree char *base = mem_format("%u.x", uid - (uint32_t)round), *facts = mem_format("f%d", round);
+
+			r.date = uid;
+			r.facts = span_of(facts);
+			index_put(b, uid - (uint32_t)round, span_of(base), &r);
+		}
+		r.facts = SPAN("last");
+		r.date = 7;
+		index_put(b, 254, SPAN("254.x"), &r);
+		index_end(b);
+	}
+	b = index_begin(x, &f);
+	ck_row(b, 2, "2.x", 2, "f0");
+	ck_row(b, 4, "4.x", 4, "f0");
+	ck_row(b, 599, "599.x", 600, "f1");
+	ck_row(b, 600, "600.x", 600, "f0");
+	ck_row(b, 254, "254.x", 7, "last");
+	ck_row(b, 4, "4.x", 4, "f0");
+	ck_row(b, 4, "4.x", 4, "f0");
+	ck_assert(!index_row(b, 3, SPAN("3.x"), &row) && !index_row(b, 4, SPAN("4.y"), &row) && !index_row(b, 9999, SPAN("4.x"), &row));
+	index_end(b);
+	index_close(x);
+	maildir_close(f.maildir);
+	command = mem_format("rm -rf %s", root);
+	ck_assert(system(command) == 0);
+}
+
+UNIT_MAIN("imapd/facts", rows_are_found_in_any_order, facts_of_headers, references_one_by_one, broken_facts_are_none, records_of_an_older_form_are_unknown)

@@ -53,7 +53,7 @@ finds(struct span message, unsigned zones, const char *field, const char *text)
 	autoarena struct arena *arena = arena_new();
 	autotext struct text    folded = {0};
 	struct asked            a = {zones, field, NULL, false};
-	struct search_visitor   v = {look, &a};
+	struct search_visitor   v = {.visit = look, .context = &a};
 
 	search_string(span_of(text), &folded);
 	a.text = text_string(&folded);
