@@ -13,10 +13,11 @@
 #include "imap_config.h"
 #include "mail/date.h"
 #include "mail/header.h"
+#include "mail/imap_body.h"
 #include "session.h"
 #include "store/history.h"
 
-enum { MORE_ITEMS = 3 };                 /* UID, FLAGS, MODSEQ */
+enum { MORE_ITEMS = 3, DEADLINE_EACH = 16 };     /* UID, FLAGS, MODSEQ; messages */
 
 struct fetching {
 	struct imap_session *session;
@@ -262,7 +263,8 @@ fetch_item(struct fetching *f, struct facts *facts, const struct fetch_item *ite
 
 	switch (item->kind) {
 	case FETCH_UID:
-		text_add_format(out, "UID %u", v->uid);
+		text_add(out, SPAN("UID "));
+		imap_add_number(v->uid, out);
 		return 0;
 	case FETCH_FLAGS:
 		text_add_string(out, "FLAGS ");
@@ -278,7 +280,8 @@ fetch_item(struct fetching *f, struct facts *facts, const struct fetch_item *ite
 	case FETCH_SIZE:
 		if (content_full_size(&facts->content, &size, why) < 0)
 			return -1;
-		text_add_format(out, "RFC822.SIZE %llu", (unsigned long long)size);
+		text_add(out, SPAN("RFC822.SIZE "));
+		imap_add_number(size, out);
 		return 0;
 	case FETCH_ENVELOPE:
 	case FETCH_BODY:
@@ -356,6 +359,14 @@ is_at_hand(struct fetching *f, struct facts *facts, struct fault *why)
 	return true;
 }
 
+static void
+add_opening(size_t position, struct text *out)
+{
+	text_add(out, SPAN("* "));
+	imap_add_number(position + 1, out);
+	text_add(out, SPAN(" FETCH ("));
+}
+
 static int
 fetch_message(struct fetching *f, size_t position)
 {
@@ -387,7 +398,7 @@ fetch_message(struct fetching *f, size_t position)
 	if (s->manner.uidonly)
 		view_open_fetch(&s->view, position, false, &s->out);
 	else
-		text_add_format(&s->out, "* %zu FETCH (", position + 1);
+		add_opening(position, &s->out);
 	bool first = true;
 
 	for (size_t i = 0; result == 0 && i < f->items.count; i++) {
@@ -578,7 +589,8 @@ fetch_messages(struct fetching *f, const size_t *positions, size_t count)
 	f->arena = arena_new();
 	f->batch = index_begin(s->index, s->folder);
 	for (size_t i = 0; result == 0 && i < count && !s->over; i++) {
-		conn_deadline(s->conn, clock_after(imap_config.timeout));
+		if (i % DEADLINE_EACH == 0)
+			conn_deadline(s->conn, clock_after(imap_config.timeout));
 		result = fetch_message(f, positions[f->limited ? count - 1 - i : i]);
 	}
 	index_end(f->batch);

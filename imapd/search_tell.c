@@ -209,8 +209,10 @@ static void
 tell_old(struct imap_session *s, const struct search_return *r, const struct search_found *f)
 {
 	text_add_string(&s->out, f->sorted ? "* SORT" : "* SEARCH");
-	for (size_t i = 0; i < f->count; i++)
-		text_add_format(&s->out, " %u", number(f, i));
+	for (size_t i = 0; i < f->count; i++) {
+		text_add_byte(&s->out, ' ');
+		imap_add_number(number(f, i), &s->out);
+	}
 	if (f->modseq && f->count)
 		text_add_format(&s->out, " (MODSEQ %llu)", (unsigned long long)highest(r, f));
 	imap_say(s, "%s", "");

@@ -22,6 +22,8 @@ view_start(struct view *v, const struct folder *f, const struct manner *manner)
 {
 	view_free(v);
 	v->manner = manner;
+	v->room = f->count;
+	v->at = mem_array(v->room, sizeof *v->at);
 	for (size_t i = 0; i < f->count; i++)
 		add_message(v, &f->messages[i]);
 	v->generation = f->generation;
@@ -112,6 +114,14 @@ view_uids(const struct view *v, const size_t *positions, size_t count, struct ar
 	return uids;
 }
 
+static void
+add_flag(const char *name, size_t start, struct text *out)
+{
+	if (out->len > start)
+		text_add_byte(out, ' ');
+	text_add_string(out, name);
+}
+
 void
 view_add_flags(struct keywords *names, unsigned flags, bool recent, uint64_t keywords,
 	struct text *out)
@@ -128,12 +138,12 @@ view_add_flags(struct keywords *names, unsigned flags, bool recent, uint64_t key
 	text_add_byte(out, '(');
 	for (size_t i = 0; i < COUNT(known); i++)
 		if (flags & known[i].flag)
-			text_add_format(out, "%s%s", out->len > start ? " " : "", known[i].name);
+			add_flag(known[i].name, start, out);
 	if (recent)
-		text_add_format(out, "%s\\Recent", out->len > start ? " " : "");
-	for (unsigned i = 0; i < KEYWORDS_MAX; i++)
+		add_flag("\\Recent", start, out);
+	for (unsigned i = 0; keywords >> i && i < KEYWORDS_MAX; i++)
 		if (keywords & (uint64_t)1 << i)
-			text_add_format(out, "%s%s", out->len > start ? " " : "", keywords_name(names, i));
+			add_flag(keywords_name(names, i), start, out);
 	text_add_byte(out, ')');
 }
 

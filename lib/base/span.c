@@ -104,8 +104,12 @@ span_find_last(struct span s, char byte)
 ptrdiff_t
 span_find_any(struct span s, const char *bytes)
 {
+	uint64_t set[4] = {0};
+
+	for (const char *b = bytes; *b; b++)
+		set[(unsigned char)*b >> 6] |= (uint64_t)1 << (*b & 63);
 	for (size_t i = 0; i < s.len; i++)
-		if (s.at[i] && strchr(bytes, s.at[i]))
+		if (set[(unsigned char)s.at[i] >> 6] >> (s.at[i] & 63) & 1)
 			return (ptrdiff_t)i;
 	return -1;
 }

@@ -20,15 +20,28 @@ can_be_quoted(struct span s)
 }
 
 void
+imap_add_number(uint64_t n, struct text *out)
+{
+	char  digits[20];
+	char *at = digits + sizeof digits;
+
+	do
+		*--at = (char)('0' + n % 10);
+	while (n /= 10);
+	text_add(out, span_at(at, (size_t)(digits + sizeof digits - at)));
+}
+
+void
 imap_add_string(struct span s, struct text *out)
 {
 	if (can_be_quoted(s)) {
 		text_add_byte(out, '"');
-		for (size_t i = 0; i < s.len; i++) {
-			if (s.at[i] == '"' || s.at[i] == '\\')
-				text_add_byte(out, '\\');
-			text_add_byte(out, s.at[i]);
+		for (ptrdiff_t n; (n = span_find_any(s, "\"\\")) >= 0; s = span_from(s, (size_t)n + 1)) {
+			text_add(out, span_first(s, (size_t)n));
+			text_add_byte(out, '\\');
+			text_add_byte(out, s.at[n]);
 		}
+		text_add(out, s);
 		text_add_byte(out, '"');
 		return;
 	}

@@ -10,6 +10,8 @@
 
 /* A string is quoted when it can be, else a literal {n}CRLF... */
 void imap_add_string(struct span, struct text *out);
+/* Decimal: where thousands are told, a format costs more than all else. */
+void imap_add_number(uint64_t, struct text *out);
 
 void imap_envelope(struct span message_or_header, struct text *out);      /* with its parentheses */
 void imap_body(const struct mime *, struct text *out); /* BODY: no extension data */
