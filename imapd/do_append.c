@@ -10,7 +10,6 @@
  * sent when directory and uidlist are durable.
  */
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "acl.h"
@@ -19,11 +18,11 @@
 #include "command.h"
 #include "flags.h"
 #include "imap_config.h"
-#include "mail/attachment.h"
 #include "mail/date.h"
 #include "names.h"
 #include "notify.h"
 #include "session.h"
+#include "store/delivered.h"
 #include "store/filename.h"
 #include "store/place.h"
 #include "store/quota.h"
@@ -296,32 +295,24 @@ take_content(struct appending *a, struct appended *m)
 	return take_literal(a, m, NULL);
 }
 
-/* Unless the client has said it itself. A message that cannot be mapped stays without. */
+/* Unless the client has said it itself. */
 static void
 mark_attachments(struct appending *a, struct appended *m)
 {
-	struct span             options = span_of(imap_config.attachments);
-	autoarena struct arena *arena = arena_new();
-	struct stat             st;
-	void                   *map;
-	int                     fd;
+	const char  *keyword;
+	struct span *keywords;
 
 	for (size_t i = 0; i < m->flags.count; i++)
 		if (span_is_nocase(m->flags.keywords[i], "$HasAttachment") || span_is_nocase(m->flags.keywords[i], "$HasNoAttachment"))
 			return;
-	if (maildir_delivery_file(m->delivery, &fd, &a->session->why) < 0 || fstat(fd, &st) < 0 || st.st_size == 0
-		|| (map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED) {
-		fault_clear(&a->session->why);
+	if (!(keyword = delivered_attachment(m->delivery, SPAN_NONE)))
 		return;
-	}
-	struct span *keywords = arena_alloc(a->session->arena, (m->flags.count + 1) * sizeof *keywords);
-
+	keywords = arena_alloc(a->session->arena, (m->flags.count + 1) * sizeof *keywords);
 	if (m->flags.count)
 		memcpy(keywords, m->flags.keywords, m->flags.count * sizeof *keywords);
-	keywords[m->flags.count++] = span_of(attachment_keyword(options, mime_parse(arena, span_at(map, (size_t)st.st_size))));
+	keywords[m->flags.count++] = span_of(keyword);
 	m->flags.keywords = keywords;
 	m->marked = true;
-	munmap(map, (size_t)st.st_size);
 }
 
 static int
@@ -350,8 +341,7 @@ take_message(struct appending *a)
 		return fault_set(&a->session->why, FAULT_INPUT, "A message of no bytes cannot be saved");
 	if (m->held && maildir_delivery_add(m->delivery, SPAN("\r"), &a->session->why) < 0)
 		return -1;
-	if (attachment_wanted(span_of(imap_config.attachments)))
-		mark_attachments(a, m);
+	mark_attachments(a, m);
 	return 0;
 }
 

@@ -5,8 +5,8 @@
 #include "imap_config.h"
 
 #include "base/mem.h"
-#include "mail/attachment.h"
 #include "spaces.h"
+#include "store/delivered.h"
 #include "store/lazy.h"
 #include "store/quota.h"
 
@@ -16,7 +16,7 @@ struct imap_config imap_config = {
 	.mail_location = "maildir:%h/Maildir", .max_line_length = 65536, .max_message = 1 << 30,
 	.max_keyword_length = 50, .idle_notify_interval = 120000, .hibernate_timeout = 0, .timeout = 1800000,
 	.separator = ".", .prefix = "", .acl = "", .notify_mailboxes = 1000, .acl_shared_dict = "", .acl_anyone = "",
-	.shared_namespace = "", .public_namespaces = "", .private_seen = true, .attachments = "", .server_admin = "", .server_comment = "",
+	.shared_namespace = "", .public_namespaces = "", .private_seen = true, .server_admin = "", .server_comment = "",
 	.special_use = SPECIAL_USE,
 	.search_index_limit = 1 << 30,
 };
@@ -44,8 +44,7 @@ const struct param imap_params[] = {
 		"URI of the administrator (mailto:...), as METADATA tells it: /shared/admin of the server (RFC 5464)"),
 	STRING  ("mail_server_comment", &imap_config.server_comment, "",
 		"what METADATA tells of the server: /shared/comment"),
-	RAW     ("mail_attachment_detection_options", &imap_config.attachments, "",
-		"add-flags: $HasAttachment or $HasNoAttachment are set when a client saves a message; exclude-inlined, content-type=..."),
+	DELIVERED_ROWS,
 	NUMBER  ("imap_message_limit", &imap_config.message_limit, "0", "0", "10000000",
 		"how many messages one command may name, as told by MESSAGELIMIT (RFC 9738); 0: any. Clients that do not know it see only the newest"),
 	NUMBER  ("imap_save_limit", &imap_config.save_limit, "0", "0", "10000000",
@@ -105,7 +104,7 @@ imap_config_check(struct fault *why)
 		return -1;
 	if (lazy_settings_check(&lazy_settings, why) < 0)
 		return -1;
-	if (attachment_check(span_of(imap_config.attachments), why) < 0)
+	if (delivered_check(why) < 0)
 		return -1;
 	if (*imap_config.acl && strcmp(imap_config.acl, "vfile") != 0 && strncmp(imap_config.acl, "vfile:/", 7) != 0)
 		return fault_set(why, FAULT_INPUT, "acl = %s: only vfile and vfile:/FILE are known here", imap_config.acl);

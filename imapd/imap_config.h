@@ -17,7 +17,6 @@ struct imap_config {
 	int64_t     timeout;                  /* ms without a command; RFC 3501, 5.4: 30 minutes at least */
 	const char *separator, *prefix;       /* of the one namespace */
 	const char *acl;                      /* "vfile": dovecot-acl files are kept and bind; empty: not */
-	const char *attachments;              /* mail/attachment.h */
 	int         message_limit, save_limit;   /* messages in one command (RFC 9738); 0: any number */
 	int         notify_mailboxes;         /* that NOTIFY watches at most */
 	const char *acl_shared_dict;          /* "file:/PATH": who shares with whom */

@@ -8,47 +8,10 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "store/folder.h"
+#include "store/delivered.h"
 #include "store/quota.h"
 #include "store/subscriptions.h"
 #include "store/tree.h"
-
-static int
-set_flags(struct filter *f, const char *folder, struct span name, struct span flags, struct fault *why)
-{
-	static const struct { const char *name; unsigned flag; } known[] = {
-		{"\\Seen", MESSAGE_SEEN}, {"\\Answered", MESSAGE_ANSWERED}, {"\\Flagged", MESSAGE_FLAGGED},
-		{"\\Deleted", MESSAGE_DELETED}, {"\\Draft", MESSAGE_DRAFT},
-	};
-	struct folder     *open = NULL;
-	struct flag_change change = {.kind = FLAGS_ADD};
-	struct file_name   base;
-	struct span        word;
-	int                done = -1, number;
-
-	if (folder_open(f->maildir, folder, 0, &open, why) < 0)
-		return -1;
-	while (span_next(&flags, " ", &word)) {
-		bool is_system = false;
-
-		for (size_t i = 0; i < COUNT(known); i++)
-			if (span_is_nocase(word, known[i].name)) {
-				change.flags |= known[i].flag;
-				is_system = true;
-			}
-		if (!is_system && folder_keyword(open, word, true, &number, why) == 0 && number >= 0)
-			change.keywords |= 1ull << number;
-	}
-	file_name_parse(name, &base);
-	for (size_t i = open->count; i-- > 0 && done < 0;) {
-		uint32_t uid = open->messages[i].uid;
-
-		if (span_equal(message_base(&open->messages[i]), base.base))
-			done = folder_store(open, &uid, 1, &change, true, why);
-	}
-	folder_close(open);
-	return done < 0 ? done : 0;
-}
 
 static int
 store(struct filter *f, const char *folder, struct maildir_delivery *d, int64_t size, struct span flags, bool *duplicate, struct fault *why)
@@ -57,15 +20,19 @@ store(struct filter *f, const char *folder, struct maildir_delivery *d, int64_t 
 		.arrived = f->e->arrived, .first_try = f->e->first_try};
 	struct maildir_delivered done = {0};
 	struct fault             trouble = {0};
+	autotext struct text     marks = {0};
+	const char              *attachment;
 
 	if (quota_check(f->e->quota, f->maildir, folder, size, 1, size, QUOTA_DELIVERING, why) < 0) {
 		maildir_delivery_abort(d);
 		return -1;
 	}
+	attachment = delivered_attachment(d, flags);
+	text_add_format(&marks, "%.*s %s", SPAN_ARGS(flags), attachment ? attachment : "");
 	if (maildir_delivery_finish(d, &message, &done, why) < 0)
 		return -1;
 	/* it is stored: flags that cannot be set are no reason to store it again */
-	if (flags.len && set_flags(f, folder, text_span(&done.name), flags, &trouble) < 0 && trouble.reason[0])
+	if (marks.len > 1 && delivered_mark(f->maildir, folder, text_span(&done.name), text_span(&marks), &trouble) < 0 && trouble.reason[0])
 		filter_complain(f, "flags", fault_text(&trouble));
 	*duplicate = *duplicate || done.duplicate;
 	text_free(&done.name);
@@ -171,7 +138,8 @@ filter_store_copy(struct filter *f, const struct sieve_action *a, struct span co
 	struct maildir_delivery  *d = NULL;
 	struct maildir_delivered  done = {0};
 	const struct maildir_message message = {.queue_id = SPAN_NONE, .recipient = SPAN_NONE, .arrived = clock_wall(), .first_try = true};
-	autotext struct text      plain = {0};
+	autotext struct text      plain = {0}, marks = {0};
+	const char               *attachment;
 	struct span               line;
 	const char               *folder = "";
 	struct fault              why = {0};
@@ -193,10 +161,12 @@ filter_store_copy(struct filter *f, const struct sieve_action *a, struct span co
 		maildir_delivery_abort(d);
 		got = -1;
 	} else if (got == 0) {
+		attachment = delivered_attachment(d, a->flags);
+		text_add_format(&marks, "%.*s %s", SPAN_ARGS(a->flags), attachment ? attachment : "");
 		got = maildir_delivery_finish(d, &message, &done, &why);
 	}
-	if (got == 0 && a->flags.len)
-		got = set_flags(f, folder, text_span(&done.name), a->flags, &why);
+	if (got == 0 && marks.len > 1)
+		got = delivered_mark(f->maildir, folder, text_span(&done.name), text_span(&marks), &why);
 	if (got != 0)
 		filter_complain(f, "fcc", fault_text(&why));
 	text_free(&done.name);

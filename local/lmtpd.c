@@ -14,6 +14,7 @@
 #include "service/service.h"
 #include "service/tls_rows.h"
 #include "sieve/settings.h"
+#include "store/delivered.h"
 #include "store/quota.h"
 
 struct lmtp_settings lmtp_settings;
@@ -32,6 +33,7 @@ static const struct param params[] = {
 	STRING("lmtpd_tls_protocols", &tls.protocols, ">=TLSv1.2", "TLS versions"),
 	SIEVE_ROWS,
 	QUOTA_ROWS,
+	DELIVERED_ROWS,
 	END_OF_PARAMS
 };
 
@@ -53,7 +55,7 @@ prepare(struct fault *why)
 	sandbox_prepare_mailbox();
 	filter_prepare();
 	log_rename("dovecot");
-	if (quota_settings_check(&quota_settings, why) < 0 || front_prepare(why) < 0)
+	if (quota_settings_check(&quota_settings, why) < 0 || delivered_check(why) < 0 || front_prepare(why) < 0)
 		return -1;
 	return prepare_tls(why);
 }

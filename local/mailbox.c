@@ -15,9 +15,11 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "local/errand.h"
 #include "mail/line.h"
 #include "service/sandbox.h"
+#include "store/delivered.h"
 #include "store/quota.h"
 
 static int
@@ -34,6 +36,8 @@ deliver_to_maildir(struct worker *w, const struct errand *e, struct maildir *m,
 		.recipient = e->recipient, .arrived = e->arrived, .first_try = e->first_try};
 	struct maildir_delivery  *d;
 	struct line_unix          lines;
+	const char               *attachment;
+	struct fault              trouble = {0};
 	int64_t                   size = e->content->size + (int64_t)e->prefix.len;
 
 	line_unix_start(&lines, false);
@@ -45,8 +49,12 @@ deliver_to_maildir(struct worker *w, const struct errand *e, struct maildir *m,
 		maildir_delivery_abort(d);
 		return -1;
 	}
+	attachment = delivered_attachment(d, SPAN_NONE);
 	if (maildir_delivery_finish(d, &message, done, why) < 0)
 		return -1;
+	/* it is stored: a keyword that cannot be set is no reason to store it again */
+	if (attachment && delivered_mark(m, "", text_span(&done->name), span_of(attachment), &trouble) < 0 && trouble.reason[0])
+		log_warning("%s: %s: %s", e->shown, attachment, fault_text(&trouble));
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "sieve/settings.h"
+#include "store/delivered.h"
 #include "store/quota.h"
 
 struct local_settings local_settings;
@@ -56,6 +57,7 @@ const struct param local_params[] = {
 	NUMBER("duplicate_filter_limit", &S.duplicate_limit, "1000", "0", "", "accepted: each address is remembered, none is delivered twice"),
 	SIEVE_ROWS,
 	QUOTA_ROWS,
+	DELIVERED_ROWS,
 	END_OF_PARAMS
 };
 
@@ -84,7 +86,7 @@ local_prepare(struct fault *why)
 {
 	struct fault trouble = {0};
 
-	if (quota_settings_check(&quota_settings, why) < 0)
+	if (quota_settings_check(&quota_settings, why) < 0 || delivered_check(why) < 0)
 		return -1;
 	table_use_remote(ask_table_find);
 	sandbox_prepare_mailbox();

@@ -18,6 +18,7 @@
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "sieve/settings.h"
+#include "store/delivered.h"
 #include "store/quota.h"
 #include "table/table.h"
 
@@ -47,6 +48,7 @@ static const struct param params[] = {
 	DURATION("stale_lock_time", &config.stale_ms, "500s", "1s", "", "older lock files are removed"),
 	NUMBER("deliver_lock_attempts", &config.lock_attempts, "20", "1", "", "attempts to lock a mailbox"),
 	QUOTA_ROWS,
+	DELIVERED_ROWS,
 	END_OF_PARAMS
 };
 
@@ -66,7 +68,7 @@ prepare(struct fault *why)
 {
 	sandbox_prepare_mailbox();
 	filter_prepare();
-	if (quota_settings_check(&quota_settings, why) < 0)
+	if (quota_settings_check(&quota_settings, why) < 0 || delivered_check(why) < 0)
 		return -1;
 	table_use_remote(ask_table_find);
 	if (status_filter_open(&config.status_filter, "virtual_delivery_status_filter", why) < 0)

@@ -4,7 +4,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/acl.c lib/store/acl.h lib/store/acl_shared.c lib/store/acl_shared.h \
 	lib/store/attributes.c lib/store/attributes.h \
 	lib/store/courier.c lib/store/courier.h \
-	lib/store/delivery.c lib/store/maildir_private.h \
+	lib/store/delivered.c lib/store/delivered.h lib/store/delivery.c lib/store/maildir_private.h \
 	lib/store/dotlock.c lib/store/dotlock.h \
 	lib/store/dovecot_index.c lib/store/dovecot_index.h \
 	lib/store/filename.c lib/store/filename.h \

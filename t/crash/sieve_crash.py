@@ -3,7 +3,7 @@
 """sieve_crash.py - local dies or its disk fails at every system call of a delivery that a script spreads over folders
 
 After each the same delivery is tried again until it is sent.  Then exactly one whole message must be in
-each folder, with its flags, and what a script forwards was forwarded at least once: never lost.
+each folder, with its flags and $HasNoAttachment, and what a script forwards was forwarded at least once: never lost.
 """
 import glob, os, shutil, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
@@ -53,12 +53,12 @@ def check(s, queue, inject, name):
     files = {f: glob.glob(s.home("alice", f"Maildir/{f}new/*")) + glob.glob(s.home("alice", f"Maildir/{f}cur/*")) for f in ("", ".A/", ".B/")}
     good = again[0] == "sent" and all(len(v) == 1 and whole(v[0]) for v in files.values()) and len(queue.got) >= 1
     if good:
-        good = files[".B/"][0].endswith(":2,Sa") and b"$Kept" in open(s.home("alice", "Maildir/.B/dovecot-keywords"), "rb").read()
+        good = files[".B/"][0].endswith(":2,Sab") and files[".A/"][0].endswith(":2,a") and files[""][0].endswith(":2,a") and b"$Kept" in open(s.home("alice", "Maildir/.B/dovecot-keywords"), "rb").read()
     t.ok(good, f"{name}: {got[0] if got and got != 'not started' else got}", got, again, files, len(queue.got))
     shutil.rmtree(s.home("alice", "Maildir"), ignore_errors=True)
 
 
-with Site("home_mailbox = Maildir/\n", {"alice": 5001}) as s:
+with Site("home_mailbox = Maildir/\nmail_attachment_detection_options = add-flags\n", {"alice": 5001}) as s:
     queue = FakeCleanup(s)
     s.write("alice", ".dovecot.sieve", SCRIPT)
     for call, most in POINTS:

@@ -21,6 +21,7 @@
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "session.h"
+#include "store/delivered.h"
 #include "store/lazy.h"
 #include "store/quota.h"
 
@@ -54,7 +55,7 @@ set(struct span argument)
 	else if (span_is(name, "acl"))
 		imap_config.acl = mem_span(argument);
 	else if (span_is(name, "attachments"))
-		imap_config.attachments = mem_span(argument);
+		delivered_settings.attachments = mem_span(argument);
 	else if (span_is(name, "message_limit"))
 		imap_config.message_limit = (int)n;
 	else if (span_is(name, "save_limit"))

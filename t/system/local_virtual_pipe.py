@@ -43,6 +43,21 @@ with Site(MAIN, {"vmail": 5005}, {"vmailbox": BOXES}) as s:
     with open(f"{s.dir}/vmailbox", "a") as f:
         f.write("c@v.example v.example/c/x\n")
 
+WITH_ONE = (b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n"
+            b"Content-Disposition: attachment\r\n\r\nx\r\n--b--\r\n")
+with Site(MAIN + "mail_attachment_detection_options = add-flags\n", {"vmail": 5005}, {"vmailbox": BOXES}) as s:
+    os.mkdir(f"{s.dir}/vmail")
+    os.chown(f"{s.dir}/vmail", UID, GID)
+    os.mkdir(f"{s.dir}/vmail/v.example")
+    os.chown(f"{s.dir}/vmail/v.example", UID, GID)
+    s.start("local/virtual", "virtual")
+    t.same([s.one("virtual", "a@v.example", m, queue_id=q)[0] for q, m in (("4Xa1", MESSAGE), ("4Xa2", WITH_ONE))], ["sent", "sent"], "add-flags: two messages")
+    files = {os.path.basename(f)[-4:]: open(f, "rb").read() for f in glob.glob(f"{s.dir}/vmail/v.example/a/cur/*")}
+    t.same(open(f"{s.dir}/vmail/v.example/a/dovecot-keywords").read(), "0 $HasNoAttachment\n1 $HasAttachment\n", "two keywords")
+    t.ok(sorted(files) == [":2,a", ":2,b"] and b".line" in files[":2,a"] and b"Disposition" in files[":2,b"], "the message with an attachment has the one, the other the other", files)
+    t.same(s.one("virtual", "a@v.example", WITH_ONE, queue_id="4Xa2")[0], "sent", "a second try")
+    t.same(len(glob.glob(f"{s.dir}/vmail/v.example/a/cur/*") + glob.glob(f"{s.dir}/vmail/v.example/a/new/*")), 2, "adds nothing")
+
 with Site(MAIN + "virtual_mailbox_limit = 200\n", {"vmail": 5005}, {"vmailbox": BOXES}) as s:
     os.mkdir(f"{s.dir}/vmail")
     os.chown(f"{s.dir}/vmail", UID, GID)

@@ -351,4 +351,20 @@ with Site("virtual_mailbox_base = $DIR/mail\nvirtual_mailbox_maps = inline:{ ann
     got = s.one("virtual", "ann@v.example", MESSAGE.replace(b"hello", b"x"), queue_id=qid())
     t.ok([m[:2] for m in queue.got] == [("sender@elsewhere.example", ["far@elsewhere.example"])], "include, redirect and stop", got, s.logs[-3:])
     t.same(s.one("virtual", "box@v.example", MESSAGE, queue_id=qid())[0], "sent", "an mbox has no filter")
+
+with Site("home_mailbox = Maildir/\nmail_attachment_detection_options = add-flags content-type=!text/x-none\n", USERS) as s:
+    queue = FakeCleanup(s)
+    s.start("local/local", "local")
+    script(s, "alice", 'require ["fileinto", "mailbox", "imap4flags", "copy"];\n'
+           'fileinto :copy :create :flags ["\\\\Flagged"] "Copies"; fileinto :copy :create :flags ["$HasNoAttachment"] "Mine";\n')
+    one = b"Content-Type: multipart/mixed; boundary=b\r\nMIME-Version: 1.0\r\n\r\n--b\r\n\r\nx\r\n--b\r\nContent-Disposition: attachment\r\n\r\nx\r\n--b--\r\n"
+    t.same(s.one("local", "alice@example.com", one, queue_id=qid())[0], "sent", "add-flags with a script")
+    marks = {}
+    for folder in ("", "Copies", "Mine"):
+        names = open(s.home("alice", f"Maildir/{'.' + folder + '/' if folder else ''}dovecot-keywords")).read().split()
+        marks[folder] = [(os.path.basename(f).rsplit(":2,", 1)[1], names) for f in stored(s, "alice", folder, "cur")]
+    t.same(marks, {"": [("a", ["0", "$HasAttachment"])], "Copies": [("Fa", ["0", "$HasAttachment"])], "Mine": [("a", ["0", "$HasNoAttachment"])]},
+           "marks what is kept and what is filed, unless the script says otherwise")
+    t.same(s.one("local", "bob@example.com", one, queue_id=qid())[0], "sent", "and without")
+    t.same([os.path.basename(f)[-4:] for f in stored(s, "bob", "", "cur")], [":2,a"], "the same")
 t.end()
