@@ -287,7 +287,7 @@ const struct page pages[] = {
 	            {"-R part", "full or hdrs: what a notice returns"},
 	            {"-V id", "the envelope id in notices"},
 	            {"-XV, -XVxy", "variable envelope return paths, with these delimiters"},
-	            {"-B type", "7bit or 8bitmime"},
+	            {"-B type", "7BIT or 8BITMIME"},
 	            {"-O smtputf8=yes", "the envelope needs SMTPUTF8"},
 	            {"-C config_dir", "read the configuration of this directory"},
 	            {"-bd, -bl", "a daemon: starts the mail system"},

@@ -272,13 +272,22 @@ class Stage:
             s.send(f"new {ident}".encode())
 
     def ask(self, verb, *fields):
+        """What qmgr answers, frame by frame; None at the end when it died instead.  The listening socket is ours too,
+        so that a connection which a dead qmgr had not accepted is not closed."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
-            s.settimeout(30)
+            s.settimeout(1)
             s.connect(f"{self.queue}/public/qmgr")
             send(s, verb, *fields)
-            out = []
+            out, end = [], time.monotonic() + 60
             while True:
-                f = receive(s)
+                try:
+                    f = receive(s)
+                except TimeoutError:
+                    if self.process.poll() is not None:
+                        return out + [None]
+                    if time.monotonic() > end:
+                        raise
+                    continue
                 out.append(f)
                 if f is None or f.verb in ("done", "refused"):
                     return out

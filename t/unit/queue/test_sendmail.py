@@ -75,7 +75,7 @@ for options, text, rcpts, content, want in rows:
     if content is not None:
         ok = ok and b"".join(v for k, v in r if k == "D") == content
     tap.ok(ok, "sendmail %s" % " ".join(options), (status, err, r))
-status, err, _ = sendmail("-f", "", "-N", "success,delay", "-R", "hdrs", "-V", "id-1", "-B", "8bitmime", "-F", "A\nB", "-O", "smtputf8=yes", "-v", "u")
+status, err, _ = sendmail("-f", "", "-N", "success,delay", "-R", "hdrs", "-V", "id-1", "-B", "8BITMIME", "-F", "A\nB", "-O", "smtputf8=yes", "-v", "u")
 r = only()
 tap.ok(fields(r, "S") == [""] and sorted(fields(r, "A")) == sorted(["notify=10", "ret=HDRS", "envid=id-1", "body=8BITMIME", "smtputf8=yes", "trace=yes"])
        and fields(r, "F") == ["A B"], "options become attributes", (status, err, r))
@@ -252,7 +252,7 @@ for where in ("incoming", "active", "deferred", "hold", "corrupt"):
            (drops(), h.log[-3:]))
     if where != "incoming":
         os.rename(h.queue + "/" + where + "/" + once, h.queue + "/incoming/" + once)
-tap.ok(sum(once + ": from maildrop: is in the queue already" in l for l in h.log) == 5, "and the log says so")
+tap.ok(h.wait(lambda: sum(once + ": from maildrop: is in the queue already" in l for l in h.log) == 5), "and the log says so")
 h.stop("pickup")
 os.rename(h.queue + "/incoming/" + once, h.queue + "/incoming/" + once + ".part")
 writer = open(h.queue + "/incoming/" + once + ".part", "r+")
