@@ -19,6 +19,8 @@ WAITS unsigned acl_rights_of(struct imap_session *, struct space *, const char *
 /* Of enum message_flag, with KEYWORDS for all keywords: what may be set. */
 enum { ACL_KEYWORDS = 128 };
 unsigned acl_flags(unsigned rights);
+/* "l" and one of "r", "s", "w", "i", "p" (RFC 5464, 3.3) */
+WAITS bool acl_may_annotate(struct imap_session *, struct space *, const char *folder);
 /* Takes off a STORE what may not be changed; `named`: it names keywords.  False: nothing is left, NO was answered. */
 WAITS bool acl_filter(struct imap_session *, struct flag_change *, bool named);
 /* Of the selected mailbox; of any. */

@@ -105,6 +105,14 @@ static const struct need {
 	{"SETMETADATA", 0, 1, ACL_LOOKUP | SOME_USE, 0, false},
 };
 
+bool
+acl_may_annotate(struct imap_session *s, struct space *in, const char *folder)
+{
+	unsigned rights = acl_rights_of(s, in, folder);
+
+	return rights & ACL_LOOKUP && rights & USES;
+}
+
 static const struct argument *
 argument_at(struct imap_session *s, int n)
 {

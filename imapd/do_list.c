@@ -74,6 +74,7 @@ struct listed {
 	char *folder;                        /* owned */
 	bool  real;                          /* false: only a parent, or only subscribed */
 	bool  subscribed;
+	struct span use;                     /* RFC 6154; borrowed; empty: none */
 };
 
 struct listing {
@@ -131,13 +132,21 @@ is_child_of(struct span name, struct span parent)
 		&& name.at[parent.len] == imap_config.separator[0];
 }
 
+/* Those that are there: a subscription is no child. */
 static bool
-has_children(const struct listing *l, struct span name, bool subscribed)
+has_children(const struct listing *l, struct span name)
 {
 	for (size_t i = 0; i < l->count; i++)
-		if (is_child_of(span_of(l->at[i].name), name) && (!subscribed || l->at[i].subscribed))
+		if (l->at[i].real && is_child_of(span_of(l->at[i].name), name))
 			return true;
 	return false;
+}
+
+/* All selection options (RFC 5258, 3). */
+static bool
+is_selected(const struct listing *l, const struct listed *x)
+{
+	return (!l->only_subscribed || x->subscribed) && (!l->only_special || x->use.len);
 }
 
 static bool
@@ -145,6 +154,20 @@ is_asked(const struct listing *l, struct span name)
 {
 	for (size_t i = 0; i < l->pattern_count; i++)
 		if (matches_name(l->patterns[i], name))
+			return true;
+	return false;
+}
+
+/* Is something below it selected?  For one that is not selected itself only what is not told anyway (3.5). */
+static bool
+has_selected_below(const struct listing *l, const struct listed *x)
+{
+	struct span name = span_of(x->name);
+	bool        self = is_selected(l, x);
+
+	for (size_t i = 0; i < l->count; i++)
+		if (is_selected(l, &l->at[i]) && is_child_of(span_of(l->at[i].name), name)
+			&& (self || !is_asked(l, span_of(l->at[i].name))))
 			return true;
 	return false;
 }
@@ -158,63 +181,64 @@ add_word(const char *word, bool *any, struct text *out)
 
 /* RFC 5819, 2: what cannot be told leaves it listed all the same. */
 static void
-tell_more(struct listing *l, const struct listed *x)
+tell_more(struct listing *l, const struct listed *x, bool readable)
 {
 	struct imap_session *s = l->session;
 	struct span          name = span_of(x->name);
-	bool                 readable = (l->status || l->metadata) && acl_rights_of(s, x->in, x->folder) & ACL_READ;
 
 	if (l->status && readable && status_tell(s, name, x->in, x->folder, l->status) < 0)
 		fault_clear(&s->why);
 	if (l->tell_rights)
 		acl_tell_mine(s, name, x->in, x->folder);
-	if (l->metadata && readable)
+	if (l->metadata && acl_may_annotate(s, x->in, x->folder))
 		metadata_tell(s, &l->attributes, name, x->in, x->folder, l->metadata);
 }
 
 static void
-tell_name(struct listing *l, const struct listed *x, bool with_children_subscribed)
+tell_name(struct listing *l, const struct listed *x, bool selected_below)
 {
 	struct text *out = &l->session->out;
-	struct span  name = span_of(x->name), use = SPAN_NONE;
-	bool         any = false;
+	struct span  name = span_of(x->name);
+	bool         any = false, readable = x->real && l->status && acl_rights_of(l->session, x->in, x->folder) & ACL_READ;
 
-	if (x->real && x->in->kind == SPACE_OWN)
-		use = special_use_of(l->session, &l->attributes, x->folder, name);
-	if (l->only_special && !use.len)
-		return;
 	text_add_string(out, "* LIST (");
 	if (!x->real)
 		add_word(l->extended || l->session->manner.rev2 ? "\\NonExistent" : "\\Noselect", &any, out);
+	else if (l->status && !readable)
+		add_word("\\Noselect", &any, out); /* RFC 5819, 2 */
 	if (x->subscribed && (l->tell_subscribed || l->only_subscribed))
 		add_word("\\Subscribed", &any, out);
-	add_word(has_children(l, name, false) ? "\\HasChildren" : "\\HasNoChildren", &any, out);
-	if (use.len) {
+	add_word(has_children(l, name) ? "\\HasChildren" : "\\HasNoChildren", &any, out);
+	if (x->use.len) {
 		text_add_byte(out, ' ');
-		text_add(out, use);
+		text_add(out, x->use);
 	}
 	text_add_string(out, ") ");
 	name_add_separator(out);
 	text_add_byte(out, ' ');
 	name_tell(l->session, name, out);
-	if (with_children_subscribed)
-		text_add_string(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	if (selected_below)
+		text_add_format(out, " (\"CHILDINFO\" (%s))", !l->only_special ? "\"SUBSCRIBED\""
+			: l->only_subscribed ? "\"SUBSCRIBED\" \"SPECIAL-USE\"" : "\"SPECIAL-USE\"");
 	imap_say(l->session, "%s", "");
 	if (x->real)
-		tell_more(l, x);
+		tell_more(l, x, readable);
 }
 
 static void
 tell_names(struct listing *l)
 {
+	for (size_t i = 0; i < l->count; i++)
+		if (l->at[i].real && l->at[i].in->kind == SPACE_OWN)
+			l->at[i].use = special_use_of(l->session, &l->attributes, l->at[i].folder, span_of(l->at[i].name));
 	for (size_t i = 0; i < l->count; i++) {
 		const struct listed *x = &l->at[i];
 		bool                 below;
 
 		if (!is_asked(l, span_of(x->name)))
 			continue;
-		below = l->recursive && has_children(l, span_of(x->name), true);
-		if (l->only_subscribed ? x->subscribed || below : x->real || !x->subscribed)
+		below = l->recursive && has_selected_below(l, x);
+		if (l->only_subscribed || l->only_special ? below || is_selected(l, x) : x->real || !x->subscribed)
 			tell_name(l, x, below);
 	}
 }
@@ -335,7 +359,7 @@ parse_selection(const struct argument *list, struct listing *l)
 		else if (!argument_is_atom(a, "REMOTE"))
 			return false;
 	}
-	return !l->recursive || l->only_subscribed;
+	return !l->recursive || l->only_subscribed || l->only_special;
 }
 
 static bool
