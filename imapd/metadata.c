@@ -12,6 +12,7 @@
 #include "mail/imap_body.h"
 #include "names.h"
 #include "notify.h"
+#include "search_run.h"
 #include "store/history.h"
 #include "store/tree.h"
 
@@ -472,6 +473,12 @@ metadata_too_long(struct imap_session *s)
 }
 
 static bool
+is_filter(struct span entry)
+{
+	return span_starts_nocase(entry, "/private/filters/values/") || span_starts_nocase(entry, "/shared/filters/values/");
+}
+
+static bool
 is_good_value(const struct argument *entry, const struct argument *value)
 {
 	if (!value || value->type == ARGUMENT_LIST)
@@ -520,6 +527,10 @@ do_setmetadata(struct imap_session *s)
 
 		if (!argument_is_astring(a) || !metadata_is_entry(a->text) || !is_good_value(a, a->next)) {
 			imap_finish(s, "BAD Invalid entry or value.");
+			return;
+		}
+		if (server && !argument_is_atom(a->next, "NIL") && is_filter(a->text) && !search_is_program(s, a->next->text)) {
+			imap_finish(s, "NO [CANNOT] That is no search program."); /* RFC 5466, 3.2 */
 			return;
 		}
 		too_long |= a->next->text.len > longest_value();

@@ -58,6 +58,8 @@ struct search_needs {
 	bool fuzzy;              /* FUZZY is among the keys */
 	bool no_filter;          /* the fault is a FILTER that is not defined (RFC 5466) */
 	struct span filter;      /* its name */
+	bool filtered;           /* FILTER is among the keys */
+	bool filter_charset;     /* the fault is that, with a charset that is not UTF-8 */
 };
 
 /* Who knows named filters: the program's arguments, or NULL. */

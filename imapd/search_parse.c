@@ -9,7 +9,7 @@
 #include "search/message.h"
 #include "store/filename.h"
 
-enum { FILTERS_MOST = 100 };
+enum { FILTERS_MOST = 100, FILTERS_DEEP = 10 };
 
 struct parsing {
 	struct arena          *arena;
@@ -19,6 +19,7 @@ struct parsing {
 	const struct search_filters *filters;
 	bool                   fuzzy;        /* below FUZZY */
 	unsigned               expanded;     /* filters so far: each may name others twice */
+	unsigned               nested;       /* filters that this one is in */
 	struct fault          *why;
 };
 
@@ -296,30 +297,47 @@ parse_list(struct parsing *p, int depth)
 	return k;
 }
 
+/* RFC 5466, 4: ATOM-CHARs without "/" */
+static bool
+is_filter_name(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.at[i] <= ' ' || (unsigned char)s.at[i] >= 0x7f || strchr("(){%*\"\\]/", s.at[i]))
+			return false;
+	return s.len > 0;
+}
+
 /* FILTER name (RFC 5466, 3.1): its program in place of it; filters may name filters, so deep. */
 static struct search_key *
 parse_filter(struct parsing *p, int depth)
 {
-	const struct argument *name = p->at->next, *program;
+	const struct argument *name = p->at->next, *program = NULL;
+	struct span            charset = p->charset;
 	struct search_key     *k;
 
 	if (!argument_is_astring(name)) {
 		fault_set(p->why, FAULT_INPUT, "Missing the name of a filter");
 		return NULL;
 	}
-	if (++p->expanded > FILTERS_MOST) {
-		fault_set(p->why, FAULT_INPUT, "Too many filters");
+	if (!is_filter_name(name->text)) {
+		fault_set(p->why, FAULT_INPUT, "That is no name of a filter");
 		return NULL;
 	}
-	program = p->filters ? p->filters->find(p->filters->context, name->text) : NULL;
-	if (!program) {
+	p->needs->filtered = true;
+	if (p->expanded++ < FILTERS_MOST && p->nested < FILTERS_DEEP && p->filters)
+		program = p->filters->find(p->filters->context, name->text);
+	if (!program) { /* one in a loop, too: as if it did not exist */
 		p->needs->no_filter = true;
 		p->needs->filter = name->text;
 		fault_set(p->why, FAULT_INPUT, "Undefined filter");
 		return NULL;
 	}
 	p->at = program;
+	p->charset = SPAN_NONE; /* UTF-8 (3.2) */
+	p->nested++;
 	k = parse_all(p, depth + 1);
+	p->nested--;
+	p->charset = charset;
 	p->at = name->next;
 	return k;
 }
@@ -416,6 +434,9 @@ search_parse_with(struct arena *arena, struct span charset, const struct argumen
 	k = parse_all(&p, 0);
 	if (!k)
 		return -1;
+	needs->filter_charset = needs->filtered && charset.len && !span_is_nocase(charset, "UTF-8") && !span_is_nocase(charset, "US-ASCII");
+	if (needs->filter_charset)
+		return fault_set(why, FAULT_INPUT, "Filters are in UTF-8");
 	*out = k;
 	return 0;
 }

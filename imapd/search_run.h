@@ -38,6 +38,9 @@ int search_return_parse(struct imap_session *, const struct argument **a, struct
 /* The filters of this user: /private/filters/values/name or /shared/... of the server (RFC 5466). */
 struct search_filters search_filters_of(struct imap_session *);
 
+/* Could that be one?  It may name filters that are still to be made. */
+bool search_is_program(struct imap_session *, struct span text);
+
 /* RELEVANCY, as a result or as an order, with a program without FUZZY: BAD was answered (RFC 6203, 4 and 6). */
 bool search_may_score(struct imap_session *, bool relevancy, const struct search_needs *);
 

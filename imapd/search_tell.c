@@ -99,6 +99,8 @@ search_refuse(struct imap_session *s, const struct search_needs *needs)
 {
 	if (needs->no_filter)
 		imap_finish(s, "NO [UNDEFINED-FILTER %.*s] There is no such filter.", SPAN_ARGS(needs->filter));
+	else if (needs->filter_charset) /* RFC 5466, 3.1 */
+		imap_finish(s, "BAD [BADCHARSET (US-ASCII UTF-8)] Filters are in UTF-8.");
 	else if (needs->charset_bad)
 		imap_finish(s, "NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
 	else
@@ -140,6 +142,22 @@ find_filter(void *context, struct span name)
 	}
 	attributes_free(&all);
 	return program;
+}
+
+bool
+search_is_program(struct imap_session *s, struct span text)
+{
+	struct search_filters filters = search_filters_of(s);
+	struct search_needs   needs = {0};
+	struct search_key    *program;
+	struct argument      *list;
+	size_t                count;
+	struct fault          why = {0};
+	bool                  good = grammar_parse_list(s->arena, arena_span(s->arena, text), &list, &count, &why) == 0
+		&& (search_parse_with(s->arena, SPAN_NONE, list, &filters, &program, &needs, &why) == 0 || needs.no_filter);
+
+	fault_clear(&why);
+	return good;
 }
 
 struct search_filters
