@@ -251,6 +251,19 @@ catenate_url(struct appending *a, struct appended *m)
 	return put_piece(a, m, text_span(&bytes));
 }
 
+/* RFC 6855, 4: once enabled; behind "UTF8 (" */
+static int
+take_utf8(struct appending *a, struct appended *m)
+{
+	struct imap_session *s = a->session;
+
+	if (!name_is_utf8(s) || a->rest.len || !s->input->literal || !s->input->binary)
+		return bad(a, "UTF8 wants to be enabled, and a ~{literal}");
+	if (take_literal(a, m, NULL) < 0)
+		return -1;
+	return take_word(a, ")") ? 0 : bad(a, "Missing ')'");
+}
+
 /* RFC 4469, 3; behind "CATENATE (" */
 static int
 catenate(struct appending *a, struct appended *m)
@@ -263,6 +276,8 @@ catenate(struct appending *a, struct appended *m)
 				: bad(a, "Missing a literal");
 		else if (take_word(a, "URL "))
 			result = catenate_url(a, m);
+		else if (take_word(a, "UTF8 ("))
+			result = take_utf8(a, m);
 		else
 			return bad(a, "Unknown part of CATENATE");
 		if (result < 0)
@@ -281,13 +296,8 @@ take_content(struct appending *a, struct appended *m)
 
 	if (take_word(a, "CATENATE ("))
 		return catenate(a, m);
-	if (take_word(a, "UTF8 (")) { /* RFC 6855, 4: once enabled */
-		if (!name_is_utf8(s) || a->rest.len || !s->input->literal || !s->input->binary)
-			return bad(a, "UTF8 wants to be enabled, and a ~{literal}");
-		if (take_literal(a, m, NULL) < 0)
-			return -1;
-		return take_word(a, ")") ? 0 : bad(a, "Missing ')'");
-	}
+	if (take_word(a, "UTF8 ("))
+		return take_utf8(a, m);
 	if (a->rest.len || !s->input->literal)
 		return bad(a, "Invalid arguments");
 	if (s->input->size == 0)

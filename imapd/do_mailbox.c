@@ -84,7 +84,9 @@ make_folder(struct imap_session *s, struct space *in, const char *folder)
 void
 do_create(struct imap_session *s)
 {
-	struct argument *a = s->command.arguments;
+	struct argument     *a = s->command.arguments;
+	struct span          said = a->text;
+	autotext struct text told = {0};
 
 	if (argument_is_astring(a) && a->text.len > 1 && span_ends(a->text, imap_config.separator))
 		a->text.len--;
@@ -109,6 +111,9 @@ do_create(struct imap_session *s)
 	}
 	if (in->kind == SPACE_OWN)
 		notify_own_created(s, folder);
+	name_of(in, folder, &told);
+	if (s->manner.rev2 && said.len != a->text.len) /* RFC 9051, 6.3.9.7 */
+		name_tell_other(s, said, text_span(&told), "");
 	if (imap_folder_guid(s, in, folder, guid)) /* RFC 8474, 4.1 */
 		imap_finish_synced(s, "OK [MAILBOXID (%s)] Create completed.", guid);
 	else

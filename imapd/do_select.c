@@ -26,11 +26,7 @@ tell_mailbox(struct imap_session *s, const char *folder)
 		autotext struct text name = {0};
 
 		name_of(s->in, folder, &name);
-		text_add_string(&s->out, "* LIST () ");
-		name_add_separator(&s->out);
-		text_add_byte(&s->out, ' ');
-		name_tell(s, text_span(&name), &s->out);
-		imap_say(s, "%s", "");
+		name_tell_other(s, s->command.arguments->text, text_span(&name), "");
 	} else {
 		imap_say(s, "* %zu RECENT", recent);
 		if (unseen && !s->manner.uidonly)

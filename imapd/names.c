@@ -114,7 +114,9 @@ name_find(struct imap_session *s, struct span name, struct space **in, char **fo
 
 	if (!name_is_utf8(s))
 		return name_find_stored(s, name, in, folder, why);
-	if (!utf8_printable(name) || mutf7_encode(name, &encoded, NULL) < 0)
+	/* RFC 5198, 2: neither line nor paragraph separator */
+	if (!utf8_printable(name) || span_find_text(name, SPAN("\xe2\x80\xa8")) >= 0 || span_find_text(name, SPAN("\xe2\x80\xa9")) >= 0
+		|| mutf7_encode(name, &encoded, NULL) < 0)
 		return fault_set(why, FAULT_INPUT, "Invalid mailbox name: not UTF-8");
 	return name_find_stored(s, text_span(&encoded), in, folder, why);
 }
@@ -219,6 +221,25 @@ name_tell(const struct imap_session *s, struct span name, struct text *out)
 		text_add_byte(out, utf8.at[i]);
 	}
 	text_add_byte(out, '"');
+}
+
+void
+name_tell_other(struct imap_session *s, struct span said, struct span name, const char *attributes)
+{
+	autotext struct text line = {0}, utf8 = {0};
+	bool                 same = name_is_utf8(s) && mutf7_decode(name, &utf8, NULL) == 0
+		? span_equal(said, text_span(&utf8)) : span_equal(said, name);
+
+	text_add_format(&line, "* LIST (%s) ", attributes);
+	name_add_separator(&line);
+	text_add_byte(&line, ' ');
+	name_tell(s, name, &line);
+	if (!same) {
+		text_add_string(&line, " (\"OLDNAME\" (");
+		imap_add_string(said, &line);
+		text_add_string(&line, "))");
+	}
+	imap_say(s, "%s", text_string(&line));
 }
 
 void

@@ -32,6 +32,8 @@ bool name_is_foreign(struct span name);
 void name_add(struct span name, struct text *out);
 /* The same to a client that may have enabled UTF-8 (RFC 6855, RFC 9051). */
 void name_tell(const struct imap_session *, struct span name, struct text *out);
+/* "* LIST (attributes) "." name", with what the client called it where that is another name (RFC 9051, 6.3.9.7) */
+void name_tell_other(struct imap_session *, struct span said, struct span name, const char *attributes);
 /* "." in quotes */
 void name_add_separator(struct text *out);
 

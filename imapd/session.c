@@ -17,6 +17,7 @@
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "metadata.h"
+#include "names.h"
 #include "notify.h"
 #include "search_context.h"
 #include "search_index.h"
@@ -306,6 +307,15 @@ dispatch(struct imap_session *s)
 }
 
 static bool
+are_utf8(const struct argument *a)
+{
+	for (; a; a = a->next)
+		if ((a->type == ARGUMENT_QUOTED && !utf8_valid(a->text)) || (a->type == ARGUMENT_LIST && !are_utf8(a->children)))
+			return false;
+	return true;
+}
+
+static bool
 take_command(struct imap_session *s, int *bad)
 {
 	struct command_input in;
@@ -343,6 +353,8 @@ take_command(struct imap_session *s, int *bad)
 		imap_finish(s, "BAD %s.", in.refused);
 	else if (result < 0)
 		imap_finish(s, "BAD %s.", fault_text(&s->why));
+	else if (name_is_utf8(s) && !are_utf8(s->command.arguments)) /* RFC 6855, 3 */
+		imap_finish(s, "BAD A quoted string is not UTF-8.");
 	else
 		dispatch(s);
 	*bad = in.refused || result < 0 ? *bad + 1 : 0;
