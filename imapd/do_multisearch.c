@@ -25,6 +25,7 @@ struct sources {
 	char               **folders;      /* owned storage names, each once */
 	size_t               count;
 	struct strmap       *seen;
+	bool                 only_selected;
 };
 
 static void
@@ -126,7 +127,7 @@ add_source(struct sources *x, const struct argument **at)
 	const struct argument *a = *at, *names = a->next;
 	bool                   one = argument_is_atom(a, "subtree-one"), tree = one || argument_is_atom(a, "subtree");
 
-	if (argument_is_atom(a, "selected") || argument_is_atom(a, "selected-delayed")) {
+	if (argument_is_atom(a, "selected")) {
 		if (!x->session->folder)
 			return -1;
 		add_folder(x, x->session->in, x->session->folder->name);
@@ -154,6 +155,7 @@ parse_sources(struct sources *x, const struct argument **at)
 		if (!x->session->folder)
 			return -1;
 		add_folder(x, x->session->in, x->session->folder->name);
+		x->only_selected = true;
 		return 0;
 	}
 	if (!list || list->type != ARGUMENT_LIST || list->count == 0 || !list->next)
@@ -161,6 +163,7 @@ parse_sources(struct sources *x, const struct argument **at)
 	for (const struct argument *a = list->children; a; a = a->next)
 		if (add_source(x, &a) < 0)
 			return -1;
+	x->only_selected = list->count == 1 && argument_is_atom(list->children, "selected");
 	*at = list->next;
 	return 0;
 }
@@ -179,8 +182,6 @@ search_one(struct imap_session *s, struct space *in, const char *folder, const s
 
 	if (search_parse(s->arena, a, &filters, &program, &needs, &s->why) < 0)
 		return -1;
-	if (needs.numbers)
-		return fault_set(&s->why, FAULT_INPUT, "Message numbers mean nothing here");
 	if (imap_open_in(s, in, folder, FOLDER_READ_ONLY, &f) < 0) {
 		fault_clear(&s->why); /* RFC 7377, 2.2: gone meanwhile: it is not told of */
 		return 0;
@@ -188,15 +189,15 @@ search_one(struct imap_session *s, struct space *in, const char *folder, const s
 	view_start(&view, f, &s->manner);
 	if (r->relevancy)
 		program->scores = arena_alloc(s->arena, view.count + 1);
-	if (search_resolve(program, &view)) {
-		search_run(s, f, &view, program, &positions, &count);
-		name_of(in, folder, &name);
-		struct search_found found = {.view = &view, .positions = positions, .count = count, .scores = program->scores, .uid = true,
-			.modseq = needs.modseq, .mailbox = text_span(&name), .validity = f->list.validity};
+	search_resolve(program, &view);
+	search_run(s, f, &view, program, &positions, &count);
+	name_of(in, folder, &name);
+	struct search_found found = {.view = &view, .positions = positions, .count = count, .scores = program->scores, .uid = true,
+		.modseq = needs.modseq, .mailbox = text_span(&name), .validity = f->list.validity};
 
-		if (count)
-			search_tell(s, r, &found);
-	}
+	search_save(s, r, &found);
+	if (count)
+		search_tell(s, r, &found);
 	view_free(&view);
 	folder_close(f);
 	return 0;
@@ -219,12 +220,17 @@ search_all(struct imap_session *s, struct sources *x)
 		return;
 	r.all |= !r.given;
 	r.given = true;
-	if (r.save) { /* RFC 7377, 2.4: only with the selected mailbox alone; we do without */
-		imap_finish(s, "BAD SAVE belongs to SEARCH.");
+	if ((r.save && !x->only_selected) || (r.update && !s->folder)) { /* RFC 7377, 2.2 */
+		imap_finish(s, "BAD That belongs to the selected mailbox.");
 		return;
 	}
 	if (search_parse(s->arena, a, &filters, &program, &needs, &s->why) < 0) {
-		search_refuse(s, &needs);
+		if (search_refuse(s, &needs) && r.save)
+			search_forget_saved(s);
+		return;
+	}
+	if (s->manner.uidonly && needs.numbers) {
+		imap_finish(s, "BAD [UIDREQUIRED] Message numbers are not used any more.");
 		return;
 	}
 	if (!search_may_score(s, r.relevancy, &needs))

@@ -12,10 +12,8 @@
 static void
 forget_saved(struct imap_session *s, const struct search_return *r)
 {
-	if (r->save) { /* RFC 5182, 2.1: a search with SAVE that is answered NO leaves nothing, BAD changes nothing */
-		free(take(s->saved));
-		s->saved_count = 0;
-	}
+	if (r->save) /* RFC 5182, 2.1: a search with SAVE that is answered NO leaves nothing, BAD changes nothing */
+		search_forget_saved(s);
 }
 
 /* Message numbers are refused under UIDONLY; a charset once UTF-8 is on (RFC 6855, 3). */
@@ -52,10 +50,7 @@ find(struct imap_session *s, const struct search_return *r, struct search_key *p
 		imap_finish(s, "BAD That tag has a search that is kept up to date.");
 		return;
 	}
-	if (!search_resolve(program, &s->view)) {
-		imap_finish(s, "BAD Invalid messageset.");
-		return;
-	}
+	search_resolve(program, &s->view);
 	if (needs->modseq && !imap_has_modseq(s))
 		return;
 	if (needs->modseq)

@@ -356,8 +356,7 @@ score_of(const struct search_key *program)
 	return (unsigned char)(count ? sum / count : 100);
 }
 
-/* Sets get to know what '*' is; a sequence number beyond the end is an error. */
-bool
+void
 search_resolve(struct search_key *k, const struct view *v)
 {
 	for (; k; k = k->next) {
@@ -365,18 +364,11 @@ search_resolve(struct search_key *k, const struct view *v)
 
 		if (k->kind == SEARCH_UID && v->count)
 			sequence_resolve(set, v->at[v->count - 1].uid);
-		if (k->kind == SEARCH_SEQUENCE && v->count) {
+		if (k->kind == SEARCH_SEQUENCE && v->count)
 			sequence_resolve(set, (uint32_t)v->count);
-			if (set->ranges[set->count - 1].last > v->count)
-				return false;
-		}
-		for (size_t i = 0; k->kind == SEARCH_SEQUENCE && !v->count && i < set->count; i++)
-			if (set->ranges[i].first != SEQUENCE_STAR && set->ranges[i].last != SEQUENCE_STAR)
-				return false;
-		if (!search_resolve(k->first, v) || !search_resolve(k->second, v))
-			return false;
+		search_resolve(k->first, v);
+		search_resolve(k->second, v);
 	}
-	return true;
 }
 
 void

@@ -9,8 +9,8 @@
 #include "search.h"
 #include "session.h"
 
-/* Sets get to know what '*' is; false: a message number is beyond the end. */
-bool search_resolve(struct search_key *, const struct view *);
+/* Sets get to know what '*' is.  Message numbers beyond the end match nothing (RFC 7377, 2). */
+void search_resolve(struct search_key *, const struct view *);
 
 /* Positions in the view of what matches, ascending; in the session's arena. */
 WAITS void search_run(struct imap_session *, struct folder *, const struct view *,
@@ -59,6 +59,7 @@ struct search_found {
 };
 void search_tell(struct imap_session *, const struct search_return *, const struct search_found *);
 /* "$" becomes what was found, as SAVE together with MIN and MAX means it (RFC 5182, 2.4). */
+void search_forget_saved(struct imap_session *);
 void search_save(struct imap_session *, const struct search_return *, const struct search_found *);
 
 /* "* OK [INPROGRESS ("tag" 5 100)]" every ten seconds (RFC 9585) */

@@ -286,6 +286,13 @@ search_tell(struct imap_session *s, const struct search_return *r, const struct 
 }
 
 void
+search_forget_saved(struct imap_session *s)
+{
+	free(take(s->saved));
+	s->saved_count = 0;
+}
+
+void
 search_save(struct imap_session *s, const struct search_return *r, const struct search_found *f)
 {
 	bool    all = r->all || r->count || (!r->partial && !r->min && !r->max);

@@ -370,10 +370,7 @@ do_thread(struct imap_session *s)
 		imap_finish(s, "BAD [UIDREQUIRED] Message numbers are not used any more.");
 		return;
 	}
-	if (!search_resolve(program, &s->view)) {
-		imap_finish(s, "BAD Invalid messageset.");
-		return;
-	}
+	search_resolve(program, &s->view);
 	s->numbered |= needs.numbers;
 	if (!search_may_sort(s, program))
 		return;
