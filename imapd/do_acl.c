@@ -90,19 +90,20 @@ static const struct need {
 	unsigned    named;             /* on that */
 	int         parent_argument;   /* which names a mailbox to be made: create on its parent */
 	bool        try_create;        /* as if it did not exist: TRYCREATE */
+	unsigned    children;          /* on each mailbox below the named one, which goes along */
 } needs[] = {
-	{"SELECT", 0, 1, ACL_READ, 0, false}, {"EXAMINE", 0, 1, ACL_READ, 0, false}, {"STATUS", 0, 1, ACL_READ, 0, false},
-	{"CREATE", 0, 0, 0, 1, false}, {"DELETE", 0, 1, ACL_DELETE, 0, false}, {"RENAME", 0, 1, ACL_DELETE, 2, false},
-	{"SUBSCRIBE", 0, 1, ACL_LOOKUP, 0, false},
-	{"APPEND", 0, 1, ACL_INSERT, 0, true}, {"COPY", ACL_READ, 2, ACL_INSERT, 0, true},
-	{"MOVE", ACL_READ | ACL_WRITE_DELETED | ACL_EXPUNGE, 2, ACL_INSERT, 0, true},
-	{"REPLACE", ACL_WRITE_DELETED | ACL_EXPUNGE, 2, ACL_INSERT, 0, true}, {"EXPUNGE", ACL_EXPUNGE, 0, 0, 0, false},
-	{"FETCH", ACL_READ, 0, 0, 0, false}, {"SEARCH", ACL_READ, 0, 0, 0, false}, {"SORT", ACL_READ, 0, 0, 0, false},
-	{"THREAD", ACL_READ, 0, 0, 0, false},
-	{"SETACL", 0, 1, ACL_ADMIN, 0, false}, {"DELETEACL", 0, 1, ACL_ADMIN, 0, false}, {"GETACL", 0, 1, ACL_ADMIN, 0, false},
-	{"LISTRIGHTS", 0, 1, ACL_ADMIN, 0, false}, {"MYRIGHTS", 0, 1, ANY, 0, false},
-	{"GETQUOTAROOT", 0, 1, ACL_READ, 0, false}, {"GETMETADATA", 0, 1, ACL_LOOKUP | SOME_USE, 0, false},
-	{"SETMETADATA", 0, 1, ACL_LOOKUP | SOME_USE, 0, false},
+	{"SELECT", 0, 1, ACL_READ, 0, false, 0}, {"EXAMINE", 0, 1, ACL_READ, 0, false, 0}, {"STATUS", 0, 1, ACL_READ, 0, false, 0},
+	{"CREATE", 0, 0, 0, 1, false, 0}, {"DELETE", 0, 1, ACL_DELETE, 0, false, 0}, {"RENAME", 0, 1, ACL_DELETE, 2, false, ACL_DELETE},
+	{"SUBSCRIBE", 0, 1, ACL_LOOKUP, 0, false, 0},
+	{"APPEND", 0, 1, ACL_INSERT, 0, true, 0}, {"COPY", ACL_READ, 2, ACL_INSERT, 0, true, 0},
+	{"MOVE", ACL_READ | ACL_WRITE_DELETED | ACL_EXPUNGE, 2, ACL_INSERT, 0, true, 0},
+	{"REPLACE", ACL_WRITE_DELETED | ACL_EXPUNGE, 2, ACL_INSERT, 0, true, 0}, {"EXPUNGE", ACL_EXPUNGE, 0, 0, 0, false, 0},
+	{"FETCH", ACL_READ, 0, 0, 0, false, 0}, {"SEARCH", ACL_READ, 0, 0, 0, false, 0}, {"SORT", ACL_READ, 0, 0, 0, false, 0},
+	{"THREAD", ACL_READ, 0, 0, 0, false, 0},
+	{"SETACL", 0, 1, ACL_ADMIN, 0, false, 0}, {"DELETEACL", 0, 1, ACL_ADMIN, 0, false, 0}, {"GETACL", 0, 1, ACL_ADMIN, 0, false, 0},
+	{"LISTRIGHTS", 0, 1, ACL_ADMIN, 0, false, 0}, {"MYRIGHTS", 0, 1, ANY, 0, false, 0},
+	{"GETQUOTAROOT", 0, 1, ACL_READ, 0, false, 0}, {"GETMETADATA", 0, 1, ACL_LOOKUP | SOME_USE, 0, false, 0},
+	{"SETMETADATA", 0, 1, ACL_LOOKUP | SOME_USE, 0, false, 0},
 };
 
 bool
@@ -179,6 +180,28 @@ parent_permits(struct imap_session *s, const struct need *n)
 	return rights_in(s, in, folder) & ACL_CREATE || refuse(s, "[NOPERM] Permission denied.");
 }
 
+/* RENAME takes each mailbox below away from its name, too (RFC 3501, 6.3.5), as if it was deleted there. */
+static bool
+children_permit(struct imap_session *s, const struct need *n)
+{
+	const struct argument *a = n->children ? argument_at(s, n->argument) : NULL;
+	autofree char         *folder = NULL;
+	struct space          *in;
+	struct tree            t = {0};
+	struct fault           why = {0};
+	bool                   may = true;
+
+	if (!a || name_find(s, a->text, &in, &folder, &why) < 0 || !*folder)
+		return true;
+	if (tree_list(in->maildir, &t, &why) < 0)
+		return refuse(s, "[SERVERBUG] Mailboxes cannot be listed.");
+	for (size_t i = 0; may && i < t.count; i++)
+		if (span_starts(span_of(t.names[i]), folder) && t.names[i][strlen(folder)] == '.')
+			may = (rights_in(s, in, t.names[i]) & n->children) == n->children;
+	tree_free(&t);
+	return may || refuse(s, "[NOPERM] Permission denied.");
+}
+
 /* One's own mailbox was looked at when it was selected: its owner cannot lose the right to read. */
 static bool
 selected_permits(struct imap_session *s, const struct need *n)
@@ -197,7 +220,7 @@ acl_permits(struct imap_session *s)
 		const struct need *n = &needs[i];
 
 		if (span_is_nocase(s->command.verb, n->verb))
-			return selected_permits(s, n) && named_permits(s, n) && parent_permits(s, n);
+			return selected_permits(s, n) && named_permits(s, n) && parent_permits(s, n) && children_permit(s, n);
 	}
 	return true;
 }
