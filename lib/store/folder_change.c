@@ -105,11 +105,11 @@ rename_flags(struct folder *f, struct message *m, unsigned flags, uint64_t keywo
 struct own_seen { uint32_t *more, *less; size_t more_count, less_count; };
 
 static void
-note_seen(const struct folder *f, const struct message *m, unsigned flags, struct own_seen *own)
+note_seen(const struct folder *f, const struct message *m, unsigned before, struct own_seen *own)
 {
-	if (!f->seen || !((m->flags ^ flags) & MESSAGE_SEEN))
+	if (!f->seen || !((m->flags ^ before) & MESSAGE_SEEN))
 		return;
-	if (flags & MESSAGE_SEEN)
+	if (m->flags & MESSAGE_SEEN)
 		own->more[own->more_count++] = m->uid;
 	else
 		own->less[own->less_count++] = m->uid;
@@ -127,7 +127,7 @@ keep_seen(struct folder *f, const struct own_seen *own, bool durable, struct fau
 	if (result == 0)
 		result = seen_change(f->seen, own->less, own->less_count, false, durable, why);
 	if (result < 0 || f->seen->reads != reads)
-		f->scanned = false; /* another session has changed it, too: look again */
+		f->scanned = false; /* another session has changed it, too, or it is not as these messages say: look again */
 	return result;
 }
 
@@ -140,22 +140,23 @@ store_pass(struct folder *f, const uint32_t *uids, size_t count, struct flag_cha
 	own->more_count = own->less_count = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct message *m = folder_find(f, uids[i]);
-		unsigned        flags;
+		unsigned        flags, before;
 		uint64_t        keywords;
 		int             result;
 
 		if (!m)
 			continue;
+		before = m->flags;
 		changed_flags(m, c, &flags, &keywords);
 		if (c->conditional && m->modseq > c->unchanged_since
 			&& !(second && flags == m->flags && keywords == m->keywords)) {
 			c->modified[c->modified_count++] = uids[i]; /* not by the pass before */
 			continue;
 		}
-		note_seen(f, m, flags, own);
 		result = rename_flags(f, m, flags, keywords, why);
 		if (result < 0)
 			return -1;
+		note_seen(f, m, before, own);
 		*again |= result == 1;
 		dotlock_touch(lock);
 	}
@@ -190,8 +191,11 @@ folder_store(struct folder *f, const uint32_t *uids, size_t count, struct flag_c
 			result = own_alone ? folder_sync(f, why) : folder_sync_held(f, i > 0, why);
 		if (result == 0)
 			result = store_pass(f, uids, count, c, &lock, i > 0, &again, &own, why);
-		if (result == 0)
-			result = keep_seen(f, &own, durable, why);
+		else
+			own.more_count = own.less_count = 0;
+		/* also of those that came before a failure: their files have the other flags already */
+		if (keep_seen(f, &own, durable, result == 0 ? why : NULL) < 0)
+			result = -1;
 	}
 	if (f->record && f->generation != before)
 		f->record(f);

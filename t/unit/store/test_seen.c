@@ -270,6 +270,68 @@ UNIT_TEST(each_has_his_own)
 	stop();
 }
 
+/* What a session believes after a failure is what is there. */
+UNIT_TEST(a_change_fails_in_the_middle)
+{
+	struct user        alice, bob, again;
+	struct flag_change change = {.kind = FLAGS_ADD, .flags = MESSAGE_SEEN | MESSAGE_FLAGGED};
+	uint32_t           all[] = {1, 2, 3};
+	autofree char     *longest = mem_alloc(260), *from = NULL, *to = NULL;
+
+	start();
+	open_as(&alice, NULL);
+	deliver("cur/1.a,S=14:2,");
+	memset(longest, 'x', 255);                      /* no letter more goes into this name */
+	memcpy(longest, "2.", 2);
+	memcpy(longest + 255 - 8, ",S=14:2,", 8);
+	deliver("cur/2");
+	from = mem_format("%s/mail/cur/2", root);
+	to = mem_format("%s/mail/cur/%s", root, longest);
+	ck_assert_int_eq(rename(from, to), 0);
+	deliver("cur/3.c,S=14:2,");
+	open_as(&bob, "bob");
+	ck_assert_uint_eq(flags_of(&bob, 2), 0);
+	ck_assert_int_eq(folder_store(bob.f, all, 3, &change, true, &why), -1);
+	open_as(&again, "bob");
+	ck_assert_uint_eq(flags_of(&again, 1), MESSAGE_SEEN | MESSAGE_FLAGGED);
+	for (uint32_t uid = 1; uid <= 3; uid++) {
+		ck_assert_uint_eq(folder_find(bob.f, uid)->flags, flags_of(&again, uid));
+		ck_assert_uint_eq(flags_of(&bob, uid), flags_of(&again, uid));
+	}
+	fault_clear(&why);
+	close_user(&again);
+	close_user(&bob);
+	close_user(&alice);
+	stop();
+}
+END_TEST
+
+/* His own file cannot be written: the flag that was on a message for a moment is not there. */
+UNIT_TEST(what_was_seen_cannot_be_kept)
+{
+	struct user        alice, bob;
+	struct flag_change change = {.kind = FLAGS_ADD, .flags = MESSAGE_SEEN};
+	uint32_t           one = 1;
+
+	start();
+	open_as(&alice, NULL);
+	deliver("cur/1.a,S=14:2,");
+	open_as(&bob, "bob");
+	ck_assert_uint_eq(flags_of(&bob, 1), 0);
+	ck_assert_int_eq(unlinkat(bob.f->seen->dir, bob.f->seen->name, 0), 0);
+	ck_assert_int_eq(mkdirat(bob.f->seen->dir, bob.f->seen->name, 0700), 0);
+	ck_assert_int_eq(folder_store(bob.f, &one, 1, &change, true, &why), -1);
+	fault_clear(&why);
+	ck_assert_int_eq(unlinkat(bob.f->seen->dir, bob.f->seen->name, AT_REMOVEDIR), 0);
+	ck_assert_uint_eq(flags_of(&bob, 1), 0);
+	ck_assert_int_eq(folder_store(bob.f, &one, 1, &change, true, &why), 0);
+	ck_assert_uint_eq(flags_of(&bob, 1), MESSAGE_SEEN);
+	close_user(&bob);
+	close_user(&alice);
+	stop();
+}
+END_TEST
+
 UNIT_TEST(new_mail_stays_new_to_its_owner)
 {
 	struct user alice, bob;
@@ -433,5 +495,5 @@ UNIT_TEST(where_it_lies)
 	ck_assert_str_eq(text_string(&prefix), "shared/alice@y.org/");
 }
 
-UNIT_MAIN("lib/store seen", sets_add_up, any_lines, two_sessions_of_one_user, behind_a_torn_line, long_lines_are_written_anew, each_has_his_own,
+UNIT_MAIN("lib/store seen", sets_add_up, any_lines, two_sessions_of_one_user, behind_a_torn_line, long_lines_are_written_anew, each_has_his_own, a_change_fails_in_the_middle, what_was_seen_cannot_be_kept,
 	new_mail_stays_new_to_its_owner, copy_to_another, who_shares, the_dictionary_follows_the_files, where_it_lies)
