@@ -166,7 +166,8 @@ is_simple(const struct folder *f, struct telling *t)
 	return true;
 }
 
-/* A message of the snapshot whose file is not there is the full look's business. */
+/* A message of the snapshot whose file is not there is the full look's business.  A file without a record may have
+ * been one, too: whoever looks at everything drops the records of what is gone. */
 static bool
 any_missing(const struct folder *f, const struct telling *t)
 {
@@ -177,7 +178,7 @@ any_missing(const struct folder *f, const struct telling *t)
 	while (strmap_next(t->by_base, &walk, &base, &at)) {
 		uint32_t uid;
 
-		if (!t->at[(size_t)(uintptr_t)at - 1].name && message_of(f, base, &uid))
+		if (!t->at[(size_t)(uintptr_t)at - 1].name && (message_of(f, base, &uid) || !uid))
 			return true;
 	}
 	return false;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """IMAP sessions over standard input and output: dialogues, two sessions on one
 mailbox, take-over of other servers' trees, crashes, mbsync.  Prints TAP."""
-import imaplib, os, re, shutil, signal, subprocess, sys, tarfile, tempfile, threading, time
+import glob, imaplib, os, re, shutil, signal, subprocess, sys, tarfile, tempfile, threading, time
 
 TOP = os.environ.get("top_srcdir", ".")
 BUILD = os.environ.get("top_builddir", ".")
@@ -419,6 +419,31 @@ def two_sessions():
     has(a.ok("NOOP"), r"^\* 3 EXISTS")
     a.close()
     b.close()
+
+
+@test
+def told_though_the_list_was_rewritten():
+    """Another expunges, a third drops the records of what is gone; one NOOP tells who follows by events."""
+    loc = fresh()
+    a, b = Client(loc), Client(loc)
+    for i in range(12):
+        a.append("INBOX", MAIL)
+    a.ok("SELECT INBOX")
+    b.ok("SELECT INBOX")
+    a.ok(r"STORE 12 +FLAGS (\Flagged)")            # who changes something follows from then on
+    a.ok("NOOP")
+    b.ok(r"STORE 3:8 +FLAGS (\Deleted)")
+    a.ok("NOOP")
+    b.ok("EXPUNGE")
+    third = Client(loc)
+    third.ok("SELECT INBOX")
+    third.append("INBOX", MAIL)                    # six of twelve records are stale: they are dropped when a new one comes
+    shutil.copy(glob.glob(loc[8:] + "/cur/*")[0], loc[8:] + "/new/1.M1P1.x")
+    third.ok("NOOP")
+    assert len(open(loc[8:] + "/dovecot-uidlist").read().splitlines()) < 12
+    lines = a.ok("NOOP")
+    assert [l for l in lines if "EXPUNGE" in l] == ["* 3 EXPUNGE"] * 6, lines
+    a.close(), b.close(), third.close()
 
 
 @test
