@@ -2,16 +2,18 @@
 /*
  * postmap.c - postmap and postalias: build, ask and change lookup tables
  *
- *   postmap [-bfhimnoprsvwNuU] [-c dir] [-d key] [-q key] [type:]file ...
+ *   postmap [-bfFhimnoprsvwNuU] [-c dir] [-d key] [-q key] [type:]file ...
  *
  * The same program by two names: postalias reads aliases(5) syntax.  hash: btree:
  * and lmdb: are built (lib/table/built.h says where); -q asks a table of any type.
+ * -F: values name files, and what is in them goes into the table, in base64; -q and -s give it back as it was.
  * Exit status: 0; 1 when -q or -d found nothing, or something failed.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/log.h"
 #include "cmd/command.h"
 #include "cmd/pages.h"
@@ -21,6 +23,7 @@
 #include "config/list.h"
 #include "config/site.h"
 #include "table/built.h"
+#include "table/contents.h"
 #include "table/source.h"
 #include "table/table.h"
 
@@ -68,27 +71,54 @@ need_built_type(const struct request *r, const char *spec)
 }
 
 static struct table *
-open_table(const char *written)
+open_table(const struct request *r, const char *written)
 {
 	const char   *file;
 	autofree char *spec = full_spec(written, &file);
 	struct fault  why = {0};
-	struct table *t = table_open(spec, &why);
+	struct table *t;
 
+	/* a table that shall hold contents is built so when it is not there, or old */
+	if (r->build.files && is_built_type(spec) && access(file, R_OK) == 0 && built_check(file) != BUILT_FRESH &&
+	    built_make(file, &r->build, &why) < 0)
+		log_warning("%s", fault_text(&why));
+	t = table_open(spec, &why);
 	if (!t)
 		log_fatal("%s", fault_text(&why));
 	return t;
 }
 
+/* A built table holds contents in base64, those of other types name the files: 0, 1 none, -1 why. */
+static int
+contents_of(struct table *t, struct span key, struct text *value, struct fault *why)
+{
+	autotext struct text found = {0};
+
+	text_add(&found, text_span(value));
+	text_clear(value);
+	if (is_built_type(table_spec(t)) || table_is_remote(span_of(table_spec(t)))) {
+		if (base64_decode(text_span(&found), value, why) == 0)
+			return 0;
+		log_warning("table %s: key %.*s: malformed BASE64 value: %.100s", table_spec(t), SPAN_ARGS(key), text_string(&found));
+		return -1;
+	}
+	if (contents_read(text_span(&found), value, why) == 0)
+		return 0;
+	log_warning("%s: %s: skipping this entry", strchr(table_spec(t), ':') + 1, fault_text(why));
+	return 1;
+}
+
 /* The first table that has the key. */
 static bool
-ask(struct table **tables, int count, struct span key, struct text *value)
+ask(const struct request *r, struct table **tables, struct span key, struct text *value)
 {
 	struct fault why = {0};
 
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < r->n_tables; i++) {
 		int found = table_find(tables[i], key, value, &why);
 
+		if (found == 0 && r->build.files)
+			found = contents_of(tables[i], key, value, &why);
 		if (found < 0)
 			log_fatal("table %s: query error: %s", table_spec(tables[i]),
 			          fault_text(&why));
@@ -99,11 +129,11 @@ ask(struct table **tables, int count, struct span key, struct text *value)
 }
 
 static bool
-answer(struct table **tables, int count, struct span key, bool show_key)
+answer(const struct request *r, struct table **tables, struct span key, bool show_key)
 {
 	autotext struct text value = {0};
 
-	if (!ask(tables, count, key, &value))
+	if (!ask(r, tables, key, &value))
 		return false;
 	if (show_key)
 		printf("%.*s\t", SPAN_ARGS(key));
@@ -126,9 +156,9 @@ input_line(char **line, size_t *room, struct span *out)
 }
 
 struct asked {
-	struct table **tables;
-	int            count;
-	bool           found;
+	const struct request *request;
+	struct table        **tables;
+	bool                  found;
 };
 
 static void
@@ -136,13 +166,13 @@ ask_part(void *context, struct span key)
 {
 	struct asked *a = context;
 
-	a->found |= answer(a->tables, a->count, key, true);
+	a->found |= answer(a->request, a->tables, key, true);
 }
 
 static bool
 ask_message(const struct request *r, struct table **tables)
 {
-	struct asked            a = {tables, r->n_tables, false};
+	struct asked            a = {r, tables, false};
 	struct message_question q = {r->headers, r->body, r->mime, &a, ask_part};
 
 	message_ask(&q, stdin);
@@ -161,17 +191,17 @@ query(const struct request *r)
 	table_ask_names(true);
 	remote_ask_use(r->tables, (size_t)r->n_tables, r->directory);
 	for (int i = 0; i < r->n_tables; i++) {
-		tables[i] = open_table(r->tables[i]);
+		tables[i] = open_table(r, r->tables[i]);
 		if (r->build.keep_case)
 			table_keep_case(tables[i]);
 	}
 	if (strcmp(r->query, "-") != 0)
-		found = answer(tables, r->n_tables, span_of(r->query), false);
+		found = answer(r, tables, span_of(r->query), false);
 	else if (r->headers || r->body)
 		found = ask_message(r, tables);
 	else
 		while (input_line(&line, &room, &key))
-			found |= answer(tables, r->n_tables, key, true);
+			found |= answer(r, tables, key, true);
 	for (int i = 0; i < r->n_tables; i++)
 		table_close(tables[i]);
 	free(tables);
@@ -215,26 +245,52 @@ remove_keys(const struct request *r)
 	return found ? 0 : 1;
 }
 
+struct walking {
+	const struct request *request;
+	const char           *spec;
+	bool                  encoded;
+};
+
 static void
 print_pair(void *context, struct span key, struct span value)
 {
-	const bool *aliases = context;
+	const struct walking *w = context;
+	autotext struct text  contents = {0};
+	struct fault          why = {0};
 
-	printf(*aliases ? "%.*s:\t%.*s\n" : "%.*s\t%.*s\n", SPAN_ARGS(key), SPAN_ARGS(value));
+	if (w->request->build.files && w->encoded && base64_decode(value, &contents, &why) < 0) {
+		log_warning("table %s: key %.*s: malformed BASE64 value: %.*s", w->spec, SPAN_ARGS(key), SPAN_ARGS(span_first(value, 100)));
+		return;
+	}
+	if (w->request->build.files && !w->encoded && contents_read(value, &contents, &why) < 0) {
+		log_warning("%s: %s: skipping this entry", strchr(w->spec, ':') + 1, fault_text(&why));
+		return;
+	}
+	if (w->request->build.files)
+		value = text_span(&contents);
+	printf(w->request->build.aliases ? "%.*s:\t%.*s\n" : "%.*s\t%.*s\n", SPAN_ARGS(key), SPAN_ARGS(value));
 }
 
 static void
 walk(const struct request *r, const char *spec, const char *file)
 {
-	struct fault why = {0};
-	bool         aliases = r->build.aliases;
+	struct fault   why = {0};
+	struct walking w = {r, spec, is_built_type(spec)};
+	struct table  *t;
 
-	need_built_type(r, spec);
-	if (built_walk(file, print_pair, &aliases, &why) < 0)
+	if (w.encoded) {
+		if (built_walk(file, print_pair, &w, &why) < 0)
+			log_fatal("%s", fault_text(&why));
+		return;
+	}
+	t = open_table(r, spec);
+	if (table_walk(t, print_pair, &w, &why) < 0)
 		log_fatal("%s", fault_text(&why));
+	table_close(t);
 }
 
 struct additions {
+	bool                 files;
 	struct built_change *change;
 	struct span         *value;
 	size_t               count;
@@ -243,9 +299,16 @@ struct additions {
 static int
 add_one(void *context, int line, struct span key, struct span value, struct fault *why)
 {
-	struct additions *a = context;
+	struct additions    *a = context;
+	autotext struct text contents = {0};
 
-	(void)line, (void)why;
+	if (a->files) {
+		if (contents_encode(value, &contents, why) < 0) {
+			log_warning("standard input, line %d: %s: skipping this entry", line, fault_text(why));
+			return 0;
+		}
+		value = text_span(&contents);
+	}
 	a->change = mem_grow(a->change, a->count + 1, sizeof *a->change);
 	a->value = mem_grow(a->value, a->count + 1, sizeof *a->value);
 	a->change[a->count].key = span_of(mem_span(key));
@@ -265,7 +328,7 @@ static void
 increment(const struct request *r, const char *file)
 {
 	autotext struct text in = {0};
-	struct additions     a = {0};
+	struct additions     a = {.files = r->build.files};
 	struct source_reader reader = {add_one, warn, &a};
 	char                 piece[4096];
 	size_t               got;
@@ -318,7 +381,7 @@ parse_option(struct request *r, int option, const char **directory)
 	case 'b': r->body = true; break;
 	case 'v': log_verbose(1); break;
 	case 'n': case 'N': case 'o': case 'u': case 'U': break;      /* nothing to choose here */
-	case 'F': log_fatal("-F (values that are files) is not supported here"); break;
+	case 'F': r->build.files = true; break;
 	default: usage(r->name);
 	}
 }
@@ -335,6 +398,8 @@ main(int argc, char **argv)
 	log_also_stderr(true);
 	while ((option = getopt(argc, argv, "bc:d:fFhimnNopq:rsuUvw")) > 0)
 		parse_option(&r, option, &directory);
+	if (r.build.keep_case)
+		table_keep_keys();
 	r.tables = argv + optind;
 	r.n_tables = argc - optind;
 	if ((r.headers || r.body || r.mime) && (!r.query || strcmp(r.query, "-") != 0))

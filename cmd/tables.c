@@ -66,6 +66,7 @@ refresh(struct search *s, struct span found)
 	if (state == BUILT_FRESH && !s->force)
 		return;
 	options.aliases = built_is_aliases(spec) || built_was_aliases(source);
+	options.files = built_was_files(source);
 	if (built_make(source, &options, &why) == 0) {
 		log_info("table %s built", spec);
 		return;

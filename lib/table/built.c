@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "table/built_file.h"
+#include "table/contents.h"
 #include "table/source.h"
 #include "table/table.h"
 
@@ -69,12 +70,25 @@ built_path(const char *source)
 
 /* What is remembered of the text; equal means fresh. */
 static char *
-stamp_of(const struct stat *s, bool aliases)
+stamp_of(const struct stat *s, const char *kind)
 {
 	return mem_format("1 %lld.%09ld %lld.%09ld %lld %ld %o %s", (long long)s->st_mtim.tv_sec,
 	                  (long)s->st_mtim.tv_nsec, (long long)s->st_ctim.tv_sec, (long)s->st_ctim.tv_nsec,
 	                  (long long)s->st_size, (long)s->st_uid, (unsigned)(s->st_mode & 0777),
-	                  aliases ? "aliases" : "postmap");
+	                  kind);
+}
+
+static const char *
+kind_of(const struct built_options *o)
+{
+	return o->aliases ? "aliases" : o->files ? "files" : "postmap";
+}
+
+/* How the text was read when the table was built: the last word of the stamp. */
+static const char *
+kind_in(struct span stamp)
+{
+	return span_ends(stamp, " aliases") ? "aliases" : span_ends(stamp, " files") ? "files" : "postmap";
 }
 
 enum built_state
@@ -91,7 +105,7 @@ built_check(const char *source)
 		return BUILT_WITHOUT_TEXT;
 	if (built_file_stamp(path, &then) < 0)
 		return BUILT_STALE;
-	now = stamp_of(&s, span_ends(text_span(&then), " aliases"));
+	now = stamp_of(&s, kind_in(text_span(&then)));
 	return span_is(text_span(&then), now) ? BUILT_FRESH : BUILT_STALE;
 }
 
@@ -102,6 +116,15 @@ built_was_aliases(const char *source)
 	autotext struct text then = {0};
 
 	return built_file_stamp(path, &then) == 0 && span_ends(text_span(&then), " aliases");
+}
+
+bool
+built_was_files(const char *source)
+{
+	autofree char       *path = built_path(source);
+	autotext struct text then = {0};
+
+	return built_file_stamp(path, &then) == 0 && span_ends(text_span(&then), " files");
 }
 
 uid_t
@@ -148,12 +171,20 @@ static int
 add_pair(void *context, int line, struct span key, struct span value, struct fault *why)
 {
 	const struct building *b = context;
-	autotext struct text   folded = {0};
+	autotext struct text   folded = {0}, contents = {0};
+	struct fault           missing = {0};
 	int                    put;
 
 	text_add(&folded, key);
 	if (!b->options->keep_case)
 		text_lower(&folded);
+	if (b->options->files) {
+		if (contents_encode(value, &contents, &missing) < 0) {
+			log_warning("%s, line %d: %s: skipping this entry", b->source, line, fault_text(&missing));
+			return 0;
+		}
+		value = text_span(&contents);
+	}
 	if (key.len > TABLE_BUILT_KEY_MAX || value.len > TABLE_VALUE_MAX) {
 		log_warning("%s, line %d: %s too long: not in the table", b->source, line,
 		            key.len > TABLE_BUILT_KEY_MAX ? "key" : "value");
@@ -169,6 +200,8 @@ add_pair(void *context, int line, struct span key, struct span value, struct fau
 static mode_t
 mode_for(const struct stat *s, const struct built_options *o)
 {
+	if (o->files)
+		return 0600;
 	return o->no_mode ? 0644 : (s->st_mode & 0644) | 0600;
 }
 
@@ -223,7 +256,9 @@ built_make(const char *source, const struct built_options *options, struct fault
 
 	if (read_source(source, &s, &in, why) < 0)
 		return -1;
-	stamp = stamp_of(&s, options->aliases);
+	if (options->files && geteuid() == 0 && s.st_uid != 0)
+		return fault_set(why, FAULT_DENIED, "%s: is of uid %ld: the files that it names are not read for that user", source, (long)s.st_uid);
+	stamp = stamp_of(&s, kind_of(options));
 	b.file = built_file_create(path, in.len, why);
 	if (!b.file)
 		return -1;

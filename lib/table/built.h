@@ -26,6 +26,7 @@ struct built_options {
 	bool quiet_repeats;  /* postmap -w: no warning about those */
 	bool keep_old;       /* bad lines: keep the old table, when there is one, and fail */
 	bool no_mode;        /* postmap -p: do not take the text's mode over */
+	bool files;          /* postmap -F: values name files, whose contents go in (contents.h) */
 };
 
 enum built_state { BUILT_FRESH, BUILT_STALE, BUILT_MISSING, BUILT_WITHOUT_TEXT };
@@ -33,6 +34,7 @@ enum built_state { BUILT_FRESH, BUILT_STALE, BUILT_MISSING, BUILT_WITHOUT_TEXT }
 /* "hash:/etc/aliases" is named in alias_maps or alias_database. */
 bool  built_is_aliases(const char *spec);
 bool  built_was_aliases(const char *source);         /* when it was built last */
+bool  built_was_files(const char *source);
 char *built_path(const char *source);                /* owned */
 enum built_state built_check(const char *source);
 uid_t built_owner(const char *source);               /* of the text, at the time of building; -1 */
@@ -40,7 +42,8 @@ uid_t built_owner(const char *source);               /* of the text, at the time
 /* `target` is what was opened as `source`: -1 when a link of another user led there. */
 struct stat;
 int built_check_link(const char *source, const struct stat *target, struct fault *);
-/* Builds from the text; bad lines are logged with file and line. */
+/* Builds from the text; bad lines are logged with file and line.  With `files` root reads nothing for
+ * others (the text must be root's), and the table is its owner's alone, since keys lie in it. */
 int built_make(const char *source, const struct built_options *, struct fault *);
 
 /* Changes entries without the text (postmap -i, -d): a new file with all that

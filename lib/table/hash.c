@@ -29,7 +29,7 @@ is_aliases(const struct table *t)
 static bool
 refresh(const struct table *t, struct fault *why)
 {
-	struct built_options options = {.aliases = is_aliases(t), .keep_old = true};
+	struct built_options options = {.aliases = is_aliases(t), .keep_old = true, .files = built_was_files(t->name)};
 	enum built_state     state = built_check(t->name);
 	autofree char       *path = built_path(t->name);
 	struct fault         failed = {0};

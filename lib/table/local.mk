@@ -6,6 +6,7 @@ lib_table_libtable_a_SOURCES = \
 	lib/table/cache.c lib/table/cache.h \
 	lib/table/chance.c \
 	lib/table/cidr.c \
+	lib/table/contents.c lib/table/contents.h \
 	lib/table/hash.c \
 	lib/table/memory.c \
 	lib/table/mentions.c lib/table/mentions.h \

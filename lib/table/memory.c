@@ -27,15 +27,27 @@ memory_new(void)
 	return m;
 }
 
-static void
+static bool keep_keys;
+
+void
+table_keep_keys(void)
+{
+	keep_keys = true;
+}
+
+/* False: the key is there already. */
+static bool
 memory_put(struct memory *m, struct span key, struct span value)
 {
 	autotext struct text folded = {0};
 
 	text_add(&folded, key);
-	text_lower(&folded);
-	if (!strmap_get(m->map, text_span(&folded)))
-		strmap_put(m->map, text_span(&folded), mem_span(value));
+	if (!keep_keys)
+		text_lower(&folded);
+	if (strmap_get(m->map, text_span(&folded)))
+		return false;
+	strmap_put(m->map, text_span(&folded), mem_span(value));
+	return true;
 }
 
 int
@@ -68,8 +80,9 @@ add_pair(void *context, int line, struct span key, struct span value, struct fau
 {
 	struct reading *r = context;
 
-	(void)line, (void)why;
-	memory_put(r->memory, key, value);
+	(void)why;
+	if (!memory_put(r->memory, key, value))
+		log_warning("%s, line %d: duplicate entry: \"%.*s\"", r->path, line, SPAN_ARGS(key));
 	return 0;
 }
 
@@ -134,6 +147,21 @@ static void
 close_memory(struct table *t)
 {
 	memory_free(t->data);
+}
+
+int
+table_walk(const struct table *t, void (*each)(void *, struct span, struct span), void *context, struct fault *why)
+{
+	const struct memory *m = t->data;
+	size_t               at = 0;
+	struct span          key;
+	void                *value;
+
+	if (t->type != &table_texthash && t->type != &table_inline)
+		return fault_set(why, FAULT_INPUT, "table %s: sequence operation is not supported", t->spec);
+	while (strmap_next(m->map, &at, &key, &value))
+		each(context, key, span_of(value));
+	return 0;
 }
 
 const struct table_type table_texthash = {"texthash", true, false, open_texthash, find_memory, close_memory, NULL};

@@ -48,7 +48,12 @@ void          table_close(struct table *);                    /* NULL is fine */
 
 /* Sets *value (what it held before is lost): 0 found, 1 not found, -1 why. */
 void table_keep_case(struct table *);                          /* postmap -f: keys are asked as they are */
+void table_keep_keys(void);                                    /* the same for texthash: and inline:, before they are opened */
 WAITS int table_find(struct table *, struct span key, struct text *value, struct fault *);
+
+/* All entries of a table that is in memory (texthash, inline); -1: this type cannot tell them. */
+int table_walk(const struct table *, void (*each)(void *context, struct span key, struct span value),
+               void *context, struct fault *);
 
 const char *table_spec(const struct table *);        /* "hash:/etc/postern/virtual" */
 bool        table_is_pattern(const struct table *);  /* regexp, pcre, cidr: full keys only */

@@ -19,7 +19,8 @@ FILES = {
     "u": "a x\nB y\n", "add": "b z\nd w\n", "keys": "a\nb\n",
     "re": "/^Subject: (.*)/ REJECT $1\n/^body/ WARN b\n/^X-In/ INFO i\n/^Content-Type: text/ INFO ct\n",
     "msg": "Subject: hi\n there\nX-In: 1\nContent-Type: multipart/mixed; boundary=q\n\n--q\nContent-Type: text/plain\n\nbody one\nSubject: no\n--q--\n",
-    "al": 'root: a, b\n"x y": c\nlist: :include:/x\nbad line\npipe: "|cat"\nMixed: q\nroot: again\n', "aa": "n: v\n",
+    "f1": "one\n", "f2": "two\n", "f3": "no newline", "files": "a f1\nb f1, f2\nc f1 f3 f2\nE f3,f1\n", "lost": "a nofile\nb f1\n", "ref": "/^a/ f1\n", "addf": "n f2\n",
+    "th": "a b\nA c\n k  v\n# x\nC d\n", "al": 'root: a, b\n"x y": c\nlist: :include:/x\nbad line\npipe: "|cat"\nMixed: q\nroot: again\n', "aa": "n: v\n",
 }
 # input file < command; in order, in one directory
 CALLS = """postmap t | postmap -w t | postmap -r t | postmap -s t | postmap -q a@example.com t | postmap -q c hash:t | postmap hash:u
@@ -30,12 +31,17 @@ postmap nonesuch | postmap -q a nonesuch:u | postmap -q a regexp:nofile | msg < 
 msg < postmap -hmq - regexp:re | msg < postmap -bmq - regexp:re | msg < postmap -hbmq - regexp:re | msg < postmap -mq - regexp:re
 postmap -b -q x regexp:re | postmap | postmap -Z x | postmap -q a -d b hash:u | postmap -q a texthash:u hash:u | postmap -q a static:foo
 postmap -q a inline:{a=b} | postmap regexp:re | postmap -d a regexp:re | postmap -p u | postmap -n u | postmap -o u
+postmap -F files | postmap -s files | postmap -Fs files | postmap -q a files | postmap -Fq a files | postmap -Fq c files | postmap -Fq e hash:files | keys < postmap -Fq - hash:files | addf < postmap -Fi files
+postmap -Fs files | postmap -F lost | postmap -s lost | postmap -Fq a texthash:files | postmap -Fq b texthash:files | postmap -Fs texthash:files | postmap -Fq a texthash:lost | postmap -Fq a static:f1
+postmap -Fq a regexp:ref | postmap -Fq b regexp:ref | postmap -f u | postmap -Fq a hash:u | postmap -s texthash:th | postmap -sf texthash:th | postmap -fq A texthash:th | postmap -q A texthash:th
+postmap -s texthash:nofile | postmap -s regexp:re | postmap -s static:x | postmap -s inline:{a=b} | postmap -Fs inline:{a=f1} | postmap -d a texthash:th | postmap texthash:th | aa < postmap -i texthash:th
 postalias al | postalias -q root hash:al | postalias -q mixed hash:al | postalias -q Mixed hash:al | postalias -q none hash:al | postalias -s hash:al
 postalias -d root hash:al | postalias -q root hash:al | postalias -w al | aa < postalias -i hash:al | postalias -q n hash:al""".replace("\n", " | ").split(" | ")
 OF_POSTFIX = re.compile(r"^(@|YP_\w+):\t")      # what postalias adds for NIS
 
 
 def warnings(text):
+    text = re.sub(r"(?m)^(.*table \w+:\S+?)\.db: ", r"\1: ", text)
     return sorted(re.sub(r"^(\S+?)(\.db|, line \d+):", r"\1:", l.split(": ", 1)[-1].removeprefix("warning: ")) for l in text.splitlines() if "warning: " in l)
 
 
