@@ -35,10 +35,10 @@ cmd_postkick_LDADD = $(IPC_LIBS)
 DIRECT_TESTS += t/system/small_commands.py t/system/commands_beside.py
 EXTRA_DIST += t/system/small_commands.py t/system/commands_beside.py
 sbin_PROGRAMS += cmd/postmulti
-cmd_postmulti_SOURCES = cmd/postmulti.c cmd/postmulti.h cmd/postmulti_destroy.c $(KNOWN) $(PAGES)
+cmd_postmulti_SOURCES = cmd/postmulti.c cmd/postmulti.h cmd/postmulti_destroy.c cmd/postmulti_edit.c $(KNOWN) $(PAGES)
 cmd_postmulti_LDADD = $(CONFIG_LIBS)
-DIRECT_TESTS += t/system/postmulti.py
-EXTRA_DIST += t/system/postmulti.py
+DIRECT_TESTS += t/system/postmulti.py t/system/postmulti_beside.py
+EXTRA_DIST += t/system/postmulti.py t/system/postmulti_beside.py
 
 sbin_PROGRAMS += cmd/postconf
 cmd_postconf_SOURCES = cmd/postconf.c cmd/postconf.h cmd/postconf_options.c cmd/postconf_edit.c cmd/postconf_master.c cmd/postconf_print.c \

@@ -38,10 +38,10 @@ remove_one(const char *path, const struct stat *s, int kind, struct FTW *where)
 	return 0;
 }
 
-static bool
-is_running(const char *queue)
+bool
+instance_is_running(const struct instance *i)
 {
-	autofree char *path = mem_format("%s/pid/master.pid", queue);
+	autofree char *path = mem_format("%s/pid/master.pid", i->queue_directory);
 	autoclose int  fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
@@ -67,10 +67,8 @@ remove_empty(const char *directory)
 void
 instance_destroy(const struct instance *i)
 {
-	if (i->enabled)
-		log_fatal("%s is enabled: use -e disable first", i->directory);
-	if (is_running(i->queue_directory))
-		log_fatal("%s is running", i->directory);
+	if (instance_is_running(i))
+		log_fatal("Instance '%s' is not stopped", i->directory);
 	for (size_t k = 0; k < COUNT(mail); k++) {
 		autofree char *path = mem_format("%s/%s", i->queue_directory, mail[k]);
 
