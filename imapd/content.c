@@ -74,21 +74,35 @@ content_end(struct content *c)
 	c->map = NULL;
 }
 
-int
-content_open(struct content *c, struct fault *why)
+static int
+open_file(struct content *c, struct fault *why)
 {
 	if (c->opened)
 		return 0;
-	if (folder_message_open(c->folder, c->uid, &c->fd, &c->st, why) < 0)
+	if (folder_message_file(c->folder, c->uid, &c->fd, &c->st, why) < 0)
 		return -1;
 	c->opened = true;
+	return 0;
+}
+
+/* Most messages are read whole by that. */
+int
+content_begin(struct content *c, struct fault *why)
+{
+	if (c->begun)
+		return 0;
+	if (open_file(c, why) < 0)
+		return -1;
+	if (folder_message_begin(c->folder, &c->fd, &c->st, &c->bytes, HEADER_FIRST, why) < 0)
+		return fault_prefix(why, "UID %u", c->uid);
+	c->begun = true;
 	return 0;
 }
 
 int
 content_all(struct content *c, struct span *out, struct fault *why)
 {
-	if (content_open(c, why) < 0)
+	if (content_begin(c, why) < 0)
 		return -1;
 	if (!c->has_all && c->st.st_size >= MAP_FROM) {
 		void *map = mmap(NULL, (size_t)c->st.st_size, PROT_READ, MAP_PRIVATE, c->fd, 0);
@@ -101,10 +115,9 @@ content_all(struct content *c, struct span *out, struct fault *why)
 		c->has_all = true;
 	}
 	if (!c->has_all) {
-		size_t size = (size_t)c->st.st_size;
+		size_t size = (size_t)c->st.st_size, more = size - c->bytes.len;
 
-		text_clear(&c->bytes);
-		if (file_read_at(c->fd, text_room(&c->bytes, size + 1), size, 0, why) < 0)
+		if (more && file_read_at(c->fd, text_room(&c->bytes, more + 1), more, (off_t)c->bytes.len, why) < 0)
 			return -1;
 		c->bytes.len = size;
 		c->all = text_span(&c->bytes);
@@ -120,17 +133,12 @@ content_header(struct content *c, struct span *out, struct fault *why)
 {
 	struct span all;
 
-	if (content_open(c, why) < 0)
+	if (content_begin(c, why) < 0)
 		return -1;
 	if (!c->has_header && !c->has_all && c->st.st_size > HEADER_FIRST) {
-		size_t offset;
+		size_t offset = header_body_offset(text_span(&c->bytes), NULL);
 
-		text_clear(&c->bytes);
-		if (file_read_at(c->fd, text_room(&c->bytes, HEADER_FIRST), HEADER_FIRST, 0, why) < 0)
-			return -1;
-		c->bytes.len = HEADER_FIRST;
-		offset = header_body_offset(text_span(&c->bytes), NULL);
-		if (offset < HEADER_FIRST) {
+		if (offset < c->bytes.len) {
 			c->header = span_first(text_span(&c->bytes), offset);
 			c->has_header = true;
 		}
@@ -200,7 +208,7 @@ content_date(struct content *c, int64_t *seconds, struct fault *why)
 	}
 	r = content_record(c);
 	if (!r->has_date) {
-		if (content_open(c, why) < 0)
+		if (open_file(c, why) < 0)
 			return -1;
 		r->date = c->st.st_mtime;
 		r->has_date = c->learnt = true;
@@ -322,7 +330,7 @@ content_size(struct imap_session *s, struct folder *f, uint32_t uid, bool full, 
 	c.folder = f;
 	if (full && (result = content_all(&c, &all, NULL)) == 0)
 		*size = line_crlf_size(all);
-	else if (!full && (result = content_open(&c, NULL)) == 0)
+	else if (!full && (result = content_begin(&c, NULL)) == 0)
 		*size = (uint64_t)c.st.st_size;
 	content_end(&c);
 	return result;

@@ -24,7 +24,7 @@ struct content {
 	struct folder       *folder;      /* the selected one, unless set */
 	uint32_t             uid;
 	struct arena        *arena;       /* of this message */
-	bool                 opened, has_header, has_all;
+	bool                 opened, begun, has_header, has_all;
 	int                  fd;
 	struct stat          st;
 	struct span          header, all;
@@ -43,7 +43,7 @@ void content_start(struct content *, struct imap_session *, uint32_t uid, struct
 void content_end(struct content *);              /* resets the arena */
 
 /* All -1 and why: error ENOENT when the message is gone. */
-WAITS int content_open(struct content *, struct fault *);
+WAITS int content_begin(struct content *, struct fault *);         /* it can be read */
 WAITS int content_header(struct content *, struct span *, struct fault *);   /* with its empty line */
 WAITS int content_all(struct content *, struct span *, struct fault *);
 WAITS int content_mime(struct content *, struct mime **, struct fault *);

@@ -352,7 +352,7 @@ is_at_hand(struct fetching *f, struct facts *facts, struct fault *why)
 			continue;
 		default:
 			if (described_in(content_record(&facts->content), f->items.at[i].kind)->len == 0
-				&& content_open(&facts->content, why) < 0)
+				&& content_begin(&facts->content, why) < 0)
 				return false;
 		}
 	}

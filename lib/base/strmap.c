@@ -4,6 +4,7 @@
  */
 #include "base/strmap.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,11 +13,13 @@
 
 struct slot {
 	char    *key;      /* owned, or borrowed; NULL: never used */
-	size_t   len;
-	uint64_t hash;
 	void    *value;
-	bool     dead;
+	uint32_t len;
+	uint32_t hash : 31;
+	bool     dead : 1;
 };
+
+static const uint32_t HASH_BITS = 0x7fffffff;
 
 struct strmap {
 	struct slot *slots;
@@ -35,7 +38,7 @@ make_seed(void)
 	factor |= 1;
 }
 
-static uint64_t
+static uint32_t
 hash(struct span key)
 {
 	uint64_t h = seed ^ 0xcbf29ce484222325ull ^ key.len;
@@ -49,7 +52,7 @@ hash(struct span key)
 		h *= factor; /* two differences cancel out only for who knows it */
 		h ^= h >> 29;
 	}
-	return h;
+	return (uint32_t)h & HASH_BITS;
 }
 
 struct strmap *
@@ -94,7 +97,7 @@ strmap_free(struct strmap *m, void (*free_value)(void *))
 }
 
 static struct slot *
-find(const struct strmap *m, struct span key, uint64_t h)
+find(const struct strmap *m, struct span key, uint32_t h)
 {
 	for (size_t i = h & (m->size - 1);; i = (i + 1) & (m->size - 1)) {
 		struct slot *s = &m->slots[i];
@@ -107,7 +110,7 @@ find(const struct strmap *m, struct span key, uint64_t h)
 }
 
 static struct slot *
-place(struct slot *slots, size_t size, uint64_t h)
+place(struct slot *slots, size_t size, uint32_t h)
 {
 	size_t i = h & (size - 1);
 
@@ -148,10 +151,11 @@ strmap_get(const struct strmap *m, struct span key)
 void *
 strmap_put(struct strmap *m, struct span key, void *value)
 {
-	uint64_t     h = hash(key);
+	uint32_t     h = hash(key);
 	struct slot *s = find(m, key, h);
 	void        *before = NULL;
 
+	assert(key.len <= UINT32_MAX);
 	if (s) {
 		before = s->value;
 		s->value = value;
@@ -160,7 +164,8 @@ strmap_put(struct strmap *m, struct span key, void *value)
 	if ((m->used + 1) * 4 > m->size * 3)
 		rebuild(m);
 	s = place(m->slots, m->size, h);
-	*s = (struct slot){.key = m->borrows ? (char *)key.at : mem_span(key), .len = key.len, .hash = h, .value = value};
+	*s = (struct slot){.key = m->borrows ? (char *)key.at : mem_span(key), .len = (uint32_t)key.len,
+		.hash = h & HASH_BITS, .value = value};
 	m->used++;
 	m->live++;
 	return NULL;

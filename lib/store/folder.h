@@ -148,4 +148,9 @@ WAITS int folder_set_fields(struct folder *, char letter, const uint32_t *uids, 
  * error ENOENT: it is gone. */
 WAITS int folder_message_open(struct folder *, uint32_t uid, int *fd, struct stat *, struct fault *);
 
+/* The same in two steps, for whoever needs no more than the file's times, or reads a small message in one go: the file,
+ * as it is; then what is in it, and up to `most` bytes of that from its beginning. */
+WAITS int folder_message_file(struct folder *, uint32_t uid, int *fd, struct stat *, struct fault *);
+WAITS int folder_message_begin(struct folder *, int *fd, struct stat *, struct text *first, size_t most, struct fault *);
+
 #endif

@@ -430,7 +430,7 @@ folder_set_fields(struct folder *f, char letter, const uint32_t *uids, const str
 }
 
 int
-folder_message_open(struct folder *f, uint32_t uid, int *out, struct stat *st, struct fault *why)
+folder_message_file(struct folder *f, uint32_t uid, int *out, struct stat *st, struct fault *why)
 {
 	for (int i = 0; i < TRIES; i++) {
 		struct message *m = folder_find(f, uid);
@@ -446,8 +446,6 @@ folder_message_open(struct folder *f, uint32_t uid, int *out, struct stat *st, s
 				return fault_errno(why, "stat %s", m->name);
 			if (!S_ISREG(st->st_mode))
 				return fault_set(why, FAULT_INPUT, "%s is not a regular file", m->name);
-			if (packed_open(f->dir, &fd, st, why) < 0)
-				return fault_prefix(why, "%s", m->name);
 			*out = take_fd(fd);
 			return 0;
 		}
@@ -464,4 +462,24 @@ folder_message_open(struct folder *f, uint32_t uid, int *out, struct stat *st, s
 	if (why)
 		why->error = ENOENT;
 	return -1;
+}
+
+int
+folder_message_begin(struct folder *f, int *fd, struct stat *st, struct text *first, size_t most, struct fault *why)
+{
+	return packed_open(f->dir, fd, st, first, most, why);
+}
+
+int
+folder_message_open(struct folder *f, uint32_t uid, int *out, struct stat *st, struct fault *why)
+{
+	autotext struct text first = {0};
+	autoclose int        fd = -1;
+
+	if (folder_message_file(f, uid, &fd, st, why) < 0)
+		return -1;
+	if (folder_message_begin(f, &fd, st, &first, 0, why) < 0)
+		return fault_prefix(why, "UID %u", uid);
+	*out = take_fd(fd);
+	return 0;
 }

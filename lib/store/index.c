@@ -23,8 +23,8 @@ enum { PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256, KEY_MOST = 
 static const size_t MAP_SIZE = sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 30;
 
 struct pending {
-	struct text      key, value, facts;
-	struct index_row row;        /* but for its facts */
+	size_t           start, value, facts, end;   /* in the batch's bytes: key, value, facts */
+	struct index_row row;                        /* but for its facts */
 };
 
 struct index_batch {
@@ -34,7 +34,8 @@ struct index_batch {
 	MDB_cursor     *cursor;      /* of txn: messages are asked for in order */
 	struct index_reading reading;
 	struct pending *pending;
-	size_t          count, room, bytes;
+	size_t          count, room;
+	struct text     bytes;       /* of pending */
 	bool            full;        /* it cannot be written any more */
 };
 
@@ -273,22 +274,26 @@ index_row(struct index_batch *b, uint32_t uid, struct span base, struct index_ro
 void
 index_put(struct index_batch *b, uint32_t uid, struct span base, const struct index_record *r)
 {
-	struct pending p = {0};
+	struct text   *bytes = &b->bytes;
+	struct pending p = {.start = bytes->len};
 	char           key[KEY_MOST];
 
 	if (b->full || r->envelope.len + r->body.len + r->structure.len + r->fields.len + r->facts.len > RECORD_MOST / 2)
 		return; /* a cache need not learn everything */
-	text_add(&p.key, make_key(b, uid, key));
-	index_encode(base, r, &p.value);
-	text_add(&p.facts, r->facts);
+	text_add(bytes, make_key(b, uid, key));
+	p.value = bytes->len;
+	index_encode(base, r, bytes);
+	p.facts = bytes->len;
+	text_add(bytes, r->facts);
+	p.end = bytes->len;
 	p.row = (struct index_row){uid, index_base_hash(base), r->has_date, r->has_full_size, r->date, r->full_size, SPAN_NONE};
-	b->bytes += p.value.len + p.facts.len;
+
 	if (b->count == b->room) {
 		b->room = b->room * 2 + 16;
 		b->pending = mem_grow(b->pending, b->room, sizeof *b->pending);
 	}
 	b->pending[b->count++] = p;
-	if (b->bytes > PENDING_MOST)
+	if (bytes->len > PENDING_MOST)
 		flush_pending(b);
 }
 
@@ -299,7 +304,7 @@ put_pending_rows(struct index_batch *b, MDB_txn *txn)
 
 	for (size_t i = 0; i < b->count; i++) {
 		rows[i] = b->pending[i].row;
-		rows[i].facts = text_span(&b->pending[i].facts);
+		rows[i].facts = span_cut(text_span(&b->bytes), b->pending[i].facts, b->pending[i].end);
 	}
 	return index_rows_put(txn, b->index->dbi, b->prefix, rows, b->count);
 }
@@ -315,8 +320,9 @@ write_pending(struct index_batch *b)
 		return code;
 	code = mdb_cursor_open(txn, b->index->dbi, &cursor);
 	for (size_t i = 0; code == 0 && i < b->count; i++) {
-		MDB_val k = {b->pending[i].key.len, b->pending[i].key.at};
-		MDB_val v = {b->pending[i].value.len, b->pending[i].value.at};
+		const struct pending *p = &b->pending[i];
+		MDB_val               k = {p->value - p->start, b->bytes.at + p->start};
+		MDB_val               v = {p->facts - p->value, b->bytes.at + p->value};
 
 		code = mdb_cursor_put(cursor, &k, &v, 0);
 	}
@@ -351,12 +357,8 @@ flush_pending(struct index_batch *b)
 {
 	if (b->count && !b->full)
 		b->full = write_pending(b) == MDB_MAP_FULL;
-	for (size_t i = 0; i < b->count; i++) {
-		text_free(&b->pending[i].key);
-		text_free(&b->pending[i].value);
-		text_free(&b->pending[i].facts);
-	}
-	b->count = b->bytes = 0;
+	b->count = 0;
+	text_clear(&b->bytes);
 }
 
 void
@@ -370,5 +372,6 @@ index_end(struct index_batch *b)
 	if (b->full)
 		empty_index(b->index);
 	free(b->pending);
+	text_free(&b->bytes);
 	free(b);
 }

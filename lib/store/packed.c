@@ -160,14 +160,26 @@ open_nameless(int mailbox_dir, struct fault *why)
 	return fd;
 }
 
-int
-packed_open(int mailbox_dir, int *fd, struct stat *st, struct fault *why)
+/* As much as there is, at once. */
+static void
+read_first(int fd, uint64_t size, size_t most, struct text *first)
 {
-	char         first[FIRST_BYTES];
-	ssize_t      n = pread(*fd, first, sizeof first, 0);
-	enum packing packing = n < 0 ? NOT_PACKED : packing_of(span_at(first, (size_t)n));
+	ssize_t n;
+
+	most = size < most ? (size_t)size : most;
+	text_clear(first);
+	n = pread(fd, text_room(first, most), most, 0);
+	first->len = n < 0 ? 0 : (size_t)n;
+}
+
+int
+packed_open(int mailbox_dir, int *fd, struct stat *st, struct text *first, size_t most, struct fault *why)
+{
+	enum packing packing;
 	struct stat  plain;
 
+	read_first(*fd, (uint64_t)st->st_size, most < FIRST_BYTES ? FIRST_BYTES : most, first);
+	packing = packing_of(text_span(first));
 	if (packing == NOT_PACKED)
 		return 0;
 	autoclose int to = open_nameless(mailbox_dir, why);
@@ -179,5 +191,6 @@ packed_open(int mailbox_dir, int *fd, struct stat *st, struct fault *why)
 	st->st_size = plain.st_size;
 	close(*fd);
 	*fd = take_fd(to);
+	read_first(*fd, (uint64_t)st->st_size, most, first);
 	return 0;
 }

@@ -27,8 +27,8 @@ enum packing { NOT_PACKED, PACKED_GZIP, PACKED_ZSTD, PACKED_OTHERWISE };
 enum packing packing_of(struct span first_bytes);
 
 /* When the file is compressed, *fd becomes (and *st is of) another with the message, at its beginning;
- * mtime and ctime stay those of the file. */
-WAITS int packed_open(int mailbox_dir, int *fd, struct stat *st, struct fault *);
+ * mtime and ctime stay those of the file.  `first` gets up to `most` bytes from the message's beginning. */
+WAITS int packed_open(int mailbox_dir, int *fd, struct stat *st, struct text *first, size_t most, struct fault *);
 
 /* From where `from` is to its end. */
 WAITS int packed_unpack(enum packing, int from, uint64_t packed_size, int to, struct fault *);
