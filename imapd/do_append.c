@@ -9,6 +9,7 @@
  * uidlist is locked; all of them get their names together, or none.  OK is
  * sent when directory and uidlist are durable.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -64,6 +65,15 @@ bad(struct appending *a, const char *what)
 {
 	a->syntax = true;
 	return fault_set(&a->session->why, FAULT_INPUT, "%s", what);
+}
+
+/* [TOOBIG] (RFC 7889, 4; RFC 4469, 4.2) */
+static int
+too_big(struct appending *a)
+{
+	fault_set(&a->session->why, FAULT_DENIED, "Message is larger than %lld bytes", (long long)imap_config.max_message);
+	a->session->why.error = EFBIG;
+	return -1;
 }
 
 /* What follows a literal. */
@@ -137,8 +147,7 @@ take_literal(struct appending *a, struct appended *m, struct text *text)
 	int                   result = 0;
 
 	if (m && in->size + m->bytes > (uint64_t)imap_config.max_message)
-		return fault_set(&s->why, FAULT_DENIED, "Message is larger than %lld bytes",
-			(long long)imap_config.max_message);
+		return too_big(a);
 	if (!m && in->size > URL_MOST)
 		return bad(a, "Too long a string");
 	if (m && !in->plus && early_quota(a, in->size) < 0) /* before it is sent for nothing */
@@ -246,8 +255,7 @@ catenate_url(struct appending *a, struct appended *m)
 		return -1;
 	}
 	if (bytes.len + m->bytes > (uint64_t)imap_config.max_message)
-		return fault_set(&a->session->why, FAULT_DENIED, "Message is larger than %lld bytes",
-			(long long)imap_config.max_message);
+		return too_big(a);
 	return put_piece(a, m, text_span(&bytes));
 }
 

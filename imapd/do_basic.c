@@ -41,6 +41,11 @@ do_id(struct imap_session *s)
 		imap_bad_arguments(s);
 		return;
 	}
+	for (const struct argument *each = a->children; each; each = each->next)
+		if (!argument_is_astring(each)) {
+			imap_bad_arguments(s);
+			return;
+		}
 	imap_say(s, "* ID (\"name\" \"Postern\")");
 	imap_finish(s, "OK ID completed.");
 }
