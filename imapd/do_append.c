@@ -512,8 +512,7 @@ append(struct imap_session *s, struct space *in, const char *folder, const struc
 		return -1;
 	}
 	s->counts.appended += a.count;
-	if (in->kind == SPACE_OWN)
-		notify_own_added(s, folder, uids, a.count);
+	notify_own_added(s, in, folder, uids, a.count);
 	if (s->folder && s->in == in && strcmp(s->folder->name, folder) == 0)
 		s->folder->changes = true;
 	text_add_format(code, "[APPENDUID %u ", validity);

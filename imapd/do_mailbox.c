@@ -109,8 +109,7 @@ do_create(struct imap_session *s)
 		imap_finish_fault(s, "Create failed");
 		return;
 	}
-	if (in->kind == SPACE_OWN)
-		notify_own_created(s, folder);
+	notify_own_created(s, in, folder);
 	name_of(in, folder, &told);
 	if (s->manner.rev2 && said.len != a->text.len) /* RFC 9051, 6.3.9.7 */
 		name_tell_other(s, said, text_span(&told), "");
@@ -152,8 +151,7 @@ do_delete(struct imap_session *s)
 	}
 	if (known)
 		metadata_forget(s, in, guid);
-	if (in->kind == SPACE_OWN)
-		notify_own_deleted(s, folder);
+	notify_own_deleted(s, in, folder);
 	imap_finish_synced(s, "OK Delete completed.");
 }
 
@@ -204,8 +202,7 @@ do_rename(struct imap_session *s)
 		imap_finish_fault(s, "Rename failed");
 		return;
 	}
-	if (in->kind == SPACE_OWN)
-		notify_own_renamed(s, from, to);
+	notify_own_renamed(s, in, from, to);
 	imap_finish_synced(s, "OK Rename completed.");
 }
 

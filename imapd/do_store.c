@@ -299,8 +299,7 @@ copy(struct imap_session *s, bool move)
 	if (folder_copy(s->folder, uids, count, &(struct copy_target){in->maildir, target, may, may & ACL_KEYWORDS}, move, &copied, &s->why) < 0)
 		imap_finish_fault(s, move ? "Move failed" : "Copy failed");
 	else {
-		if (in->kind == SPACE_OWN)
-			notify_own_added(s, target, copied.to, copied.count);
+		notify_own_added(s, in, target, copied.to, copied.count);
 		finish_copy(s, &copied, move, lowest);
 	}
 	copied_free(&copied);

@@ -560,8 +560,8 @@ do_setmetadata(struct imap_session *s)
 	}
 	if ((!their_count || attributes_change(in->maildir, theirs, their_count, &s->why) == 0)
 		&& (!count || attributes_change(s->maildir, changes, count, &s->why) == 0)) {
-		if (in->kind == SPACE_OWN)
-			notify_own_metadata(s, changes, count);
+		notify_own_metadata(s, &s->mine, changes, count);
+		notify_own_metadata(s, in, theirs, their_count);
 		if (!server)
 			raise_modseq(s, in, folder);
 		imap_finish_synced(s, "OK Setmetadata completed.");

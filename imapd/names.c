@@ -56,6 +56,22 @@ name_is_foreign(struct span name)
 	return false;
 }
 
+bool
+name_is_above_foreign(struct span name)
+{
+	autotext struct text below = {0};
+	struct span          rest = span_of(imap_config.public_namespaces), prefix, where;
+
+	text_add(&below, name);
+	text_add_string(&below, imap_config.separator);
+	if (span_starts(spaces_shared_stem(), text_string(&below)))
+		return true;
+	while (spaces_next_public(&rest, &prefix, &where))
+		if (span_starts(prefix, text_string(&below)))
+			return true;
+	return false;
+}
+
 /* 0 with the space and what follows its prefix. */
 static int
 find_space(struct imap_session *s, struct span name, struct space **in, struct span *rest, struct fault *why)

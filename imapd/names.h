@@ -28,6 +28,8 @@ int name_to_folder(struct imap_session *, struct span name, char **folder, struc
 void name_of_folder(const char *folder, struct text *out);
 /* Is it (in modified UTF-7) in the place of others' or everybody's mailboxes, whether there are any or not? */
 bool name_is_foreign(struct span name);
+/* Is it what their names begin with: "shared" of "shared/alice/Work"? */
+bool name_is_above_foreign(struct span name);
 /* As it is told in a response: an atom when it can be one. */
 void name_add(struct span name, struct text *out);
 /* The same to a client that may have enabled UTF-8 (RFC 6855, RFC 9051). */

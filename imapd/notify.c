@@ -31,7 +31,9 @@ notify_free(struct notify *n)
 	watch_many_stop(&n->watch);
 	notify_mailboxes_free(n);
 	subscriptions_free(&n->subscribed);
-	strmap_free(n->metadata, NULL);
+	for (size_t i = 0; i < n->space_count; i++)
+		strmap_free(n->metadata[i], NULL);
+	free(n->metadata);
 	free(n->selected);
 	arena_free(n->arena);
 	free(n);
@@ -65,14 +67,15 @@ notify_new_items(const struct notify *n)
 }
 
 void
-notify_own_added(struct imap_session *s, const char *folder, const uint32_t *uids, size_t count)
+notify_own_added(struct imap_session *s, const struct space *in, const char *folder, const uint32_t *uids, size_t count)
 {
 	struct notify         *n = s->notify;
+	size_t                 space = notify_space_number(s, in);
 	struct notify_mailbox *m;
 
 	if (count == 0)
 		return;
-	if (notify_is_selected(s, folder)) {
+	if (notify_is_selected(s, space, folder)) {
 		if (!s->contexts && !(n && notify_selected_news(n) & VIEW_NEW))
 			return;
 		s->own = mem_grow(s->own, s->own_count + count, sizeof *s->own);
@@ -82,7 +85,7 @@ notify_own_added(struct imap_session *s, const char *folder, const uint32_t *uid
 	}
 	if (!n)
 		return;
-	m = notify_mailbox_find(n, folder);
+	m = notify_mailbox_find(n, space, folder);
 	if (!m || !m->known)
 		return;
 	m->told.messages += count;
@@ -94,16 +97,16 @@ notify_own_added(struct imap_session *s, const char *folder, const uint32_t *uid
 /* ------------------------------------------------------------ waiting */
 
 static void
-hear_of_root(struct notify *n, struct span name)
+hear_of_root(struct notify *n, size_t space, struct span name)
 {
 	struct notify_mailbox *inbox;
 
 	if (span_is(name, "subscriptions") || span_is(name, "courierimapsubscribed")) {
-		n->subscribed_dirty = true;
+		n->subscribed_dirty |= space == 0;
 	} else if (span_is(name, "dovecot-attributes")) {
 		n->metadata_dirty = true;
 	} else if (span_is(name, "dovecot-acl")) {
-		if ((inbox = notify_mailbox_find(n, "")))
+		if ((inbox = notify_mailbox_find(n, space, "")))
 			inbox->dirty = true;
 	} else if (span_starts(name, ".") && !span_starts(name, "..")) {
 		if (!n->tree_twice)
@@ -111,6 +114,13 @@ hear_of_root(struct notify *n, struct span name)
 		n->tree_twice = true;
 		n->tree_due = clock_after(SETTLE_MS) < n->tree_latest ? clock_after(SETTLE_MS) : n->tree_latest;
 	}
+}
+
+static void
+others_are_dirty(struct notify *n)
+{
+	for (size_t i = 0; i < n->count; i++)
+		n->at[i].dirty |= n->at[i].space != 0;
 }
 
 static void
@@ -131,7 +141,11 @@ hear(struct notify *n)
 		if (number == WATCH_LOST)
 			everything_is_dirty(n);
 		else if (number == NOTIFY_NUMBER_ROOT)
-			hear_of_root(n, name);
+			hear_of_root(n, 0, name);
+		else if (number >= NOTIFY_NUMBER_FOREIGN && number < NOTIFY_NUMBER_FIRST)
+			hear_of_root(n, number - NOTIFY_NUMBER_FOREIGN + 1, name);
+		else if (number == NOTIFY_NUMBER_PRIVATE || (number == NOTIFY_NUMBER_SELECTED && n->private_is_selected))
+			others_are_dirty(n);
 		else if (number >= NOTIFY_NUMBER_FIRST && (!span_starts(name, "dovecot-") || span_is(name, "dovecot-acl")))
 			for (size_t i = 0; i < n->count; i++)
 				n->at[i].dirty |= n->at[i].number == number;
@@ -157,6 +171,21 @@ add_watch(struct notify *n, int dir, const char *path, uint32_t number)
 	n->next_poll = clock_after(WATCH_POLL_MS);
 }
 
+static void
+watch_spaces(struct imap_session *s)
+{
+	struct notify *n = s->notify;
+
+	for (size_t i = 0; n->foreign && s->spaces && i < s->spaces->count; i++) {
+		const struct maildir *m = s->spaces->at[i].maildir;
+
+		add_watch(n, maildir_root(m), maildir_path(m), NOTIFY_NUMBER_FOREIGN + (uint32_t)i);
+		if (maildir_private(m) >= 0)
+			add_watch(n, maildir_private(m), "", NOTIFY_NUMBER_PRIVATE);
+	}
+	n->private_is_selected = false;
+}
+
 /* The selected mailbox is watched as such, its number as another one's comes back when it is left. */
 static void
 watch_selected(struct imap_session *s)
@@ -170,6 +199,8 @@ watch_selected(struct imap_session *s)
 		return;
 	if (n->selected)
 		watch_many_drop(&n->watch, NOTIFY_NUMBER_SELECTED);
+	if (n->private_is_selected)
+		watch_spaces(s);
 	free(take(n->selected));
 	if (!name)
 		return;
@@ -177,10 +208,12 @@ watch_selected(struct imap_session *s)
 
 	add_watch(n, s->folder->new_dir, new, NOTIFY_NUMBER_SELECTED);
 	add_watch(n, s->folder->cur_dir, cur, NOTIFY_NUMBER_SELECTED);
-	if (maildir_private(s->folder->maildir) >= 0)
+	if (maildir_private(s->folder->maildir) >= 0) {
 		add_watch(n, maildir_private(s->folder->maildir), "", NOTIFY_NUMBER_SELECTED);
+		n->private_is_selected = n->foreign;
+	}
 	n->selected = mem_string(base);
-	if (s->in == &s->mine && (m = notify_mailbox_find(n, name)))
+	if ((m = notify_mailbox_find(n, notify_space_number(s, s->in), name)))
 		m->watched = false;
 }
 
@@ -231,7 +264,7 @@ notify_timeout(const struct imap_session *s)
 	if (n->watch.fd < 0 && n->next_poll < next)
 		next = n->next_poll;
 	for (size_t i = 0; i < n->count; i++)
-		if (n->at[i].dirty && n->at[i].events && !notify_is_selected(s, n->at[i].folder)
+		if (n->at[i].dirty && n->at[i].events && !notify_is_selected(s, n->at[i].space, n->at[i].folder)
 			&& n->at[i].quiet < next)
 			next = n->at[i].quiet;
 	return clock_left(next);
@@ -283,26 +316,42 @@ keep_request(struct imap_session *s, struct notify *n)
 	return notify_parse(n->arena, c.arguments, &n->request, &s->why);
 }
 
-/* False: one is another user's, which is not watched: better said than left out. */
-static bool
+static void
+name_one(struct imap_session *s, struct notify *n, struct span name, char **folder, struct span *foreign)
+{
+	autofree char       *found = NULL;
+	autotext struct text full = {0};
+	struct space        *in;
+
+	if (name_find(s, name, &in, &found, &s->why) < 0) {
+		fault_clear(&s->why);
+		if (name_is_foreign(name) || name_is_above_foreign(name))
+			text_add(&full, name);
+	} else if (in->kind == SPACE_OWN) {
+		*folder = take(found);
+	} else {
+		name_of(in, found, &full);
+	}
+	*foreign = arena_span(n->arena, text_span(&full));
+	n->foreign |= full.len > 0;
+}
+
+/* 3.1: what does not exist, or may not be looked up, is as if it did not: it may come. */
+static void
 name_folders(struct imap_session *s, struct notify *n)
 {
-	bool own = true;
-
 	for (size_t i = 0; i < n->request.count; i++) {
 		struct notify_group   *g = &n->request.groups[i];
 		const struct argument *a = g->names;
 
 		g->folders = arena_alloc(n->arena, (g->name_count + 1) * sizeof *g->folders);
+		g->foreign = arena_alloc(n->arena, (g->name_count + 1) * sizeof *g->foreign);
 		for (size_t k = 0; k < g->name_count; k++, a = a->next)
-			if (name_to_folder(s, a->text, &g->folders[k], &s->why) < 0) {
-				own &= s->why.class != FAULT_DENIED;
-				fault_clear(&s->why); /* 3.1: what cannot exist is ignored */
-			}
+			name_one(s, n, a->text, &g->folders[k], &g->foreign[k]);
+		n->foreign |= g->filter == NOTIFY_SUBSCRIBED && s->spaces && s->spaces->count;
 		if (g->filter > NOTIFY_SELECTED_DELAYED)
 			n->others |= g->events;
 	}
-	return own;
 }
 
 static void
@@ -314,9 +363,13 @@ start(struct imap_session *s, struct notify *n)
 	n->next_number = NOTIFY_NUMBER_FIRST;
 	n->tree_due = CLOCK_NEVER;
 	n->next_poll = clock_after(WATCH_POLL_MS);
-	n->metadata = strmap_new();
+	n->space_count = n->foreign && s->spaces ? s->spaces->count + 1 : 1;
+	n->metadata = mem_array(n->space_count, sizeof *n->metadata);
+	for (size_t i = 0; i < n->space_count; i++)
+		n->metadata[i] = strmap_new();
 	add_watch(n, maildir_root(s->maildir), maildir_path(s->maildir), NOTIFY_NUMBER_ROOT);
 	s->notify = n;
+	watch_spaces(s);
 	if (n->others && (notify_names_start(s, n) < 0 || notify_mailboxes_start(s, n) < 0)) {
 		s->notify = before;
 		notify_free(n);
@@ -347,12 +400,8 @@ do_notify(struct imap_session *s)
 		notify_add_events(&known);
 		imap_finish(s, "NO [BADEVENT (%s)] Not all of these events are known here.", text_string(&known));
 	} else {
-		if (name_folders(s, n)) {
-			start(s, n);
-			return;
-		}
-		imap_finish(s, "NO [NOTIFICATIONOVERFLOW] Mailboxes of others are not watched.");
-		notify_free(n);
+		name_folders(s, n);
+		start(s, n);
 		return;
 	}
 	n->request.count = 0; /* no names of folders yet */

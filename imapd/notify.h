@@ -13,7 +13,12 @@
  * differs from what was told is told.  What this client did itself is entered into what was told (notify_own_...),
  * not swallowed: a change of somebody else at the same moment still differs.
  *
- * A session with NOTIFY keeps its process (sleep.h): IDLE does not hibernate.
+ * Mailboxes of others (spaces.h) are watched where a group means them, by name, subtree or subscription, and as long as
+ * this user has the rights l and r (5): what he may not look up is not told of, what he loses or gains is (5.9).
+ *
+ * A session with NOTIFY keeps its process (sleep.h): IDLE does not hibernate.  What was told of each mailbox would have to
+ * fit into the state that the login program keeps, and a client of NOTIFY is woken by every delivery to any of its
+ * mailboxes, so that it would sleep little; a context (search_context.h) has as many results as it has, too.
  */
 #ifndef IMAPD_NOTIFY_H
 #define IMAPD_NOTIFY_H
@@ -28,6 +33,7 @@ struct notify_status { size_t messages, unseen; uint32_t next, validity; uint64_
 
 /* A mailbox other than the selected one. */
 struct notify_mailbox {
+	size_t               space;        /* whose: 0 one's own, else of s->spaces and one */
 	char                *folder;       /* owned storage name */
 	uint64_t             device, inode;
 	uint32_t             number;       /* for watch.h */
@@ -44,19 +50,23 @@ struct notify {
 	struct notify_request request;
 	unsigned              others;      /* events of all groups but the selected mailbox's */
 	struct watch_many     watch;
-	struct notify_mailbox *at;         /* sorted by name, INBOX first */
+	struct notify_mailbox *at;         /* sorted by space and name, INBOX first */
 	size_t                count;
 	uint32_t              next_number;
+	bool                  private_is_selected;   /* what PRIVATE tells comes as SELECTED */
 	char                 *selected;    /* the folder that is watched as the selected one; owned */
 	struct subscriptions  subscribed;
-	struct strmap        *metadata;    /* key to a hash of its value */
+	bool                  foreign;     /* a group may mean mailboxes of others */
+	struct strmap       **metadata;    /* of each space: key to a hash of its value; space_count of them, owned */
+	size_t                space_count;
 	bool                  tree_dirty, subscribed_dirty, metadata_dirty;
 	int64_t               tree_due, tree_latest; /* when the tree is looked at; not after */
 	bool                  tree_twice;            /* and then once more */
 	int64_t               next_poll;
 };
 
-enum { NOTIFY_NUMBER_SELECTED = 1, NOTIFY_NUMBER_ROOT = 2, NOTIFY_NUMBER_FIRST = 16 };
+/* PRIVATE: where one's own \Seen of others' mailboxes are; FOREIGN: the roots of other spaces */
+enum { NOTIFY_NUMBER_SELECTED = 1, NOTIFY_NUMBER_ROOT = 2, NOTIFY_NUMBER_PRIVATE = 3, NOTIFY_NUMBER_FOREIGN = 16, NOTIFY_NUMBER_FIRST = 65536 };
 
 void notify_free(struct notify *);                        /* NULL is fine */
 
@@ -75,13 +85,13 @@ int  notify_fd(const struct imap_session *);
 int  notify_timeout(const struct imap_session *);
 
 /* What this client does is not news to it.  All of them may be called without NOTIFY. */
-void notify_own_added(struct imap_session *, const char *folder, const uint32_t *uids, size_t count);
-void notify_own_created(struct imap_session *, const char *folder);
-void notify_own_deleted(struct imap_session *, const char *folder);
-void notify_own_renamed(struct imap_session *, const char *from, const char *to);
+void notify_own_added(struct imap_session *, const struct space *, const char *folder, const uint32_t *uids, size_t count);
+void notify_own_created(struct imap_session *, const struct space *, const char *folder);
+void notify_own_deleted(struct imap_session *, const struct space *, const char *folder);
+void notify_own_renamed(struct imap_session *, const struct space *, const char *from, const char *to);
 void notify_own_subscription(struct imap_session *, struct span name, bool add);
 struct attribute_change;
-void notify_own_metadata(struct imap_session *, const struct attribute_change *, size_t count);
+void notify_own_metadata(struct imap_session *, const struct space *, const struct attribute_change *, size_t count);
 void notify_deselected(struct imap_session *);            /* before s->folder is closed */
 
 /* ---- between the files of NOTIFY ---- */
@@ -91,15 +101,19 @@ WAITS int  notify_mailboxes_start(struct imap_session *, struct notify *);
 WAITS bool notify_mailboxes_look(struct imap_session *);
 WAITS void notify_mailboxes_tell(struct imap_session *);   /* of those that are dirty */
 WAITS void notify_mailboxes_status(struct imap_session *); /* the STATUS indicator of SET */
-void notify_mailboxes_weigh(struct notify *);              /* subscriptions changed: who is meant now */
+void notify_mailboxes_weigh(struct imap_session *);        /* subscriptions changed: who is meant now */
 void notify_mailboxes_free(struct notify *);
-struct notify_mailbox *notify_mailbox_find(struct notify *, const char *folder);
-bool notify_is_selected(const struct imap_session *, const char *folder);
+struct notify_mailbox *notify_mailbox_find(struct notify *, size_t space, const char *folder);
+bool notify_is_selected(const struct imap_session *, size_t space, const char *folder);
 /* Events that all groups together want of a mailbox, whether it exists or not. */
-unsigned notify_events_of(const struct notify *, const char *folder);
+unsigned notify_events_of(struct imap_session *, size_t space, const char *folder);
+struct space *notify_space(struct imap_session *, size_t space);
+size_t notify_space_number(const struct imap_session *, const struct space *);
+/* As subscriptions name it. */
+void notify_subscription_name(struct imap_session *, size_t space, const char *folder, struct text *out);
 
 enum notify_name_flags { NOTIFY_GONE = 1, NOTIFY_NO_ACCESS = 2 };
-WAITS void notify_tell_name(struct imap_session *, const char *folder, const char *old, unsigned flags);
+WAITS void notify_tell_name(struct imap_session *, size_t space, const char *folder, const char *old, unsigned flags);
 WAITS int  notify_names_start(struct imap_session *, struct notify *);
 WAITS void notify_subscribed_look(struct imap_session *);
 WAITS void notify_metadata_look(struct imap_session *);

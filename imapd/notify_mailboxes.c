@@ -29,6 +29,57 @@ is_below(const char *name, const char *parent)
 	return len > 0 && strncmp(name, parent, len) == 0 && name[len] == '.';
 }
 
+size_t
+notify_space_number(const struct imap_session *s, const struct space *in)
+{
+	return in && in->kind != SPACE_OWN ? (size_t)(in - s->spaces->at) + 1 : 0;
+}
+
+struct space *
+notify_space(struct imap_session *s, size_t space)
+{
+	return space ? &s->spaces->at[space - 1] : &s->mine;
+}
+
+/* INBOX of another as Dovecot and SUBSCRIBE have it (do_mailbox.c). */
+void
+notify_subscription_name(struct imap_session *s, size_t space, const char *folder, struct text *out)
+{
+	if (space)
+		name_of(notify_space(s, space), folder, out);
+	else
+		text_add_string(out, *folder ? folder : "INBOX");
+	if (space && !*folder)
+		text_add_format(out, "%sINBOX", imap_config.separator);
+}
+
+static bool
+is_subscribed(struct imap_session *s, size_t space, const char *folder)
+{
+	autotext struct text name = {0};
+
+	notify_subscription_name(s, space, folder, &name);
+	return subscriptions_has(&s->notify->subscribed, text_span(&name));
+}
+
+/* Of others' mailboxes the whole name says what is below what. */
+static bool
+names_foreign(struct imap_session *s, const struct notify_group *g, size_t space, const char *folder, bool deep)
+{
+	autotext struct text full = {0};
+
+	name_of(notify_space(s, space), folder, &full);
+	for (size_t i = 0; i < g->name_count; i++) {
+		struct span name = g->foreign[i];
+
+		if (!name.len || full.len < name.len || memcmp(full.at, name.at, name.len) != 0)
+			continue;
+		if (full.len == name.len || (deep && full.at[name.len] == *imap_config.separator))
+			return true;
+	}
+	return false;
+}
+
 static bool
 names(const struct notify_group *g, const char *folder, bool deep)
 {
@@ -39,7 +90,7 @@ names(const struct notify_group *g, const char *folder, bool deep)
 }
 
 static bool
-matches(const struct notify *n, const struct notify_group *g, const char *folder)
+matches(struct imap_session *s, const struct notify_group *g, size_t space, const char *folder)
 {
 	switch (g->filter) {
 	case NOTIFY_SELECTED:
@@ -47,44 +98,50 @@ matches(const struct notify *n, const struct notify_group *g, const char *folder
 		return false;
 	case NOTIFY_INBOXES: /* 6.3: a user's script may deliver into any */
 	case NOTIFY_PERSONAL:
-		return true;
+		return space == 0;
 	case NOTIFY_SUBSCRIBED:
-		return subscriptions_has(&n->subscribed, *folder ? span_of(folder) : SPAN("INBOX"));
+		return is_subscribed(s, space, folder);
 	case NOTIFY_SUBTREE:
-		return names(g, folder, true);
 	case NOTIFY_MAILBOXES:
-		return names(g, folder, false);
+		return space ? names_foreign(s, g, space, folder, g->filter == NOTIFY_SUBTREE) : names(g, folder, g->filter == NOTIFY_SUBTREE);
 	}
 	return false;
 }
 
 unsigned
-notify_events_of(const struct notify *n, const char *folder)
+notify_events_of(struct imap_session *s, size_t space, const char *folder)
 {
-	unsigned events = 0;
+	const struct notify *n = s->notify;
+	unsigned             events = 0;
 
 	for (size_t i = 0; i < n->request.count; i++)
-		if (matches(n, &n->request.groups[i], folder))
+		if (matches(s, &n->request.groups[i], space, folder))
 			events |= n->request.groups[i].events;
 	return events;
 }
 
 bool
-notify_is_selected(const struct imap_session *s, const char *folder)
+notify_is_selected(const struct imap_session *s, size_t space, const char *folder)
 {
-	return s->folder && s->in == &s->mine && strcmp(s->folder->name, folder) == 0;
+	return s->folder && notify_space_number(s, s->in) == space && strcmp(s->folder->name, folder) == 0;
 }
 
 /* ------------------------------------------------------------ the list */
 
+static int
+order_of(const struct notify_mailbox *m, size_t space, const char *folder)
+{
+	return m->space != space ? (m->space < space ? -1 : 1) : strcmp(m->folder, folder);
+}
+
 struct notify_mailbox *
-notify_mailbox_find(struct notify *n, const char *folder)
+notify_mailbox_find(struct notify *n, size_t space, const char *folder)
 {
 	size_t low = 0, high = n->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int    order = strcmp(n->at[middle].folder, folder);
+		int    order = order_of(&n->at[middle], space, folder);
 
 		if (order == 0)
 			return &n->at[middle];
@@ -99,7 +156,9 @@ notify_mailbox_find(struct notify *n, const char *folder)
 static int
 compare(const void *a, const void *b)
 {
-	return strcmp(((const struct notify_mailbox *)a)->folder, ((const struct notify_mailbox *)b)->folder);
+	const struct notify_mailbox *m = b;
+
+	return order_of(a, m->space, m->folder);
 }
 
 static void
@@ -109,16 +168,29 @@ sort(struct notify *n)
 		qsort(n->at, n->count, sizeof *n->at, compare);
 }
 
+static unsigned
+rights_of(struct imap_session *s, size_t space, const char *folder)
+{
+	return !space && !acl_is_on() ? ACL_LOOKUP | ACL_READ : acl_rights_of(s, notify_space(s, space), folder);
+}
+
+static bool
+is_denied(struct imap_session *s, size_t space, const char *folder)
+{
+	return (rights_of(s, space, folder) & (ACL_LOOKUP | ACL_READ)) != (ACL_LOOKUP | ACL_READ);
+}
+
+/* Of another's that may not be looked up nothing is said, until it may. */
 static struct notify_mailbox
-make(struct imap_session *s, const char *folder)
+make(struct imap_session *s, size_t space, const char *folder)
 {
 	struct notify        *n = s->notify;
 	autofree char        *entry = mem_format(".%s", folder);
-	struct notify_mailbox m = {.folder = mem_string(folder), .number = n->next_number++,
-		.events = notify_events_of(n, folder)};
+	struct notify_mailbox m = {.space = space, .folder = mem_string(folder), .number = n->next_number++,
+		.events = notify_events_of(s, space, folder), .denied = space && is_denied(s, space, folder)};
 	struct stat           st;
 
-	if (*folder && fstatat(maildir_root(s->maildir), entry, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (*folder && fstatat(maildir_root(notify_space(s, space)->maildir), entry, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		m.device = st.st_dev;
 		m.inode = st.st_ino;
 	}
@@ -154,7 +226,7 @@ notify_mailboxes_free(struct notify *n)
 static bool
 watch_part(struct imap_session *s, struct notify_mailbox *m, int dir, const char *part)
 {
-	autofree char *path = mem_format("%s/%s%s/%s", maildir_path(s->maildir), *m->folder ? "." : "", m->folder, part);
+	autofree char *path = mem_format("%s/%s%s/%s", maildir_path(notify_space(s, m->space)->maildir), *m->folder ? "." : "", m->folder, part);
 	autoclose int  fd = openat(dir, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	return fd >= 0 && watch_many_add(&s->notify->watch, fd, path, m->number);
@@ -165,12 +237,12 @@ static void
 watch(struct imap_session *s, struct notify_mailbox *m)
 {
 	struct notify *n = s->notify;
-	autoclose int  dir = maildir_folder_open(s->maildir, m->folder, NULL);
+	autoclose int  dir = maildir_folder_open(notify_space(s, m->space)->maildir, m->folder, NULL);
 
 	m->watched = true;
 	if (n->watch.fd < 0 || dir < 0)
 		return;
-	if (watch_part(s, m, dir, "new") && watch_part(s, m, dir, "cur") && (!acl_is_on() || !*m->folder || watch_part(s, m, dir, ".")))
+	if (watch_part(s, m, dir, "new") && watch_part(s, m, dir, "cur") && ((!m->space && !acl_is_on()) || !*m->folder || watch_part(s, m, dir, ".")))
 		return;
 	watch_many_stop(&n->watch); /* used up: everything is looked at in turn */
 	n->next_poll = clock_after(WATCH_POLL_MS);
@@ -179,7 +251,7 @@ watch(struct imap_session *s, struct notify_mailbox *m)
 static bool
 is_worth_watching(const struct notify_mailbox *m)
 {
-	return m->events & NOTIFY_MESSAGES || (m->events && acl_is_on());
+	return m->events & NOTIFY_MESSAGES || (m->events && (m->space || acl_is_on()));
 }
 
 /* ------------------------------------------------------------ what is told of one */
@@ -199,10 +271,14 @@ status_of(const struct folder *f)
 static bool
 may_look(struct imap_session *s, struct notify_mailbox *m)
 {
-	bool denied = acl_is_on() && !acl_may_in(s, m->folder, ACL_LOOKUP | ACL_READ);
+	bool denied = is_denied(s, m->space, m->folder);
 
+	if (denied && !m->denied && !tree_exists(notify_space(s, m->space)->maildir, m->folder)) {
+		s->notify->tree_dirty = true; /* it is gone: the tree will tell */
+		return false;
+	}
 	if (denied != m->denied)
-		notify_tell_name(s, m->folder, NULL, denied ? NOTIFY_NO_ACCESS : 0);
+		notify_tell_name(s, m->space, m->folder, NULL, denied ? NOTIFY_NO_ACCESS : 0);
 	m->denied = denied;
 	return !denied;
 }
@@ -239,7 +315,7 @@ look(struct imap_session *s, struct notify_mailbox *m)
 	m->dirty = false;
 	if (!may_look(s, m) || !(m->events & NOTIFY_MESSAGES))
 		return;
-	if (imap_open_folder(s, m->folder, FOLDER_READ_ONLY, &f) < 0) {
+	if (imap_open_in(s, notify_space(s, m->space), m->folder, FOLDER_READ_ONLY, &f) < 0) {
 		fault_clear(&s->why); /* gone: the tree will tell */
 		return;
 	}
@@ -249,7 +325,7 @@ look(struct imap_session *s, struct notify_mailbox *m)
 	m->known = true;
 	items = news(s, m, &now);
 	if (items) {
-		name_of_folder(m->folder, &name);
+		name_of(notify_space(s, m->space), m->folder, &name);
 		status_tell_of(s, text_span(&name), f, items);
 	}
 	m->told = now;
@@ -266,7 +342,7 @@ take_first_look(struct imap_session *s, struct notify_mailbox *m)
 
 	if (!may_look(s, m) || !(m->events & NOTIFY_MESSAGES))
 		return;
-	if (imap_open_folder(s, m->folder, FOLDER_READ_ONLY, &f) < 0) {
+	if (imap_open_in(s, notify_space(s, m->space), m->folder, FOLDER_READ_ONLY, &f) < 0) {
 		fault_clear(&s->why);
 		return;
 	}
@@ -284,7 +360,7 @@ watch_all(struct imap_session *s)
 	for (size_t i = 0; i < n->count; i++) {
 		struct notify_mailbox *m = &n->at[i];
 
-		if (m->watched || !is_worth_watching(m) || notify_is_selected(s, m->folder))
+		if (m->watched || !is_worth_watching(m) || notify_is_selected(s, m->space, m->folder))
 			continue;
 		watch(s, m);
 		if (!m->known && !m->dirty)
@@ -301,18 +377,20 @@ notify_mailboxes_tell(struct imap_session *s)
 	for (size_t i = 0; i < n->count && !s->over; i++) {
 		struct notify_mailbox *m = &n->at[i];
 
-		if (m->dirty && m->events && !notify_is_selected(s, m->folder) && clock_left(m->quiet) == 0)
+		if (m->dirty && m->events && !notify_is_selected(s, m->space, m->folder) && clock_left(m->quiet) == 0)
 			look(s, m);
 	}
 }
 
 void
-notify_mailboxes_weigh(struct notify *n)
+notify_mailboxes_weigh(struct imap_session *s)
 {
+	struct notify *n = s->notify;
+
 	for (size_t i = 0; i < n->count; i++) {
 		struct notify_mailbox *m = &n->at[i];
 
-		m->events = notify_events_of(n, m->folder);
+		m->events = notify_events_of(s, m->space, m->folder);
 		if (is_worth_watching(m) || !m->watched)
 			continue;
 		watch_many_drop(&n->watch, m->number);
@@ -331,14 +409,14 @@ notify_mailboxes_status(struct imap_session *s)
 		autotext struct text   name = {0};
 		unsigned               items = STATUS_MESSAGES | STATUS_UIDNEXT | STATUS_UIDVALIDITY;
 
-		if (!(m->events & NOTIFY_MESSAGES) || m->denied || notify_is_selected(s, m->folder))
+		if (!(m->events & NOTIFY_MESSAGES) || m->denied || notify_is_selected(s, m->space, m->folder))
 			continue;
 		if (m->events & NOTIFY_FLAG_CHANGE)
 			items |= STATUS_UNSEEN | STATUS_HIGHESTMODSEQ;
 		if (s->manner.condstore)
 			items |= STATUS_HIGHESTMODSEQ;
-		name_of_folder(m->folder, &name);
-		if (status_tell(s, text_span(&name), &s->mine, m->folder, items) < 0)
+		name_of(notify_space(s, m->space), m->folder, &name);
+		if (status_tell(s, text_span(&name), notify_space(s, m->space), m->folder, items) < 0)
 			fault_clear(&s->why);
 	}
 }
@@ -347,8 +425,8 @@ notify_mailboxes_status(struct imap_session *s)
 void
 notify_deselected(struct imap_session *s)
 {
-	struct notify_mailbox *m = s->notify && s->folder && s->in == &s->mine
-		? notify_mailbox_find(s->notify, s->folder->name) : NULL;
+	struct notify_mailbox *m = s->notify && s->folder
+		? notify_mailbox_find(s->notify, notify_space_number(s, s->in), s->folder->name) : NULL;
 
 	if (!m)
 		return;
@@ -382,14 +460,21 @@ count_watched(const struct notify *n)
 int
 notify_mailboxes_start(struct imap_session *s, struct notify *n)
 {
-	struct tree t;
+	for (size_t space = 0; space < n->space_count; space++) {
+		struct tree t;
 
-	if (tree_list(s->maildir, &t, &s->why) < 0)
-		return -1;
-	add(n, make(s, ""));
-	for (size_t i = 0; i < t.count; i++)
-		add(n, make(s, t.names[i]));
-	tree_free(&t);
+		if (tree_list(notify_space(s, space)->maildir, &t, &s->why) < 0) {
+			if (!space)
+				return -1;
+			fault_clear(&s->why); /* not to be seen just now */
+			continue;
+		}
+		if (notify_space(s, space)->kind != SPACE_PUBLIC)
+			add(n, make(s, space, ""));
+		for (size_t i = 0; i < t.count; i++)
+			add(n, make(s, space, t.names[i]));
+		tree_free(&t);
+	}
 	sort(n);
 	if (too_many(count_watched(n)))
 		return fault_set(&s->why, FAULT_DENIED, "too many mailboxes");
@@ -401,42 +486,45 @@ static struct notify_mailbox *
 find_inode(struct notify_mailbox *at, size_t count, const struct notify_mailbox *m)
 {
 	for (size_t i = 0; i < count; i++)
-		if (at[i].inode == m->inode && at[i].device == m->device && m->inode)
+		if (at[i].inode == m->inode && at[i].device == m->device && at[i].space == m->space && m->inode)
 			return &at[i];
 	return NULL;
 }
 
 static void
-tell_if_wanted(struct imap_session *s, const char *folder, const char *old, unsigned flags)
+tell_if_wanted(struct imap_session *s, size_t space, const char *folder, const char *old, unsigned flags)
 {
-	unsigned events = notify_events_of(s->notify, folder) | (old ? notify_events_of(s->notify, old) : 0);
+	unsigned events = notify_events_of(s, space, folder) | (old ? notify_events_of(s, space, old) : 0);
 
 	if (events & NOTIFY_MAILBOX_NAME)
-		notify_tell_name(s, folder, old, flags);
+		notify_tell_name(s, space, folder, old, flags);
 }
 
 /* 5.4: the direct parent is affected, too. */
 static void
-tell_parent(struct imap_session *s, const char *folder)
+tell_parent(struct imap_session *s, size_t space, const char *folder)
 {
-	autofree char *parent = mem_string(folder);
-	char          *dot = strrchr(parent, '.');
+	autofree char               *parent = mem_string(folder);
+	char                        *dot = strrchr(parent, '.');
+	const struct notify_mailbox *there;
 
 	if (!dot)
 		return;
 	*dot = '\0';
-	tell_if_wanted(s, parent, NULL, notify_mailbox_find(s->notify, parent) ? 0 : NOTIFY_GONE);
+	there = notify_mailbox_find(s->notify, space, parent);
+	if (!space || (there && !there->denied))
+		tell_if_wanted(s, space, parent, NULL, there ? 0 : NOTIFY_GONE);
 }
 
 /* Did the mailbox above go along, so that this one is not told of (5.4)? */
 static bool
-went_with_parent(const struct notify_mailbox *was, size_t count, const char *from, const char *to, struct notify *n)
+went_with_parent(const struct notify_mailbox *was, size_t count, size_t space, const char *from, const char *to, struct notify *n)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct notify_mailbox *now;
 		size_t len = strlen(was[i].folder);
 
-		if (!is_below(from, was[i].folder))
+		if (was[i].space != space || !is_below(from, was[i].folder))
 			continue;
 		now = find_inode(n->at, n->count, &was[i]);
 		if (now && strcmp(now->folder, was[i].folder) != 0 && is_below(to, now->folder)
@@ -453,36 +541,36 @@ tell_difference(struct imap_session *s, struct notify_mailbox *was, size_t count
 	struct notify *n = s->notify;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct notify_mailbox *same = notify_mailbox_find(n, was[i].folder);
+		const struct notify_mailbox *same = notify_mailbox_find(n, was[i].space, was[i].folder);
 
-		if (same || find_inode(n->at, n->count, &was[i]))
+		if (same || (was[i].space && was[i].denied) || find_inode(n->at, n->count, &was[i]))
 			continue;
-		tell_if_wanted(s, was[i].folder, NULL, NOTIFY_GONE);
-		tell_parent(s, was[i].folder);
+		tell_if_wanted(s, was[i].space, was[i].folder, NULL, NOTIFY_GONE);
+		tell_parent(s, was[i].space, was[i].folder);
 	}
 	for (size_t i = 0; i < n->count; i++) {
 		struct notify_mailbox *m = &n->at[i], *old = find_inode(was, count, m);
 
-		if (!*m->folder || (old && strcmp(old->folder, m->folder) == 0))
+		if (!*m->folder || (m->space && m->denied) || (old && strcmp(old->folder, m->folder) == 0))
 			continue;
 		if (!old) {
-			tell_if_wanted(s, m->folder, NULL, 0);
-			tell_parent(s, m->folder);
+			tell_if_wanted(s, m->space, m->folder, NULL, 0);
+			tell_parent(s, m->space, m->folder);
 			m->dirty = true;
-		} else if (!went_with_parent(was, count, old->folder, m->folder, n)) {
-			tell_if_wanted(s, m->folder, old->folder, 0);
+		} else if (!went_with_parent(was, count, m->space, old->folder, m->folder, n)) {
+			tell_if_wanted(s, m->space, m->folder, m->space && old->denied ? NULL : old->folder, 0);
 		}
 	}
 }
 
 /* What is known of a mailbox goes along with its directory. */
 static struct notify_mailbox
-inherit(struct imap_session *s, const char *folder, struct notify_mailbox *was, size_t count)
+inherit(struct imap_session *s, size_t space, const char *folder, struct notify_mailbox *was, size_t count)
 {
-	struct notify_mailbox m = make(s, folder), *old = *folder ? find_inode(was, count, &m) : NULL;
+	struct notify_mailbox m = make(s, space, folder), *old = *folder ? find_inode(was, count, &m) : NULL;
 
 	for (size_t i = 0; !old && !*folder && i < count; i++)
-		old = *was[i].folder ? NULL : &was[i];
+		old = *was[i].folder || was[i].space != space ? NULL : &was[i];
 	if (old) {
 		struct notify_mailbox copy = *old;
 
@@ -501,19 +589,28 @@ notify_mailboxes_look(struct imap_session *s)
 	struct notify         *n = s->notify;
 	struct notify_mailbox *was = n->at;
 	size_t                 count = n->count;
-	struct tree            t;
+	autofree struct tree  *trees = mem_array(n->space_count, sizeof *trees);
+	bool                   seen = true;
 
 	n->tree_dirty = false;
-	if (tree_list(s->maildir, &t, &s->why) < 0) {
-		fault_clear(&s->why);
-		return true;
-	}
+	for (size_t space = 0; space < n->space_count; space++)
+		seen &= tree_list(notify_space(s, space)->maildir, &trees[space], &s->why) == 0;
 	n->at = NULL;
 	n->count = 0;
-	add(n, inherit(s, "", was, count));
-	for (size_t i = 0; i < t.count; i++)
-		add(n, inherit(s, t.names[i], was, count));
-	tree_free(&t);
+	for (size_t space = 0; seen && space < n->space_count; space++) {
+		if (notify_space(s, space)->kind != SPACE_PUBLIC)
+			add(n, inherit(s, space, "", was, count));
+		for (size_t i = 0; i < trees[space].count; i++)
+			add(n, inherit(s, space, trees[space].names[i], was, count));
+	}
+	for (size_t space = 0; space < n->space_count; space++)
+		tree_free(&trees[space]);
+	if (!seen) { /* not now: later what has come and gone is told */
+		fault_clear(&s->why);
+		n->at = was;
+		n->count = count;
+		return true;
+	}
 	sort(n);
 	tell_difference(s, was, count);
 	for (size_t i = 0; i < count; i++)
@@ -526,22 +623,23 @@ notify_mailboxes_look(struct imap_session *s)
 }
 
 void
-notify_own_created(struct imap_session *s, const char *folder)
+notify_own_created(struct imap_session *s, const struct space *in, const char *folder)
 {
 	struct notify *n = s->notify;
+	size_t         space = notify_space_number(s, in);
 
-	if (!n || !n->others || notify_mailbox_find(n, folder))
+	if (!n || !n->others || space >= n->space_count || notify_mailbox_find(n, space, folder))
 		return;
-	add(n, make(s, folder));
+	add(n, make(s, space, folder));
 	sort(n);
 	watch_all(s);
 }
 
 void
-notify_own_deleted(struct imap_session *s, const char *folder)
+notify_own_deleted(struct imap_session *s, const struct space *in, const char *folder)
 {
 	struct notify         *n = s->notify;
-	struct notify_mailbox *m = n ? notify_mailbox_find(n, folder) : NULL;
+	struct notify_mailbox *m = n ? notify_mailbox_find(n, notify_space_number(s, in), folder) : NULL;
 
 	if (!m)
 		return;
@@ -550,26 +648,27 @@ notify_own_deleted(struct imap_session *s, const char *folder)
 }
 
 void
-notify_own_renamed(struct imap_session *s, const char *from, const char *to)
+notify_own_renamed(struct imap_session *s, const struct space *in, const char *from, const char *to)
 {
 	struct notify *n = s->notify;
+	size_t         space = notify_space_number(s, in);
 
 	if (!n)
 		return;
 	if (!*from) {
-		notify_own_created(s, to);
+		notify_own_created(s, in, to);
 		return;
 	}
 	for (size_t i = 0; i < n->count; i++) {
 		struct notify_mailbox *m = &n->at[i];
 
-		if (strcmp(m->folder, from) != 0 && !is_below(m->folder, from))
+		if (m->space != space || (strcmp(m->folder, from) != 0 && !is_below(m->folder, from)))
 			continue;
 		char *name = mem_format("%s%s", to, m->folder + strlen(from));
 
 		free(m->folder);
 		m->folder = name;
-		m->events = notify_events_of(n, name);
+		m->events = notify_events_of(s, space, name);
 	}
 	sort(n);
 	watch_all(s);

@@ -13,12 +13,13 @@
 /* ------------------------------------------------------------ names and subscriptions */
 
 static bool
-has_children(struct notify *n, const char *folder)
+has_children(struct notify *n, size_t space, const char *folder)
 {
 	size_t len = strlen(folder);
 
 	for (size_t i = 0; len && i < n->count; i++)
-		if (strncmp(n->at[i].folder, folder, len) == 0 && n->at[i].folder[len] == '.')
+		if (n->at[i].space == space && !(space && n->at[i].denied) && strncmp(n->at[i].folder, folder, len) == 0
+			&& n->at[i].folder[len] == '.')
 			return true;
 	return false;
 }
@@ -38,24 +39,25 @@ add_use(struct imap_session *s, const char *folder, struct span name, struct tex
 }
 
 void
-notify_tell_name(struct imap_session *s, const char *folder, const char *old, unsigned flags)
+notify_tell_name(struct imap_session *s, size_t space, const char *folder, const char *old, unsigned flags)
 {
 	struct notify       *n = s->notify;
-	autotext struct text name = {0}, before = {0};
+	autotext struct text name = {0}, before = {0}, subscribed = {0};
 
-	name_of_folder(folder, &name);
+	name_of(notify_space(s, space), folder, &name);
+	notify_subscription_name(s, space, folder, &subscribed);
 	text_add_format(&s->out, "* LIST (%s%s", flags & NOTIFY_GONE ? "\\NonExistent " : "", flags & NOTIFY_NO_ACCESS ? "\\NoAccess " : "");
-	if (subscriptions_has(&n->subscribed, *folder ? span_of(folder) : SPAN("INBOX")))
+	if (subscriptions_has(&n->subscribed, text_span(&subscribed)))
 		text_add_string(&s->out, "\\Subscribed ");
-	text_add_string(&s->out, has_children(n, folder) ? "\\HasChildren" : "\\HasNoChildren");
-	if (!(flags & NOTIFY_GONE))
+	text_add_string(&s->out, has_children(n, space, folder) ? "\\HasChildren" : "\\HasNoChildren");
+	if (!(flags & NOTIFY_GONE) && !space)
 		add_use(s, folder, text_span(&name), &s->out);
 	text_add_string(&s->out, ") ");
 	name_add_separator(&s->out);
 	text_add_byte(&s->out, ' ');
 	name_tell(s, text_span(&name), &s->out);
 	if (old) {
-		name_of_folder(old, &before);
+		name_of(notify_space(s, space), old, &before);
 		text_add_string(&s->out, " (\"OLDNAME\" (");
 		name_tell(s, text_span(&before), &s->out);
 		text_add_string(&s->out, "))");
@@ -63,10 +65,21 @@ notify_tell_name(struct imap_session *s, const char *folder, const char *old, un
 	imap_say(s, "%s", "");
 }
 
-static const char *
-folder_of(const char *subscribed)
+/* Of a line of the list: whose, and which. False: nobody's whom this session sees. */
+static bool
+find_subscribed(struct imap_session *s, const char *subscribed, size_t *space, char **folder)
 {
-	return span_is_nocase(span_of(subscribed), "INBOX") ? "" : subscribed;
+	struct space *in;
+
+	if (!name_is_foreign(span_of(subscribed))) {
+		*space = 0;
+		*folder = mem_string(span_is_nocase(span_of(subscribed), "INBOX") ? "" : subscribed);
+		return true;
+	}
+	if (name_find_stored(s, span_of(subscribed), &in, folder, NULL) < 0)
+		return false;
+	*space = notify_space_number(s, in);
+	return true;
 }
 
 /* Those of `some` that `others` do not have; n->subscribed is the new list. */
@@ -74,15 +87,17 @@ static void
 tell_changed(struct imap_session *s, const struct subscriptions *some, const struct subscriptions *others)
 {
 	for (size_t i = 0; i < some->count; i++) {
-		const char *folder = folder_of(some->names[i]);
-		bool        there = tree_exists(s->maildir, folder); /* the list may lag */
+		autofree char *folder = NULL;
+		size_t         space;
 
-		if (subscriptions_has(others, span_of(some->names[i])))
+		if (subscriptions_has(others, span_of(some->names[i])) || !find_subscribed(s, some->names[i], &space, &folder))
 			continue;
+		bool there = imap_exists(s, notify_space(s, space), folder); /* the list may lag */
+
 		for (size_t k = 0; k < s->notify->request.count; k++) /* "subscribed" meant it before, or does now */
-			if (notify_events_of(s->notify, folder) & NOTIFY_SUBSCRIPTION ||
+			if (notify_events_of(s, space, folder) & NOTIFY_SUBSCRIPTION ||
 			    (s->notify->request.groups[k].filter == NOTIFY_SUBSCRIBED && s->notify->request.groups[k].events & NOTIFY_SUBSCRIPTION)) {
-				notify_tell_name(s, folder, NULL, there ? 0 : NOTIFY_GONE);
+				notify_tell_name(s, space, folder, NULL, there ? 0 : NOTIFY_GONE);
 				break;
 			}
 	}
@@ -104,7 +119,7 @@ notify_subscribed_look(struct imap_session *s)
 	tell_changed(s, &n->subscribed, &was);
 	tell_changed(s, &was, &n->subscribed);
 	subscriptions_free(&was);
-	notify_mailboxes_weigh(n);
+	notify_mailboxes_weigh(s);
 }
 
 void
@@ -126,7 +141,7 @@ notify_own_subscription(struct imap_session *s, struct span name, bool add)
 		n->subscribed.names = mem_grow(n->subscribed.names, kept + 1, sizeof *n->subscribed.names);
 		n->subscribed.names[n->subscribed.count++] = mem_span(name);
 	}
-	notify_mailboxes_weigh(n);
+	notify_mailboxes_weigh(s);
 }
 
 /* ------------------------------------------------------------ annotations */
@@ -153,7 +168,7 @@ hash_all(const struct attributes *a)
 }
 
 /* Mailboxes by their GUIDs, read once for all keys. */
-struct owners { char (*guids)[40]; const struct notify *notify; };
+struct owners { char (*guids)[40]; const struct notify *notify; size_t space; };   /* space: whose list it is */
 
 static const struct notify_mailbox *
 owner_of(const struct owners *o, struct span guid)
@@ -172,14 +187,17 @@ tell_key(struct imap_session *s, const struct owners *o, struct span key)
 	struct span                  guid;
 	bool                         server;
 
-	if (!metadata_of_key(key, &guid, &server, &entry) || !(m = owner_of(o, guid)))
+	/* in another's file: what he shares; his private entries are his, and the server's are told by one's own */
+	if (o->space && !span_starts(key, "shared/"))
+		return;
+	if (!metadata_of_key(key, &guid, &server, &entry) || (o->space && server) || !(m = owner_of(o, guid)))
 		return;
 	if (!(server ? s->notify->others & NOTIFY_SERVER_METADATA : m->events & NOTIFY_METADATA) || m->denied)
 		return;
 	if (server)
 		text_add_string(&s->out, "* METADATA \"\" ");
 	else {
-		name_of_folder(m->folder, &name);
+		name_of(notify_space(s, m->space), m->folder, &name);
 		text_add_string(&s->out, "* METADATA ");
 		name_tell(s, text_span(&name), &s->out);
 		text_add_byte(&s->out, ' ');
@@ -203,55 +221,72 @@ tell_keys(struct imap_session *s, const struct owners *o, struct strmap *now, st
 	}
 }
 
-void
-notify_metadata_look(struct imap_session *s)
+static void
+look_at_list(struct imap_session *s, struct owners *o)
 {
 	struct notify    *n = s->notify;
 	struct attributes a = {0};
-	struct owners     o = {arena_alloc(s->arena, (n->count + 1) * 40), n};
-	struct strmap    *was = n->metadata;
+	struct strmap    *was = n->metadata[o->space];
 
-	n->metadata_dirty = false;
-	if (!(n->others & (NOTIFY_METADATA | NOTIFY_SERVER_METADATA)))
-		return;
-	if (attributes_read(s->maildir, &a, &s->why) < 0) {
+	if (attributes_read(notify_space(s, o->space)->maildir, &a, &s->why) < 0) {
 		fault_clear(&s->why);
 		return;
 	}
-	n->metadata = hash_all(&a);
+	n->metadata[o->space] = hash_all(&a);
 	attributes_free(&a);
-	for (size_t i = 0; i < n->count; i++)
-		if (!attributes_mailbox_guid(s->maildir, n->at[i].folder, o.guids[i]))
-			o.guids[i][0] = '\0';
-	tell_keys(s, &o, n->metadata, was, true);
-	tell_keys(s, &o, was, n->metadata, false);
+	tell_keys(s, o, n->metadata[o->space], was, true);
+	tell_keys(s, o, was, n->metadata[o->space], false);
 	strmap_free(was, NULL);
 }
 
 void
-notify_own_metadata(struct imap_session *s, const struct attribute_change *changes, size_t count)
+notify_metadata_look(struct imap_session *s)
 {
 	struct notify *n = s->notify;
+	struct owners  o = {arena_alloc(s->arena, (n->count + 1) * 40), n, 0};
 
-	if (!n || !n->others)
+	n->metadata_dirty = false;
+	if (!(n->others & (NOTIFY_METADATA | NOTIFY_SERVER_METADATA)))
+		return;
+	for (size_t i = 0; i < n->count; i++)
+		if (!attributes_mailbox_guid(notify_space(s, n->at[i].space)->maildir, n->at[i].folder, o.guids[i]))
+			o.guids[i][0] = '\0';
+	for (; o.space < n->space_count; o.space++)
+		look_at_list(s, &o);
+}
+
+void
+notify_own_metadata(struct imap_session *s, const struct space *in, const struct attribute_change *changes, size_t count)
+{
+	struct notify *n = s->notify;
+	size_t         space = notify_space_number(s, in);
+
+	if (!n || !n->others || space >= n->space_count)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		if (changes[i].remove)
-			strmap_remove(n->metadata, changes[i].key);
+			strmap_remove(n->metadata[space], changes[i].key);
 		else
-			strmap_put(n->metadata, changes[i].key, hash_of(changes[i].value));
+			strmap_put(n->metadata[space], changes[i].key, hash_of(changes[i].value));
 	}
 }
 
 int
 notify_names_start(struct imap_session *s, struct notify *n)
 {
-	struct attributes a = {0};
-
-	if (subscriptions_read(s->maildir, &n->subscribed, &s->why) < 0 || attributes_read(s->maildir, &a, &s->why) < 0)
+	if (subscriptions_read(s->maildir, &n->subscribed, &s->why) < 0)
 		return -1;
-	strmap_free(n->metadata, NULL);
-	n->metadata = hash_all(&a);
-	attributes_free(&a);
+	for (size_t space = 0; space < n->space_count; space++) {
+		struct attributes a = {0};
+
+		if (attributes_read(notify_space(s, space)->maildir, &a, &s->why) < 0) {
+			if (!space)
+				return -1;
+			fault_clear(&s->why);
+		}
+		strmap_free(n->metadata[space], NULL);
+		n->metadata[space] = hash_all(&a);
+		attributes_free(&a);
+	}
 	return 0;
 }

@@ -24,7 +24,8 @@ struct notify_group {
 	unsigned               events;         /* enum notify_event */
 	const struct argument *names;          /* of SUBTREE and MAILBOXES: name_count astrings */
 	size_t                 name_count;
-	char                 **folders;        /* the same as storage names; NULL: cannot be one */
+	char                 **folders;        /* the same as storage names; NULL: cannot be one, or not one's own */
+	struct span           *foreign;        /* the same of others' mailboxes, as clients name them; empty: it is none */
 	bool                   annotations;
 	bool                   fetches;        /* MessageNew (...) */
 	struct fetch_items     items;

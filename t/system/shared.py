@@ -209,7 +209,6 @@ def in_part(site):
     a("NOOP")
     t.ok(flags(a, 5) == {"\\Flagged", "key"}, "with w those that w is for", flags(a, 5))
     a("SETACL Part bob lr")
-    b.says("NOTIFY SET (mailboxes shared/alice/Part (MessageNew MessageExpunge))", "^NO .NOTIFICATIONOVERFLOW.", "NOTIFY says that it does not watch it")
     b.says("MYRIGHTS shared/alice/Part", r"MYRIGHTS shared/alice/Part lr\n", "MYRIGHTS")
     b.says('LIST "" shared/alice/Par% RETURN (MYRIGHTS)', r"LIST \(\\HasNoChildren\) \"/\" shared/alice/Part\n\* MYRIGHTS shared/alice/Part lr\n", "LIST-MYRIGHTS (RFC 8440)")
     b.says("RENAME shared/alice/Part Mine2", "^NO", "another's mailbox does not become one's own by RENAME")
@@ -517,6 +516,98 @@ def hostile_owner(site):
         s.end()
 
 
+def hears(s, wanted, name):
+    """The next line that nobody asked for."""
+    try:
+        got = s.m.readline().decode()
+    except TimeoutError:
+        got = "nothing"
+    t.ok(re.match(wanted, got), name, got)
+
+
+def notify(site):
+    """NOTIFY (RFC 5465) of others' mailboxes: those that a group means, with the rights l and r; what comes first is what was meant."""
+    a = site.login("alice")
+    for box in ("Bell", "Bell/Low", "Shut"):
+        a(f"CREATE {box}")
+    for box in ("Bell", "Bell/Low"):
+        a(f"SETACL {box} bob lri")
+    b = site.login("bob")
+    b.m.sock.settimeout(20)
+    bell = "shared/alice/Bell"
+    b("CREATE Own")
+
+    b.says("NOTIFY SET STATUS (subtree shared/alice/Bell (MessageNew MessageExpunge FlagChange MailboxName))",
+           f"STATUS {bell} .MESSAGES 0 UIDNEXT 1 .*STATUS {bell}/Low .*OK Notify", "STATUS is told of them first")
+    a.append("Shut")
+    a.append("Bell")
+    hears(b, rf"\* STATUS {bell} \(MESSAGES 1 UIDNEXT 2 ", "a message in another's mailbox is told; of one without rights nothing")
+    a.append("Bell/Low")
+    hears(b, rf"\* STATUS {bell}/Low \(MESSAGES 1 ", "and below it")
+    b.append(bell)
+    b.append("Own")
+    a("SELECT Bell")
+    a("STORE 1 +FLAGS (\\Deleted)")
+    a("EXPUNGE")
+    hears(b, rf"\* STATUS {bell} \(MESSAGES 1 UIDNEXT 3 ", "what this client appends is not told, what the owner expunges is")
+
+    a("DELETEACL Bell bob")
+    hears(b, rf"\* LIST \(\\NoAccess \\HasChildren\) \"/\" {bell}\r", "a right that is lost is told (5.9)")
+    a.append("Bell")
+    a.append("Bell/Low")
+    hears(b, rf"\* STATUS {bell}/Low \(MESSAGES 2 ", "then nothing more of it")
+    a("SETACL Bell bob lr")
+    hears(b, rf"\* LIST \(\\HasChildren\) \"/\" {bell}\r", "a right that is granted is told")
+    hears(b, rf"\* STATUS {bell} \(MESSAGES 2 UIDNEXT 4 ", "and what came meanwhile")
+
+    a("CREATE Bell/New")
+    hears(b, rf"\* LIST \(\\HasNoChildren\) \"/\" {bell}/New\r", "a new mailbox below, with the rights of the one above it")
+    hears(b, rf"\* LIST \(\\HasChildren\) \"/\" {bell}\r", "and its parent")
+    a("RENAME Bell/New Bell/Newer")
+    hears(b, rf"\* LIST \(\\HasNoChildren\) \"/\" {bell}/Newer \(\"OLDNAME\" \({bell}/New\)\)", "its new name")
+    a("DELETE Bell/Newer")
+    hears(b, rf"\* LIST \(\\NonExistent \\HasNoChildren\) \"/\" {bell}/Newer\r", "and its end")
+    hears(b, rf"\* LIST \(\\HasChildren\) \"/\" {bell}\r", "and its parent")
+
+    b.says("NOTIFY SET (personal (MessageNew MessageExpunge))", "^OK", "personal")
+    a.append("Bell")
+    o = site.login("bob")
+    o.append("Own")
+    hears(b, r"\* STATUS Own \(MESSAGES 2 ", "personal means none of them")
+    b(f"SUBSCRIBE {bell}")
+    b.says("NOTIFY SET (subscribed (MessageNew MessageExpunge)) (subtree shared (MailboxMetadataChange))", "^OK", "subscribed")
+    a.append("Bell/Low")
+    a.append("Bell")
+    hears(b, rf"\* STATUS {bell} \(MESSAGES 4 ", "subscribed means those that are")
+    o(f"UNSUBSCRIBE {bell}")
+    o(f"SUBSCRIBE {bell}/Low")
+    a.append("Bell")
+    a.append("Bell/Low")
+    hears(b, rf"\* STATUS {bell}/Low \(MESSAGES 4 ", "as soon as they are")
+    a('SETMETADATA Bell (/private/comment "secret")')
+    a('SETMETADATA Bell (/shared/comment "open")')
+    hears(b, rf"\* METADATA {bell} /shared/comment\r", "annotations that the owner shares, not his own; subtree of what stands above all of them")
+    o(f'SETMETADATA {bell} (/private/comment "mine")')
+    hears(b, rf"\* METADATA {bell} /private/comment\r", "and one's own of his mailbox")
+
+    b.says("NOTIFY SET (mailboxes (shared/alice/Shut shared/carol/None) (MessageNew MessageExpunge MailboxName))", "^OK",
+           "what may not be looked up is as if it did not exist")
+    a.append("Shut")
+    a("SETACL Shut bob lr")
+    hears(b, r"\* LIST \(\\HasNoChildren\) \"/\" shared/alice/Shut\r", "until it may")
+    hears(b, r"\* STATUS shared/alice/Shut \(MESSAGES 2 ", "then it is told")
+    b("NOTIFY SET (selected (MessageNew MessageExpunge FlagChange)) (mailboxes shared/alice/Bell (MessageNew MessageExpunge FlagChange))")
+    b(f"SELECT {bell}")
+    a.append("Bell")
+    hears(b, r"\* \d+ EXISTS", "while one of them is selected, its events are the selected mailbox's")
+    hears(b, r"\* \d+ RECENT", "as ever")
+    b("UNSELECT")
+    a.append("Bell")
+    hears(b, rf"\* STATUS {bell} \(MESSAGES 7 ", "and its own again when it is left")
+    for x in (a, b, o):
+        x.end()
+
+
 me = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid())
 with Site(["alice", "bob", "carol"], [me.pw_uid], me.pw_gid,
           "imap_public_namespaces = Public/=maildir:$DIR/public\nquota = maildir:User quota\nquota_rule = *:storage=200K\n") as site:
@@ -530,6 +621,11 @@ with Site(["alice", "bob", "carol"], [me.pw_uid], me.pw_gid,
     nothing_is_told(site)
     own_seen(site)
     quota_is_the_owners(site)
+with Site(["alice", "bob", "carol"], [me.pw_uid], me.pw_gid) as site:
+    a = site.login("alice")
+    a("SETACL INBOX bob l")
+    a.end()
+    notify(site)
 with Site(["alice", "bob", "carol"], [me.pw_uid], me.pw_gid) as site:
     names(site)
 if root and shutil.which("setpriv"):
