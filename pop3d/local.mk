@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: ISC
 
 pkglibexec_PROGRAMS += pop3d/pop3d pop3d/pop3-login
-pop3d_pop3d_SOURCES = pop3d/main.c pop3d/drop.c pop3d/session.c pop3d/session.h pop3d/uidl.c pop3d/uidl.h
+pop3d_pop3d_SOURCES = pop3d/main.c pop3d/drop.c pop3d/expire.h pop3d/session.c pop3d/session.h pop3d/uidl.c pop3d/uidl.h
 pop3d_pop3d_LDADD = $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(FLOOR1_LIBS)
-pop3d_pop3_login_SOURCES = pop3d/pop3_login.c
+pop3d_pop3_login_SOURCES = pop3d/pop3_login.c pop3d/expire.h
 pop3d_pop3_login_LDADD = $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(FLOOR1_LIBS)
 DIRECT_TESTS += t/system/mailbox_login.py
 EXTRA_DIST += t/system/mailbox_login.py

@@ -5,15 +5,17 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "expire.h"
 #include "service/login.h"
 #include "service/service.h"
 #include "service/tls_rows.h"
 
-static int64_t login_delay;        /* pop3d keeps it; here it is told */
+static int64_t login_delay, expire;   /* pop3d keeps the delay; here they are told */
 
 static const struct param params[] = {
 	LOGIN_ROWS("pop3_"),
 	DURATION("pop3_login_delay", &login_delay, "0s", "0s", "24h", "least time between two logins of a user (RFC 2449, 6.5: LOGIN-DELAY)"),
+	POP3_EXPIRE_ROW(&expire),
 	END_OF_PARAMS
 };
 
@@ -45,14 +47,16 @@ say(struct dialogue *d, const char *format, ...)
 static void
 do_capa(struct dialogue *d, struct span unused)
 {
-	autotext struct text names = {0}, delay = {0};
+	autotext struct text names = {0}, delay = {0}, stay = {0};
 
 	(void)unused;
 	login_mechanisms(d->l, &names);
 	if (login_delay)
 		text_add_format(&delay, "\r\nLOGIN-DELAY %lld", (long long)login_delay / 1000);
-	say(d, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER%s%s%s\r\nSASL%s%s\r\nIMPLEMENTATION Postern\r\n.",
-	    text_string(&delay), login_config.tls && !conn_is_tls(d->l->conn) ? "\r\nSTLS" : "", span_find_text(text_span(&names), SPAN("PLAIN")) >= 0 ? "\r\nUSER" : "", names.len ? " " : "",
+	if (expire)
+		text_add_format(&stay, "%lld", (long long)expire / POP3_DAY_MS);
+	say(d, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE %s%s%s%s\r\nSASL%s%s\r\nIMPLEMENTATION Postern\r\n.",
+	    expire ? text_string(&stay) : "NEVER", text_string(&delay), login_config.tls && !conn_is_tls(d->l->conn) ? "\r\nSTLS" : "", span_find_text(text_span(&names), SPAN("PLAIN")) >= 0 ? "\r\nUSER" : "", names.len ? " " : "",
 	    text_string(&names));
 }
 
@@ -272,7 +276,7 @@ serve(int fd, const struct listener *unused)
 static int
 prepare(struct fault *why)
 {
-	return login_prepare("pop3", why);
+	return pop3_expire_check(expire, why) < 0 ? -1 : login_prepare("pop3", why);
 }
 
 static const char *const asks[] = {"authd", "anvil", "pop3", NULL};

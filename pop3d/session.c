@@ -11,6 +11,7 @@
 #include "mail/line.h"
 #include "store/lazy.h"
 #include "store/quota.h"
+#include "expire.h"
 #include "uidl.h"
 
 enum { LINE_MAX_BYTES = 255, BAD_MAX = 20, READ_PART = 65536 };
@@ -26,6 +27,7 @@ const struct param pop3_params[] = {
 	BOOLEAN("pop3_fast_size_lookups", &pop3_config.fast_size_lookups, "no", "a message whose size with CRLF is not known has that of its file (against RFC 1939)"),
 	RAW("pop3_deleted_flag", &pop3_config.deleted_flag, "", "DELE sets this keyword instead of removing; messages that have it are not shown; \"\": they are removed"),
 	DURATION("pop3_login_delay", &pop3_config.login_delay, "0s", "0s", "24h", "least time between two logins of a user (RFC 2449, 6.5: LOGIN-DELAY)"),
+	POP3_EXPIRE_ROW(&pop3_config.expire),
 	DURATION("pop3_timeout", &pop3_config.timeout, "10m", "1m", "24h", "how long a client may be silent (RFC 1939, 3)"),
 	QUOTA_ROWS,
 	LAZY_ROWS,
@@ -43,6 +45,8 @@ pop3_config_check(struct fault *why)
 		if (*c <= ' ' || *c >= 0x7f || strchr("(){%*\"\\]", *c))
 			return fault_set(why, FAULT_INPUT, "pop3_deleted_flag: %s is no keyword", pop3_config.deleted_flag);
 	if (quota_settings_check(&quota_settings, why) < 0)
+		return -1;
+	if (pop3_expire_check(pop3_config.expire, why) < 0)
 		return -1;
 	return lazy_settings_check(&lazy_settings, why);
 }
@@ -118,7 +122,11 @@ static void
 do_capa(struct session *s, struct span unused)
 {
 	(void)unused;
-	say(s, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER");
+	say(s, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE");
+	if (pop3_config.expire)
+		say(s, "EXPIRE %lld", (long long)pop3_config.expire / POP3_DAY_MS);
+	else
+		say(s, "EXPIRE NEVER");
 	if (pop3_config.login_delay)
 		say(s, "LOGIN-DELAY %lld", (long long)pop3_config.login_delay / 1000);
 	say(s, "IMPLEMENTATION Postern\r\n.");

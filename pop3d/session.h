@@ -15,7 +15,7 @@
 struct pop3_config {
 	const char *uidl_format, *deleted_flag;
 	bool        no_flag_updates, lock_session, reuse_xuidl, save_uidl, fast_size_lookups;
-	int64_t     timeout, login_delay;
+	int64_t     timeout, login_delay, expire;
 };
 extern struct pop3_config pop3_config;
 extern const struct param pop3_params[];
