@@ -229,7 +229,8 @@ static void
 tell_names(struct listing *l)
 {
 	for (size_t i = 0; i < l->count; i++)
-		if (l->at[i].real && l->at[i].in->kind == SPACE_OWN)
+		if (l->at[i].real && l->at[i].in->kind == SPACE_OWN
+			&& (is_asked(l, span_of(l->at[i].name)) || (l->recursive && l->only_special)))
 			l->at[i].use = special_use_of(l->session, &l->attributes, l->at[i].folder, span_of(l->at[i].name));
 	for (size_t i = 0; i < l->count; i++) {
 		const struct listed *x = &l->at[i];

@@ -89,6 +89,13 @@ UNIT_TEST(bounds) /* SECURITY.md 2, 16 */
 	ck_assert_int_eq(grammar_parse(arena, span_at("a X \"b\0c\"", 9), &c, NULL), -1);
 	ck_assert_int_eq(grammar_parse(arena, span_at("a X {3}\r\nb\0c", 12), &c, NULL), -1);
 	ck_assert_int_eq(grammar_parse(arena, span_at("a X b\0c", 7), &c, NULL), -1);
+	/* literal8: among the values of SETMETADATA alone (RFC 5464, 5) */
+	ck_assert_int_eq(grammar_parse(arena, span_at("a SETMETADATA b (/c ~{3}\r\nx\0y)", 30), &c, NULL), 0);
+	ck_assert(c.count == 2 && c.arguments->next->children->next->type == ARGUMENT_LITERAL);
+	ck_assert(c.arguments->next->children->next->text.len == 3);
+	ck_assert_int_eq(grammar_parse(arena, span_at("a SETMETADATA ~{3}\r\nx\0y (/c d)", 30), &c, NULL), -1);
+	ck_assert_int_eq(grammar_parse(arena, span_at("a X b (/c ~{3}\r\nx\0y)", 20), &c, NULL), -1);
+	ck_assert_int_eq(grammar_parse(arena, SPAN("a SETMETADATA b (/c ~{3}\r\nx)"), &c, NULL), -1);
 }
 
 UNIT_TEST(appends)
