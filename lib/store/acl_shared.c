@@ -166,8 +166,30 @@ acl_shared_read(int dir, const char *file, struct acl_shared *out, struct fault 
 	return 0;
 }
 
+struct wanting {
+	struct strmap *whom;         /* "user/bob/": its keys without owner */
+	size_t         owner;        /* bytes that each key has besides */
+	size_t         bytes;
+	bool           over;
+};
+
 static void
-want(struct strmap *wanted, const struct acl *a)
+want_one(struct wanting *w, struct span whom)
+{
+	size_t more = whom.len + w->owner;
+
+	if (strmap_get(w->whom, whom))
+		return;
+	if (w->bytes + more > ACL_SHARED_OWNER_MOST) {
+		w->over = true;
+		return;
+	}
+	w->bytes += more;
+	strmap_put(w->whom, whom, w);
+}
+
+static void
+want(struct wanting *w, const struct acl *a)
 {
 	for (size_t i = 0; i < a->count; i++) {
 		autotext struct text whom = {0};
@@ -186,13 +208,13 @@ want(struct strmap *wanted, const struct acl *a)
 			add_escaped(span_from(id, (size_t)equals + 1), &whom);
 			text_add_byte(&whom, '/');
 		}
-		strmap_put(wanted, text_span(&whom), wanted);
+		want_one(w, text_span(&whom));
 	}
 }
 
 /* Of all his mailboxes; one whose list cannot be read shares nothing. */
 static int
-want_all(struct maildir *m, struct strmap *wanted, struct fault *why)
+want_all(struct maildir *m, struct wanting *w, struct fault *why)
 {
 	struct tree t;
 	struct acl  a;
@@ -201,7 +223,7 @@ want_all(struct maildir *m, struct strmap *wanted, struct fault *why)
 		return -1;
 	for (size_t i = 0; i <= t.count; i++)
 		if (acl_read(m, i ? t.names[i - 1] : "", &a, NULL) == 0) {
-			want(wanted, &a);
+			want(w, &a);
 			acl_free(&a);
 		}
 	tree_free(&t);
@@ -254,23 +276,26 @@ acl_shared_update(int dir, const char *file, struct maildir *m, const char *owne
 {
 	struct dotlock    lock = {0};
 	struct acl_shared d = {0};
-	struct strmap    *wanted = strmap_new();
+	struct wanting    w = {.whom = strmap_new(), .owner = sizeof PREFIX - 1 + sizeof "\n1\n" - 1 + strlen(owner)};
 	struct fault      own = {0};
 	int               result = -1;
 
 	if (dotlock_take(dir, file, LOCK_STALE_SECONDS, clock_after(LOCK_WAIT_MS), &lock, why) == 0) {
-		result = want_all(m, wanted, why);
+		result = want_all(m, &w, why);
 		if (result == 0 && acl_shared_read(dir, file, &d, &own) < 0) {
 			result = own.error == ENOENT ? 0 : -1;
 			if (result < 0 && why)
 				*why = own;
 			d.arena = arena_new();
 		}
-		if (result == 0 && keep_wanted(&d, wanted, owner))
-			result = rewrite(dir, file, &d, wanted, owner, why);
+		if (result == 0 && keep_wanted(&d, w.whom, owner))
+			result = rewrite(dir, file, &d, w.whom, owner, why);
 		dotlock_release(&lock);
 	}
 	acl_shared_free(&d);
-	strmap_free(wanted, NULL);
+	strmap_free(w.whom, NULL);
+	if (result == 0 && w.over)
+		return fault_set(why, FAULT_DENIED, "%s shares with more than %d bytes have room for: not all are told", owner,
+			ACL_SHARED_OWNER_MOST);
 	return result;
 }

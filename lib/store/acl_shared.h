@@ -17,7 +17,7 @@
 #include "base/strmap.h"
 #include "store/acl.h"
 
-enum { ACL_SHARED_MOST = 16 << 20 };
+enum { ACL_SHARED_MOST = 16 << 20, ACL_SHARED_OWNER_MOST = 64 << 10 };   /* bytes: of the file, and of what one owner has in it */
 
 struct acl_shared_pair { struct span key, value; };
 struct acl_shared {
@@ -38,7 +38,8 @@ void acl_shared_owners(const struct acl_shared *, const struct acl_who *, bool a
 WAITS int acl_shared_read(int dir, const char *file, struct acl_shared *, struct fault *);
 
 /* After a change of rights: what the dictionary says of `owner` becomes what his files say.  Durable; under
- * Dovecot's lock. */
+ * Dovecot's lock.  FAULT_DENIED: he shares with more than ACL_SHARED_OWNER_MOST has room for, and fills the file of
+ * all no further; what had room is there. */
 WAITS int acl_shared_update(int dir, const char *file, struct maildir *, const char *owner, struct fault *);
 
 #endif

@@ -93,6 +93,12 @@ t_unit_store_test_seen_SOURCES = t/unit/store/test_seen.c t/unit/unit.h
 t_unit_store_test_seen_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_store_test_seen_LDADD = $(STORE_LIBS) $(CHECK_LIBS)
 
+noinst_PROGRAMS += t/crash/shared_writer
+t_crash_shared_writer_SOURCES = t/crash/shared_writer.c
+t_crash_shared_writer_LDADD = $(STORE_LIBS)
+DIRECT_TESTS += t/crash/shared_files.py
+EXTRA_DIST += t/crash/shared_files.py
+
 FUZZ_TARGETS += t/fuzz/fuzz_seen
 t_fuzz_fuzz_seen_SOURCES = t/fuzz/fuzz_seen.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_seen_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)

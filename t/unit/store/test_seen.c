@@ -468,6 +468,43 @@ UNIT_TEST(the_dictionary_follows_the_files)
 	stop();
 }
 
+UNIT_TEST(one_owner_does_not_fill_the_dictionary)
+{
+	struct maildir      *m;
+	autofree char       *mail = NULL, *dict = NULL;
+	autotext struct text body = {0};
+	autoclose int        dir = -1;
+
+	start();
+	mail = mem_format("%s/mail", root);
+	dict = mem_format("%s/shared", root);
+	dir = open(root, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(maildir_open(mail, MAILDIR_CREATE, &m, &why), 0);
+	ck_assert_int_eq(file_replace(dict, SPAN("shared/shared-boxes/user/x/eve\n1\n"), 0666, &why), 0);
+	for (int box = 0; box < 3; box++) {
+		autofree char       *list = mem_format("%s/.B%d/dovecot-acl", mail, box), *name = mem_format("B%d", box);
+		autotext struct text lines = {0};
+
+		ck_assert_int_eq(maildir_folder_create(m, name, &why), 0);
+		for (int i = 0; i < 900; i++)
+			text_add_format(&lines, "user=somebody-or-other-%d-%d@example.org lr\n", box, i);
+		ck_assert_int_eq(file_replace(list, text_span(&lines), 0600, &why), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(acl_shared_update(dir, "shared", m, "al", &why), -1);
+		ck_assert_int_eq(why.class, FAULT_DENIED);
+		text_clear(&body);
+		ck_assert_int_eq(file_read(dict, 1 << 20, &body, &why), 0);
+		ck_assert(body.len > ACL_SHARED_OWNER_MOST - 200 && body.len < ACL_SHARED_OWNER_MOST + 200);
+		ck_assert_ptr_nonnull(strstr(text_string(&body), "user/x/eve\n1\n"));
+	}
+	ck_assert_int_eq(tree_delete(m, "B1", &why), 0);
+	ck_assert_int_eq(tree_delete(m, "B2", &why), 0);
+	ck_assert_msg(acl_shared_update(dir, "shared", m, "al", &why) == 0, "%s", fault_text(&why));
+	maildir_close(m);
+	stop();
+}
+
 UNIT_TEST(where_it_lies)
 {
 	const struct location_user bob = {SPAN("bob@x.org"), SPAN("/home/bob")}, alice = {SPAN("alice@y.org"), SPAN("/home/alice")};
@@ -496,4 +533,5 @@ UNIT_TEST(where_it_lies)
 }
 
 UNIT_MAIN("lib/store seen", sets_add_up, any_lines, two_sessions_of_one_user, behind_a_torn_line, long_lines_are_written_anew, each_has_his_own, a_change_fails_in_the_middle, what_was_seen_cannot_be_kept,
-	new_mail_stays_new_to_its_owner, copy_to_another, who_shares, the_dictionary_follows_the_files, where_it_lies)
+	new_mail_stays_new_to_its_owner, copy_to_another, who_shares, the_dictionary_follows_the_files,
+	one_owner_does_not_fill_the_dictionary, where_it_lies)
