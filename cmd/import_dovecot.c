@@ -344,6 +344,24 @@ add_defaults(const char *block, struct text *out)
 		text_add_format(out, " gid=%s", gid);
 }
 
+/* For whom a passdb is asked, and what follows (authd_rules.h); what it shares with Dovecot's default says nothing. */
+static void
+add_rules(const char *block, struct text *out)
+{
+	static const struct { const char *name; bool list; } words[] = {
+		{"deny", false}, {"pass", false}, {"skip", false}, {"result_success", false}, {"result_failure", false},
+		{"result_internalfail", false}, {"mechanisms", true}, {"username_filter", true},
+	};
+
+	get(block, "name"), get(block, "auth_verbose");
+	for (size_t i = 0; i < COUNT(words); i++) {
+		const char *value = get(block, words[i].name);
+
+		if (value && *value)
+			text_add_format(out, words[i].list ? " %s={%s}" : " %s=%s", words[i].name, value);
+	}
+}
+
 static void
 database(const char *block, bool passdb, struct text *out)
 {
@@ -352,10 +370,6 @@ database(const char *block, bool passdb, struct text *out)
 	autotext struct text one = {0}, options = {0};
 
 	driver = driver ? driver : "";
-	if (get(block, "deny")) {
-		no_equal("%s: deny = %s", block, get(block, "deny"));
-		return;
-	}
 	if (strcmp(driver, "passwd-file") == 0) {
 		struct span path = SPAN_NONE;
 
@@ -400,7 +414,9 @@ database(const char *block, bool passdb, struct text *out)
 		no_equal("%s %s %s", passdb ? "passdb" : "userdb", driver, args ? args : "");
 		return;
 	}
-	if (!passdb && strcmp(driver, "passwd") != 0)
+	if (passdb)
+		add_rules(block, &one);
+	else if (strcmp(driver, "passwd") != 0)
 		add_defaults(block, &one);
 	text_add_format(out, "%s%s", out->len ? ", " : "", text_string(&one));
 }

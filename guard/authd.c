@@ -28,7 +28,7 @@ static uid_t         launched_as;
 
 static const struct param params[] = {
 	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login, scram-sha-1, scram-sha-256, the same with -plus (tied to the TLS session), external (a client certificate), oauthbearer, xoauth2 (a token: auth_passdb = oauth2:PATH), cram-md5 (the last needs passwords that are stored in clear)"),
-	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., sql:PATH, ldap:PATH, oauth2:PATH, in order"),
+	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., sql:PATH, ldap:PATH, oauth2:PATH, in order; behind one for whom it is asked and what follows: mechanisms={plain login} username_filter={*@example.com} deny=yes pass=yes skip= result_success= result_failure= result_internalfail="),
 	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home= (has mail for those whom auth_passdb knows; allow_all_users=yes: for every name), sql:PATH, ldap:PATH, prefetch, in order"),
 	LIST("auth_master_passdb", &auth_config.master_passdb, "", "where those are who may log in as anybody (auth_master_user_separator), as auth_passdb"),
 	STRING("auth_master_user_separator", &auth_config.master_separator, "", "\"*\": anna*boss logs in as anna with boss' password, who must be in auth_master_passdb"),
@@ -270,7 +270,7 @@ do_redeem(void *conversation, struct frame *request, struct frame *answer, struc
 	if (!may_redeem(conversation))
 		return fault_set(why, FAULT_DENIED, "uid %ld may not redeem tickets", (long)((struct talk *)conversation)->peer);
 	if (ticket_redeem(in.ticket, &of))
-		return put_user(of.user, &(struct origin){of.service, span_of(of.peer), span_of(of.local)}, answer) ? REDEEMED : AT_START;
+		return put_user(of.user, &(struct origin){of.service, span_of(of.peer), span_of(of.local), NULL}, answer) ? REDEEMED : AT_START;
 	frame_start(answer, "no");
 	return AT_START;
 }
@@ -284,7 +284,7 @@ do_wake(void *conversation, struct frame *request, struct frame *answer, struct 
 		FIELD_TEXT(__typeof__(in), proof, "proof", FIELD_NEEDED), FIELD_TEXT(__typeof__(in), digest, "digest", FIELD_NEEDED),
 		FIELD_END
 	};
-	static const struct origin asleep = {"imap", {"", 0}, {"", 0}};
+	static const struct origin asleep = {"imap", {"", 0}, {"", 0}, NULL};
 	autofree char             *user = NULL;
 
 	if (frame_decode(request, fields, &in, why) < 0)

@@ -46,7 +46,7 @@ static void
 digest_of(const char *user, const char *password, const struct origin *o, unsigned char digest[32])
 {
 	autotext struct text all = {0};
-	struct span          parts[] = {span_of(o->service), o->peer, o->local, span_of(user), span_of(password)};
+	struct span          parts[] = {span_of(o->service), o->peer, o->local, span_of(o->mechanism ? o->mechanism : ""), span_of(user), span_of(password)};
 	unsigned             len = 32;
 
 	for (size_t i = 0; i < COUNT(parts); i++)

@@ -80,7 +80,7 @@ denied(const struct question *q, const char *driver, const char *reason)
 static int
 may_log_in(const struct database *d, const struct question *q, const struct passwd_entry *e)
 {
-	if (e->allow_nets.len && !from_allowed_net(e->allow_nets, q->from->peer))
+	if (e->has_nets && !from_allowed_net(e->allow_nets, q->from->peer))
 		return denied(q, d->name, "allow_nets check failed: IP not in allowed networks");
 	if (e->unknown.len)
 		log_warning("auth: %s(%s): extra field %.*s is not supported: login denied", d->name, q->user, SPAN_ARGS(e->unknown));
@@ -174,21 +174,57 @@ check_one(const struct database *d, const struct question *q)
 	}
 }
 
+/* Who is in it, whatever his password is: 1, 0 denied, -1. */
+static int
+check_present(const struct database *d, const struct question *q)
+{
+	struct passwd_entry e;
+	int                 got = database_look_up(d, q, &e);
+
+	if (got == 0)
+		return denied(q, d->name, "unknown user");
+	return got < 0 ? -1 : may_log_in(d, q, &e) == 1 ? become(q, &e) : 0;
+}
+
+/* Whether its word on him is wanted.  One with deny=yes has none, but ends it all for who is in it, or while it is away. */
+static bool
+is_asked(const struct database *d, const struct question *q, struct verdicts *v)
+{
+	struct passwd_entry e;
+	int                 got;
+
+	if (!rules_apply(&d->rules, q->from->mechanism, q->user, v->verified))
+		return false;
+	if (!d->rules.deny)
+		return true;
+	got = database_look_up(d, q, &e);
+	if (got == 0)
+		return false;
+	if (got == 1) {
+		helper_check(example(d, q->arena), span_of(q->password), NULL);       /* as late as a wrong password */
+		denied(q, d->name, "User found from deny passdb");
+	}
+	*v = (struct verdicts){.over = true, .trouble = got < 0};
+	return false;
+}
+
 static int
 check_all(const struct database *asked, size_t count, char *user, const char *password, const struct origin *from)
 {
 	autoarena struct arena *a = arena_new();
 	struct question         q = {user, password, from, a};
-	bool                    trouble = false;
+	struct verdicts         v = {0};
 
-	for (size_t i = 0; i < count; i++) {
-		int verdict = check_one(&asked[i], &q);
+	for (size_t i = 0; i < count && !v.over; i++) {
+		const struct database *d = &asked[i];
+		int                    verdict;
 
-		if (verdict == 1)
-			return 1;
-		trouble = trouble || verdict < 0;
+		if (!is_asked(d, &q, &v))
+			continue;
+		verdict = v.verified && database_has_entries(d) ? check_present(d, &q) : check_one(d, &q);
+		rules_note(&d->rules, verdict, &v);
 	}
-	return trouble ? -1 : 0;
+	return rules_outcome(&v);
 }
 
 int
@@ -217,40 +253,56 @@ users_check_master(char *user, const char *password, const struct origin *from)
 
 /* ------------------------------------------------------------ other proofs */
 
+/* 1 and what is stored; 0 nothing that is of use, which is logged; -1. */
+static int
+secret_of(const struct database *d, const struct question *q, struct text *stored)
+{
+	struct passwd_entry e;
+	int                 got;
+
+	if (d->driver == DRIVER_STATIC && d->password) {
+		text_add_format(stored, "%s%s", d->password[0] == '{' ? "" : "{PLAIN}", d->password);
+		return 1;
+	}
+	if (!database_has_entries(d))
+		return 0;
+	if ((got = database_look_up(d, q, &e)) < 0)
+		return -1;
+	if (got == 0)
+		return denied(q, d->name, "unknown user");
+	if (e.nopassword)
+		return denied(q, d->name, "login is disabled");
+	if (!e.password.len)
+		return denied(q, d->name, "no password is told");       /* auth_bind = yes: the server has it */
+	if (may_log_in(d, q, &e) != 1)
+		return 0;
+	become(q, &e);
+	text_set(stored, database_scheme(q->arena, d->scheme, e.password));
+	return 1;
+}
+
 int
 users_secret(char *user, const struct origin *from, struct text *stored, const char **driver)
 {
 	autoarena struct arena *a = arena_new();
 	struct question         q = {user, "", from, a};
+	struct verdicts         v = {0};
 
-	for (size_t i = 0; i < databases.n_passdb; i++) {
+	for (size_t i = 0; i < databases.n_passdb && !v.over; i++) {
 		const struct database *d = &databases.passdb[i];
-		struct passwd_entry    e;
-		int                    got;
+		int                    verdict;
 
-		if (d->driver == DRIVER_STATIC && d->password) {
-			text_add_format(stored, "%s%s", d->password[0] == '{' ? "" : "{PLAIN}", d->password);
-		} else if (database_has_entries(d)) {
-			if ((got = database_look_up(d, &q, &e)) < 0)
-				return -1;
-			if (got == 0)
-				denied(&q, d->name, "unknown user");
-			else if (e.nopassword)
-				denied(&q, d->name, "login is disabled");
-			else if (!e.password.len)
-				denied(&q, d->name, "no password is told");       /* auth_bind = yes: the server has it */
-			else if (may_log_in(d, &q, &e) == 1 && become(&q, &e))
-				text_add(stored, database_scheme(a, d->scheme, e.password));
-		}
+		if (!is_asked(d, &q, &v))
+			continue;
 		*driver = d->name;
-		if (stored->len)
-			return 1;
+		verdict = v.verified && database_has_entries(d) ? check_present(d, &q) : secret_of(d, &q, stored);
+		rules_note(&d->rules, verdict, &v);
 	}
-	return 0;
+	return stored->len ? rules_outcome(&v) : v.trouble ? -1 : 0;
 }
 
 int
-users_token(struct span token, struct span peer, struct text *whose, struct text *scope, struct text *openid)
+users_token(struct span token, const char *named, const struct origin *from, struct text *whose, struct text *scope, struct text *openid)
 {
 	bool trouble = false;
 
@@ -259,13 +311,13 @@ users_token(struct span token, struct span peer, struct text *whose, struct text
 		struct fault           why = {0};
 		int                    verdict;
 
-		if (d->driver != DRIVER_OAUTH)
+		if (d->driver != DRIVER_OAUTH || !rules_apply(&d->rules, from->mechanism, named, false))
 			continue;
 		verdict = helper_token(d->source, token, whose, &why);
 		if (verdict == 1)
 			return 1;
 		trouble = trouble || verdict < 0;
-		log_info("auth: oauth2(,%.*s): %s", SPAN_ARGS(peer), fault_text(&why));
+		log_info("auth: oauth2(,%.*s): %s", SPAN_ARGS(from->peer), fault_text(&why));
 		text_set(scope, span_of(oauth_scope(databases.oauth[d->source])));
 		text_set(openid, span_of(oauth_openid(databases.oauth[d->source])));
 	}
@@ -283,18 +335,18 @@ users_vouched(char *user, const struct origin *from)
 {
 	autoarena struct arena *a = arena_new();
 	struct question         q = {user, "", from, a};
-	bool                    trouble = false;
+	struct verdicts         v = {0};
 
-	for (size_t i = 0; i < databases.n_passdb; i++) {
+	for (size_t i = 0; i < databases.n_passdb && !v.over; i++) {
 		const struct database *d = &databases.passdb[i];
-		struct passwd_entry    e;
-		int                    got = database_has_entries(d) ? database_look_up(d, &q, &e) : 0;
 
-		if (d->driver == DRIVER_STATIC || (got == 1 && may_log_in(d, &q, &e) == 1 && become(&q, &e)))
-			return 1;
-		trouble = trouble || got < 0;
+		if (!is_asked(d, &q, &v))
+			continue;
+		if (d->driver != DRIVER_STATIC && !database_has_entries(d))
+			continue;
+		rules_note(&d->rules, d->driver == DRIVER_STATIC ? 1 : check_present(d, &q), &v);
 	}
-	return trouble ? -1 : 0;
+	return rules_outcome(&v);
 }
 
 int

@@ -24,7 +24,7 @@ static const struct { const char *word; enum driver driver; bool passdb, userdb;
 };
 
 static int
-set_argument(struct database *d, const char *word, struct fault *why)
+set_argument(struct database *d, const char *word, bool passdb, struct fault *why)
 {
 	static const struct { const char *name; size_t offset; } names[] = {
 		{"scheme=", offsetof(struct database, scheme)}, {"uid=", offsetof(struct database, uid)},
@@ -32,6 +32,7 @@ set_argument(struct database *d, const char *word, struct fault *why)
 		{"mail=", offsetof(struct database, mail)}, {"password=", offsetof(struct database, password)},
 		{"quota_rule=", offsetof(struct database, quota)}, {"acl_groups=", offsetof(struct database, groups)},
 	};
+	int taken;
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (span_starts(span_of(word), names[i].name)) {
@@ -46,7 +47,10 @@ set_argument(struct database *d, const char *word, struct fault *why)
 		d->all_users = word[16] == 'y';
 		return 0;
 	}
-	return fault_set(why, FAULT_INPUT, "%s: unknown argument", word);
+	taken = passdb ? rules_take(&d->rules, span_of(word), why) : 0;
+	if (taken == 1 && d->rules.deny && !database_has_entries(d))
+		return fault_set(why, FAULT_INPUT, "%s cannot tell who is in it: deny=yes needs passwd-file, sql or ldap", d->name);
+	return taken == 1 ? 0 : taken < 0 ? -1 : fault_set(why, FAULT_INPUT, "%s: unknown kind of database, or unknown argument of one", word);
 }
 
 static int
@@ -74,6 +78,7 @@ start_database(struct database *d, const char *word, bool passdb, bool *is_one, 
 			return fault_set(why, FAULT_INPUT, "%s cannot be used here", drivers[i].word);
 		d->name = drivers[i].word;
 		d->spec = word;
+		rules_start(&d->rules);
 		if ((database_has_entries(d) || d->driver == DRIVER_OAUTH) && *d->argument != '/')
 			return fault_set(why, FAULT_INPUT, "%s needs a path", drivers[i].word);
 		if (d->driver == DRIVER_OAUTH)
@@ -81,7 +86,7 @@ start_database(struct database *d, const char *word, bool passdb, bool *is_one, 
 		if (d->driver == DRIVER_FILE)
 			return source_add(d->argument, &d->source, why);
 		if (d->driver == DRIVER_STATIC && *d->argument)
-			return set_argument(d, d->argument, why);
+			return set_argument(d, d->argument, passdb, why);
 		return 0;
 	}
 	*is_one = false;
@@ -101,8 +106,10 @@ parse(const struct list *words, bool passdb, struct database *out, size_t *count
 			if (*count == DATABASES_MAX)
 				return fault_set(why, FAULT_INPUT, "more than %d databases", DATABASES_MAX);
 			out[(*count)++] = d;
-		} else if (*count == 0 || set_argument(&out[*count - 1], words->item[i], why) < 0) {
+		} else if (*count == 0) {
 			return fault_set(why, FAULT_INPUT, "%s: unknown kind of database", words->item[i]);
+		} else if (set_argument(&out[*count - 1], words->item[i], passdb, why) < 0) {
+			return -1;
 		}
 	}
 	return 0;

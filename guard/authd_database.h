@@ -8,6 +8,7 @@
 #define GUARD_AUTHD_DATABASE_H
 
 #include "authd_file.h"
+#include "authd_rules.h"
 #include "authd_users.h"
 #include "base/arena.h"
 #include "ipc/ask_table.h"
@@ -24,6 +25,7 @@ struct database {
 	const char *scheme;              /* passwd-file: of passwords without one */
 	const char *uid, *gid, *home, *mail, *password, *quota, *groups;
 	bool        nopassword, all_users;
+	struct rules rules;              /* of a passdb */
 	size_t      source;              /* passwd-file: its index in authd_source.h; oauth2: which of `oauth` */
 };
 

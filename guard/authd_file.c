@@ -46,7 +46,7 @@ passwd_entry_passdb(struct arena *a, struct passwd_entry *e, struct span name, s
 	else if (span_is(name, "password"))
 		e->password = value;
 	else if (span_is(name, "allow_nets"))
-		e->allow_nets = value;
+		e->allow_nets = value, e->has_nets = true;
 	else if (span_is(name, "nologin"))
 		e->nologin = true;
 	else if (span_is(name, "nopassword"))
@@ -72,7 +72,7 @@ void
 passwd_entry_empty(struct passwd_entry *e)
 {
 	*e = (struct passwd_entry){.password = SPAN_NONE, .uid = SPAN_NONE, .gid = SPAN_NONE, .home = SPAN_NONE, .mail = SPAN_NONE,
-	                           .user = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE, .quota = SPAN_NONE};
+	                           .user = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE, .quota = SPAN_NONE, .groups = SPAN_NONE};
 }
 
 /* "{SCHEME}hash" may hold no colon; the scheme of DIGEST-MD5 might, and is not known here. */

@@ -21,6 +21,7 @@ struct passwd_entry {
 	struct span quota;            /* userdb_quota_rule...=: "quota_rule=..", joined by TAB */
 	struct span groups;           /* userdb_acl_groups */
 	bool        nologin, nopassword;
+	bool        has_nets;         /* allow_nets is there; empty allows none */
 };
 
 struct passwd_file {

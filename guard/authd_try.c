@@ -18,7 +18,7 @@
 struct try {
 	struct sasl_try  *sasl;
 	char              user[SASL_USER_MAX + 1], service[32];
-	char              peer[64], local[64];
+	char              peer[64], local[64], mechanism[41];
 	struct text       certificate;  /* who the client is by it; "" */
 	const char       *driver;       /* where what is stored was found */
 	bool              found;        /* what is stored of the user, for a proof */
@@ -123,7 +123,7 @@ take_name(struct try *t, const char *user)
 static struct origin
 origin_of(const struct try *t)
 {
-	return (struct origin){t->service, span_of(t->peer), span_of(t->local)};
+	return (struct origin){t->service, span_of(t->peer), span_of(t->local), t->mechanism};
 }
 
 /* A database may say that he is somebody else. */
@@ -214,6 +214,7 @@ static int
 token(void *argument, const char *user, struct span bytes, bool oauthbearer, struct text *refusal)
 {
 	struct try          *t = argument;
+	struct origin        from = origin_of(t);
 	autotext struct text whose = {0}, scope = {0}, openid = {0};
 	autofree char       *secret_of = mem_span(bytes);
 	char                 told[SASL_USER_MAX + 1] = "", owner[SASL_USER_MAX + 1];
@@ -221,7 +222,7 @@ token(void *argument, const char *user, struct span bytes, bool oauthbearer, str
 
 	t->what = penalty_what(user, secret_of);
 	mem_wipe(secret_of, bytes.len);
-	verdict = users_token(bytes, span_of(t->peer), &whose, &scope, &openid);
+	verdict = users_token(bytes, user, &from, &whose, &scope, &openid);
 	/* take_name() prefers the certificate's, which must then be the same */
 	if (verdict == 1 && (!make_uniform(text_string(&whose), owner) || !take_name(t, text_string(&whose)) || strcmp(owner, t->user) != 0 ||
 	                     (*user && (!make_uniform(user, told) || strcmp(told, t->user) != 0)))) {
@@ -268,6 +269,7 @@ try_start(const struct try_client *c, struct span mechanism, struct fault *why)
 		return NULL;
 	}
 	t = mem_alloc(sizeof *t);
+	snprintf(t->mechanism, sizeof t->mechanism, "%s", name);
 	snprintf(t->local, sizeof t->local, "%.*s", SPAN_ARGS(span_first(c->local, sizeof t->local - 1)));
 	if (auth_config.name_from_certificate && c->certificate)
 		text_set(&t->certificate, c->name);

@@ -100,10 +100,13 @@ find_prefetched(const struct database *d, const struct question *q, struct user_
 	for (size_t i = 0; i < databases.n_passdb; i++) {
 		const struct database *p = &databases.passdb[i];
 		struct passwd_entry    e;
-		int got = p->driver == DRIVER_SQL || p->driver == DRIVER_LDAP ? database_ask(p, IDENTITY_PASSDB, q, &e, why) : IDENTITY_UNKNOWN;
+		int                    got = 0;
 
-		trouble = trouble || got < 0;
-		if (got == IDENTITY_KNOWN && (e.home.len || e.uid.len || e.mail.len))
+		if (!rules_concern(&p->rules, q->user))
+			continue;
+		if (database_has_entries(p) && (got = database_look_up(p, q, &e)) < 0)
+			trouble = fault_set(why, FAULT_SYSTEM, "prefetch: a passdb cannot say who he is") < 0;
+		if (got == 1 && (e.home.len || e.uid.len || e.mail.len))
 			return take_entry(d, &e, out, why);
 	}
 	return trouble ? -1 : 1;
@@ -119,8 +122,11 @@ is_known(const struct question *q, struct fault *why)
 	for (size_t i = 0; i < databases.n_passdb; i++) {
 		const struct database *d = &databases.passdb[i];
 		struct passwd_entry    e;
-		int                    got = database_has_entries(d) ? database_look_up(d, q, &e) : 1;
+		int                    got;
 
+		if (!rules_concern(&d->rules, q->user))
+			continue;
+		got = database_has_entries(d) ? database_look_up(d, q, &e) : 1;
 		if (got == 1)
 			return 1;
 		trouble = trouble || got < 0;
@@ -147,7 +153,7 @@ find_static(const struct database *d, const struct question *q, bool logged_in, 
 static int
 find_in(const struct database *d, char *user, const struct origin *from, struct arena *a, struct user_facts *out, struct fault *why)
 {
-	static const struct origin nowhere = {"", {"", 0}, {"", 0}};
+	static const struct origin nowhere = {"", {"", 0}, {"", 0}, NULL};
 	struct question            q = {user, "", from ? from : &nowhere, a};
 	struct passwd_entry        e;
 	int                        got;

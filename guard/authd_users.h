@@ -14,6 +14,8 @@
  *   static:uid=.. gid=.. home=..    userdb, of those whom a passdb knows, where all passdbs can be asked by name;
  *                                   allow_all_users=yes: of everybody.  passdb: static:password=.. or static:nopassword=y
  *
+ * Behind a passdb may stand for whom it is asked and what follows from its answer (authd_rules.h).
+ *
  * A passwd-file is read at start and again when it changes; while the new one
  * cannot be read the old one is used. Monitors inside.
  */
@@ -48,6 +50,7 @@ int users_prepare(const struct users_settings *, struct fault *);     /* opens, 
 struct origin {
 	const char *service;
 	struct span peer, local;
+	const char *mechanism;       /* "PLAIN"; NULL: nobody tries to log in */
 };
 enum { USER_NAME_SIZE = 256 };
 
@@ -60,8 +63,8 @@ WAITS int users_check_master(char *user, const char *password, const struct orig
 WAITS int users_secret(char *user, const struct origin *, struct text *stored, const char **driver);   /* driver: whose it is, for the log */
 /* Is there such a user, for a master: by a passdb that lets him in, or where none can say so (PAM) by the userdb. */
 WAITS int users_exist(char *user, const struct origin *);
-/* Is the token good, and whose is it? 1 and the name as the token has it; 0 with what a refusal shall say; -1. */
-WAITS int users_token(struct span token, struct span peer, struct text *whose, struct text *scope, struct text *openid);
+/* Is the token good, and whose is it? `named`: who says so, for username_filter. 1 and the name as the token has it; 0 with what a refusal shall say; -1. */
+WAITS int users_token(struct span token, const char *named, const struct origin *, struct text *whose, struct text *scope, struct text *openid);
 bool users_have_tokens(void);
 /* May he log in who has proved who he is by other means (a certificate)? Asks no password; as users_check otherwise. */
 WAITS int users_vouched(char *user, const struct origin *);

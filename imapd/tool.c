@@ -276,6 +276,8 @@ all_users(struct names *n)
 			endpwent();
 		} else if (strncmp(word, "static:", 7) == 0) {
 			log_fatal("auth_userdb = static: nobody knows who all its users are; name them with -u");
+		} else if (strncmp(word, "sql:", 4) == 0 || strncmp(word, "ldap:", 5) == 0) {
+			log_fatal("auth_userdb = %s: databases are asked for one user at a time; name them with -u", word);
 		}
 	}
 }

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""login_rules.py - passdbs in a row: deny, pass, result_*, mechanisms, username_filter, as import-dovecot takes them from a
+Dovecot's configuration; the same logins there, where it is installed"""
+import imaplib, os, pwd, shutil, subprocess, sys, tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from instance import Instance, Tap, free_port, wait_for
+
+BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
+OWNER = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+IMAP = free_port()
+t = Tap()
+ok = t.ok
+here = tempfile.mkdtemp(prefix="postern.rules.")
+os.chmod(here, 0o755)
+FILES = {
+    "banned": "bad@plain.example:{PLAIN}x\n", "two": "a@two.example:{PLAIN}x\nb@two.example:{PLAIN}x\n",
+    "final": "a@final.example:{PLAIN}x\n",
+    "plain": "bad@plain.example:{PLAIN}x\na@plain.example:{PLAIN}x\na@two.example:{PLAIN}other\nc@two.example:{PLAIN}x\na@final.example:{PLAIN}late\nb@final.example:{PLAIN}x\n"
+             "none@plain.example:{PLAIN}x::::::allow_nets=\n",
+    "cram": "a@cram.example:{PLAIN}x\n"}
+BLOCKS = (("banned", "deny = yes"), ("two", "pass = yes\n  username_filter = *@two.example"), ("final", "result_failure = return-fail\n  username_filter = *@final.example"),
+          ("plain", "mechanisms = plain login\n  username_filter = !*@final.example"), ("cram", "mechanisms = cram-md5"), ("final", "username_filter = !*@plain.example"))
+# who, password, whether he gets in
+TRIES = (("a@plain.example", "x", True), ("a@plain.example", "y", False), ("bad@plain.example", "x", False), ("none@plain.example", "x", False),
+         ("a@two.example", "x", True), ("a@two.example", "other", True), ("a@two.example", "y", False), ("b@two.example", "x", False), ("c@two.example", "x", True),
+         ("a@final.example", "x", True), ("a@final.example", "late", False), ("b@final.example", "x", False), ("a@cram.example", "x", False))
+passdbs = "".join(f"passdb {{\n  driver = passwd-file\n  args = {here}/{name}\n  {more}\n}}\n" for name, more in BLOCKS)
+CONF = f"""protocols = imap
+mail_location = maildir:{here}/mail/%u
+auth_mechanisms = plain login cram-md5
+auth_failure_delay = 0 secs
+disable_plaintext_auth = no
+ssl = no
+{passdbs}userdb {{
+  driver = static
+  args = uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={here}/mail/%u allow_all_users=yes
+}}
+"""
+
+
+def login(user, password, cram=False):
+    m = imaplib.IMAP4("127.0.0.1", IMAP)
+    try:
+        m.login_cram_md5(user, password) if cram else m.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+        return m.select()[0]
+    except imaplib.IMAP4.error as e:
+        return str(e)
+    finally:
+        m.shutdown()
+
+
+def dovecot_test():
+    if not shutil.which("dovecot") or os.getuid():
+        return ok(True, "as Dovecot # SKIP it is not installed, or this is not root")
+    os.mkdir(f"{here}/dovecot")
+    with open(f"{here}/dovecot.conf", "w") as f:
+        f.write(CONF.replace("protocols = imap\n", f"protocols =\nbase_dir = {here}/dovecot\nlog_path = {here}/dovecot.log\n"))
+    p = subprocess.Popen(["dovecot", "-F", "-c", f"{here}/dovecot.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: os.path.exists(f"{here}/dovecot/auth-userdb"))
+        got = [subprocess.run(["doveadm", "-c", f"{here}/dovecot.conf", "auth", "test", user, password], capture_output=True, timeout=60).returncode == 0 for user, password, _ in TRIES]
+        ok(got == [good for _, _, good in TRIES], "Dovecot says the same of all of them", [(w, g) for w, g in zip(TRIES, got) if w[2] != g])
+    finally:
+        p.terminate()
+        p.wait(20)
+
+
+def main():
+    os.mkdir(f"{here}/mail")
+    os.chown(f"{here}/mail", OWNER.pw_uid, OWNER.pw_gid)
+    for name, text in FILES.items():
+        with open(f"{here}/{name}", "w") as f:
+            f.write(text)
+    r = subprocess.run([f"{BUILD}/cmd/import-dovecot"], input=CONF, capture_output=True, text=True)
+    ok(r.returncode == 0 and "NO EQUAL" not in r.stdout, "import-dovecot takes all of it", r.stdout)
+    with Instance(master=f"127.0.0.1:{IMAP} inet n - n - - imap-login\n") as i:
+        i.configure(r.stdout + "auth_penalty = no\n", f"127.0.0.1:{IMAP} inet n - n - - imap-login\n")
+        if not ok(i.start().returncode == 0, "the system starts", i.log()):
+            return
+        for user, password, good in TRIES:
+            got = login(user, password)
+            ok((got == "OK") == good and (good or "FAILED" in got), f"{user} with \"{password}\" {'gets in' if good else 'does not'}", got, i.log()[-800:])
+        ok(login("a@cram.example", "x", cram=True) == "OK", "a database for CRAM-MD5 alone", i.log()[-800:])
+        ok("FAILED" in login("a@plain.example", "x", cram=True), "and one for plain alone")
+        ok("FAILED" in login("bad@plain.example", "x", cram=True), "who is denied proves nothing")
+        ok(i.logged("auth: passwd-file(bad@plain.example,127.0.0.1): User found from deny passdb"), "and the log has it")
+    for words, text in (("deny=maybe", "no such value"), ("result_success=ok", "no such value"), ("made_up=1", "made_up=1")):
+        with Instance(main=f"auth_passdb = passwd-file:{here}/plain {words}\nauth_userdb = passwd\n", master=f"127.0.0.1:{IMAP} inet n - n - - imap-login\n") as i:
+            r = i.run("check")
+            ok(r.returncode != 0 and text in r.stderr, f"{words} is refused at start", r.stderr)
+    with Instance(main="auth_passdb = pam deny=yes\nauth_userdb = passwd\n", master=f"127.0.0.1:{IMAP} inet n - n - - imap-login\n") as i:
+        r = i.run("check")
+        ok(r.returncode != 0 and "deny=yes needs" in r.stderr, "deny=yes with PAM, too", r.stderr)
+
+
+try:
+    main()
+    dovecot_test()
+finally:
+    shutil.rmtree(here, ignore_errors=True)
+t.end()
