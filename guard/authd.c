@@ -18,6 +18,7 @@
 #include "authd_wake.h"
 #include "base/log.h"
 #include "config/site.h"
+#include "ipc/ask_auth.h"
 #include "ipc/peer.h"
 #include "service/privilege.h"
 #include "service/service.h"
@@ -214,38 +215,43 @@ put_token(const char *user, struct frame *answer)
 }
 
 static bool
-put_user(const char *user, const struct origin *from, struct frame *answer)
+put_user(const char *asked, const struct origin *from, struct frame *answer)
 {
 	bool                 known = false;
 	struct user_facts    u = {0};
 	autotext struct text home = {0}, mail = {0};
 	struct fault         why = {0};
 	/* a recipient's name may come from a stranger, and its parts are directories in many a mail_location */
-	int                  got = user_name_plausible(user) ? users_find(user, from, &u, &why) : 1;
+	int                  got = user_name_plausible(asked) ? users_find(asked, from, &u, &why) : 1;
 
+	if (got == 0 && !user_name_plausible(u.user))
+		got = fault_set(&why, FAULT_INPUT, "user=%.100s is no name", u.user);
+	if (got == 0 && u.sieve.len >= sizeof ((struct auth_user *)NULL)->sieve)
+		got = fault_set(&why, FAULT_INPUT, "sieve= and its like are too long");
 	if (got == 0) {
-		expand_variables(text_string(&u.home), user, "", &home);
-		expand_variables(u.mail.len ? text_string(&u.mail) : auth_config.mail_location, user, text_string(&home), &mail);
+		expand_variables(text_string(&u.home), u.user, "", &home);
+		expand_variables(u.mail.len ? text_string(&u.mail) : auth_config.mail_location, u.user, text_string(&home), &mail);
 	}
 	if (got < 0) {
-		log_error("auth: userdb(%s): %s", user, fault_text(&why));
+		log_error("auth: userdb(%s): %s", asked, fault_text(&why));
 		peer_refuse(answer, "temporary internal failure");
 	} else if (got == 1 || !may_own_a_mailbox(&u)) {
 		if (got == 1 && from)
-			log_error("auth: userdb(%s): unknown user", user);
+			log_error("auth: userdb(%s): unknown user", asked);
 		frame_start(answer, "no");
 	} else {
 		frame_start(answer, "user");
-		frame_put_string(answer, "user", user);
+		frame_put_string(answer, "user", u.user);
 		frame_put_number(answer, "uid", u.uid);
 		frame_put_number(answer, "gid", u.gid);
 		frame_put(answer, "home", text_span(&home));
 		frame_put(answer, "mail", text_span(&mail));
 		frame_put(answer, "quota", text_span(&u.quota));
 		frame_put(answer, "groups", text_span(&u.groups));
+		frame_put(answer, "sieve", text_span(&u.sieve));
 		known = true;
 		if (from)
-			put_token(user, answer);
+			put_token(u.user, answer);
 	}
 	user_facts_free(&u);
 	return known;

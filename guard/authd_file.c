@@ -6,10 +6,12 @@
 
 #include <stdlib.h>
 
+/* "name=value" joined by TAB, which no value has. */
 static void
-add_quota(struct arena *a, struct passwd_entry *e, struct span name, struct span value)
+add_to(struct arena *a, struct span *all, struct span name, struct span value)
 {
-	e->quota = span_of(arena_format(a, "%.*s%s%.*s=%.*s", SPAN_ARGS(e->quota), e->quota.len ? "\t" : "", SPAN_ARGS(name), SPAN_ARGS(value)));
+	if (!span_has(value, '\t'))
+		*all = span_of(arena_format(a, "%.*s%s%.*s=%.*s", SPAN_ARGS(*all), all->len ? "\t" : "", SPAN_ARGS(name), SPAN_ARGS(value)));
 }
 
 bool
@@ -28,7 +30,9 @@ passwd_entry_userdb(struct arena *a, struct passwd_entry *e, struct span name, s
 	else if (span_is(name, "acl_groups"))
 		e->groups = value;
 	else if (span_starts(name, "quota_rule"))
-		add_quota(a, e, name, value);
+		add_to(a, &e->quota, name, value);
+	else if (span_starts(name, "sieve"))
+		add_to(a, &e->sieve, name, value);
 	else
 		return false;
 	return true;
@@ -72,7 +76,8 @@ void
 passwd_entry_empty(struct passwd_entry *e)
 {
 	*e = (struct passwd_entry){.password = SPAN_NONE, .uid = SPAN_NONE, .gid = SPAN_NONE, .home = SPAN_NONE, .mail = SPAN_NONE,
-	                           .user = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE, .quota = SPAN_NONE, .groups = SPAN_NONE};
+	                           .user = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE, .quota = SPAN_NONE, .groups = SPAN_NONE,
+	                           .sieve = SPAN_NONE};
 }
 
 /* "{SCHEME}hash" may hold no colon; the scheme of DIGEST-MD5 might, and is not known here. */

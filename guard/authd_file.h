@@ -6,7 +6,7 @@
  *
  * Later fields may be missing. Extra fields are blank separated: userdb_mail=,
  * userdb_home=, userdb_uid=, userdb_gid=, userdb_quota_rule=, userdb_quota_rule2= ..., mail=, allow_nets= (comma separated networks),
- * userdb_acl_groups= (comma separated), nologin, nopassword, user= (whom he becomes), nodelay. A field that would restrict and is not
+ * userdb_acl_groups= (comma separated), userdb_sieve= and other parameters of Sieve, nologin, nopassword, user= (whom he becomes), nodelay. A field that would restrict and is not
  * known denies the login.
  */
 #ifndef GUARD_AUTHD_FILE_H
@@ -20,6 +20,7 @@ struct passwd_entry {
 	struct span password, uid, gid, home, mail, user, allow_nets, unknown;     /* user: his real name, or empty */
 	struct span quota;            /* userdb_quota_rule...=: "quota_rule=..", joined by TAB */
 	struct span groups;           /* userdb_acl_groups */
+	struct span sieve;            /* userdb_sieve...=: as quota */
 	bool        nologin, nopassword;
 	bool        has_nets;         /* allow_nets is there; empty allows none */
 };

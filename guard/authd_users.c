@@ -20,6 +20,7 @@ user_facts_free(struct user_facts *u)
 	text_free(&u->mail);
 	text_free(&u->quota);
 	text_free(&u->groups);
+	text_free(&u->sieve);
 }
 
 int
@@ -87,6 +88,7 @@ take_entry(const struct database *d, const struct passwd_entry *e, struct user_f
 	text_set(&out->mail, e->mail.len ? e->mail : span_of(d->mail));
 	put_quota(d, e->quota, out);
 	text_set(&out->groups, e->groups.len ? e->groups : span_of(d->groups));
+	text_set(&out->sieve, e->sieve);
 	return resolve_ids(e->uid.len ? e->uid : span_of(d->uid), e->gid.len ? e->gid : span_of(d->gid), out, why);
 }
 
@@ -164,6 +166,8 @@ find_in(const struct database *d, char *user, const struct origin *from, struct 
 	case DRIVER_SQL:
 	case DRIVER_LDAP:
 		got = database_ask(d, IDENTITY_USERDB, &q, &e, why);
+		if (got == IDENTITY_KNOWN && e.user.len)
+			snprintf(out->user, sizeof out->user, "%.*s", SPAN_ARGS(e.user));
 		return got == IDENTITY_KNOWN ? take_entry(d, &e, out, why) : got < 0 ? -1 : 1;
 	case DRIVER_PREFETCH:
 		return from ? find_prefetched(d, &q, out, why) : 1;

@@ -30,11 +30,12 @@
 #include "base/text.h"
 
 struct user_facts {
-	char        user[256];
+	char        user[256];               /* as the userdb has it (user=), or as it was asked for */
 	uid_t       uid;
 	gid_t       gid;
 	struct text home, mail, quota;       /* mail: userdb_mail or mail=, not expanded; "" for mail_location */
 	struct text groups;                  /* acl_groups: "staff,sales" */
+	struct text sieve;                   /* his own parameters of Sieve: "sieve=.." joined by TAB */
 };
 void user_facts_free(struct user_facts *);
 

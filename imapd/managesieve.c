@@ -481,6 +481,7 @@ confine(void *unused, const struct auth_user *u, int authd, struct fault *why)
 
 	(void)unused;
 	(void)authd;
+	sieve_settings_own(span_of(u->sieve));
 	if (sieve_place(&user, &place, why) < 0)
 		return -1;
 	if (!place.directory.len) {

@@ -296,7 +296,7 @@ show_user(const char *name, struct tool *t, const char *field)
 		return status;
 	snprintf(uid, sizeof uid, "%ld", (long)u.uid);
 	snprintf(gid, sizeof gid, "%ld", (long)u.gid);
-	const char *const facts[][2] = {{"uid", uid}, {"gid", gid}, {"home", u.home}, {"mail", u.mail}, {"quota", u.quota}};
+	const char *const facts[][2] = {{"uid", uid}, {"gid", gid}, {"home", u.home}, {"mail", u.mail}, {"quota", u.quota}, {"sieve", u.sieve}};
 
 	for (size_t i = 0; i < COUNT(facts); i++) {
 		struct span values[2] = {span_of(facts[i][0]), span_of(facts[i][1])};

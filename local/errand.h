@@ -56,6 +56,7 @@ struct errand {
 	bool               filtered;
 	struct span        sender, original, auth;
 	const char        *home;                 /* where scripts are looked for */
+	const char        *own;                  /* the user's own parameters (sieve_settings_own), or NULL */
 	/* MBOX */
 	struct mbox_locking locking;
 	bool               must_own;             /* strict_mailbox_ownership */

@@ -163,9 +163,7 @@ out_of_time(void *context)
 void
 filter_prepare(void)
 {
-	if (!sieve_settings.location[0])
-		return;
-	sieve_settings_check();
+	sieve_settings_check();        /* without sieve = too: a user may have one of his own */
 	charset_prepare();
 	date_local(0);                 /* the zone is read once */
 }
@@ -262,6 +260,7 @@ filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct 
 	*f = (struct filter){.worker = w, .e = e, .maildir = m, .arena = arena_new(),
 		.user = {span_of(e->user), span_of(e->home)}};
 	f->mailboxes = (struct filter_mailboxes){.maildir = m, .arena = f->arena};
+	sieve_settings_own(span_of(e->own ? e->own : ""));
 	done = filter_read_scripts(f, &why);
 	if (done == 0 && f->n_sources == 0) {
 		filter_tell_trouble(f);

@@ -31,6 +31,7 @@ write_log(struct worker *w, void *context)
 	char                  date[64] = "";
 
 	(void)w;
+	sieve_settings_own(span_of(job->e->own ? job->e->own : ""));
 	if (sieve_place(&user, &place, NULL) < 0 || !place.active.len)
 		return;
 	if (sieve_settings.user_log[0] ? sieve_expand(span_of(sieve_settings.user_log), &user, &path, NULL) < 0

@@ -260,7 +260,8 @@ run(struct copy *c, const char *directory, const struct quota *quota)
 			  .from_line = SPAN_NONE,
 			  .eol = SPAN_NONE,
 			  .quota = quota,
-			  .filtered = sieve_settings.location[0] != '\0'};
+			  .filtered = sieve_settings_filter(span_of(c->party->who.sieve)),
+			  .own = c->party->who.sieve};
 
 	add_trace(c, &headers);
 	e.prefix = text_span(&headers);

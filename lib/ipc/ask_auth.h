@@ -7,7 +7,7 @@
  *           [bound=tls-exporter binding=..] [certificate=yes [name=..]]
  *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
  *                                     yes and no come with wait=<ms>: so late shall the client hear of it; this end waits
- *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. groups=.. token=.. key=..   (imapd, pop3d; once)
+ *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. groups=.. sieve=.. token=.. key=..   (imapd, pop3d; once)
  *   wake    user=.. token=.. proof=.. digest=..    | as redeem: a session that slept goes on (wake_proof.h; once)
  *   owner   user=..                   | user ... | no           behind redeem or wake, and nothing else then: who is it
  *                                     whose mailboxes this user may share (userdb alone)
@@ -56,6 +56,7 @@ struct auth_user {
 	char  user[256], home[1024], mail[1024];              /* mail: mail_location with %-variables expanded */
 	char  quota[1024];                                    /* rules of his own: "quota_rule=.." joined by TAB */
 	char  groups[1024];                                   /* acl_groups: "staff,sales" */
+	char  sieve[1024];                                    /* sieve=.. and its like, of his own, joined by TAB (sieve/settings.h) */
 	uid_t uid;
 	gid_t gid;
 	char  token[56], key[72];                             /* of redeem and wake: to seal a state with */

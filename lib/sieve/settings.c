@@ -54,6 +54,38 @@ sieve_settings_check(void)
 	}
 }
 
+static const struct { const char *name; const char **to; } own[] = {
+	{"sieve", &sieve_settings.location}, {"sieve_default", &sieve_settings.fallback}, {"sieve_user_log", &sieve_settings.user_log},
+	{"sieve_user_email", &sieve_settings.user_email},
+};
+
+void
+sieve_settings_own(struct span fields)
+{
+	struct span one, name;
+
+	while (span_next(&fields, "\t", &one)) {
+		span_split(&one, '=', &name);
+		for (size_t i = 0; i < COUNT(own); i++)
+			if (span_is(name, own[i].name))
+				*own[i].to = mem_span(one);       /* for as long as the process is */
+	}
+}
+
+bool
+sieve_settings_filter(struct span fields)
+{
+	bool        filters = sieve_settings.location[0] != '\0';
+	struct span one, name;
+
+	while (span_next(&fields, "\t", &one)) {
+		span_split(&one, '=', &name);
+		if (span_is(name, "sieve"))
+			filters = one.len > 0;
+	}
+	return filters;
+}
+
 /* A part of a name is never a path: what a stranger's address holds is no directory. */
 static int
 add_part(struct span part, struct text *out, struct fault *why)

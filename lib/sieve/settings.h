@@ -30,6 +30,11 @@ struct sieve_settings {
 };
 extern struct sieve_settings sieve_settings;
 
+/* A user's own parameters, from the userdb: "name=value" joined by TAB, of sieve, sieve_default, sieve_user_log and
+ * sieve_user_email. For a process that serves nobody else from then on. */
+void sieve_settings_own(struct span fields);
+bool sieve_settings_filter(struct span fields);       /* whether there is a sieve= for him */
+
 /* Where a scanner's verdict stands in the header (RFC 5235), under Pigeonhole's names. */
 #define SCANNER(prefix, to, what)                                                                                     \
 	RAW(prefix "status_type", &to.status_type, "score", "how it tells of " what ": score, strlen (the length of the value), or text"), \
@@ -50,7 +55,7 @@ extern struct sieve_settings sieve_settings;
 	SCANNER_TEXT("sieve_virustest_text_value4", sieve_settings.virus.text[4]), SCANNER_TEXT("sieve_virustest_text_value5", sieve_settings.virus.text[5])
 
 #define SIEVE_ROWS                                                                                                    \
-	RAW("sieve", &sieve_settings.location, "file:~/sieve;active=~/.dovecot.sieve", "where a user's Sieve scripts are; empty: no Sieve"), \
+	RAW("sieve", &sieve_settings.location, "file:~/sieve;active=~/.dovecot.sieve", "where a user's Sieve scripts are; empty: no Sieve. In lmtpd and managesieve the userdb's sieve= goes before it"), \
 	RAW("sieve_user_log", &sieve_settings.user_log, "", "where a user finds what was wrong with his script; empty: beside the active one"), \
 	RAW("sieve_global", &sieve_settings.global, "", "directory of scripts for include :global"),               \
 	RAW("sieve_default", &sieve_settings.fallback, "", "the script of users who have none"),                   \

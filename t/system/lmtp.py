@@ -66,15 +66,19 @@ def a_system():
         for user in ("ann", "bob", "sid", "dup"):
             f.write(f"{user}@v.example:{{PLAIN}}secret:{ids}::{base}/{user}::\n")
         f.write(f"few@v.example:{{PLAIN}}secret:{ids}::{base}/few::userdb_quota_rule=*:messages=1\n"
+                f"own@v.example:{{PLAIN}}secret:{ids}::{base}/own::userdb_sieve=~/scripts/mine.sieve\n"
+                f"off@v.example:{{PLAIN}}secret:{ids}::{base}/off::userdb_sieve=\n"
                 f"lost@v.example:{{PLAIN}}secret:{ids}::{base}/closed/lost::\n")
     os.mkdir(f"{base}/closed", 0o755 if not ROOT else 0o711)
     if not ROOT:
         os.chmod(f"{base}/closed", 0o500)
     for user, script in (("sid", 'require ["fileinto", "reject", "mailbox"];\nif header :contains "subject" "refuse" { reject "not\nwanted"; }\n'
                                  'elsif header :contains "subject" "file" { fileinto :create "lists"; }\n'),
+                         ("own", 'require ["fileinto", "mailbox"];\nfileinto :create "mine";\n'), ("off", 'require "reject";\nreject "no";\n'),
                          ("dup", 'require ["duplicate", "fileinto"];\nif duplicate { discard; } else { redirect "else@v.example"; keep; }\n')):
         os.makedirs(f"{base}/{user}")
-        with open(f"{base}/{user}/.dovecot.sieve", "w") as f:
+        os.makedirs(f"{base}/{user}/scripts")
+        with open(f"{base}/{user}/" + ("scripts/mine.sieve" if user == "own" else ".dovecot.sieve"), "w") as f:
             f.write(script)
         os.chown(f"{base}/{user}", OWNER.pw_uid, OWNER.pw_gid)
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mail.example.net", "-days", "2",
@@ -215,6 +219,8 @@ def filters(port, instance):
 
     got = one("sid", "refuse")
     tap.ok(got.startswith("550 5.7.1 <sid@v.example> Rejected by recipient: not wanted"), "Sieve's reject is the reply itself (RFC 5429, 2.1)", got)
+    tap.ok(one("own", "x").startswith("250") and len(glob.glob(f"{base}/own/Maildir/.mine/new/*")) == 1, "the userdb's sieve= names another script")
+    tap.ok(one("off", "x").startswith("250") and len(mails("off")) == 1, "or none at all")
     tap.ok(one("sid", "file").startswith("250") and len(glob.glob(f"{base}/sid/Maildir/.lists/new/*")) == 1, "fileinto")
     tap.ok(wait_for(lambda: re.search(r"dovecot\[\d+\]: lmtp\(sid@v.example\)<\d+><\w+>: sieve: msgid=<file@x.example>: stored mail into mailbox 'lists'", instance.log())),
            "the log line is Pigeonhole's", instance.log()[-800:])

@@ -212,10 +212,11 @@ def bind_test(i):
     ok("FAILED" in login("away@example.net", "x") and login("near@example.net", "x") == "OK", "bind: allow_nets")
     ok("UNAVAILABLE" in login("two@example.net", "x"), "bind: two entries are trouble")
     path = conf("template", auth_bind="yes", auth_bind_userdn=f"uid=%n,ou=people,{BASE}", dn=None, dnpass=None)
-    users = conf("users")
+    users = conf("users", user_attrs="homeDirectory=home, uidNumber=uid, gidNumber=gid, uid=user")
     if not run_as(i, f"ldap:{path}", f"ldap:{users}"):
         return
     common(i, "template", (("bert@example.net", "brush"),))
+    ok(i.logged("imap(bert)<"), "user= of the userdb: the session is bert's", i.log()[-800:])
     got = [login(u, "x") for u in ("bert,ou=people@example.net", "bert+uid=bert@example.net", "\\62ert@example.net", "")]
     ok(all("FAILED" in g for g in got), "template: a name stays within its RDN", got)
 
