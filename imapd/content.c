@@ -161,7 +161,7 @@ content_mime(struct content *c, struct mime **out, struct fault *why)
 	if (!c->mime) {
 		if (content_all(c, &all, why) < 0)
 			return -1;
-		c->mime = mime_parse(c->arena, all);
+		c->mime = (c->global ? mime_parse_global : mime_parse)(c->arena, all);
 	}
 	*out = c->mime;
 	return 0;

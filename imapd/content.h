@@ -21,6 +21,7 @@
 
 struct content {
 	struct imap_session *session;
+	bool                 global;         /* message/global is a message: for who speaks IMAP4rev2 */
 	struct folder       *folder;      /* the selected one, unless set */
 	uint32_t             uid;
 	struct arena        *arena;       /* of this message */

@@ -55,6 +55,23 @@ described_in(struct index_record *r, enum fetch_item_kind kind)
 	return kind == FETCH_ENVELOPE ? &r->envelope : kind == FETCH_BODY ? &r->body : &r->structure;
 }
 
+/* A structure in which message/global may be; more often than not it is not even looked for. */
+static bool
+mentions_global(struct span structure)
+{
+	for (size_t i = 0; i + 19 <= structure.len; i++)
+		if (structure.at[i] == '"' && span_starts_nocase(span_from(structure, i), "\"message\" \"global\""))
+			return true;
+	return false;
+}
+
+/* What is kept is IMAP4rev1's, to which that is no message. */
+static bool
+is_of_rev1(const struct content *c, const struct span *kept)
+{
+	return c->global && mentions_global(*kept);
+}
+
 /* ENVELOPE, BODY or BODYSTRUCTURE, kept as they are told. */
 static int
 find_described(struct fetching *f, struct facts *facts, enum fetch_item_kind kind, struct text *out,
@@ -65,7 +82,7 @@ find_described(struct fetching *f, struct facts *facts, enum fetch_item_kind kin
 	struct mime         *mime;
 	struct span          header;
 
-	if (kept->len == 0) {
+	if (kept->len == 0 || is_of_rev1(&facts->content, kept)) {
 		if (kind == FETCH_ENVELOPE) {
 			if (content_fields(&facts->content, &header, why) < 0)
 				return -1;
@@ -77,6 +94,10 @@ find_described(struct fetching *f, struct facts *facts, enum fetch_item_kind kin
 				imap_body(mime, &made);
 			else
 				imap_bodystructure(mime, &made);
+		}
+		if (facts->content.global && mentions_global(text_span(&made))) { /* not for others */
+			text_add(out, text_span(&made));
+			return 0;
 		}
 		*kept = arena_span(f->arena, text_span(&made));
 		facts->content.learnt = true;
@@ -320,7 +341,7 @@ is_at_hand(struct fetching *f, struct facts *facts, struct fault *why)
 	for (size_t i = 0; i < f->items.count; i++) {
 		int64_t     date;
 		uint64_t    size;
-		struct span all;
+		struct span all, *kept;
 
 		switch (f->items.at[i].kind) {
 		case FETCH_UID:
@@ -351,8 +372,8 @@ is_at_hand(struct fetching *f, struct facts *facts, struct fault *why)
 				return false;
 			continue;
 		default:
-			if (described_in(content_record(&facts->content), f->items.at[i].kind)->len == 0
-				&& content_begin(&facts->content, why) < 0)
+			kept = described_in(content_record(&facts->content), f->items.at[i].kind);
+			if ((kept->len == 0 || is_of_rev1(&facts->content, kept)) && content_begin(&facts->content, why) < 0)
 				return false;
 		}
 	}
@@ -381,6 +402,7 @@ fetch_message(struct fetching *f, size_t position)
 	}
 	content_start(&facts.content, s, facts.message->uid, f->arena);
 	facts.content.batch = f->batch;
+	facts.content.global = s->manner.rev2;
 	if (!is_at_hand(f, &facts, &why)) {
 		content_end(&facts.content);
 		f->missing = true;

@@ -230,15 +230,15 @@ add_extension(const struct mime_part *p, struct text *out)
 /* A type that promises a structure which was not found would not be understood: multipart without
  * a boundary is text, a message whose inside is beyond a bound is a lump. */
 static struct span
-told_type(const struct mime_part *p, struct span *subtype)
+told_type(const struct mime *m, const struct mime_part *p, struct span *subtype)
 {
 	*subtype = p->subtype;
 	if (span_is_nocase(p->type, "multipart") && !p->is_multipart) {
 		*subtype = SPAN("plain");
 		return SPAN("text");
 	}
-	if (span_is_nocase(p->type, "message") && span_is_nocase(p->subtype, "rfc822") &&
-	    !p->is_message) {
+	if (span_is_nocase(p->type, "message") && !p->is_message &&
+	    (span_is_nocase(p->subtype, "rfc822") || (m->global && span_is_nocase(p->subtype, "global")))) {
 		*subtype = SPAN("octet-stream");
 		return SPAN("application");
 	}
@@ -258,7 +258,7 @@ enter_part(const struct mime *m, const struct mime_part *p, struct text *out)
 			                   "\"7bit\" 0 0)"));
 		return;
 	}
-	type = told_type(p, &subtype);
+	type = told_type(m, p, &subtype);
 	text = span_is_nocase(type, "text");
 	imap_add_string(type, out);
 	text_add_byte(out, ' ');

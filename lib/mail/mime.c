@@ -162,6 +162,13 @@ read_fields(struct scan *s, struct mime_part *p)
 	}
 }
 
+static bool
+is_plain_global(const struct mime_part *p)
+{
+	return span_is_nocase(p->subtype, "global") && !span_is_nocase(p->encoding, "base64")
+		&& !span_is_nocase(p->encoding, "quoted-printable");
+}
+
 /* The innermost part's header ends here. */
 static void
 end_header(struct scan *s)
@@ -182,7 +189,8 @@ end_header(struct scan *s)
 		p->is_multipart = mine->boundary.len > 0;
 		mine->is_digest = span_is_nocase(p->subtype, "digest");
 	}
-	p->is_message = span_is_nocase(p->type, "message") && span_is_nocase(p->subtype, "rfc822");
+	p->is_message = span_is_nocase(p->type, "message")
+		&& (span_is_nocase(p->subtype, "rfc822") || (s->mime->global && is_plain_global(p)));
 }
 
 /* Closes the parts above `keep`; their bodies end at `end`. */
@@ -276,13 +284,14 @@ scan_line(struct scan *s)
 	}
 }
 
-struct mime *
-mime_parse(struct arena *a, struct span message)
+static struct mime *
+parse(struct arena *a, struct span message, bool global)
 {
 	autofree struct scan *s = mem_alloc(sizeof *s);
 	struct mime          *mime = arena_alloc(a, sizeof *mime);
 
 	mime->message = message;
+	mime->global = global;
 	s->arena = a;
 	s->mime = mime;
 	s->in = message;
@@ -295,6 +304,18 @@ mime_parse(struct arena *a, struct span message)
 		if (p->is_message && !p->children)
 			p->is_message = false;
 	return mime;
+}
+
+struct mime *
+mime_parse(struct arena *a, struct span message)
+{
+	return parse(a, message, false);
+}
+
+struct mime *
+mime_parse_global(struct arena *a, struct span message)
+{
+	return parse(a, message, true);
 }
 
 struct mime_part *

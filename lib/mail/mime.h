@@ -36,7 +36,7 @@ struct mime_part {
 	unsigned           depth;                    /* root 0 */
 	unsigned           child_count;
 	bool               is_multipart; /* with a boundary: has (perhaps no) children */
-	bool               is_message; /* message/rfc822: one child, if within bounds */
+	bool               is_message; /* message/rfc822 (or global): one child, if within bounds */
 
 	struct span        type, subtype;            /* as written; text plain when absent */
 	struct mime_params params;
@@ -57,9 +57,12 @@ struct mime {
 	struct mime_part *root;
 	size_t            count;
 	bool              cut;
+	bool              global;
 };
 
 struct mime *mime_parse(struct arena *, struct span message);
+/* The same, but message/global is a message, too, unless it is encoded (RFC 9051, 7.5.2). */
+struct mime *mime_parse_global(struct arena *, struct span message);
 
 /* Depth-first walk: the part after this one, NULL at the end. */
 struct mime_part *mime_next(const struct mime_part *);

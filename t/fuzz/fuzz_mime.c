@@ -104,22 +104,18 @@ try_skim(struct span message)
 	}
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void
+try_message(struct arena *a, struct mime *m)
 {
 	static const char *const sections[] = {
 		"1",        "1.2",  "2.1.MIME", "HEADER",
 		"1.HEADER", "TEXT", "1.1.TEXT", "HEADER.FIELDS (Subject)"};
-	autoarena struct arena *a = arena_new();
-	autotext struct text    out = {0};
-	struct span             in = size ? span_at(data, size) : SPAN_NONE;
-	struct mime            *m = mime_parse(a, in);
-	struct span             first_line, rest = in;
-	size_t                  count = 0;
+	autotext struct text out = {0};
+	struct span          first_line, rest = m->message;
+	size_t               count = 0;
 
 	for (struct mime_part *p = m->root; p; p = mime_next(p), count++)
 		try_part(a, m, p);
-	try_skim(in);
 	assert(count == m->count && count <= MIME_PART_LIMIT);
 	imap_body(m, &out);
 	assert_balanced(text_span(&out));
@@ -133,5 +129,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		try_section(a, m, span_of(sections[i]));
 	if (line_next(&rest, &first_line))
 		try_section(a, m, first_line);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	autoarena struct arena *a = arena_new();
+	struct span             in = size ? span_at(data, size) : SPAN_NONE;
+
+	try_skim(in);
+	try_message(a, mime_parse(a, in));
+	try_message(a, mime_parse_global(a, in));
 	return 0;
 }
