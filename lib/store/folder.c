@@ -126,6 +126,7 @@ folder_close(struct folder *f)
 			close(fds[i]);
 	folder_drop_messages(f->messages, f->count, f->names);
 	folder_follow_stop(f);
+	unpacked_drop(&f->unpacked);
 	free(f->touched.chunks);
 	uidlist_free(&f->list);
 	keywords_free(&f->keywords);

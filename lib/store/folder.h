@@ -25,6 +25,7 @@
 #include "store/filename.h"
 #include "store/keywords.h"
 #include "store/maildir.h"
+#include "store/packed.h"
 #include "store/seen.h"
 #include "store/uidlist.h"
 
@@ -75,6 +76,7 @@ struct folder {
 	struct folder_touched touched;
 	struct watch_many *watch;   /* of new/ and cur/ (folder_follow.c); NULL: not followed; owned */
 	bool            changes;    /* this session changes it: it is followed from the next look on */
+	struct unpacked unpacked;   /* the last compressed message that was opened (packed.h) */
 	struct seen    *seen;       /* \Seen and \Recent are this user's own (seen.h); NULL: as the files say; owned */
 	/* Set by history_open: called when the snapshot may differ from what is recorded. */
 	void          (*record)(struct folder *);

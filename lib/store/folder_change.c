@@ -467,7 +467,7 @@ folder_message_file(struct folder *f, uint32_t uid, int *out, struct stat *st, s
 int
 folder_message_begin(struct folder *f, int *fd, struct stat *st, struct text *first, size_t most, struct fault *why)
 {
-	return packed_open(f->dir, fd, st, first, most, why);
+	return packed_open(f->dir, &f->unpacked, fd, st, first, most, why);
 }
 
 int

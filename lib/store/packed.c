@@ -160,6 +160,22 @@ open_nameless(int mailbox_dir, struct fault *why)
 	return fd;
 }
 
+void
+unpacked_drop(struct unpacked *u)
+{
+	if (u->held)
+		close(u->fd);
+	u->held = false;
+}
+
+/* A file of a Maildir is not written to: flags change its name, and so ctime. */
+static bool
+is_the_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 /* As much as there is, at once. */
 static void
 read_first(int fd, uint64_t size, size_t most, struct text *first)
@@ -173,7 +189,7 @@ read_first(int fd, uint64_t size, size_t most, struct text *first)
 }
 
 int
-packed_open(int mailbox_dir, int *fd, struct stat *st, struct text *first, size_t most, struct fault *why)
+packed_open(int mailbox_dir, struct unpacked *last, int *fd, struct stat *st, struct text *first, size_t most, struct fault *why)
 {
 	enum packing packing;
 	struct stat  plain;
@@ -182,15 +198,25 @@ packed_open(int mailbox_dir, int *fd, struct stat *st, struct text *first, size_
 	packing = packing_of(text_span(first));
 	if (packing == NOT_PACKED)
 		return 0;
-	autoclose int to = open_nameless(mailbox_dir, why);
+	if (!last->held || !is_the_same(&last->packed, st)) {
+		autoclose int to = open_nameless(mailbox_dir, why);
 
-	if (to < 0 || packed_unpack(packing, *fd, (uint64_t)st->st_size, to, why) < 0)
+		if (to < 0 || packed_unpack(packing, *fd, (uint64_t)st->st_size, to, why) < 0)
+			return -1;
+		unpacked_drop(last);
+		*last = (struct unpacked){take_fd(to), true, *st};
+	}
+	int again = fcntl(last->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (again < 0 || fstat(again, &plain) < 0 || lseek(again, 0, SEEK_SET) < 0) {
+		fault_errno(why, "tmp");
+		if (again >= 0)
+			close(again);
 		return -1;
-	if (fstat(to, &plain) < 0 || lseek(to, 0, SEEK_SET) < 0)
-		return fault_errno(why, "tmp");
+	}
 	st->st_size = plain.st_size;
 	close(*fd);
-	*fd = take_fd(to);
+	*fd = again;
 	read_first(*fd, (uint64_t)st->st_size, most, first);
 	return 0;
 }
