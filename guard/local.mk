@@ -47,7 +47,7 @@ pkglibexec_PROGRAMS += guard/proxymap
 guard_proxymap_SOURCES = guard/proxymap.c guard/identity.c guard/identity.h $(IDENTITY_SETTINGS) guard/remote.c guard/remote.h guard/remote_config.c guard/remote_memcache.c \
 	guard/remote_streams.c guard/remote_types.c
 if HAVE_LDAP
-guard_proxymap_SOURCES += guard/remote_ldap.c guard/remote_ldap.h guard/remote_ldap_server.c guard/remote_ldap_users.c
+guard_proxymap_SOURCES += guard/remote_ldap.c guard/remote_ldap.h guard/remote_ldap_sasl.c guard/remote_ldap_sasl.h guard/remote_ldap_server.c guard/remote_ldap_users.c
 endif
 if HAVE_MYSQL
 guard_proxymap_SOURCES += guard/remote_mysql.c
@@ -59,7 +59,7 @@ if HAVE_SQLITE
 guard_proxymap_SOURCES += guard/remote_sqlite.c
 endif
 guard_proxymap_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(PGSQL_CFLAGS) $(SQLITE_CFLAGS)
-guard_proxymap_LDADD = $(SERVICE_LIBS) $(TABLE_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(PGSQL_LIBS) $(SQLITE_LIBS)
+guard_proxymap_LDADD = $(SERVICE_LIBS) lib/sasl/libsasl.a $(TABLE_LIBS) $(GSASL_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(PGSQL_LIBS) $(SQLITE_LIBS)
 DIRECT_TESTS += t/system/proxymap.py t/system/proxied.py t/system/remote_tables.py \
 	t/system/remote_databases.py t/system/neighbours_mail.py t/system/neighbours_dovecot.py t/system/neighbours_milter.py
 EXTRA_DIST += t/system/proxymap.py t/system/proxied.py t/system/remote_tables.py t/system/remote_databases.py \

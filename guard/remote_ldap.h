@@ -3,7 +3,7 @@
  * remote_ldap.h - an LDAP server and connections to it, for tables (remote_ldap.c) and for users (remote_ldap_users.c)
  *
  * The parameters are those of ldap_table(5): server_host, server_port, version, bind, bind_dn, bind_pw, scope, dereference,
- * timeout, start_tls, tls_*.  Whoever uses it has the struct first in what `own` of its remote is.
+ * timeout, start_tls, sasl_*, tls_*.  Whoever uses it has the struct first in what `own` of its remote is.
  */
 #ifndef GUARD_REMOTE_LDAP_H
 #define GUARD_REMOTE_LDAP_H
@@ -11,10 +11,12 @@
 #include <ldap.h>
 
 #include "guard/remote.h"
+#include "guard/remote_ldap_sasl.h"
 
 struct ldap_server {
 	const char *bind_dn, *bind_pw, *ca_file, *ca_dir, *cert, *key, *ciphers;
-	bool        binds, start_tls, require_cert, tls;
+	struct ldap_sasl sasl;
+	bool        binds, by_sasl, start_tls, require_cert, tls;
 	int         version, timeout, scope, dereference;
 };
 

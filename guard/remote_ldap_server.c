@@ -34,9 +34,12 @@ read_binding(struct remote *r, struct ldap_server *l, struct fault *why)
 	l->bind_dn = remote_string(r->config, "bind_dn", "");
 	l->bind_pw = remote_string(r->config, "bind_pw", "");
 	l->binds = span_is(bind, "yes") || span_is(bind, "simple");
+	l->by_sasl = span_is(bind, "sasl");
+	if (l->by_sasl)
+		return ldap_sasl_read(r->config, &l->sasl, why);
 	if (l->binds || span_is(bind, "no") || span_is(bind, "none"))
 		return 0;
-	return fault_set(why, FAULT_INPUT, "bind = %.*s is not supported here: simple, or none", SPAN_ARGS(bind));
+	return fault_set(why, FAULT_INPUT, "bind = %.*s: expected yes, simple, sasl, no or none", SPAN_ARGS(bind));
 }
 
 static int
@@ -95,8 +98,8 @@ ldap_server_prepare(struct remote *r, struct ldap_server *l, struct fault *why)
 	    remote_number(c, "dereference", 0, &l->dereference, why) < 0 || read_scope(r, l, why) < 0 || read_binding(r, l, why) < 0 ||
 	    read_tls(r, l, why) < 0)
 		return -1;
-	if (l->version < 2 || l->version > 3 || (l->version == 2 && l->start_tls))
-		return fault_set(why, FAULT_INPUT, "version: 3, or 2 without start_tls");
+	if (l->version < 2 || l->version > 3 || (l->version == 2 && (l->start_tls || l->by_sasl)))
+		return fault_set(why, FAULT_INPUT, "version: 3, or 2 without start_tls and SASL");
 	if (l->timeout < 1 || l->dereference > 3)
 		return fault_set(why, FAULT_INPUT, "timeout or dereference is out of bounds");
 	while (span_next(&hosts, ", \t\r\n", &word))
@@ -172,6 +175,15 @@ bind_as(LDAP *ld, const struct ldap_server *l)
 	return ldap_sasl_bind_s(ld, l->bind_dn, LDAP_SASL_SIMPLE, &password, NULL, NULL, NULL);
 }
 
+static int
+prove(LDAP *ld, const struct ldap_server *l, const struct remote_host *h, struct fault *why)
+{
+	struct ldap_proof p = {l->bind_dn, l->bind_pw, strstr(h->name, "://") ? "localhost" : h->name,
+	                       l->start_tls || h->local || strncmp(h->name, "ldaps:", 6) == 0};
+
+	return ldap_sasl_prove(ld, &l->sasl, &p, why);
+}
+
 void *
 ldap_server_connect(struct remote *r, const struct remote_host *h, int64_t deadline, struct fault *why)
 {
@@ -189,9 +201,10 @@ ldap_server_connect(struct remote *r, const struct remote_host *h, int64_t deadl
 		error = ldap_start_tls_s(ld, NULL, NULL);
 	if (!error && l->binds)
 		error = bind_as(ld, l);
-	if (!error)
+	if (!error && (!l->by_sasl || prove(ld, l, h, why) == 0))
 		return ld;
-	ldap_server_fault(ld, error, "connect", why);
+	if (error)
+		ldap_server_fault(ld, error, "connect", why);
 	why->class = FAULT_PEER;
 	if (ld)
 		ldap_unbind_ext_s(ld, NULL, NULL);

@@ -11,12 +11,25 @@
 #include <stdlib.h>
 
 #include "guard/remote.h"
+#include "service/service.h"
 
 enum { CONNECT_MS = 10000 };
 
 struct pgsql {
 	const char *user, *password, *dbname, *encoding;
 };
+
+/* What TLS needs: read when a connection is made, inside the sandbox. */
+static void
+allow_files(const PQconninfoOption *options)
+{
+	static const char *const files[] = {"sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir"};
+
+	for (const PQconninfoOption *o = options; o->keyword; o++)
+		for (size_t i = 0; i < COUNT(files); i++)
+			if (o->val && o->val[0] == '/' && strcmp(o->keyword, files[i]) == 0)
+				service_may_read(o->val);
+}
 
 static int
 add_host(struct remote *r, struct span word, struct fault *why)
@@ -31,6 +44,7 @@ add_host(struct remote *r, struct span word, struct fault *why)
 	options = PQconninfoParse(info, NULL);
 	if (!options)
 		return fault_set(why, FAULT_INPUT, "hosts: cannot be read");
+	allow_files(options);
 	outcome = remote_add_host(r, word, SPAN_NONE, true, why);
 	for (const PQconninfoOption *o = options; outcome == 0 && o->keyword; o++)
 		if (o->val && strcmp(o->keyword, "host") == 0 && o->val[0] != '/') {      /* its port is ours to tell */
@@ -96,10 +110,13 @@ connect_to(struct remote *r, const struct remote_host *h, int64_t deadline, stru
 	const struct pgsql *p = r->own;
 	int64_t             until = clock_after(CONNECT_MS);
 	bool                whole = strchr(h->name, '=') || strstr(h->name, "://");
+	/* without them libpq looks for files in a home, may not, and gives TLS up */
+	const char *const   no_file = "/nonexistent/postgresql";
 	/* dbname last: as a whole conninfo it fills what the others leave */
-	const char *const   names[] = {"host", "port", "user", "password", "client_encoding", "passfile", "application_name", "dbname", NULL};
-	const char *const   plain[] = {h->name, h->port, p->user, p->password, p->encoding, "/dev/null", "postern", p->dbname, NULL};
-	const char *const   info[] = {NULL, NULL, p->user, p->password, p->encoding, "/dev/null", "postern", h->name, NULL};
+	const char *const   names[] = {"host", "port", "user", "password", "client_encoding", "passfile", "application_name",
+	                              "sslcert", "sslrootcert", "sslcrl", "dbname", NULL};
+	const char *const   plain[] = {h->name, h->port, p->user, p->password, p->encoding, "/dev/null", "postern", no_file, no_file, no_file, p->dbname, NULL};
+	const char *const   info[] = {NULL, NULL, p->user, p->password, p->encoding, "/dev/null", "postern", no_file, no_file, no_file, h->name, NULL};
 	PGconn             *db = PQconnectStartParams(names, whole ? info : plain, 1);
 
 	if (!db) {

@@ -74,7 +74,7 @@ auth_prove(struct session *s, const char *mechanism, const struct auth_login *l,
 	struct tls_binding      binding;
 	bool                    bound = tls_binding(s->conn, &binding);
 	struct sasl_client_wish w = {mechanism, l->user, l->password, "smtp", s->host.name, bound ? binding.type : NULL,
-	                             bound ? span_at(binding.bytes, binding.len) : SPAN_NONE};
+	                             bound ? span_at(binding.bytes, binding.len) : SPAN_NONE, NULL, NULL};
 	struct sasl_client     *c = NULL;
 	int                     outcome;
 

@@ -58,9 +58,11 @@ sasl_client_start(const struct sasl_client_wish *w, struct sasl_client **out, st
 		return fault_set(why, FAULT_SYSTEM, "GNU SASL: %s", gsasl_strerror(error));
 	}
 	c->first = strncmp(w->mechanism, "SCRAM-", 6) == 0 || external;
-	if (external)
-		gsasl_property_set(c->session, GSASL_AUTHZID, "");
-	else
+	if (external || w->authorize)
+		gsasl_property_set(c->session, GSASL_AUTHZID, w->authorize ? w->authorize : "");
+	if (w->realm)
+		gsasl_property_set(c->session, GSASL_REALM, w->realm);
+	if (!external)
 		set(c->session, GSASL_AUTHID, w->user);
 	if (!external)
 		set(c->session, GSASL_PASSWORD, w->password);

@@ -19,6 +19,7 @@ struct sasl_client_wish {
 	const char *service, *host;              /* of DIGEST-MD5's digest-uri */
 	const char *binding_type;                /* "tls-exporter", "tls-unique"; NULL: no TLS */
 	struct span binding;
+	const char *authorize, *realm;           /* in whose name (RFC 4422, 2); of DIGEST-MD5: the server's without it; may be NULL */
 };
 
 int  sasl_client_prepare(struct fault *);                  /* once, before the sandbox */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""remote_databases.py - mysql:, pgsql: and ldap: with real servers of the test's own: answers, quoting, failover, a server that goes or hangs
+"""remote_databases.py - mysql:, pgsql: and ldap: with real servers of the test's own: answers, quoting, TLS, SASL, failover, a server that goes or hangs
 
 A server that is not installed, or does not start here, is a skip that says so.
 """
@@ -61,6 +61,27 @@ def skip(title, why):
     print(f"ok {t.n} - {title} # SKIP {why}", flush=True)
 
 
+def certificates():
+    """An authority, a certificate of it for 127.0.0.1, and another authority that signed nothing here."""
+    made = []
+
+    def make(*words):
+        r = subprocess.run(["openssl", *words], cwd=here, capture_output=True, text=True, timeout=60)
+        made.append(r.stderr if r.returncode else "")
+    for name in ("ca", "other"):
+        make("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    make("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", "server.key", "-out", "server.csr")
+    with open(f"{here}/server.ext", "w") as f:
+        f.write("subjectAltName=IP:127.0.0.1\n")
+    make("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "server.ext", "-out", "server.pem")
+    if any(made):
+        raise OSError("openssl: " + " ".join(made)[-300:])
+    os.chmod(f"{here}/server.pem", 0o644)
+    if os.getuid() == 0:
+        os.chown(f"{here}/server.key", who.pw_uid, who.pw_gid)
+    os.chmod(f"{here}/server.key", 0o600)
+
+
 SQL = """CREATE TABLE alias (address varchar(200), goto varchar(200), n int);
 INSERT INTO alias VALUES ('a@example.net', 'u@example.net', 1), ('two@example.net', 'x@e.com', 2), ('two@example.net', 'y@e.com', 3),
  ('o''brien@example.net', 'ob@e.com', 4), ('null@example.net', NULL, 5), ('back\\\\slash@example.net', 'bs@e.com', 6);
@@ -78,7 +99,7 @@ class MySQL:
         self.data, self.socket = directory("mysql"), f"{here}/mysql.sock"
         self.base = ["--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
                      f"--tmpdir={self.data}", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M", "--innodb-flush-method=fsync",
-                     "--skip-name-resolve", f"--pid-file={self.data}/pid"]
+                     "--skip-name-resolve", f"--pid-file={self.data}/pid", f"--ssl-ca={here}/ca.pem", f"--ssl-cert={here}/server.pem", f"--ssl-key={here}/server.key"]
         self.server = find("mariadbd", "/usr/sbin/mariadbd")
         install = find("mariadb-install-db", "/usr/bin/mariadb-install-db")
         self.client = find("mariadb", "/usr/bin/mariadb")
@@ -100,6 +121,7 @@ class MySQL:
 
     def fill(self):
         return self.ask("CREATE DATABASE mail CHARACTER SET utf8mb4; USE mail;" + SQL + "CREATE USER mail IDENTIFIED BY 'pa$$w''ord'; GRANT SELECT, EXECUTE ON mail.* TO mail;"
+                        "CREATE USER tls IDENTIFIED BY 't' REQUIRE SSL; GRANT SELECT ON mail.* TO tls;"
                         "CREATE PROCEDURE get(IN a varchar(200)) SELECT goto FROM alias WHERE address = a ORDER BY n;")
 
     def count(self):
@@ -111,6 +133,13 @@ class MySQL:
         return f"unix:{self.socket}", f"127.0.0.1:{self.port}"
 
     def more(self, table, answers):
+        def tls(**rows):
+            return "mysql:" + table(f"tls{t.n}", hosts=f"127.0.0.1:{self.port}", user="tls", password="t", dbname="mail", query="SELECT goto FROM alias WHERE address='%s'", **rows)
+        self.fails(tls(), "a@example.net", "Access denied")
+        answers(tls(tls_CAfile=f"{here}/ca.pem"), ("a@example.net", "u@example.net"))
+        answers(tls(tls_CAfile=f"{here}/ca.pem", tls_verify_cert="yes"), ("a@example.net", "u@example.net"))
+        answers(tls(tls_ciphers="ECDHE-ECDSA-AES256-GCM-SHA384", tls_CAfile=f"{here}/ca.pem", tls_verify_cert="yes"), ("a@example.net", "u@example.net"))
+        self.fails(tls(tls_CAfile=f"{here}/other.pem", tls_verify_cert="yes"), "a@example.net", "TLS")
         answers("mysql:" + table("call", hosts=f"unix:{self.socket}", query="CALL get('%s')", **self.rows), ("two@example.net", "x@e.com,y@e.com"))
         self.ask("SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES'")
         answers("mysql:" + table("nobs", hosts=f"unix:{self.socket}", query="SELECT goto FROM alias WHERE address='%s'", **self.rows), ("\\' OR 1=1 --  ", None),
@@ -139,11 +168,11 @@ class PgSQL:
         if r.returncode:
             raise OSError("initdb: " + r.stderr[-300:])
         with open(self.data + "/pg_hba.conf", "w") as f:
-            f.write("local all root trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n")
+            f.write("local all root trust\nlocal all all scram-sha-256\nhostnossl all tls all reject\nhost all all 127.0.0.1/32 scram-sha-256\n")
 
     def start(self):
         self.p = start(self.server, "-D", self.data, "-k", here, "-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
-                       "-c", "shared_buffers=1MB", "-c", "max_connections=40")
+                       "-c", "ssl=on", "-c", f"ssl_cert_file={here}/server.pem", "-c", f"ssl_key_file={here}/server.key", "-c", "shared_buffers=1MB", "-c", "max_connections=40")
 
     def ask(self, sql, base="postgres"):
         return run(self.client, "-h", here, "-p", str(self.port), "-U", "root", "-d", base, "-At", "-v", "ON_ERROR_STOP=1", "-c", sql)
@@ -153,8 +182,9 @@ class PgSQL:
 
     def fill(self):
         self.ask("CREATE ROLE mail LOGIN PASSWORD 'pa$$w''ord'")
+        self.ask("CREATE ROLE tls LOGIN PASSWORD 't'")
         self.ask("CREATE DATABASE mail")
-        return self.ask(SQL.replace("\\\\", "\\") + "GRANT SELECT ON alias, box TO mail", "mail")
+        return self.ask(SQL.replace("\\\\", "\\") + "GRANT SELECT ON alias, box TO mail, tls", "mail")
 
     def count(self):
         return self.ask("select count(*) from alias", "mail").stdout.strip()
@@ -165,12 +195,18 @@ class PgSQL:
         return f"unix:{here}", f"127.0.0.1:{self.port}"       # the socket's port is 5432: see below
 
     def more(self, table, answers):
+        def tls(more, user="tls:t"):
+            return "pgsql:" + table(f"tls{t.n}", hosts=f"postgresql://{user}@127.0.0.1:{self.port}/mail?{more}", query="SELECT goto FROM alias WHERE address='%s'")
+        self.fails(tls("sslmode=disable"), "a@example.net", "pg_hba")
+        answers(tls("sslmode=require"), ("a@example.net", "u@example.net"))
+        answers(tls(f"sslmode=verify-full&sslrootcert={here}/ca.pem"), ("a@example.net", "u@example.net"))
+        self.fails(tls(f"sslmode=verify-full&sslrootcert={here}/other.pem"), "a@example.net", "certificate verify failed")
         uri = f"postgresql://mail:pa%24%24w%27ord@127.0.0.1:{self.port}/mail"
         answers("pgsql:" + table("uri", hosts=uri, query="SELECT goto FROM alias WHERE address='%s'"), ("a@example.net", "u@example.net"))
 
 
 class LDAP:
-    name, port = "ldap", free_port()
+    name, port, tls = "ldap", free_port(), free_port()
     base = "dc=example,dc=net"
 
     def __init__(self):
@@ -185,6 +221,16 @@ include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
+TLSCACertificateFile {here}/ca.pem
+TLSCertificateFile {here}/server.pem
+TLSCertificateKeyFile {here}/server.key
+TLSVerifyClient never
+sasl-auxprops slapd
+sasl-host 127.0.0.1
+sasl-realm example.net
+password-hash {{CLEARTEXT}}
+authz-policy to
+authz-regexp uid=([^,]*),(cn=[^,]*,)?cn=[^,]*,cn=auth cn=$1,{self.base}
 pidfile {self.data}/pid
 database mdb
 maxsize 10000000
@@ -249,7 +295,7 @@ labeledURI: ldap:///ou=people,{self.base}?mail?one?(uid=v)
             raise OSError("slapadd: " + r.stderr[-500:])
 
     def start(self):
-        self.p = start(self.server, "-d", "0", "-f", f"{here}/slapd.conf", "-h", f"ldap://127.0.0.1:{self.port} ldapi://{(here + '/ldapi').replace('/', '%2f')}")
+        self.p = start(self.server, "-d", "0", "-f", f"{here}/slapd.conf", "-h", f"ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.tls} ldapi://{(here + '/ldapi').replace('/', '%2f')}")
 
     def is_up(self):
         try:
@@ -281,8 +327,33 @@ labeledURI: ldap:///ou=people,{self.base}?mail?one?(uid=v)
         fails(ldap(bind_pw="wrong"), "a@example.net", "Invalid credentials")
         fails(ldap(search_base="dc=nowhere"), "a@example.net")
         fails(ldap(query_filter="(((%s"), "a@example.net", "filter")
-        fails(ldap(bind="sasl"), "a@example.net", "not supported here")
+        fails(ldap(bind="perhaps"), "a@example.net", "simple, sasl")
+        self.test_tls(ldap, answers, fails)
+        self.test_sasl(ldap, answers, fails)
         fails(ldap(server_host="127.0.0.1:1"), "a@example.net", "contact LDAP server")
+
+
+    def test_tls(self, ldap, answers, fails):
+        for place in ({"server_host": f"ldaps://127.0.0.1:{self.tls}"}, {"start_tls": "yes"}):
+            answers(ldap(**place), ("a@example.net", "u@example.net"))
+            answers(ldap(**place, tls_require_cert="yes", tls_ca_cert_file=f"{here}/ca.pem"), ("a@example.net", "u@example.net"))
+            fails(ldap(**place, tls_require_cert="yes", tls_ca_cert_file=f"{here}/other.pem"), "a@example.net")
+
+    def test_sasl(self, ldap, answers, fails):
+        as_mail = dict(bind="sasl", bind_dn="mail")
+        offered = [m for m in ("SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5") if "offers no mechanism" not in postmap(ldap(**as_mail, sasl_mechs=m), "a@example.net")[2]]
+        if not offered:
+            skip("ldap: bind = sasl", "slapd offers no mechanism that we have")
+            return
+        answers(ldap(**as_mail), ("a@example.net", "u@example.net"))
+        for m in offered:
+            answers(ldap(**as_mail, sasl_mechs=m), ("a@example.net", "u@example.net"))
+            fails(ldap(**{**as_mail, "bind_pw": "wrong"}, sasl_mechs=m), "a@example.net", m)
+        answers(ldap(**as_mail, start_tls="yes", sasl_minssf=56), ("a@example.net", "u@example.net"))
+        answers(ldap(**as_mail, sasl_mechs=offered[0], sasl_authz_id=f"dn:cn=mail,{self.base}"), ("a@example.net", "u@example.net"))
+        fails(ldap(**as_mail, sasl_mechs=offered[0], sasl_authz_id=f"dn:cn=admin,{self.base}"), "a@example.net")
+        fails(ldap(**as_mail, sasl_minssf=56), "a@example.net", "without TLS")
+        fails(ldap(**as_mail, sasl_mechs="GSSAPI"), "a@example.net", "not known here")
 
 
 def sql_test(server, table, answers, fails):
@@ -406,7 +477,8 @@ try:
             code, out, err = postmap(spec, key)
             t.ok(code == 1 and not out and "fatal" in err and text in err, f"{spec.split(':')[0]}: {key} fails, {text}", code, out, err)
 
-        MySQL.fails = staticmethod(fails)
+        MySQL.fails = PgSQL.fails = staticmethod(fails)
+        certificates()
         types = subprocess.run([f"{i.dir}/sbin/postconf", "-c", f"{i.dir}/etc", "-m"], capture_output=True, text=True).stdout.split()
         wanted = sys.argv[1:] or ("mysql", "pgsql", "ldap")
         for kind in (MySQL, PgSQL, LDAP):
