@@ -6,11 +6,11 @@ Each configuration is run by both systems, one after the other, on the same stag
 envelopes go in, and replies (code and enhanced code), fates of recipients, headers and places are compared.
 Six configurations are our own (sides_configs.py); POSTFIX_CONFIGS names a directory with more, a folder each.
 
-Last run, 20 November 2026, Debian's Postfix 3.7.11, every session of sides_mail.py (SMTP, TLS, AUTH, sendmail) and
-200 drawn envelopes (fincham: 10; it probes and greets slowly): no difference beside EXPECTED in our six and in ARF20NET,
-Bun, DanWin (onion), Edouard, FeministWiki, HON95, Haran, JoeKun, Nothing4You, StefanManninen, WinniW31, alexamiryan,
-Froxlor, catatsuy, debian, filegarden, fincham, hardware and postfix-upstream-3.12.  Karmak23 has no relay restriction:
-both refuse to start, in the same words.  DanWin (clearnet), 30 November 2026, with 40 drawn envelopes: no difference.
+Last run, 30 November 2026, Debian's Postfix 3.7.11, every session of sides_mail.py (SMTP, TLS, AUTH, sendmail) and
+200 drawn envelopes (fincham: 10; it probes and greets slowly): no difference beside EXPECTED in virtual, aliases and lists
+of our own and in ARF20NET, Bun, DanWin (onion), Edouard, FeministWiki, HON95, Haran, JoeKun, Nothing4You, StefanManninen, WinniW31,
+alexamiryan, Froxlor, catatsuy, debian, filegarden, fincham, hardware and postfix-upstream-3.12.  Karmak23 has no relay
+restriction: both refuse to start, in the same words.
 
   SIDES_ONLY=name,name   these configurations alone     SIDES_MESSAGES=name,name   these messages alone
   SIDES_DRAWN=200        so many envelopes drawn from a seed (SIDES_SEED) as well
