@@ -162,7 +162,8 @@ is_simple(const struct folder *f, struct telling *t)
 		else if (m && is_file(f, m->name, m->in_new))
 			return false;
 	}
-	qsort(t->at, t->count, sizeof *t->at, compare_told);
+	if (t->count)
+		qsort(t->at, t->count, sizeof *t->at, compare_told);
 	return true;
 }
 

@@ -451,7 +451,8 @@ note_touched(struct recording *r)
 {
 	struct folder_touched *t = &r->folder->touched;
 
-	qsort(t->chunks, t->count, sizeof *t->chunks, compare_chunks);
+	if (t->count)
+		qsort(t->chunks, t->count, sizeof *t->chunks, compare_chunks);
 	for (size_t i = 0; i < t->count && !knows_enough(r); i++)
 		if (i == 0 || t->chunks[i] != t->chunks[i - 1])
 			note_chunk(r, t->chunks[i], folder_position(r->folder, (uint64_t)t->chunks[i] * CHUNK),
