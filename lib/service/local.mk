@@ -39,3 +39,7 @@ UNIT_TESTS += t/unit/service/test_pump_roster
 t_unit_service_test_pump_roster_SOURCES = t/unit/service/test_pump_roster.c lib/service/pump_roster.c t/unit/unit.h
 t_unit_service_test_pump_roster_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_service_test_pump_roster_LDADD = $(IPC_LIBS) $(CHECK_LIBS)
+UNIT_TESTS += t/unit/service/test_login_limit
+t_unit_service_test_login_limit_SOURCES = t/unit/service/test_login_limit.c lib/service/login_limit.c t/unit/unit.h
+t_unit_service_test_login_limit_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_service_test_login_limit_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)

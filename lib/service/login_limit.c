@@ -8,19 +8,43 @@
 
 #include "base/text.h"
 #include "ipc/ask_rate.h"
+#include "mail/netaddr.h"
 #include "service/pump.h"
 #include "service/service.h"
 
-enum { IDLE_MS = 5000 };       /* who has said nothing for that long may be evicted */
+enum {
+	IDLE_MS = 5000,        /* who has said nothing for that long may be evicted */
+	NETWORK_BITS = 64
+};
 
 struct leave { struct text service, client; };
 
-/* "imap-login" and the address, or "imap" and user/address. */
+/* Whoever has one IPv6 address has all of its network (RFC 4291, 2.5.4), and could come from another each time. */
+static void
+add_network(const char *peer, struct text *out)
+{
+	struct netaddr a;
+	char           text[NETADDR_TEXT_SIZE];
+
+	if (netaddr_parse(span_of(peer), &a) && a.family == 6 && !netaddr_is_loopback(&a)) {
+		a = netaddr_masked(&a, NETWORK_BITS);
+		text_add_format(out, "%s/%d", netaddr_string(&a, text), NETWORK_BITS);
+	} else {
+		text_add_string(out, peer);
+	}
+}
+
+/* "imap-login" and the address or the IPv6 network; or, as Dovecot counts, "imap" and user/address. */
 static void
 name(const char *protocol, const char *user, const char *peer, struct leave *out)
 {
-	text_add_format(&out->service, "%s%s", protocol, user ? "" : "-login");
-	text_add_format(&out->client, "%s%s%s", user ? user : "", user ? "/" : "", peer);
+	if (!user) {
+		text_add_format(&out->service, "%s-login", protocol);
+		add_network(peer, &out->client);
+		return;
+	}
+	text_add_string(&out->service, protocol);
+	text_add_format(&out->client, "%s/%s", user, peer);
 }
 
 static void
