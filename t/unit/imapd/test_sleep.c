@@ -8,7 +8,8 @@
 #include "../../../guard/authd_wake.h"
 
 static struct view_message told[] = {
-	{7, 0, false, 0, 0}, {8, 0, false, 0, 0}, {9, MESSAGE_SEEN, true, 5, 0}, {4000000000u, MESSAGE_SEEN, false, UINT64_MAX, 0},
+	{.uid = 7}, {.uid = 8}, {.uid = 9, .flags = MESSAGE_SEEN, .recent = true, .keywords = 5},
+	{.uid = 4000000000u, .flags = MESSAGE_SEEN, .keywords = UINT64_MAX},
 };
 
 static void
