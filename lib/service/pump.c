@@ -543,7 +543,8 @@ pump_each(void (*look)(struct seat *, void *), void *context)
 void
 pump_kick(struct seat *s)
 {
-	s->kicked = s->evict = true;
+	s->kicked = true;
+	s->evict = true;
 	pump.look = true;
 }
 

@@ -24,7 +24,7 @@ unit_run(const char *title, const TTest *const *tests, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		TCase *c = tcase_create(tests[i]->name);
 
-		tcase_set_timeout(c, 60);
+		tcase_set_timeout(c, 300);
 		tcase_add_test(c, tests[i]);
 		suite_add_tcase(suite, c);
 	}
