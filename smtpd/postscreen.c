@@ -73,19 +73,32 @@ static const struct param params[] = {
 	STRING  ("tlsproxy_tls_security_level", NULL, "$smtpd_tls_security_level", "not needed: postscreen_tls_security_level counts"),
 	BOOLEAN ("tlsproxy_use_tls", NULL, "$smtpd_use_tls", "not needed"),
 	BOOLEAN ("tlsproxy_enforce_tls", NULL, "$smtpd_enforce_tls", "not needed"),
-	STRING  ("tlsproxy_tls_chain_files", &S.tls_chain, "$smtpd_tls_chain_files", "postscreen's key, certificate and chain"),
-	STRING  ("tlsproxy_tls_cert_file", &S.tls_cert, "$smtpd_tls_cert_file", "the certificate with its chain"),
-	STRING  ("tlsproxy_tls_key_file", &S.tls_key, "$smtpd_tls_key_file", "its key"),
-	STRING  ("tlsproxy_tls_eccert_file", &S.tls_ec_cert, "$smtpd_tls_eccert_file", "a second certificate"),
-	STRING  ("tlsproxy_tls_eckey_file", &S.tls_ec_key, "$smtpd_tls_eckey_file", "its key"),
-	STRING  ("tlsproxy_tls_CAfile", &S.tls_ca_file, "$smtpd_tls_CAfile", "authorities for client certificates"),
-	STRING  ("tlsproxy_tls_CApath", &S.tls_ca_path, "$smtpd_tls_CApath", "a directory of them"),
-	STRING  ("tlsproxy_tls_protocols", &S.tls_protocols, "$smtpd_tls_protocols", "TLS protocols"),
-	STRING  ("tlsproxy_tls_mandatory_protocols", &S.tls_mandatory_protocols, "$smtpd_tls_mandatory_protocols", "where TLS is required"),
-	STRING  ("tlsproxy_tls_ciphers", &S.tls_ciphers, "$smtpd_tls_ciphers", "cipher grade"),
-	STRING  ("tlsproxy_tls_mandatory_ciphers", &S.tls_mandatory_ciphers, "$smtpd_tls_mandatory_ciphers", "where TLS is required"),
-	STRING  ("tlsproxy_tls_exclude_ciphers", &S.tls_exclude, "$smtpd_tls_exclude_ciphers", "ciphers to leave out"),
-	STRING  ("tlsproxy_tls_mandatory_exclude_ciphers", &S.tls_mandatory_exclude, "$smtpd_tls_mandatory_exclude_ciphers", "the same where TLS is required"),
+	STRING  ("postscreen_tls_chain_files", &S.tls_chain, "$tlsproxy_tls_chain_files", "postscreen's key, certificate and chain"),
+	STRING  ("postscreen_tls_cert_file", &S.tls_cert, "$tlsproxy_tls_cert_file", "the certificate with its chain"),
+	STRING  ("postscreen_tls_key_file", &S.tls_key, "$tlsproxy_tls_key_file", "its key"),
+	STRING  ("postscreen_tls_eccert_file", &S.tls_ec_cert, "$tlsproxy_tls_eccert_file", "a second certificate"),
+	STRING  ("postscreen_tls_eckey_file", &S.tls_ec_key, "$tlsproxy_tls_eckey_file", "its key"),
+	STRING  ("postscreen_tls_CAfile", &S.tls_ca_file, "$tlsproxy_tls_CAfile", "authorities for client certificates"),
+	STRING  ("postscreen_tls_CApath", &S.tls_ca_path, "$tlsproxy_tls_CApath", "a directory of them"),
+	STRING  ("postscreen_tls_protocols", &S.tls_protocols, "$tlsproxy_tls_protocols", "TLS protocols"),
+	STRING  ("postscreen_tls_mandatory_protocols", &S.tls_mandatory_protocols, "$tlsproxy_tls_mandatory_protocols", "where TLS is required"),
+	STRING  ("postscreen_tls_ciphers", &S.tls_ciphers, "$tlsproxy_tls_ciphers", "cipher grade"),
+	STRING  ("postscreen_tls_mandatory_ciphers", &S.tls_mandatory_ciphers, "$tlsproxy_tls_mandatory_ciphers", "where TLS is required"),
+	STRING  ("postscreen_tls_exclude_ciphers", &S.tls_exclude, "$tlsproxy_tls_exclude_ciphers", "ciphers to leave out"),
+	STRING  ("postscreen_tls_mandatory_exclude_ciphers", &S.tls_mandatory_exclude, "$tlsproxy_tls_mandatory_exclude_ciphers", "the same where TLS is required"),
+	STRING  ("tlsproxy_tls_chain_files", NULL, "$smtpd_tls_chain_files", "what postscreen_tls_chain_files is without a value of its own"),
+	STRING  ("tlsproxy_tls_cert_file", NULL, "$smtpd_tls_cert_file", "what postscreen_tls_cert_file is without a value of its own"),
+	STRING  ("tlsproxy_tls_key_file", NULL, "$smtpd_tls_key_file", "what postscreen_tls_key_file is without a value of its own"),
+	STRING  ("tlsproxy_tls_eccert_file", NULL, "$smtpd_tls_eccert_file", "what postscreen_tls_eccert_file is without a value of its own"),
+	STRING  ("tlsproxy_tls_eckey_file", NULL, "$smtpd_tls_eckey_file", "what postscreen_tls_eckey_file is without a value of its own"),
+	STRING  ("tlsproxy_tls_CAfile", NULL, "$smtpd_tls_CAfile", "what postscreen_tls_CAfile is without a value of its own"),
+	STRING  ("tlsproxy_tls_CApath", NULL, "$smtpd_tls_CApath", "what postscreen_tls_CApath is without a value of its own"),
+	STRING  ("tlsproxy_tls_protocols", NULL, "$smtpd_tls_protocols", "what postscreen_tls_protocols is without a value of its own"),
+	STRING  ("tlsproxy_tls_mandatory_protocols", NULL, "$smtpd_tls_mandatory_protocols", "what postscreen_tls_mandatory_protocols is without a value of its own"),
+	STRING  ("tlsproxy_tls_ciphers", NULL, "$smtpd_tls_ciphers", "what postscreen_tls_ciphers is without a value of its own"),
+	STRING  ("tlsproxy_tls_mandatory_ciphers", NULL, "$smtpd_tls_mandatory_ciphers", "what postscreen_tls_mandatory_ciphers is without a value of its own"),
+	STRING  ("tlsproxy_tls_exclude_ciphers", NULL, "$smtpd_tls_exclude_ciphers", "what postscreen_tls_exclude_ciphers is without a value of its own"),
+	STRING  ("tlsproxy_tls_mandatory_exclude_ciphers", NULL, "$smtpd_tls_mandatory_exclude_ciphers", "what postscreen_tls_mandatory_exclude_ciphers is without a value of its own"),
 	NUMBER  ("tlsproxy_tls_loglevel", &S.tls_loglevel, "$smtpd_tls_loglevel", "0", "", "not needed: failures are always logged"),
 	END_OF_PARAMS
 };
@@ -243,7 +256,7 @@ make_tls(struct faults *faults)
 	screen.must_tls = strict;
 	if (!is_given(screen.tls_chain) && !is_given(screen.tls_cert) && !is_given(screen.tls_ec_cert)) {
 		if (strict)
-			faults_add(faults, "TLS is required, and tlsproxy_tls_cert_file and tlsproxy_tls_chain_files are empty");
+			faults_add(faults, "TLS is required, and postscreen_tls_cert_file and postscreen_tls_chain_files are empty");
 		else
 			faults_warn(faults, "No server certs available. TLS won't be enabled");
 		return;

@@ -259,9 +259,11 @@ with Instance(master=MASTER) as i:
     # inside TLS
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{i.dir}/etc/key", "-out", f"{i.dir}/etc/cert",
                     "-subj", "/CN=mail.example.net", "-days", "2"], capture_output=True)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{i.dir}/etc/ownkey", "-out", f"{i.dir}/etc/own",
+                    "-subj", "/CN=screen.example.net", "-days", "2"], capture_output=True)
     with open(f"{i.dir}/etc/filter", "w") as f:
         f.write("/^BEEP/ NOOP\n")
-    setup(deep + f"smtpd_tls_cert_file = {i.dir}/etc/cert\nsmtpd_tls_key_file = {i.dir}/etc/key\nsmtpd_tls_security_level = encrypt\n"
+    setup(deep + f"smtpd_tls_cert_file = {i.dir}/etc/cert\nsmtpd_tls_key_file = {i.dir}/etc/key\npostscreen_tls_cert_file = {i.dir}/etc/own\ntlsproxy_tls_key_file = {i.dir}/etc/ownkey\nsmtpd_tls_security_level = encrypt\n"
           f"postscreen_command_filter = pcre:{i.dir}/etc/filter\npostscreen_discard_ehlo_keywords = etrn\n")
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -270,6 +272,7 @@ with Instance(master=MASTER) as i:
         t.ok(b"STARTTLS" in text and b"ETRN" not in text, "STARTTLS is offered, and what is discarded is not", text)
         t.ok(c.mail("a@b.example")[0] == 530, "and required")
         t.ok(c.starttls(context=context)[0] == 220 and c.ehlo("x.example")[0] == 250 and c.docmd("BEEP")[0] == 250, "inside, and through the command filter")
+        t.ok(ssl.DER_cert_to_PEM_cert(c.sock.getpeercert(True)).strip() == open(f"{i.dir}/etc/own").read().strip(), "with postscreen's own certificate")
         c.mail("a@b.example")
         t.ok(c.rcpt("u@here.example") == (450, b"4.3.2 Service currently unavailable"), "the same answer")
     t.ok(logged(i, r"PASS NEW \[127\.0\.0\.48\]"), "a pass", i.log()[-1500:])
