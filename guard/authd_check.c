@@ -261,6 +261,7 @@ secret_of(const struct database *d, const struct question *q, struct text *store
 	int                 got;
 
 	if (d->driver == DRIVER_STATIC && d->password) {
+		text_clear(stored);
 		text_add_format(stored, "%s%s", d->password[0] == '{' ? "" : "{PLAIN}", d->password);
 		return 1;
 	}
@@ -301,19 +302,41 @@ users_secret(char *user, const struct origin *from, struct text *stored, const c
 	return stored->len ? rules_outcome(&v) : v.trouble ? -1 : 0;
 }
 
+/* The token has proved his name; it is judged as one that somebody says with a password: by those who deny, up to the
+ * database that the token is good for, and by whom that one is for.  1, 0, -1 */
+static int
+admits(const struct database *d, char *user, const struct origin *from)
+{
+	autoarena struct arena *a = arena_new();
+	struct question         q = {user, "", from, a};
+	struct verdicts         v = {0};
+
+	for (const struct database *before = databases.passdb; before < d && !v.over; before++)
+		if (before->rules.deny)
+			is_asked(before, &q, &v);
+	if (v.over)
+		return v.trouble ? -1 : 0;
+	return rules_apply(&d->rules, from->mechanism, user, false);
+}
+
 int
-users_token(struct span token, const char *named, const struct origin *from, struct text *whose, struct text *scope, struct text *openid)
+users_token(struct span token, name_rule *uniform, const struct origin *from, struct text *whose, struct text *scope, struct text *openid)
 {
 	bool trouble = false;
 
 	for (size_t i = 0; i < databases.n_passdb; i++) {
 		const struct database *d = &databases.passdb[i];
 		struct fault           why = {0};
+		char                   owner[USER_NAME_SIZE];
 		int                    verdict;
 
-		if (d->driver != DRIVER_OAUTH || !rules_apply(&d->rules, from->mechanism, named, false))
+		if (d->driver != DRIVER_OAUTH)
 			continue;
 		verdict = helper_token(d->source, token, whose, &why);
+		if (verdict == 1) {
+			verdict = uniform(text_string(whose), owner) ? admits(d, owner, from) : 0;
+			fault_set(&why, FAULT_DENIED, "the token is good, and its owner may not log in with it");
+		}
 		if (verdict == 1)
 			return 1;
 		trouble = trouble || verdict < 0;
@@ -330,23 +353,30 @@ users_have_tokens(void)
 	return databases.n_oauth > 0;
 }
 
-int
-users_vouched(char *user, const struct origin *from)
+static int
+vouch(char *user, const struct origin *from, struct verdicts *v)
 {
 	autoarena struct arena *a = arena_new();
 	struct question         q = {user, "", from, a};
-	struct verdicts         v = {0};
 
-	for (size_t i = 0; i < databases.n_passdb && !v.over; i++) {
+	for (size_t i = 0; i < databases.n_passdb && !v->over; i++) {
 		const struct database *d = &databases.passdb[i];
 
-		if (!is_asked(d, &q, &v))
+		if (!is_asked(d, &q, v))
 			continue;
 		if (d->driver != DRIVER_STATIC && !database_has_entries(d))
 			continue;
-		rules_note(&d->rules, d->driver == DRIVER_STATIC ? 1 : check_present(d, &q), &v);
+		rules_note(&d->rules, d->driver == DRIVER_STATIC ? 1 : check_present(d, &q), v);
 	}
-	return rules_outcome(&v);
+	return rules_outcome(v);
+}
+
+int
+users_vouched(char *user, const struct origin *from)
+{
+	struct verdicts v = {0};
+
+	return vouch(user, from, &v);
 }
 
 int
@@ -354,12 +384,13 @@ users_exist(char *user, const struct origin *from)
 {
 	struct user_facts facts = {0};
 	struct fault      why = {0};
+	struct verdicts   v = {0};
 	bool              by_pam = false;
-	int               got = users_vouched(user, from);
+	int               got = vouch(user, from, &v);
 
 	for (size_t i = 0; i < databases.n_passdb; i++)
 		by_pam = by_pam || databases.passdb[i].driver == DRIVER_PAM;
-	if (got == 0 && by_pam) {
+	if (got == 0 && by_pam && !v.over) {      /* over: one has denied him, for all that PAM could say */
 		got = users_find(user, from, &facts, &why);
 		got = got < 0 ? -1 : got == 0;
 		user_facts_free(&facts);

@@ -222,7 +222,7 @@ token(void *argument, const char *user, struct span bytes, bool oauthbearer, str
 
 	t->what = penalty_what(user, secret_of);
 	mem_wipe(secret_of, bytes.len);
-	verdict = users_token(bytes, user, &from, &whose, &scope, &openid);
+	verdict = users_token(bytes, make_uniform, &from, &whose, &scope, &openid);
 	/* take_name() prefers the certificate's, which must then be the same */
 	if (verdict == 1 && (!make_uniform(text_string(&whose), owner) || !take_name(t, text_string(&whose)) || strcmp(owner, t->user) != 0 ||
 	                     (*user && (!make_uniform(user, told) || strcmp(told, t->user) != 0)))) {

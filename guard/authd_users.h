@@ -64,8 +64,10 @@ WAITS int users_check_master(char *user, const char *password, const struct orig
 WAITS int users_secret(char *user, const struct origin *, struct text *stored, const char **driver);   /* driver: whose it is, for the log */
 /* Is there such a user, for a master: by a passdb that lets him in, or where none can say so (PAM) by the userdb. */
 WAITS int users_exist(char *user, const struct origin *);
-/* Is the token good, and whose is it? `named`: who says so, for username_filter. 1 and the name as the token has it; 0 with what a refusal shall say; -1. */
-WAITS int users_token(struct span token, const char *named, const struct origin *, struct text *whose, struct text *scope, struct text *openid);
+/* How names are made uniform (authd_try.c); false: it is nobody's. */
+typedef bool name_rule(const char *name, char uniform[USER_NAME_SIZE]);
+/* Is the token good, and may its owner log in with it? 1 and the name as the token has it; 0 with what a refusal shall say; -1. */
+WAITS int users_token(struct span token, name_rule *, const struct origin *, struct text *whose, struct text *scope, struct text *openid);
 bool users_have_tokens(void);
 /* May he log in who has proved who he is by other means (a certificate)? Asks no password; as users_check otherwise. */
 WAITS int users_vouched(char *user, const struct origin *);

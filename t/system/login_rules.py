@@ -40,10 +40,10 @@ ssl = no
 """
 
 
-def login(user, password, cram=False):
+def login(user, password, cram=False, master=None):
     m = imaplib.IMAP4("127.0.0.1", IMAP)
     try:
-        m.login_cram_md5(user, password) if cram else m.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+        m.login_cram_md5(user, password) if cram else m.authenticate("PLAIN", lambda _: f"{user if master else ''}\0{master or user}\0{password}".encode())
         return m.select()[0]
     except imaplib.IMAP4.error as e:
         return str(e)
@@ -86,6 +86,18 @@ def main():
         ok("FAILED" in login("a@plain.example", "x", cram=True), "and one for plain alone")
         ok("FAILED" in login("bad@plain.example", "x", cram=True), "who is denied proves nothing")
         ok(i.logged("auth: passwd-file(bad@plain.example,127.0.0.1): User found from deny passdb"), "and the log has it")
+    with open(f"{here}/boss", "w") as f:
+        f.write("boss:{PLAIN}b\n")
+    main = f"""auth_passdb = passwd-file:{here}/banned deny=yes, pam
+auth_master_passdb = passwd-file:{here}/boss
+auth_userdb = static:uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={here}/mail/%u allow_all_users=yes
+auth_failure_delay = 0s
+auth_penalty = no
+"""
+    with Instance(main=main, master=f"127.0.0.1:{IMAP} inet n - n - - imap-login\n") as i:
+        i.start()
+        ok(login("anna@plain.example", "b", master="boss") == "OK", "a master logs in as whom only PAM could prove", i.log()[-800:])
+        ok("FAILED" in login("bad@plain.example", "b", master="boss"), "but not as who is denied", i.log()[-800:])
     for words, text in (("deny=maybe", "no such value"), ("result_success=ok", "no such value"), ("made_up=1", "made_up=1")):
         with Instance(main=f"auth_passdb = passwd-file:{here}/plain {words}\nauth_userdb = passwd\n", master=f"127.0.0.1:{IMAP} inet n - n - - imap-login\n") as i:
             r = i.run("check")

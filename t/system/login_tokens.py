@@ -139,6 +139,19 @@ imap_tls_key_file = {key}
                     ok(done.returncode == want, f"curl with {option}: {'in' if want == 0 else 'refused'}", done.returncode, done.stderr)
         i.run("stop")
         wait_for(lambda: not i.master_pid(), 20)
+        with open(f"{i.dir}/banned", "w") as f:
+            f.write("bert@example.net:{PLAIN}x\n")
+        rules = f"auth_passdb = passwd-file:{i.dir}/banned deny=yes, oauth2:{i.dir}/oauth2.conf username_filter={{!x*}}\n"
+        i.configure(main.replace(f"auth_passdb = oauth2:{i.dir}/oauth2.conf\n", rules), MASTER)
+        ok(i.start().returncode == 0 and imap("OAUTHBEARER", bearer("ANNA@example.net", good))[0], "rules of passdbs: a token of hers")
+        for who in ("bert", "xaver"):
+            his = token(i, email=f"{who}@example.net")
+            for told in (f"{who}@example.net", f"{who.upper()}@example.net"):
+                ok(not imap("XOAUTH2", xoauth2(told, his))[0], f"not of {who}, who is {told}", i.log()[-300:])
+            ok(not imap("OAUTHBEARER", lambda _: f"n,,\1auth=Bearer {his}\1\1".encode())[0], f"nor of {who}, who does not say so", i.log()[-300:])
+        ok(i.logged("auth: passwd-file(bert@example.net,127.0.0.1): User found from deny passdb"), "and the log has it")
+        i.run("stop")
+        wait_for(lambda: not i.master_pid(), 20)
         i.configure(main + f"auth_ssl_username_from_cert = yes\nimap_tls_ask_ccert = yes\nimap_tls_CAfile = {a.pem}\n", MASTER)
         i.start()
         anna, bert = a.server("anna@example.net", ["x.example"]), a.server("bert@example.net", ["x.example"])
