@@ -218,18 +218,51 @@ tree_delete(struct maildir *m, const char *folder, struct fault *why)
 }
 
 static int
+is_free(struct maildir *m, const char *folder, struct fault *why)
+{
+	autofree char *entry = mem_format(".%s", folder);
+	struct stat    st;
+
+	if (fstatat(maildir_root(m), entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	errno = EEXIST;
+	return fault_errno(why, "rename to %s", folder);
+}
+
+static int
 rename_one(struct maildir *m, const char *from, const char *to, struct fault *why)
 {
 	autofree char *old = mem_format(".%s", from), *new = mem_format(".%s", to);
 	int            root = maildir_root(m);
-	struct stat    st;
 
-	if (fstatat(root, new, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		errno = EEXIST;
-		return fault_errno(why, "rename to %s", to);
-	}
+	if (is_free(m, to, why) < 0)
+		return -1;
 	if (renameat(root, old, root, new) < 0)
 		return fault_errno(why, "rename %s", from);
+	return 0;
+}
+
+static char *
+child_renamed(const char *child, const char *from, const char *to)
+{
+	return mem_format("%s%s", to, child + strlen(from));
+}
+
+/* All of them before the first is renamed: what cannot be done wholly is not begun. */
+static int
+children_can_move(struct maildir *m, const struct tree *t, const char *from, const char *to,
+	struct fault *why)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		if (!is_child(t->names[i], span_of(from)))
+			continue;
+		autofree char *new = child_renamed(t->names[i], from, to);
+
+		if (!maildir_folder_valid(span_of(new)))
+			return fault_set(why, FAULT_INPUT, "a child's name gets too long");
+		if (is_free(m, new, why) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -240,10 +273,8 @@ rename_children(struct maildir *m, const struct tree *t, const char *from, const
 	for (size_t i = 0; i < t->count; i++) {
 		if (!is_child(t->names[i], span_of(from)))
 			continue;
-		autofree char *new = mem_format("%s%s", to, t->names[i] + strlen(from));
+		autofree char *new = child_renamed(t->names[i], from, to);
 
-		if (!maildir_folder_valid(span_of(new)))
-			return fault_set(why, FAULT_INPUT, "a child's name gets too long");
 		if (rename_one(m, t->names[i], new, why) < 0)
 			return -1;
 	}
@@ -269,7 +300,8 @@ tree_rename(struct maildir *m, const char *from, const char *to, struct fault *w
 	} else if (!exists && !tree_has_children(&t, span_of(from))) {
 		errno = ENOENT;
 		fault_errno(why, "rename %s", from);
-	} else if (!exists || rename_one(m, from, to, why) == 0) {
+	} else if (children_can_move(m, &t, from, to, why) == 0
+		&& (!exists || rename_one(m, from, to, why) == 0)) {
 		result = rename_children(m, &t, from, to, why);
 	}
 	tree_free(&t);

@@ -452,6 +452,29 @@ UNIT_TEST(mailbox_tree)
 	gone(m);
 }
 
+UNIT_TEST(rename_is_whole_or_not_at_all)
+{
+	struct maildir *m = fresh();
+	autofree char  *child = mem_format("a.%0100d", 1), *longer = mem_format("%0200d", 2);
+	struct tree     t = {0};
+
+	ck_assert_int_eq(maildir_folder_create(m, "a", &why), 0);
+	ck_assert_int_eq(maildir_folder_create(m, "a.!", &why), 0); /* stands before the long one */
+	ck_assert_int_eq(maildir_folder_create(m, child, &why), 0);
+	ck_assert_int_eq(tree_rename(m, "a", longer, &why), -1);
+	ck_assert_int_eq(why.class, FAULT_INPUT);
+	ck_assert_int_eq(mkdirat(maildir_root(m), ".z.!", 0700), 0); /* no mailbox, and in the way */
+	ck_assert_int_eq(tree_rename(m, "a", "z", &why), -1);
+	ck_assert_int_eq(why.error, EEXIST);
+	ck_assert_int_eq(tree_list(m, &t, &why), 0);
+	ck_assert_uint_eq(t.count, 3);
+	ck_assert_str_eq(t.names[0], "a");
+	ck_assert_str_eq(t.names[1], "a.!");
+	ck_assert_str_eq(t.names[2], child);
+	tree_free(&t);
+	gone(m);
+}
+
 UNIT_MAIN("store/folder", uidlists, locations, dovecot_tree, courier_tree, uids_only_grow,
 	flags_of_two_sessions, copy_move_expunge, stale_records_go, broken_list_keeps_its_good_part,
-	odd_files, locks, mailbox_tree)
+	odd_files, locks, mailbox_tree, rename_is_whole_or_not_at_all)
