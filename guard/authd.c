@@ -210,6 +210,7 @@ put_token(const char *user, struct frame *answer)
 	char token[WAKE_TOKEN], key[WAKE_HEX];
 
 	wake_make(user, token, key);
+	frame_put_string(answer, "asked", user);
 	frame_put_string(answer, "token", token);
 	frame_put_string(answer, "key", key);
 }
@@ -251,7 +252,7 @@ put_user(const char *asked, const struct origin *from, struct frame *answer)
 		frame_put(answer, "sieve", text_span(&u.sieve));
 		known = true;
 		if (from)
-			put_token(u.user, answer);
+			put_token(asked, answer); /* not u.user: whoever wakes him asks the userdb again */
 	}
 	user_facts_free(&u);
 	return known;

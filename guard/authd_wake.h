@@ -14,7 +14,8 @@
  *    65,536 others one may be forgotten; and a restarted authd starts anew);
  *  - for a week; a process whose token is older stays awake;
  *  - a user process has no connection to authd, and its key serves its own user only;
- *  - users who are gone, or may own no mailbox any more, are not woken: the userdb is asked again.
+ *  - users who are gone, or may own no mailbox any more, are not woken: the userdb is asked again, by the name by which
+ *    it was asked at the login (`user` here), which with its user= is not the one that he has.
  *
  * The secret lies in data_directory/authd.secret, so that sleepers outlive a reload.
  */

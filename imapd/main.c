@@ -25,7 +25,7 @@ serve(int sock, const struct listener *unused)
 	(void)unused;
 	if (mailbox_receive_confined(sock, spaces_settle, &spaces, &s, &why) < 0)
 		return;
-	struct imap_means means = {s.control, s.user.token, s.user.key, text_span(&s.state)};
+	struct imap_means means = {s.control, s.user.asked, s.user.token, s.user.key, text_span(&s.state)};
 	struct imap_user  user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .quota = s.user.quota,
 		.session = s.session, .tag = s.tag, .means = &means, .spaces = &spaces};
 

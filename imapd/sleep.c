@@ -69,7 +69,7 @@ ask(struct imap_session *s, struct span state, int watch)
 	put_wire(s, SPAN(GOOD_BYE), &bye);
 	imap_add_stats(s, &stats);
 	l = (struct login_sleep){
-		.user = span_of(s->user->name), .token = span_of(means->token), .proof = span_of(proof), .state = state,
+		.user = span_of(means->asked), .token = span_of(means->token), .proof = span_of(proof), .state = state,
 		.notice = text_span(&notice), .bye = text_span(&bye), .stats = text_span(&stats),
 		.interval = imap_config.idle_notify_interval, .watch = watch,
 	};

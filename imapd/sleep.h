@@ -18,7 +18,7 @@
 
 struct imap_means {                  /* of sleeping, from the login program and authd */
 	int         control;         /* borrowed */
-	const char *token, *key;
+	const char *asked, *token, *key;      /* ipc/ask_auth.h */
 	struct span state;           /* of one that goes on; else empty */
 };
 

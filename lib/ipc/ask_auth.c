@@ -176,6 +176,7 @@ take_user(struct frame *f, struct auth_user *out, struct fault *why)
 	copy_field(f, "quota", u.quota, sizeof u.quota);
 	copy_field(f, "groups", u.groups, sizeof u.groups);
 	copy_field(f, "sieve", u.sieve, sizeof u.sieve);
+	copy_field(f, "asked", u.asked, sizeof u.asked);
 	copy_field(f, "token", u.token, sizeof u.token);
 	copy_field(f, "key", u.key, sizeof u.key);
 	*out = u;

@@ -7,7 +7,7 @@
  *           [bound=tls-exporter binding=..] [certificate=yes [name=..]]
  *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
  *                                     yes and no come with wait=<ms>: so late shall the client hear of it; this end waits
- *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. groups=.. sieve=.. token=.. key=..   (imapd, pop3d; once)
+ *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. groups=.. sieve=.. asked=.. token=.. key=..   (imapd, pop3d; once)
  *   wake    user=.. token=.. proof=.. digest=..    | as redeem: a session that slept goes on (wake_proof.h; once)
  *   owner   user=..                   | user ... | no           behind redeem or wake, and nothing else then: who is it
  *                                     whose mailboxes this user may share (userdb alone)
@@ -59,7 +59,8 @@ struct auth_user {
 	char  sieve[1024];                                    /* sieve=.. and its like, of his own, joined by TAB (sieve/settings.h) */
 	uid_t uid;
 	gid_t gid;
-	char  token[56], key[72];                             /* of redeem and wake: to seal a state with */
+	char  asked[256];                                     /* of redeem and wake: by which name the userdb knows him, and wakes him */
+	char  token[56], key[72];                             /* of the same: to seal a state with */
 };
 /* With `talk` the connection stays (given; -1: not), and can only ask_auth_owner: for who has become the user and has yet to
  * be confined.  Nobody keeps it longer: whoever serves a user has no connection to authd. */

@@ -159,5 +159,42 @@ smtpd_relay_restrictions = reject_unauth_destination
         ok("AUTHENTICATIONFAILED" in login("bert", "brushes"), "a wrong one is not")
 
 
+def asleep_as_another():
+    """user= of a userdb names who it is; a name of his own the userdb may not know, or know as somebody else's."""
+    owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+    with Instance(master=MASTER) as i:
+        if "sqlite" not in subprocess.run([f"{i.dir}/sbin/postconf", "-c", f"{i.dir}/etc", "-m"], capture_output=True, text=True).stdout.split():
+            return ok(True, "asleep # SKIP this build has no client library for SQLite")
+        db = sqlite3.connect(f"{i.dir}/users.db")
+        db.execute("CREATE TABLE users (name, is_called)")
+        db.executemany("INSERT INTO users VALUES (?,?)", (("carol@example.net", "carol"), ("first@example.net", "second@example.net"), ("second@example.net", "third@example.net")))
+        db.commit()
+        os.makedirs(f"{i.dir}/home")
+        os.chown(f"{i.dir}/home", owner.pw_uid, owner.pw_gid)
+        with open(f"{i.dir}/sql.conf", "w") as f:
+            f.write(f"driver = sqlite\nconnect = {i.dir}/users.db\n"
+                    "password_query = SELECT name AS user, '{PLAIN}x' AS password FROM users WHERE name = '%u'\n"
+                    f"user_query = SELECT is_called AS user, '{i.dir}/home/' || is_called AS home, {owner.pw_uid} AS uid, {owner.pw_gid} AS gid FROM users WHERE name = '%u'\n")
+        i.configure(f"auth_mechanisms = plain login\nauth_passdb = sql:{i.dir}/sql.conf\nauth_userdb = sql:{i.dir}/sql.conf\nimap_hibernate_timeout = 1s\n", MASTER)
+        if not ok(i.start().returncode == 0, "the system starts"):
+            return print(i.log())
+        for name, is_called in (("carol@example.net", "carol"), ("first@example.net", "second@example.net")):
+            m = imaplib.IMAP4("127.0.0.1", IMAP, timeout=20)
+            m.login(name, "x")
+            m.create(f"of-{is_called}")
+            m.send(b"i IDLE\r\n")
+            m.readline()
+            ok(wait_for(lambda: not any(i.children(p) for p in i.named("imapd"))), f"{name} hibernates as {is_called}")
+            try:
+                m.send(b"DONE\r\n")
+                said = m.readline()
+                here = m.list()[1]
+            except (OSError, imaplib.IMAP4.error) as e:
+                said, here = b"", [str(e).encode()]
+            ok(said.startswith(b"i OK") and any(f"of-{is_called}".encode() in line for line in here if line), "and wakes as him", said, here, i.log()[-1200:])
+            m.shutdown()
+
+
 main()
+asleep_as_another()
 t.end()
