@@ -68,6 +68,7 @@ static const struct param params[] = {
 	STRING  ("smtpd_service_name", &S.service_name, "smtpd", "the service of type pass that gets clients that pass"),
 	BOOLEAN ("respectful_logging", &S.respectful, "${{$compatibility_level} <level {3.6} ? {no} : {yes}}", "log ALLOWLISTED, not WHITELISTED"),
 	CHOICE  ("postscreen_tls_security_level", &S.tls_level, "$smtpd_tls_security_level", " none may encrypt", "whether STARTTLS is offered, or required"),
+	DURATION("postscreen_starttls_timeout", &S.starttls_timeout, "$smtpd_starttls_timeout", "1s", "", "time for a TLS handshake"),
 	BOOLEAN ("postscreen_use_tls", &S.use_tls, "$smtpd_use_tls", "offer STARTTLS; see postscreen_tls_security_level"),
 	BOOLEAN ("postscreen_enforce_tls", &S.enforce_tls, "$smtpd_enforce_tls", "require it"),
 	STRING  ("tlsproxy_tls_security_level", NULL, "$smtpd_tls_security_level", "not needed: postscreen_tls_security_level counts"),

@@ -75,7 +75,7 @@ extern struct screen_config {
 	int         dnsbl_threshold, connection_limit, command_limit, pre_queue_limit, post_queue_limit;
 	const char *dnsbl_allow_text;
 	int64_t     greet_wait, greet_ttl, dnsbl_min_ttl, dnsbl_max_ttl, dnsbl_timeout, pipelining_ttl, non_smtp_ttl,
-	            bare_newline_ttl, command_time, upstream_timeout;
+	            bare_newline_ttl, command_time, starttls_timeout, upstream_timeout;
 	bool        pipelining, non_smtp, bare_newline, helo_required, disable_vrfy, respectful, use_tls, enforce_tls;
 	int         tls_level, tls_loglevel;
 	const char *tls_chain, *tls_cert, *tls_key, *tls_ec_cert, *tls_ec_key, *tls_ca_file, *tls_ca_path, *tls_protocols,

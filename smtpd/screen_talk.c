@@ -18,7 +18,7 @@
 #include "net/conn.h"
 #include "screen.h"
 
-enum { LINE_MAX_BYTES = 2048, TLS_MS = 30000 };
+enum { LINE_MAX_BYTES = 2048 };
 
 struct talk {
 	struct screened *s;
@@ -273,7 +273,7 @@ do_starttls(struct talk *t, struct span argument)
 		return;
 	}
 	reply(t, "220 2.0.0 Ready to start TLS");
-	conn_deadline(t->conn, clock_after(TLS_MS));
+	conn_deadline(t->conn, clock_after(screen.starttls_timeout));
 	if (t->gone || conn_accept_tls(t->conn, screen.tls, &t->why) < 0) {
 		log_info("SSL_accept error from %s: %s", t->s->label, fault_text(&t->why));
 		t->gone = t->over = true;

@@ -264,7 +264,7 @@ with Instance(master=MASTER) as i:
     with open(f"{i.dir}/etc/filter", "w") as f:
         f.write("/^BEEP/ NOOP\n")
     setup(deep + f"smtpd_tls_cert_file = {i.dir}/etc/cert\nsmtpd_tls_key_file = {i.dir}/etc/key\npostscreen_tls_cert_file = {i.dir}/etc/own\ntlsproxy_tls_key_file = {i.dir}/etc/ownkey\nsmtpd_tls_security_level = encrypt\n"
-          f"postscreen_command_filter = pcre:{i.dir}/etc/filter\npostscreen_discard_ehlo_keywords = etrn\n")
+          f"postscreen_command_filter = pcre:{i.dir}/etc/filter\npostscreen_discard_ehlo_keywords = etrn\npostscreen_starttls_timeout = 2s\n")
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with smtplib.SMTP("127.0.0.1", port, timeout=30, source_address=("127.0.0.48", 0)) as c:
@@ -276,6 +276,11 @@ with Instance(master=MASTER) as i:
         c.mail("a@b.example")
         t.ok(c.rcpt("u@here.example") == (450, b"4.3.2 Service currently unavailable"), "the same answer")
     t.ok(logged(i, r"PASS NEW \[127\.0\.0\.48\]"), "a pass", i.log()[-1500:])
+    with Client("127.0.0.51") as c:
+        c.line(), c.reply(), c.ask("EHLO x.example")
+        began = time.monotonic()
+        t.ok(c.ask("STARTTLS").startswith("220 ") and c.line() == "" and time.monotonic() - began < 20 and logged(i, "SSL_accept error from " + re.escape(c.me)),
+             "postscreen_starttls_timeout: who does not begin is left", i.log()[-1500:])
 
     # which address of ours, how many, through a proxy
     setup("postscreen_whitelist_interfaces = !127.0.0.1, static:all\npostscreen_client_connection_count_limit = 1\n")
