@@ -18,6 +18,7 @@ login_hand_over(const char *service, const struct login_session *s, int64_t *pid
 	autoframe struct frame f = {0}, answer = {0};
 	autoclose int          sock = -1;
 	struct span            reason = SPAN_NONE;
+	int64_t                process;
 	int                    got;
 
 	frame_start(&f, "session");
@@ -43,7 +44,11 @@ login_hand_over(const char *service, const struct login_session *s, int64_t *pid
 		return fault_set(why, FAULT_PEER, "%s: hung up", service);
 	if (got < 0)
 		return -1;
-	if (frame_is(&answer, "begun") && frame_get_number(&answer, "pid", pid)) {
+	if (frame_is(&answer, "begun")) {
+		/* the user's word: anvil would hang up on us, and on all sessions that we list, if it were none */
+		if (!frame_get_number(&answer, "pid", &process) || process <= 0 || process > INT32_MAX)
+			return fault_set(why, FAULT_INPUT, "%s: no such process", service);
+		*pid = process;
 		*control = take_fd(sock);
 		return 0;
 	}
