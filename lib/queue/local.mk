@@ -17,7 +17,13 @@ lib_queue_move_sources = \
 	lib/queue/postfix_queue.c lib/queue/postfix_queue.h \
 	lib/queue/postfix_queue_write.c \
 	lib/queue/queue_export.c \
-	lib/queue/queue_import.c lib/queue/queue_move.h
+	lib/queue/queue_foreign.c \
+	lib/queue/queue_import.c lib/queue/queue_import_private.h \
+	lib/queue/queue_import_carry.c \
+	lib/queue/queue_import_drop.c \
+	lib/queue/queue_import_message.c \
+	lib/queue/queue_import_reason.c \
+	lib/queue/queue_move.h
 lib_queue_libqueue_a_SOURCES = $(lib_queue_sources) $(lib_queue_move_sources)
 
 UNIT_TESTS += t/unit/queue/test_queue
