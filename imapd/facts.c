@@ -9,6 +9,7 @@
 #include "mail/date.h"
 #include "mail/header.h"
 #include "sort.h"
+#include "store/little_endian.h"
 
 enum { REFERENCES_MOST = 200, HEAD = 30, HAS_SENT = 1, IS_REPLY = 2 };
 
@@ -53,23 +54,6 @@ add_ids(struct span value, size_t most, struct text *out)
 	}
 }
 
-static void
-put_number(uint64_t n, int bytes, struct text *out)
-{
-	for (int i = 0; i < bytes; i++)
-		text_add_byte(out, (char)(n >> 8 * i & 0xff));
-}
-
-static uint64_t
-take_number(const char *at, int bytes)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < bytes; i++)
-		n |= (uint64_t)(unsigned char)at[i] << 8 * i;
-	return n;
-}
-
 void
 facts_make(struct span header, struct text *out)
 {
@@ -88,12 +72,12 @@ facts_make(struct span header, struct text *out)
 		add_ids(values[IN_REPLY_TO], 1, &ids);
 	has_sent = date_parse(values[DATE], &date);
 	text_add_string(out, FACTS_FORM);
-	put_number((has_sent ? HAS_SENT : 0u) | (is_reply ? IS_REPLY : 0u), 1, out);
-	put_number(has_sent ? (uint64_t)date.seconds : 0, 8, out);
-	put_number(has_sent ? (uint64_t)date_day(date) : 0, 8, out);
-	put_number(subject.len, 4, out);
-	put_number(own, 4, out);
-	put_number(ids.len - own, 4, out);
+	little_endian_add((has_sent ? HAS_SENT : 0u) | (is_reply ? IS_REPLY : 0u), 1, out);
+	little_endian_add(has_sent ? (uint64_t)date.seconds : 0, 8, out);
+	little_endian_add(has_sent ? (uint64_t)date_day(date) : 0, 8, out);
+	little_endian_add(subject.len, 4, out);
+	little_endian_add(own, 4, out);
+	little_endian_add(ids.len - own, 4, out);
 	text_add(out, text_span(&subject));
 	text_add(out, text_span(&ids));
 }
@@ -108,13 +92,13 @@ facts_decode(struct span bytes, struct header_facts *out)
 	if (bytes.len < HEAD || !span_starts(bytes, FACTS_FORM) || (bytes.at[1] & ~(HAS_SENT | IS_REPLY)))
 		return false;
 	for (size_t i = 0; i < COUNT(n); i++)
-		n[i] = (size_t)take_number(bytes.at + 18 + 4 * i, 4);
+		n[i] = (size_t)little_endian_take(bytes.at + 18 + 4 * i, 4);
 	if (n[0] > strings.len || n[1] > strings.len - n[0] || n[2] != strings.len - n[0] - n[1])
 		return false;
 	f.has_sent = bytes.at[1] & HAS_SENT;
 	f.is_reply = bytes.at[1] & IS_REPLY;
-	f.sent = (int64_t)take_number(bytes.at + 2, 8);
-	f.sent_day = (int64_t)take_number(bytes.at + 10, 8);
+	f.sent = (int64_t)little_endian_take(bytes.at + 2, 8);
+	f.sent_day = (int64_t)little_endian_take(bytes.at + 10, 8);
 	f.subject = span_first(strings, n[0]);
 	f.id = span_cut(strings, n[0], n[0] + n[1]);
 	f.references = span_from(strings, n[0] + n[1]);

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "store/folder_private.h"
 #include "store/index_private.h"
+#include "store/little_endian.h"
 #include "store/small_file.h"
 #include "store/snapshot.h"
 
@@ -124,20 +125,11 @@ keep_floor(struct recording *r)
 
 /* ---- records ---- */
 
-static void
-put_number(uint64_t n, int bytes, struct text *out)
-{
-	for (int i = 0; i < bytes; i++)
-		text_add_byte(out, (char)(n >> 8 * i & 0xff));
-}
-
 static uint64_t
 take_number(struct span *s, int bytes)
 {
-	uint64_t n = 0;
+	uint64_t n = little_endian_take(s->at, bytes);
 
-	for (int i = 0; i < bytes; i++)
-		n |= (uint64_t)(unsigned char)s->at[i] << 8 * i;
 	*s = span_from(*s, (size_t)bytes);
 	return n;
 }
@@ -146,11 +138,11 @@ void
 history_encode(const struct history_entry *e, size_t count, struct text *out)
 {
 	for (size_t i = 0; i < count; i++) {
-		put_number(e[i].uid, 4, out);
-		put_number(e[i].flags, 1, out);
-		put_number(e[i].keywords, 8, out);
-		put_number(e[i].modseq, 8, out);
-		put_number((uint64_t)e[i].saved, 8, out);
+		little_endian_add(e[i].uid, 4, out);
+		little_endian_add(e[i].flags, 1, out);
+		little_endian_add(e[i].keywords, 8, out);
+		little_endian_add(e[i].modseq, 8, out);
+		little_endian_add((uint64_t)e[i].saved, 8, out);
 	}
 }
 
@@ -506,8 +498,8 @@ put_gone(struct recording *r)
 
 		while (last + 1 < r->gone_count && r->gone[last + 1] == r->gone[last] + 1)
 			last++;
-		put_number(r->gone[i], 4, &value);
-		put_number(r->gone[last], 4, &value);
+		little_endian_add(r->gone[i], 4, &value);
+		little_endian_add(r->gone[last], 4, &value);
 		i = last + 1;
 	}
 	snprintf(key, sizeof key, "\1v/%s/%016llx ", r->prefix, (unsigned long long)r->fresh);

@@ -12,28 +12,9 @@
 #include <stdlib.h>
 
 #include "store/index_private.h"
+#include "store/little_endian.h"
 
 enum { CHUNK = FOLDER_CHUNK, COUNT_BYTES = 2, ENTRY = 33, KEY = INDEX_PREFIX + 16, HAS_DATE = 1, HAS_SIZE = 2 };
-
-static uint64_t
-take_number(const char *at, int bytes)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < bytes; i++)
-		n |= (uint64_t)(unsigned char)at[i] << 8 * i;
-	return n;
-}
-
-static void
-put_number(uint64_t n, int bytes, struct text *out)
-{
-	char at[8];
-
-	for (int i = 0; i < bytes; i++)
-		at[i] = (char)(n >> 8 * i & 0xff);
-	text_add(out, span_at(at, (size_t)bytes));
-}
 
 /* Kept in a file: without a seed.  It guards against a name that an older UID list gave, not against malice. */
 uint64_t
@@ -44,7 +25,7 @@ index_base_hash(struct span base)
 	for (size_t i = 0; i < base.len; i += 8) {
 		struct span part = span_first(span_from(base, i), 8);
 
-		h = (h ^ take_number(part.at, (int)part.len)) * 0x9e3779b97f4a7c15ull;
+		h = (h ^ little_endian_take(part.at, (int)part.len)) * 0x9e3779b97f4a7c15ull;
 		h ^= h >> 29;
 	}
 	return h;
@@ -55,7 +36,7 @@ index_base_hash(struct span base)
 bool
 index_rows_open(struct span bytes, struct index_rows *out)
 {
-	struct index_rows r = {.count = bytes.len < COUNT_BYTES ? SIZE_MAX : (size_t)take_number(bytes.at, COUNT_BYTES)};
+	struct index_rows r = {.count = bytes.len < COUNT_BYTES ? SIZE_MAX : (size_t)little_endian_take(bytes.at, COUNT_BYTES)};
 	size_t            end = 0;
 
 	if (r.count > CHUNK || bytes.len < COUNT_BYTES + r.count * ENTRY)
@@ -64,9 +45,9 @@ index_rows_open(struct span bytes, struct index_rows *out)
 	r.facts = span_from(bytes, COUNT_BYTES + r.count * ENTRY);
 	for (size_t i = 0; i < r.count; i++) {
 		const char *e = r.entries + i * ENTRY;
-		size_t      until = (size_t)take_number(e + 29, 4);
+		size_t      until = (size_t)little_endian_take(e + 29, 4);
 
-		if (until < end || (i && take_number(e, 4) <= take_number(e - ENTRY, 4)))
+		if (until < end || (i && little_endian_take(e, 4) <= little_endian_take(e - ENTRY, 4)))
 			return false;
 		end = until;
 	}
@@ -78,11 +59,11 @@ void
 index_rows_at(const struct index_rows *r, size_t i, struct index_row *out)
 {
 	const char *e = r->entries + i * ENTRY;
-	size_t      start = i ? (size_t)take_number(e - ENTRY + 29, 4) : 0;
+	size_t      start = i ? (size_t)little_endian_take(e - ENTRY + 29, 4) : 0;
 
-	*out = (struct index_row){.uid = (uint32_t)take_number(e, 4), .hash = take_number(e + 4, 8),
-		.has_date = e[12] & HAS_DATE, .has_full_size = e[12] & HAS_SIZE, .date = (int64_t)take_number(e + 13, 8),
-		.full_size = take_number(e + 21, 8), .facts = span_cut(r->facts, start, (size_t)take_number(e + 29, 4))};
+	*out = (struct index_row){.uid = (uint32_t)little_endian_take(e, 4), .hash = little_endian_take(e + 4, 8),
+		.has_date = e[12] & HAS_DATE, .has_full_size = e[12] & HAS_SIZE, .date = (int64_t)little_endian_take(e + 13, 8),
+		.full_size = little_endian_take(e + 21, 8), .facts = span_cut(r->facts, start, (size_t)little_endian_take(e + 29, 4))};
 }
 
 void
@@ -90,16 +71,16 @@ index_rows_make(const struct index_row *rows, size_t count, struct text *out)
 {
 	size_t end = 0;
 
-	put_number(count, COUNT_BYTES, out);
+	little_endian_add(count, COUNT_BYTES, out);
 	for (size_t i = 0; i < count; i++) {
 		const struct index_row *r = &rows[i];
 
-		put_number(r->uid, 4, out);
-		put_number(r->hash, 8, out);
-		put_number((r->has_date ? HAS_DATE : 0u) | (r->has_full_size ? HAS_SIZE : 0u), 1, out);
-		put_number((uint64_t)r->date, 8, out);
-		put_number(r->full_size, 8, out);
-		put_number(end += r->facts.len, 4, out);
+		little_endian_add(r->uid, 4, out);
+		little_endian_add(r->hash, 8, out);
+		little_endian_add((r->has_date ? HAS_DATE : 0u) | (r->has_full_size ? HAS_SIZE : 0u), 1, out);
+		little_endian_add((uint64_t)r->date, 8, out);
+		little_endian_add(r->full_size, 8, out);
+		little_endian_add(end += r->facts.len, 4, out);
 	}
 	for (size_t i = 0; i < count; i++)
 		text_add(out, rows[i].facts);
@@ -130,9 +111,9 @@ index_rows_find(struct index_reading *x, MDB_txn *txn, MDB_dbi dbi, const char *
 		if (mdb_get(txn, dbi, &k, &v) != 0 || !index_rows_open(span_at(v.mv_data, v.mv_size), &x->rows))
 			x->rows = (struct index_rows){.facts = SPAN_NONE};
 	}
-	if (x->next && take_number(x->rows.entries + (x->next - 1) * ENTRY, 4) >= uid)
+	if (x->next && little_endian_take(x->rows.entries + (x->next - 1) * ENTRY, 4) >= uid)
 		x->next = 0;
-	while (x->next < x->rows.count && take_number(x->rows.entries + x->next * ENTRY, 4) < uid)
+	while (x->next < x->rows.count && little_endian_take(x->rows.entries + x->next * ENTRY, 4) < uid)
 		x->next++;
 	if (x->next == x->rows.count)
 		return false;

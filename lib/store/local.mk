@@ -23,7 +23,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/packed.c lib/store/packed.h \
 	lib/store/place.c lib/store/place.h \
 	lib/store/publish.h \
-	lib/store/lazy.c lib/store/lazy.h lib/store/place_private.h \
+	lib/store/lazy.c lib/store/lazy.h lib/store/little_endian.h lib/store/place_private.h \
 	lib/store/quota.c lib/store/quota.h lib/store/quota_file.c lib/store/quota_private.h \
 	lib/store/scan.c lib/store/scan.h \
 	lib/store/seen.c lib/store/seen.h \

@@ -16,41 +16,25 @@
 
 #include "store/folder_private.h"
 #include "store/index_private.h"
+#include "store/little_endian.h"
 #include "store/watch.h"
 
 enum { KEY = INDEX_PREFIX + 32, WORTH = 50, NUMBERS = 13, COUNT_BYTES = 2, ENTRY = 23 };
-
-static void
-put_number(char *at, uint64_t n, int bytes)
-{
-	for (int i = 0; i < bytes; i++)
-		at[i] = (char)(n >> 8 * i & 0xff);
-}
-
-static uint64_t
-take_number(const char *at, int bytes)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < bytes; i++)
-		n |= (uint64_t)(unsigned char)at[i] << 8 * i;
-	return n;
-}
 
 void
 snapshot_encode(const struct message *m, size_t count, struct text *out)
 {
 	char entry[ENTRY];
 
-	put_number(entry, count, COUNT_BYTES);
+	little_endian_put(entry, count, COUNT_BYTES);
 	text_add(out, span_at(entry, COUNT_BYTES));
 	for (size_t i = 0; i < count; i++) {
-		put_number(entry, m[i].uid, 4);
-		put_number(entry + 4, m[i].flags, 1);
-		put_number(entry + 5, m[i].base_len, 1);
-		put_number(entry + 6, strlen(m[i].name), 1);
-		put_number(entry + 7, m[i].keywords, 8);
-		put_number(entry + 15, m[i].modseq, 8);
+		little_endian_put(entry, m[i].uid, 4);
+		little_endian_put(entry + 4, m[i].flags, 1);
+		little_endian_put(entry + 5, m[i].base_len, 1);
+		little_endian_put(entry + 6, strlen(m[i].name), 1);
+		little_endian_put(entry + 7, m[i].keywords, 8);
+		little_endian_put(entry + 15, m[i].modseq, 8);
 		text_add(out, span_at(entry, ENTRY));
 	}
 	for (size_t i = 0; i < count; i++)
@@ -67,7 +51,7 @@ is_good_name(const char *name, size_t len, size_t base_len)
 bool
 snapshot_decode(struct span bytes, struct message *out, size_t room, size_t *count, struct span *names)
 {
-	size_t      n = bytes.len < COUNT_BYTES ? SIZE_MAX : (size_t)take_number(bytes.at, COUNT_BYTES), at = 0;
+	size_t      n = bytes.len < COUNT_BYTES ? SIZE_MAX : (size_t)little_endian_take(bytes.at, COUNT_BYTES), at = 0;
 	struct span entries;
 
 	if (n > room || bytes.len < COUNT_BYTES + n * ENTRY)
@@ -78,8 +62,8 @@ snapshot_decode(struct span bytes, struct message *out, size_t room, size_t *cou
 		const char *e = entries.at + i * ENTRY;
 		size_t      len = (unsigned char)e[6];
 
-		out[i] = (struct message){.uid = (uint32_t)take_number(e, 4), .flags = (uint8_t)e[4], .lent = true,
-			.base_len = (uint8_t)e[5], .keywords = take_number(e + 7, 8), .modseq = take_number(e + 15, 8),
+		out[i] = (struct message){.uid = (uint32_t)little_endian_take(e, 4), .flags = (uint8_t)e[4], .lent = true,
+			.base_len = (uint8_t)e[5], .keywords = little_endian_take(e + 7, 8), .modseq = little_endian_take(e + 15, 8),
 			.name = (char *)names->at + at};
 		if (names->len - at <= len || !is_good_name(out[i].name, len, out[i].base_len) || out[i].uid == 0
 			|| (i && out[i].uid <= out[i - 1].uid))
