@@ -16,7 +16,11 @@ lib_queue_move_sources = \
 	lib/queue/postfix_directory.c lib/queue/postfix_directory.h \
 	lib/queue/postfix_queue.c lib/queue/postfix_queue.h \
 	lib/queue/postfix_queue_write.c \
-	lib/queue/queue_export.c \
+	lib/queue/queue_export.c lib/queue/queue_export_private.h \
+	lib/queue/queue_export_drop.c \
+	lib/queue/queue_export_message.c \
+	lib/queue/queue_export_stage.c \
+	lib/queue/queue_export_writer.c \
 	lib/queue/queue_foreign.c \
 	lib/queue/queue_import.c lib/queue/queue_import_private.h \
 	lib/queue/queue_import_carry.c \
