@@ -20,8 +20,8 @@ smtpd_smtpd_standalone_SOURCES = smtpd/standalone.c
 smtpd_smtpd_standalone_LDADD = smtpd/libsmtpd.a lib/milter/libmilter.a lib/queue/libqueue.a $(TABLE_LIBS)
 
 pkglibexec_PROGRAMS += smtpd/postscreen
-smtpd_postscreen_SOURCES = smtpd/postscreen.c smtpd/screen.h smtpd/screen_client.c smtpd/screen_record.c smtpd/screen_score.c \
-	smtpd/screen_talk.c
+smtpd_postscreen_SOURCES = smtpd/postscreen.c smtpd/screen.h smtpd/screen_access.c smtpd/screen_client.c smtpd/screen_crowd.c \
+	smtpd/screen_early.c smtpd/screen_record.c smtpd/screen_score.c smtpd/screen_talk.c
 smtpd_postscreen_LDADD = $(SERVICE_LIBS) $(TABLE_LIBS)
 UNIT_TESTS += t/unit/smtpd/test_screen
 t_unit_smtpd_test_screen_SOURCES = t/unit/smtpd/test_screen.c smtpd/screen_record.c smtpd/screen_score.c

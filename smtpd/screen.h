@@ -5,7 +5,10 @@
  *   postscreen.c      parameters, lists, the program
  *   screen_score.c    DNS lists: sites, filters, weights (pure)
  *   screen_record.c   what a client has passed, and until when (pure)
- *   screen_client.c   one client: lists, cache, the tests before the greeting, where he goes
+ *   screen_client.c   one client: lists, cache, tests, where he goes
+ *   screen_access.c   what postscreen_access_list says of him
+ *   screen_early.c    the tests before the greeting
+ *   screen_crowd.c    how many there are, and from where
  *   screen_talk.c     a server that takes nothing: the tests after the greeting, and refusals
  *
  * One task a client; what they share (how many there are, from where) is a monitor.  A client
@@ -118,6 +121,19 @@ void screen_pass(struct screened *, enum screen_test, int64_t ttl_ms);
 void screen_print_since(const struct screened *, struct text *);     /* seconds since he came: "0.14" */
 void screen_escape(struct span, size_t limit, struct text *);        /* CR as \r and so on */
 WAITS void screen_tell(struct screened *, const char *reply);        /* plain, without waiting long */
+
+/* ---- screen_access.c: 'p' permit, 'r' reject, 'd' neither ---- */
+WAITS int screen_judge_access(struct screened *);
+
+/* ---- screen_early.c: the tests before the greeting. True: the session is over. ---- */
+WAITS bool screen_test_early(struct screened *);
+
+/* ---- screen_crowd.c: a monitor ---- */
+size_t crowd_enter(const char *address, int *screening);   /* clients from there, and in all; this one counts */
+void   crowd_leave(const char *address);
+int    crowd_handing(int more);                /* how many are being handed to smtpd; more: +1 or -1 */
+
+/* ---- screen_talk.c ---- */
 
 /* Speaks until the end; takes the descriptor. */
 WAITS void screen_talk(struct screened *);
