@@ -1,43 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * conn.c - buffers, deadlines, and the switch to TLS
+ * conn.c - buffers and deadlines
  *
- * All bytes pass read_bytes and write_bytes, which alone know whether the
- * stream is plain or TLS.  The buffers are given back when they are empty and
- * the conn is about to wait, so that an idle session costs little.
+ * The buffers are given back when they are empty and the conn is about to wait, so that an
+ * idle session costs little.
  */
 #include "net/conn.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "net/conn_internal.h"
 #include "net/send_file.h"
-#include "net/tls.h"
-#include "net/tls_internal.h"
 
-enum { CONN_MAGIC = 0x434f4e4e, IN_SIZE = 16384, OUT_SIZE = 16384, EXACT_MAX = 65536 };
-
-struct conn {
-	unsigned    magic;
-	int         in_fd, out_fd;
-	SSL        *ssl;
-	int64_t     deadline, patience;
-	struct text in, out;
-	size_t      in_start;            /* what was read of `in` */
-	struct conn_filter *filter;      /* owned; NULL: none */
-	struct text raw;                 /* with a filter: received, not yet decoded */
-	bool        more;                /* the filter may give more without more input */
-	bool        decoded;             /* the filter is for what we write alone */
-	bool        dead;
-	uint64_t    bytes_in, bytes_out;
-};
+enum { CONN_MAGIC = 0x434f4e4e, OUT_SIZE = 16384 };
 
 struct conn *
 conn_new_pair(int in, int out)
@@ -101,242 +83,12 @@ conn_patience(struct conn *c, int64_t ms)
 	c->patience = ms;
 }
 
-static int
-wait_for(struct conn *c, int fd, short events, struct fault *why)
-{
-	int64_t until = c->deadline;
-
-	if (c->patience > 0 && clock_after(c->patience) < until)
-		until = clock_after(c->patience);
-	return task_wait_fd(fd, events, until, why);
-}
-
-static int
-gone(struct conn *c, struct fault *why)
-{
-	c->dead = true;
-	return fault_set(why, FAULT_PEER, "connection lost");
-}
-
-/* One step of an SSL call that returned n <= 0: 0 try again, -1. */
-static int
-tls_step(struct conn *c, int n, struct fault *why)
-{
-	int error = errno;
-
-	switch (SSL_get_error(c->ssl, n)) {
-	case SSL_ERROR_WANT_READ:
-		return wait_for(c, c->in_fd, POLLIN, why);
-	case SSL_ERROR_WANT_WRITE:
-		return wait_for(c, c->out_fd, POLLOUT, why);
-	case SSL_ERROR_ZERO_RETURN:
-		return gone(c, why);
-	case SSL_ERROR_SYSCALL:
-		if (error == 0 || error == ECONNRESET || error == EPIPE)
-			return gone(c, why);
-		c->dead = true;
-		errno = error;
-		return fault_errno(why, "TLS");
-	default:
-		c->dead = true;
-		return tls_fault(why, FAULT_PEER, "TLS library problem");
-	}
-}
-
-static ssize_t
-read_plain(struct conn *c, char *to, size_t len, struct fault *why)
-{
-	for (;;) {
-		ssize_t n = read(c->in_fd, to, len);
-
-		if (n > 0)
-			return n;
-		if (n == 0 || errno == ECONNRESET)
-			return gone(c, why);
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN)
-			return fault_errno(why, "read");
-		if (wait_for(c, c->in_fd, POLLIN, why) < 0)
-			return -1;
-	}
-}
-
-static ssize_t
-read_bytes(struct conn *c, char *to, size_t len, struct fault *why)
-{
-	if (c->dead)
-		return fault_set(why, FAULT_PEER, "connection lost");
-	if (!c->ssl)
-		return read_plain(c, to, len, why);
-	for (;;) {
-		size_t n = 0;
-		int    ok;
-
-		ERR_clear_error();
-		errno = 0;
-		ok = SSL_read_ex(c->ssl, to, len, &n);
-		if (ok > 0)
-			return (ssize_t)n;
-		if (tls_step(c, ok, why) < 0)
-			return -1;
-	}
-}
-
-static ssize_t
-write_plain(struct conn *c, struct span s, struct fault *why)
-{
-	for (;;) {
-		ssize_t n = send(c->out_fd, s.at, s.len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == ENOTSOCK)
-			n = write(c->out_fd, s.at, s.len);
-		if (n >= 0)
-			return n;
-		if (errno == EINTR)
-			continue;
-		if (errno == EPIPE || errno == ECONNRESET)
-			return gone(c, why);
-		if (errno != EAGAIN)
-			return fault_errno(why, "write");
-		if (wait_for(c, c->out_fd, POLLOUT, why) < 0)
-			return -1;
-	}
-}
-
-static int
-write_raw(struct conn *c, struct span s, struct fault *why)
-{
-	if (c->dead)
-		return fault_set(why, FAULT_PEER, "connection lost");
-	while (s.len) {
-		size_t  n = 0;
-		ssize_t sent;
-
-		if (c->ssl) {
-			int ok;
-
-			ERR_clear_error();
-			errno = 0;
-			ok = SSL_write_ex(c->ssl, s.at, s.len, &n);
-			if (ok <= 0) {
-				if (tls_step(c, ok, why) < 0)
-					return -1;
-				continue;
-			}
-		} else {
-			if ((sent = write_plain(c, s, why)) < 0)
-				return -1;
-			n = (size_t)sent;
-		}
-		s = span_from(s, n);
-	}
-	return 0;
-}
-
-static int
-write_bytes(struct conn *c, struct span s, struct fault *why)
-{
-	autotext struct text coded = {0};
-
-	if (!c->filter)
-		return write_raw(c, s, why);
-	if (c->filter->encode(c->filter, s, &coded) < 0)
-		return fault_set(why, FAULT_SYSTEM, "the coding of a stream failed");
-	return write_raw(c, text_span(&coded), why);
-}
-
-static ssize_t
-read_decoded(struct conn *c, char *to, size_t len, struct fault *why)
-{
-	for (;;) {
-		struct span in = text_span(&c->raw);
-		size_t      before = in.len;
-		ssize_t     n = c->filter->decode(c->filter, &in, to, len);
-
-		text_drop(&c->raw, before - in.len);
-		if (n < 0)
-			return fault_set(why, FAULT_PEER, "bytes that cannot be decoded");
-		c->more = c->raw.len > 0 || (size_t)n == len;
-		if (n > 0)
-			return n;
-		if (c->raw.len && c->raw.len < before) /* a mark, and nothing before it */
-			continue;
-		n = read_bytes(c, text_room(&c->raw, IN_SIZE), IN_SIZE, why);
-		if (n < 0)
-			return -1;
-		c->raw.len += (size_t)n;
-	}
-}
-
-int
-conn_set_filter(struct conn *c, struct conn_filter *filter, struct fault *why)
-{
-	if (conn_flush(c, why) < 0) {
-		filter->release(filter);
-		return -1;
-	}
-	assert(!c->filter);
-	c->filter = filter;
-	text_add(&c->raw, conn_peek(c));
-	c->more = c->raw.len > 0;
-	text_clear(&c->in);
-	c->in_start = 0;
-	return 0;
-}
-
-int
-conn_end_decoding(struct conn *c, struct fault *why)
-{
-	assert(c->filter && !c->decoded);
-	while (conn_peek(c).len == 0) {
-		struct span in = text_span(&c->raw);
-		char        byte;
-		ssize_t     n = c->filter->at_mark(c->filter) ? 0 : c->filter->decode(c->filter, &in, &byte, 1);
-
-		text_drop(&c->raw, c->raw.len - in.len);
-		if (n != 0)
-			break;
-		if (c->filter->at_mark(c->filter)) {
-			c->decoded = true;
-			c->more = false;
-			c->in_start = 0;
-			text_set(&c->in, text_span(&c->raw));
-			text_free(&c->raw);
-			return 0;
-		}
-		n = read_bytes(c, text_room(&c->raw, IN_SIZE), IN_SIZE, why);
-		if (n < 0)
-			return -1;
-		c->raw.len += (size_t)n;
-	}
-	return fault_set(why, FAULT_INPUT, "coded bytes where the coding should have ended");
-}
-
-int
-conn_end_filter(struct conn *c, struct fault *why)
-{
-	assert(c->filter && c->decoded);
-	if (conn_flush(c, why) < 0)
-		return -1;
-	c->filter->release(c->filter);
-	c->filter = NULL;
-	c->decoded = false;
-	return 0;
-}
-
-struct conn_filter *
-conn_filter(const struct conn *c)
-{
-	return c->filter;
-}
-
 int
 conn_flush(struct conn *c, struct fault *why)
 {
 	if (c->out.len == 0)
 		return 0;
-	if (write_bytes(c, text_span(&c->out), why) < 0)
+	if (conn_write_bytes(c, text_span(&c->out), why) < 0)
 		return -1;
 	text_clear(&c->out);
 	return 0;
@@ -350,7 +102,7 @@ conn_write(struct conn *c, struct span s, struct fault *why)
 	if (c->out.len + s.len > OUT_SIZE && conn_flush(c, why) < 0)
 		return -1;
 	if (s.len > OUT_SIZE)
-		return write_bytes(c, s, why);
+		return conn_write_bytes(c, s, why);
 	text_add(&c->out, s);
 	return 0;
 }
@@ -375,7 +127,7 @@ send_by_copy(struct conn *c, int fd, off_t at, size_t count, struct fault *why)
 	while (count) {
 		size_t part = count < OUT_SIZE ? count : OUT_SIZE;
 
-		if (file_read_at(fd, buffer, part, at, why) < 0 || write_bytes(c, span_at(buffer, part), why) < 0)
+		if (file_read_at(fd, buffer, part, at, why) < 0 || conn_write_bytes(c, span_at(buffer, part), why) < 0)
 			return -1;
 		at += (off_t)part;
 		count -= part;
@@ -395,12 +147,12 @@ conn_send_file(struct conn *c, int fd, off_t at, size_t count, struct fault *why
 		ssize_t n = send_file(c->out_fd, fd, &at, count);
 
 		if (n < 0 && errno == EAGAIN) {
-			if (wait_for(c, c->out_fd, POLLOUT, why) < 0)
+			if (conn_wait(c, c->out_fd, POLLOUT, why) < 0)
 				return -1;
 			continue;
 		}
 		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-			return gone(c, why);
+			return conn_gone(c, why);
 		if (n <= 0)
 			return send_by_copy(c, fd, at, count, why);
 		count -= (size_t)n;
@@ -427,10 +179,10 @@ fill(struct conn *c, struct fault *why)
 	if (c->in.len == 0 && !c->more && (!c->ssl || !conn_input_waits(c))) { /* idle: hold no buffers */
 		text_free(&c->in);
 		text_free(&c->out);
-		if (!c->ssl && wait_for(c, c->in_fd, POLLIN, why) < 0)
+		if (!c->ssl && conn_wait(c, c->in_fd, POLLIN, why) < 0)
 			return -1;
 	}
-	n = (c->filter && !c->decoded ? read_decoded : read_bytes)(c, text_room(&c->in, IN_SIZE), IN_SIZE, why);
+	n = (c->filter && !c->decoded ? conn_read_decoded : conn_read_bytes)(c, text_room(&c->in, CONN_IN_SIZE), CONN_IN_SIZE, why);
 	if (n < 0)
 		return -1;
 	c->in.len += (size_t)n;
@@ -519,75 +271,6 @@ conn_bytes_wait(struct conn *c)
 	}
 	got = recv(c->in_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 	return got > 0 || (got < 0 && errno == ENOTSOCK && conn_input_waits(c));
-}
-
-static int
-begin_tls(struct conn *c, struct tls_context *t, const struct tls_wish *wish, struct fault *why)
-{
-	if (conn_flush(c, why) < 0)
-		return -1;
-	assert(!c->ssl && conn_pending(c) == 0); /* nothing survives the switch */
-	text_free(&c->in);
-	c->in_start = 0;
-	c->ssl = tls_session(t, wish, why);
-	if (!c->ssl)
-		return -1;
-	if (SSL_set_rfd(c->ssl, c->in_fd) != 1 || SSL_set_wfd(c->ssl, c->out_fd) != 1)
-		return tls_fault(why, FAULT_SYSTEM, "TLS");
-	return 0;
-}
-
-static int
-shake_hands(struct conn *c, int (*step)(SSL *), struct fault *why)
-{
-	for (;;) {
-		int ok;
-
-		ERR_clear_error();
-		errno = 0;
-		ok = step(c->ssl);
-		if (ok == 1)
-			return 0;
-		if (tls_step(c, ok, why) < 0) {
-			c->dead = true;
-			return -1;
-		}
-	}
-}
-
-int
-conn_accept_tls(struct conn *c, struct tls_context *t, struct fault *why)
-{
-	return begin_tls(c, t, NULL, why) < 0 ? -1 : shake_hands(c, SSL_accept, why);
-}
-
-int
-conn_start_tls(struct conn *c, struct tls_context *t, const struct tls_wish *wish, struct fault *why)
-{
-	return begin_tls(c, t, wish, why) < 0 ? -1 : shake_hands(c, SSL_connect, why);
-}
-
-void
-conn_close_notify(struct conn *c)
-{
-	struct fault ignored = {0};
-
-	if (conn_flush(c, &ignored) == 0 && c->ssl && !c->dead) {
-		ERR_clear_error();
-		SSL_shutdown(c->ssl); /* sends ours, does not wait for theirs */
-	}
-}
-
-bool
-conn_is_tls(const struct conn *c)
-{
-	return c->ssl != NULL;
-}
-
-void *
-conn_ssl(const struct conn *c)
-{
-	return c->ssl;
 }
 
 void *

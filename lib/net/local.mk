@@ -2,7 +2,8 @@
 noinst_LIBRARIES += lib/net/libnet.a
 lib_net_libnet_a_SOURCES = \
 	lib/net/address.c lib/net/address.h \
-	lib/net/conn.c lib/net/conn.h lib/net/conn_deflate.c lib/net/conn_deflate.h \
+	lib/net/conn.c lib/net/conn.h lib/net/conn_bytes.c lib/net/conn_deflate.c lib/net/conn_deflate.h \
+	lib/net/conn_filter.c lib/net/conn_internal.h lib/net/conn_tls.c \
 	lib/net/proxy_protocol.c lib/net/proxy_protocol.h \
 	lib/net/send_file.h \
 	lib/net/wire.c lib/net/wire.h \
