@@ -29,7 +29,8 @@ lib_service_libservice_a_SOURCES += \
 	lib/service/login.c lib/service/login.h lib/service/login_limit.c lib/service/login_limit.h \
 	lib/service/tls_rows.c lib/service/tls_rows.h \
 	lib/service/mailbox.c lib/service/mailbox.h \
-	lib/service/pump.c lib/service/pump.h lib/service/pump_back.c lib/service/pump_seat.h lib/service/pump_sleep.c lib/service/pump_roster.c
+	lib/service/pump.c lib/service/pump.h lib/service/pump_back.c lib/service/pump_crowd.c lib/service/pump_move.c \
+	lib/service/pump_roster.c lib/service/pump_seat.c lib/service/pump_seat.h lib/service/pump_sleep.c
 
 UNIT_TESTS += t/unit/service/test_service
 t_unit_service_test_service_SOURCES = t/unit/service/test_service.c t/unit/unit.h

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * pump_seat.h - one parked session, as the files of the pump see it
+ *
+ *   pump.c          the loop: who is looked at when, and the tasks that wake
+ *   pump_crowd.c    the list of all seats, which any task may ask
+ *   pump_seat.c     a seat: its begin, what it waits for after each event, its end
+ *   pump_move.c     its bytes
+ *   pump_sleep.c    a client without a process
+ *   pump_back.c     a client who is nobody again
+ *   pump_roster.c   anvil is told who is seated
+ *
+ * But for the list all is the loop's thread's alone.
  */
 #ifndef SERVICE_PUMP_SEAT_H
 #define SERVICE_PUMP_SEAT_H
@@ -71,13 +81,41 @@ void pump_roster_over(const struct seat *);
 void pump_roster_tick(void);                      /* now and then: is there a connection? */
 bool pump_roster_event(const void *key, unsigned events);   /* false: it was not the roster's */
 
-/* pump.c */
-int  pump_roster_watch(int fd, unsigned events, const void *key);   /* among the loop's descriptors */
-void pump_roster_unwatch(int fd);
+/* pump_seat.c */
+struct seat *seat_new(struct conn *, int process, int control, const struct pump_client *);   /* all given, the client copied */
+void seat_free(struct seat *);
+void seat_handle(struct seat *, enum seat_end);   /* something happened at this end */
+void seat_settle(struct seat *);                  /* to be called when it has changed: what it waits for now; it may end */
+void seat_tick(struct seat *, int64_t now, bool ending);   /* now and then: is it too late for something? */
+void seat_end(struct seat *);                     /* unless it has ended, or is being woken */
+void seat_forget(struct seat *, enum seat_end);   /* and close */
+
+/* pump_move.c */
+void seat_client_ready(struct seat *);            /* it has bytes, or takes some */
+void seat_process_ready(struct seat *);
+void seat_give_process(struct seat *);            /* what waits for it */
+void seat_say(struct seat *, struct span);        /* to the client: now, or as soon as it takes it */
+void seat_lose_client(struct seat *);             /* it takes nothing more, and says nothing */
+
+/* pump_crowd.c: a monitor */
+void pump_crowd_add(struct seat *);               /* and among the fresh ones */
+void pump_crowd_remove(struct seat *);
+void pump_crowd_woken(struct seat *);             /* its task is done */
+struct seat *pump_crowd_take_fresh(void);         /* linked by `queued`; NULL: none */
+struct seat *pump_crowd_take_woken(void);
 void pump_each(void (*look)(struct seat *, void *), void *context);   /* in the loop */
+bool pump_crowd_evict(const char *user, const char *peer, int64_t idle_ms);   /* marks it, as pump_evict says */
+int  pump_crowd_count(void);
+
+/* pump.c: the poller, the loop's lists, and its counts */
+void pump_watch(struct seat *, enum seat_end, unsigned events);
+void pump_remove(struct seat *);                  /* everywhere; it is freed when this turn is over */
+void pump_give_back(struct seat *);               /* its client is nobody again: the seat ends, the connection goes on */
+void pump_look_again(struct seat *);              /* in this turn, if TLS holds bytes for it */
+void pump_queue_sleepy(struct seat *);            /* if it wants to be woken: as soon as fewer are */
 void pump_kick(struct seat *);
 void pump_asleep(int more);
-void seat_forget(struct seat *, enum seat_end);   /* and close */
-void seat_say(struct seat *, struct span);        /* to the client: now, or as soon as it takes it */
+int  pump_roster_watch(int fd, unsigned events, const void *key);   /* among the loop's descriptors */
+void pump_roster_unwatch(int fd);
 
 #endif
