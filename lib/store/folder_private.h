@@ -23,6 +23,10 @@ WAITS int folder_sync_held(struct folder *, bool outdated, struct fault *);
 /* folder_open without its sync. */
 WAITS int folder_begin(struct maildir *, const char *name, unsigned options, struct folder **, struct fault *);
 
+/* Those that f->dir and its two subdirectories shall be, of its name. */
+WAITS int folder_open_directories(struct folder *, struct fault *);
+int folder_deleted(struct fault *);                  /* -1, error ENOENT: the mailbox is not the one that it was */
+
 /* The times of new/ and cur/ now; whether they can prove anything. */
 struct folder_stamp folder_stamp(const struct folder *);
 bool folder_stamp_is_settled(const struct folder_stamp *);
@@ -46,6 +50,11 @@ void folder_touch(struct folder *, uint32_t uid);
 
 /* new/ to cur/: whoever moves it is the one for whom it is \Recent. */
 void folder_move_new(struct folder *);
+
+/* folder_assign.c: has every file of the scan a UID?  Else looks again under the lock and gives them one;
+ * `held`: the caller has the lock already. */
+bool folder_is_all_known(const struct folder *, const struct scan *);
+WAITS int folder_assign_uids(struct folder *, struct scan *, bool held, struct fault *);
 
 /* Up to date by what inotify told (f->watch): 0; 1: one has to look at everything. */
 WAITS int folder_follow(struct folder *, struct fault *);

@@ -9,7 +9,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/dovecot_index.c lib/store/dovecot_index.h \
 	lib/store/filename.c lib/store/filename.h \
 	lib/store/folder.c lib/store/folder.h \
-	lib/store/folder_adopt.c lib/store/folder_change.c lib/store/folder_follow.c lib/store/folder_private.h \
+	lib/store/folder_adopt.c lib/store/folder_assign.c lib/store/folder_change.c lib/store/folder_follow.c lib/store/folder_private.h lib/store/folder_sync.c \
 	lib/store/snapshot.c lib/store/snapshot.h \
 	lib/store/history.c lib/store/history.h \
 	lib/store/index.c lib/store/index.h lib/store/index_private.h lib/store/index_rows.c \

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * folder_assign.c - files without a UID get one, under the lock of the uidlist
+ */
+#include <stdlib.h>
+
+#include "store/folder_private.h"
+#include "store/uidvalidity.h"
+
+/* A file needs a (new) UID when it has none, or when its UID is one that this
+ * session has already seen go. */
+static bool
+needs_uid(const struct folder *f, const struct scan_entry *e)
+{
+	struct span base = span_at(e->name, e->base_len);
+	ptrdiff_t   at = uidlist_find(&f->list, base);
+	uint32_t    uid = at < 0 ? 0 : f->list.records[at].uid;
+
+	return uid == 0 || (uid <= f->highest && !folder_find(f, uid));
+}
+
+bool
+folder_is_all_known(const struct folder *f, const struct scan *s)
+{
+	if (f->list.validity == 0 || f->list.broken || f->list.foreign || !f->list.guid[0])
+		return false;
+	for (size_t i = 0; i < s->count; i++)
+		if (needs_uid(f, &s->at[i]))
+			return false;
+	return true;
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct scan_entry *const *x = a, *const *y = b;
+
+	return file_name_compare(span_at((*x)->name, (*x)->base_len),
+		span_at((*y)->name, (*y)->base_len));
+}
+
+struct keeping {
+	const struct scan    *scan;
+	const struct uidlist *list;
+};
+
+/* A record whose file is there, and that no later one of the same base replaced. */
+static bool
+is_there(const struct uidlist_record *r, const void *context)
+{
+	const struct keeping *k = context;
+
+	return scan_find(k->scan, r->base) && uidlist_find(k->list, r->base) == r - k->list->records;
+}
+
+/* Gives UIDs to files without one, in Dovecot's order; drops stale records
+ * when they are a quarter.  What other servers kept elsewhere comes first.  The lock is held. */
+static int
+assign_uids(struct folder *f, struct scan *s, struct fault *why)
+{
+	const struct scan_entry **unknown = mem_array(s->count + 1, sizeof *unknown);
+	size_t                    count = 0, first, stale = 0;
+	struct keeping            keeping = {s, &f->list};
+	int                       result = 0;
+
+	if (folder_may_adopt(f))
+		result = folder_adopt_keywords(f, s, why);
+	for (size_t i = 0; i < s->count; i++)
+		if (needs_uid(f, &s->at[i]))
+			unknown[count++] = &s->at[i];
+	qsort(unknown, count, sizeof *unknown, compare_entries);
+	if (result == 0 && f->list.validity == 0)
+		result = uidvalidity_next(maildir_root(f->maildir), &f->list.validity, why);
+	for (size_t i = 0; i < f->list.count; i++)
+		stale += !is_there(&f->list.records[i], &keeping);
+	first = f->list.count;
+	for (size_t i = 0; result == 0 && i < count; i++) {
+		uint32_t uid;
+
+		result = uidlist_add(&f->list, span_at(unknown[i]->name, unknown[i]->base_len), &uid,
+			why);
+	}
+	free(unknown);
+	if (result < 0)
+		return -1;
+	if (!uidlist_on_disk(&f->list))
+		folder_adopt_uidls(f);
+	if (stale && stale * 4 >= f->list.count)
+		return uidlist_rewrite(&f->list, f->dir, is_there, &keeping, why);
+	return uidlist_write(&f->list, f->dir, first, why);
+}
+
+int
+folder_assign_uids(struct folder *f, struct scan *s, bool held, struct fault *why)
+{
+	struct dotlock lock = {0};
+	struct fault   own = {0};
+	int            result = -1;
+
+	if (!held && folder_lock(f, &lock, why) < 0)
+		return -1;
+	if (scan_read(s, f->new_dir, f->cur_dir, true, &own) == 0
+		&& uidlist_refresh(&f->list, f->dir, NULL, &own) == 0)
+		result = assign_uids(f, s, &own);
+	dotlock_release(&lock);
+	if (result < 0) {
+		if (why)
+			*why = own;
+		f->list.validity = 0; /* what memory holds was not written: read it anew */
+	}
+	return result;
+}
