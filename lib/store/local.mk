@@ -11,7 +11,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/folder.c lib/store/folder.h \
 	lib/store/folder_adopt.c lib/store/folder_assign.c lib/store/folder_change.c lib/store/folder_follow.c lib/store/folder_private.h lib/store/folder_sync.c \
 	lib/store/snapshot.c lib/store/snapshot.h \
-	lib/store/history.c lib/store/history.h \
+	lib/store/history.c lib/store/history.h lib/store/history_expunged.c lib/store/history_modseq.c lib/store/history_private.h lib/store/history_records.c \
 	lib/store/index.c lib/store/index.h lib/store/index_private.h lib/store/index_rows.c \
 	lib/store/keywords.c lib/store/keywords.h \
 	lib/store/location.c lib/store/location.h \

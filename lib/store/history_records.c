@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * history_records.c - how the index keeps a history: its header, and chunks of records
+ *
+ * Keys of a mailbox, P its prefix (index_private.h):
+ *   \1h/P             "1 highest floor boot ahead": the last number given out, since when
+ *                     expunges are known, when the machine started, what postern-modseq says
+ *   \1c/P/<uid >> 8>  records of up to 256 UIDs, 29 bytes each
+ *   \1v/P/<modseq>    pairs of UIDs: ranges expunged by that change (history_expunged.c)
+ */
+#include <stdio.h>
+
+#include "store/history_private.h"
+
+enum { ENTRY = 29 };
+
+void
+history_encode(const struct history_entry *e, size_t count, struct text *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		little_endian_add(e[i].uid, 4, out);
+		little_endian_add(e[i].flags, 1, out);
+		little_endian_add(e[i].keywords, 8, out);
+		little_endian_add(e[i].modseq, 8, out);
+		little_endian_add((uint64_t)e[i].saved, 8, out);
+	}
+}
+
+bool
+history_decode(struct span s, struct history_entry *out, size_t room, size_t *count)
+{
+	size_t n = s.len / ENTRY;
+
+	if (s.len % ENTRY != 0 || n > room)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		out[i].uid = (uint32_t)take_number(&s, 4);
+		out[i].flags = (uint8_t)take_number(&s, 1);
+		out[i].keywords = take_number(&s, 8);
+		out[i].modseq = take_number(&s, 8);
+		out[i].saved = (int64_t)take_number(&s, 8);
+		if (i > 0 && out[i].uid <= out[i - 1].uid)
+			return false;
+	}
+	*count = n;
+	return true;
+}
+
+bool
+history_get(const struct recording *r, const char *key, struct span *value)
+{
+	MDB_val k = value_of(span_of(key)), v;
+
+	if (mdb_get(r->txn, r->dbi, &k, &v) != 0)
+		return false;
+	*value = span_at(v.mv_data, v.mv_size);
+	return true;
+}
+
+void
+history_put(struct recording *r, const char *key, struct span value)
+{
+	MDB_val k = value_of(span_of(key)), v = value_of(value);
+
+	if (value.len)
+		mdb_put(r->txn, r->dbi, &k, &v, 0);
+	else
+		mdb_del(r->txn, r->dbi, &k, NULL);
+}
+
+bool
+history_get_header(struct recording *r)
+{
+	char        key[HISTORY_KEY];
+	struct span value, word;
+	uint64_t    n[4];
+
+	snprintf(key, sizeof key, "\1h/%s", r->prefix);
+	if (!history_get(r, key, &value) || !span_next(&value, " ", &word) || !span_is(word, "1"))
+		return false;
+	for (size_t i = 0; i < COUNT(n); i++)
+		if (!span_next(&value, " ", &word) || !span_number(word, &n[i]))
+			return false;
+	r->header = (struct header){n[0], n[1], n[2], n[3]};
+	return true;
+}
+
+void
+history_put_header(struct recording *r)
+{
+	char                 key[HISTORY_KEY];
+	autotext struct text value = {0};
+
+	snprintf(key, sizeof key, "\1h/%s", r->prefix);
+	text_add_format(&value, "1 %llu %llu %llu %llu", (unsigned long long)r->header.highest,
+		(unsigned long long)r->header.floor, (unsigned long long)r->header.boot,
+		(unsigned long long)r->header.ahead);
+	history_put(r, key, text_span(&value));
+}
+
+void
+history_chunk_key(const struct recording *r, uint32_t number, char key[HISTORY_KEY])
+{
+	snprintf(key, HISTORY_KEY, "\1c/%s/%06x", r->prefix, number);
+}
+
+size_t
+history_get_chunk(const struct recording *r, uint32_t number, struct history_entry *out)
+{
+	char        key[HISTORY_KEY];
+	struct span value;
+	size_t      count = 0;
+
+	history_chunk_key(r, number, key);
+	if (!history_get(r, key, &value) || !history_decode(value, out, HISTORY_CHUNK, &count))
+		return 0;
+	return count;
+}
+
+uint32_t
+history_next_chunk(const struct recording *r, MDB_cursor *cursor, uint32_t number)
+{
+	char        key[HISTORY_KEY];
+	MDB_val     k, v;
+	struct span found;
+	size_t      stem;
+	uint32_t    n = 0;
+
+	history_chunk_key(r, number, key);
+	stem = strlen(key) - 6;
+	k = value_of(span_of(key));
+	if (mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE) != 0)
+		return UINT32_MAX;
+	found = span_at(k.mv_data, k.mv_size);
+	if (found.len != stem + 6 || memcmp(found.at, key, stem) != 0)
+		return UINT32_MAX;
+	for (size_t i = stem; i < found.len; i++) {
+		char c = found.at[i];
+
+		n = n * 16 + (uint32_t)(ascii_digit(c) ? c - '0' : c - 'a' + 10);
+	}
+	return n;
+}
