@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * choose.c - which messages a command names: sets, and "$" (RFC 5182)
+ * choose.c - which messages a command names: sets, "$" (RFC 5182), and a page of them (RFC 9394)
  */
 #include "session.h"
 
@@ -40,4 +40,18 @@ imap_choose(struct imap_session *s, const struct argument *a, size_t **positions
 		return 0;
 	imap_finish(s, "BAD Invalid messageset.");
 	return -1;
+}
+
+void
+imap_page(int64_t from, int64_t to, size_t **positions, size_t *count)
+{
+	int64_t n = (int64_t)*count, a = from > 0 ? from : n + 1 + from, b = to > 0 ? to : n + 1 + to;
+	int64_t low = a < b ? a : b, high = a < b ? b : a;
+
+	if (low < 1)
+		low = 1;
+	if (high > n)
+		high = n;
+	*positions += low <= high ? low - 1 : 0;
+	*count = low <= high ? (size_t)(high - low + 1) : 0;
 }
