@@ -6,7 +6,9 @@
  * IDLE.  Afterwards:
  *
  *   notify.c            the command; waiting between commands; what of the selected mailbox may be told
- *   notify_mailboxes.c  the other mailboxes: which there are, what was told of each
+ *   notify_filter.c     which mailboxes the groups mean
+ *   notify_mailboxes.c  the other mailboxes: the list of them, what was told of each
+ *   notify_tree.c       those that come and go
  *   notify_names.c      LIST and METADATA responses
  *
  * Waking up is watch.h's; what has changed is found by looking (uidlist, subscriptions, dovecot-attributes), and what
@@ -96,14 +98,26 @@ void notify_deselected(struct imap_session *);            /* before s->folder is
 
 /* ---- between the files of NOTIFY ---- */
 
+/* notify_tree.c */
 WAITS int  notify_mailboxes_start(struct imap_session *, struct notify *);
 /* The tree was looked at again; false: there are too many. */
 WAITS bool notify_mailboxes_look(struct imap_session *);
+
+/* notify_mailboxes.c; all that comes into the list or changes its name there is sorted behind that. */
 WAITS void notify_mailboxes_tell(struct imap_session *);   /* of those that are dirty */
 WAITS void notify_mailboxes_status(struct imap_session *); /* the STATUS indicator of SET */
 void notify_mailboxes_weigh(struct imap_session *);        /* subscriptions changed: who is meant now */
 void notify_mailboxes_free(struct notify *);
+WAITS void notify_mailboxes_watch(struct imap_session *);  /* those that are not yet, and are worth it */
+bool notify_mailbox_is_worth_watching(const struct notify_mailbox *);
 struct notify_mailbox *notify_mailbox_find(struct notify *, size_t space, const char *folder);
+struct notify_mailbox notify_mailbox_make(struct imap_session *, size_t space, const char *folder);
+void notify_mailbox_add(struct notify *, struct notify_mailbox);      /* given */
+void notify_mailbox_forget(struct notify *, struct notify_mailbox *); /* it stays in the list, empty */
+void notify_mailboxes_sort(struct notify *);
+
+/* notify_filter.c */
+bool notify_is_below(const char *name, const char *parent);
 bool notify_is_selected(const struct imap_session *, size_t space, const char *folder);
 /* Events that all groups together want of a mailbox, whether it exists or not. */
 unsigned notify_events_of(struct imap_session *, size_t space, const char *folder);
@@ -112,6 +126,7 @@ size_t notify_space_number(const struct imap_session *, const struct space *);
 /* As subscriptions name it. */
 void notify_subscription_name(struct imap_session *, size_t space, const char *folder, struct text *out);
 
+/* notify_names.c */
 enum notify_name_flags { NOTIFY_GONE = 1, NOTIFY_NO_ACCESS = 2 };
 WAITS void notify_tell_name(struct imap_session *, size_t space, const char *folder, const char *old, unsigned flags);
 WAITS int  notify_names_start(struct imap_session *, struct notify *);
