@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/sieve/libsieve.a
 lib_sieve_libsieve_a_SOURCES = \
-	lib/sieve/check.c \
+	lib/sieve/check.c lib/sieve/check_arguments.c lib/sieve/check_meaning.c lib/sieve/check_private.h \
 	lib/sieve/edit.c \
 	lib/sieve/mailboxes.c \
 	lib/sieve/match.c \

@@ -3,7 +3,7 @@
  * sieve_private.h - scripts as trees, and a run through them
  *
  *   parse.c    text -> nodes (RFC 5228, 8: the grammar, which knows no command)
- *   check.c    nodes against the table of commands and tests (verbs.c)
+ *   check.c    nodes against the table of commands and tests (verbs.c); check_private.h has its parts
  *   run.c      commands; tests.c and test_date.c tests; match.c how values are compared
  *   parts.c    foreverypart, and what is asked of a part
  *   message.c  the message as it stands now; edit.c what changes its header
