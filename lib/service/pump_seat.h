@@ -10,7 +10,7 @@
  *   pump_back.c     a client who is nobody again
  *   pump_roster.c   anvil is told who is seated
  *
- * But for the list all is the loop's thread's alone.
+ * A seat is the loop's thread's alone, but for its begin (seat_new) and its waking (seat_wake), which are its own task's.
  */
 #ifndef SERVICE_PUMP_SEAT_H
 #define SERVICE_PUMP_SEAT_H
