@@ -122,17 +122,32 @@ config_directory_of(const char *path)
 }
 
 static void
+take_body(struct sendmail *s, const char *value)
+{
+	if (strcmp(value, "8BITMIME") == 0)
+		s->body = "8BITMIME";
+	else if (strcmp(value, "7BIT") == 0)
+		s->body = "7BIT";
+	else
+		command_fatal(SENDMAIL_FAILED, "-B option needs 8BITMIME or 7BIT");
+}
+
+static void
+take_return(struct sendmail *s, const char *value)
+{
+	if (strncasecmp(value, "full", 5) == 0)
+		s->ret = "FULL";
+	else if (strncasecmp(value, "hdrs", 5) == 0)
+		s->ret = "HDRS";
+	else
+		log_warning("bad -R option value -- ignored");
+}
+
+static void
 take_option(struct sendmail *s, char **argv, int letter)
 {
 	switch (letter) {
-	case 'B':
-		if (strcmp(optarg, "8BITMIME") == 0)
-			s->body = "8BITMIME";
-		else if (strcmp(optarg, "7BIT") == 0)
-			s->body = "7BIT";
-		else
-			command_fatal(SENDMAIL_FAILED, "-B option needs 8BITMIME or 7BIT");
-		break;
+	case 'B': take_body(s, optarg); break;
 	case 'C': s->config = config_directory_of(optarg); break;
 	case 'F': s->full_name = optarg; break;
 	case 'I': s->mode = MODE_NEWALIASES; break;
@@ -141,14 +156,7 @@ take_option(struct sendmail *s, char **argv, int letter)
 		if (strncasecmp(optarg, "smtputf8=", 9) == 0)
 			s->smtputf8 = strcasecmp(optarg + 9, "yes") == 0;
 		break;
-	case 'R':
-		if (strncasecmp(optarg, "full", 5) == 0)
-			s->ret = "FULL";
-		else if (strncasecmp(optarg, "hdrs", 5) == 0)
-			s->ret = "HDRS";
-		else
-			log_warning("bad -R option value -- ignored");
-		break;
+	case 'R': take_return(s, optarg); break;
 	case 'V':
 		if (*optarg)
 			s->envid = optarg;

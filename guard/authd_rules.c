@@ -68,31 +68,6 @@ rules_take(struct rules *r, struct span word, struct fault *why)
 
 /* ---- for whom ---- */
 
-/* In steps that are bounded by the product of both lengths: after a * only the last one is gone back to. */
-static bool
-fits(const char *pattern, const char *name)
-{
-	const char *star = NULL, *from = name;
-
-	while (*name) {
-		if (*pattern == '*') {
-			star = ++pattern;
-			from = name;
-		} else if (*pattern && (*pattern == '?' || *pattern == *name)) {
-			pattern++;
-			name++;
-		} else if (star) {
-			pattern = star;
-			name = ++from;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return !*pattern;
-}
-
 static bool
 is_named(const struct list *names, const char *user)
 {
@@ -101,10 +76,10 @@ is_named(const struct list *names, const char *user)
 	for (size_t i = 0; i < names->count; i++) {
 		const char *one = names->item[i];
 
-		if (*one == '!' && fits(one + 1, user))
+		if (*one == '!' && span_matches(span_of(user), span_of(one + 1)))
 			return false;
 		wanted = wanted || *one != '!';
-		found = found || (*one != '!' && fits(one, user));
+		found = found || (*one != '!' && span_matches(span_of(user), span_of(one)));
 	}
 	return found || !wanted;
 }

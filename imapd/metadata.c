@@ -503,67 +503,88 @@ raise_modseq(struct imap_session *s, struct space *in, const char *folder)
 	fault_clear(&s->why);
 }
 
+/* What a command sets: among one's own annotations, and among those that all who share the mailbox see. */
+struct change_set {
+	struct space            *in;
+	const char              *folder;   /* NULL: of the server */
+	struct attribute_change *own, *theirs;
+	size_t                   own_count, their_count;
+	bool                     too_long, denied;
+};
+
+/* False: there was a reply. */
+static bool
+add_setting(struct imap_session *s, struct change_set *all, const struct argument *entry, const struct argument *value)
+{
+	bool                    is_nil = argument_is_atom(value, "NIL");
+	autotext struct text    key = {0};
+	struct attribute_change one;
+
+	if (!argument_is_astring(entry) || !metadata_is_entry(entry->text) || !is_good_value(entry, value)) {
+		imap_finish(s, "BAD Invalid entry or value.");
+		return false;
+	}
+	if (!all->folder && !is_nil && is_filter(entry->text) && !search_is_program(s, value->text)) {
+		imap_finish(s, "NO [CANNOT] That is no search program."); /* RFC 5466, 3.2 */
+		return false;
+	}
+	all->too_long |= value->text.len > longest_value();
+	all->denied |= !all->folder && is_of_the_server(entry->text);
+	if (!metadata_key(s, all->in, all->folder, entry->text, true, &key)) {
+		imap_finish(s, "NO [SERVERBUG] The mailbox has no identity.");
+		return false;
+	}
+	one = (struct attribute_change){arena_span(s->arena, text_span(&key)), value->text, is_nil};
+	if (all->in->kind != SPACE_OWN && span_starts_nocase(entry->text, "/shared/"))
+		all->theirs[all->their_count++] = one;
+	else
+		all->own[all->own_count++] = one;
+	return true;
+}
+
+/* False: there was a reply. */
+static bool
+may_be_set(struct imap_session *s, const struct change_set *all)
+{
+	if (all->denied)
+		imap_finish(s, "NO [NOPERM] The administrator says that.");
+	else if (all->too_long)
+		metadata_too_long(s);
+	else if (all->their_count && !(acl_rights_of(s, all->in, all->folder) & ACL_WRITE))
+		imap_finish(s, "NO [NOPERM] Permission denied."); /* RFC 5464, 5 */
+	else
+		return true;
+	return false;
+}
+
 void
 do_setmetadata(struct imap_session *s)
 {
-	const struct argument   *name = s->command.arguments, *list = name->next;
-	struct attribute_change *changes, *theirs;
-	autofree char           *folder = NULL;
-	struct space            *in;
-	size_t                   count = 0, their_count = 0;
-	bool                     server, too_long = false, denied = false;
+	const struct argument *name = s->command.arguments, *list = name->next;
+	struct change_set      all = {0};
+	autofree char         *folder = NULL;
+	bool                   server;
 
 	if (list->type != ARGUMENT_LIST || list->count == 0 || list->count % 2 != 0) {
 		imap_bad_arguments(s);
 		return;
 	}
-	if (!find_mailbox(s, name, &in, &folder, &server))
+	if (!find_mailbox(s, name, &all.in, &folder, &server))
 		return;
-	changes = arena_alloc(s->arena, list->count * sizeof *changes);
-	theirs = arena_alloc(s->arena, list->count * sizeof *theirs);
-	for (const struct argument *a = list->children; a; a = a->next->next) {
-		autotext struct text    key = {0};
-		struct attribute_change one;
-
-		if (!argument_is_astring(a) || !metadata_is_entry(a->text) || !is_good_value(a, a->next)) {
-			imap_finish(s, "BAD Invalid entry or value.");
+	all.folder = server ? NULL : folder;
+	all.own = arena_alloc(s->arena, list->count * sizeof *all.own);
+	all.theirs = arena_alloc(s->arena, list->count * sizeof *all.theirs);
+	for (const struct argument *a = list->children; a; a = a->next->next)
+		if (!add_setting(s, &all, a, a->next))
 			return;
-		}
-		if (server && !argument_is_atom(a->next, "NIL") && is_filter(a->text) && !search_is_program(s, a->next->text)) {
-			imap_finish(s, "NO [CANNOT] That is no search program."); /* RFC 5466, 3.2 */
-			return;
-		}
-		too_long |= a->next->text.len > longest_value();
-		denied |= server && is_of_the_server(a->text);
-		if (!metadata_key(s, in, server ? NULL : folder, a->text, true, &key)) {
-			imap_finish(s, "NO [SERVERBUG] The mailbox has no identity.");
-			return;
-		}
-		one = (struct attribute_change){arena_span(s->arena, text_span(&key)), a->next->text,
-			argument_is_atom(a->next, "NIL")};
-		if (in->kind != SPACE_OWN && span_starts_nocase(a->text, "/shared/"))
-			theirs[their_count++] = one;
-		else
-			changes[count++] = one;
-	}
-	if (denied) {
-		imap_finish(s, "NO [NOPERM] The administrator says that.");
+	if (!may_be_set(s, &all))
 		return;
-	}
-	if (too_long) {
-		metadata_too_long(s);
-		return;
-	}
-	if (their_count && !(acl_rights_of(s, in, folder) & ACL_WRITE)) {
-		imap_finish(s, "NO [NOPERM] Permission denied."); /* RFC 5464, 5 */
-		return;
-	}
-	if ((!their_count || attributes_change(in->maildir, theirs, their_count, &s->why) == 0)
-		&& (!count || attributes_change(s->maildir, changes, count, &s->why) == 0)) {
-		notify_own_metadata(s, &s->mine, changes, count);
-		notify_own_metadata(s, in, theirs, their_count);
+	if ((!all.their_count || attributes_change(all.in->maildir, all.theirs, all.their_count, &s->why) == 0)
+		&& (!all.own_count || attributes_change(s->maildir, all.own, all.own_count, &s->why) == 0)) {
+		notify_own_metadata(s, &s->mine, all.own, all.own_count);
+		notify_own_metadata(s, all.in, all.theirs, all.their_count);
 		if (!server)
-			raise_modseq(s, in, folder);
+			raise_modseq(s, all.in, folder);
 		imap_finish_synced(s, "OK Setmetadata completed.");
 	} else if (s->why.class == FAULT_DENIED)
 		imap_finish(s, "NO [METADATA TOOMANY] Too many annotations.");

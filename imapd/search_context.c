@@ -395,7 +395,8 @@ weigh_one(struct imap_session *s, struct search_context *c, const size_t *touche
 	autofree uint32_t *in = mem_array(count + 1, sizeof *in), *gone = mem_array(count + 1, sizeof *gone);
 	size_t             n_in = 0, n_gone = 0, *matched, n_matched, at = 0, known = c->count;
 
-	memcpy(results, c->uids, c->count * sizeof *results);
+	if (known)
+		memcpy(results, c->uids, known * sizeof *results);
 	qsort(results, known, sizeof *results, sequence_compare);
 	c->hits = arena_alloc(s->arena, (fresh + 1) * sizeof *c->hits);
 	resolve(s, c->program);

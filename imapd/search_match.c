@@ -247,6 +247,16 @@ text_matches(struct matching *m, const struct search_key *k)
 	return *k->score > 0;
 }
 
+/* Which of an OR's keys do is kept where scores are wanted. */
+static bool
+one_matches(struct matching *m, const struct search_key *k)
+{
+	*k->score = matches(m, k->first) ? OR_FIRST : 0;
+	if ((!*k->score || m->scored) && matches(m, k->second))
+		*k->score |= OR_SECOND;
+	return *k->score;
+}
+
 static bool
 matches(struct matching *m, const struct search_key *k)
 {
@@ -260,10 +270,7 @@ matches(struct matching *m, const struct search_key *k)
 	case SEARCH_NOT:
 		return !matches(m, k->first);
 	case SEARCH_OR:
-		*k->score = matches(m, k->first) ? OR_FIRST : 0;
-		if ((!*k->score || m->scored) && matches(m, k->second))
-			*k->score |= OR_SECOND;
-		return *k->score;
+		return one_matches(m, k);
 	case SEARCH_AND:
 		return all_match(m, k->first);
 	case SEARCH_FLAG:

@@ -111,6 +111,7 @@ take_saved(struct imap_session *s, struct span text, struct fault *why)
 		return 0;
 	if (!sequence_parse(s->arena, text, &set))
 		return fault_set(why, FAULT_INPUT, "not the state of a session");
+	sequence_resolve(&set, SEQUENCE_STAR - 1); /* now no range is upside down, and none ends where numbers do */
 	for (size_t i = 0; i < set.count; i++)
 		count += (size_t)(set.ranges[i].last - set.ranges[i].first) + 1;
 	if (count > MESSAGES_MOST)

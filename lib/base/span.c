@@ -78,6 +78,55 @@ span_ends_nocase(struct span s, const char *suffix)
 	return s.len >= len && span_is_nocase(span_from(s, s.len - len), suffix);
 }
 
+static bool
+same_byte(char a, char b)
+{
+	return a == b;
+}
+
+static bool
+same_letter(char a, char b)
+{
+	return ascii_lower(a) == ascii_lower(b);
+}
+
+/* Only the last * is gone back to: what an earlier one could take besides, this one can take as well. */
+static bool
+matches(struct span s, struct span pattern, bool (*same)(char, char))
+{
+	size_t p = 0, i = 0, star = SIZE_MAX, from = 0;
+
+	while (i < s.len) {
+		if (p < pattern.len && pattern.at[p] == '*') {
+			star = ++p;
+			from = i;
+		} else if (p < pattern.len && (pattern.at[p] == '?' || same(pattern.at[p], s.at[i]))) {
+			p++;
+			i++;
+		} else if (star != SIZE_MAX) {
+			p = star;
+			i = ++from;
+		} else {
+			return false;
+		}
+	}
+	while (p < pattern.len && pattern.at[p] == '*')
+		p++;
+	return p == pattern.len;
+}
+
+bool
+span_matches(struct span s, struct span pattern)
+{
+	return matches(s, pattern, same_byte);
+}
+
+bool
+span_matches_nocase(struct span s, struct span pattern)
+{
+	return matches(s, pattern, same_letter);
+}
+
 bool
 span_has(struct span s, char byte)
 {

@@ -49,6 +49,10 @@ bool span_ends(struct span, const char *suffix);
 bool span_ends_nocase(struct span, const char *suffix);
 bool span_has(struct span, char byte);
 
+/* Whole, by a pattern: * is any bytes, ? one byte. In steps bounded by the product of both lengths. */
+bool span_matches(struct span, struct span pattern);
+bool span_matches_nocase(struct span, struct span pattern);
+
 /* Index of the first (last) such byte, or -1. */
 ptrdiff_t span_find(struct span, char byte);
 ptrdiff_t span_find_last(struct span, char byte);

@@ -35,30 +35,6 @@ attachment_wanted(struct span options)
 	return has_word(options, "add-flags") || has_word(options, "add-flags-on-save");
 }
 
-/* '*' is any bytes; case does not count. */
-static bool
-fits(struct span pattern, struct span s)
-{
-	size_t p = 0, star = SIZE_MAX, back = 0;
-
-	for (size_t i = 0; i < s.len;) {
-		if (p < pattern.len && pattern.at[p] == '*') {
-			star = p++;
-			back = i;
-		} else if (p < pattern.len && ascii_lower(pattern.at[p]) == ascii_lower(s.at[i])) {
-			p++, i++;
-		} else if (star != SIZE_MAX) {
-			p = star + 1;
-			i = ++back;
-		} else {
-			return false;
-		}
-	}
-	while (p < pattern.len && pattern.at[p] == '*')
-		p++;
-	return p == pattern.len;
-}
-
 static bool
 type_counts(struct span options, const struct mime_part *p)
 {
@@ -75,7 +51,7 @@ type_counts(struct span options, const struct mime_part *p)
 		word = span_from(word, sizeof TYPE_WORD - 1);
 		bool not = word.at[0] == '!';
 
-		if (fits(span_from(word, not), text_span(&type)))
+		if (span_matches_nocase(text_span(&type), span_from(word, not)))
 			return !not;
 		otherwise = not;
 	}

@@ -232,28 +232,6 @@ acl_rights(const struct acl *a, const struct acl_who *who)
 	return acl_rights_under(&none, a, who);
 }
 
-/* One row of "the pattern so far matches that much of the name": no pattern is exponential. */
-bool
-acl_pattern_matches(struct span pattern, struct span name)
-{
-	autofree bool *now = mem_array(name.len + 1, sizeof *now);
-
-	now[0] = true;
-	for (size_t p = 0; p < pattern.len; p++) {
-		bool before = now[0];
-
-		now[0] = before && pattern.at[p] == '*';
-		for (size_t i = 1; i <= name.len; i++) {
-			bool here = now[i];
-
-			now[i] = pattern.at[p] == '*' ? here || now[i - 1]
-				: before && (pattern.at[p] == '?' || pattern.at[p] == name.at[i - 1]);
-			before = here;
-		}
-	}
-	return now[name.len];
-}
-
 /* "PATTERN ID RIGHTS"; a pattern with blanks is quoted. */
 void
 acl_global_select(struct span file, struct span mailbox, struct acl *out)
@@ -274,7 +252,7 @@ acl_global_select(struct span file, struct span mailbox, struct acl *out)
 			pattern = span_first(line, blank < 0 ? line.len : (size_t)blank);
 			line = span_from(line, pattern.len);
 		}
-		if (acl_pattern_matches(pattern, mailbox))
+		if (span_matches(mailbox, pattern))
 			take_line(out, span_trim(line));
 	}
 }

@@ -59,7 +59,6 @@ unsigned acl_rights(const struct acl *, const struct acl_who *);
 
 /* The lines of the administrator's list that name a mailbox, as a list (owned). */
 void acl_global_select(struct span file, struct span mailbox, struct acl *);
-bool acl_pattern_matches(struct span pattern, struct span name);
 /* Both together. */
 unsigned acl_rights_under(const struct acl *global, const struct acl *, const struct acl_who *);
 

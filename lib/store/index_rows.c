@@ -174,7 +174,8 @@ index_rows_put(MDB_txn *txn, MDB_dbi dbi, const char *prefix, struct index_row *
 {
 	int code = 0;
 
-	qsort(rows, count, sizeof *rows, compare_rows);
+	if (count)
+		qsort(rows, count, sizeof *rows, compare_rows);
 	for (size_t i = 0, from = 0; code == 0 && i < count; from = i) {
 		while (i < count && rows[i].uid / CHUNK == rows[from].uid / CHUNK)
 			i++;

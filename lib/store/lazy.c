@@ -99,7 +99,7 @@ lazy_holds(const struct lazy *z, const char *folder)
 	if (!z || strcmp(z->mailbox, folder) == 0)
 		return false;
 	for (size_t i = 0; i < z->count; i++)
-		if (tree_name_matches(z->exclude[i], folder))
+		if (span_matches(span_of(folder), span_of(z->exclude[i])))
 			return false;
 	return true;
 }

@@ -126,7 +126,7 @@ rule_for(const struct quota *q, const char *folder)
 		if (strcmp(q->rules[i].mailbox, folder) == 0)
 			return &q->rules[i];
 	for (size_t i = 0; i < q->count; i++)
-		if (tree_name_matches(q->rules[i].mailbox, folder))
+		if (span_matches(span_of(folder), span_of(q->rules[i].mailbox)))
 			return &q->rules[i];
 	return NULL;
 }

@@ -127,23 +127,6 @@ tree_name(struct span name)
 	return mem_string(text_string(&out));
 }
 
-bool
-tree_name_matches(const char *pattern, const char *name)
-{
-	for (; *pattern; pattern++, name++) {
-		if (*pattern == '*') {
-			do
-				if (tree_name_matches(pattern + 1, name))
-					return true;
-			while (*name++);
-			return false;
-		}
-		if (!*name || (*pattern != '?' && *pattern != *name))
-			return false;
-	}
-	return !*name;
-}
-
 static int delete_entries(int dir, int depth, struct fault *why);
 
 static int

@@ -25,7 +25,6 @@ bool tree_has_children(const struct tree *, struct span name);   /* "": is there
 /* The storage name of a mailbox that a setting names: levels by . or /, UTF-8 or modified UTF-7, with INBOX before it or
  * not; owned.  A pattern stays one. */
 char *tree_name(struct span written);
-bool tree_name_matches(const char *pattern, const char *name);   /* * and ? */
 
 /* error ENOENT, EEXIST as one expects.  Children of a deleted mailbox stay;
  * children of a renamed one go along. */

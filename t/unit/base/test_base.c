@@ -32,6 +32,19 @@ UNIT_TEST(cutting_clamps)
 }
 END_TEST
 
+UNIT_TEST(patterns_match_wholly)
+{
+	struct span many = SPAN("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+
+	ck_assert(span_matches(SPAN(""), SPAN("")) && span_matches(SPAN(""), SPAN("**")) && !span_matches(SPAN(""), SPAN("?")));
+	ck_assert(span_matches(SPAN("Lists.a"), SPAN("Lists.*")) && !span_matches(SPAN("Lists"), SPAN("Lists.*")));
+	ck_assert(span_matches(SPAN("abcabd"), SPAN("*ab?")) && !span_matches(SPAN("abcabdx"), SPAN("*ab?")));
+	ck_assert(!span_matches(SPAN("ab"), SPAN("a")) && !span_matches(SPAN("a"), SPAN("ab")) && !span_matches(SPAN("A"), SPAN("a")));
+	ck_assert(span_matches_nocase(SPAN("Text/HTML"), SPAN("text/*")) && !span_matches_nocase(SPAN("text"), SPAN("TEXT/*")));
+	ck_assert(!span_matches(many, SPAN("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b"))); /* and is told soon */
+}
+END_TEST
+
 UNIT_TEST(numbers_do_not_overflow)
 {
 	uint64_t n = 7;
@@ -144,5 +157,5 @@ UNIT_TEST(beneath_follows_no_link)
 }
 END_TEST
 
-UNIT_MAIN("base", cutting_clamps, numbers_do_not_overflow, text_grows_and_ends_in_nul,
+UNIT_MAIN("base", cutting_clamps, patterns_match_wholly, numbers_do_not_overflow, text_grows_and_ends_in_nul,
           base64_of_rfc4648, map_finds_what_was_put, log_text_is_harmless, beneath_follows_no_link)
