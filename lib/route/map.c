@@ -118,7 +118,7 @@ read_value(const struct router *r, struct span asked, const struct table_match *
 
 		if (member.len == 0)
 			continue;
-		address_words_parse(out->arena, member, ADDRESS_LIST_LIMIT, &words);
+		address_words_parse(out->arena, member, SIZE_MAX, &words); /* how many are too many, the expansion limit says */
 		if (words.mailboxes > 1) {
 			if (read_words(r, asked, &words, extension, out, why) < 0)
 				return -1;

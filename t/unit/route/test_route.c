@@ -254,6 +254,31 @@ UNIT_TEST(expansion_is_bounded)
 }
 END_TEST
 
+/* The limit says what is too many, whether or not commas part them: nobody is left out in silence. */
+UNIT_TEST(many_without_commas)
+{
+	static const struct { const char *limit, *between; } rows[] = {
+		{"1000", ","}, {"1000", " "}, {"2000", ","}, {"2000", " "}};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autotext struct text got = {0}, config = {0};
+		struct router       *r;
+
+		text_add_format(&config, "virtual_alias_expansion_limit=%s\nvirtual_alias_maps=inline:{{a@x.example=u0@y.example", rows[i].limit);
+		for (int k = 1; k < 1500; k++)
+			text_add_format(&config, "%su%d@y.example", rows[i].between, k);
+		text_add_string(&config, "}}");
+		r = open_router(text_string(&config));
+		expanded(r, "a@x.example", &got);
+		if (rows[i].limit[0] == '1')
+			ck_assert_msg(span_starts(text_span(&got), "!3 unreasonable"), "%.100s", text_string(&got));
+		else
+			ck_assert_msg(span_ends(text_span(&got), " u1499@y.example"), "%.100s", text_string(&got));
+		shut(r);
+	}
+}
+END_TEST
+
 UNIT_TEST(maps)
 {
 	static const struct { const char *config; enum route_map_kind kind; const char *in, *out; } rows[] = {
@@ -415,4 +440,4 @@ UNIT_TEST(conversation)
 }
 END_TEST
 
-UNIT_MAIN("route", rewrites, resolves, expands, expansion_is_bounded, maps, knows, failing_tables_are_faults, conversation)
+UNIT_MAIN("route", rewrites, resolves, expands, expansion_is_bounded, many_without_commas, maps, knows, failing_tables_are_faults, conversation)
