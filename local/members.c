@@ -170,6 +170,7 @@ add(struct arena *arena, struct members *m, size_t *room, struct span text)
 		add_one(arena, m, room, text);
 		return;
 	}
+	m->cut |= words.cut;
 	for (size_t i = 0; i < words.count; i++)
 		if (words.at[i].kind == MAILBOX && words.at[i].end > words.at[i].start)
 			add_one(arena, m, room, span_cut(text, words.at[i].start, words.at[i].end));

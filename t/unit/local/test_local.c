@@ -72,6 +72,11 @@ UNIT_TEST(members_are_bounded)
 		text_add_string(&in, "a,");
 	members_parse(arena, text_span(&in), MEMBERS_OF_ALIAS, &m);
 	ck_assert(m.count == MEMBERS_MAX && m.cut);
+	for (size_t i = 0; i < in.len; i++)      /* and where no commas part them */
+		if (in.at[i] == ',')
+			in.at[i] = ' ';
+	members_parse(arena, text_span(&in), MEMBERS_OF_ALIAS, &m);
+	ck_assert(m.count == MEMBERS_MAX && m.cut);
 }
 END_TEST
 
