@@ -126,6 +126,8 @@ add_rcpts(struct enqueue *e, struct span list, struct text *rcpts)
 	struct address_list parsed = {0};
 
 	address_words_parse(e->arena, list, MAILDROP_RCPTS_MAX, &parsed);
+	if (parsed.cut)
+		command_fatal(SENDMAIL_FAILED, "too many recipients");
 	for (size_t i = 0; i < parsed.count; i++)
 		if (parsed.at[i].kind == MAILBOX)
 			add_rcpt(e, mailbox_address(e->arena, &parsed.at[i]), rcpts);

@@ -75,6 +75,16 @@ for options, text, rcpts, content, want in rows:
     if content is not None:
         ok = ok and b"".join(v for k, v in r if k == "D") == content
     tap.ok(ok, "sendmail %s" % " ".join(options), (status, err, r))
+with open(h.dir + "/main.cf") as f:
+    small = f.read()
+with open(h.dir + "/main.cf", "w") as f:
+    f.write(small.replace("message_size_limit = 20000", "message_size_limit = 0"))
+status, err, _ = sendmail("-t", text=b"To: " + b",\n ".join(b"u%d@x.org" % k for k in range(100001)) + b"\n\nbody\n")
+with open(h.dir + "/main.cf", "w") as f:
+    f.write(small)
+tap.ok(status == 75 and "too many recipients" in err and not drops(), "of too many recipients none is left out in silence", (status, err[:200], len(drops())))
+for name in drops():
+    os.unlink(h.queue + "/maildrop/" + name)
 status, err, _ = sendmail("-f", "", "-N", "success,delay", "-R", "hdrs", "-V", "id-1", "-B", "8BITMIME", "-F", "A\nB", "-O", "smtputf8=yes", "-v", "u")
 r = only()
 tap.ok(fields(r, "S") == [""] and sorted(fields(r, "A")) == sorted(["notify=10", "ret=HDRS", "envid=id-1", "body=8BITMIME", "smtputf8=yes", "trace=yes"])
