@@ -103,9 +103,11 @@ take_over(struct import *i, int dir, int fd, const char *id, struct fault *why)
 	}
 	if (is_free(i, id, why) < 0)
 		return -1;
-	for (int k = 0; k < LOGS && !l.m.is_drop; k++)
-		import_log(&l, k);
-	got = import_carry(&l, dir, why);
+	got = 0;
+	for (int k = 0; k < LOGS && !l.m.is_drop && got == 0; k++)
+		got = import_log(&l, k, why);
+	if (got == 0)
+		got = import_carry(&l, dir, why);
 	for (int k = 0; k < LOGS; k++)
 		strmap_free(l.reasons[k], NULL);
 	return got;

@@ -45,8 +45,8 @@ int import_content(struct letter *, int fd, int64_t *at, const char *line_end, b
 int import_flush(int fd, struct text *, int64_t *at, struct fault *);
 struct queue_envelope import_envelope(struct letter *);
 
-/* A log is read, if it is there, and asked for a recipient: NULL when it does not tell of it. Owned by the letter. */
-void import_log(struct letter *, int which);
+/* A log is read, if it is there (-1: it is and cannot be read), and asked for a recipient: NULL when it does not tell of it. Owned by the letter. */
+int import_log(struct letter *, int which, struct fault *);
 const struct postfix_reason *import_reason(const struct letter *, int which, const struct postfix_rcpt *);
 
 /* The first step, in the stage's incoming: durable, but not yet moved to where it counts. */

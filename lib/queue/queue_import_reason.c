@@ -17,17 +17,20 @@ reason_key(struct arena *arena, int64_t at, struct span address)
 	return at ? span_of(arena_format(arena, "%lld", (long long)at)) : span_of(arena_format(arena, "<%.*s>", SPAN_ARGS(address)));
 }
 
-void
-import_log(struct letter *l, int which)
+/* Without its reasons a recipient that was refused would be done, and nobody told: then the message stays where it is. */
+int
+import_log(struct letter *l, int which, struct fault *why)
 {
 	autoclose int         dir = -1, fd = -1;
 	autotext struct text  bytes = {0};
 	struct postfix_reason r;
 	struct span           rest;
+	int                   got = postfix_find(l->i->root, import_log_names[which], l->id, &dir, &fd, why);
 
-	if (postfix_find(l->i->root, import_log_names[which], l->id, &dir, &fd, NULL) != 0 ||
-	    file_read_fd(fd, LOG_LIMIT, &bytes, NULL) < 0)
-		return; /* reasons: the mail goes over without them */
+	if (got != 0)
+		return got < 0 ? -1 : 0;
+	if (file_read_fd(fd, LOG_LIMIT, &bytes, why) < 0)
+		return fault_prefix(why, "its log in %s", import_log_names[which]);
 	rest = arena_span(l->arena, text_span(&bytes));
 	l->reasons[which] = strmap_new();
 	while (postfix_reason_next(&rest, &r)) {
@@ -36,6 +39,7 @@ import_log(struct letter *l, int which)
 		*kept = r;
 		strmap_put(l->reasons[which], reason_key(l->arena, kept->at, kept->recipient), kept);
 	}
+	return 0;
 }
 
 const struct postfix_reason *

@@ -282,5 +282,36 @@ UNIT_TEST(another_directory_has_to_wait)
 }
 END_TEST
 
+static int n_left;
+
+static void
+count_left(const char *path, const char *why)
+{
+	(void)path, (void)why;
+	n_left++;
+}
+
+/* A recipient was refused, and the log that shall tell the sender cannot be read: the message does not go over without. */
+UNIT_TEST(a_log_that_cannot_be_read_is_not_passed_over)
+{
+	autofree char    *ours = NULL, *theirs = NULL, *big = NULL;
+	struct queue_move m;
+
+	fresh();
+	ours = mem_format("%s/ours", root);
+	theirs = mem_format("%s/postfix", root);
+	big = mem_format("%s/postfix/bounce/A0000000002", root);
+	write_file("bounce/A0000000002", SPAN("\n<two@x>: why\nrecipient=two@x\noffset=0\nstatus=5.0.0\naction=failed\nreason=no\n\n"), 0600);
+	ck_assert_int_eq(truncate(big, 65 << 20), 0);
+	m = (struct queue_move){.postfix = theirs, .ours = ours, .owner = (uid_t)-1, .hash_depth = 1, .hash_names = SPAN("deferred defer"), .left = count_left};
+	ck_assert_int_eq(queue_import(&m, NULL), 0);
+	ck_assert_int_eq(n_left, 1);
+	ck_assert_int_eq(count_in("postfix", "A0000000002"), 1);
+	ck_assert_int_eq(count_in("ours", "A0000000002"), 0);
+	ck_assert_int_eq(access(big, F_OK), 0);
+	shell("rm -r", root);
+}
+END_TEST
+
 UNIT_MAIN("crash/queue_move", import_killed_at_every_point, import_with_a_full_disk_at_every_point, export_killed_at_every_point,
-          export_with_an_io_error_at_every_point, another_directory_has_to_wait)
+          export_with_an_io_error_at_every_point, another_directory_has_to_wait, a_log_that_cannot_be_read_is_not_passed_over)
