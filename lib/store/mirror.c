@@ -73,7 +73,8 @@ end(struct mirroring *m)
 	folder_close(m->from);
 }
 
-/* A message that went away meanwhile is passed over. */
+/* As it lies there, compressed or not: what was unpacked has neither its size nor its date.  A message that went away
+ * meanwhile is passed over. */
 static int
 copy(struct mirroring *m, const struct message *message, struct fault *why)
 {
@@ -82,7 +83,7 @@ copy(struct mirroring *m, const struct message *message, struct fault *why)
 	autoclose int  source = -1;
 	struct stat    st;
 
-	if (folder_message_open(m->from, message->uid, &source, &st, why) < 0) {
+	if (folder_message_file(m->from, message->uid, &source, &st, why) < 0) {
 		if (why->error != ENOENT)
 			return -1;
 		fault_clear(why);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """mailbox_transfer.py - postern import, export, backup and sync: from one Maildir to another.  TAP."""
-import glob, imaplib, os, pwd, random, shutil, signal, subprocess, sys, tempfile, time
+import glob, gzip, imaplib, os, pwd, random, shutil, signal, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap
@@ -124,6 +124,18 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
     before = look(alice)
     tap.ok(run("backup", "-u", "alice", f"maildir:{copy}") == 0 and " 1 messages copied, 1 renamed, 1 removed" in run.out, "the next one brings the difference", run.out, run.err)
     tap.ok(look(copy) == before, "and all is the same again", look(copy), before)
+
+    # a compressed message goes along as it is, with its date, and once
+    name, packed = "1700000001.M1P1.host:2,S", gzip.compress(b"Subject: packed\n\n" + b"hay\n" * 400)
+    with open(f"{alice}/cur/{name}", "wb") as f:
+        f.write(packed)
+    os.chown(f"{alice}/cur/{name}", OWNER.pw_uid, OWNER.pw_gid)
+    os.utime(f"{alice}/cur/{name}", (1600000000, 1600000000))
+    before = look(alice)
+    tap.ok(run("backup", "-u", "alice", f"maildir:{copy}") == 0 and " 1 messages copied" in run.out, "a compressed message is copied", run.out, run.err)
+    tap.ok(open(f"{copy}/cur/{name}", "rb").read() == packed and os.stat(f"{copy}/cur/{name}").st_mtime == 1600000000 and look(copy) == before,
+           "as it is, with its date", os.stat(f"{copy}/cur/{name}"))
+    tap.ok(run("backup", "-u", "alice", f"maildir:{copy}") == 0 and " 0 messages copied, 0 renamed, 0 removed" in run.out, "and not again", run.out, run.err)
     shutil.rmtree(alice)
     tap.ok(run("backup", "-u", "alice", f"maildir:{copy}") == 75 and look(copy) == before, "a Maildir that is not there is no reason to empty its backup", run.out, run.err)
     os.mkdir(alice)
