@@ -133,8 +133,12 @@ subject_base(struct span raw, struct text *out, bool *is_reply)
 			s = span_trim(span_first(s, s.len - 5));
 			*is_reply = true;
 		}
-		while ((n = leader(s)) > 0 || ((n = blob(s)) > 0 && n < s.len)) {
-			*is_reply |= leader(s) > 0;
+		while ((n = leader(s)) > 0) {
+			s = span_from(s, n);
+			*is_reply = again = true;
+		}
+		/* no leader follows these: each is looked at twice, however many there are */
+		while ((n = blob(s)) > 0 && n < s.len) {
 			s = span_from(s, n);
 			again = true;
 		}

@@ -2,6 +2,8 @@
 /* test_sort.c - base subjects, threads, previews (RFC 5256, RFC 8970) */
 #include "../unit.h"
 
+#include <time.h>
+
 #include "preview.h"
 #include "sort.h"
 
@@ -22,6 +24,24 @@ UNIT_TEST(base_subjects) /* RFC 5256, 2.1 */
 		subject_base(span_of(rows[i].in), &out, &reply);
 		ck_assert_msg(span_is(text_span(&out), rows[i].out), "%s: %s", rows[i].in, text_string(&out));
 		ck_assert_msg(reply == rows[i].reply, "%s", rows[i].in);
+	}
+}
+
+/* A stranger writes it, and SORT reads it: 256 KiB of it must not take a minute. */
+UNIT_TEST(hostile_subjects)
+{
+	static const char *const pieces[] = {"[a]", "[a] ", "re[b]:", "fwd: ", "[fwd:", "(fwd)", "["};
+
+	for (size_t i = 0; i < COUNT(pieces); i++) {
+		autotext struct text in = {0}, out = {0};
+		bool                 reply;
+		clock_t              start = clock();
+
+		while (in.len < 256 * 1024)
+			text_add_string(&in, pieces[i]);
+		text_add_byte(&in, 'x');
+		subject_base(text_span(&in), &out, &reply);
+		ck_assert_msg((clock() - start) / CLOCKS_PER_SEC < 3, "%s", pieces[i]);
 	}
 }
 
@@ -101,4 +121,4 @@ UNIT_TEST(object_ids) /* maildir.md, 10 */
 	ck_assert_str_eq(id, "4706816aba3e25717850c26c9cd0d89d");
 }
 
-UNIT_MAIN("imapd/sort", base_subjects, threads, previews, object_ids)
+UNIT_MAIN("imapd/sort", base_subjects, hostile_subjects, threads, previews, object_ids)
