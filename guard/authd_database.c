@@ -23,34 +23,68 @@ static const struct { const char *word; enum driver driver; bool passdb, userdb;
 	{"prefetch", DRIVER_PREFETCH, false, true},
 };
 
+enum {
+	WITH_ENTRIES = 1 << DRIVER_FILE | 1 << DRIVER_SQL | 1 << DRIVER_LDAP,
+	WITH_PLACES = WITH_ENTRIES | 1 << DRIVER_STATIC | 1 << DRIVER_PREFETCH,
+};
+
+/* What a database may be told, and which ones do something about it. */
+static const struct argument { const char *name; unsigned passdb, userdb; size_t offset; } arguments[] = {
+	{"scheme", WITH_ENTRIES, 1 << DRIVER_FILE, offsetof(struct database, scheme)},    /* a userdb's has the passdb's line */
+	{"uid", 0, WITH_PLACES, offsetof(struct database, uid)},         {"gid", 0, WITH_PLACES, offsetof(struct database, gid)},
+	{"home", 0, WITH_PLACES, offsetof(struct database, home)},       {"mail", 0, WITH_PLACES, offsetof(struct database, mail)},
+	{"quota_rule", 0, WITH_PLACES, offsetof(struct database, quota)}, {"acl_groups", 0, WITH_PLACES, offsetof(struct database, groups)},
+	{"password", 1 << DRIVER_STATIC, 0, offsetof(struct database, password)},
+	{"nopassword", 1 << DRIVER_STATIC, 0, 0}, {"allow_all_users", 0, 1 << DRIVER_STATIC, 0},
+};
+
+/* Tokens are each asked of all that know tokens: no order comes of what they say. */
+static int
+check_rules(const struct database *d, struct fault *why)
+{
+	const struct rules *r = &d->rules;
+
+	if (r->deny && !database_has_entries(d))
+		return fault_set(why, FAULT_INPUT, "%s cannot tell who is in it: deny=yes needs passwd-file, sql or ldap", d->name);
+	if (d->driver == DRIVER_OAUTH && (r->success != RULE_RETURN_OK || r->failure != RULE_CONTINUE || r->trouble != RULE_CONTINUE || r->skip != SKIP_NEVER))
+		return fault_set(why, FAULT_INPUT, "oauth2 is for tokens alone: pass=, skip= and result_*= mean nothing there");
+	return 0;
+}
+
+static int
+set_value(struct database *d, const struct argument *argument, const char *value, struct fault *why)
+{
+	if (strcmp(argument->name, "nopassword") == 0)
+		d->nopassword = true;
+	else if (strcmp(argument->name, "allow_all_users") != 0)
+		*(const char **)((char *)d + argument->offset) = value;
+	else if (strcmp(value, "yes") == 0 || strcmp(value, "no") == 0)
+		d->all_users = *value == 'y';
+	else
+		return fault_set(why, FAULT_INPUT, "allow_all_users=%s: yes or no", value);
+	return 0;
+}
+
 static int
 set_argument(struct database *d, const char *word, bool passdb, struct fault *why)
 {
-	static const struct { const char *name; size_t offset; } names[] = {
-		{"scheme=", offsetof(struct database, scheme)}, {"uid=", offsetof(struct database, uid)},
-		{"gid=", offsetof(struct database, gid)}, {"home=", offsetof(struct database, home)},
-		{"mail=", offsetof(struct database, mail)}, {"password=", offsetof(struct database, password)},
-		{"quota_rule=", offsetof(struct database, quota)}, {"acl_groups=", offsetof(struct database, groups)},
-	};
-	int taken;
+	struct span value = span_of(word), name;
+	bool        has_value = span_split(&value, '=', &name);
+	int         taken;
 
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (span_starts(span_of(word), names[i].name)) {
-			*(const char **)((char *)d + names[i].offset) = word + strlen(names[i].name);
-			return 0;
-		}
-	if (strncmp(word, "nopassword", 10) == 0) {
-		d->nopassword = true;
-		return 0;
-	}
-	if (strcmp(word, "allow_all_users=yes") == 0 || strcmp(word, "allow_all_users=no") == 0) {
-		d->all_users = word[16] == 'y';
-		return 0;
+	for (size_t i = 0; i < COUNT(arguments); i++) {
+		const struct argument *a = &arguments[i];
+
+		if (!span_is(name, a->name) || (!has_value && strcmp(a->name, "nopassword") != 0))
+			continue;
+		if (!((passdb ? a->passdb : a->userdb) & 1u << d->driver))
+			return fault_set(why, FAULT_INPUT, "%s: %s means nothing to it here", d->name, a->name);
+		return set_value(d, a, word + name.len + has_value, why);
 	}
 	taken = passdb ? rules_take(&d->rules, span_of(word), why) : 0;
-	if (taken == 1 && d->rules.deny && !database_has_entries(d))
-		return fault_set(why, FAULT_INPUT, "%s cannot tell who is in it: deny=yes needs passwd-file, sql or ldap", d->name);
-	return taken == 1 ? 0 : taken < 0 ? -1 : fault_set(why, FAULT_INPUT, "%s: unknown kind of database, or unknown argument of one", word);
+	if (taken == 0)
+		return fault_set(why, FAULT_INPUT, "%s: unknown kind of database, or unknown argument of one", word);
+	return taken < 0 ? -1 : check_rules(d, why);
 }
 
 static int
