@@ -14,7 +14,19 @@ add_to(struct arena *a, struct span *all, struct span name, struct span value)
 		*all = span_of(arena_format(a, "%.*s%s%.*s=%.*s", SPAN_ARGS(*all), all->len ? "\t" : "", SPAN_ARGS(name), SPAN_ARGS(value)));
 }
 
-bool
+/* Those that sieve_settings_own (sieve/settings.h) makes the user's own. */
+static bool
+is_sieve(struct span name)
+{
+	static const char *const own[] = {"sieve", "sieve_default", "sieve_user_log", "sieve_user_email"};
+
+	for (size_t i = 0; i < COUNT(own); i++)
+		if (span_is(name, own[i]))
+			return true;
+	return false;
+}
+
+void
 passwd_entry_userdb(struct arena *a, struct passwd_entry *e, struct span name, struct span value)
 {
 	if (span_is(name, "mail"))
@@ -31,11 +43,10 @@ passwd_entry_userdb(struct arena *a, struct passwd_entry *e, struct span name, s
 		e->groups = value;
 	else if (span_starts(name, "quota_rule"))
 		add_to(a, &e->quota, name, value);
-	else if (span_starts(name, "sieve"))
+	else if (is_sieve(name))
 		add_to(a, &e->sieve, name, value);
 	else
-		return false;
-	return true;
+		e->ignored = span_of(arena_format(a, "%.*s%s%.*s", SPAN_ARGS(e->ignored), e->ignored.len ? " " : "", SPAN_ARGS(name)));
 }
 
 void
@@ -77,7 +88,7 @@ passwd_entry_empty(struct passwd_entry *e)
 {
 	*e = (struct passwd_entry){.password = SPAN_NONE, .uid = SPAN_NONE, .gid = SPAN_NONE, .home = SPAN_NONE, .mail = SPAN_NONE,
 	                           .user = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE, .quota = SPAN_NONE, .groups = SPAN_NONE,
-	                           .sieve = SPAN_NONE};
+	                           .sieve = SPAN_NONE, .ignored = SPAN_NONE};
 }
 
 /* "{SCHEME}hash" may hold no colon; the scheme of DIGEST-MD5 might, and is not known here. */

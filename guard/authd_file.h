@@ -6,8 +6,9 @@
  *
  * Later fields may be missing. Extra fields are blank separated: userdb_mail=,
  * userdb_home=, userdb_uid=, userdb_gid=, userdb_quota_rule=, userdb_quota_rule2= ..., mail=, allow_nets= (comma separated networks),
- * userdb_acl_groups= (comma separated), userdb_sieve= and other parameters of Sieve, nologin, nopassword, user= (whom he becomes), nodelay. A field that would restrict and is not
- * known denies the login.
+ * userdb_acl_groups= (comma separated), userdb_sieve=, userdb_sieve_default=, userdb_sieve_user_log=, userdb_sieve_user_email=,
+ * nologin, nopassword, user= (whom he becomes), nodelay. A field that would restrict and is not
+ * known denies the login; one with userdb_ that is not known is told in the log.
  */
 #ifndef GUARD_AUTHD_FILE_H
 #define GUARD_AUTHD_FILE_H
@@ -21,6 +22,7 @@ struct passwd_entry {
 	struct span quota;            /* userdb_quota_rule...=: "quota_rule=..", joined by TAB */
 	struct span groups;           /* userdb_acl_groups */
 	struct span sieve;            /* userdb_sieve...=: as quota */
+	struct span ignored;          /* names of what a userdb says and is not known, with blanks between */
 	bool        nologin, nopassword;
 	bool        has_nets;         /* allow_nets is there; empty allows none */
 };
@@ -34,7 +36,7 @@ struct passwd_file {
 /* Fields by name, as extra fields and a database's columns have them; values are borrowed. */
 void passwd_entry_empty(struct passwd_entry *);
 void passwd_entry_passdb(struct arena *, struct passwd_entry *, struct span name, struct span value);
-bool passwd_entry_userdb(struct arena *, struct passwd_entry *, struct span name, struct span value);   /* false: not known */
+void passwd_entry_userdb(struct arena *, struct passwd_entry *, struct span name, struct span value);
 
 struct passwd_file *passwd_file_parse(struct span);   /* owned; pure */
 void passwd_file_free(struct passwd_file *);

@@ -12,6 +12,10 @@
 #include "authd_database.h"
 #include "authd_helper.h"
 #include "authd_source.h"
+#include "base/log.h"
+#include "base/strmap.h"
+
+enum { TOLD_MOST = 100 };
 
 void
 user_facts_free(struct user_facts *u)
@@ -81,6 +85,32 @@ put_quota(const struct database *d, struct span own, struct user_facts *out)
 		text_add_format(&out->quota, "quota_rule=%s", d->quota);
 }
 
+/* What a site may rely on and nobody here does: told once of each database, not at each login. */
+static struct {
+	struct monitor lock;
+	struct strmap *names;
+} told = {.lock = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
+
+static void
+tell_ignored(const struct database *d, struct span names)
+{
+	static char is_told;
+	struct span name;
+
+	monitor_enter(&told.lock);
+	if (!told.names)
+		told.names = strmap_new();
+	while (span_next(&names, " ", &name)) {
+		autofree char *key = mem_format("%s %.*s", d->spec, SPAN_ARGS(name));
+
+		if (strmap_get(told.names, span_of(key)) || strmap_count(told.names) >= TOLD_MOST)
+			continue;
+		strmap_put(told.names, span_of(key), &is_told);
+		log_warning("auth: %s: the field %.*s of the userdb has no effect here", d->spec, SPAN_ARGS(name));
+	}
+	monitor_leave(&told.lock);
+}
+
 static int
 take_entry(const struct database *d, const struct passwd_entry *e, struct user_facts *out, struct fault *why)
 {
@@ -89,6 +119,7 @@ take_entry(const struct database *d, const struct passwd_entry *e, struct user_f
 	put_quota(d, e->quota, out);
 	text_set(&out->groups, e->groups.len ? e->groups : span_of(d->groups));
 	text_set(&out->sieve, e->sieve);
+	tell_ignored(d, e->ignored);
 	return resolve_ids(e->uid.len ? e->uid : span_of(d->uid), e->gid.len ? e->gid : span_of(d->gid), out, why);
 }
 
