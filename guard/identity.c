@@ -67,8 +67,11 @@ identity_open(struct span spec, struct fault *why)
 	b->table.type = &kinds[span_starts(spec, "ldap:")];
 	b->table.held[0].fd = b->table.held[1].fd = -1;
 	b->binder = b->table;
-	if (open_base(b, why) == 0)
+	if (open_base(b, why) == 0) {
+		if (b->settings.unused)
+			log_warning("%s: %s has no effect here: -A and user '*' do not list these users", b->table.spec, b->settings.unused);
 		return b;
+	}
 	arena_free(b->arena);     /* proxymap goes on without it; what it holds of the table is not worth a free */
 	free(b);
 	return NULL;

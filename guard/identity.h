@@ -15,6 +15,8 @@
  * PATH of ldap: is dovecot-ldap.conf.ext: hosts or uris, dn, dnpass, base, scope, deref, ldap_version, tls, tls_*, pass_filter,
  * pass_attrs, user_filter, user_attrs (identity_attrs.h), default_pass_scheme; with auth_bind = yes the server is asked whether
  * a password is good, as the entry that pass_filter finds or as auth_bind_userdn, over connections of their own.
+ *
+ * iterate_query, iterate_attrs and iterate_filter are told of in the log: all users are never asked for.
  */
 #ifndef GUARD_IDENTITY_H
 #define GUARD_IDENTITY_H
@@ -31,6 +33,7 @@ struct identity_settings {
 		const char *name, *value;        /* as the tables' modules call them: hosts, user, password ... */
 	} connect[20];
 	size_t n_connect;
+	const char *unused;              /* of iterate_*, which nobody asks for here; NULL */
 	/* of ldap alone */
 	bool                  binds;              /* auth_bind */
 	const char           *bind_name;          /* auth_bind_userdn; NULL: as the entry that is found */

@@ -15,8 +15,9 @@ static const struct { const char *name, *ours; } words[] = {
 	{"tls_key_file", "tls_key"}, {"tls_cipher_suite", "tls_cipher_suite"},
 	{"pass_filter", ""}, {"user_filter", ""}, {"pass_attrs", ""}, {"user_attrs", ""},
 	{"auth_bind_userdn", ""}, {"default_pass_scheme", ""},
-	/* nobody lists all users here, each question has a connection of its own, nothing is debugged */
-	{"iterate_attrs", NULL}, {"iterate_filter", NULL}, {"blocking", NULL}, {"debug_level", NULL}, {"userdb_warning_disable", NULL},
+	{"iterate_attrs", NULL}, {"iterate_filter", NULL},                        /* told of: nobody lists all users here */
+	/* each question has a connection of its own, nothing is debugged */
+	{"blocking", NULL}, {"debug_level", NULL}, {"userdb_warning_disable", NULL},
 	{"sasl_mech", NULL}, {"sasl_realm", NULL}, {"sasl_authz_id", NULL},       /* sasl_bind is what asks for them */
 };
 
@@ -125,6 +126,7 @@ settle_questions(const struct given *g, struct identity_settings *s, struct faul
 	const char       *as = word_of(g, "auth_bind_userdn", "");
 
 	s->driver = "ldap";
+	s->unused = word_of(g, "iterate_filter", NULL) ? "iterate_filter" : word_of(g, "iterate_attrs", NULL) ? "iterate_attrs" : NULL;
 	s->password_query = word_of(g, "pass_filter", filter);
 	s->user_query = word_of(g, "user_filter", filter);
 	s->default_pass_scheme = word_of(g, "default_pass_scheme", "CRYPT");

@@ -119,8 +119,10 @@ take_word(void *context, struct span name, struct span value, struct fault *why)
 		r->connect = arena_span(r->arena, value);
 		return 0;
 	}
-	if (span_is(name, "iterate_query"))      /* nobody lists all users here */
+	if (span_is(name, "iterate_query")) {
+		r->settings->unused = "iterate_query";
 		return 0;
+	}
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (span_is(name, words[i].name)) {
 			*(const char **)((char *)r->settings + words[i].offset) = arena_string(r->arena, value);

@@ -99,6 +99,7 @@ smtpd_relay_restrictions = reject_unauth_destination
         got = login("anna@example.net", "pencil")
         ok(got == "OK", "a good password", got, i.log()[-1500:])
         ok(os.path.isdir(f"{i.dir}/home/anna/Maildir"), "the mailbox is where user_query says")
+        ok(i.logged(f"sql:{i.dir}/sql.conf: iterate_query has no effect here"), "what nobody asks is told", i.log()[-1500:])
         ok("AUTHENTICATIONFAILED" in login("anna@example.net", "pencils"), "a wrong one")
         ok(login("ANNA@example.net", "pencil") == "OK", "the name is made uniform")
         ok(login("bert@example.net", "brush") == "OK", "default_pass_scheme")
