@@ -533,7 +533,7 @@ def notify(site):
     for box in ("Bell", "Bell/Low"):
         a(f"SETACL {box} bob lri")
     b = site.login("bob")
-    b.m.sock.settimeout(20)
+    b.m.sock.settimeout(60)
     bell = "shared/alice/Bell"
     b("CREATE Own")
 

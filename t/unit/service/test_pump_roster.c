@@ -142,7 +142,7 @@ UNIT_TEST(a_full_queue_of_listeners_stops_nobody)
 	pump_roster_tick();                /* would wait for ever for a listener that is stopped */
 	pump_roster_say(&seats[0]);
 	ck_assert_int_eq(watched, -1);
-	ck_assert_int_lt(clock_now() - before, 150);
+	ck_assert_int_lt(clock_now() - before, 3000);
 	remove_anvil(listener);
 }
 END_TEST
