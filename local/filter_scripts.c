@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "store/maildir.h"
@@ -42,13 +43,22 @@ add_directory(struct filter *f, const char *path, struct fault *why)
 	size_t         count = 0;
 	DIR           *dir = opendir(path);
 	struct dirent *entry;
+	int            more;
 
 	if (!dir)
 		return fault_errno(why, "%s", path);
-	while ((entry = readdir(dir)) && count < SCRIPTS_MAX)
-		if (entry->d_name[0] != '.' && span_ends(span_of(entry->d_name), ".sieve"))
-			names[count++] = arena_format(f->arena, "%s/%s", path, entry->d_name);
+	while ((more = file_next(dir, &entry, why)) > 0) {
+		if (entry->d_name[0] == '.' || !span_ends(span_of(entry->d_name), ".sieve"))
+			continue;
+		if (count == SCRIPTS_MAX) {
+			closedir(dir);
+			return fault_set(why, FAULT_INPUT, "%s: more than %d scripts", path, SCRIPTS_MAX);
+		}
+		names[count++] = arena_format(f->arena, "%s/%s", path, entry->d_name);
+	}
 	closedir(dir);
+	if (more < 0)
+		return fault_prefix(why, "%s", path);
 	qsort(names, count, sizeof *names, by_name);
 	for (size_t i = 0; i < count; i++)
 		if (add_source(f, names[i], why) < 0)
@@ -79,8 +89,11 @@ add_configured(struct filter *f, const struct list *list, struct fault *why)
 			item = span_from(item, 5);
 		if (expand(f, item, &path, why) < 0)
 			return -1;
-		if (stat(path, &st) < 0)           /* Pigeonhole passes over what is not there */
-			continue;
+		if (stat(path, &st) < 0) {
+			if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
+				continue;          /* Pigeonhole passes over what is not there */
+			return fault_errno(why, "%s", path);
+		}
 		if ((S_ISDIR(st.st_mode) ? add_directory(f, path, why) : add_source(f, path, why)) < 0)
 			return -1;
 	}

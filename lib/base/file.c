@@ -177,6 +177,16 @@ file_descriptor_flags(int fd, bool nonblocking, bool cloexec)
 }
 
 int
+file_next(DIR *d, struct dirent **entry, struct fault *why)
+{
+	errno = 0;
+	*entry = readdir(d);
+	if (*entry)
+		return 1;
+	return errno ? fault_errno(why, "read directory") : 0;
+}
+
+int
 file_unnamed(const char *directory, int *fd, struct fault *why)
 {
 	autofree char *path = mem_format("%s/unnamed.XXXXXX", directory);

@@ -9,6 +9,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <dirent.h>
 #include <sys/types.h>
 
 #include "base/fault.h"
@@ -36,6 +37,9 @@ int file_open_beneath(int root, const char *path, int flags, mode_t, struct faul
 
 /* Makes a directory and its missing parents; present is fine. */
 int file_make_directories(const char *path, mode_t, struct fault *);
+
+/* The next entry: 1; 0 there is no more; -1: it cannot be told, which is not the end. */
+int file_next(DIR *, struct dirent **, struct fault *);
 
 /* A file in `directory` that has no name (any more), mode 0600: gone with its last descriptor. */
 int file_unnamed(const char *directory, int *fd, struct fault *);

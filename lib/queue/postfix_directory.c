@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/file.h"
+#include "base/fault_point.h"
 #include "queue/queue_id.h"
 
 enum { DEPTH_MAX = 5, HASH_SIZE = 8, DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
@@ -32,13 +34,14 @@ read_names(int dir, struct arena *arena, struct names *out, struct fault *why)
 	int            fd = openat(dir, ".", DIRECTORY_FLAGS);
 	DIR           *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
+	int            result;
 
 	if (!d) {
 		if (fd >= 0)
 			close(fd);
 		return fault_errno(why, "open directory");
 	}
-	while ((e = readdir(d)) != NULL) {
+	while ((result = file_next(d, &e, why)) > 0) {
 		bool         hash = is_hash(e->d_name);
 		struct name *n;
 
@@ -49,7 +52,7 @@ read_names(int dir, struct arena *arena, struct names *out, struct fault *why)
 		out->first = n;
 	}
 	closedir(d);
-	return 0;
+	return result < 0 || fault_point("queue.names", why) < 0 ? -1 : 0;
 }
 
 static int

@@ -158,14 +158,15 @@ list_stage(struct export *x, struct text *names, struct fault *why)
 	int            fd = openat(x->stage, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR           *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
+	int            result;
 
 	if (!d)
 		return fault_errno(why, "open directory %s", STAGE);
-	while ((e = readdir(d)) != NULL)
+	while ((result = file_next(d, &e, why)) > 0)
 		if (e->d_name[0] != '.')
 			text_add_format(names, "%s\n", e->d_name);
 	closedir(d);
-	return 0;
+	return result < 0 || fault_point("export.listed", why) < 0 ? -1 : 0;
 }
 
 /* "ID.deferred": a message that is complete. */
@@ -196,6 +197,7 @@ finish(struct export *x, struct fault *why)
 	return 0;
 }
 
+/* What cannot be told may be. */
 static bool
 is_anything_staged(struct export *x)
 {
@@ -203,7 +205,8 @@ is_anything_staged(struct export *x)
 	struct span          rest, name, id;
 	enum queue_state     s;
 
-	list_stage(x, &names, NULL);
+	if (list_stage(x, &names, NULL) < 0)
+		return true;
 	for (rest = text_span(&names); span_split(&rest, '\n', &name);)
 		if (is_complete(name, &id, &s))
 			return true;
@@ -225,14 +228,19 @@ check_origin(struct export *x, struct fault *why)
 	return file_replace(path, span_of(real), 0600, why);
 }
 
-/* What is not whole goes: its source is there. */
+/* What is not whole goes: its source is there. That of what is whole may be gone already. */
 void
 export_remove_stage(struct export *x)
 {
 	autotext struct text names = {0};
-	struct span          rest, name;
+	struct span          rest, name, id;
+	enum queue_state     s;
 
-	list_stage(x, &names, NULL);
+	if (list_stage(x, &names, NULL) < 0)
+		return;
+	for (rest = text_span(&names); span_split(&rest, '\n', &name);)
+		if (is_complete(name, &id, &s))
+			return;
 	for (rest = text_span(&names); span_split(&rest, '\n', &name);) {
 		autofree char *one = mem_span(name);
 

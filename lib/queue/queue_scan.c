@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "queue/queue_private.h"
 
 struct queue_scan {
@@ -49,13 +50,12 @@ queue_scan_next(struct queue_scan *scan, struct queue_id *id, int64_t *due_us, s
 		struct dirent *e;
 		struct stat    st;
 		struct span    name;
+		int            more = file_next(scan->dir, &e, why);
 
-		errno = 0;
-		e = readdir(scan->dir);
-		if (!e)
-			return errno ? fault_errno(why, "read directory %s",
-			                           queue_state_name(scan->state))
-			             : 0;
+		if (more < 0)
+			return fault_prefix(why, "%s", queue_state_name(scan->state));
+		if (more == 0)
+			return 0;
 		name = span_of(e->d_name);
 		if (!queue_id_valid(name) ||
 		    fstatat(scan->q->dirs[scan->state], e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||

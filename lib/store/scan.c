@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "store/filename.h"
 #include "store/maildir.h"
@@ -155,9 +156,10 @@ see(struct scan *s, int dir, int new_dir, int cur_dir, struct span name, bool in
 static int
 read_directory(struct scan *s, int new_dir, int cur_dir, bool in_new, bool repair, struct fault *why)
 {
-	int  dir = in_new ? new_dir : cur_dir;
-	int  fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	int            dir = in_new ? new_dir : cur_dir, more;
+	int            fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR           *stream = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
 
 	if (!stream) {
 		fault_errno(why, "read directory %s", in_new ? "new" : "cur");
@@ -165,20 +167,14 @@ read_directory(struct scan *s, int new_dir, int cur_dir, bool in_new, bool repai
 			close(fd);
 		return -1;
 	}
-	errno = 0;
-	for (struct dirent *e; (e = readdir(stream)); errno = 0) {
+	while ((more = file_next(stream, &e, why)) > 0) {
 		struct span name = span_of(e->d_name);
 
 		if (name.at[0] != '.' && is_regular(dir, e) && can_be_listed(name))
 			see(s, dir, new_dir, cur_dir, name, in_new, repair);
 	}
-	if (errno != 0) {
-		fault_errno(why, "read directory %s", in_new ? "new" : "cur");
-		closedir(stream);
-		return -1;
-	}
 	closedir(stream);
-	return 0;
+	return more < 0 ? fault_prefix(why, "%s", in_new ? "new" : "cur") : 0;
 }
 
 int

@@ -47,9 +47,11 @@ tree_list(struct maildir *m, struct tree *out, struct fault *why)
 			close(fd);
 		return -1;
 	}
-	struct tree got = {0};
+	struct tree    got = {0};
+	struct dirent *e;
+	int            more;
 
-	for (struct dirent *e; (e = readdir(dir));) {
+	while ((more = file_next(dir, &e, why)) > 0) {
 		if (e->d_name[0] != '.' || !e->d_name[1] || e->d_name[1] == '.'
 			|| (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN)
 			|| !maildir_folder_valid(span_of(e->d_name + 1)) || !is_mailbox(root, e->d_name))
@@ -58,6 +60,10 @@ tree_list(struct maildir *m, struct tree *out, struct fault *why)
 		got.names[got.count++] = mem_string(e->d_name + 1);
 	}
 	closedir(dir);
+	if (more < 0) {
+		tree_free(&got);
+		return -1; /* a mailbox that is not seen is not gone */
+	}
 	if (got.count)
 		qsort(got.names, got.count, sizeof *got.names, compare_names);
 	*out = got;
