@@ -84,6 +84,8 @@ placing_abort(struct placing *p)
 	for (size_t i = 0; i < p->count; i++)
 		if (!p->placed[i].stays)
 			unlinkat(p->placed[i].in_new ? p->new_dir : p->cur_dir, p->placed[i].name, 0);
+	if (p->count && p->placed[0].stays) /* then all do (placing_take): they are here, with a UID or without */
+		maildir_size_add(p->maildir, p->folder, p->bytes, (int64_t)p->count);
 	placing_free(p);
 }
 

@@ -6,11 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "store/folder.h"
+#include "store/lazy.h"
 #include "store/quota.h"
 #include "store/tree.h"
 
@@ -206,6 +210,37 @@ UNIT_TEST(a_full_mailbox_is_counted_once)
 	stop();
 }
 
+/* A disk that is full between a message and its UID: the message is in the mailbox that keeps it, and counts there. */
+UNIT_TEST(what_was_kept_counts_though_its_uid_was_not_written)
+{
+	struct lazy_settings kept = {.mailbox = "EXPUNGED", .exclude = {"", "", "", "", "", "", "", "", ""}};
+	struct lazy         *z;
+	struct folder       *f;
+	struct rlimit        before, few;
+	struct quota_use     u;
+	size_t               lines;
+
+	start();
+	for (int i = 0; i < 12; i++)
+		write_at(mem_format("cur/1000.%d.x,S=5:2,T", i), "hello");
+	ck_assert(lazy_make(&kept, SPAN_NONE, &z, &why) == 0);
+	maildir_set_lazy(m, z);
+	ck_assert(maildir_folder_create(m, "EXPUNGED", &why) == 0 && folder_open(m, "", 0, &f, &why) == 0);
+	write_at("maildirsize", "1000S\n60 12\n");
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert(getrlimit(RLIMIT_FSIZE, &before) == 0);
+	few = (struct rlimit){100, before.rlim_max};
+	ck_assert(setrlimit(RLIMIT_FSIZE, &few) == 0);
+	ck_assert(folder_expunge(f, NULL, 0, false, &why) < 0);
+	ck_assert(setrlimit(RLIMIT_FSIZE, &before) == 0);
+	folder_close(f);
+	ck_assert(quota_parse(span_of(read_size()), &u, &lines));
+	ck_assert_msg(u.bytes == 60 && u.count == 12, "%s", read_size());
+	lazy_free(z);
+	stop();
+}
+END_TEST
+
 UNIT_TEST(it_is_counted_anew_when_it_must)
 {
 	struct quota_use u;
@@ -246,6 +281,6 @@ UNIT_TEST(it_is_counted_anew_when_it_must)
 	stop();
 }
 
-UNIT_MAIN("lib/store quota", maildirsize_is_limits_and_a_sum, rules_are_dovecots, what_cannot_be_meant_is_refused,
+UNIT_MAIN("lib/store quota", what_was_kept_counts_though_its_uid_was_not_written, maildirsize_is_limits_and_a_sum, rules_are_dovecots, what_cannot_be_meant_is_refused,
 	a_count_that_drifted_refuses_nobody, a_later_line_does_not_hide_one_that_was_never_written,
 	a_full_mailbox_is_counted_once, it_is_counted_anew_when_it_must)
