@@ -58,7 +58,7 @@ const struct page pages[] = {
 	{.name = "postfix", .section = "1", .same = "postern"},
 	{.name = "mailbox-tool", .section = "8", .about = "looks at and changes users' mailboxes for the administrator",
 	 .form = {"who [-1] [user-mask] [ip[/bits]]", "kick user-mask [ip[/bits]]", "user [-f field] user ... | '*'", "mailbox list | status | create | delete | rename | subscribe | unsubscribe | path -u user ...",
-	          "quota get | recalc -u user", "search -u user query", "index -u user mailbox ... | '*'", "fetch -u user \"fields\" query",
+	          "quota get | recalc | set [STORAGE KiB] [MESSAGE number] [MAILBOX number] | unset -u user", "search -u user query", "index -u user mailbox ... | '*'", "fetch -u user \"fields\" query",
 	          "expunge -u user mailbox name query", "move | copy -u user mailbox query",
 	          "flags add | remove | replace -u user \"flags\" query", "save -u user [mailbox]",
 	          "import -u user [-s] maildir:path parent query", "export -u user maildir:path query",

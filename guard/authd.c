@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "authd_limits.h"
 #include "authd_ticket.h"
 #include "authd_try.h"
 #include "authd_users.h"
@@ -26,6 +27,7 @@
 struct auth_config   auth_config;
 struct sasl_library *auth_sasl;
 static uid_t         launched_as;
+static const char   *quota_set;
 
 static const struct param params[] = {
 	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login, scram-sha-1, scram-sha-256, the same with -plus (tied to the TLS session), external (a client certificate), oauthbearer, xoauth2 (a token: auth_passdb = oauth2:PATH), cram-md5 (the last needs passwords that are stored in clear)"),
@@ -47,6 +49,7 @@ static const struct param params[] = {
 	BOOLEAN("disable_plaintext_auth", &auth_config.disable_plaintext, "yes", "passwords in clear only over TLS or on this machine"),
 	NUMBER("first_valid_uid", &auth_config.first_valid_uid, "500", "0", "", "lowest uid of a mailbox's owner"),
 	NUMBER("last_valid_uid", &auth_config.last_valid_uid, "0", "0", "", "highest uid; 0: any"),
+	RAW("quota_set", &quota_set, "", "file:/PATH (its directory root's alone) keeps limits that administrators give users by SETQUOTA and postern quota set, before those of quota_rule and the userdb; administrators are users whose userdb says admin=y, and master users with userdb_admin=y; empty: nobody is one"),
 	NUMBER("first_valid_gid", &auth_config.first_valid_gid, "1", "0", "", "lowest gid of a mailbox's owner"),
 	END_OF_PARAMS
 };
@@ -78,14 +81,14 @@ prepare(struct fault *why)
 	tickets_start();
 	if (wake_prepare(site.data_directory, why) < 0)
 		return -1;
-	if (users_prepare(&s, why) < 0)
+	if (users_prepare(&s, why) < 0 || limits_prepare(quota_set, why) < 0)
 		return -1;
 	return tokens && !users_have_tokens() ? fault_set(why, FAULT_INPUT, "auth_mechanisms: oauthbearer and xoauth2 need auth_passdb = oauth2:PATH") : 0;
 }
 
 /* ------------------------------------------------------------ our own conversation */
 
-enum { AT_START, IN_TRY, REDEEMED };          /* from the last on: whose mailboxes that user may share */
+enum { AT_START, IN_TRY, REDEEMED, ADMINISTERS = PEER_RESTS };   /* REDEEMED: whose mailboxes that user may share; from the last on his limits alone */
 
 enum { OWNERS_MOST = 2000 };
 
@@ -95,6 +98,8 @@ struct talk {
 	uid_t       peer;
 	struct ticket_of of;
 	int         owners;          /* that were asked for */
+	bool        admin;           /* limits of this user may be set here: */
+	char        user[256];
 };
 
 static int
@@ -116,6 +121,7 @@ put_step(struct talk *t, struct span input, struct frame *answer)
 		struct ticket_of of = t->of;
 
 		snprintf(of.user, sizeof of.user, "%s", try_user(t->try));
+		of.admin = try_admin(t->try);
 		ticket_make(&of, ticket);
 		frame_put_string(answer, "ticket", strcmp(t->service, "smtp") == 0 ? "" : ticket);
 	} else {
@@ -215,8 +221,31 @@ put_token(const char *user, struct frame *answer)
 	frame_put_string(answer, "key", key);
 }
 
+/* What an administrator has set comes last, and holds. */
+static int
+add_limits(struct user_facts *u, struct fault *why)
+{
+	autotext struct text rule = {0};
+	int                  got = limits_find(u->user, &rule, why);
+
+	if (got == 1)
+		text_add_format(&u->quota, "%squota_set=%s", u->quota.len ? "\t" : "", text_string(&rule));
+	if (got >= 0 && u->quota.len >= sizeof ((struct auth_user *)NULL)->quota)
+		return fault_set(why, FAULT_INPUT, "quota_rule= and its like are too long");
+	return got < 0 ? -1 : 0;
+}
+
+/* Whoever logged in may hear that he is an administrator here, and then be one. */
+static void
+note_admin(struct talk *t, const struct user_facts *u, struct frame *answer)
+{
+	t->admin = limits_are_kept() && (u->admin || t->of.admin);
+	snprintf(t->user, sizeof t->user, "%s", u->user);
+	frame_put_flag(answer, "admin", t->admin);
+}
+
 static bool
-put_user(const char *asked, const struct origin *from, struct frame *answer)
+put_user(struct talk *t, const char *asked, const struct origin *from, struct frame *answer)
 {
 	bool                 known = false;
 	struct user_facts    u = {0};
@@ -229,6 +258,8 @@ put_user(const char *asked, const struct origin *from, struct frame *answer)
 		got = fault_set(&why, FAULT_INPUT, "user=%.100s is no name", u.user);
 	if (got == 0 && u.sieve.len >= sizeof ((struct auth_user *)NULL)->sieve)
 		got = fault_set(&why, FAULT_INPUT, "sieve= and its like are too long");
+	if (got == 0)
+		got = add_limits(&u, &why);
 	if (got == 0) {
 		expand_variables(text_string(&u.home), u.user, "", &home);
 		expand_variables(u.mail.len ? text_string(&u.mail) : auth_config.mail_location, u.user, text_string(&home), &mail);
@@ -251,8 +282,10 @@ put_user(const char *asked, const struct origin *from, struct frame *answer)
 		frame_put(answer, "groups", text_span(&u.groups));
 		frame_put(answer, "sieve", text_span(&u.sieve));
 		known = true;
-		if (from)
+		if (from) {
 			put_token(asked, answer); /* not u.user: whoever wakes him asks the userdb again */
+			note_admin(t, &u, answer);
+		}
 	}
 	user_facts_free(&u);
 	return known;
@@ -270,14 +303,17 @@ do_redeem(void *conversation, struct frame *request, struct frame *answer, struc
 {
 	struct { struct span ticket; } in;
 	static const struct field fields[] = {FIELD_TEXT(__typeof__(in), ticket, "ticket", FIELD_NEEDED), FIELD_END};
+	struct talk     *t = conversation;
 	struct ticket_of of;
 
 	if (frame_decode(request, fields, &in, why) < 0)
 		return -1;
-	if (!may_redeem(conversation))
-		return fault_set(why, FAULT_DENIED, "uid %ld may not redeem tickets", (long)((struct talk *)conversation)->peer);
-	if (ticket_redeem(in.ticket, &of))
-		return put_user(of.user, &(struct origin){of.service, span_of(of.peer), span_of(of.local), NULL}, answer) ? REDEEMED : AT_START;
+	if (!may_redeem(t))
+		return fault_set(why, FAULT_DENIED, "uid %ld may not redeem tickets", (long)t->peer);
+	if (ticket_redeem(in.ticket, &of)) {
+		t->of.admin = of.admin;
+		return put_user(t, of.user, &(struct origin){of.service, span_of(of.peer), span_of(of.local), NULL}, answer) ? REDEEMED : AT_START;
+	}
 	frame_start(answer, "no");
 	return AT_START;
 }
@@ -300,7 +336,7 @@ do_wake(void *conversation, struct frame *request, struct frame *answer, struct 
 		return fault_set(why, FAULT_DENIED, "uid %ld may wake nobody", (long)((struct talk *)conversation)->peer);
 	user = mem_span(span_first(in.user, SASL_USER_MAX));
 	if (wake_take(user, in.token, in.proof, in.digest))
-		return put_user(user, &asleep, answer) ? REDEEMED : AT_START;
+		return put_user(conversation, user, &asleep, answer) ? REDEEMED : AT_START;
 	frame_start(answer, "no");
 	return AT_START;
 }
@@ -320,7 +356,7 @@ do_owner(void *conversation, struct frame *request, struct frame *answer, struct
 	if (++t->owners > OWNERS_MOST)
 		return fault_set(why, FAULT_DENIED, "more than %d owners", OWNERS_MOST);
 	user = mem_span(span_first(in.user, SASL_USER_MAX));
-	put_user(user, NULL, answer);
+	put_user(t, user, NULL, answer);
 	return REDEEMED;
 }
 
@@ -336,8 +372,88 @@ do_lookup(void *conversation, struct frame *request, struct frame *answer, struc
 	if (!may_redeem(conversation))
 		return fault_set(why, FAULT_DENIED, "not for uid %ld", (long)((struct talk *)conversation)->peer);
 	user = mem_span(span_first(in.user, SASL_USER_MAX));
-	put_user(user, NULL, answer);
+	put_user(conversation, user, NULL, answer);
 	return AT_START;
+}
+
+/* From here on the asker is confined and hears its client. */
+static int
+do_confined(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct talk *t = conversation;
+
+	(void)request;
+	(void)answer;
+	return t->admin ? ADMINISTERS : fault_set(why, FAULT_DENIED, "%s is no administrator", t->user);
+}
+
+/* root alone: the command line. */
+static int
+do_administer(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct { struct span user; } in;
+	static const struct field fields[] = {FIELD_TEXT(__typeof__(in), user, "user", FIELD_NEEDED), FIELD_END};
+	struct talk   *t = conversation;
+
+	if (frame_decode(request, fields, &in, why) < 0)
+		return -1;
+	if (!may_redeem(t))
+		return fault_set(why, FAULT_DENIED, "not for uid %ld", (long)t->peer);
+	if (!limits_are_kept()) {
+		peer_refuse(answer, "quota_set is not configured");
+		return AT_START;
+	}
+	snprintf(t->user, sizeof t->user, "%.*s", SPAN_ARGS(span_first(in.user, SASL_USER_MAX)));
+	if (!put_user(t, t->user, NULL, answer))
+		return AT_START;
+	frame_get(answer, "user", &in.user); /* as the userdb has him */
+	snprintf(t->user, sizeof t->user, "%.*s", SPAN_ARGS(span_first(in.user, SASL_USER_MAX)));
+	return ADMINISTERS;
+}
+
+static void
+put_rule(const struct auth_limits *l, struct text *rule)
+{
+	if (l->configured)
+		return;
+	text_add_string(rule, "*");
+	if (l->storage > 0)
+		text_add_format(rule, ":bytes=%lld", (long long)l->storage * 1024);
+	if (l->messages > 0)
+		text_add_format(rule, ":messages=%lld", (long long)l->messages);
+	if (l->mailboxes > 0)
+		text_add_format(rule, ":mailboxes=%lld", (long long)l->mailboxes);
+	if (rule->len == 1)
+		text_add_string(rule, ":bytes=0");
+}
+
+static int
+do_limit(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct auth_limits l = {0};
+	static const struct field fields[] = {
+		FIELD_NUMBER(__typeof__(l), storage, "storage", 0), FIELD_NUMBER(__typeof__(l), messages, "messages", 0),
+		FIELD_NUMBER(__typeof__(l), mailboxes, "mailboxes", 0), FIELD_FLAG(__typeof__(l), configured, "configured", 0), FIELD_END
+	};
+	struct talk         *t = conversation;
+	autotext struct text rule = {0};
+	struct fault         no = {0};
+
+	if (frame_decode(request, fields, &l, why) < 0)
+		return -1;
+	if (l.storage < 0 || l.storage > AUTH_LIMIT_MOST || l.messages < 0 || l.messages > AUTH_LIMIT_MOST || l.mailboxes < 0 ||
+	    l.mailboxes > AUTH_LIMIT_MOST)
+		return fault_set(why, FAULT_INPUT, "no limit");
+	put_rule(&l, &rule);
+	if (limits_set(t->user, text_span(&rule), &no) < 0) {
+		log_error("auth: %s: %s", t->user, fault_text(&no));
+		peer_refuse(answer, "%s", no.class == FAULT_PEER ? "log in again" : "internal error");
+		return ADMINISTERS;
+	}
+	log_info("auth: %s: limits are %s", t->user, rule.len ? text_string(&rule) : "those of the configuration");
+	frame_start(answer, "limited");
+	frame_put(answer, "rule", text_span(&rule));
+	return ADMINISTERS;
 }
 
 static const struct peer_verb verbs[] = {
@@ -347,6 +463,9 @@ static const struct peer_verb verbs[] = {
 	{"wake", AT_START, AT_START, do_wake},
 	{"owner", REDEEMED, REDEEMED, do_owner},
 	{"lookup", AT_START, AT_START, do_lookup},
+	{"confined", REDEEMED, REDEEMED, do_confined},
+	{"administer", AT_START, AT_START, do_administer},
+	{"limit", ADMINISTERS, ADMINISTERS, do_limit},
 	{"mechanisms", AT_START, AT_START, do_mechanisms},
 	{NULL, 0, 0, NULL}
 };

@@ -94,6 +94,8 @@ become(const struct question *q, const struct passwd_entry *e)
 {
 	if (e->user.len)
 		snprintf(q->user, USER_NAME_SIZE, "%.*s", SPAN_ARGS(e->user));
+	if (q->admin)
+		*q->admin = e->admin;
 	return 1;
 }
 
@@ -209,10 +211,10 @@ is_asked(const struct database *d, const struct question *q, struct verdicts *v)
 }
 
 static int
-check_all(const struct database *asked, size_t count, char *user, const char *password, const struct origin *from)
+check_all(const struct database *asked, size_t count, char *user, const char *password, const struct origin *from, bool *admin)
 {
 	autoarena struct arena *a = arena_new();
-	struct question         q = {user, password, from, a};
+	struct question         q = {user, password, from, a, admin};
 	struct verdicts         v = {0};
 
 	for (size_t i = 0; i < count && !v.over; i++) {
@@ -239,16 +241,16 @@ users_check(char *user, const char *password, const struct origin *from)
 	if (cache_knows(user, password, from))
 		return 1;
 	snprintf(asked, sizeof asked, "%s", user);
-	verdict = check_all(databases.passdb, databases.n_passdb, user, password, from);
+	verdict = check_all(databases.passdb, databases.n_passdb, user, password, from, NULL);
 	if (verdict == 1)
 		cache_note(asked, password, from, user, age);
 	return verdict;
 }
 
 int
-users_check_master(char *user, const char *password, const struct origin *from)
+users_check_master(char *user, const char *password, const struct origin *from, bool *admin)
 {
-	return check_all(databases.master, databases.n_master, user, password, from);
+	return check_all(databases.master, databases.n_master, user, password, from, admin);
 }
 
 /* ------------------------------------------------------------ other proofs */
@@ -286,7 +288,7 @@ int
 users_secret(char *user, const struct origin *from, struct text *stored, const char **driver)
 {
 	autoarena struct arena *a = arena_new();
-	struct question         q = {user, "", from, a};
+	struct question         q = {user, "", from, a, NULL};
 	struct verdicts         v = {0};
 
 	for (size_t i = 0; i < databases.n_passdb && !v.over; i++) {
@@ -308,7 +310,7 @@ static int
 admits(const struct database *d, char *user, const struct origin *from)
 {
 	autoarena struct arena *a = arena_new();
-	struct question         q = {user, "", from, a};
+	struct question         q = {user, "", from, a, NULL};
 	struct verdicts         v = {0};
 
 	for (const struct database *before = databases.passdb; before < d && !v.over; before++)
@@ -357,7 +359,7 @@ static int
 vouch(char *user, const struct origin *from, struct verdicts *v)
 {
 	autoarena struct arena *a = arena_new();
-	struct question         q = {user, "", from, a};
+	struct question         q = {user, "", from, a, NULL};
 
 	for (size_t i = 0; i < databases.n_passdb && !v->over; i++) {
 		const struct database *d = &databases.passdb[i];

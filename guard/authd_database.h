@@ -47,6 +47,7 @@ struct question {
 	const char          *password;
 	const struct origin *from;
 	struct arena        *arena;
+	bool                *admin;     /* set when who logs in is one; NULL: nobody asks */
 };
 
 /* A passwd-file, sql: or ldap:, which have entries by name. */

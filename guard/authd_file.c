@@ -41,6 +41,8 @@ passwd_entry_userdb(struct arena *a, struct passwd_entry *e, struct span name, s
 		e->user = value;
 	else if (span_is(name, "acl_groups"))
 		e->groups = value;
+	else if (span_is(name, "admin"))
+		e->admin = value.len && (value.at[0] == 'y' || value.at[0] == 'Y' || value.at[0] == '1');
 	else if (span_starts(name, "quota_rule"))
 		add_to(a, &e->quota, name, value);
 	else if (is_sieve(name))

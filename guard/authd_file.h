@@ -6,7 +6,7 @@
  *
  * Later fields may be missing. Extra fields are blank separated: userdb_mail=,
  * userdb_home=, userdb_uid=, userdb_gid=, userdb_quota_rule=, userdb_quota_rule2= ..., mail=, allow_nets= (comma separated networks),
- * userdb_acl_groups= (comma separated), userdb_sieve=, userdb_sieve_default=, userdb_sieve_user_log=, userdb_sieve_user_email=,
+ * userdb_acl_groups= (comma separated), userdb_admin=y, userdb_sieve=, userdb_sieve_default=, userdb_sieve_user_log=, userdb_sieve_user_email=,
  * nologin, nopassword, user= (whom he becomes), nodelay. A field that would restrict and is not
  * known denies the login; one with userdb_ that is not known is told in the log.
  */
@@ -24,6 +24,7 @@ struct passwd_entry {
 	struct span sieve;            /* userdb_sieve...=: as quota */
 	struct span ignored;          /* names of what a userdb says and is not known, with blanks between */
 	bool        nologin, nopassword;
+	bool        admin;            /* userdb_admin: he may set limits */
 	bool        has_nets;         /* allow_nets is there; empty allows none */
 };
 

@@ -10,7 +10,7 @@
 #include "base/span.h"
 
 void tickets_start(void);
-struct ticket_of { char user[256], service[32], peer[64], local[64]; };     /* who, and from where he logged in */
+struct ticket_of { char user[256], service[32], peer[64], local[64]; bool admin; };     /* who, from where, and whether as an administrator */
 void ticket_make(const struct ticket_of *, char out[40]);
 bool ticket_redeem(struct span ticket, struct ticket_of *);
 

@@ -21,6 +21,7 @@ struct try {
 	char              peer[64], local[64], mechanism[41];
 	struct text       certificate;  /* who the client is by it; "" */
 	const char       *driver;       /* where what is stored was found */
+	bool              admin;        /* the master user's userdb_admin */
 	bool              found;        /* what is stored of the user, for a proof */
 	uint64_t          what;         /* tells one user and password from another (authd_penalty.h) */
 };
@@ -145,7 +146,7 @@ check_master(struct try *t, const char *wanted, const char *master, const char *
 	t->what = penalty_what(boss, password);
 	if (!make_uniform(wanted, t->user) || !user_name_plausible(boss))
 		return 0;
-	verdict = users_check_master(boss, password, &from);
+	verdict = users_check_master(boss, password, &from, &t->admin);
 	if (verdict == 1)
 		verdict = as_database_says(t, users_exist(t->user, &from));
 	if (verdict == 1)
@@ -311,6 +312,12 @@ const char *
 try_user(const struct try *t)
 {
 	return t->user;
+}
+
+bool
+try_admin(const struct try *t)
+{
+	return t->admin;
 }
 
 void

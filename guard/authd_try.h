@@ -36,6 +36,7 @@ WAITS enum sasl_state try_step(struct try *, struct span input, struct text *out
 /* How many ms the answer to that step shall be late (authd_penalty.h); once a step. */
 int64_t try_lateness(struct try *, enum sasl_state);
 const char *try_user(const struct try *);       /* normalized; "" before it was told */
+bool try_admin(const struct try *);             /* a master user who is one has logged in */
 void try_free(struct try *);
 
 /* False: a name that could be a path, or split a log line. */

@@ -11,6 +11,7 @@
 #include "authd_cache.h"
 #include "authd_database.h"
 #include "authd_helper.h"
+#include "authd_limits.h"
 #include "authd_source.h"
 #include "base/log.h"
 #include "base/strmap.h"
@@ -119,7 +120,10 @@ take_entry(const struct database *d, const struct passwd_entry *e, struct user_f
 	put_quota(d, e->quota, out);
 	text_set(&out->groups, e->groups.len ? e->groups : span_of(d->groups));
 	text_set(&out->sieve, e->sieve);
+	out->admin = e->admin;
 	tell_ignored(d, e->ignored);
+	if (e->admin && !limits_are_kept())
+		tell_ignored(d, SPAN("admin"));
 	return resolve_ids(e->uid.len ? e->uid : span_of(d->uid), e->gid.len ? e->gid : span_of(d->gid), out, why);
 }
 
@@ -187,7 +191,7 @@ static int
 find_in(const struct database *d, char *user, const struct origin *from, struct arena *a, struct user_facts *out, struct fault *why)
 {
 	static const struct origin nowhere = {"", {"", 0}, {"", 0}, NULL};
-	struct question            q = {user, "", from ? from : &nowhere, a};
+	struct question            q = {user, "", from ? from : &nowhere, a, NULL};
 	struct passwd_entry        e;
 	int                        got;
 

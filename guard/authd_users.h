@@ -36,6 +36,7 @@ struct user_facts {
 	struct text home, mail, quota;       /* mail: userdb_mail or mail=, not expanded; "" for mail_location */
 	struct text groups;                  /* acl_groups: "staff,sales" */
 	struct text sieve;                   /* his own parameters of Sieve: "sieve=.." joined by TAB */
+	bool        admin;                   /* admin=y */
 };
 void user_facts_free(struct user_facts *);
 
@@ -58,8 +59,8 @@ enum { USER_NAME_SIZE = 256 };
 /* 1 yes, 0 no, -1 trouble. Logs each database's refusal in Dovecot's words. `user` is USER_NAME_SIZE bytes, and is
  * rewritten where a database says that he is another (user=). */
 WAITS int users_check(char *user, const char *password, const struct origin *);
-/* The same of auth_master_passdb: may he log in as anybody? */
-WAITS int users_check_master(char *user, const char *password, const struct origin *);
+/* The same of auth_master_passdb: may he log in as anybody?  *admin: and set limits there (userdb_admin=y). */
+WAITS int users_check_master(char *user, const char *password, const struct origin *, bool *admin);
 /* What is stored of the password, with its scheme, for mechanisms that prove it; as users_check otherwise. */
 WAITS int users_secret(char *user, const struct origin *, struct text *stored, const char **driver);   /* driver: whose it is, for the log */
 /* Is there such a user, for a master: by a passdb that lets him in, or where none can say so (PAM) by the userdb. */

@@ -2,9 +2,10 @@
 /*
  * do_quota.c - GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208)
  *
- * There is one root; limits are the administrator's, in main.cf and the userdb, where no session may write: QUOTASET is not
- * announced, and SETQUOTA refused.
+ * There is one root. Limits are an administrator's: his session, and no other, has a talk with authd by which it can ask for
+ * those of the one user as whom he has logged in (guard/authd_limits.h), and only there QUOTASET is announced.
  */
+#include "ipc/ask_auth.h"
 #include "mail/imap_body.h"
 #include "names.h"
 #include "session.h"
@@ -99,9 +100,86 @@ do_getquotaroot(struct imap_session *s)
 		imap_finish_synced(s, "OK Getquotaroot completed.");
 }
 
+/* ------------------------------------------------------------ SETQUOTA */
+
+static int64_t *
+resource_of(struct auth_limits *l, const struct argument *name)
+{
+	if (argument_is_atom(name, "STORAGE"))
+		return &l->storage;
+	if (argument_is_atom(name, "MESSAGE"))
+		return &l->messages;
+	return argument_is_atom(name, "MAILBOX") ? &l->mailboxes : NULL;
+}
+
+/* "STORAGE 512 MESSAGE 100"; what is not named has no limit any more.  False: it was answered. */
+static bool
+take_limits(struct imap_session *s, const struct argument *list, struct auth_limits *out)
+{
+	for (const struct argument *a = list->children; a; a = a->next->next) {
+		int64_t *limit;
+		uint64_t n;
+
+		if (a->type != ARGUMENT_ATOM || !a->next || a->next->type != ARGUMENT_ATOM || !span_number(a->next->text, &n)) {
+			imap_bad_arguments(s);
+			return false;
+		}
+		if (!(limit = resource_of(out, a)) || *limit) {
+			imap_finish(s, "NO [CANNOT] Only STORAGE, MESSAGE and MAILBOX can be limited, each once.");
+			return false;
+		}
+		if (n == 0 || n > (uint64_t)AUTH_LIMIT_MOST) { /* 0 is none here, not a mailbox that takes nothing */
+			imap_finish(s, "NO [CANNOT] A limit is from 1 to %lld.", (long long)AUTH_LIMIT_MOST);
+			return false;
+		}
+		*limit = (int64_t)n;
+	}
+	return true;
+}
+
+static int
+use_rule(struct imap_session *s, struct span rule)
+{
+	autofree char *rules = mem_format("%s\tquota_set=%.*s", s->user->quota ? s->user->quota : "", SPAN_ARGS(rule));
+	struct quota  *q;
+
+	if (quota_make(&quota_settings, span_of(rules), &q, &s->why) < 0)
+		return -1;
+	maildir_set_quota(s->maildir, q);
+	quota_free(s->quota);
+	s->quota = s->mine.quota = q;
+	return 0;
+}
+
 void
 do_setquota(struct imap_session *s)
 {
-	if (is_on(s))
+	const struct argument *root = s->command.arguments, *list = root->next;
+	struct auth_limits     limits = {0};
+	autotext struct text   rule = {0};
+
+	if (!is_on(s))
+		return;
+	if (!argument_is_astring(root) || list->type != ARGUMENT_LIST) {
+		imap_bad_arguments(s);
+		return;
+	}
+	if (!s->user->limits) {
 		imap_finish(s, "NO [NOPERM] Permission denied.");
+		return;
+	}
+	if (!span_is(root->text, quota_name(s->quota))) {
+		imap_finish(s, "NO [NONEXISTENT] There is no such quota root.");
+		return;
+	}
+	if (!take_limits(s, list, &limits))
+		return;
+	if (ask_auth_limit(*s->user->limits, &limits, &rule, &s->why) < 0) {
+		imap_finish(s, "NO [UNAVAILABLE] Setquota failed: %s", fault_text(&s->why));
+		fault_clear(&s->why);
+	} else if (use_rule(s, text_span(&rule)) < 0 || tell(s) < 0) {
+		imap_finish_fault(s, "Setquota failed");
+	} else {
+		imap_finish_synced(s, "OK Setquota completed.");
+	}
 }

@@ -109,7 +109,7 @@ DIRECT_TESTS += t/system/managesieve.py
 EXTRA_DIST += t/system/managesieve.py
 
 pkglibexec_PROGRAMS += imapd/mailbox-tool
-imapd_mailbox_tool_SOURCES = imapd/tool.c imapd/tool.h imapd/tool_client.c imapd/tool_commands.c imapd/tool_more.c imapd/tool_query.c imapd/tool_sessions.c imapd/tool_sync.c imapd/tool_transfer.c
+imapd_mailbox_tool_SOURCES = imapd/tool.c imapd/tool.h imapd/tool_client.c imapd/tool_commands.c imapd/tool_limits.c imapd/tool_more.c imapd/tool_query.c imapd/tool_sessions.c imapd/tool_sync.c imapd/tool_transfer.c
 imapd_mailbox_tool_LDADD = $(imapd_imapd_LDADD)
 DIRECT_TESTS += t/system/mailbox_tool.py
 EXTRA_DIST += t/system/mailbox_tool.py

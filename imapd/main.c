@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* main.c - imapd: one user's IMAP session (RFC 3501), as that user, behind imap-login */
+#include <unistd.h>
+
 #include "base/log.h"
 #include "imap_config.h"
 #include "service/mailbox.h"
@@ -27,11 +29,12 @@ serve(int sock, const struct listener *unused)
 		return;
 	struct imap_means means = {s.control, s.user.asked, s.user.token, s.user.key, text_span(&s.state)};
 	struct imap_user  user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .quota = s.user.quota,
-		.session = s.session, .tag = s.tag, .means = &means, .spaces = &spaces};
+		.session = s.session, .tag = s.tag, .limits = s.limits < 0 ? NULL : &s.limits, .means = &means, .spaces = &spaces};
 
 	if (imap_session(&user, s.conn, &why) < 0)
 		log_error("imap(%s)<%s>: %s", s.user.user, s.session, fault_text(&why));
 	conn_free(s.conn);
+	close(s.limits);
 	spaces_free(&spaces);
 }
 

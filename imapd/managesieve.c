@@ -512,6 +512,7 @@ serve(int sock, const struct listener *unused)
 	if (mailbox_receive_confined(sock, confine, NULL, &s, &why) < 0)
 		return;
 	close(s.control);
+	close(s.limits);
 	serve_user(&s);
 	conn_free(s.conn);
 }

@@ -404,7 +404,7 @@ imap_add_capabilities(const struct imap_session *s, struct text *out)
 	if (acl_is_on())
 		text_add_string(out, " ACL RIGHTS=texk LIST-MYRIGHTS");
 	if (*quota_settings.root)
-		text_add_string(out, " QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX");
+		text_add_format(out, " QUOTA%s QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX", s->user->limits ? " QUOTASET" : "");
 	if (imap_config.message_limit)
 		text_add_format(out, " MESSAGELIMIT=%d", imap_config.message_limit);
 	else if (imap_config.save_limit)
@@ -463,7 +463,8 @@ imap_prepare(void)
 int
 imap_session(const struct imap_user *user, struct conn *c, struct fault *why)
 {
-	struct imap_session s = {.user = user, .conn = c, .arena = arena_new(), .spaces = user->spaces};
+	struct imap_session s = {.user = user, .conn = c, .arena = arena_new(), .spaces = user->spaces,
+		.keeps_awake = user->limits != NULL};
 	int                 bad = 0, result = open_mail(&s, why);
 
 	conn_deadline(c, clock_after(imap_config.timeout));

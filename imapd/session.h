@@ -40,6 +40,7 @@ struct imap_user {
 	const char *tag;              /* of the login command; NULL: PREAUTH */
 	const struct imap_means *means;   /* to sleep by (sleep.h); NULL: it cannot */
 	struct spaces *spaces;        /* of others; NULL: none */
+	const int     *limits;        /* of an administrator: the talk by which he sets limits (ipc/ask_auth.h); NULL: he cannot */
 };
 
 /* Opens what libc opens late (charsets, time zone, locale): before the sandbox closes. */

@@ -46,7 +46,7 @@ static const struct word {
 	bool        alone;           /* it works on files: no session, which would make a mailbox where none is */
 } words[] = {
 	{"mailbox",  tool_mailbox, "list [pattern ...] | status \"items\" name ... | create name ... | delete name ... | rename from to | subscribe name ... | unsubscribe name ... | path name ... | metadata list | get | set | unset name entry [value]", true, 0, false},
-	{"quota",    tool_quota,   "get | recalc", true, 0, false},
+	{"quota",    tool_quota,   "get | recalc | set [STORAGE KiB] [MESSAGE number] [MAILBOX number] | unset", true, 0, false},
 	{"search",   tool_search,  "query", false, 0, false},
 	{"index",    tool_index,   "mailbox ... | '*'", false, 0, false},
 	{"fetch",    tool_fetch,   "\"fields\" query", false, 0, false},
@@ -396,9 +396,12 @@ do_word(const struct word *w, struct tool *t, int argc, char **argv)
 	t->many = n.count > 1;
 	for (size_t i = 0; i < n.count; i++) {
 		struct auth_user u;
-		int              one = find_user(n.at[i], &u);
+		int              one;
 
-		one = one ? one : run_as(w, &u, t, argc - optind, argv + optind);
+		if (w->act == tool_quota && tool_sets_limits(argv[optind]))
+			one = tool_limits(n.at[i], argc - optind, argv + optind);
+		else if ((one = find_user(n.at[i], &u)) == 0)
+			one = run_as(w, &u, t, argc - optind, argv + optind);
 		status = one ? one : status;
 	}
 	t->many = false;

@@ -60,6 +60,9 @@ WAITS void tool_close(struct tool *);
 
 int tool_mailbox(struct tool *, int argc, char **argv);
 int tool_quota(struct tool *, int argc, char **argv);
+/* quota set, quota unset: root's, who asks authd; no session. */
+bool tool_sets_limits(const char *word);
+WAITS int tool_limits(const char *user, int argc, char **argv);
 int tool_search(struct tool *, int argc, char **argv);
 int tool_index(struct tool *, int argc, char **argv);
 int tool_fetch(struct tool *, int argc, char **argv);

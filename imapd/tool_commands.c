@@ -237,7 +237,7 @@ tool_quota(struct tool *t, int argc, char **argv)
 	int              status = 0;
 
 	if (!recalc && (argc != 1 || strcmp(argv[0], "get") != 0))
-		return wrong("quota get | recalc -u user");
+		return wrong("quota get | recalc | set | unset -u user");
 	if (quota_make(&quota_settings, span_of(t->user->quota), &q, &why) < 0
 		|| location_parse(span_of(t->user->mail), span_of(t->user->user), span_of(t->user->home), &l, &why) < 0
 		|| maildir_open(text_string(&l.root), MAILDIR_CREATE, &m, &why) < 0

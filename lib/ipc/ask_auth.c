@@ -162,10 +162,13 @@ static int
 take_user(struct frame *f, struct auth_user *out, struct fault *why)
 {
 	struct auth_user u = {0};
+	struct span      reason;
 	int64_t          uid, gid;
 
 	if (frame_is(f, "no"))
 		return fault_set(why, FAULT_DENIED, "unknown user");
+	if (frame_is(f, "refused") && frame_get(f, "reason", &reason))
+		return fault_set(why, FAULT_PEER, "authd: %.*s", SPAN_ARGS(reason));
 	if (!frame_is(f, "user") || !frame_get_number(f, "uid", &uid) || !frame_get_number(f, "gid", &gid))
 		return fault_set(why, FAULT_INPUT, "authd: malformed answer");
 	u.uid = (uid_t)uid;
@@ -179,6 +182,7 @@ take_user(struct frame *f, struct auth_user *out, struct fault *why)
 	copy_field(f, "asked", u.asked, sizeof u.asked);
 	copy_field(f, "token", u.token, sizeof u.token);
 	copy_field(f, "key", u.key, sizeof u.key);
+	u.admin = frame_get_flag(f, "admin");
 	*out = u;
 	return 0;
 }
@@ -245,6 +249,50 @@ ask_auth_wake(struct span user, struct span token, struct span proof, struct spa
 	frame_put(&f, "proof", proof);
 	frame_put_string(&f, "digest", digest);
 	return ask_once(&f, out, talk, why);
+}
+
+int
+ask_auth_confined(int talk, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "confined");
+	return frame_send(talk, &f, clock_after(AUTH_MS), why);
+}
+
+int
+ask_auth_administer(struct span user, struct auth_user *out, int *talk, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "administer");
+	frame_put(&f, "user", user);
+	return ask_once(&f, out, talk, why);
+}
+
+int
+ask_auth_limit(int talk, const struct auth_limits *l, struct text *rule, struct fault *why)
+{
+	autoframe struct frame f = {0}, answer = {0};
+	struct span            said = SPAN_NONE;
+	int                    got;
+
+	frame_start(&f, "limit");
+	frame_put_number(&f, "storage", l->storage);
+	frame_put_number(&f, "messages", l->messages);
+	frame_put_number(&f, "mailboxes", l->mailboxes);
+	frame_put_flag(&f, "configured", l->configured);
+	if (frame_send(talk, &f, clock_after(AUTH_MS), why) < 0)
+		return fault_prefix(why, "authd");
+	got = frame_receive(talk, &answer, clock_after(AUTH_MS), why);
+	if (got != 0)
+		return got < 0 ? -1 : fault_set(why, FAULT_PEER, "authd: hung up");
+	if (frame_is(&answer, "refused") && frame_get(&answer, "reason", &said))
+		return fault_set(why, FAULT_DENIED, "%.*s", SPAN_ARGS(said));
+	if (!frame_is(&answer, "limited") || !frame_get(&answer, "rule", &said))
+		return fault_set(why, FAULT_INPUT, "authd: malformed answer");
+	text_set(rule, said);
+	return 0;
 }
 
 int

@@ -7,10 +7,14 @@
  *           [bound=tls-exporter binding=..] [certificate=yes [name=..]]
  *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
  *                                     yes and no come with wait=<ms>: so late shall the client hear of it; this end waits
- *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. groups=.. sieve=.. asked=.. token=.. key=..   (imapd, pop3d; once)
+ *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. groups=.. sieve=.. asked=.. token=.. key=.. admin=yes   (imapd, pop3d; once)
  *   wake    user=.. token=.. proof=.. digest=..    | as redeem: a session that slept goes on (wake_proof.h; once)
  *   owner   user=..                   | user ... | no           behind redeem or wake, and nothing else then: who is it
  *                                     whose mailboxes this user may share (userdb alone)
+ *   confined                          |               behind redeem or wake whose answer said admin=yes, and only `limit` then
+ *   limit   [storage=KiB] [messages=..] [mailboxes=..] [configured=yes]   | limited rule=.. | refused reason=..
+ *                                     that user's limits, instead of those before; durable (guard/authd_limits.h)
+ *   administer user=..                | user ... | no | refused       then `limit`: root's, at the command line
  *   lookup  user=..                   | user ... | no                                   (userdb alone)
  *   mechanisms                        | mechanisms names="PLAIN LOGIN"
  *
@@ -61,13 +65,23 @@ struct auth_user {
 	gid_t gid;
 	char  asked[256];                                     /* of redeem and wake: by which name the userdb knows him, and wakes him */
 	char  token[56], key[72];                             /* of the same: to seal a state with */
+	bool  admin;                                          /* of the same: may set the limits of what he logged in as */
 };
 /* With `talk` the connection stays (given; -1: not), and can only ask_auth_owner: for who has become the user and has yet to
- * be confined.  Nobody keeps it longer: whoever serves a user has no connection to authd. */
+ * be confined.  Nobody keeps it longer, but an administrator's session, which has said ask_auth_confined before it hears a byte
+ * of its client and can ask for limits of that one user, and nothing else. */
 WAITS int ask_auth_redeem(struct span ticket, struct auth_user *, int *talk, struct fault *);    /* FAULT_DENIED: not a ticket */
 WAITS int ask_auth_wake(struct span user, struct span token, struct span proof, struct span state, struct auth_user *, int *talk,
                         struct fault *);
 WAITS int ask_auth_owner(int talk, const char *owner, struct auth_user *, struct fault *);       /* FAULT_DENIED: no such user */
+
+/* Limits of one user: 0 is none.  configured: those of quota_rule and the userdb hold again. */
+struct auth_limits { int64_t storage, messages, mailboxes; bool configured; };      /* storage: in units of 1024 bytes */
+#define AUTH_LIMIT_MOST ((int64_t)1 << 42)
+WAITS int ask_auth_confined(int talk, struct fault *);
+WAITS int ask_auth_administer(struct span user, struct auth_user *, int *talk, struct fault *);  /* FAULT_DENIED: no such user, or no limits are kept */
+/* Adds the rule to "quota" (store/quota.h); FAULT_DENIED: it was refused. */
+WAITS int ask_auth_limit(int talk, const struct auth_limits *, struct text *rule, struct fault *);
 WAITS int ask_auth_lookup(struct span user, struct auth_user *, struct fault *);      /* FAULT_DENIED: no such user */
 WAITS int ask_auth_mechanisms(struct text *names, struct fault *);
 

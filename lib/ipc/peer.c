@@ -243,7 +243,7 @@ may_go_on(int sock, int state)
 {
 	struct pollfd p[2] = {{.fd = sock, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
 
-	if (state != 0 || stop_fd < 0)
+	if ((state != 0 && state < PEER_RESTS) || stop_fd < 0)
 		return true;
 	while (poll(p, 2, -1) < 0 && errno == EINTR)
 		;

@@ -42,15 +42,17 @@ bool peer_pid(int sock, pid_t *pid);
  * The server's side: reads frames and calls the handler that the table names,
  * in the states in which it is allowed; anything else is logged and closes.
  * A handler fills `answer` (frame_start) and returns the next state; -1 hangs
- * up; an answer left unstarted (verb not set) sends nothing.
+ * up; an answer left unstarted (verb not set) sends nothing.  States from PEER_RESTS on are as 0 in one thing: nobody waits
+ * there for what comes next.
  */
+enum { PEER_RESTS = 1000 };
 struct peer_verb {
 	const char *verb;
 	int         from, until;                   /* states in which it may be asked */
 	int (*handle)(void *conversation, struct frame *request, struct frame *answer, struct fault *);
 };
 /* When this descriptor is readable peer_serve hangs up between conversations
- * (in state 0), so that a process that wants to leave can; -1: never. */
+ * (in state 0, and where one rests), so that a process that wants to leave can; -1: never. */
 void peer_stop_fd(int fd);
 WAITS void peer_serve(int sock, const struct peer_verb *verbs, void *conversation);
 

@@ -69,8 +69,10 @@ become(const struct login_session *in, mailbox_confine *by, void *context, struc
 {
 	struct identity who = access_groups;
 	autoclose int   authd = -1;
-	int             known = in->token.len ? ask_auth_wake(in->user, in->token, in->proof, in->state, &out->user, &authd, why)
-	                                      : ask_auth_redeem(in->ticket, &out->user, &authd, why);
+	int             known, done;
+
+	known = in->token.len ? ask_auth_wake(in->user, in->token, in->proof, in->state, &out->user, &authd, why)
+	                      : ask_auth_redeem(in->ticket, &out->user, &authd, why);
 
 	if (known < 0)
 		return -1;
@@ -80,13 +82,22 @@ become(const struct login_session *in, mailbox_confine *by, void *context, struc
 		                 (long)out->user.uid, (long)out->user.gid);
 	who.uid = out->user.uid;
 	who.gid = out->user.gid;
-	return user_become(&who, why) < 0 ? -1 : by(context, &out->user, authd, why);
+	if (user_become(&who, why) < 0)
+		return -1;
+	done = by(context, &out->user, authd, why);
+	if (done == 0 && out->user.admin && (done = ask_auth_confined(authd, why)) == 0)
+		out->limits = take_fd(authd);
+	return done;
 }
 
 int
 mailbox_receive(int sock, struct mailbox_session *out, struct fault *why)
 {
-	return mailbox_receive_confined(sock, confine, NULL, out, why);
+	if (mailbox_receive_confined(sock, confine, NULL, out, why) < 0)
+		return -1;
+	close(out->limits);
+	out->limits = -1;
+	return 0;
 }
 
 int
@@ -95,7 +106,7 @@ mailbox_receive_confined(int given, mailbox_confine *by, void *context, struct m
 	autoclose int          sock = given;
 	autoframe struct frame f = {0};
 	struct login_session   in = {.stream = -1};
-	struct mailbox_session s = {0};
+	struct mailbox_session s = {.limits = -1};
 
 	if (login_receive(sock, &f, &in, why) != 0)
 		return -1;

@@ -19,6 +19,7 @@ struct mailbox_session {
 	char             session[64], tag[160], peer[64];
 	struct conn     *conn;          /* to the client, through the login program; owned */
 	int              control;       /* the talk with it, for sleep (ipc/login.h); owned */
+	int              limits;        /* of an administrator: the talk with authd by which he sets limits; else -1; owned */
 	struct text      state;         /* of a session that slept and goes on; owned; empty: a new one */
 };
 

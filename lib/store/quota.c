@@ -177,7 +177,7 @@ rule_number(struct span name)
 static int
 fill(struct quota *q, const struct quota_settings *s, struct span user_rules, struct fault *why)
 {
-	struct span rule[QUOTA_RULES], word;
+	struct span rule[QUOTA_RULES], word, set = SPAN_NONE;
 
 	for (int i = 0; i < QUOTA_RULES; i++)
 		rule[i] = span_trim(span_of(s->rule[i]));
@@ -186,6 +186,10 @@ fill(struct quota *q, const struct quota_settings *s, struct span user_rules, st
 		int         n;
 
 		span_split(&word, '=', &name);
+		if (span_is(name, "quota_set")) {
+			set = word;
+			continue;
+		}
 		n = rule_number(name);
 		if (n < 0)
 			return fault_set(why, FAULT_INPUT, "%.*s of the userdb is not supported", SPAN_ARGS(name));
@@ -195,6 +199,12 @@ fill(struct quota *q, const struct quota_settings *s, struct span user_rules, st
 	for (int pass = 0; pass < QUOTA_RULES; pass++)
 		if (rule[pass].len && rule_parse(q, rule[pass], why) < 0)
 			return -1;
+	if (set.len) {
+		q->bytes_limit = q->count_limit = q->mailbox_limit = 0;
+		q->limited = true;
+		if (rule_parse(q, set, why) < 0)
+			return -1;
+	}
 	q->exceeded = mem_string(s->exceeded_message);
 	q->largest = s->largest;
 	if (!amount_parse(span_trim(span_of(s->grace)), 1024, &q->grace))

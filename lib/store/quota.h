@@ -11,7 +11,8 @@
  *   quota_grace      the last message that is delivered may go over by this: 10%, 50M
  *
  * A user's own rules (userdb's quota_rule=..., quota_rule2=...) come as "name=value" joined by TAB
- * and take the place of the settings of that name.  Without any limit in rules, those in the first
+ * and take the place of the settings of that name.  Behind them quota_set=*:LIMIT... may stand, the last of which holds: limits
+ * that an administrator gave him, instead of all that rules say of *; "quota_set=" takes that back.  Without any limit in rules, those in the first
  * line of maildirsize hold: Courier's users keep theirs.
  *
  * maildirsize (Maildir++) is "<bytes>S,<count>C", then lines "<bytes> <count>" whose sum is the

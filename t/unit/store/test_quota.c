@@ -121,6 +121,13 @@ UNIT_TEST(rules_are_dovecots)
 	ck_assert(may(q, "", 1 << 30, 1, QUOTA_SAVING));
 	ck_assert(!may(q, "Trash", 6, 1, QUOTA_SAVING));
 	quota_free(q);
+	q = make("*:bytes=9:messages=1", "Spam/*:ignore", "quota_rule2=Trash:bytes=5\tquota_set=*:bytes=8\tquota_set=*:bytes=10");
+	ck_assert(!may(q, "", 11, 1, QUOTA_SAVING) && may(q, "", 10, 9, QUOTA_SAVING));     /* the last holds, instead of all of * */
+	ck_assert(!may(q, "Trash", 6, 1, QUOTA_SAVING));
+	quota_free(q);
+	q = make("*:bytes=9", "", "quota_set=*:bytes=8\tquota_set=");
+	ck_assert(!may(q, "", 10, 1, QUOTA_SAVING) && may(q, "", 9, 1, QUOTA_SAVING));
+	quota_free(q);
 	q = make("*:storage=+1%%", "*:messages=1", "");
 	quota_free(q);
 	stop();

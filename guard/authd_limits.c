@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * authd_limits.c - limits that administrators gave users, in a file that grows
+ */
+#include "authd_limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/strmap.h"
+
+#define NONE "-"
+
+enum { PIECE = 1 << 16 };
+
+static struct {
+	struct monitor lock;
+	bool           busy;           /* somebody has his turn: all below is his alone */
+	char          *path;           /* NULL: none are kept */
+	int            fd;
+	off_t          read;           /* to the end of the last whole line */
+	struct strmap *rules;          /* of users: owned strings */
+} limits = {.lock = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}, .fd = -1};
+
+static void
+take_turn(void)
+{
+	monitor_enter(&limits.lock);
+	while (limits.busy)
+		monitor_wait(&limits.lock, CLOCK_NEVER);
+	limits.busy = true;
+	monitor_leave(&limits.lock);
+}
+
+static void
+end_turn(void)
+{
+	monitor_enter(&limits.lock);
+	limits.busy = false;
+	monitor_wake(&limits.lock);
+	monitor_leave(&limits.lock);
+}
+
+/* ------------------------------------------------------------ reading */
+
+static void
+take_line(struct span line)
+{
+	struct span user;
+
+	if (!span_split(&line, ' ', &user) || !user.len || !line.len || span_has(line, '\0')) {
+		log_warning("auth: %s: a line that says nothing is left out", limits.path);
+		return;
+	}
+	if (span_is(line, NONE))
+		free(strmap_remove(limits.rules, user));
+	else
+		free(strmap_put(limits.rules, user, mem_span(line)));
+}
+
+/* What was added since; the piece behind the last line end is what somebody is writing, or could not finish. */
+static int
+read_on(off_t size, struct fault *why)
+{
+	autotext struct text unread = {0};
+
+	for (off_t at = limits.read; at < size;) {
+		size_t      room = (size_t)(size - at < PIECE ? size - at : PIECE);
+		struct span rest, line;
+
+		if (file_read_at(limits.fd, text_room(&unread, room), room, at, why) < 0)
+			return fault_prefix(why, "%s", limits.path);
+		unread.len += room;
+		at += (off_t)room;
+		rest = text_span(&unread);
+		while (span_has(rest, '\n')) {
+			span_split(&rest, '\n', &line);
+			take_line(line);
+			limits.read += (off_t)line.len + 1;
+		}
+		text_drop(&unread, unread.len - rest.len);
+	}
+	return 0;
+}
+
+static int
+catch_up(struct fault *why)
+{
+	struct stat st;
+
+	if (fstat(limits.fd, &st) < 0)
+		return fault_errno(why, "%s", limits.path);
+	if (st.st_size > LIMITS_FILE_MOST)
+		return fault_set(why, FAULT_INPUT, "%s is larger than %d bytes", limits.path, LIMITS_FILE_MOST);
+	if (st.st_size < limits.read) {     /* somebody has written it anew in place */
+		strmap_free(limits.rules, free);
+		limits.rules = strmap_new();
+		limits.read = 0;
+	}
+	return read_on(st.st_size, why);
+}
+
+int
+limits_find(const char *user, struct text *rule, struct fault *why)
+{
+	const char *found = NULL;
+	int         result;
+
+	if (!limits.path)
+		return 0;
+	take_turn();
+	result = catch_up(why);
+	if (result == 0 && (found = strmap_get(limits.rules, span_of(user))))
+		text_set(rule, span_of(found));
+	end_turn();
+	return result < 0 ? -1 : found != NULL;
+}
+
+/* ------------------------------------------------------------ changing */
+
+/* Under the file's lock: behind the last whole line, all of it on stable storage, or nothing. */
+static int
+append(struct span line, struct fault *why)
+{
+	struct stat st;
+
+	if (fstat(limits.fd, &st) < 0)
+		return fault_errno(why, "%s", limits.path);
+	if (st.st_nlink == 0)
+		return fault_set(why, FAULT_PEER, "%s was replaced: log in again", limits.path);
+	if (catch_up(why) < 0)
+		return -1;
+	if (limits.read + (off_t)line.len > LIMITS_FILE_MOST)
+		return fault_set(why, FAULT_SYSTEM, "%s is full", limits.path);
+	if (st.st_size > limits.read && ftruncate(limits.fd, limits.read) < 0)
+		return fault_errno(why, "%s", limits.path);
+	if (file_write_at(limits.fd, line, limits.read, why) == 0 && file_sync(limits.fd, why) == 0)
+		return 0;
+	if (ftruncate(limits.fd, limits.read) < 0)
+		log_error("auth: %s: cannot take back what was not written: %s", limits.path, strerror(errno));
+	return fault_prefix(why, "%s", limits.path);
+}
+
+int
+limits_set(const char *user, struct span rule, struct fault *why)
+{
+	autotext struct text line = {0};
+	int                  result = -1;
+
+	text_add_format(&line, "%s %.*s\n", user, SPAN_ARGS(rule.len ? rule : SPAN(NONE)));
+	if (!limits.path)
+		return fault_set(why, FAULT_DENIED, "quota_set is not configured");
+	take_turn();
+	if (flock(limits.fd, LOCK_EX) < 0) {
+		fault_errno(why, "lock %s", limits.path);
+	} else {
+		result = append(text_span(&line), why);
+		flock(limits.fd, LOCK_UN);
+	}
+	if (result == 0)
+		result = catch_up(why);
+	end_turn();
+	return result;
+}
+
+/* ------------------------------------------------------------ at start */
+
+static int
+open_file(struct fault *why)
+{
+	autofree char *directory = mem_string(limits.path);
+	autoclose int  fd = open(limits.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+	struct stat    st;
+
+	if (fd < 0)
+		return fault_errno(why, "open %s", limits.path);
+	if (flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+		return fault_errno(why, "lock %s", limits.path);
+	if (st.st_nlink == 0)              /* another start has just tidied it */
+		return open_file(why);
+	if (!S_ISREG(st.st_mode))
+		return fault_set(why, FAULT_INPUT, "%s is no file", limits.path);
+	*strrchr(directory, '/') = '\0';
+	if (st.st_size == 0 && file_sync_directory(*directory ? directory : "/", why) < 0)
+		return -1;
+	if (limits.fd >= 0)
+		close(limits.fd);
+	limits.fd = take_fd(fd);
+	strmap_free(limits.rules, free);
+	limits.rules = strmap_new();
+	limits.read = 0;
+	return catch_up(why);
+}
+
+/* Whoever waits for the lock of the file that was finds that it has no name any more. */
+static int
+tidy(struct fault *why)
+{
+	autotext struct text all = {0};
+	struct span          user;
+	size_t               at = 0;
+	void                *rule;
+
+	while (strmap_next(limits.rules, &at, &user, &rule))
+		text_add_format(&all, "%.*s %s\n", SPAN_ARGS(user), (const char *)rule);
+	if (limits.read < LIMITS_TIDY_FROM || all.len > (size_t)limits.read / 2)
+		return 0;
+	return file_replace(limits.path, text_span(&all), 0600, why) < 0 ? -1 : open_file(why);
+}
+
+int
+limits_prepare(const char *spec, struct fault *why)
+{
+	if (!*spec)
+		return 0;
+	if (strncmp(spec, "file:/", 6) != 0)
+		return fault_set(why, FAULT_INPUT, "quota_set = %s: only file:/PATH is kept here", spec);
+	limits.path = mem_string(spec + 5);
+	if (open_file(why) < 0 || tidy(why) < 0)
+		return fault_prefix(why, "quota_set");
+	flock(limits.fd, LOCK_UN);
+	return 0;
+}
+
+bool
+limits_are_kept(void)
+{
+	return limits.path != NULL;
+}
+
+void
+limits_close(void)
+{
+	if (limits.fd >= 0)
+		close(limits.fd);
+	limits.fd = -1;
+	free(take(limits.path));
+	strmap_free(take(limits.rules), free);
+}

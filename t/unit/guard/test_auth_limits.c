@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: ISC */
+/* What an administrator was told is kept, wherever a crash has cut the file behind it. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "authd_limits.h"
+#include "base/file.h"
+
+static char directory[] = "/tmp/limits.XXXXXX", path[64], spec[80];
+
+static void
+set_up(void)
+{
+	strcpy(directory + strlen(directory) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof path, "%s/limits", directory);
+	snprintf(spec, sizeof spec, "file:%s", path);
+}
+
+static void
+tear_down(void)
+{
+	limits_close();
+	unlink(path);
+	rmdir(directory);
+}
+
+static void
+opened(void)
+{
+	struct fault why = {0};
+
+	limits_close();
+	ck_assert_msg(limits_prepare(spec, &why) == 0, "%s", fault_text(&why));
+}
+
+static void
+set(const char *user, const char *rule)
+{
+	struct fault why = {0};
+
+	ck_assert_msg(limits_set(user, span_of(rule), &why) == 0, "%s", fault_text(&why));
+}
+
+/* "" for none */
+static void
+expect(const char *user, const char *rule)
+{
+	autotext struct text got = {0};
+	struct fault         why = {0};
+	int                  found = limits_find(user, &got, &why);
+
+	ck_assert_msg(found == (*rule != '\0') && strcmp(text_string(&got), rule) == 0, "%s: %d \"%s\" instead of \"%s\" %s", user,
+	              found, text_string(&got), rule, fault_text(&why));
+}
+
+static off_t
+length(void)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	return st.st_size;
+}
+
+START_TEST(the_last_holds)
+{
+	opened();
+	expect("anna", "");
+	set("anna", "*:bytes=1024");
+	set("anna@example.com", "*:bytes=2048:messages=2");
+	set("anna", "*:messages=7");
+	expect("anna", "*:messages=7");
+	expect("anna@example.com", "*:bytes=2048:messages=2");
+	set("anna", "");
+	expect("anna", "");
+	opened();
+	expect("anna", "");
+	expect("anna@example.com", "*:bytes=2048:messages=2");
+}
+END_TEST
+
+/* A change that was cut anywhere was not answered: it is not believed, those before it are, and the next one is whole. */
+START_TEST(cut_at_every_byte)
+{
+	off_t whole, longer;
+
+	opened();
+	set("anna", "*:bytes=1024");
+	whole = length();
+	set("anna", "*:bytes=99999999:messages=3");
+	longer = length();
+	for (off_t at = longer - 1; at >= whole; at--) {
+		ck_assert_int_eq(truncate(path, at), 0);
+		opened();
+		expect("anna", "*:bytes=1024");
+		set("zoe", "*:messages=1");
+		opened();
+		expect("anna", "*:bytes=1024");
+		expect("zoe", "*:messages=1");
+		ck_assert_int_eq(truncate(path, whole), 0);
+		opened();
+		set("anna", "*:bytes=99999999:messages=3");
+	}
+}
+END_TEST
+
+/* The process before a reload and the one behind it. */
+START_TEST(others_add)
+{
+	autoclose int fd = -1;
+
+	opened();
+	set("anna", "*:bytes=1024");
+	fd = open(path, O_WRONLY | O_APPEND);
+	ck_assert_int_eq((int)write(fd, "bert *:messages=5\nanna *:mess", 29), 29);
+	expect("bert", "*:messages=5");
+	expect("anna", "*:bytes=1024");
+	ck_assert_int_eq((int)write(fd, "ages=6\n", 7), 7);
+	expect("anna", "*:messages=6");
+}
+END_TEST
+
+START_TEST(replaced)
+{
+	autotext struct text many = {0};
+	struct fault         why = {0};
+
+	for (int i = 0; i < 40000; i++)
+		text_add_format(&many, "anna *:bytes=%d:messages=%d\n", i + 1, i + 1);
+	text_add_string(&many, "bert *:messages=5\ncarl *:messages=1\ncarl -\n");
+	ck_assert_int_eq(file_replace(path, text_span(&many), 0600, &why), 0);
+	opened();
+	ck_assert_int_lt((int)length(), 100);
+	expect("anna", "*:bytes=40000:messages=40000");
+	expect("bert", "*:messages=5");
+	expect("carl", "");
+	ck_assert_int_eq(file_replace(path, SPAN("bert *:messages=6\n"), 0600, &why), 0);
+	ck_assert_int_eq(limits_set("anna", SPAN("*:messages=1"), &why), -1);
+	ck_assert_int_eq((int)why.class, FAULT_PEER);
+	opened();
+	expect("bert", "*:messages=6");
+}
+END_TEST
+
+START_TEST(no_sense)
+{
+	struct fault why = {0};
+
+	ck_assert_int_eq(file_replace(path, SPAN("\n \nanna\n anna\nanna *:messages=3\nb\0b *:messages=1\n"), 0600, &why), 0);
+	opened();
+	expect("anna", "*:messages=3");
+	expect("b", "");
+	limits_close();
+	ck_assert_int_eq(limits_prepare("dict:proxy::quota", &why), -1);
+	ck_assert_int_eq(limits_prepare("file:limits", &why), -1);
+	ck_assert_int_eq(limits_prepare("", &why), 0);
+	ck_assert(!limits_are_kept());
+	ck_assert_int_eq(limits_set("anna", SPAN("*:messages=1"), &why), -1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite   *suite = suite_create("auth_limits");
+	TCase   *all = tcase_create("all");
+	SRunner *runner;
+	int      failed;
+
+	tcase_add_checked_fixture(all, set_up, tear_down);
+	tcase_add_test(all, the_last_holds);
+	tcase_add_test(all, cut_at_every_byte);
+	tcase_add_test(all, others_add);
+	tcase_add_test(all, replaced);
+	tcase_add_test(all, no_sense);
+	suite_add_tcase(suite, all);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
