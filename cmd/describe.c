@@ -5,18 +5,14 @@
 #include "cmd/describe.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/text.h"
+#include "base/children.h"
 #include "config/catalogue.h"
+#include "config/list.h"
 
 enum { ANSWER_MAX = 1 << 20, ANSWER_MS = 5000 };
 
@@ -105,25 +101,16 @@ is_program(const char *path)
 	       !(s.st_mode & 06000) && read(fd, magic, 4) == 4 && memcmp(magic, "\177ELF", 4) == 0;
 }
 
+struct asked {
+	struct list          programs;
+	struct descriptions *all;
+};
+
 static void
-read_answer(int fd, struct text *out)
+become(void *with, size_t i, int answer)
 {
-	int64_t       deadline = clock_after(ANSWER_MS);
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	while (out->len < ANSWER_MAX && poll(&p, 1, clock_left(deadline)) > 0) {
-		ssize_t got = read(fd, text_room(out, 8192), 8192);
-
-		if (got <= 0)
-			return;
-		out->len += (size_t)got;
-	}
-}
-
-static _Noreturn void
-become(const char *path, int answer)
-{
-	int null = open("/dev/null", O_RDWR);
+	const char *path = ((const struct asked *)with)->programs.item[i];
+	int         null = open("/dev/null", O_RDWR);
 
 	dup2(null, 0);
 	dup2(answer, 1);
@@ -131,35 +118,42 @@ become(const char *path, int answer)
 	for (int fd = 3; fd < 64; fd++)
 		close(fd);
 	execl(path, path, "--describe", (char *)NULL);
-	_exit(1);
+}
+
+/* What a program says counts, however it ends. */
+static void
+take_answer(void *with, size_t i, struct span said, int status)
+{
+	struct descriptions *all = ((const struct asked *)with)->all;
+	struct description   one;
+
+	(void)i;
+	(void)status;
+	if (!description_parse(said, &one))
+		return;
+	all->item = mem_grow(all->item, all->count + 1, sizeof *all->item);
+	all->item[all->count++] = one;
+}
+
+static void
+ask(struct asked *asked)
+{
+	children_run(&(struct children){.count = asked->programs.count, .limit = ANSWER_MAX, .patience = ANSWER_MS,
+	                                .with = asked, .become = become, .hear = take_answer});
+	list_free(&asked->programs);
 }
 
 bool
 descriptions_ask(const char *path, struct descriptions *all)
 {
-	struct description   one;
-	autotext struct text out = {0};
-	int                  ends[2], status;
-	pid_t                child;
+	struct asked asked = {.all = all};
+	size_t       before = all->count;
 
-	if (!is_program(path) || pipe(ends) < 0)
+	if (!is_program(path))
 		return false;
-	child = fork();
-	if (child == 0)
-		become(path, ends[1]);
-	close(ends[1]);
-	if (child > 0) {
-		read_answer(ends[0], &out);
-		kill(child, SIGKILL);
-		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-			continue;
-	}
-	close(ends[0]);
-	if (!description_parse(text_span(&out), &one))
-		return false;
-	all->item = mem_grow(all->item, all->count + 1, sizeof *all->item);
-	all->item[all->count++] = one;
-	return true;
+	list_add(&asked.programs, span_of(path));
+	ask(&asked);
+	return all->count > before;
 }
 
 static int
@@ -173,6 +167,7 @@ void
 descriptions_read(const char *directory, struct descriptions *all)
 {
 	autofree char       *mark = mem_format("%s/trivial-rewrite", directory);
+	struct asked         asked = {.all = all};
 	DIR                 *d;
 	const struct dirent *entry;
 
@@ -184,10 +179,11 @@ descriptions_read(const char *directory, struct descriptions *all)
 	while ((entry = readdir(d))) {
 		autofree char *path = mem_format("%s/%s", directory, entry->d_name);
 
-		if (entry->d_name[0] != '.')
-			descriptions_ask(path, all);
+		if (entry->d_name[0] != '.' && is_program(path))
+			list_add(&asked.programs, span_of(path));
 	}
 	closedir(d);
+	ask(&asked);
 	descriptions_sort(all);
 }
 

@@ -3,43 +3,43 @@
  * check.c - lets each program read its configuration and open its tables,
  * without serving: its complaints are lines on its standard error
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/children.h"
 #include "master/master.h"
 
 enum { COMPLAINTS_MAX = 1 << 20 };
 
-static pid_t
-start(const struct post *post, int out)
-{
-	const char **words = mem_array(post->options.count * 2 + post->arguments.count + 9, sizeof *words);
-	size_t       n = 0;
-	pid_t        pid = fork();
+struct check {
+	const struct plan *plan;
+	struct faults     *faults;
+};
 
-	if (pid == 0) {
-		words[n++] = post->command;
-		words[n++] = "--check";
-		words[n++] = "-n";
-		words[n++] = post->name;
-		words[n++] = "-c";
-		words[n++] = environment.config_directory;
-		for (size_t i = 0; i < post->options.count; i++) {
-			words[n++] = "-o";
-			words[n++] = post->options.item[i];
-		}
-		words[n++] = "--";
-		for (size_t i = 0; i < post->arguments.count; i++)
-			words[n++] = post->arguments.item[i];
-		dup2(out, STDERR_FILENO);
-		execv(post->program, (char *const *)words);
-		_exit(127);
+static void
+become(void *with, size_t i, int out)
+{
+	const struct post *post = ((const struct check *)with)->plan->post[i];
+	const char       **words = mem_array(post->options.count * 2 + post->arguments.count + 9, sizeof *words);
+	size_t             n = 0;
+
+	words[n++] = post->command;
+	words[n++] = "--check";
+	words[n++] = "-n";
+	words[n++] = post->name;
+	words[n++] = "-c";
+	words[n++] = environment.config_directory;
+	for (size_t k = 0; k < post->options.count; k++) {
+		words[n++] = "-o";
+		words[n++] = post->options.item[k];
 	}
-	free(words);
-	return pid;
+	words[n++] = "--";
+	for (size_t k = 0; k < post->arguments.count; k++)
+		words[n++] = post->arguments.item[k];
+	dup2(out, STDERR_FILENO);
+	execv(post->program, (char *const *)words);
+	_exit(127);
 }
 
 static bool
@@ -73,33 +73,26 @@ take_complaint(const struct post *post, struct span line, struct faults *faults)
 }
 
 static void
-check_one(const struct post *post, struct faults *faults)
+take_answer(void *with, size_t i, struct span said, int status)
 {
-	autotext struct text complaints = {0};
-	int                  ends[2], status = 0, before = faults->errors;
-	struct span          rest, line;
-	pid_t                pid;
+	const struct check *check = with;
+	const struct post  *post = check->plan->post[i];
+	int                 before = check->faults->errors;
+	struct span         line;
 
-	if (pipe(ends) < 0)
-		return;
-	pid = start(post, ends[1]);
-	close(ends[1]);
-	file_read_fd(ends[0], COMPLAINTS_MAX, &complaints, NULL);
-	close(ends[0]);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
-	rest = text_span(&complaints);
-	while (span_split(&rest, '\n', &line) || line.len)
-		take_complaint(post, line, faults);
-	if (faults->errors == before && !(post->job->flags & JOB_LAZY))
-		faults_add(faults, "%sservice %s: %s --check failed", post->place, post->name, post->program);
+	while (span_split(&said, '\n', &line) || line.len)
+		take_complaint(post, line, check->faults);
+	if (check->faults->errors == before && !(post->job->flags & JOB_LAZY))
+		faults_add(check->faults, "%sservice %s: %s --check failed", post->place, post->name, post->program);
 }
 
 void
 check_programs(const struct plan *p, struct faults *faults)
 {
-	for (size_t i = 0; i < p->count; i++)
-		check_one(p->post[i], faults);
+	struct check check = {p, faults};
+
+	children_run(&(struct children){.count = p->count, .limit = COMPLAINTS_MAX, .with = &check,
+	                                .become = become, .hear = take_answer});
 }

@@ -1,46 +1,29 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * describe.c - asks a program what it is: runs it with --describe
+ * describe.c - asks programs what they are: runs them with --describe
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/children.h"
 #include "master/master.h"
 
 enum { DESCRIPTION_MAX = 1 << 20 };
 
-static int
-run(const char *path, struct text *out, struct fault *why)
-{
-	int           ends[2], status = 0;
-	pid_t         pid;
-	autoclose int in = -1;
+struct asked {
+	const struct list *programs;
+	struct strmap     *answers;
+};
 
-	if (pipe(ends) < 0)
-		return fault_errno(why, "pipe");
-	in = ends[0];
-	if ((pid = fork()) == 0) {
-		dup2(ends[1], STDOUT_FILENO);
-		close(ends[0]);
-		close(ends[1]);
-		execl(path, path, "--describe", (char *)NULL);
-		_exit(127);
-	}
-	close(ends[1]);
-	if (pid < 0)
-		return fault_errno(why, "fork");
-	if (file_read_fd(in, DESCRIPTION_MAX, out, why) < 0) {
-		waitpid(pid, NULL, 0);
-		return -1;
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return fault_set(why, FAULT_SYSTEM, "%s --describe failed", path);
-	return 0;
+static void
+become(void *with, size_t i, int out)
+{
+	const char *path = ((const struct asked *)with)->programs->item[i];
+
+	dup2(out, STDOUT_FILENO);
+	execl(path, path, "--describe", (char *)NULL);
+	_exit(127);
 }
 
 static void
@@ -62,19 +45,29 @@ take_line(struct span line, struct description *d)
 			list_add(&d->asks, word);
 }
 
-int
-describe_program(const char *path, struct description *d, struct fault *why)
+static void
+take_answer(void *with, size_t i, struct span said, int status)
 {
-	autotext struct text out = {0};
-	struct span          rest, line;
+	const struct asked *asked = with;
+	const char         *path = asked->programs->item[i];
+	struct description *d = mem_alloc(sizeof *d);
+	struct span         line;
 
-	if (run(path, &out, why) < 0)
-		return -1;
-	rest = text_span(&out);
-	d->tasks = 1;
-	while (span_split(&rest, '\n', &line))
+	*d = (struct description){.tasks = 1};
+	while (span_split(&said, '\n', &line))
 		take_line(line, d);
-	if (!d->role || !d->model)
-		return fault_set(why, FAULT_INPUT, "%s --describe said nothing useful", path);
-	return 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		d->trouble = mem_format("%s --describe failed", path);
+	else if (!d->role || !d->model)
+		d->trouble = mem_format("%s --describe said nothing useful", path);
+	strmap_put(asked->answers, span_of(path), d);
+}
+
+void
+describe_programs(const struct list *programs, struct strmap *answers)
+{
+	struct asked asked = {programs, answers};
+
+	children_run(&(struct children){.count = programs->count, .limit = DESCRIPTION_MAX, .with = &asked,
+	                                .become = become, .hear = take_answer});
 }

@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include "base/strmap.h"
 #include "config/faults.h"
 #include "config/main_cf.h"
 #include "config/master_cf.h"
@@ -57,6 +58,7 @@ struct description {                      /* from the program's --describe */
 	int         tasks;
 	struct list asks;
 	unsigned    known;
+	char       *trouble;              /* why there is none */
 };
 
 struct process {
@@ -108,7 +110,7 @@ void plan_read(const char *directory, struct plan *, struct faults *);
 struct endpoint *plan_endpoint(const struct plan *, const char *name);   /* by the last part of its path */
 
 /* describe.c */
-int describe_program(const char *path, struct description *, struct fault *);
+void describe_programs(const struct list *paths, struct strmap *answers);      /* by path; to be freed */
 
 /* directories.c: makes or checks what is below queue_directory, and users. */
 int directories_make(const struct plan *, struct faults *);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/strmap.h"
 #include "config/site.h"
 #include "master/master.h"
 
@@ -231,30 +230,27 @@ set_limits(const struct plan *p, struct post *post, struct faults *faults)
 }
 
 /* Same program, same answer: it is run once. */
-static int
-describe_once(struct strmap *seen, struct post *post, struct fault *why)
+static void
+describe_all(const struct plan *p, struct strmap *answers)
 {
-	struct description *d = strmap_get(seen, span_of(post->program));
+	struct list programs = {0};
 
-	if (!d) {
-		d = mem_alloc(sizeof *d);
-		if (describe_program(post->program, d, why) < 0) {
-			free(d);
-			return -1;
-		}
-		strmap_put(seen, span_of(post->program), d);
+	for (size_t i = 0; i < p->count; i++) {
+		const char *program = p->post[i]->program = find_program(p->post[i]->job);
+
+		if (access(program, X_OK) == 0 && !list_has(&programs, program))
+			list_add(&programs, span_of(program));
 	}
-	post->is = *d; /* its strings are shared and live as long as master */
-	return 0;
+	describe_programs(&programs, answers);
+	list_free(&programs);
 }
 
 static void
-man_post(const struct plan *p, struct post *post, struct strmap *seen, struct faults *faults)
+man_post(const struct plan *p, struct post *post, const struct strmap *answers, struct faults *faults)
 {
-	struct fault why = {0};
+	const struct description *d = strmap_get(answers, span_of(post->program));
 
-	post->program = find_program(post->job);
-	if (access(post->program, X_OK) < 0) {
+	if (!d) {
 		if (*post->place && (post->type == MASTER_INET || post->job->rank == RANK_AGENT))
 			faults_add(faults, "%sservice %s: there is no program %s", post->place, post->name, post->program);
 		else
@@ -263,11 +259,12 @@ man_post(const struct plan *p, struct post *post, struct strmap *seen, struct fa
 		free(take(post->program));
 		return;
 	}
-	if (describe_once(seen, post, &why) < 0) {
-		faults_add(faults, "%s%s", post->place, fault_text(&why));
+	if (d->trouble) {
+		faults_add(faults, "%s%s", post->place, d->trouble);
 		free(take(post->program));
 		return;
 	}
+	post->is = *d; /* its strings are shared and live as long as master */
 	set_limits(p, post, faults);
 }
 
@@ -302,17 +299,18 @@ drop_unmanned(struct plan *p)
 void
 plan_read(const char *directory, struct plan *p, struct faults *faults)
 {
-	struct strmap *seen = strmap_new();
+	struct strmap *answers = strmap_new();
 
 	p->cf = site_load(directory, faults);
 	p->lines = master_cf_read(directory, p->cf, faults);
 	for (size_t i = 0; i < p->lines->count; i++)
 		take_row(p, p->lines->row[i], faults);
 	add_own(p);
+	describe_all(p, answers);
 	for (size_t i = 0; i < p->count; i++)
-		man_post(p, p->post[i], seen, faults);
+		man_post(p, p->post[i], answers, faults);
 	drop_unmanned(p);
-	strmap_free(seen, free);
+	strmap_free(answers, free);
 }
 
 struct endpoint *

@@ -3,6 +3,7 @@ noinst_LIBRARIES += lib/base/libbase.a
 lib_base_libbase_a_SOURCES = \
 	lib/base/arena.c lib/base/arena.h \
 	lib/base/base64.c lib/base/base64.h \
+	lib/base/children.c lib/base/children.h \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/fault.c lib/base/fault.h \
 	lib/base/fault_point.c lib/base/fault_point.h \
@@ -30,3 +31,8 @@ UNIT_TESTS += t/unit/base/test_task
 t_unit_base_test_task_SOURCES = t/unit/base/test_task.c t/unit/unit.h
 t_unit_base_test_task_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_base_test_task_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += t/unit/base/test_children
+t_unit_base_test_children_SOURCES = t/unit/base/test_children.c t/unit/unit.h
+t_unit_base_test_children_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_base_test_children_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
