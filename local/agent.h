@@ -46,10 +46,6 @@ bool agent_identity_of_uid(uid_t, struct identity *);
  */
 int agent_default_identity(struct identity *, struct fault *);
 
-/* *out NULL: no quota; owned. -1: an outcome says why not now. */
-struct quota;
-WAITS int agent_quota(struct span user, struct quota **out, struct outcome *);
-
 /* "fcntl, dotlock" */
 struct list;
 int agent_locks_parse(const struct list *, unsigned *style, struct fault *);

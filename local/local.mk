@@ -5,7 +5,7 @@ AGENT_SOURCES = \
 	local/filter.c local/filter_private.h local/filter_scripts.c local/filter_store.c local/filter_tell.c local/filter_log.c local/filter_mailbox.c local/filter_mailbox.h local/memory.c local/memory.h local/outgoing.c local/outgoing.h \
 	local/mailbox.c \
 	local/members.c local/members.h \
-	local/outcome.c local/outcome.h local/quota.c \
+	local/outcome.c local/outcome.h local/account.c local/account.h local/login_name.c local/login_name.h \
 	local/status_filter.c local/status_filter.h \
 	local/worker.c local/worker.h
 AGENT_LIBS = $(SERVICE_LIBS) lib/sieve/libsieve.a $(TABLE_LIBS) lib/queue/libqueue.a $(STORE_LIBS)
@@ -48,12 +48,12 @@ t_fuzz_fuzz_members_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_members_LDADD = $(MAIL_LIBS)
 
 pkglibexec_PROGRAMS += local/quota-status
-local_quota_status_SOURCES = local/quota_status.c local/front.c local/front.h local/login_name.c local/login_name.h $(AGENT_SOURCES)
+local_quota_status_SOURCES = local/quota_status.c local/front.c local/front.h $(AGENT_SOURCES)
 local_quota_status_LDADD = $(AGENT_LIBS)
 DIRECT_TESTS += t/system/quota.py t/system/setquota.py
 EXTRA_DIST += t/system/quota.py t/system/setquota.py
-DIRECT_TESTS += t/system/sieve.py
-EXTRA_DIST += t/system/sieve.py
+DIRECT_TESTS += t/system/sieve.py t/system/sieve_own.py
+EXTRA_DIST += t/system/sieve.py t/system/sieve_own.py
 DIRECT_TESTS += t/system/sieve_whole.py
 EXTRA_DIST += t/system/sieve_whole.py
 DIRECT_TESTS += t/crash/sieve_crash.py
@@ -62,7 +62,7 @@ EXTRA_DIST += t/crash/sieve_crash.py
 # other MTAs hand over mail that is delivered at once
 pkglibexec_PROGRAMS += local/lmtpd
 local_lmtpd_SOURCES = local/lmtpd.c local/lmtp.h local/lmtp_front.c local/lmtp_deliver.c local/front.c local/front.h \
-	local/login_name.c local/login_name.h $(AGENT_SOURCES)
+	$(AGENT_SOURCES)
 local_lmtpd_LDADD = $(AGENT_LIBS)
 local_lmtpd_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
 DIRECT_TESTS += t/system/lmtp.py

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "ipc/ask_table.h"
+#include "local/account.h"
 #include "local/agent.h"
 #include "local/errand.h"
 #include "local/status_filter.h"
@@ -57,6 +58,7 @@ const struct param local_params[] = {
 	NUMBER("duplicate_filter_limit", &S.duplicate_limit, "1000", "0", "", "accepted: each address is remembered, none is delivered twice"),
 	SIEVE_ROWS,
 	QUOTA_ROWS,
+	ACCOUNT_ROWS,
 	DELIVERED_ROWS,
 	END_OF_PARAMS
 };

@@ -10,11 +10,10 @@
 #include "base/log.h"
 #include "config/list.h"
 #include "config/site.h"
+#include "local/account.h"
 #include "local/outgoing.h"
 #include "local/run.h"
 #include "mail/address.h"
-#include "sieve/settings.h"
-#include "store/quota.h"
 
 enum delivered_header { FOR_COMMAND, FOR_FILE, FOR_FORWARD };
 
@@ -286,7 +285,6 @@ set_mailbox(struct run *r, const struct party *p, const struct agent_user *user,
 	else
 		set_spool(r, e, p);
 	set_headers(r, p, e, e->kind == ERRAND_MBOX, "file");
-	e->filtered = e->kind == ERRAND_MAILDIR && sieve_settings.location[0];
 	e->home = arena_string(r->arena, span_of(user->id.home));
 	if (e->kind == ERRAND_MBOX) {
 		e->done = "delivered to mailbox";
@@ -341,7 +339,7 @@ target_user(struct run *r, const struct party *p, const struct agent_user *user,
 	struct errand        e = new_errand(r, p, &user->id);
 	struct fault         why = {0};
 	struct outcome       full = {0};
-	struct quota        *quota = NULL;
+	struct account       account = {0};
 	const char          *would;
 	bool                 over;
 	int                  got = own_transport(p, &value, &why);
@@ -367,12 +365,14 @@ target_user(struct run *r, const struct party *p, const struct agent_user *user,
 		set_command(r, p, user, &e, arena_string(r->arena, text_span(&value)));
 	else
 		set_mailbox(r, p, user, &e);
-	if (e.kind == ERRAND_MAILDIR && agent_quota(p->user, &quota, &full) < 0) {
-		run_add(r, p->address, full.action, full.dsn, "%s", text_string(&full.text));
-		outcome_free(&full);
-		return true;
+	if (e.kind == ERRAND_MAILDIR) {
+		if (account_find(p->user, &account, &full) < 0) {
+			run_add(r, p->address, full.action, full.dsn, "%s", text_string(&full.text));
+			outcome_free(&full);
+			return true;
+		}
+		account_apply(&account, &e);
 	}
-	e.quota = quota;
 	if (e.kind == ERRAND_COMMAND && user->id.uid == 0 && privilege_is_root())
 		e.who = local_settings.nobody;   /* never a command as root */
 	would = e.kind == ERRAND_COMMAND
@@ -380,6 +380,6 @@ target_user(struct run *r, const struct party *p, const struct agent_user *user,
 		: e.kind == ERRAND_MAILDIR ? "delivers to maildir"
 					   : "delivers to mailbox";
 	over = run_errand(r, p, &e, would, list);
-	quota_free(quota);
+	account_free(&account);
 	return over;
 }

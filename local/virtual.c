@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "config/param.h"
 #include "ipc/ask_table.h"
+#include "local/account.h"
 #include "local/agent.h"
 #include "local/status_filter.h"
 #include "local/errand.h"
@@ -48,6 +49,7 @@ static const struct param params[] = {
 	DURATION("stale_lock_time", &config.stale_ms, "500s", "1s", "", "older lock files are removed"),
 	NUMBER("deliver_lock_attempts", &config.lock_attempts, "20", "1", "", "attempts to lock a mailbox"),
 	QUOTA_ROWS,
+	ACCOUNT_ROWS,
 	DELIVERED_ROWS,
 	END_OF_PARAMS
 };
@@ -214,7 +216,7 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 	autoarena struct arena *arena = arena_new();
 	autotext struct text    headers = {0}, from = {0};
 	struct errand_result    result;
-	struct quota           *quota = NULL;
+	struct account          account = {0};
 	const char             *path;
 	struct errand           e = {.content = content,
 			  .user = arena_string(arena, told->address),
@@ -235,8 +237,7 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 	if (find_place(arena, told->address, &e, &path, o) < 0)
 		return;
 	set_target(arena, &e, path);
-	e.filtered = e.kind == ERRAND_MAILDIR && sieve_settings.location[0];
-	if (e.filtered)
+	if (e.kind == ERRAND_MAILDIR)
 		e.home = home_of(arena, e.directory);
 	agent_headers(HEADER_RETURN_PATH | HEADER_ORIGINAL_TO | HEADER_DELIVERED_TO, d->sender,
 		told->original, told->address, &headers);
@@ -250,11 +251,13 @@ deliver(struct delivery *d, const struct message_content *content, struct delive
 			e.kind == ERRAND_MBOX ? "mailbox" : "maildir");
 		return;
 	}
-	if (e.kind == ERRAND_MAILDIR && agent_quota(told->address, &quota, o) < 0)
-		return;
-	e.quota = quota;
+	if (e.kind == ERRAND_MAILDIR) {
+		if (account_find(told->address, &account, o) < 0)
+			return;
+		account_apply(&account, &e);
+	}
 	errand_run(&e, arena, &result);
-	quota_free(quota);
+	account_free(&account);
 	outgoing_send(d, content, told, e.user, d->sender, &result, &result.outcome);
 	errand_result_free(&result);
 	outcome_free(o);

@@ -55,7 +55,7 @@ bool sieve_settings_filter(struct span fields);       /* whether there is a siev
 	SCANNER_TEXT("sieve_virustest_text_value4", sieve_settings.virus.text[4]), SCANNER_TEXT("sieve_virustest_text_value5", sieve_settings.virus.text[5])
 
 #define SIEVE_ROWS                                                                                                    \
-	RAW("sieve", &sieve_settings.location, "file:~/sieve;active=~/.dovecot.sieve", "where a user's Sieve scripts are; empty: no Sieve. In lmtpd and managesieve the userdb's sieve= goes before it"), \
+	RAW("sieve", &sieve_settings.location, "file:~/sieve;active=~/.dovecot.sieve", "where a user's Sieve scripts are; empty: no Sieve. The userdb's sieve= goes before it"), \
 	RAW("sieve_user_log", &sieve_settings.user_log, "", "where a user finds what was wrong with his script; empty: beside the active one"), \
 	RAW("sieve_global", &sieve_settings.global, "", "directory of scripts for include :global"),               \
 	RAW("sieve_default", &sieve_settings.fallback, "", "the script of users who have none"),                   \
