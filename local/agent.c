@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "local/errand.h"
+#include "local/kept.h"
 #include "local/status_filter.h"
 #include "mail/address.h"
 #include "service/service.h"
@@ -106,6 +107,7 @@ serve(int fd, agent_deliver *deliver, agent_deliver_all *deliver_all)
 	}
 	if (got < 0)
 		log_warning("queue manager: %s", fault_text(&why));
+	kept_dismiss();
 	close(fd);
 }
 

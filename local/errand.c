@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "local/kept.h"
 #include "mail/address.h"
 #include "mail/header.h"
 #include "mail/line.h"
@@ -196,14 +197,14 @@ errand_content(struct worker *w, const struct errand *e, struct line_unix *lines
 }
 
 static void
-deliver(struct worker *w, const struct errand *e, struct outcome *o)
+deliver(struct worker *w, const struct errand *e, struct maildir **held, struct outcome *o)
 {
 	switch (e->kind) {
 	case ERRAND_LOOK:
 		outcome_set(o, DELIVER_SENT, "2.0.0", "looked");
 		break;
 	case ERRAND_MAILDIR:
-		maildir_work(w, e, o);
+		maildir_work(w, e, held, o);
 		break;
 	case ERRAND_MBOX:
 		mbox_work(w, e, o);
@@ -215,34 +216,77 @@ deliver(struct worker *w, const struct errand *e, struct outcome *o)
 }
 
 static void
+tell_outcome(struct worker *w, const struct outcome *o, bool stays)
+{
+	autoframe struct frame f = {0};
+
+	outcome_put(o, &f);
+	if (stays)
+		frame_put_flag(&f, "stays", true);
+	worker_tell(w, &f);
+}
+
+/* Step 1: false when that was all, and *o says so. */
+static bool
+is_no_loop(struct worker *w, const struct errand *e, struct outcome *o)
+{
+	struct fault why = {0};
+	int          been = e->loop_address.len ? has_been_there(w, e->loop_address, &why) : 0;
+
+	if (been < 0)
+		outcome_set(o, DELIVER_DEFERRED, "4.3.0", "%s", fault_text(&why));
+	else if (been > 0)
+		outcome_set(o, DELIVER_BOUNCED, "5.4.6", "mail forwarding loop for %.*s", SPAN_ARGS(e->loop_address));
+	return been == 0;
+}
+
+/* Step 2: 0 a list was told, 1 there is none, -1 and *o says why that cannot be known. */
+static int
+look_for_list(struct worker *w, const struct errand *e, struct outcome *o)
+{
+	struct fault why = {0};
+	int          looked = 1;
+
+	for (size_t i = 0; looked == 1 && e->lists && e->lists[i]; i++)
+		looked = read_list(w, e, e->lists[i], &why);
+	if (looked < 0 && e->list_is_include && why.error == ENOENT)     /* nobody waits for it: local(8) says so too */
+		outcome_set(o, DELIVER_BOUNCED, "5.3.5", "mail system configuration error");
+	else if (looked < 0)
+		outcome_set(o, DELIVER_DEFERRED, e->list_is_include ? "4.2.4" : "4.3.0", "%s%s",
+			e->list_is_include ? "unable to use :include: file: " : "", fault_text(&why));
+	return looked;
+}
+
+static void
 work(struct worker *w, void *context)
 {
-	const struct errand   *e = *(const struct errand *const *)context;
-	autoframe struct frame f = {0};
-	struct outcome         o = {0};
-	struct fault           why = {0};
-	int                    been = 0, looked = 1;
+	const struct errand *e = *(const struct errand *const *)context;
+	struct maildir      *held = NULL;
+	struct outcome       o = {0};
+	int                  looked = 1;
+	bool                 stays;
 
-	if (e->loop_address.len)
-		been = has_been_there(w, e->loop_address, &why);
-	for (size_t i = 0; been == 0 && looked == 1 && e->lists && e->lists[i]; i++)
-		looked = read_list(w, e, e->lists[i], &why);
-	if (been == 0 && looked == 0)
+	if (is_no_loop(w, e, &o) && (looked = look_for_list(w, e, &o)) == 1)
+		deliver(w, e, &held, &o);
+	if (looked == 0)
 		return;
-	if (looked < 0 && e->list_is_include && why.error == ENOENT)     /* nobody waits for it: local(8) says so too */
-		outcome_set(&o, DELIVER_BOUNCED, "5.3.5", "mail system configuration error");
-	else if (been < 0 || looked < 0)
-		outcome_set(&o, DELIVER_DEFERRED,
-			looked < 0 && e->list_is_include ? "4.2.4" : "4.3.0", "%s%s",
-			looked < 0 && e->list_is_include ? "unable to use :include: file: " : "",
-			fault_text(&why));
-	else if (been > 0)
-		outcome_set(&o, DELIVER_BOUNCED, "5.4.6", "mail forwarding loop for %.*s",
-			SPAN_ARGS(e->loop_address));
-	else
-		deliver(w, e, &o);
-	outcome_put(&o, &f);
-	worker_tell(w, &f);
+	stays = kept_may_stay(e, held, &o);
+	tell_outcome(w, &o, stays);
+	if (stays)
+		kept_serve(w, e, held);
+}
+
+bool
+errand_again(struct worker *w, const struct errand *e, struct maildir *m, bool may_stay)
+{
+	struct outcome o = {0};
+
+	if (is_no_loop(w, e, &o))
+		maildir_again(w, e, m, &o);
+	may_stay = may_stay && kept_may_stay(e, m, &o);
+	tell_outcome(w, &o, may_stay);
+	outcome_free(&o);
+	return may_stay;
 }
 
 /* The parent's side. */
@@ -407,7 +451,9 @@ hear(void *context, struct frame *f, struct fault *why)
 	}
 	if (!frame_is(f, "status"))
 		return fault_set(why, FAULT_INPUT, "malformed report");
-	return outcome_take(f, &t->result->outcome, why);
+	if (outcome_take(f, &t->result->outcome, why) < 0)
+		return -1;
+	return frame_get_flag(f, "stays") ? 1 : 0;
 }
 
 void
@@ -434,7 +480,7 @@ errand_run(const struct errand *e, struct arena *arena, struct errand_result *re
 
 	*result = (struct errand_result){0};
 	/* A whole report counts even when the child then dies: what is delivered is delivered. */
-	if (worker_run(&job, &why) == 0 || t.over) {
+	if (kept_run(e, &job, &why) == 0 || t.over) {
 		if (result->user_log.len)
 			filter_log(e, result->user_log);
 		if (t.over)

@@ -100,13 +100,18 @@ WAITS void errand_run(const struct errand *, struct arena *, struct errand_resul
 
 void errand_result_free(struct errand_result *);          /* but for the outcome */
 
-/* In the child. */
-WAITS void maildir_work(struct worker *, const struct errand *, struct outcome *);
+/* In the child. *held: the Maildir, when that is all that had a say and the sandbox is closed around it; else NULL. */
+struct maildir;
+WAITS void maildir_work(struct worker *, const struct errand *, struct maildir **held, struct outcome *);
+WAITS void maildir_again(struct worker *, const struct errand *, struct maildir *, struct outcome *);
+/* In a child that has stayed (kept.h): steps 1 and 3, and the report. True: it stays once more. */
+WAITS bool errand_again(struct worker *, const struct errand *, struct maildir *, bool may_stay);
 /* filter.c, in the parent before the sandbox: what children would open late. */
 void filter_prepare(void);
 /* In the child: 1 when there is no script, and nothing was done. */
-struct maildir;
 WAITS int  filter_work(struct worker *, const struct errand *, struct maildir *, struct outcome *);
+/* There is nothing at all where a script could be. Asks for names only: right in a closed sandbox, too. */
+bool filter_is_absent(const struct errand *);
 /* Another child adds the lines to the user's log. */
 WAITS void filter_log(const struct errand *, struct span lines);
 WAITS void mbox_work(struct worker *, const struct errand *, struct outcome *);

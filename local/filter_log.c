@@ -68,6 +68,6 @@ filter_log(const struct errand *e, struct span lines)
 	const struct worker_job job = {.who = &e->who, .work = write_log, .hear = hear_nothing, .context = &context, .limit_ms = LOG_MS};
 	struct fault            why = {0};
 
-	if (worker_run(&job, &why) < 0)
+	if (worker_run(&job, NULL, &why) < 0)
 		log_warning("sieve: log of %s: %s", e->user, fault_text(&why));
 }

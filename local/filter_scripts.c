@@ -130,6 +130,43 @@ filter_read_scripts(struct filter *f, struct fault *why)
 	return add_configured(f, &sieve_settings.after, why);
 }
 
+static bool
+is_absent(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+static bool
+all_are_absent(const struct list *list, const struct sieve_user *user)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		autotext struct text path = {0};
+		struct span          item = span_of(list->item[i]);
+
+		if (sieve_expand(span_starts(item, "file:") ? span_from(item, 5) : item, user, &path, NULL) < 0 ||
+		    !is_absent(text_string(&path)))
+			return false;
+	}
+	return true;
+}
+
+bool
+filter_is_absent(const struct errand *e)
+{
+	const struct sieve_user user = {span_of(e->user), span_of(e->home)};
+	struct sieve_place      place = {0};
+	bool                    absent;
+
+	if (sieve_place(&user, &place, NULL) < 0)
+		return false;
+	absent = (!place.active.len || is_absent(text_string(&place.active))) &&
+	         (!place.fallback.len || is_absent(text_string(&place.fallback)));
+	sieve_place_free(&place);
+	return absent && all_are_absent(&sieve_settings.before, &user) && all_are_absent(&sieve_settings.after, &user);
+}
+
 int
 filter_confine(struct filter *f, struct fault *why)
 {

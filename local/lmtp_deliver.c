@@ -21,6 +21,7 @@
 #include "config/site.h"
 #include "local/agent.h"
 #include "local/errand.h"
+#include "local/kept.h"
 #include "local/lmtp.h"
 #include "local/login_name.h"
 #include "local/outgoing.h"
@@ -410,6 +411,7 @@ lmtp_inside(int front)
 			break;
 		}
 	}
+	kept_dismiss();
 	forget(&in);
 	arena_free(in.arena);
 }

@@ -58,34 +58,53 @@ deliver_to_maildir(struct worker *w, const struct errand *e, struct maildir *m,
 	return 0;
 }
 
+static bool
+is_too_large(const struct errand *e, struct outcome *o)
+{
+	if (!e->size_limit || e->content->size + (int64_t)e->prefix.len <= e->size_limit)
+		return false;
+	outcome_set(o, DELIVER_BOUNCED, "5.2.2", "maildir delivery failed: message is larger than the mailbox limit");
+	return true;
+}
+
 void
-maildir_work(struct worker *w, const struct errand *e, struct outcome *o)
+maildir_again(struct worker *w, const struct errand *e, struct maildir *m, struct outcome *o)
 {
 	autofree char           *doing = mem_format("maildir delivery failed: %s", e->shown);
-	struct maildir          *m = NULL;
 	struct maildir_delivered done = {0};
 	struct fault             why = {0};
 
-	if (e->size_limit && e->content->size + (int64_t)e->prefix.len > e->size_limit) {
-		outcome_set(o, DELIVER_BOUNCED, "5.2.2",
-			"maildir delivery failed: message is larger than the mailbox limit");
+	if (is_too_large(e, o))
 		return;
-	}
+	if (deliver_to_maildir(w, e, m, &done, &why) < 0)
+		outcome_of_fault(o, &why, doing);
+	else
+		outcome_set(o, DELIVER_SENT, "2.0.0", "%s%s", e->done, done.duplicate ? ", possible duplicate" : "");
+	text_free(&done.name);
+}
+
+void
+maildir_work(struct worker *w, const struct errand *e, struct maildir **held, struct outcome *o)
+{
+	autofree char  *doing = mem_format("maildir delivery failed: %s", e->shown);
+	struct maildir *m = NULL;
+	struct fault    why = {0};
+
+	if (is_too_large(e, o))
+		return;
 	if (maildir_open(e->directory, MAILDIR_CREATE, &m, &why) == 0)
 		maildir_set_quota(m, e->quota);
 	if (m && e->filtered && filter_work(w, e, m, o) == 0) {
 		maildir_close(m);
 		return;
 	}
-	if (!m || sandbox_close_mailbox(e->directory, &why) < 0 ||
-		deliver_to_maildir(w, e, m, &done, &why) < 0) {
+	if (!m || sandbox_close_mailbox(e->directory, &why) < 0) {
 		outcome_of_fault(o, &why, doing);
-	} else {
-		outcome_set(o, DELIVER_SENT, "2.0.0", "%s%s", e->done,
-			done.duplicate ? ", possible duplicate" : "");
+		maildir_close(m);
+		return;
 	}
-	text_free(&done.name);
-	maildir_close(m);
+	maildir_again(w, e, m, o);
+	*held = m;
 }
 
 /* mbox */

@@ -64,11 +64,12 @@ outcome_put(const struct outcome *o, struct frame *f)
 	frame_put(f, "text", text_span(&o->text));
 }
 
-struct told { struct span action, dsn, text; };
+struct told { struct span action, dsn, text; bool stays; };
 static const struct field fields[] = {
 	FIELD_TEXT(struct told, action, "action", FIELD_NEEDED),
 	FIELD_TEXT(struct told, dsn, "dsn", FIELD_NEEDED),
 	FIELD_TEXT(struct told, text, "text", FIELD_NEEDED),
+	FIELD_FLAG(struct told, stays, "stays", 0),            /* local/kept.c */
 	FIELD_END
 };
 

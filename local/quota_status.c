@@ -240,7 +240,7 @@ decide(struct span recipient, struct span size, struct arena *a)
 		struct worker_job job = {.who = &who, .limit_ms = WORK_MS, .work = look, .hear = hear, .context = &q};
 
 		text_set(&q.root, text_span(&where.root));
-		done = worker_run(&job, &why);
+		done = worker_run(&job, NULL, &why);
 	}
 	if (done < 0)
 		log_warning("quota-status(%s): %s", q.who.user, fault_text(&why));

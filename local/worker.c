@@ -59,6 +59,25 @@ worker_tell(struct worker *w, struct frame *f)
 		_exit(1);              /* nobody listens: the delivery will be tried again */
 }
 
+bool
+worker_next(struct worker *w, int64_t deadline, struct frame *request)
+{
+	text_free(&w->pending);
+	w->left = 0;
+	if (frame_receive(w->report, request, deadline, NULL) != 0)
+		return false;
+	return frame_get_number(request, "size", &w->left) && w->left >= 0;
+}
+
+void
+worker_decline(struct worker *w)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "declined");
+	worker_tell(w, &f);
+}
+
 static void
 tell_fault(struct worker *w, const struct fault *why)
 {
@@ -100,14 +119,18 @@ be_worker(const struct worker_job *job, int input, int report)
 	_exit(0);
 }
 
-/* The parent's side while the child lives. */
+/* The parent's side while the child acts. */
 struct feeding {
 	const struct worker_job *job;
 	int         input, report;         /* -1 when closed */
 	int64_t     position, deadline;
 	struct text chunk;
 	size_t      sent;
+	bool        heard, may_stay;
 };
+
+/* by itself; not yet, though it has said all; it stays; it will not do this; it was gone before it read of it */
+enum ending { CHILD_ENDED, CHILD_SAID_ALL, CHILD_STAYS, CHILD_DECLINED, CHILD_MISSED_IT };
 
 static void
 stop_feeding(struct feeding *f)
@@ -139,30 +162,50 @@ feed(struct feeding *f, struct fault *why)
 	return 0;
 }
 
+/* One that stays needs the pipe again: it is told how much comes, and waits for no end. */
+static bool
+is_fed(const struct feeding *f)
+{
+	return f->may_stay && f->input >= 0 && f->sent == f->chunk.len && f->position == f->job->feed->size;
+}
+
+/* enum ending, or -1 */
 static int
-hear(struct feeding *f, struct fault *why)
+hear(struct feeding *f, bool *over, struct fault *why)
 {
 	autoframe struct frame got = {0};
 	struct span            reason = SPAN_NONE;
-	int                    over = frame_receive(f->report, &got, f->deadline, why);
+	int                    said = frame_receive(f->report, &got, f->deadline, why);
 
-	if (over != 0)
-		return over;
-	if (!frame_is(&got, "fault"))
-		return f->job->hear(f->job->context, &got, why);
-	frame_get(&got, "reason", &reason);
-	return fault_set(why, FAULT_SYSTEM, "%.*s", SPAN_ARGS(span_first(reason, 300)));
+	*over = said != 0;
+	/* a connection is lost, and not just closed, where its end had something unread: our request */
+	if (said < 0 && why->class == FAULT_PEER && !f->heard && f->may_stay) {
+		fault_clear(why);
+		return CHILD_MISSED_IT;
+	}
+	if (said != 0)
+		return said < 0 ? -1 : CHILD_ENDED;
+	if (frame_is(&got, "declined") && !f->heard && f->may_stay) {
+		*over = true;
+		return CHILD_DECLINED;
+	}
+	f->heard = true;
+	if (frame_is(&got, "fault")) {
+		frame_get(&got, "reason", &reason);
+		return fault_set(why, FAULT_SYSTEM, "%.*s", SPAN_ARGS(span_first(reason, 300)));
+	}
+	said = f->job->hear(f->job->context, &got, why);
+	*over = said == 1;
+	return said < 0 ? -1 : is_fed(f) ? CHILD_STAYS : CHILD_SAID_ALL;
 }
 
-/* Until the child closes its report: 0, or -1. */
+/* Until the child closes its report, or says that it stays: enum ending, or -1. */
 static int
 attend(struct feeding *f, struct fault *why)
 {
-	for (;;) {
-		struct pollfd p[2] = {
-			{.fd = f->report, .events = POLLIN}, {.fd = f->input, .events = POLLOUT}};
-		int           n = poll(p, 2, clock_left(f->deadline));
-		int           over;
+	for (bool over = false;;) {
+		struct pollfd p[2] = {{.fd = f->report, .events = POLLIN}, {.fd = is_fed(f) ? -1 : f->input, .events = POLLOUT}};
+		int           n = poll(p, 2, clock_left(f->deadline)), ending;
 
 		if (n == 0)
 			return fault_set(why, FAULT_TIME, "time limit exceeded");
@@ -174,38 +217,67 @@ attend(struct feeding *f, struct fault *why)
 			return -1;
 		if (!p[0].revents)
 			continue;
-		over = hear(f, why);
-		if (over)
-			return over < 0 ? -1 : 0;
+		ending = hear(f, &over, why);
+		if (ending < 0 || over)
+			return ending;
 	}
 }
 
+/* Its end: 0 by itself, -1 and why. */
 static int
-finish(pid_t pid, int result, struct fault *why)
+wait_for(pid_t pid, struct fault *why)
 {
 	int status = 0;
 
-	if (result < 0)
-		kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (result < 0)
-		return -1;
 	if (WIFSIGNALED(status))
-		return fault_set(
-			why, FAULT_PEER, "delivery process died with signal %d", WTERMSIG(status));
+		return fault_set(why, FAULT_PEER, "delivery process died with signal %d", WTERMSIG(status));
 	if (WEXITSTATUS(status))
 		return fault_set(why, FAULT_PEER, "delivery process died");
 	return 0;
 }
 
-int
-worker_run(const struct worker_job *job, struct fault *why)
+/* Closes what the parent has of it, ends it where it made no sense, and waits: it ends by itself otherwise. */
+static int
+end_child(struct worker_child *child, bool by_force, struct fault *why)
 {
-	struct feeding f = {
-		.job = job, .input = -1, .report = -1, .deadline = clock_after(job->limit_ms)};
-	int            in[2], out[2], result;
-	pid_t          pid;
+	pid_t pid = child->pid;
+
+	if (child->input >= 0)
+		close(child->input);
+	close(child->report);
+	*child = (struct worker_child){0};
+	if (by_force)
+		kill(-pid, SIGKILL);
+	return wait_for(pid, why);
+}
+
+/* One act of the child: enum ending, or -1; one that does not stay is ended. */
+static int
+act(struct worker_child *child, const struct worker_job *job, bool may_stay, struct fault *why)
+{
+	struct feeding f = {.job = job, .input = child->input, .report = child->report, .deadline = clock_after(job->limit_ms),
+		.may_stay = may_stay && job->feed};
+	int            ending;
+
+	if (!job->feed)
+		stop_feeding(&f);
+	ending = attend(&f, why);
+	text_free(&f.chunk);
+	child->input = f.input;
+	if (ending == CHILD_ENDED)
+		return end_child(child, false, why) < 0 ? -1 : ending;
+	if (ending != CHILD_STAYS)
+		end_child(child, true, NULL);
+	return ending;
+}
+
+static int
+start_child(const struct worker_job *job, struct worker_child *child, struct fault *why)
+{
+	int   in[2], out[2];
+	pid_t pid;
 
 	if (pipe2(in, O_CLOEXEC) < 0)
 		return fault_errno(why, "pipe");
@@ -219,18 +291,52 @@ worker_run(const struct worker_job *job, struct fault *why)
 		be_worker(job, in[0], out[1]);
 	close(in[0]);
 	close(out[1]);
-	f.input = in[1];
-	f.report = out[0];
 	if (pid < 0) {
-		result = fault_errno(why, "fork");
-	} else {
-		file_descriptor_flags(f.input, true, true);
-		if (!job->feed)
-			stop_feeding(&f);
-		result = attend(&f, why);
+		fault_errno(why, "fork");
+		close(in[1]);
+		close(out[0]);
+		return -1;
 	}
-	stop_feeding(&f);
-	close(f.report);
-	text_free(&f.chunk);
-	return pid < 0 ? -1 : finish(pid, result, why);
+	*child = (struct worker_child){pid, in[1], out[0]};
+	file_descriptor_flags(child->input, true, true);
+	return 0;
+}
+
+int
+worker_run(const struct worker_job *job, struct worker_child *stays, struct fault *why)
+{
+	struct worker_child child = {0};
+	int                 ending;
+
+	if (start_child(job, &child, why) < 0)
+		return -1;
+	ending = act(&child, job, stays != NULL, why);
+	if (ending == CHILD_STAYS)
+		*stays = child;
+	if (ending == CHILD_DECLINED || ending == CHILD_MISSED_IT)
+		return fault_set(why, FAULT_PEER, "delivery process gave no report");
+	return ending < 0 ? -1 : 0;
+}
+
+int
+worker_again(struct worker_child *child, struct frame *request, const struct worker_job *job, struct fault *why)
+{
+	int ending;
+
+	if (frame_send(child->report, request, clock_after(job->limit_ms), why) < 0) {
+		fault_clear(why);
+		worker_dismiss(child);
+		return 1;
+	}
+	ending = act(child, job, true, why);
+	if (ending == CHILD_DECLINED || ending == CHILD_MISSED_IT)
+		return 1;
+	return ending < 0 ? -1 : 0;
+}
+
+void
+worker_dismiss(struct worker_child *child)
+{
+	if (child->pid)
+		end_child(child, true, NULL);
 }

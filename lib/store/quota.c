@@ -221,6 +221,7 @@ quota_make(const struct quota_settings *s, struct span user_rules, struct quota 
 	if (!*s->root)
 		return 0;
 	q = mem_alloc(sizeof *q);
+	q->user_rules = mem_span(user_rules);
 	if (root_parse(q, span_of(s->root), why) < 0 || fill(q, s, user_rules, why) < 0) {
 		quota_free(q);
 		return -1;
@@ -249,6 +250,7 @@ quota_free(struct quota *q)
 	free(q->rules);
 	free(q->name);
 	free(q->exceeded);
+	free(q->user_rules);
 	free(q);
 }
 
@@ -256,6 +258,12 @@ const char *
 quota_name(const struct quota *q)
 {
 	return q->name;
+}
+
+const char *
+quota_user_rules(const struct quota *q)
+{
+	return q->user_rules;
 }
 
 /* ------------------------------------------------------------ may it come in */

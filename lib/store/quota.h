@@ -62,6 +62,7 @@ struct quota;
 int  quota_make(const struct quota_settings *, struct span user_rules, struct quota **out, struct fault *);
 void quota_free(struct quota *);                          /* NULL is fine */
 const char *quota_name(const struct quota *);             /* of the root, for clients: "User quota" */
+const char *quota_user_rules(const struct quota *);       /* as quota_make was given them; the rest is the settings' */
 bool quota_ignores(const struct quota *, const char *folder);
 
 struct quota_use { int64_t bytes, count, bytes_limit, count_limit; };   /* limits: 0 none */

@@ -22,7 +22,7 @@ struct quota_rule {
 };
 
 struct quota {
-	char              *name, *exceeded;
+	char              *name, *exceeded, *user_rules;
 	bool               lenient;          /* noenforcing */
 	bool               limited;          /* rules have limits; else the file's hold */
 	bool               by_user;          /* he has rules of his own */

@@ -60,4 +60,57 @@ with Site("home_mailbox = Maildir/\n", {"alice": 5001}) as s:
     for call, error, most in ERRORS:
         for n in range(1, most + 1):
             got = check(s, f"{call}:error={error}:when={n}", f"{error} from {call} {n}")
+
+
+def kept_child(program):
+    """Of the one session that there is: the child that stays, once the delivery before is over."""
+    for _ in range(2000):
+        sessions = below(program.pid)
+        stays = [p for session in sessions for p in below(session)]
+        if len(sessions) == 1 and len(stays) == 1:
+            return stays[0]
+        time.sleep(0.01)
+    raise RuntimeError("no child stays")
+
+
+def below(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(p) for p in f.read().split()]
+    except OSError:
+        return []
+
+
+def second(s, inject, name):
+    """A child that stays meets it in its second delivery."""
+    program = s.start("local/local", "local")
+    with s.connect("local") as c:
+        c.settimeout(30)
+        s.send(c, ["alice@example.com"], MESSAGE, queue_id="4XyZabc0z0")
+        s.answers(c)
+        child = kept_child(program)
+        tracer = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={inject.split(':')[0]}", "-e", f"inject={inject}", "-p", str(child)],
+                                  stderr=subprocess.DEVNULL)
+        while "TracerPid:\t0\n" in open(f"/proc/{child}/status").read() and tracer.poll() is None:
+            time.sleep(0.01)
+        s.send(c, ["alice@example.com"], MESSAGE)
+        got = s.answers(c)[0][0]
+        early = len(glob.glob(s.home("alice", "Maildir/new/*")))
+        s.send(c, ["alice@example.com"], MESSAGE)
+        again = s.answers(c)[0][0]
+    s.stop("local")
+    tracer.wait(30)
+    files = glob.glob(s.home("alice", "Maildir/new/*"))
+    torn = [f for f in files if len(open(f, "rb").read().splitlines()) != 3004]
+    t.ok(again == "sent" and len(files) == 2 and not torn and (got == "deferred" or early == 2), f"the second, {name}: {got}", got, again, early, files, torn)
+    shutil.rmtree(s.home("alice", "Maildir"), ignore_errors=True)
+
+
+with Site("home_mailbox = Maildir/\n", {"alice": 5001}) as s:
+    for call, most in (("openat2", 3), ("write", 1), ("fsync", 2), ("renameat2", 1), ("sendmsg", 1), ("recvmsg", 1)):
+        for n in range(1, most + 1):
+            second(s, f"{call}:signal=KILL:when={n}", f"killed at {call} {n}")
+    for call, error, most in (("fsync", "EIO", 2), ("write", "ENOSPC", 1), ("renameat2", "EIO", 1), ("openat2", "EMFILE", 3)):
+        for n in range(1, most + 1):
+            second(s, f"{call}:error={error}:when={n}", f"{error} from {call} {n}")
 t.end()
