@@ -60,7 +60,7 @@ wait_once(struct imap_session *s, struct watch *w, int64_t *notify, int64_t *sle
 	conn_deadline(s->conn, clock_after(60000));
 	tell(s);
 	if (n == 0 && imap_config.hibernate_timeout && clock_left(*sleep) == 0) {
-		s->asleep = s->over = imap_sleep(s, watch_fd(w)) == 1;
+		s->asleep = s->over = imap_sleep(s, s->notify ? notify_fd(s) : watch_fd(w)) == 1;
 		*sleep = clock_after(imap_config.hibernate_timeout);
 	}
 }

@@ -17,9 +17,9 @@ imapd_libimapd_a_SOURCES = \
 	imapd/imap_config.c imapd/imap_config.h \
 	imapd/metadata.c imapd/metadata.h \
 	imapd/names.c imapd/names.h \
-	imapd/notify.c imapd/notify.h imapd/notify_filter.c imapd/notify_mailboxes.c imapd/notify_names.c imapd/notify_parse.c imapd/notify_request.h imapd/notify_tree.c \
+	imapd/notify.c imapd/notify.h imapd/notify_filter.c imapd/notify_mailboxes.c imapd/notify_names.c imapd/notify_parse.c imapd/notify_request.h imapd/notify_sleep.c imapd/notify_told.c imapd/notify_told.h imapd/notify_tree.c \
 	imapd/search_context.c imapd/search_context.h imapd/search.h imapd/search_index.c imapd/search_index.h imapd/search_match.c imapd/search_parse.c imapd/search_run.h imapd/search_tell.c \
-	imapd/sequence.c imapd/sequence.h \
+	imapd/sequence.c imapd/sequence.h imapd/sevens.h \
 	imapd/sort.c imapd/sort.h imapd/thread.c \
 	imapd/session.c imapd/session.h \
 	imapd/spaces.c imapd/spaces.h imapd/spaces_config.c \

@@ -306,12 +306,14 @@ notify_wait(struct imap_session *s, int64_t deadline)
 
 /* Kept beyond the command: the whole of it once more, in an arena of its own. */
 static int
-keep_request(struct imap_session *s, struct notify *n)
+keep_request(struct imap_session *s, struct notify *n, struct span text)
 {
 	struct command c;
 
 	n->arena = arena_new();
-	if (grammar_parse(n->arena, arena_span(n->arena, text_span(&s->input->text)), &c, &s->why) < 0)
+	n->text = arena_span(n->arena, text);
+	n->utf8 = s->manner.utf8;
+	if (grammar_parse(n->arena, n->text, &c, &s->why) < 0)
 		return -1;
 	return notify_parse(n->arena, c.arguments, &n->request, &s->why);
 }
@@ -355,10 +357,8 @@ name_folders(struct imap_session *s, struct notify *n)
 }
 
 static void
-start(struct imap_session *s, struct notify *n)
+begin(struct imap_session *s, struct notify *n)
 {
-	struct notify *before = s->notify;
-
 	watch_many_start(&n->watch);
 	n->next_number = NOTIFY_NUMBER_FIRST;
 	n->tree_due = CLOCK_NEVER;
@@ -370,6 +370,14 @@ start(struct imap_session *s, struct notify *n)
 	add_watch(n, maildir_root(s->maildir), maildir_path(s->maildir), NOTIFY_NUMBER_ROOT);
 	s->notify = n;
 	watch_spaces(s);
+}
+
+static void
+start(struct imap_session *s, struct notify *n)
+{
+	struct notify *before = s->notify;
+
+	begin(s, n);
 	if (n->others && (notify_names_start(s, n) < 0 || notify_mailboxes_start(s, n) < 0)) {
 		s->notify = before;
 		notify_free(n);
@@ -392,7 +400,7 @@ do_notify(struct imap_session *s)
 	struct notify *n = mem_alloc(sizeof *n);
 
 	n->watch.fd = -1;
-	if (keep_request(s, n) < 0) {
+	if (keep_request(s, n, text_span(&s->input->text)) < 0) {
 		imap_finish(s, "BAD %s.", fault_text(&s->why));
 	} else if (n->request.unsupported) {
 		autotext struct text known = {0};
@@ -406,4 +414,28 @@ do_notify(struct imap_session *s)
 	}
 	n->request.count = 0; /* no names of folders yet */
 	notify_free(n);
+}
+
+int
+notify_wake(struct imap_session *s, struct span state, struct fault *why)
+{
+	struct notify     *n = mem_alloc(sizeof *n);
+	struct notify_told told;
+	bool               utf8 = s->manner.utf8;
+
+	n->watch.fd = -1;
+	if (notify_told_read(s->arena, state, &told, &s->why) < 0 || keep_request(s, n, told.command) < 0) {
+		*why = s->why;
+		fault_clear(&s->why);
+		n->request.count = 0;
+		notify_free(n);
+		return -1;
+	}
+	s->manner.utf8 = n->utf8 = told.utf8;
+	name_folders(s, n);
+	s->manner.utf8 = utf8;
+	n->foreign = false; /* as it was: who has begun to share is seen by the next NOTIFY */
+	begin(s, n);
+	notify_restore(s, &told);
+	return 0;
 }

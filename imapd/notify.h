@@ -18,20 +18,23 @@
  * Mailboxes of others (spaces.h) are watched where a group means them, by name, subtree or subscription, and as long as
  * this user has the rights l and r (5): what he may not look up is not told of, what he loses or gains is (5.9).
  *
- * A session with NOTIFY keeps its process (sleep.h): IDLE does not hibernate.  What was told of each mailbox would have to
- * fit into the state that the login program keeps, and a client of NOTIFY is woken by every delivery to any of its
- * mailboxes, so that it would sleep little; a context (search_context.h) has as many results as it has, too.
+ *   notify_sleep.c      all of that in the state of a session that sleeps
+ *
+ * In IDLE a session with NOTIFY sleeps as any (sleep.h), when it watches no mailbox of others and at most NOTIFY_SLEEP_MOST of
+ * its own, and what was told of them fits into the state: who wakes looks at all of them, since one descriptor
+ * does not say which has changed.  A context (search_context.h) has as many results as it has, and keeps its process.
  */
 #ifndef IMAPD_NOTIFY_H
 #define IMAPD_NOTIFY_H
 
 #include "base/strmap.h"
 #include "notify_request.h"
+#include "notify_told.h"
 #include "session.h"
 #include "store/subscriptions.h"
 #include "store/watch.h"
 
-struct notify_status { size_t messages, unseen; uint32_t next, validity; uint64_t modseq; };
+enum { NOTIFY_SLEEP_MOST = 200 };
 
 /* A mailbox other than the selected one. */
 struct notify_mailbox {
@@ -49,6 +52,8 @@ struct notify_mailbox {
 
 struct notify {
 	struct arena         *arena;       /* of the command that set it */
+	struct span           text;        /* that command; empty: none */
+	bool                  utf8;        /* how its names are to be read */
 	struct notify_request request;
 	unsigned              others;      /* events of all groups but the selected mailbox's */
 	struct watch_many     watch;
@@ -86,6 +91,11 @@ WAITS void notify_wait(struct imap_session *, int64_t deadline);
 int  notify_fd(const struct imap_session *);
 int  notify_timeout(const struct imap_session *);
 
+/* Of a session that sleeps: whether it can; what was told, for the state; and in the new process, which then tells the rest. */
+bool notify_may_sleep(const struct imap_session *);
+void notify_save(const struct imap_session *, struct text *out);
+WAITS int notify_wake(struct imap_session *, struct span state, struct fault *);
+
 /* What this client does is not news to it.  All of them may be called without NOTIFY. */
 void notify_own_added(struct imap_session *, const struct space *, const char *folder, const uint32_t *uids, size_t count);
 void notify_own_created(struct imap_session *, const struct space *, const char *folder);
@@ -97,6 +107,9 @@ void notify_own_metadata(struct imap_session *, const struct space *, const stru
 void notify_deselected(struct imap_session *);            /* before s->folder is closed */
 
 /* ---- between the files of NOTIFY ---- */
+
+/* notify_sleep.c: into s->notify, which has begun to watch. */
+void notify_restore(struct imap_session *, const struct notify_told *);
 
 /* notify_tree.c */
 WAITS int  notify_mailboxes_start(struct imap_session *, struct notify *);

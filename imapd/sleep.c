@@ -14,6 +14,7 @@
 #include "ipc/login.h"
 #include "ipc/wake_proof.h"
 #include "net/conn_deflate.h"
+#include "notify.h"
 
 enum { MESSAGES_MOST = 10000000 };
 
@@ -33,7 +34,7 @@ put_wire(const struct imap_session *s, struct span line, struct text *out)
 static int
 write_state(struct imap_session *s, struct text *out)
 {
-	autotext struct text saved = {0}, dictionary = {0};
+	autotext struct text saved = {0}, dictionary = {0}, notify = {0};
 	struct sleep_state   state = {
 		.tag = s->command.tag, .selected = s->folder != NULL, .mailbox = span_of(s->folder ? s->folder->name : ""),
 		.space = span_of(s->folder && s->in->kind != SPACE_OWN ? s->in->prefix : ""),
@@ -46,9 +47,12 @@ write_state(struct imap_session *s, struct text *out)
 	if (s->compressed && !conn_deflate_save(conn_filter(s->conn), &dictionary))
 		return -1; /* in the middle of a block */
 	sequence_add(s->saved, s->saved_count, &saved);
+	if (s->notify)
+		notify_save(s, &notify);
+	state.notify = text_span(&notify);
 	state.saved = text_span(&saved);
 	state.dictionary = text_span(&dictionary);
-	if (dictionary.len + saved.len + state.count / 1024 > LOGIN_STATE_MAX)
+	if (dictionary.len + saved.len + notify.len + state.count / 1024 > LOGIN_STATE_MAX)
 		return -1;
 	sleep_state_write(&state, out);
 	return out->len <= LOGIN_STATE_MAX ? 0 : -1;
@@ -87,7 +91,7 @@ imap_sleep(struct imap_session *s, int watch)
 {
 	autotext struct text state = {0};
 
-	if (!s->user->means || s->keeps_awake || s->notify || s->contexts || s->over || s->view.behind || s->out.len || (s->folder && watch < 0) ||
+	if (!s->user->means || s->keeps_awake || (s->notify && !notify_may_sleep(s)) || s->contexts || s->over || s->view.behind || s->out.len || ((s->folder || s->notify) && watch < 0) ||
 	    conn_input_waits(s->conn) || conn_flush(s->conn, NULL) < 0 || write_state(s, &state) < 0)
 		return 0;
 	if (ask(s, text_span(&state), watch) < 0)
@@ -178,7 +182,8 @@ imap_wake(struct imap_session *s, struct fault *why)
 			return -1;
 		s->compressed = true;
 	}
-	if (take_saved(s, state.saved, why) < 0 || (state.selected && take_mailbox(s, &state, why) < 0)) {
+	if (take_saved(s, state.saved, why) < 0 || (state.selected && take_mailbox(s, &state, why) < 0) ||
+	    (state.notify.len && notify_wake(s, state.notify, why) < 0)) {
 		sleep_state_free(&state);
 		return -1;
 	}

@@ -2,7 +2,7 @@
 /*
  * sleep.h - an idling session ends as a process and goes on in another (imap_hibernate_timeout)
  *
- * What the client was told (the view with its flags, the keywords of FLAGS, what is enabled, "$", the tag of IDLE, COMPRESS)
+ * What the client was told (the view with its flags, the keywords of FLAGS, what is enabled, "$", the tag of IDLE, COMPRESS, NOTIFY)
  * becomes a state of at most LOGIN_STATE_MAX bytes that the login program keeps (ipc/login.h; who
  * proves what: guard/authd_wake.h).  The new process opens the mailbox, takes the told
  * view from the state, and tells the difference: nothing twice, nothing missed.
@@ -25,6 +25,7 @@ struct imap_means {                  /* of sleeping, from the login program and 
 /* The told state, parsed. Arrays are owned. */
 struct sleep_state {
 	struct span   tag, mailbox, saved, dictionary;   /* borrowed from the bytes */
+	struct span   notify;                            /* notify_told.h; empty: NOTIFY was not used */
 	struct span   space;                             /* prefix of whose mailbox it is; empty: one's own */
 	bool          selected, read_only, compressed;
 	int64_t       validity;

@@ -3,42 +3,17 @@
  * sleep_state.c - what a client was told, as bytes
  *
  * A frame's form (ipc/frame.h).  The view is runs of messages with adjacent UIDs, equal flags and keywords:
- *   gap to the UID before, how many, flags (bit 7: \Recent), keywords; numbers in sevens of bits, the low first.
+ *   gap to the UID before, how many, flags (bit 7: \Recent), keywords; numbers as in sevens.h.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ipc/frame.h"
+#include "sevens.h"
 #include "sleep.h"
 
-enum { RECENT = 0x80, FLAGS = 0x1f, FORM = 2 };
-
-static void
-put_number(uint64_t n, struct text *out)
-{
-	for (; n >= 0x80; n >>= 7)
-		text_add_byte(out, (char)(n | 0x80));
-	text_add_byte(out, (char)n);
-}
-
-static bool
-take_number(struct span *in, uint64_t *n)
-{
-	uint64_t value = 0;
-
-	for (unsigned shift = 0; shift < 64 && in->len; shift += 7) {
-		unsigned char c = (unsigned char)*in->at;
-
-		*in = span_from(*in, 1);
-		value |= (uint64_t)(c & 0x7f) << shift;
-		if (!(c & 0x80)) {
-			*n = value;
-			return true;
-		}
-	}
-	return false;
-}
+enum { RECENT = 0x80, FLAGS = 0x1f, FORM = 3 };
 
 static bool
 alike(const struct view_message *a, const struct view_message *b)
@@ -54,10 +29,10 @@ put_view(const struct view_message *at, size_t count, struct text *out)
 	for (size_t i = 0, n; i < count; i += n) {
 		for (n = 1; i + n < count && at[i + n].uid == at[i].uid + n && alike(&at[i], &at[i + n]); n++)
 			;
-		put_number(at[i].uid - before, out);
-		put_number(n, out);
+		sevens_put(at[i].uid - before, out);
+		sevens_put(n, out);
 		text_add_byte(out, (char)(at[i].flags | (at[i].recent ? RECENT : 0)));
-		put_number(at[i].keywords, out);
+		sevens_put(at[i].keywords, out);
 		before = at[i].uid + (uint32_t)n - 1;
 	}
 }
@@ -69,11 +44,11 @@ take_run(struct span *in, size_t most, uint64_t modseq, uint32_t *before, struct
 	uint64_t            gap, n;
 	unsigned char       flags;
 
-	if (!take_number(in, &gap) || !take_number(in, &n) || !in->len)
+	if (!sevens_take(in, &gap) || !sevens_take(in, &n) || !in->len)
 		return false;
 	flags = (unsigned char)*in->at;
 	*in = span_from(*in, 1);
-	if (!take_number(in, &m.keywords) || gap == 0 || n == 0 || gap > UINT32_MAX || n > most - s->count ||
+	if (!sevens_take(in, &m.keywords) || gap == 0 || n == 0 || gap > UINT32_MAX || n > most - s->count ||
 	    (uint64_t)*before + gap + n - 1 > UINT32_MAX || flags & ~(RECENT | FLAGS))
 		return false;
 	m.flags = flags & FLAGS;
@@ -122,6 +97,7 @@ sleep_state_write(const struct sleep_state *s, struct text *out)
 	put_hex(&f, "keywords", s->keywords);
 	put_hex(&f, "modseq", s->modseq);
 	frame_put(&f, "view", text_span(&view));
+	frame_put(&f, "notify", s->notify);
 	put_hex(&f, "expunged", s->counts.expunged);
 	put_hex(&f, "bodies", s->counts.bodies);
 	put_hex(&f, "body_bytes", s->counts.body_bytes);
@@ -134,7 +110,7 @@ sleep_state_write(const struct sleep_state *s, struct text *out)
 }
 
 struct raw {
-	struct span tag, mailbox, space, dictionary, saved, keywords, modseq, view, expunged, bodies, body_bytes, headers, header_bytes,
+	struct span tag, mailbox, space, dictionary, saved, keywords, modseq, view, notify, expunged, bodies, body_bytes, headers, header_bytes,
 		bytes_in, bytes_out;
 	bool        selected, read_only, condstore, qresync, uidonly, rev2, utf8, compressed;
 	int64_t     version, validity, began;
@@ -151,6 +127,7 @@ static const struct field fields[] = {
 	FIELD_FLAG(struct raw, compressed, "compressed", FIELD_NEEDED), FIELD_TEXT(struct raw, dictionary, "dictionary", FIELD_NEEDED),
 	FIELD_TEXT(struct raw, saved, "saved", FIELD_NEEDED), FIELD_TEXT(struct raw, keywords, "keywords", FIELD_NEEDED),
 	FIELD_TEXT(struct raw, modseq, "modseq", FIELD_NEEDED), FIELD_TEXT(struct raw, view, "view", FIELD_NEEDED),
+	FIELD_TEXT(struct raw, notify, "notify", FIELD_NEEDED),
 	FIELD_TEXT(struct raw, expunged, "expunged", FIELD_NEEDED), FIELD_TEXT(struct raw, bodies, "bodies", FIELD_NEEDED),
 	FIELD_TEXT(struct raw, body_bytes, "body_bytes", FIELD_NEEDED), FIELD_TEXT(struct raw, headers, "headers", FIELD_NEEDED),
 	FIELD_TEXT(struct raw, header_bytes, "header_bytes", FIELD_NEEDED), FIELD_TEXT(struct raw, bytes_in, "bytes_in", FIELD_NEEDED),
@@ -190,7 +167,7 @@ sleep_state_read(struct span in, size_t most, struct sleep_state *out, struct fa
 	if (!well_formed(&f) || frame_decode(&f, fields, &r, NULL) < 0 || r.version != FORM)
 		return fault_set(why, FAULT_INPUT, "not the state of a session");
 	s = (struct sleep_state){
-		.tag = r.tag, .mailbox = r.mailbox, .space = r.space, .saved = r.saved, .dictionary = r.dictionary, .selected = r.selected,
+		.tag = r.tag, .mailbox = r.mailbox, .space = r.space, .saved = r.saved, .notify = r.notify, .dictionary = r.dictionary, .selected = r.selected,
 		.read_only = r.read_only, .compressed = r.compressed, .validity = r.validity,
 		.manner = {r.condstore, r.qresync, r.uidonly, r.rev2, r.utf8}, .keywords = hex(r.keywords), .modseq = hex(r.modseq),
 		.counts = {.expunged = hex(r.expunged), .bodies = hex(r.bodies), .body_bytes = hex(r.body_bytes),

@@ -189,6 +189,78 @@ def qresync(i, home):
     c.ask("LOGOUT")
 
 
+def other(i):
+    """The same user at another client, whose session sleeps if it must, too."""
+    c = Client(PORT)
+    c.login()
+    return c
+
+
+def notified(i, home, what, tls=None, deflate=False):
+    """NOTIFY: of other mailboxes, and of those that come and go, from a session that has no process meanwhile."""
+    make = other(i)
+    for line in ("CREATE One", "CREATE Two", "CREATE Two.Sub", "SUBSCRIBE Two"):
+        make.ask(line)
+    c = Client(PORTS if tls else PORT, tls)
+    c.login()
+    if deflate:
+        c.deflate()
+    c.ask("SELECT INBOX")
+    c.ask("NOTIFY SET (selected (MessageNew (UID) MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge FlagChange MailboxName "
+          "SubscriptionChange MailboxMetadataChange))")
+    c.idle()
+    make.s.close()
+    ok(asleep(i), f"{what}: the process of a client of NOTIFY goes away, too")
+    slept = True
+    deliver(home, folder=".One/")
+    got = c.until("* STATUS")
+    ok(len(got) == 1 and "One" in got[0] and "MESSAGES 1" in got[0] and "UIDNEXT 2" in got[0], f"{what}: NOTIFY tells a sleeper of a delivery elsewhere", got)
+    ok(c.quiet(), f"{what}: and of nothing else", getattr(c, "extra", ""))
+    slept &= bool(asleep(i))
+    uid = deliver(home)
+    got = c.until("* ") + c.until("* ") + c.until("* ")
+    ok(sum("FETCH (UID" in line for line in got) == 1 and sum(line.endswith(" EXISTS") for line in got) == 1, f"{what}: of one in the selected mailbox, with what it wants of it", got)
+    c.quiet()
+    slept &= bool(asleep(i))
+    make = other(i)
+    make.ask("CREATE Three")
+    got = c.until("* LIST")
+    ok("Three" in got[-1] and len(got) == 1, f"{what}: of a mailbox that was made", got)
+    make.ask("UNSUBSCRIBE Two")
+    make.ask("RENAME Two Four")
+    c.done()
+    c.quiet()
+    make.ask("SUBSCRIBE Three")
+    c.ask("NOOP")
+    c.idle()
+    make.s.close()
+    slept &= bool(asleep(i))
+    make = other(i)
+    make.ask("RENAME Three Five")
+    make.ask('SETMETADATA One (/private/comment "x")')
+    got = c.until("* METADATA")
+    listed = [line for line in got if line.startswith("* LIST")]
+    ok(any("OLDNAME" in line and "Five" in line and "Three" in line for line in listed) and not any("Four" in line for line in listed) and "One /private/comment" in got[-1],
+       f"{what}: of one that was renamed, of an annotation; of nothing that it knew", got)
+    make.ask("SELECT One")
+    make.ask("STORE 1 +FLAGS (\\Seen)")
+    got = c.until("* STATUS")
+    ok("One" in got[-1] and "UNSEEN 0" in got[-1], f"{what}: of a flag", got)
+    make.s.close()
+    slept &= bool(asleep(i))
+    ok(c.done()[-1].startswith("idle OK") and c.ask("NOOP")[-1].startswith("t"), f"{what}: who speaks is heard")
+    ok(c.ask("NOTIFY NONE")[-1].split()[1] == "OK", f"{what}: and may end it")
+    c.idle()
+    slept &= bool(asleep(i))
+    deliver(home, folder=".One/")
+    ok(c.quiet(0.6), f"{what}: NOTIFY NONE sleeps, and is told nothing", getattr(c, "extra", ""))
+    c.done()
+    ok(slept, f"{what}: all of that out of its sleep")
+    for line in ("DELETE One", "DELETE Four.Sub", "DELETE Four", "DELETE Five", "UNSUBSCRIBE Three"):
+        c.ask(line)
+    c.ask("LOGOUT")
+
+
 def key_update(i):
     """TLS's own records (RFC 8446, 4.6.3) are no bytes of the client: a sleeper goes on sleeping, and the keys are new."""
     p = subprocess.Popen(["openssl", "s_client", "-crlf", "-tls1_3", "-connect", f"127.0.0.1:{PORTS}"],
@@ -304,6 +376,8 @@ def main():
         unselected(i)
         qresync(i, home)
         gone_mailbox(i, home)
+        notified(i, home, "plain")
+        notified(i, home, "TLS and COMPRESS", tls, True)
         key_update(i)
         c = Client(PORT)
         c.login()

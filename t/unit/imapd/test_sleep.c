@@ -3,6 +3,7 @@
  * test_sleep.c - the state of an idling session: round trips, and bytes that are none; the seal on it
  */
 #include "../unit.h"
+#include "notify_told.h"
 #include "sleep.h"
 
 #include "../../../guard/authd_wake.h"
@@ -18,7 +19,7 @@ write(struct text *out)
 	struct sleep_state s = {
 		.tag = SPAN("a 1"), .mailbox = SPAN("Lists.x"), .saved = SPAN("7:9"), .dictionary = SPAN("\0z"), .selected = true,
 		.validity = 4294967295, .manner = {.condstore = true, .uidonly = true}, .keywords = UINT64_MAX, .modseq = 1ull << 62,
-		.at = told, .count = COUNT(told), .counts.bodies = 3, .bytes_in = 1ull << 40,
+		.notify = SPAN("n\0"), .at = told, .count = COUNT(told), .counts.bodies = 3, .bytes_in = 1ull << 40,
 	};
 
 	sleep_state_write(&s, out);
@@ -35,7 +36,7 @@ UNIT_TEST(a_state_is_what_it_was)
 	ck_span(s.tag, "a 1");
 	ck_span(s.mailbox, "Lists.x");
 	ck_span(s.saved, "7:9");
-	ck_assert(s.dictionary.len == 2 && s.selected && !s.read_only && !s.compressed);
+	ck_assert(s.notify.len == 2 && s.dictionary.len == 2 && s.selected && !s.read_only && !s.compressed);
 	ck_assert(s.manner.condstore && s.manner.uidonly && !s.manner.qresync && !s.manner.rev2 && !s.manner.utf8);
 	ck_assert(s.keywords == UINT64_MAX && s.modseq == 1ull << 62 && s.validity == 4294967295);
 	ck_assert(s.counts.bodies == 3 && s.bytes_in == 1ull << 40);
@@ -57,6 +58,31 @@ UNIT_TEST(less_than_a_state_is_none)
 	for (size_t n = 0; n < t.len; n++)
 		ck_assert_int_eq(sleep_state_read(span_first(text_span(&t), n), 100, &s, &why), -1);
 	ck_assert_int_eq(sleep_state_read(text_span(&t), COUNT(told) - 1, &s, &why), -1); /* more messages than may be */
+}
+END_TEST
+
+UNIT_TEST(what_notify_told_is_what_it_was)
+{
+	struct told_mailbox  boxes[] = {{.folder = SPAN("")},
+		{SPAN("A.b"), 1, UINT64_MAX, true, true, {3, SIZE_MAX, UINT32_MAX, 7, 1ull << 63}}};
+	struct span          names[] = {SPAN("INBOX"), SPAN("A")};
+	struct told_key      keys[] = {{SPAN("priv/x"), UINT64_MAX}};
+	struct notify_told   t = {SPAN("a NOTIFY NONE"), true, boxes, names, keys, 2, 2, 1}, got;
+	autotext struct text bytes = {0}, again = {0};
+	struct arena        *a = arena_new();
+	struct fault         why = {0};
+
+	notify_told_write(&t, &bytes);
+	for (size_t n = 0; n < bytes.len; n++)
+		ck_assert_int_eq(notify_told_read(a, span_first(text_span(&bytes), n), &got, &why), -1);
+	ck_assert_int_eq(notify_told_read(a, text_span(&bytes), &got, &why), 0);
+	ck_span(got.command, "a NOTIFY NONE");
+	ck_span(got.mailboxes[1].folder, "A.b");
+	ck_assert(got.utf8 && got.mailboxes[1].known && got.mailboxes[1].denied && !got.mailboxes[0].known);
+	ck_assert(got.mailboxes[1].status.unseen == SIZE_MAX && got.mailboxes[1].status.next == UINT32_MAX && got.keys[0].hash == UINT64_MAX);
+	notify_told_write(&got, &again);
+	ck_assert(span_equal(text_span(&bytes), text_span(&again)));
+	arena_free(a);
 }
 END_TEST
 
@@ -86,4 +112,4 @@ UNIT_TEST(a_token_wakes_its_user_once_with_the_sealed_state)
 }
 END_TEST
 
-UNIT_MAIN("imapd/sleep", a_state_is_what_it_was, less_than_a_state_is_none, a_token_wakes_its_user_once_with_the_sealed_state)
+UNIT_MAIN("imapd/sleep", a_state_is_what_it_was, less_than_a_state_is_none, what_notify_told_is_what_it_was, a_token_wakes_its_user_once_with_the_sealed_state)
