@@ -219,3 +219,54 @@ log_fatal(const char *format, ...)
 	LOG_LEVEL(LOG_LEVEL_FATAL, format);
 	exit(1);
 }
+
+#ifdef POSTERN_SANITIZER
+/* A daemon has no standard error: what the sanitizers find would be seen by nobody. Leaks are looked for by hand:
+ * the finder traces its own process, which set-gid programs and children that changed their uid may not do (FACTS.md 2). */
+const char *__asan_default_options(void);
+void __asan_set_error_report_callback(void (*)(const char *)) __attribute__((weak));
+void __ubsan_on_report(void);
+void __ubsan_get_current_report_data(const char **kind, const char **message, const char **file, unsigned *line,
+                                     unsigned *column, char **address) __attribute__((weak));
+void __tsan_on_report(void *report);
+
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
+static void
+tell_report(const char *report)
+{
+	struct span rest = span_of(report), line;
+
+	while (span_split(&rest, '\n', &line) || line.len)
+		log_error("sanitizer: %.*s", SPAN_ARGS(line));
+}
+
+void
+__ubsan_on_report(void)
+{
+	const char *kind, *message, *file;
+	unsigned    line, column;
+	char       *address;
+
+	__ubsan_get_current_report_data(&kind, &message, &file, &line, &column, &address);
+	log_error("sanitizer: %s:%u:%u: %s", file, line, column, message);
+}
+
+void
+__tsan_on_report(void *report)
+{
+	(void)report;
+	log_error("sanitizer: a data race");
+}
+
+__attribute__((constructor)) static void
+hear_reports(void)
+{
+	if (__asan_set_error_report_callback)
+		__asan_set_error_report_callback(tell_report);
+}
+#endif

@@ -119,14 +119,3 @@ auto_arena(struct arena **a)
 	arena_free(*a);
 	*a = NULL;
 }
-
-#ifdef POSTERN_SANITIZER
-/* Leaks are looked for by hand: the finder traces its own process, which set-gid
- * programs and children that changed their uid may not do (FACTS.md 2). */
-const char *__asan_default_options(void);
-const char *
-__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-#endif

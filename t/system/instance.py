@@ -8,9 +8,31 @@ Programs are taken from the build tree (top_builddir); `programs` maps a name in
 daemon_directory to a file of the build, so that a test service can stand in for
 one of ours.  As root the role users are made up from existing ones.
 """
-import glob, os, pwd, random, shutil, socket, subprocess, sys, tempfile, time
+import atexit, glob, os, pwd, random, re, shutil, socket, subprocess, sys, tempfile, time
 
 BUILD = os.environ.get("top_builddir", ".")
+
+
+def is_sanitized():
+    try:
+        with open(f"{BUILD}/config.h") as f:
+            return "\n#define POSTERN_SANITIZER 1" in f.read()
+    except OSError:
+        return False
+
+
+PATIENCE = 5 if is_sanitized() else 1        # a sanitizer's programs are that much slower
+CRASH = re.compile(r"process \S+ pid \d+ killed by signal (4|5|6|7|8|11|31)\b|\]: (panic: |error: sanitizer: )")
+crashes = []                                 # lines of all logs
+
+
+@atexit.register
+def fail_for_crashes():
+    if crashes:
+        print("# programs crashed:\n# " + "\n# ".join(crashes), flush=True)
+        os._exit(1)
+
+
 FOLDERS = ("master", "smtpd", "qmgr", "smtp", "local", "pop3d", "imapd", "guard", "cmd")
 
 
@@ -27,7 +49,7 @@ def free_port():
 
 def wait_for(what, seconds=20):
     """Waits for a condition, never for a time."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         got = what()
         if got or time.monotonic() > end:
@@ -36,6 +58,8 @@ def wait_for(what, seconds=20):
 
 
 class Instance:
+    may_crash = False                        # the test makes programs crash
+
     def __init__(self, main="", master="", programs=None, only=None):
         self.dir = tempfile.mkdtemp(prefix="postern.")
         os.chmod(self.dir, 0o755)
@@ -100,7 +124,7 @@ alias_maps =
 
     def run(self, *words, timeout=90):
         return subprocess.run([f"{self.dir}/sbin/postern", "-c", f"{self.dir}/etc", *words],
-                              capture_output=True, text=True, timeout=timeout)
+                              capture_output=True, text=True, timeout=timeout * PATIENCE)
 
     def start(self):
         r = self.run("start")
@@ -152,6 +176,8 @@ alias_maps =
     def __exit__(self, *unused):
         if self.run("status").returncode == 0:
             self.run("abort")
+        if not self.may_crash:
+            crashes.extend(line for line in self.log().splitlines() if CRASH.search(line))
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
@@ -171,6 +197,8 @@ class Tap:
         return good
 
     def end(self):
+        if crashes:
+            self.ok(False, "no program crashes")
         print(f"1..{self.n}")
         sys.exit(1 if self.failed else 0)
 
