@@ -181,7 +181,7 @@ END_TEST
 UNIT_TEST(the_log_line_is_the_one_that_tools_parse)
 {
 	autotext struct text  line = {0};
-	struct delivery       d = {.queue_id = SPAN("4Xy"), .arrival_us = clock_wall() - 1200000};
+	struct delivery       d = {.queue_id = SPAN("4Xy"), .arrival_us = clock_wall() - 129600000};   /* rounds to 130 s for most of a second */
 	struct deliver_rcpt r = {.address = SPAN("b@example.org"),
 	                         .original = SPAN("a@example.org")};
 	struct deliver_status s = {.action = DELIVER_SENT,
@@ -192,14 +192,14 @@ UNIT_TEST(the_log_line_is_the_one_that_tools_parse)
 	                           .conn_use = 2};
 
 	site.delay_logging_resolution_limit = 2;
-	d.active_us = d.arrival_us + 100000;
+	d.active_us = d.arrival_us + 10000000;
 	d.handed_us = d.active_us;
-	d.connected_us = d.handed_us + 1000000;
+	d.connected_us = d.handed_us + 100000000;
 	deliver_print_status(&line, &d, &r, &s, "sent");
 	ck_assert_str_eq(
 		text_string(&line),
 		"4Xy: to=<b@example.org>, orig_to=<a@example.org>, "
-		"relay=mx.example.org[192.0.2.1]:25, conn_use=2, delay=1.2, delays=0.1/0/1/0.1, "
+		"relay=mx.example.org[192.0.2.1]:25, conn_use=2, delay=130, delays=10/0/100/20, "
 		"dsn=2.0.0, status=sent (250 2.0.0 Ok)");
 	/* info_log_address_format */
 	r.address = SPAN("a b@example.org");

@@ -141,8 +141,8 @@ END_TEST
 static void
 add_number(size_t n, size_t bytes, struct text *out)
 {
-	for (size_t i = 0; i < bytes; i++)
-		text_add_byte(out, (char)(n >> (8 * i)));
+	for (size_t i = 0; i < bytes; i++, n >>= 8)
+		text_add_byte(out, (char)n);
 }
 
 /* `members` times the same member, of deflated blocks that hold nothing. */
