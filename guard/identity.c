@@ -67,11 +67,8 @@ identity_open(struct span spec, struct fault *why)
 	b->table.type = &kinds[span_starts(spec, "ldap:")];
 	b->table.held[0].fd = b->table.held[1].fd = -1;
 	b->binder = b->table;
-	if (open_base(b, why) == 0) {
-		if (b->settings.unused)
-			log_warning("%s: %s has no effect here: -A and user '*' do not list these users", b->table.spec, b->settings.unused);
+	if (open_base(b, why) == 0)
 		return b;
-	}
 	arena_free(b->arena);     /* proxymap goes on without it; what it holds of the table is not worth a free */
 	free(b);
 	return NULL;
@@ -157,4 +154,79 @@ identity_look(struct identity_base *b, const struct identity_question *q, struct
 	else
 		got = prove(b, &words, q->password, fields, why);
 	return got < 0 ? fault_prefix(why, "%s", b->table.spec) : got;
+}
+
+/* ------------------------------------------------------------ all of them */
+
+struct row { struct span user, username, domain; };
+
+static void
+take_field(struct row *row, struct span field)
+{
+	struct span name;
+
+	span_split(&field, '=', &name);
+	if (span_is(name, "user"))
+		row->user = field;
+	else if (span_is(name, "username"))
+		row->username = field;
+	else if (span_is(name, "domain"))
+		row->domain = field;
+}
+
+/* A name that nobody could log in with would only spoil a list that is read by lines. */
+static bool
+add_name(const struct row *row, struct text *names)
+{
+	struct span name = row->user.len ? row->user : row->username;
+
+	if (!name.len || !utf8_printable(name) || span_has(name, ' '))
+		return false;
+	text_add(names, name);
+	if (!row->user.len && row->domain.len && utf8_printable(row->domain) && !span_has(row->domain, ' '))
+		text_add_format(names, "@%.*s", SPAN_ARGS(row->domain));
+	text_add_byte(names, '\0');
+	return true;
+}
+
+/* Rows begin with an empty field (remote.h). */
+static void
+take_rows(const struct identity_base *b, struct span in, struct text *names)
+{
+	const struct row none = {SPAN_NONE, SPAN_NONE, SPAN_NONE};
+	struct row       row = none;
+	bool             begun = false;
+	size_t           nameless = 0;
+	struct span      field;
+
+	while (in.len && span_split(&in, '\0', &field)) {
+		if (field.len) {
+			take_field(&row, field);
+			continue;
+		}
+		nameless += begun && !add_name(&row, names);
+		begun = true;
+		row = none;
+	}
+	nameless += begun && !add_name(&row, names);
+	if (nameless)
+		log_warning("%s: %zu of the users that iterate_* finds have no user or username that could be a name", b->table.spec, nameless);
+}
+
+int
+identity_list(struct identity_base *b, struct text *names, struct fault *why)
+{
+	const struct identity_words words = {SPAN_NONE, SPAN_NONE, SPAN_NONE, SPAN_NONE, NULL, NULL};
+	struct remote_request       request = {.query = b->settings.list_query, .words = &words, .attrs = &b->settings.list_attrs, .all = true};
+	struct remote_key           key = {.whole = SPAN_NONE, .request = &request};
+	struct remote_answer        answer = {0};
+	int                         got;
+
+	if (!request.query)
+		return fault_set(why, FAULT_INPUT, "%s: iterate_query is missing", b->table.spec);
+	got = remote_ask(b->table.data, &key, &answer, why);
+	if (got == 0)
+		take_rows(b, text_span(&answer.values), names);
+	text_free(&answer.values);
+	return got < 0 ? fault_prefix(why, "%s", b->table.spec) : 0;
 }

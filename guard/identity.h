@@ -16,7 +16,8 @@
  * pass_attrs, user_filter, user_attrs (identity_attrs.h), default_pass_scheme; with auth_bind = yes the server is asked whether
  * a password is good, as the entry that pass_filter finds or as auth_bind_userdn, over connections of their own.
  *
- * iterate_query, iterate_attrs and iterate_filter are told of in the log: all users are never asked for.
+ * iterate_query gives all users, a row each: user, or username and domain; iterate_filter finds their entries, and iterate_attrs
+ * says what of one is user.  Asked for by root (postern user '*', -A).
  */
 #ifndef GUARD_IDENTITY_H
 #define GUARD_IDENTITY_H
@@ -33,11 +34,11 @@ struct identity_settings {
 		const char *name, *value;        /* as the tables' modules call them: hosts, user, password ... */
 	} connect[20];
 	size_t n_connect;
-	const char *unused;              /* of iterate_*, which nobody asks for here; NULL */
+	const char *list_query;          /* iterate_query; ldap: iterate_filter */
 	/* of ldap alone */
 	bool                  binds;              /* auth_bind */
 	const char           *bind_name;          /* auth_bind_userdn; NULL: as the entry that is found */
-	struct identity_attrs password_attrs, user_attrs;
+	struct identity_attrs password_attrs, user_attrs, list_attrs;
 };
 int identity_sql_parse(struct span, struct arena *, struct identity_settings *, struct fault *);
 int identity_ldap_parse(struct span, struct arena *, struct identity_settings *, struct fault *);
@@ -50,5 +51,8 @@ struct table *identity_table(struct identity_base *);       /* borrowed: to watc
 
 /* As ask_table_identify. */
 WAITS int identity_look(struct identity_base *, const struct identity_question *, struct text *fields, struct fault *);
+
+/* Adds the name of each user, and a NUL: 0, or -1 why. */
+WAITS int identity_list(struct identity_base *, struct text *names, struct fault *);
 
 #endif

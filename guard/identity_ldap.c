@@ -15,7 +15,7 @@ static const struct { const char *name, *ours; } words[] = {
 	{"tls_key_file", "tls_key"}, {"tls_cipher_suite", "tls_cipher_suite"},
 	{"pass_filter", ""}, {"user_filter", ""}, {"pass_attrs", ""}, {"user_attrs", ""},
 	{"auth_bind_userdn", ""}, {"default_pass_scheme", ""},
-	{"iterate_attrs", NULL}, {"iterate_filter", NULL},                        /* told of: nobody lists all users here */
+	{"iterate_attrs", ""}, {"iterate_filter", ""},
 	/* each question has a connection of its own, nothing is debugged */
 	{"blocking", NULL}, {"debug_level", NULL}, {"userdb_warning_disable", NULL},
 	{"sasl_mech", NULL}, {"sasl_realm", NULL}, {"sasl_authz_id", NULL},       /* sasl_bind is what asks for them */
@@ -126,13 +126,14 @@ settle_questions(const struct given *g, struct identity_settings *s, struct faul
 	const char       *as = word_of(g, "auth_bind_userdn", "");
 
 	s->driver = "ldap";
-	s->unused = word_of(g, "iterate_filter", NULL) ? "iterate_filter" : word_of(g, "iterate_attrs", NULL) ? "iterate_attrs" : NULL;
+	s->list_query = word_of(g, "iterate_filter", "(objectClass=posixAccount)");
 	s->password_query = word_of(g, "pass_filter", filter);
 	s->user_query = word_of(g, "user_filter", filter);
 	s->default_pass_scheme = word_of(g, "default_pass_scheme", "CRYPT");
 	s->binds = strcmp(g->choice[CHOICE_BIND], "yes") == 0;
 	s->bind_name = s->binds && *as ? as : NULL;
 	if (check_words("pass_filter", s->password_query, why) < 0 || check_words("user_filter", s->user_query, why) < 0 ||
+	    check_words("iterate_filter", s->list_query, why) < 0 ||
 	    (s->bind_name && check_words("auth_bind_userdn", s->bind_name, why) < 0))
 		return -1;
 	if (identity_attrs_parse(span_of(word_of(g, "pass_attrs", "uid=user,userPassword=password")), s->binds ? "password" : NULL,
@@ -141,6 +142,8 @@ settle_questions(const struct given *g, struct identity_settings *s, struct faul
 	if (identity_attrs_parse(span_of(word_of(g, "user_attrs", "homeDirectory=home,uidNumber=uid,gidNumber=gid")), NULL,
 	                         g->arena, &s->user_attrs, why) < 0)
 		return fault_prefix(why, "user_attrs");
+	if (identity_attrs_parse(span_of(word_of(g, "iterate_attrs", "uid=user")), NULL, g->arena, &s->list_attrs, why) < 0)
+		return fault_prefix(why, "iterate_attrs");
 	return 0;
 }
 

@@ -11,6 +11,7 @@ static const struct { const char *name; size_t offset; } words[] = {
 	{"driver", offsetof(struct identity_settings, driver)},
 	{"password_query", offsetof(struct identity_settings, password_query)},
 	{"user_query", offsetof(struct identity_settings, user_query)},
+	{"iterate_query", offsetof(struct identity_settings, list_query)},
 	{"default_pass_scheme", offsetof(struct identity_settings, default_pass_scheme)},
 };
 
@@ -119,10 +120,6 @@ take_word(void *context, struct span name, struct span value, struct fault *why)
 		r->connect = arena_span(r->arena, value);
 		return 0;
 	}
-	if (span_is(name, "iterate_query")) {
-		r->settings->unused = "iterate_query";
-		return 0;
-	}
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (span_is(name, words[i].name)) {
 			*(const char **)((char *)r->settings + words[i].offset) = arena_string(r->arena, value);
@@ -152,7 +149,7 @@ identity_sql_parse(struct span in, struct arena *a, struct identity_settings *ou
 	if (!r.connect.len)
 		return fault_set(why, FAULT_INPUT, "connect is missing");
 	if (take_connect(&s, a, r.connect, why) < 0 || check_query("password_query", s.password_query, why) < 0 ||
-	    check_query("user_query", s.user_query, why) < 0)
+	    check_query("user_query", s.user_query, why) < 0 || check_query("iterate_query", s.list_query, why) < 0)
 		return -1;
 	*out = s;
 	return 0;

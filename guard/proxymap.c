@@ -6,7 +6,7 @@
  * those of the usual parameters of main.cf), and those that a server answers (remote.h), which
  * nobody else can ask, wherever main.cf or master.cf names them; all are opened at start.  unix:passwd.byname
  * is asked of the system each time.  Databases of users that auth_passdb and auth_userdb name (identity.h) are
- * for authd alone: password hashes are in them.  Writing (proxy_write_maps) does not exist here.
+ * for authd alone: password hashes are in them; the names of all their users root may hear, too.  Writing (proxy_write_maps) does not exist here.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -155,14 +155,27 @@ identify(void *context, struct span database, const struct identity_question *q,
 	return fault_set(why, FAULT_SYSTEM, "%.*s: %s", SPAN_ARGS(span_first(database, 200)), reason ? reason : "main.cf does not name it");
 }
 
+static int
+list(void *context, struct span database, struct text *names, struct fault *why)
+{
+	struct identity_base *b = strmap_get(identities, database);
+	const char           *reason = strmap_get(refused, database);
+
+	(void)context;
+	if (b)
+		return identity_list(b, names, why);
+	return fault_set(why, FAULT_SYSTEM, "%.*s: %s", SPAN_ARGS(span_first(database, 200)), reason ? reason : "main.cf does not name it");
+}
+
 static void
 serve(int fd, const struct listener *listener)
 {
-	static const struct table_answerer all = {find, NULL, NULL}, authds = {find, NULL, identify};
+	static const struct table_answerer all = {find, NULL, NULL, NULL}, authds = {find, NULL, identify, list}, roots = {find, NULL, NULL, list};
 	uid_t                              uid;
+	bool                               known = peer_uid(fd, &uid, NULL) == 0;
 
 	(void)listener;
-	answer_table(fd, peer_uid(fd, &uid, NULL) == 0 && uid == authd_uid ? &authds : &all);
+	answer_table(fd, known && uid == authd_uid ? &authds : known && uid == 0 ? &roots : &all);
 	close(fd);
 }
 

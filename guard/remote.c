@@ -377,7 +377,9 @@ remote_query(struct remote *r, const struct remote_key *key, remote_quote *quote
 int
 remote_row(const struct remote_key *key, struct remote_answer *answer, struct fault *why)
 {
-	if (key->request && ++answer->count > 1)
+	if (key->request && key->request->all)
+		text_add_byte(&answer->values, '\0');
+	if (key->request && ++answer->count > 1 && !key->request->all)
 		return fault_set(why, FAULT_INPUT, "the query finds several users");
 	return 0;
 }
@@ -392,7 +394,7 @@ remote_add_field(struct remote *r, const struct remote_key *key, const char *nam
 		return fault_set(why, FAULT_INPUT, "%s: a NUL byte", name);
 	text_add_format(&answer->values, "%s=%.*s", name, SPAN_ARGS(value));
 	text_add_byte(&answer->values, '\0');
-	return answer->values.len > TABLE_VALUE_MAX ? fault_set(why, FAULT_INPUT, "the answer is too long") : 0;
+	return answer->values.len > (key->request->all ? REMOTE_ALL_MOST : TABLE_VALUE_MAX) ? fault_set(why, FAULT_INPUT, "the answer is too long") : 0;
 }
 
 int

@@ -28,7 +28,7 @@
 #include "net/conn.h"
 #include "table/table_type.h"
 
-enum { REMOTE_MS = 25000 };      /* a whole lookup; less than ASK_TABLE_MS */
+enum { REMOTE_MS = 25000, REMOTE_ALL_MOST = 64 << 20 };      /* a whole lookup, less than ASK_TABLE_MS; bytes of all rows */
 
 struct remote;
 struct remote_config;
@@ -111,8 +111,9 @@ struct remote_request {
 	const struct identity_attrs *attrs;
 	struct text                 *name;      /* of the entry that was found; NULL: nobody asks */
 	struct span                  password;
+	bool                         all;       /* as many rows as there are, each behind an empty field */
 };
-/* 0 with "name=value" and a NUL for each field in answer.values, answer.count rows (0 or 1); -1 why. */
+/* 0 with "name=value" and a NUL for each field in answer.values, answer.count rows (0 or 1, unless all are wanted); -1 why. */
 WAITS int remote_ask(struct remote *, const struct remote_key *, struct remote_answer *, struct fault *);
 
 /* For modules: the question as the server shall hear it (0, 1: none, -1), a row that comes (-1: one too many), a value in it. */

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "guard/remote_ldap.h"
 
-enum { TWO = 2 };       /* entries are enough to know that there are several */
+enum { TWO = 2, PAGE = 500 };       /* two entries are enough to know that there are several; servers give so many at once */
 
 struct users {
 	struct ldap_server server;       /* first */
@@ -75,7 +75,7 @@ add_fields(struct remote *r, LDAP *ld, LDAPMessage *entry, const struct remote_r
 		return -1;
 	if (several)
 		log_warning("%s: %.*s has several values of %s: the first is used", r->table->spec, SPAN_ARGS(q->words->user), several);
-	return out->len > TABLE_VALUE_MAX ? fault_set(why, FAULT_INPUT, "the answer is too long") : 0;
+	return out->len > (q->all ? REMOTE_ALL_MOST : TABLE_VALUE_MAX) ? fault_set(why, FAULT_INPUT, "the answer is too long") : 0;
 }
 
 static int
@@ -91,6 +91,56 @@ take_found(struct remote *r, LDAP *ld, LDAPMessage *found, const struct remote_k
 	return outcome;
 }
 
+/* What a page says of the next: its cookie, empty behind the last one. */
+static int
+next_page(LDAP *ld, LDAPMessage *found, struct berval *cookie, struct fault *why)
+{
+	LDAPControl **told = NULL, *page;
+	ber_int_t     ignored;
+	int           error, said = LDAP_SUCCESS;
+
+	ber_memfree(cookie->bv_val);
+	*cookie = (struct berval){.bv_len = 0};
+	error = ldap_parse_result(ld, found, &said, NULL, NULL, NULL, &told, 0);
+	page = error ? NULL : ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, told, NULL);
+	if (page)                       /* without one the server knows no pages, and this was all */
+		error = ldap_parse_pageresponse_control(ld, page, &ignored, cookie);
+	ldap_controls_free(told);
+	return error || said ? ldap_server_fault(ld, error ? error : said, "search", why) : 0;
+}
+
+/* All entries, page by page (RFC 2696): servers have a limit to what they give at once. */
+static int
+ask_all(struct remote *r, LDAP *ld, const char *base, const char *filter, const struct remote_key *key, struct remote_answer *answer,
+        int64_t deadline, struct fault *why)
+{
+	const struct users *u = r->own;
+	struct timeval      wait = {.tv_sec = u->server.timeout};
+	struct berval       cookie = {.bv_len = 0};
+	int                 outcome;
+
+	do {
+		LDAPControl *page = NULL, *controls[] = {NULL, NULL};
+		LDAPMessage *found = NULL;
+		int          error = ldap_create_page_control(ld, PAGE, &cookie, 0, &page);
+
+		controls[0] = page;
+		if (!error)
+			error = ldap_search_ext_s(ld, base, u->server.scope, filter, (char **)(uintptr_t)key->request->attrs->name, 0, controls, NULL, &wait,
+			                          LDAP_NO_LIMIT, &found);
+		outcome = error ? ldap_server_fault(ld, error, "search", why) : take_found(r, ld, found, key, answer, why);
+		if (outcome == 0)
+			outcome = next_page(ld, found, &cookie, why);
+		if (outcome == 0 && clock_left(deadline) == 0)
+			outcome = fault_set(why, FAULT_TIME, "there are too many users for the time");
+		ldap_msgfree(found);
+		if (page)
+			ldap_control_free(page);
+	} while (outcome == 0 && cookie.bv_len);
+	ber_memfree(cookie.bv_val);
+	return outcome;
+}
+
 static int
 ask(struct remote *r, void *ld, const struct remote_key *key, struct remote_answer *answer, int64_t deadline, struct fault *why)
 {
@@ -103,10 +153,11 @@ ask(struct remote *r, void *ld, const struct remote_key *key, struct remote_answ
 	LDAPMessage                 *found = NULL;
 	int                          error, outcome;
 
-	(void)deadline;
 	if (identity_words_expand(u->base, q->words, remote_quote_dn, NULL, &base, why) < 0 ||
 	    identity_words_expand(q->query, q->words, remote_quote_filter, NULL, &filter, why) < 0)
 		return -1;
+	if (q->all)
+		return ask_all(r, ld, text_string(&base), text_string(&filter), key, answer, deadline, why);
 	error = ldap_search_ext_s(ld, text_string(&base), u->server.scope, text_string(&filter),
 	                          q->attrs->names ? (char **)(uintptr_t)q->attrs->name : nothing, 0, NULL, NULL, &wait, TWO, &found);
 	if (error == LDAP_NO_SUCH_OBJECT && strchr(u->base, '%'))

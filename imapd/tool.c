@@ -18,8 +18,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/strmap.h"
 #include "config/site.h"
 #include "imap_config.h"
+#include "ipc/ask_table.h"
 #include "ipc/peer.h"
 #include "service/privilege.h"
 #include "service/sandbox.h"
@@ -231,14 +233,17 @@ find_user(const char *name, struct auth_user *u)
 
 /* ------------------------------------------------------------ all users (-A) */
 
-struct names { char **at; size_t count; };
+struct names { char **at; size_t count; struct strmap *seen; };
 
 static void
 add_name(struct names *n, struct span name)
 {
-	for (size_t i = 0; i < n->count; i++)
-		if (span_is(name, n->at[i]))
-			return;
+	static char is_there;
+
+	if (!n->seen)
+		n->seen = strmap_new();
+	if (strmap_put(n->seen, name, &is_there))
+		return;
 	n->at = mem_grow(n->at, n->count + 1, sizeof *n->at);
 	n->at[n->count++] = mem_span(name);
 }
@@ -261,8 +266,16 @@ add_file(struct names *n, const char *path)
 }
 
 static void
+add_listed(void *names, struct span name)
+{
+	add_name(names, name);
+}
+
+static void
 all_users(struct names *n)
 {
+	struct fault why = {0};
+
 	for (size_t i = 0; i < config.userdb.count; i++) {
 		const char    *word = config.userdb.item[i];
 		struct passwd *p;
@@ -276,8 +289,8 @@ all_users(struct names *n)
 			endpwent();
 		} else if (strncmp(word, "static:", 7) == 0) {
 			log_fatal("auth_userdb = static: nobody knows who all its users are; name them with -u");
-		} else if (strncmp(word, "sql:", 4) == 0 || strncmp(word, "ldap:", 5) == 0) {
-			log_fatal("auth_userdb = %s: databases are asked for one user at a time; name them with -u", word);
+		} else if ((strncmp(word, "sql:", 4) == 0 || strncmp(word, "ldap:", 5) == 0) && ask_table_list(word, add_listed, n, &why) < 0) {
+			log_fatal("%s", fault_text(&why));
 		}
 	}
 }

@@ -65,6 +65,57 @@ ask_table_identify(const char *database, const struct identity_question *q, stru
 	return got;
 }
 
+static void
+tell_names(struct span names, void (*each)(void *, struct span), void *context)
+{
+	struct span one;
+
+	while (names.len && span_split(&names, '\0', &one))
+		each(context, one);
+}
+
+int
+ask_table_list(const char *database, void (*each)(void *, struct span), void *context, struct fault *why)
+{
+	autoclose int          sock = -1;
+	autoframe struct frame f = {0}, answer = {0};
+	struct span            got = SPAN_NONE;
+	bool                   more = true;
+
+	if (peer_take("proxymap", clock_after(ASK_TABLE_MS), &sock, why) < 0)
+		return fault_prefix(why, "proxymap");
+	frame_start(&f, "list");
+	frame_put_string(&f, "database", database);
+	while (more) {
+		if (frame_send(sock, &f, clock_after(ASK_TABLE_MS), why) < 0)
+			return fault_prefix(why, "proxymap");
+		switch (frame_receive(sock, &answer, clock_after(ASK_TABLE_MS), why)) {
+		case 0: break;
+		case 1: return fault_set(why, FAULT_PEER, "%s: proxymap hung up", database);
+		default: return fault_prefix(why, "proxymap");
+		}
+		if (!frame_is(&answer, "names") || !frame_get(&answer, "names", &got)) {
+			frame_get(&answer, "reason", &got);
+			return fault_set(why, FAULT_SYSTEM, "%.*s", SPAN_ARGS(span_first(got, 300)));
+		}
+		tell_names(got, each, context);
+		more = frame_get_flag(&answer, "more");
+		frame_start(&f, "more");
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------ the answers */
+
+enum { AT_START, LISTING };
+enum { NAMES_AT_ONCE = 60000 };
+
+struct answering {
+	const struct table_answerer *by;
+	struct text                  names;       /* that are left to tell */
+	size_t                       told;
+};
+
 struct ask {
 	struct span table, key;
 };
@@ -78,7 +129,7 @@ static const struct field find_fields[] = {
 static int
 do_find(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
 {
-	const struct table_answerer *a = conversation;
+	const struct table_answerer *a = ((struct answering *)conversation)->by;
 	autotext struct text         value = {0};
 	struct fault                 failed = {0};
 	struct ask                   ask = {0};
@@ -126,7 +177,7 @@ put_fields(struct span fields, struct frame *answer)
 static int
 do_identify(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
 {
-	const struct table_answerer *a = conversation;
+	const struct table_answerer *a = ((struct answering *)conversation)->by;
 	autotext struct text         fields = {0};
 	struct fault                 failed = {0};
 	struct identify              ask = {.password = SPAN_NONE};
@@ -157,14 +208,61 @@ do_identify(void *conversation, struct frame *request, struct frame *answer, str
 	return 0;
 }
 
+static int
+put_names(struct answering *t, struct frame *answer)
+{
+	struct span left = span_from(text_span(&t->names), t->told), now = span_first(left, NAMES_AT_ONCE);
+
+	if (now.len < left.len)
+		now = span_first(now, (size_t)span_find_last(now, '\0') + 1);       /* whole ones: none is nearly so long */
+	t->told += now.len;
+	frame_start(answer, "names");
+	frame_put(answer, "names", now);
+	frame_put_flag(answer, "more", t->told < t->names.len);
+	return t->told < t->names.len ? LISTING : AT_START;
+}
+
+static int
+do_list(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct answering *t = conversation;
+	struct span       database = SPAN_NONE;
+	struct fault      failed = {0};
+
+	if (!t->by->list)
+		return fault_set(why, FAULT_DENIED, "only root and authd may ask who all users are");
+	if (!frame_get(request, "database", &database))
+		return fault_set(why, FAULT_INPUT, "list: no database");
+	text_clear(&t->names);
+	t->told = 0;
+	if (t->by->list(t->by->context, database, &t->names, &failed) == 0)
+		return put_names(t, answer);
+	frame_start(answer, "failed");
+	frame_put_string(answer, "reason", fault_text(&failed));
+	return AT_START;
+}
+
+static int
+do_more(void *conversation, struct frame *request, struct frame *answer, struct fault *why)
+{
+	(void)request;
+	(void)why;
+	return put_names(conversation, answer);
+}
+
 static const struct peer_verb verbs[] = {
-	{"find", 0, 0, do_find},
-	{"identify", 0, 0, do_identify},
+	{"find", AT_START, AT_START, do_find},
+	{"identify", AT_START, AT_START, do_identify},
+	{"list", AT_START, AT_START, do_list},
+	{"more", LISTING, LISTING, do_more},
 	{NULL, 0, 0, NULL}
 };
 
 void
 answer_table(int sock, const struct table_answerer *a)
 {
-	peer_serve(sock, verbs, (void *)(uintptr_t)a);
+	struct answering t = {.by = a};
+
+	peer_serve(sock, verbs, &t);
+	text_free(&t.names);
 }

@@ -10,6 +10,9 @@
  *         | known field="password={SCHEME}.." field="userdb_home=.." ..  |  unknown  |  failed reason=..  |  refused reason=..
  *         | of login, where a server says whether a password is good:  wanted (ask again, with it)  |  proved field=..  |  wrong
  *
+ *   list  database=sql:/etc/..                                                            (authd and root alone)
+ *         | names names=<each with a NUL> [more=yes]  |  failed reason=..       more: the next of them
+ *
  * The spec is what stands behind "proxy:".  Keys and values fit into one frame.
  * ask_table_find is a table_proxy_ask of lib/table: smtpd, cleanup, smtp, lmtp, local and virtual give it to
  * table_use_proxy().
@@ -35,6 +38,9 @@ enum { IDENTITY_KNOWN, IDENTITY_UNKNOWN, IDENTITY_PROVED, IDENTITY_WRONG, IDENTI
 /* Adds "name=value" and a NUL for each field of who is known or has proved it: one of these, or -1 why. */
 WAITS int ask_table_identify(const char *database, const struct identity_question *, struct text *fields, struct fault *);
 
+/* Calls each(context, name) for all users of a database: 0, -1 why. */
+WAITS int ask_table_list(const char *database, void (*each)(void *context, struct span name), void *context, struct fault *);
+
 /* The server's end: serves one connection; find answers as above, or -1 with
  * FAULT_DENIED for a table that is not to be asked. */
 struct table_answerer {
@@ -42,6 +48,8 @@ struct table_answerer {
 	void       *context;
 	/* As ask_table_identify; NULL, or the peer is not authd: refused. */
 	WAITS int (*identify)(void *context, struct span database, const struct identity_question *, struct text *fields, struct fault *);
+	/* Adds each name and a NUL; NULL: refused. */
+	WAITS int (*list)(void *context, struct span database, struct text *names, struct fault *);
 };
 WAITS void answer_table(int sock, const struct table_answerer *);
 

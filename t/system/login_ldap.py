@@ -69,6 +69,7 @@ rootpw secret
 directory {here}/data
 access to attrs=userPassword by dn.exact="cn=mail,{BASE}" read by anonymous auth
 access to * by dn.exact="cn=mail,{BASE}" read by anonymous auth
+limits dn.exact="cn=mail,{BASE}" size.soft=500 size.hard=500 size.prtotal=unlimited
 """)
         people = ""
         for n, (uid, stored, more) in enumerate(PEOPLE):
@@ -101,7 +102,11 @@ dn: ou=people,{BASE}
 objectClass: organizationalUnit
 ou: people
 
-{people}""")
+{people}dn: ou=crowd,{BASE}
+objectClass: organizationalUnit
+ou: crowd
+
+""" + "".join(f"dn: cn=c{n},ou=crowd,{BASE}\nobjectClass: organizationalRole\ncn: c{n}\n\n" for n in range(CROWD)))
         r = subprocess.run([shutil.which("slapadd") or "/usr/sbin/slapadd", "-f", f"{here}/slapd.conf", "-l", f"{here}/ldif"], capture_output=True, text=True)
         if r.returncode:
             raise OSError("slapadd: " + r.stderr[-500:])
@@ -131,6 +136,7 @@ ou: people
                 self.p.wait()
 
 
+CROWD = 1100      # more than slapd gives at once
 # uid, what is stored as password, further lines
 PEOPLE = (("anna", ["{SSHA}" + base64.b64encode(__import__("hashlib").sha1(b"pencil1234").digest() + b"1234").decode()], "mail: anna@example.net\nmail: second@example.net\nemployeeNumber: 5000000\n"),
           ("bert", ["brush"], "mail: bert@example.net\n"), ("away", ["x"], "mail: away@example.net\ndescription: 192.0.2.0/24\n"),
@@ -194,6 +200,8 @@ def read_test(i):
     ok(r.returncode == 0 and "5000000" in r.stdout and f"{here}/home/0" in r.stdout, "postern user tells home and quota", r.stdout, r.stderr)
     r = i.run("user", "nobody@example.net")
     ok(r.returncode == 67, "and that there is no such user", r.returncode, r.stderr)
+    r = i.run("user", "*")
+    ok(set(r.stdout.split()) == {p[2].split("\n")[0][6:] for p in PEOPLE}, "iterate_attrs: user '*' lists all", r.stdout, r.stderr)
     ok("FAILED" in login("away@example.net", "x") and login("near@example.net", "x") == "OK", "allow_nets of an attribute")
     got = login("two@example.net", "x")
     ok("UNAVAILABLE" in got and i.logged("finds several users"), "two entries are trouble, not a choice", got)
@@ -202,6 +210,14 @@ def read_test(i):
     ok(m.login_cram_md5("bert@example.net", "brush")[0] == "OK", "CRAM-MD5 of a password in the directory")
     m.logout()
     ok(i.logged("auth: ldap(anna@example.net,127.0.0.1): Password mismatch") and i.logged("auth: ldap(nobody@example.net,127.0.0.1): unknown user"), "reasons are logged as Dovecot's", i.log()[-1500:])
+
+
+def crowd_test(i):
+    path = conf("crowd", base=f"ou=crowd,{BASE}", iterate_filter="(objectClass=organizationalRole)", iterate_attrs="cn=user")
+    if not run_as(i, f"ldap:{path}", f"ldap:{path}"):
+        return
+    r = i.run("user", "*")
+    ok(sorted(r.stdout.split()) == sorted(f"c{n}" for n in range(CROWD)), "iterate_filter: more than the server gives at once, page by page", len(r.stdout.split()), r.stderr)
 
 
 def bind_test(i):
@@ -342,6 +358,7 @@ def main():
             except OSError as e:
                 return ok(True, f"ldap # SKIP {e}")
             read_test(i)
+            crowd_test(i)
             bind_test(i)
             tls_test(i)
             trouble_test(i, slapd)

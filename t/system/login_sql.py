@@ -36,10 +36,9 @@ def smtp(user, password):
     return code
 
 
-def stranger(i):
+def stranger(i, f=b"identify\0", fields=None):
     """The question of authd's, from somebody else."""
-    f = b"identify\0"
-    for name, value in (("database", f"sql:{i.dir}/sql.conf"), ("kind", "passdb"), ("user", "anna@example.net"), ("service", "imap"), ("remote", ""), ("local", "")):
+    for name, value in fields or (("database", f"sql:{i.dir}/sql.conf"), ("kind", "passdb"), ("user", "anna@example.net"), ("service", "imap"), ("remote", ""), ("local", "")):
         f += name.encode() + b"\0" + struct.pack(">I", len(value)) + value.encode()
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     s.settimeout(20)
@@ -49,6 +48,26 @@ def stranger(i):
         return s.recv(65536)
     except ConnectionError:
         return b""
+
+
+def as_mail_owner(i, what):
+    """From a process of the user whose the sockets are."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            st = os.stat(f"{i.dir}/queue/private")
+            os.setgroups([])
+            os.setgid(st.st_gid)
+            os.setuid(st.st_uid)
+            os.write(write, what())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with open(read, "rb") as f:
+        answer = f.read()
+    os.waitpid(pid, 0)
+    return answer
 
 
 def main():
@@ -99,7 +118,10 @@ smtpd_relay_restrictions = reject_unauth_destination
         got = login("anna@example.net", "pencil")
         ok(got == "OK", "a good password", got, i.log()[-1500:])
         ok(os.path.isdir(f"{i.dir}/home/anna/Maildir"), "the mailbox is where user_query says")
-        ok(i.logged(f"sql:{i.dir}/sql.conf: iterate_query has no effect here"), "what nobody asks is told", i.log()[-1500:])
+        r = i.run("user", "*")
+        ok(sorted(r.stdout.split()) == sorted({p[0] for p in people}), "iterate_query: user '*' lists all, each once", r.stdout, r.stderr)
+        r = i.run("mailbox", "list", "-A")
+        ok("INBOX" in r.stdout and "anna@example.net" in r.stdout, "and -A goes through them", r.stdout[-500:], r.stderr[-500:])
         ok("AUTHENTICATIONFAILED" in login("anna@example.net", "pencils"), "a wrong one")
         ok(login("ANNA@example.net", "pencil") == "OK", "the name is made uniform")
         ok(login("bert@example.net", "brush") == "OK", "default_pass_scheme")
@@ -133,6 +155,11 @@ smtpd_relay_restrictions = reject_unauth_destination
         ok(i.logged("auth: sql(anna@example.net,127.0.0.1): Password mismatch"), "a wrong proof is logged at once, with the database's name")
         ok(smtp("anna@example.net", "pencil") == 235 and smtp("anna@example.net", "x") == 535, "SMTP")
         ok("signal 31" not in i.log(), "all keep to their promises")
+        if os.getuid() == 0:
+            answer = as_mail_owner(i, lambda: stranger(i, b"list\0", (("database", f"sql:{i.dir}/sql.conf"),)))
+            ok(b"anna" not in answer and i.logged("only root and authd may ask who all users are"), "nobody else is told who there is", answer)
+        else:
+            ok(True, "nobody else is told who there is # SKIP without root all are one user")
         answer = stranger(i)
         if os.getuid() == 0:
             ok(b"pencil" not in answer and i.logged("only authd may ask"), "nobody else is told what is stored", answer)
@@ -162,6 +189,31 @@ smtpd_relay_restrictions = reject_unauth_destination
         db.commit()
         ok(login("bert", "brush") == "OK" and login("bert", "new") == "OK", "auth_cache: a success is remembered, a new password is good")
         ok("AUTHENTICATIONFAILED" in login("bert", "brushes"), "a wrong one is not")
+
+
+def many():
+    """More than go into one answer; by username and domain; names that could be none; a file without the query."""
+    owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+    with Instance(master=MASTER) as i:
+        if "sqlite" not in subprocess.run([f"{i.dir}/sbin/postconf", "-c", f"{i.dir}/etc", "-m"], capture_output=True, text=True).stdout.split():
+            return ok(True, "many # SKIP this build has no client library for SQLite")
+        sqlite3.connect(f"{i.dir}/users.db").execute("CREATE TABLE x (y)")
+        query = ("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 5000) SELECT 'somebody' || x AS username, 'example.org' AS domain FROM c "
+                 "UNION ALL SELECT 'a b', 'example.org' UNION ALL SELECT '', '' UNION ALL SELECT 'bare', NULL")
+        for name, iterate in (("many", f"iterate_query = {query}\n"), ("none", "")):
+            with open(f"{i.dir}/{name}.conf", "w") as f:
+                f.write(f"driver = sqlite\nconnect = {i.dir}/users.db\nuser_query = SELECT '/x' AS home, {owner.pw_uid} AS uid, {owner.pw_gid} AS gid\n{iterate}")
+        i.configure(f"auth_mechanisms = plain\nauth_passdb = static:nopassword=y\nauth_userdb = sql:{i.dir}/many.conf\n", MASTER)
+        if not ok(i.start().returncode == 0, "the system starts"):
+            return print(i.log())
+        r = i.run("user", "*")
+        ok(r.stdout.split() == [f"somebody{n}@example.org" for n in range(1, 5001)] + ["bare"], "5,000 users by username and domain, and one without a domain",
+           len(r.stdout.split()), r.stdout[-200:], r.stderr)
+        ok(i.logged("2 of the users that iterate_* finds have no user or username"), "names that could be none are left out, which is told")
+        i.configure(f"auth_mechanisms = plain\nauth_passdb = static:nopassword=y\nauth_userdb = sql:{i.dir}/none.conf\n", MASTER)
+        i.run("reload")
+        got = wait_for(lambda: (r := i.run("user", "*")) and r.returncode != 0 and "does not name it" not in r.stderr and r)
+        ok(got and "iterate_query is missing" in got.stderr, "without the query nobody is listed, and it is said", got)
 
 
 def asleep_as_another():
@@ -201,5 +253,6 @@ def asleep_as_another():
 
 
 main()
+many()
 asleep_as_another()
 t.end()

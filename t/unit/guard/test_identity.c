@@ -106,9 +106,11 @@ UNIT_TEST(directory)
 	ck_assert_str_eq(s.user_query, "(&(objectClass=posixAccount)(uid=%u))");
 	ck_assert_int_eq((int)s.user_attrs.count, 3);
 	ck_assert_str_eq(s.password_attrs.at[1].attribute, "userPassword");
-	ck_assert(!s.binds && !s.unused);
+	ck_assert(!s.binds);
+	ck_assert_str_eq(s.list_query, "(objectClass=posixAccount)");
+	ck_assert_str_eq(s.list_attrs.at[0].attribute, "uid");
 	ck_assert_int_eq(identity_ldap_parse(SPAN("uris = ldaps://a\nhosts = b\nbase =\ndn = cn=m\ndnpass = \"s # \\\"x\"\ntls_require_cert = never\nscope = onelevel\n"
-	                                          "auth_bind = yes\nauth_bind_userdn = uid=%n,dc=%d\nderef = always\nblocking = no\niterate_attrs = uid=user\n"), a, &s, NULL), 0);
+	                                          "auth_bind = yes\nauth_bind_userdn = uid=%n,dc=%d\nderef = always\nblocking = no\niterate_attrs = mail=user\niterate_filter = (mail=*)\n"), a, &s, NULL), 0);
 	ck_assert_str_eq(connect_of(&s, "server_host"), "ldaps://a");
 	ck_assert_str_eq(connect_of(&s, "bind"), "yes");
 	ck_assert_str_eq(connect_of(&s, "bind_pw"), "s # \"x");
@@ -116,9 +118,10 @@ UNIT_TEST(directory)
 	ck_assert_str_eq(connect_of(&s, "tls_require_cert"), "no");
 	ck_assert(s.binds && s.password_attrs.count == 1);
 	ck_assert_str_eq(s.bind_name, "uid=%n,dc=%d");
-	ck_assert_str_eq(s.unused, "iterate_attrs");
+	ck_assert_str_eq(s.list_query, "(mail=*)");
+	ck_assert_str_eq(s.list_attrs.name[0], "mail");
 	ck_assert_int_eq(identity_sql_parse(SPAN("driver = sqlite\nconnect = /x\niterate_query = SELECT 1\n"), a, &s, NULL), 0);
-	ck_assert_str_eq(s.unused, "iterate_query");
+	ck_assert_str_eq(s.list_query, "SELECT 1");
 	arena_free(a);
 }
 END_TEST
