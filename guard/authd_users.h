@@ -68,7 +68,7 @@ WAITS int users_exist(char *user, const struct origin *);
 /* How names are made uniform (authd_try.c); false: it is nobody's. */
 typedef bool name_rule(const char *name, char uniform[USER_NAME_SIZE]);
 /* Is the token good, and may its owner log in with it? 1 and the name as the token has it; 0 with what a refusal shall say; -1. */
-WAITS int users_token(struct span token, name_rule *, const struct origin *, struct text *whose, struct text *scope, struct text *openid);
+WAITS int users_token(struct span token, name_rule *uniform, const struct origin *from, struct text *whose, struct text *scope, struct text *openid);
 bool users_have_tokens(void);
 /* May he log in who has proved who he is by other means (a certificate)? Asks no password; as users_check otherwise. */
 WAITS int users_vouched(char *user, const struct origin *);

@@ -343,7 +343,7 @@ take_command(struct imap_session *s, int *bad)
 	s->answered = s->numbered = false;
 	text = in.append ? span_first(text_span(&in.text), in.cut) : text_span(&in.text);
 	s->rest = arena_span(s->arena, span_from(text_span(&in.text), text.len));
-	s->input = &in;
+	s->input = &in; /* cppcheck-suppress autoVariables ; until the command is over, below */
 	conn_deadline(s->conn, clock_after(imap_config.timeout));
 	fault_clear(&s->why);
 	result = grammar_parse(s->arena, arena_span(s->arena, text), &s->command, &s->why);
@@ -359,6 +359,7 @@ take_command(struct imap_session *s, int *bad)
 		dispatch(s);
 	*bad = in.refused || result < 0 ? *bad + 1 : 0;
 	append_drain(s);
+	s->input = NULL;
 	text_free(&in.text);
 	arena_reset(s->arena);
 	if (*bad >= BAD_COMMANDS_MOST) {

@@ -49,7 +49,7 @@ void tool_rows_end(const struct tool *);
 
 /* Called with the mailbox selected and the UIDs that were found, ascending, as an IMAP set. */
 typedef int tool_found(struct tool *, const char *mailbox, struct span uids, const char *argument);
-WAITS int tool_each(struct tool *, int argc, char **argv, bool changes, tool_found *, const char *argument);
+WAITS int tool_each(struct tool *t, int argc, char **argv, bool changes, tool_found *act, const char *argument);
 /* What stands behind the item in "3 FETCH (UID 7 ITEM value)"; field: as the user names it. */
 struct span tool_fetched(struct span line, struct span field, const char *item);
 /* Another session of the same user, on the mail that lies at `location`; NULL: said why not. */

@@ -524,8 +524,9 @@ void
 screen_talk(struct screened *s)
 {
 	struct talk *t = mem_alloc(sizeof *t);
+	int          fd = take_fd(s->fd);
 
-	*t = (struct talk){.s = s, .arena = arena_new(), .conn = conn_new(take_fd(s->fd)), .where = "CONNECT", .protocol = "SMTP",
+	*t = (struct talk){.s = s, .arena = arena_new(), .conn = conn_new(fd), .where = "CONNECT", .protocol = "SMTP",
 	                   .sender = SPAN_NONE};
 	if (!s->spoke) /* he does not listen, and has his half */
 		reply(t, "220 %s", screen.banner);

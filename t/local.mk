@@ -44,8 +44,9 @@ stress: all
 	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) python3 $(top_srcdir)/t/system/imap_stress.py 600
 layers:
 	@sh $(top_srcdir)/t/layers $(top_srcdir)
+# cppcheck follows a NULL into a function, but not the condition under which it is used there (ctunullpointer).
 lint:
-	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --suppress=nullPointerRedundantCheck \
+	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --suppress=nullPointerRedundantCheck --suppress=ctunullpointer \
 		-I $(top_srcdir)/lib --error-exitcode=1 -j2 $(top_srcdir)/lib $(top_srcdir)/master $(top_srcdir)/smtpd \
 		$(top_srcdir)/qmgr $(top_srcdir)/smtp $(top_srcdir)/local $(top_srcdir)/pop3d $(top_srcdir)/imapd \
 		$(top_srcdir)/guard $(top_srcdir)/cmd

@@ -192,6 +192,7 @@ static __attribute__((noinline)) void
 wipe_stack(unsigned char *stack)
 {
 	unsigned char page[4096];
+	/* cppcheck-suppress legacyUninitvar ; its address, not what is in it */
 	uintptr_t     low = (uintptr_t) stack, end = (uintptr_t) page / page_size() * page_size();
 
 	mem_wipe(page, sizeof page);

@@ -318,7 +318,7 @@ answer_resolve(void *context, struct frame *request, struct frame *answer, struc
 		return -1;
 	frame_start(answer, "resolved");
 	for (size_t i = 0; i < count; i++) {
-		struct route r;
+		struct route r = {0};
 
 		if ((frame_is(request, "resolve_probe") ? s->resolve_probe : s->resolve)(s->context, sender, in[i], arena,
 			&r, &fault) < 0)

@@ -49,11 +49,11 @@ type_counts(struct span options, const struct mime_part *p)
 		if (!span_starts(word, TYPE_WORD))
 			continue;
 		word = span_from(word, sizeof TYPE_WORD - 1);
-		bool not = word.at[0] == '!';
+		bool denies = word.at[0] == '!';
 
-		if (span_matches_nocase(text_span(&type), span_from(word, not)))
-			return !not;
-		otherwise = not;
+		if (span_matches_nocase(text_span(&type), span_from(word, denies)))
+			return !denies;
+		otherwise = denies;
 	}
 	return otherwise;
 }

@@ -38,7 +38,7 @@ typedef bool milter_macro(void *context, const char *name, struct text *value);
 struct milters;
 
 /* NULL when there is no list, or an empty one; all else takes NULL and passes. specs are borrowed. */
-struct milters *milters_open(const struct milter_specs *, milter_macro *, void *context, bool soft_bounce);
+struct milters *milters_open(const struct milter_specs *specs, milter_macro *macro, void *context, bool soft_bounce);
 WAITS void milters_close(struct milters *);            /* says good-bye; NULL is fine */
 
 /* address: "192.0.2.1", "2001:db8::1"; anything else is of an unknown family */
