@@ -25,8 +25,6 @@
 #include "config/site.h"
 #include "queue/queue_move.h"
 
-#define POSTFIX_QUEUE "/var/spool/postfix"
-
 static void
 tell_left(const char *path, const char *why)
 {

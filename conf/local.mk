@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: ISC
 # A configuration that is there stays; new samples come beside it.
 CONF_FILES = conf/main.cf conf/master.cf conf/aliases
-DIRECT_TESTS += t/system/package.py
+DIRECT_TESTS += t/system/package.py t/system/systemd.py
+t/system/systemd.log: t/system/package.log      # which makes the package
 EXTRA_DIST += $(CONF_FILES) conf/postern.service conf/take-over conf/debian/build conf/debian/control \
-	conf/debian/postinst conf/debian/postrm conf/debian/prerm
+	conf/debian/postinst conf/debian/postrm conf/debian/prerm t/system/systemd_host.sh
 pkgconfdir = $(sysconfdir)/postern
 
 install-data-local: manual/done

@@ -51,13 +51,15 @@ static const struct role roles[] = {
 };
 
 static int
-make_one(const char *path, mode_t mode, uid_t uid, gid_t gid, struct faults *faults)
+make_one(const char *path, mode_t mode, uid_t uid, gid_t gid, bool claim, struct faults *faults)
 {
-	if (mkdir(path, mode) < 0 && errno != EEXIST) {
+	bool exists = mkdir(path, mode) < 0;
+
+	if (exists && errno != EEXIST) {
 		faults_add(faults, "create %s/%s: %s", site.queue_directory, path, strerror(errno));
 		return -1;
 	}
-	if (!privilege_is_root())
+	if (!privilege_is_root() || (exists && !claim))
 		return 0;
 	if (lchown(path, uid, gid) < 0 || chmod(path, mode) < 0) {
 		faults_add(faults, "owner and mode of %s/%s: %s", site.queue_directory, path, strerror(errno));
@@ -99,7 +101,7 @@ users_check(const struct plan *p, struct faults *faults)
 }
 
 static void
-make_roles(const struct plan *p, struct faults *faults)
+make_roles(const struct plan *p, bool claim, struct faults *faults)
 {
 	for (size_t i = 0; i < COUNT(roles); i++) {
 		struct identity who = {0};
@@ -109,13 +111,13 @@ make_roles(const struct plan *p, struct faults *faults)
 			continue;
 		if (privilege_is_root() && roles[i].owner && identity_find(*roles[i].owner, &who, NULL) < 0)
 			continue; /* users_check has said so */
-		make_one(path, 0750, 0, who.gid, faults);
+		make_one(path, 0750, 0, who.gid, claim, faults);
 	}
 }
 
 /* The caller stands in queue_directory. */
 int
-directories_make(const struct plan *p, struct faults *faults)
+directories_make(const struct plan *p, bool claim, struct faults *faults)
 {
 	struct identity mail = {0};
 	struct group   *drop = getgrnam(site.setgid_group);
@@ -127,8 +129,8 @@ directories_make(const struct plan *p, struct faults *faults)
 		make_one(directories[i].name, directories[i].mode,
 		         directories[i].owner == OWNER_MAIL ? mail.uid : 0,
 		         directories[i].group == GROUP_DROP ? (drop ? drop->gr_gid : 0)
-		         : directories[i].group == GROUP_MAIL ? mail.gid : 0, faults);
-	make_roles(p, faults);
+		         : directories[i].group == GROUP_MAIL ? mail.gid : 0, claim, faults);
+	make_roles(p, claim, faults);
 	if (file_make_directories(site.data_directory, 0755, NULL) < 0)
 		faults_add(faults, "data_directory: create %s: %s", site.data_directory, strerror(errno));
 	return faults->errors > before ? -1 : 0;

@@ -93,7 +93,7 @@ catch_signals(void)
 static void
 settle_in(struct plan *p, struct plan *before, struct faults *faults)
 {
-	if (users_check(p, faults) < 0 || directories_make(p, faults) < 0)
+	if (users_check(p, faults) < 0 || directories_make(p, true, faults) < 0)
 		return;
 	endpoints_open(p, before, faults);
 	if (faults->errors == 0)
@@ -430,9 +430,10 @@ enter_queue_directory(struct faults *faults)
 static int
 check_only(const struct plan *p, struct faults *faults)
 {
-	/* As with Postfix, a check makes the directories that are missing: programs open them. */
+	/* As with Postfix, a check makes the directories that are missing: programs open them. Those that are there may be
+	 * another mail system's, at work while its configuration is looked at. */
 	if (enter_queue_directory(faults) == 0 && users_check(p, faults) == 0)
-		directories_make(p, faults);
+		directories_make(p, false, faults);
 	check_programs(p, faults);
 	self.starting = environment.foreground = true;
 	tell_faults(faults);

@@ -112,8 +112,9 @@ struct endpoint *plan_endpoint(const struct plan *, const char *name);   /* by t
 /* describe.c */
 void describe_programs(const struct list *paths, struct strmap *answers);      /* by path; to be freed */
 
-/* directories.c: makes or checks what is below queue_directory, and users. */
-int directories_make(const struct plan *, struct faults *);
+/* directories.c: makes or checks what is below queue_directory, and users.  Only who `claim`s the queue (holds its lock) gives
+ * directories that are there their owner and mode. */
+int directories_make(const struct plan *, bool claim, struct faults *);
 int users_check(const struct plan *, struct faults *);
 int directories_link(const struct plan *, struct faults *);   /* sockets into the roles' roots */
 

@@ -4,6 +4,8 @@
  */
 #include "config/site.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,6 +58,30 @@ compute_mynetworks(const struct main_cf *cf, struct text *out)
 	networks_of_interfaces(text_string(&style), text_span(&interfaces), text_span(&protocols), out);
 }
 
+/*
+ * Whoever reads /etc/postfix where it lies goes on with the queue directory and the user that it means when it names none: the
+ * neighbours' sockets are below the one (private/auth), often open to the other alone, and scripts count files there.
+ */
+static bool
+is_postfixs(const struct main_cf *cf)
+{
+	char real[PATH_MAX];
+
+	return realpath(main_cf_config_directory(cf), real) && strcmp(real, POSTFIX_CONFIG) == 0 && access(POSTFIX_QUEUE, F_OK) == 0;
+}
+
+static void
+compute_queue_directory(const struct main_cf *cf, struct text *out)
+{
+	text_add_string(out, is_postfixs(cf) ? POSTFIX_QUEUE : QUEUE_DIRECTORY);
+}
+
+static void
+compute_mail_owner(const struct main_cf *cf, struct text *out)
+{
+	text_add_string(out, is_postfixs(cf) ? "postfix" : "postern");
+}
+
 const struct param site_params[] = {
 	STRING_FROM("myhostname", &site.myhostname, compute_myhostname, "the name of this host in the Internet"),
 	STRING_FROM("mydomain", &site.mydomain, compute_mydomain, "the domain of this host: myhostname without its first label"),
@@ -65,11 +91,11 @@ const struct param site_params[] = {
 	STRING("multi_instance_name", &site.multi_instance_name, "", "the name of this instance"),
 	STRING("compatibility_level", &site.compatibility_level, "0", "whose defaults hold"),
 	STRING("config_directory", &site.config_directory, CONFIG_DIRECTORY, "where main.cf and master.cf are"),
-	STRING("queue_directory", &site.queue_directory, QUEUE_DIRECTORY, "the queue"),
+	STRING_FROM("queue_directory", &site.queue_directory, compute_queue_directory, "the queue: " QUEUE_DIRECTORY ", but where the configuration is that of /etc/postfix " POSTFIX_QUEUE),
 	STRING("data_directory", &site.data_directory, DATA_DIRECTORY, "built tables and caches"),
 	STRING("daemon_directory", &site.daemon_directory, DAEMON_DIRECTORY, "the programs that master starts"),
 	STRING("command_directory", &site.command_directory, COMMAND_DIRECTORY, "the administrator's commands"),
-	STRING("mail_owner", &site.mail_owner, "postern", "the user that owns the queue"),
+	STRING_FROM("mail_owner", &site.mail_owner, compute_mail_owner, "the user that owns the queue: postern, but where the configuration is that of /etc/postfix postfix"),
 	STRING("setgid_group", &site.setgid_group, "postdrop", "the group of postdrop and postqueue"),
 	STRING("net_owner", &site.net_owner, "postern-net", "the user of programs that speak with the network"),
 	STRING("dns_owner", &site.dns_owner, "postern-dns", "the user of dnsd"),

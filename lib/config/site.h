@@ -15,6 +15,10 @@
 #include "config/list.h"
 #include "config/param.h"
 
+/* Where Postfix's are that was installed as distributions do. */
+#define POSTFIX_CONFIG "/etc/postfix"
+#define POSTFIX_QUEUE  "/var/spool/postfix"
+
 /* info_log_address_format: external has the quotes that an address needs */
 enum log_address_format { LOG_ADDRESS_EXTERNAL, LOG_ADDRESS_INTERNAL };
 

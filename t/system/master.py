@@ -195,9 +195,14 @@ def test_errors():
         r = i.run("start")
         t.ok(r.returncode == 1 and "Address already in use" in r.stderr, "a port that is taken", r)
         i.configure("", line(a))
+        incoming = f"{i.dir}/queue/incoming"
+        if os.getuid() == 0:
+            os.chown(incoming, 12345, 12345)    # as if it were another mail system's, which may be at work
         r = i.run("check")
         t.ok(r.returncode == 0, "check of what is right", r)
+        t.ok(os.stat(incoming).st_uid in (12345, os.getuid()), "check gives nobody's queue directories another owner", os.stat(incoming))
         t.ok(i.start().returncode == 0, "start of it")
+        t.ok(os.stat(incoming).st_uid != 12345, "start, who has the queue, does", os.stat(incoming))
 
         i.configure("echo_fail = begin\nservice_throttle_time = 3s\n", line(a))
         os.kill(i.master_pid(), signal.SIGHUP)  # postern reload would refuse nothing here: begin is not checked
