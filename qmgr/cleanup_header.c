@@ -127,29 +127,42 @@ is_quoted_idly(struct span value, const struct mailbox *box, struct span address
 	return span_starts(raw, "\"") && !span_starts(text_span(&external), "\"");
 }
 
-/* The value with its addresses exchanged, all else as it was. */
+static bool
+is_changed(struct span value, const struct mailbox *box, struct span was, struct span is)
+{
+	return (!span_equal(was, is) || is_quoted_idly(value, box, is)) && box->end >= box->start;
+}
+
+/* The value with its addresses exchanged, and commas where they were missing; all else as it was. */
 static struct span
 exchange(struct message *m, struct span value, const struct address_list *list,
          const struct span *was, const struct span *is)
 {
 	autotext struct text out = {0};
 	size_t               at = 0, k = 0;
+	bool                 any = false;
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct mailbox *box = &list->at[i];
+		size_t                comma = i ? mailbox_comma(value, box - 1, box) : 0;
 
 		if (box->kind != MAILBOX)
 			continue;
-		if ((!span_equal(was[k], is[k]) || is_quoted_idly(value, box, is[k])) && box->start >= at &&
-		    box->end >= box->start) {
+		if (comma && comma >= at) {
+			text_add(&out, span_cut(value, at, comma));
+			text_add_byte(&out, ',');
+			at = comma;
+		}
+		if (is_changed(value, box, was[k], is[k]) && box->start >= at) {
 			text_add(&out, span_cut(value, at, box->start));
 			address_external(is[k], &out);
 			at = box->end;
+			any = true;
 		}
 		k++;
 	}
 	text_add(&out, span_from(value, at));
-	return arena_span(m->arena, text_span(&out));
+	return any ? arena_span(m->arena, text_span(&out)) : value;
 }
 
 static int
@@ -176,7 +189,7 @@ rewrite_item(struct message *m, struct item *item, const char *context, const ch
 	struct span        *was, *is;
 	size_t              count = 0;
 
-	address_list_parse(m->arena, item->value, ADDRESS_LIST_LIMIT, &list);
+	address_words_parse(m->arena, item->value, ADDRESS_LIST_LIMIT, &list);
 	if (list.mailboxes == 0)
 		return 0;
 	was = arena_alloc(m->arena, list.mailboxes * sizeof *was);

@@ -109,8 +109,12 @@ struct address_list {
 void address_list_parse(struct arena *, struct span in, size_t limit, struct address_list *list);
 
 /* The same, but words that stand beside each other are addresses of their own ("a@b c@d", "a b"), not a
- * display name: where recipients are read, none may be lost. */
+ * display name: where recipients are read or addresses rewritten, none may be lost. */
 void address_words_parse(struct arena *, struct span in, size_t limit, struct address_list *list);
+
+/* Where in the input a comma is missing between this member and the next: behind the first one's ">" and
+ * comments.  0: they are parted. */
+size_t mailbox_comma(struct span in, const struct mailbox *, const struct mailbox *next);
 
 /* Internal form of a list member, in the arena. */
 struct span mailbox_address(struct arena *, const struct mailbox *);

@@ -421,6 +421,27 @@ address_words_parse(struct arena *a, struct span in, size_t limit, struct addres
 	parse(a, in, limit, true, list);
 }
 
+size_t
+mailbox_comma(struct span in, const struct mailbox *m, const struct mailbox *next)
+{
+	struct address_list list = {0};
+	struct parser       p = {.in = in, .list = &list};
+	size_t              at = m->end, behind = m->end;
+
+	if (m->kind != MAILBOX || next->kind != MAILBOX || m->end < m->start)
+		return 0;
+	for (; at < next->start && at < in.len; at++) {
+		if (is_blank(in.at[at]))
+			continue;
+		if (in.at[at] == '(')
+			at = comment_end(&p, at) - 1;
+		else if (in.at[at] != '>')
+			break;
+		behind = at + 1;
+	}
+	return behind > next->start || (at < in.len && strchr(",;:", in.at[at]) && in.at[at]) ? 0 : behind;
+}
+
 struct span
 mailbox_address(struct arena *a, const struct mailbox *m)
 {

@@ -96,6 +96,10 @@ def chosen(d):
     add("headers-missing-stranger", rcpts=[f"bob@{home}"], fields=("From",))
     add("headers-incomplete", sender=f"alice@{home}", rcpts=[f"bob@{home}"], source=TRUSTED, fields=("Date", "Message-Id"),
         more=("From: alice", "To: Bob <bob>, carol@host, \"Q. X\" <q.x@" + home + ">", "Cc: group: one, two@host;", "Bcc: secret@outside.test", "Return-Path: <x@y.test>", "Content-Length: 5"))
+    add("headers-without-commas", sender=f"alice@{home}", rcpts=[f"bob@{home}"], source=TRUSTED, fields=("Date", "Message-Id"),
+        more=("From: alice", f"To: bob@host carol@host", "Cc: one two four@outside.test", "Reply-To: alice bob@outside.test, Bob B <bob> carol@host"))
+    add("headers-without-commas-kept", sender=f"alice@{home}", rcpts=[f"bob@{home}"], source=TRUSTED, fields=("Date", "Message-Id"),
+        more=(f"From: alice@{home}", "To: bob@outside.test carol@outside.test", "Cc: one@outside.test (x) <two@outside.test> three@outside.test"))
     add("headers-incomplete-stranger", rcpts=[f"bob@{home}"], fields=("Date", "Message-Id"), more=("From: alice", "To: bob"))
     add("hops", rcpts=[f"alice@{home}"], more=["Received: from a by b; Fri, 20 Nov 2026 12:00:00 +0000"] * 60)
     add("dsn", sender=f"alice@{home}", rcpts=[f"bob@{home}"], source=TRUSTED, mail_options=" RET=HDRS ENVID=abc", rcpt_options=" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b+2Bob@x.test")

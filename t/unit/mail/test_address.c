@@ -312,6 +312,34 @@ UNIT_TEST(list_members_say_where_they_are)
 }
 END_TEST
 
+/* where rewriting puts commas, as Postfix does */
+UNIT_TEST(missing_commas)
+{
+	static const char *const rows[][2] = {
+		{"a@b c@d", "a@b, c@d"}, {"a (x (y)) b", "a (x (y)), b"}, {"<a@b> C <c@d> e", "<a@b>, C <c@d>, e"},
+		{"a, b (x), c; d", "a, b (x), c; d"}, {"g: a b; c", "g: a, b; c"}, {"<a@b><c@d>", "<a@b>,<c@d>"}, {"<>, a", "<>, a"},
+		{"A B <a@b>", "A B <a@b>"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autoarena struct arena *a = arena_new();
+		autotext struct text out = {0};
+		struct span         in = span_of(rows[i][0]);
+		struct address_list list;
+		size_t              at = 0, comma;
+
+		address_words_parse(a, in, ADDRESS_LIST_LIMIT, &list);
+		for (size_t k = 1; k < list.count; k++)
+			if ((comma = mailbox_comma(in, &list.at[k - 1], &list.at[k]))) {
+				text_add_format(&out, "%.*s,", SPAN_ARGS(span_cut(in, at, comma)));
+				at = comma;
+			}
+		text_add(&out, span_from(in, at));
+		ck_assert_msg(span_is(text_span(&out), rows[i][1]), "\"%s\" gives \"%s\"", rows[i][0], text_string(&out));
+	}
+}
+END_TEST
+
 /* SECURITY.md 2, 7: a million nested comments or quotes; no recursion, no more than linear */
 UNIT_TEST(list_is_bounded)
 {
@@ -334,4 +362,4 @@ UNIT_TEST(list_is_bounded)
 END_TEST
 
 UNIT_MAIN("mail/address", isemail_suite, paths_of_rfc5321, path_is_bounded, forms_go_round,
-          extensions_as_postfix_cuts_them, domains, lists_of_rfc5322, words_are_addresses, list_members_say_where_they_are, list_is_bounded)
+          extensions_as_postfix_cuts_them, domains, lists_of_rfc5322, words_are_addresses, missing_commas, list_members_say_where_they_are, list_is_bounded)
