@@ -22,7 +22,8 @@ const struct page pages[] = {
 	          "[-c config_dir] export-queue [-n] directory"},
 	 .description = "Whether the system runs is what the lock on pid/master.pid in queue_directory says. "
 	                "import-queue and export-queue want that neither mail system runs, and hold both locks. Each message is "
-	                "in one queue at any moment; killed, the same command goes on where it was, and nothing comes twice. "
+	                "in one queue at most at any moment; killed, the same command goes on where it was, also when one of the two "
+	                "mail systems ran meanwhile, and nothing comes twice. An id that is in use over there is exchanged for a new one. "
 	                "Recipients that were done stay done; ids, times, reasons and what was held stay, too. A file that is no "
 	                "message, or not whole, stays where it is and is named. Messages that postsuper -r had put into Postfix's "
 	                "maildrop come back to the incoming queue and are routed anew, not rewritten. When queue_directory holds "

@@ -113,6 +113,13 @@ move(struct queue_move *m, int (*go)(struct queue_move *, struct fault *), const
 	return m->n_left ? 1 : 0;
 }
 
+/* It is on its way to Postfix. */
+static bool
+is_leaving(const struct text *found)
+{
+	return span_starts(text_span(found), "export/");
+}
+
 /* Postfix's queue is ours when ours holds files of it: main.cf says /var/spool/postfix. What was begun
  * goes on where it began. Owned. */
 static char *
@@ -123,7 +130,9 @@ postfix_queue(void)
 
 	if (file_read(path, PATH_MAX, &from, NULL) == 0 && access(text_string(&from), F_OK) == 0)
 		return mem_string(text_string(&from));
-	return mem_string(queue_is_foreign(site.queue_directory, &found, NULL) == 1 ? site.queue_directory : POSTFIX_QUEUE);
+	if (queue_is_foreign(site.queue_directory, &found, NULL) == 1 && !is_leaving(&found))
+		return mem_string(site.queue_directory);
+	return mem_string(POSTFIX_QUEUE);
 }
 
 int
@@ -170,6 +179,11 @@ bridge_forbids_start(struct main_cf *cf)
 		log_warning("%s", fault_text(&why));
 	if (got != 1)
 		return false;
+	if (is_leaving(&found)) {
+		log_error("%s holds mail on its way to Postfix (%s): nobody would deliver it", site.queue_directory, text_string(&found));
+		log_error("the same \"postern export-queue\" again ends that; ignore_postfix_queue_files = yes starts without it");
+		return true;
+	}
 	log_error("%s holds mail of Postfix (%s): nobody would deliver it", site.queue_directory, text_string(&found));
 	log_error("\"postern import-queue\" takes it over; ignore_postfix_queue_files = yes starts without it");
 	return true;

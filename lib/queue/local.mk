@@ -22,6 +22,7 @@ lib_queue_move_sources = \
 	lib/queue/queue_export_stage.c \
 	lib/queue/queue_export_writer.c \
 	lib/queue/queue_foreign.c \
+	lib/queue/queue_held.c lib/queue/queue_held.h \
 	lib/queue/queue_import.c lib/queue/queue_import_private.h \
 	lib/queue/queue_import_carry.c \
 	lib/queue/queue_import_drop.c \

@@ -200,6 +200,19 @@ queue_remove(struct queue *q, enum queue_state s, const char *id, struct fault *
 }
 
 int
+queue_take_out(struct queue *q, enum queue_state s, const char *id, int to, struct fault *why)
+{
+	if (fault_point("queue.take.before", why) < 0)
+		return -1;
+	if (s != QUEUE_MAILDROP && forget_source(q, id, why) < 0)
+		return -1;
+	if (renameat(q->dirs[s], id, to, id) < 0)
+		return errno == ENOENT ? 1 : fault_errno(why, "rename %s/%s", state_names[s], id);
+	(void)fault_point("queue.take.after", NULL);
+	return 0;
+}
+
+int
 queue_quarantine(struct queue *q, enum queue_state s, const char *id, const char *reason,
                  struct fault *why)
 {

@@ -64,6 +64,9 @@ WAITS int queue_sync(struct queue *, enum queue_state, struct fault *);
  * in maildrop goes first: it is the same message. */
 WAITS int queue_remove(struct queue *, enum queue_state, const char *id, struct fault *);
 
+/* As queue_remove, but the file goes to another directory, one that nobody delivers from, under its name. */
+WAITS int queue_take_out(struct queue *, enum queue_state, const char *id, int to, struct fault *);
+
 /* To corrupt/, durably, with a warning that names the reason. */
 WAITS int queue_quarantine(struct queue *, enum queue_state, const char *id, const char *reason, struct fault *);
 

@@ -34,6 +34,7 @@ export_queued(struct export *x, enum queue_state s, const char *id, struct fault
 {
 	struct queue_file *f = NULL;
 	struct writer      w = {.fd = -1};
+	struct crossing    c;
 	char               part[EXPORT_NAME_SIZE];
 	int64_t            due;
 	mode_t             mode;
@@ -45,9 +46,9 @@ export_queued(struct export *x, enum queue_state s, const char *id, struct fault
 	export_stage_name(part, id, "part");
 	got = queue_due(x->ours, s, id, &due, why);
 	if (got == 0 && !x->move->only_look)
-		got = (w.fd = export_create(x, part, x->owner, why)) < 0 || export_message(&w, f, why) < 0 ||
-		      export_complete(x, &w, id, export_final_state(s), mode, due, why) < 0 ||
-		      export_hand_over(x, id, s, export_final_state(s), why) < 0 ? -1 : 0;
+		got = export_choose(x, id, s, &c, why) < 0 || (w.fd = export_create(x, part, x->owner, why)) < 0 ||
+		      export_message(&w, f, why) < 0 || export_complete(x, &w, &c, mode, due, why) < 0 ||
+		      export_hand_over(x, &c, s, why) < 0 ? -1 : 0;
 	else if (got == 0)
 		x->move->moved++;
 	queue_file_close(f);
@@ -61,16 +62,27 @@ write_drop(struct export *x, const char *id, int fd, const struct stat *st, stru
 	autoarena struct arena *arena = arena_new();
 	struct maildrop_reader  in = {.fd = fd};
 	struct writer           w = {.fd = -1};
+	struct crossing         c;
 	char                    part[EXPORT_NAME_SIZE];
 	int64_t                 time_us = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
 	int                     got;
 
 	export_stage_name(part, id, "part");
-	got = (w.fd = export_create(x, part, st->st_uid, why)) < 0 || export_drop(&w, &in, time_us, arena, why) < 0 ||
-	      export_complete(x, &w, id, QUEUE_MAILDROP, 0744, time_us, why) < 0 ? -1 : 0;
+	got = export_choose(x, id, QUEUE_MAILDROP, &c, why) < 0 || (w.fd = export_create(x, part, st->st_uid, why)) < 0 ||
+	      export_drop(&w, &in, time_us, arena, why) < 0 || export_complete(x, &w, &c, 0744, time_us, why) < 0 ? -1 : 0;
 	maildrop_reader_free(&in);
 	export_writer_free(&w);
-	return got < 0 ? -1 : export_hand_over(x, id, QUEUE_MAILDROP, QUEUE_MAILDROP, why);
+	return got < 0 ? -1 : export_hand_over(x, &c, QUEUE_MAILDROP, why);
+}
+
+/* Cleanup has it already, and pickup had no time to remove it here: it goes with the message (queue_draft_claim). */
+static int
+is_submitted(struct export *x, const char *id, struct fault *why)
+{
+	enum queue_state s;
+	int              got = queue_where(x->ours, id, &s, why);
+
+	return got != 0 ? got == 1 ? 0 : -1 : !export_is_theirs(x, s, id);
 }
 
 static int
@@ -78,11 +90,14 @@ export_waiting(struct export *x, const char *id, struct fault *why)
 {
 	autoclose int fd = openat(queue_directory(x->ours, QUEUE_MAILDROP), id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat   st;
+	int           submitted;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fault_errno(why, "open");
 	if (export_is_theirs(x, QUEUE_MAILDROP, id))
 		return 0;
+	if ((submitted = is_submitted(x, id, why)) != 0)
+		return submitted < 0 ? -1 : 0;
 	if (fstat(fd, &st) < 0)
 		return fault_errno(why, "stat");
 	if (!maildrop_is_ready(&st))
@@ -169,7 +184,7 @@ export_all(struct export *x, struct fault *why)
 int
 queue_export(struct queue_move *move, struct fault *why)
 {
-	struct export x = {.move = move, .root = -1, .stage = -1};
+	struct export x = {.move = move, .root = -1, .stage = -1, .held = -1};
 	int           got;
 
 	move->moved = move->n_left = 0;
@@ -177,6 +192,8 @@ queue_export(struct queue_move *move, struct fault *why)
 	queue_close(x.ours);
 	if (x.stage >= 0)
 		close(x.stage);
+	if (x.held >= 0)
+		close(x.held);
 	if (x.root >= 0)
 		close(x.root);
 	return got;

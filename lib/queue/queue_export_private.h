@@ -15,7 +15,7 @@
 #include "queue/queue_file.h"
 #include "queue/queue_move.h"
 
-enum { EXPORT_FLUSH_AT = 65536, EXPORT_NAME_SIZE = QUEUE_ID_SIZE + 16 };
+enum { EXPORT_FLUSH_AT = 65536, EXPORT_NAME_SIZE = 2 * QUEUE_ID_SIZE + 16 };
 
 /* Postfix's logs of a message: it has failed, waits, or was delivered and its sender wants to know. */
 enum { LOG_BOUNCE, LOG_DEFER, LOG_TRACE, LOGS };
@@ -24,9 +24,16 @@ extern const char *const export_log_names[LOGS];
 struct export {
 	struct queue_move *move;
 	int                root, stage;         /* Postfix's queue directory, and what lies in between */
+	int                held;                /* in ours: what is taken, by id (queue_held.h) */
 	struct queue      *ours;
 	uid_t              owner;               /* of Postfix's files */
 	gid_t              group;
+};
+
+/* A message on its way: where it shall lie, and under which id: ours, or a new one where Postfix has another of that. */
+struct crossing {
+	struct queue_id  id, to;
+	enum queue_state state;
 };
 
 /* A file that is being written. */
@@ -52,9 +59,11 @@ int export_drop(struct writer *, struct maildrop_reader *, int64_t arrival_us, s
 /* A file in between is "ID.suffix"; created anew: a descriptor (owned), or -1. */
 void export_stage_name(char name[EXPORT_NAME_SIZE], const char *id, const char *suffix);
 int export_create(struct export *, const char *name, uid_t owner, struct fault *);
-int export_complete(struct export *, struct writer *, const char *id, enum queue_state, mode_t, int64_t due_us, struct fault *);
-int export_hand_over(struct export *, const char *id, enum queue_state from, enum queue_state to, struct fault *);
-enum queue_state export_final_state(enum queue_state);
+
+/* The steps of queue_move.h: whither, the whole file, and over. */
+int export_choose(struct export *, const char *id, enum queue_state from, struct crossing *, struct fault *);
+int export_complete(struct export *, struct writer *, const struct crossing *, mode_t, int64_t due_us, struct fault *);
+int export_hand_over(struct export *, const struct crossing *, enum queue_state from, struct fault *);
 
 /* A file of Postfix's in our queue, where both are one directory. */
 bool export_is_theirs(struct export *, enum queue_state, const char *id);

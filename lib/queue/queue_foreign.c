@@ -51,5 +51,5 @@ queue_is_foreign(const char *root, struct text *path, struct fault *why)
 		got = postfix_walk(dir, staged[k], is_any, path, why);
 	for (int s = QUEUE_MAILDROP; s < QUEUE_CORRUPT && got == 0; s++)
 		got = postfix_walk(dir, queue_state_name((enum queue_state)s), is_one, path, why);
-	return got;
+	return got == 0 ? postfix_walk(dir, "export", is_any, path, why) : got;
 }

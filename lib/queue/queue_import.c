@@ -4,12 +4,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "queue/postfix_directory.h"
+#include "queue/queue_held.h"
 #include "queue/queue_import_private.h"
 
 enum { FILE_LIMIT = 1 << 30 };
@@ -43,19 +46,29 @@ look_at(struct import *i, int fd, struct text *bytes, struct fault *why)
 	return 0;
 }
 
-/* A message of ours with that id: the source itself, where both queues are one directory, is not meant. */
-static int
-is_free(struct import *i, const char *id, struct fault *why)
+/* The source itself, where both queues are one directory, is not another message. */
+static bool
+is_free(struct import *i, const char *id)
 {
 	for (int s = 0; s < QUEUE_STATES; s++) {
 		struct stat st;
 
 		if (fstatat(queue_directory(i->ours, (enum queue_state)s), id, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    (st.st_ino != i->source.st_ino || st.st_dev != i->source.st_dev))
-			return fault_set(why, FAULT_INPUT, "our queue holds another message of that id, in %s",
-			                 queue_state_name((enum queue_state)s));
+			return false;
 	}
-	return 0;
+	return true;
+}
+
+/* A file of ours has its id in it: which it will be is known before it is written. */
+static void
+choose_id(struct letter *l)
+{
+	snprintf(l->to.text, sizeof l->to.text, "%s", l->id);
+	while (!is_free(l->i, l->to.text))
+		held_new_id(&l->to);
+	if (strcmp(l->to.text, l->id) != 0)
+		log_info("%s: is %s here, since there is another message of that id", l->id, l->to.text);
 }
 
 /* As qmgr of Postfix does it: a redirected message goes to one address, for the first that waits. */
@@ -101,8 +114,7 @@ take_over(struct import *i, int dir, int fd, const char *id, struct fault *why)
 		i->move->moved++;
 		return 0;
 	}
-	if (is_free(i, id, why) < 0)
-		return -1;
+	choose_id(&l);
 	got = 0;
 	for (int k = 0; k < LOGS && !l.m.is_drop && got == 0; k++)
 		got = import_log(&l, k, why);
@@ -149,13 +161,8 @@ static int
 import_all(struct import *i, struct fault *why)
 {
 	if (!i->move->only_look) {
-		static const enum queue_state order[] = {QUEUE_INCOMING, QUEUE_MAILDROP, QUEUE_ACTIVE, QUEUE_DEFERRED, QUEUE_HOLD};
-
-		if (queue_open(i->move->ours, &i->ours, why) < 0 || import_open_stage(i, why) < 0)
+		if (queue_open(i->move->ours, &i->ours, why) < 0 || import_open_stage(i, why) < 0 || import_finish(i, why) < 0)
 			return -1;
-		for (size_t k = 0; k < COUNT(order); k++)
-			if (import_finish(i, order[k], why) < 0)
-				return -1;
 	}
 	for (int s = QUEUE_MAILDROP; s < QUEUE_CORRUPT; s++) {
 		i->state = (enum queue_state)s;
@@ -172,7 +179,7 @@ import_all(struct import *i, struct fault *why)
 int
 queue_import(struct queue_move *move, struct fault *why)
 {
-	struct import i = {.move = move};
+	struct import i = {.move = move, .held = -1};
 	int           got;
 
 	move->moved = move->n_left = 0;
@@ -183,6 +190,8 @@ queue_import(struct queue_move *move, struct fault *why)
 	queue_close(i.stage);
 	queue_close(i.ours);
 	free(i.stage_path);
+	if (i.held >= 0)
+		close(i.held);
 	close(i.root);
 	return got;
 }

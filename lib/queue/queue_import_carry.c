@@ -4,7 +4,7 @@
  *
  * The directory in between is a queue of ours, "import": a message is written in its
  * incoming/, and gets into maildrop/, active/ (which becomes incoming), deferred/ or hold/ there
- * once it is complete.
+ * once it is complete. The source is held in Postfix's queue, "postern-import", until that is published.
  */
 #include <errno.h>
 #include <limits.h>
@@ -16,14 +16,11 @@
 #include "base/fault_point.h"
 #include "base/file.h"
 #include "queue/postfix_directory.h"
-#include "queue/postfix_queue.h"
+#include "queue/queue_held.h"
 #include "queue/queue_import_private.h"
 
-static int
-sync_directory(int dir, const char *what, struct fault *why)
-{
-	return fsync(dir) < 0 ? fault_errno(why, "fsync of the directory of %s", what) : 0;
-}
+#define HELD "postern-import"
+enum { HELD_NAME_SIZE = 2 * QUEUE_ID_SIZE };
 
 static int
 remove_logs(struct import *i, const char *id, struct fault *why)
@@ -46,30 +43,20 @@ final_state(enum queue_state staged)
 	return staged == QUEUE_ACTIVE ? QUEUE_INCOMING : staged;
 }
 
-/* The third step: nobody else has it any more. */
+/* What is held is ours: its new form appears, and then nobody needs the old one. */
 static int
-publish(struct import *i, const char *id, enum queue_state staged, struct fault *why)
+publish(struct import *i, const char *held, const char *to, const char *from, enum queue_state staged, struct fault *why)
 {
-	enum queue_state to = final_state(staged);
+	enum queue_state state = final_state(staged);
 
-	if (remove_logs(i, id, why) < 0 || fault_point("import.logs", why) < 0)
+	if (remove_logs(i, from, why) < 0 || fault_point("import.logs", why) < 0 ||
+	    held_publish(queue_directory(i->stage, staged), to, queue_directory(i->ours, state), to, why) < 0)
 		return -1;
-	if (renameat(queue_directory(i->stage, staged), id, queue_directory(i->ours, to), id) < 0)
-		return fault_errno(why, "rename import/%s/%s", queue_state_name(staged), id);
 	(void)fault_point("import.published", NULL);
-	if (queue_sync(i->ours, to, why) < 0)
+	if (queue_sync(i->ours, state, why) < 0)
 		return -1;
 	i->move->moved++;
-	return 0;
-}
-
-static int
-remove_source(int dir, const char *id, struct fault *why)
-{
-	if (unlinkat(dir, id, 0) < 0 && errno != ENOENT)
-		return fault_errno(why, "remove %s", id);
-	(void)fault_point("import.removed", NULL);
-	return sync_directory(dir, id, why);
+	return held_drop(i->held, held, why);
 }
 
 static enum queue_state
@@ -83,59 +70,51 @@ import_carry(struct letter *l, int dir, struct fault *why)
 {
 	struct import   *i = l->i;
 	enum queue_state staged = stage_of(i->state, l->m.is_drop);
+	char             held[HELD_NAME_SIZE];
 
+	snprintf(held, sizeof held, "%s.%s", l->to.text, l->id);
 	if ((l->m.is_drop ? import_drop(l, why) : import_message(l, why)) < 0) {
-		unlinkat(queue_directory(i->stage, QUEUE_INCOMING), l->id, 0);
+		unlinkat(queue_directory(i->stage, QUEUE_INCOMING), l->to.text, 0);
 		return -1;
 	}
-	if (fault_point("import.written", why) < 0 || queue_move(i->stage, l->id, QUEUE_INCOMING, staged, why) != 0 ||
+	if (fault_point("import.written", why) < 0 || queue_move(i->stage, l->to.text, QUEUE_INCOMING, staged, why) != 0 ||
 	    queue_sync(i->stage, staged, why) < 0 || fault_point("import.staged", why) < 0)
 		return -1;
-	if (remove_source(dir, l->id, why) < 0)
-		return -1;
-	return publish(i, l->id, staged, why);
+	return held_take(i->held, held, dir, l->id, why) < 0 ? -1 : publish(i, held, l->to.text, l->id, staged, why);
 }
 
 /* ---- what an earlier run has left ---- */
 
-struct leftover {
-	struct import *i;
-	const char    *id;
-	bool           is_drop;
-};
-
-static int
-remove_if_same(void *context, int dir, const char *path, const char *id, struct fault *why)
+/* The name under which the source of that new form is held, and the source's id in it. */
+static bool
+find_held(const struct text *names, const char *to, struct span *held, struct span *from)
 {
-	struct leftover     *l = context;
-	autoclose int        fd = -1;
-	char                 start[POSTFIX_SIZE_RECORD];
-	ssize_t              n;
+	struct span rest = text_span(names), left;
 
-	(void)path;
-	if (strcmp(id, l->id) != 0)
-		return 0;
-	fd = openat(dir, id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, start, sizeof start);
-	if (n <= 0 || !postfix_file_begins(span_at(start, (size_t)n)) || (start[0] == 'T') != l->is_drop)
-		return 0;
-	return remove_source(dir, id, why);
+	while (span_split(&rest, '\n', held)) {
+		*from = *held;
+		if (span_split(from, '.', &left) && span_is(left, to))
+			return true;
+	}
+	return false;
+}
+
+/* Its source was not taken: Postfix has it still, or has delivered it meanwhile, wholly or in part. */
+static int
+finish_one(struct import *i, const struct text *names, const char *to, enum queue_state staged, struct fault *why)
+{
+	struct span    held, from;
+	autofree char *name = NULL, *id = NULL;
+
+	if (!find_held(names, to, &held, &from))
+		return unlinkat(queue_directory(i->stage, staged), to, 0) < 0 ? fault_errno(why, "remove import/%s/%s", queue_state_name(staged), to) : 0;
+	name = mem_span(held);
+	id = mem_span(from);
+	return publish(i, name, to, id, staged, why);
 }
 
 static int
-finish_one(struct import *i, const char *id, enum queue_state staged, struct fault *why)
-{
-	struct leftover l = {i, id, staged == QUEUE_MAILDROP};
-
-	for (int s = QUEUE_MAILDROP; s < QUEUE_CORRUPT; s++)
-		if (stage_of((enum queue_state)s, l.is_drop) == staged &&
-		    postfix_walk(i->root, queue_state_name((enum queue_state)s), remove_if_same, &l, why) != 0)
-			return -1;
-	return publish(i, id, staged, why);
-}
-
-int
-import_finish(struct import *i, enum queue_state state, struct fault *why)
+finish_state(struct import *i, const struct text *names, enum queue_state state, struct fault *why)
 {
 	for (;;) {
 		struct queue_scan *scan;
@@ -148,12 +127,31 @@ import_finish(struct import *i, enum queue_state state, struct fault *why)
 		queue_scan_close(scan);
 		if (got <= 0)
 			return got;
-		if (state != QUEUE_INCOMING) {
-			if (finish_one(i, id.text, state, why) < 0)
-				return -1;
-		} else if (queue_remove(i->stage, state, id.text, why) < 0) /* not complete: its source is there */
+		if (finish_one(i, names, id.text, state, why) < 0)
 			return -1;
 	}
+}
+
+/* In incoming nothing is complete, so no source was taken. What is held and staged no more was published. */
+int
+import_finish(struct import *i, struct fault *why)
+{
+	static const enum queue_state order[] = {QUEUE_INCOMING, QUEUE_MAILDROP, QUEUE_ACTIVE, QUEUE_DEFERRED, QUEUE_HOLD};
+	autotext struct text          names = {0};
+	struct span                   rest, name;
+
+	if (held_names(i->held, &names, why) < 0)
+		return -1;
+	for (size_t k = 0; k < COUNT(order); k++)
+		if (finish_state(i, &names, order[k], why) < 0)
+			return -1;
+	for (rest = text_span(&names); span_split(&rest, '\n', &name);) {
+		autofree char *one = mem_span(name);
+
+		if (held_drop(i->held, one, why) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static bool
@@ -173,7 +171,7 @@ is_anything_staged(struct import *i)
 	return any;
 }
 
-/* Whose files lie in between: those of another directory must not be mixed up with these. */
+/* Whose files lie in between: those of another directory must not be mixed up with these. 1: an earlier run's. */
 static int
 check_origin(struct import *i, struct fault *why)
 {
@@ -183,7 +181,7 @@ check_origin(struct import *i, struct fault *why)
 	if (!real)
 		return fault_errno(why, "%s", i->move->postfix);
 	if (file_read(path, PATH_MAX, &before, NULL) == 0 && span_is(text_span(&before), real))
-		return 0;
+		return 1;
 	if (is_anything_staged(i))
 		return fault_set(why, FAULT_INPUT, "an import from %s was not finished: do that first", text_string(&before));
 	return file_replace(path, span_of(real), 0600, why);
@@ -192,19 +190,29 @@ check_origin(struct import *i, struct fault *why)
 int
 import_open_stage(struct import *i, struct fault *why)
 {
+	autofree char *ours = realpath(i->move->ours, NULL);
+	int            goes_on;
+
+	if (!ours)
+		return fault_errno(why, "%s", i->move->ours);
 	i->stage_path = mem_format("%s/import", i->move->ours);
 	if (queue_make(i->stage_path, (uid_t)-1, (gid_t)-1, why) < 0 || chmod(i->stage_path, 0700) < 0)
 		return why->class ? -1 : fault_errno(why, "chmod %s", i->stage_path);
-	return queue_open(i->stage_path, &i->stage, why) < 0 || check_origin(i, why) < 0 ? -1 : 0;
+	if (queue_open(i->stage_path, &i->stage, why) < 0 || (goes_on = check_origin(i, why)) < 0)
+		return -1;
+	i->held = held_open(i->root, HELD, ours, goes_on == 1, why);
+	return i->held < 0 ? -1 : 0;
 }
 
-/* Only what is empty goes. */
+/* Only what is empty goes: first what is held, since what it became is told by the stage. */
 void
 import_remove_stage(struct import *i)
 {
 	autofree char *from = mem_format("%s/from", i->stage_path), *ids = mem_format("%s/ids", i->stage_path);
 	int            swept;
 
+	held_remove(i->root, HELD, i->held);
+	i->held = -1;
 	queue_sweep(i->stage, -10, &swept, NULL);
 	for (int s = 0; s < QUEUE_STATES; s++) {
 		autofree char *path = mem_format("%s/%s", i->stage_path, queue_state_name((enum queue_state)s));

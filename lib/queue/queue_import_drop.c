@@ -94,7 +94,7 @@ int
 import_drop(struct letter *l, struct fault *why)
 {
 	int           dir = queue_directory(l->i->stage, QUEUE_INCOMING);
-	autoclose int fd = openat(dir, l->id, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	autoclose int fd = openat(dir, l->to.text, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	return fd < 0 ? fault_errno(why, "create import/incoming/%s", l->id) : fill_drop(l, fd, why);
+	return fd < 0 ? fault_errno(why, "create import/incoming/%s", l->to.text) : fill_drop(l, fd, why);
 }

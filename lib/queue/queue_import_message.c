@@ -4,7 +4,6 @@
  *
  * Its content and envelope first; then, once it is committed, the mark of each recipient that is done, and why.
  */
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -165,13 +164,11 @@ mark_all(struct letter *l, struct queue_file *f, struct fault *why)
 int
 import_message(struct letter *l, struct fault *why)
 {
-	struct queue_id     id;
 	struct queue_draft *d;
 	struct queue_file  *f;
 	int                 got;
 
-	snprintf(id.text, sizeof id.text, "%s", l->id);
-	if (queue_draft_claim(l->i->stage, &id, &d, why) != 0)
+	if (queue_draft_claim(l->i->stage, &l->to, &d, why) != 0)
 		return why->class ? -1 : fault_set(why, FAULT_SYSTEM, "is in the queue in between already");
 	if (put_message(l, d, why) < 0) {
 		queue_draft_abandon(d);
@@ -179,12 +176,12 @@ import_message(struct letter *l, struct fault *why)
 	}
 	if (queue_draft_commit(d, QUEUE_INCOMING, why) < 0)
 		return -1;
-	got = queue_file_open(l->i->stage, QUEUE_INCOMING, l->id, QUEUE_OPEN_WRITE, &f, why);
+	got = queue_file_open(l->i->stage, QUEUE_INCOMING, l->to.text, QUEUE_OPEN_WRITE, &f, why);
 	if (got != 0)
 		return got < 0 ? -1 : fault_set(why, FAULT_SYSTEM, "is gone");
 	got = mark_all(l, f, why);
 	if (got == 0)
-		got = queue_set_due(l->i->stage, QUEUE_INCOMING, l->id, l->due_us, why);
+		got = queue_set_due(l->i->stage, QUEUE_INCOMING, l->to.text, l->due_us, why);
 	if (got == 0)
 		got = queue_file_sync(f, why);
 	queue_file_close(f);

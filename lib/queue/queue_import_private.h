@@ -2,8 +2,8 @@
 /*
  * queue_import_private.h - what the files of the import share: Postfix's messages become ours (queue_move.h)
  *
- * queue_import.c walks and looks; what may go over is carried (queue_import_carry.c) by the three steps
- * of queue_move.h: written (queue_import_message.c, queue_import_drop.c), its source removed, published.
+ * queue_import.c walks and looks; what may go over is carried (queue_import_carry.c) by the steps of
+ * queue_move.h: written (queue_import_message.c, queue_import_drop.c), its source taken, published.
  */
 #ifndef QUEUE_QUEUE_IMPORT_PRIVATE_H
 #define QUEUE_QUEUE_IMPORT_PRIVATE_H
@@ -22,6 +22,7 @@ extern const char *const import_log_names[LOGS];
 struct import {
 	struct queue_move *move;
 	int                root;        /* Postfix's queue directory */
+	int                held;        /* in it: what is taken, "OURS.THEIRS" (two ids; queue_held.h) */
 	struct queue      *ours, *stage;
 	char              *stage_path;
 	enum queue_state   state;       /* which is being walked */
@@ -32,7 +33,8 @@ struct import {
 struct letter {
 	struct import         *i;
 	struct arena          *arena;
-	const char            *id;
+	const char            *id;      /* of Postfix */
+	struct queue_id        to;      /* and ours: the same, or a new one where that is in use */
 	struct span            file;
 	struct postfix_message m;
 	struct strmap         *reasons[LOGS];   /* reason_key -> struct postfix_reason in the arena */
@@ -56,9 +58,9 @@ int import_drop(struct letter *, struct fault *);
 /* All three; dir: where the source lies. */
 int import_carry(struct letter *, int dir, struct fault *);
 
-/* The stage is opened, which refuses one of another directory; finished, a state at a time; and removed, if empty. */
+/* The stage is opened, which refuses one of another directory; finished; and removed, if empty. */
 int import_open_stage(struct import *, struct fault *);
-int import_finish(struct import *, enum queue_state, struct fault *);
+int import_finish(struct import *, struct fault *);
 void import_remove_stage(struct import *);
 
 #endif

@@ -2,20 +2,23 @@
 /*
  * queue_move.h - the messages of a Postfix queue directory become ours, and ours become Postfix's
  *
- * Both while no mail system runs: the caller holds the locks. A message goes over in three steps:
+ * Both while no mail system runs: the caller holds the locks. A message goes over in four steps:
  *
  *   1  its new form is made in a directory beside the new queue, where nobody delivers from,
  *      with marks and reasons, and is on stable storage
- *   2  the old file is removed, durably, and then its logs
- *   3  the new file is renamed into its queue
+ *   2  the old file is renamed out of its queue, to where nobody delivers from (queue_held.h), durably; then its logs are removed
+ *   3  the new file is renamed into its queue, over nothing, durably
+ *   4  the old file is removed
  *
- * Whatever is killed in between, the next run goes on from there: what stands whole in that directory
- * has its old file removed (when it is still there) and is renamed. So each message is in one queue, and
- * is never delivered by both. The ids stay the same; Postfix gives those of ours that do not suit it
- * others when it starts (postsuper -s).
+ * Who owns a message is told by names alone: the old side until 2, nobody until 3, then the new side. Whatever is killed
+ * in between, either system may be started and deliver what it owns, and the next run goes on from what is still there: a
+ * new form whose old file was taken goes on with 3; one whose old file was not is thrown away, for it may be stale; an
+ * old file that was taken, and has no new form any more, has gone over. So each message is in one queue at most, and
+ * is never delivered by both. The ids stay the same, unless the other queue has one of that id; Postfix gives those of
+ * ours that do not suit it others when it starts (postsuper -s).
  *
- * What cannot be read, is not complete, is open elsewhere, or has the id of another message stays where
- * it is, and is named; the others go on. Both queues may be one directory.
+ * What cannot be read, is not complete, or is open elsewhere stays where it is, and is named; the
+ * others go on. Both queues may be one directory.
  */
 #ifndef QUEUE_QUEUE_MOVE_H
 #define QUEUE_QUEUE_MOVE_H
@@ -39,7 +42,7 @@ WAITS int queue_export(struct queue_move *, struct fault *);
 
 /*
  * Is there mail of Postfix in the directory, or a move that was not finished? 1, and the path of one such file
- * below it; 0; -1. Of our own files only the mode is looked at.
+ * below it ("export/...": ours, on its way to Postfix); 0; -1. Of our own files only the mode is looked at.
  */
 WAITS int queue_is_foreign(const char *root, struct text *path, struct fault *);
 

@@ -6,6 +6,9 @@
  * fails, at the n-th fault point, for every n. At that moment each message must be in one of the queues
  * that somebody delivers from, or, when it is in neither, on the way, where the next run finds it; never in both. Then
  * the same command runs to its end, and all messages are ours, with the right recipients. And the same back.
+ *
+ * And so again, but that the old or the new system is started in between and delivers what it finds: in the end
+ * each message was delivered or is in the new queue, once.
  */
 #include <fcntl.h>
 #include <fts.h>
@@ -26,9 +29,10 @@ static char        root[40];
 static const char *postfix = "postfix";
 
 static const struct { const char *path, *id; bool drop; } messages[] = {
-	{"maildrop/D0000000001", "D0000000001", true}, {"incoming/A0000000002", "A0000000002", false},
-	{"active/A0000000003", "A0000000003", false}, {"deferred/B/B0000000004", "B0000000004", false},
+	{"maildrop/D0000000001", "D0000000001", true}, {"deferred/B/B0000000004", "B0000000004", false},
+	{"incoming/A0000000002", "A0000000002", false}, {"active/A0000000003", "A0000000003", false},
 	{"hold/C0000000005", "C0000000005", false}, {"maildrop/D0000000006", "D0000000006", false}};
+static size_t n_messages = COUNT(messages);     /* so many of them */
 
 static void
 shell(const char *format, const char *argument)
@@ -79,7 +83,7 @@ fresh(void)
 	ck_assert_int_eq(queue_make(ours, (uid_t)-1, (gid_t)-1, NULL), 0);
 	ck_assert_int_eq(queue_make(theirs, (uid_t)-1, (gid_t)-1, NULL), 0);
 	shell("cd", mem_format("%s && mkdir -p deferred/B defer/B bounce trace", theirs));
-	for (size_t i = 0; i < COUNT(messages); i++)
+	for (size_t i = 0; i < n_messages; i++)
 		make_message(messages[i].path, messages[i].drop);
 	write_file("defer/B/B0000000004", SPAN("\n<one@x>: why\nrecipient=one@x\noffset=121\nstatus=4.0.0\naction=delayed\nreason=because\n\n"), 0600);
 }
@@ -113,17 +117,39 @@ count_in(const char *queue, const char *id)
 	walk = fts_open(roots, FTS_PHYSICAL, NULL);
 	ck_assert_ptr_nonnull(walk);
 	for (FTSENT *e; (e = fts_read(walk)) != NULL;)
-		n += e->fts_info == FTS_F && strcmp(e->fts_name, id) == 0;
+		n += e->fts_info == FTS_F && strcmp(e->fts_name, id) == 0 && e->fts_statp->st_mode & 0777;
 	fts_close(walk);
 	for (size_t i = 0; i < COUNT(places); i++)
 		free(roots[i]);
 	return n;
 }
 
+/* A mail system runs there: what it finds is delivered, and gone. What nobody may read is not complete. */
+static void
+deliver_from(const char *queue, int delivered[])
+{
+	static const char *const places[] = {"maildrop", "incoming", "active", "deferred", "hold"};
+
+	for (size_t i = 0; i < n_messages; i++)
+		for (size_t k = 0; k < COUNT(places); k++) {
+			struct stat st;
+
+			for (int b = 0; b < 2; b++) {
+				autofree char *path = b ? mem_format("%s/%s/%s/%c/%s", root, queue, places[k], messages[i].id[0], messages[i].id)
+				                        : mem_format("%s/%s/%s/%s", root, queue, places[k], messages[i].id);
+
+				if (lstat(path, &st) == 0 && st.st_mode & 0777) {
+					delivered[i]++;
+					ck_assert_int_eq(unlink(path), 0);
+				}
+			}
+		}
+}
+
 static bool
 is_on_the_way(const char *id)
 {
-	autofree char *command = mem_format("cd %s && find ours/import postfix/postern-export -type f -size +0 \\( -name %s -o -name '%s.*' \\) 2>/dev/null | grep -q .", root, id, id);
+	autofree char *command = mem_format("cd %s && find ours/import ours/export postfix/postern-import postfix/postern-export -type f -size +0 \\( -name %s -o -name '%s.*' \\) 2>/dev/null | grep -q .", root, id, id);
 
 	return system(command) == 0;
 }
@@ -131,7 +157,7 @@ is_on_the_way(const char *id)
 static void
 check_moment(const char *what, int n)
 {
-	for (size_t i = 0; i < COUNT(messages); i++) {
+	for (size_t i = 0; i < n_messages; i++) {
 		int ours = count_in("ours", messages[i].id), theirs = count_in("postfix", messages[i].id);
 
 		ck_assert_msg(ours + theirs <= 1, "%s at point %d: %s is in both", what, n, messages[i].id);
@@ -146,7 +172,7 @@ check_ours(void)
 	struct queue  *q;
 
 	ck_assert_int_eq(queue_open(path, &q, NULL), 0);
-	for (size_t i = 0; i < COUNT(messages); i++) {
+	for (size_t i = 0; i < n_messages; i++) {
 		autoarena struct arena *arena = arena_new();
 		enum queue_state        s;
 		struct queue_file      *f;
@@ -179,26 +205,26 @@ check_ours(void)
 static void
 check_theirs(void)
 {
-	for (size_t i = 0; i < COUNT(messages); i++)
+	for (size_t i = 0; i < n_messages; i++)
 		ck_assert_int_eq(count_in("postfix", messages[i].id), 1);
 	shell("grep -q reason=because", mem_format("%s/postfix/defer/B/B0000000004", root));
-	ck_assert_int_ne(access(mem_format("%s/postfix/postern-export", root), F_OK), 0);
 }
 
-/* One move with a fault at the n-th point; false when there was no such point. */
-static bool
-one_move(const char *action, int n, bool back)
+static void
+check_nothing_is_between(void)
 {
-	autofree char *fault = mem_format("*:%d:%s", n, action), *log = NULL;
-	autotext struct text points = {0};
-	struct fault   why = {0};
-	int            status, passed = 0;
-	pid_t          pid;
+	shell("! ls -d", mem_format("%s/postfix/postern-export %s/postfix/postern-import %s/ours/import %s/ours/export 2>/dev/null", root, root, root, root));
+}
 
-	fresh();
-	if (back)
-		ck_assert_int_eq(run(false, &why), 0);
-	log = mem_format("%s/points", root);
+/* A move by a child that meets the fault; how many points it passed. */
+static int
+broken_move(const char *action, int n, bool back)
+{
+	autofree char       *fault = mem_format("*:%d:%s", n, action), *log = mem_format("%s/points", root);
+	autotext struct text points = {0};
+	int                  status, passed = 0;
+	pid_t                pid;
+
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
@@ -211,13 +237,28 @@ one_move(const char *action, int n, bool back)
 	for (size_t i = 0; i < points.len; i++)
 		passed += points.at[i] == '\n';
 	ck_assert(strcmp(action, "kill") == 0 ? WIFSIGNALED(status) == (passed >= n) : WIFEXITED(status));
+	return passed;
+}
+
+/* One move with a fault at the n-th point; false when there was no such point. */
+static bool
+one_move(const char *action, int n, bool back)
+{
+	struct fault why = {0};
+	int          passed;
+
+	fresh();
+	if (back)
+		ck_assert_int_eq(run(false, &why), 0);
+	passed = broken_move(action, n, back);
 	check_moment(action, n);
 	ck_assert_msg(run(back, &why) == 0, "%s at point %d: %s", action, n, fault_text(&why));
 	if (back)
 		check_theirs();
 	else
 		check_ours();
-	for (size_t i = 0; i < COUNT(messages); i++)
+	check_nothing_is_between();
+	for (size_t i = 0; i < n_messages; i++)
 		ck_assert_int_eq(count_in(back ? "ours" : "postfix", messages[i].id), 0);
 	shell("rm -r", root);
 	return passed >= n;
@@ -232,6 +273,65 @@ all_moves(const char *action, bool back, int least)
 		ck_assert_int_lt(++n, POINTS_MAX);
 	ck_assert_int_gt(n, least);
 }
+
+/* Killed at the n-th point; then one of the two systems runs for a while; then the move again. */
+static bool
+interrupted_move(int n, bool back, bool by_new)
+{
+	struct fault why = {0};
+	int          passed, delivered[COUNT(messages)] = {0};
+	const char  *to = back ? "postfix" : "ours";
+
+	fresh();
+	if (back)
+		ck_assert_int_eq(run(false, &why), 0);
+	passed = broken_move("kill", n, back);
+	deliver_from(by_new == back ? "postfix" : "ours", delivered);
+	ck_assert_msg(run(back, &why) == 0, "point %d: %s", n, fault_text(&why));
+	for (size_t i = 0; i < n_messages; i++) {
+		ck_assert_msg(delivered[i] + count_in(to, messages[i].id) == 1, "%s killed at point %d, then the %s system: %s comes %d times",
+		              back ? "export" : "import", n, by_new ? "new" : "old", messages[i].id, delivered[i] + count_in(to, messages[i].id));
+		ck_assert_int_eq(count_in(back ? "ours" : "postfix", messages[i].id), 0);
+	}
+	check_nothing_is_between();
+	shell("rm -r", root);
+	return passed >= n;
+}
+
+static void
+all_interrupted(bool back, bool by_new)
+{
+	int n = 1;
+
+	n_messages = 2;
+	while (interrupted_move(n, back, by_new))
+		ck_assert_int_lt(++n, POINTS_MAX);
+	ck_assert_int_gt(n, 20);
+}
+
+UNIT_TEST(import_killed_and_postfix_started)
+{
+	all_interrupted(false, false);
+}
+END_TEST
+
+UNIT_TEST(import_killed_and_we_started)
+{
+	all_interrupted(false, true);
+}
+END_TEST
+
+UNIT_TEST(export_killed_and_we_started)
+{
+	all_interrupted(true, false);
+}
+END_TEST
+
+UNIT_TEST(export_killed_and_postfix_started)
+{
+	all_interrupted(true, true);
+}
+END_TEST
 
 UNIT_TEST(import_killed_at_every_point)
 {
@@ -313,5 +413,48 @@ UNIT_TEST(a_log_that_cannot_be_read_is_not_passed_over)
 }
 END_TEST
 
-UNIT_MAIN("crash/queue_move", import_killed_at_every_point, import_with_a_full_disk_at_every_point, export_killed_at_every_point,
+/* Another message has that id on the other side: none takes the other's place, and both are there. */
+UNIT_TEST(an_id_in_use_is_no_way_to_lose_mail)
+{
+	autofree char *theirs = NULL;
+	struct fault   why = {0};
+
+	fresh();
+	ck_assert_int_eq(run(false, &why), 0);
+	for (size_t i = 0; i < n_messages; i++)
+		make_message(messages[i].path, messages[i].drop);
+	ck_assert_msg(run(false, &why) == 0, "%s", fault_text(&why));
+	shell("test 12 = $(find", mem_format("%s/ours/maildrop %s/ours/incoming %s/ours/deferred %s/ours/hold -type f | wc -l)", root, root, root, root));
+	for (size_t i = 0; i < n_messages; i++)
+		ck_assert_int_eq(count_in("ours", messages[i].id), 1);
+	for (size_t i = 0; i < n_messages; i++)
+		make_message(messages[i].path, messages[i].drop);
+	write_file("defer/B/B0000000004", SPAN("theirs"), 0600);
+	ck_assert_msg(run(true, &why) == 0, "%s", fault_text(&why));
+	theirs = mem_format("%s/postfix", root);
+	shell("test 18 = $(find", mem_format("%s/maildrop %s/incoming %s/active %s/deferred %s/hold -type f | wc -l)", theirs, theirs, theirs, theirs, theirs));
+	shell("grep -qx theirs", mem_format("%s/defer/B/B0000000004", theirs));
+	shell("grep -rq reason=because", mem_format("%s/defer", theirs));
+	check_nothing_is_between();
+	shell("rm -r", root);
+}
+END_TEST
+
+/* Pickup was killed when cleanup had the message and the file in maildrop was still there: it goes over once. */
+UNIT_TEST(what_is_submitted_goes_once)
+{
+	struct fault why = {0};
+
+	fresh();
+	ck_assert_int_eq(run(false, &why), 0);
+	shell("cd", mem_format("%s/ours && printf 'V\\0\\0\\0\\0011' >maildrop/A0000000002 && chmod 444 maildrop/A0000000002", root));
+	ck_assert_msg(run(true, &why) == 0, "%s", fault_text(&why));
+	check_theirs();
+	shell("test ! -e", mem_format("%s/ours/maildrop/A0000000002", root));
+	shell("rm -r", root);
+}
+END_TEST
+
+UNIT_MAIN("crash/queue_move", import_killed_and_postfix_started, import_killed_and_we_started, export_killed_and_we_started,
+          export_killed_and_postfix_started, an_id_in_use_is_no_way_to_lose_mail, what_is_submitted_goes_once, import_killed_at_every_point, import_with_a_full_disk_at_every_point, export_killed_at_every_point,
           export_with_an_io_error_at_every_point, another_directory_has_to_wait, a_log_that_cannot_be_read_is_not_passed_over)
