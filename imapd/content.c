@@ -396,31 +396,52 @@ give_line(struct sender *s, struct span line)
 	}
 }
 
-void
-content_send(struct imap_session *session, struct span in, uint64_t start, uint64_t count)
+/* From a line's begin on; the slice, if any, ends up at the last one that was passed. */
+static void
+send_lines(struct sender *s, struct span all, size_t from, struct slice *slice)
 {
-	uint64_t      total = line_crlf_size(in);
-	struct sender s = {.session = session};
-	char          before = '\0';
+	struct span in = span_from(all, from);
+	uint64_t    told = slice && slice->known ? slice->told : 0;
+	char        before = from ? '\n' : '\0';
 
-	s.skip = start < total ? start : total;
-	s.left = count < total - s.skip ? count : total - s.skip;
-	text_add_format(&session->out, "{%llu}\r\n", (unsigned long long)s.left);
-	imap_flush_out(session);
-	while (in.len && s.left && !session->over) {
+	while (in.len && s->left && !s->session->over) {
 		ptrdiff_t end = span_find(in, '\n');
 		size_t    len = end < 0 ? in.len : (size_t)end;
 
-		give_line(&s, span_first(in, len));
+		give_line(s, span_first(in, len));
 		if (len)
 			before = in.at[len - 1];
+		told += len;
 		if (end >= 0) {
-			give(&s, before == '\r' ? SPAN("\n") : SPAN("\r\n"));
+			give(s, before == '\r' ? SPAN("\n") : SPAN("\r\n"));
+			told += before == '\r' ? 1 : 2;
 			before = '\n';
 			len++;
 		}
 		in = span_from(in, len);
+		if (slice && slice->known && end >= 0 && s->left) {
+			slice->offset = all.len - in.len;
+			slice->told = told;
+		}
 	}
+}
+
+void
+content_send(struct imap_session *session, struct span in, uint64_t start, uint64_t count, struct slice *slice)
+{
+	bool          goes_on = slice && slice->known;
+	uint64_t      total = goes_on ? slice->total : line_crlf_size(in);
+	struct sender s = {.session = session};
+
+	if (goes_on && start < slice->told)
+		slice->told = slice->offset = 0;
+	s.skip = start < total ? start : total;
+	s.left = count < total - s.skip ? count : total - s.skip;
+	text_add_format(&session->out, "{%llu}\r\n", (unsigned long long)s.left);
+	imap_flush_out(session);
+	if (goes_on)
+		s.skip -= s.skip < slice->told ? s.skip : slice->told;
+	send_lines(&s, in, goes_on ? slice->offset : 0, slice);
 	imap_send(session, text_span(&s.piece));
 	text_free(&s.piece);
 }

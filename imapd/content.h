@@ -65,8 +65,9 @@ WAITS int content_size(struct imap_session *, struct folder *, uint32_t uid, boo
 	uint64_t *size);
 
 /* "{n}" CRLF and the bytes with CRLF line ends: of those, `count` from
- * `start` on.  NUL goes out as 0x80: a literal holds none (RFC 3501, 4.3). */
-void content_send(struct imap_session *, struct span, uint64_t start, uint64_t count);
+ * `start` on.  NUL goes out as 0x80: a literal holds none (RFC 3501, 4.3).
+ * A slice (NULL: none) that is known is of these bytes: it is gone on from, and moved. */
+void content_send(struct imap_session *, struct span, uint64_t start, uint64_t count, struct slice *);
 
 /* The same bytes as they are, for BINARY (RFC 3516): "~{n}" when NUL is among them. */
 void content_send_binary(struct imap_session *, struct span, uint64_t start, uint64_t count);

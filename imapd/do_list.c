@@ -74,6 +74,8 @@ struct listed {
 	char *folder;                        /* owned */
 	bool  real;                          /* false: only a parent, or only subscribed */
 	bool  subscribed;
+	bool  has_children;                  /* that are there: a subscription is none */
+	bool  selected_below, untold_below;  /* something there is selected; and not asked for itself */
 	struct span use;                     /* RFC 6154; borrowed; empty: none */
 };
 
@@ -125,23 +127,6 @@ add_with_parents(struct listing *l, struct space *in, const char *folder, bool p
 	return add_name(l, text_span(&name), in, folder, real);
 }
 
-static bool
-is_child_of(struct span name, struct span parent)
-{
-	return name.len > parent.len && memcmp(name.at, parent.at, parent.len) == 0
-		&& name.at[parent.len] == imap_config.separator[0];
-}
-
-/* Those that are there: a subscription is no child. */
-static bool
-has_children(const struct listing *l, struct span name)
-{
-	for (size_t i = 0; i < l->count; i++)
-		if (l->at[i].real && is_child_of(span_of(l->at[i].name), name))
-			return true;
-	return false;
-}
-
 /* All selection options (RFC 5258, 3). */
 static bool
 is_selected(const struct listing *l, const struct listed *x)
@@ -162,14 +147,27 @@ is_asked(const struct listing *l, struct span name)
 static bool
 has_selected_below(const struct listing *l, const struct listed *x)
 {
-	struct span name = span_of(x->name);
-	bool        self = is_selected(l, x);
+	return is_selected(l, x) ? x->selected_below : x->untold_below;
+}
 
-	for (size_t i = 0; i < l->count; i++)
-		if (is_selected(l, &l->at[i]) && is_child_of(span_of(l->at[i].name), name)
-			&& (self || !is_asked(l, span_of(l->at[i].name))))
-			return true;
-	return false;
+/* What each name is to those above it. */
+static void
+tell_parents(struct listing *l, const struct listed *x)
+{
+	struct span name = span_of(x->name);
+	bool        selected = l->recursive && is_selected(l, x), untold = selected && !is_asked(l, name);
+
+	if (!x->real && !selected)
+		return;
+	for (size_t i = 0; i < name.len; i++) {
+		size_t at = name.at[i] == imap_config.separator[0] ? (size_t)(uintptr_t)strmap_get(l->by_name, span_first(name, i)) : 0;
+
+		if (at == 0)
+			continue;
+		l->at[at - 1].has_children |= x->real;
+		l->at[at - 1].selected_below |= selected;
+		l->at[at - 1].untold_below |= untold;
+	}
 }
 
 static void
@@ -208,7 +206,7 @@ tell_name(struct listing *l, const struct listed *x, bool selected_below)
 		add_word("\\Noselect", &any, out); /* RFC 5819, 2 */
 	if (x->subscribed && (l->tell_subscribed || l->only_subscribed))
 		add_word("\\Subscribed", &any, out);
-	add_word(has_children(l, name) ? "\\HasChildren" : "\\HasNoChildren", &any, out);
+	add_word(x->has_children ? "\\HasChildren" : "\\HasNoChildren", &any, out);
 	if (x->use.len) {
 		text_add_byte(out, ' ');
 		text_add(out, x->use);
@@ -232,6 +230,8 @@ tell_names(struct listing *l)
 		if (l->at[i].real && l->at[i].in->kind == SPACE_OWN
 			&& (is_asked(l, span_of(l->at[i].name)) || (l->recursive && l->only_special)))
 			l->at[i].use = special_use_of(l->session, &l->attributes, l->at[i].folder, span_of(l->at[i].name));
+	for (size_t i = 0; i < l->count; i++)
+		tell_parents(l, &l->at[i]);
 	for (size_t i = 0; i < l->count; i++) {
 		const struct listed *x = &l->at[i];
 		bool                 below;

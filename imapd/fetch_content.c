@@ -6,6 +6,7 @@
  */
 #include "fetch_private.h"
 #include "mail/header.h"
+#include "mail/line.h"
 #include "preview.h"
 
 static struct span *
@@ -83,14 +84,27 @@ needs_fields_only(const struct imap_section *s)
 	return true;
 }
 
+/* Kept for the slice that comes next, if that is a part of the message as it is on disk. */
+static struct slice *
+begin_slice(struct imap_session *s, const struct content *c, const struct fetch_item *item, struct span bytes)
+{
+	uintptr_t at = (uintptr_t)bytes.at - (uintptr_t)c->all.at;
+
+	if (!item->partial || !c->has_all || bytes.len < SLICE_LEAST || at > c->all.len || bytes.len > c->all.len - at)
+		return NULL;
+	if (!slice_is_of(&s->slice, &c->st, c->global, item->label))
+		slice_begin(&s->slice, &c->st, c->global, item->label, at, bytes.len, line_crlf_size(bytes));
+	return slice_is_of(&s->slice, &c->st, c->global, item->label) ? &s->slice : NULL;
+}
+
 static void
-send_section(struct fetching *f, const struct fetch_item *item, struct span bytes)
+send_section(struct fetching *f, const struct content *c, const struct fetch_item *item, struct span bytes)
 {
 	struct imap_session *s = f->session;
 
 	text_add(&s->out, item->label);
 	text_add_byte(&s->out, ' ');
-	content_send(s, bytes, item->partial ? item->start : 0, item->partial ? item->count : UINT64_MAX);
+	content_send(s, bytes, item->partial ? item->start : 0, item->partial ? item->count : UINT64_MAX, begin_slice(s, c, item, bytes));
 	if (needs_header_only(&item->section)) {
 		s->counts.headers++;
 		s->counts.header_bytes += bytes.len;
@@ -109,16 +123,24 @@ fetch_section(struct fetching *f, struct facts *facts, const struct fetch_item *
 	struct mime      *mime;
 	struct span       all;
 
+	if (item->partial && f->session->slice.known && !needs_header_only(&item->section) && !needs_fields_only(&item->section)) {
+		if (content_all(c, &all, why) < 0)
+			return -1;
+		if (slice_is_of(&f->session->slice, &c->st, c->global, item->label)) {
+			send_section(f, c, item, span_first(span_from(all, f->session->slice.at), f->session->slice.len));
+			return 0;
+		}
+	}
 	if (item->section.kind == SECTION_ALL && item->section.depth == 0) {
 		if (content_all(c, &all, why) < 0)
 			return -1;
-		send_section(f, item, all);
+		send_section(f, c, item, all);
 		return 0;
 	}
 	if (item->section.kind == SECTION_TEXT && item->section.depth == 0) {
 		if (content_all(c, &all, why) < 0)
 			return -1;
-		send_section(f, item, span_from(all, header_body_offset(all, NULL)));
+		send_section(f, c, item, span_from(all, header_body_offset(all, NULL)));
 		return 0;
 	}
 	if ((needs_fields_only(&item->section) ? content_fields_mime
@@ -129,7 +151,7 @@ fetch_section(struct fetching *f, struct facts *facts, const struct fetch_item *
 		text_add(&f->session->out, item->label);
 		text_add_string(&f->session->out, " NIL");
 	} else {
-		send_section(f, item, found.is_text ? text_span(&found.text)
+		send_section(f, c, item, found.is_text ? text_span(&found.text)
 			: span_cut(mime->message, found.offset, found.offset + found.length));
 	}
 	text_free(&found.text);

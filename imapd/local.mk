@@ -11,7 +11,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/do_append.c imapd/do_basic.c imapd/do_batches.c imapd/do_multisearch.c imapd/do_fetch.c imapd/do_idle.c imapd/do_list.c \
 	imapd/do_mailbox.c imapd/do_quota.c imapd/do_search.c imapd/do_select.c imapd/do_status.c imapd/do_store.c imapd/do_unauthenticate.c imapd/status.h \
 	imapd/facts.c imapd/facts.h \
-	imapd/fetch_content.c imapd/fetch_items.c imapd/fetch_items.h imapd/fetch_message.c imapd/fetch_private.h \
+	imapd/fetch_content.c imapd/fetch_items.c imapd/fetch_items.h imapd/fetch_message.c imapd/fetch_private.h imapd/slice.c imapd/slice.h \
 	imapd/flags.c imapd/flags.h \
 	imapd/grammar.c imapd/grammar.h \
 	imapd/imap_config.c imapd/imap_config.h \

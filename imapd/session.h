@@ -21,6 +21,7 @@
 #include "net/conn.h"
 #include "store/folder.h"
 #include "store/location.h"
+#include "slice.h"
 #include "spaces.h"
 #include "view.h"
 
@@ -96,6 +97,7 @@ struct imap_session {
 	struct command_input   *input;       /* of this command; for APPEND, which reads on */
 	struct span             rest;        /* of an APPEND or REPLACE: what follows the mailbox */
 	struct imap_counts      counts;
+	struct slice            slice;       /* of a section that is fetched in parts */
 };
 
 /* "IMAP4rev1 ..." with what depends on the configuration and the session */

@@ -198,6 +198,55 @@ def parts_of_compressed():
     tap.ok(times[1] <= 2 * times[0] + 100, f"{n} parts of a compressed message", f"{times[0]:.1f} ms plain, {times[1]:.1f} ms compressed")
 
 
+def sliced(n):
+    return [head(b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n") + b"--b\n\nx\n--b\nContent-Transfer-Encoding: base64\n\n"
+            + (b"QUFB" * 19 + b"\n") * (n * 840) + b"--b--\n"]
+
+
+def slices():
+    """What is fetched in parts is not read from its begin for each of them; and the parts are the whole, in any order."""
+    for what in ("BODY.PEEK[]", "BODY.PEEK[2]", "BODY.PEEK[TEXT]"):
+        linear(f"{what} in parts", sliced, 40, lambda n: [f"FETCH 1 {what}<{65536 * k}.65536>" for k in range(n)], 32)
+    chance = random.Random(9)
+    mixed = b"".join(chance.choice((b"\n", b"\r\n", b"a\rb\n", b"x" * 7000 + b"\n", b"nul \0\n", b"some words of it\n", b"\r\r\n")) for _ in range(3000))
+    for text in (mixed, b"y" * 300000, b"\r\n" * 200000 + b"z"):
+        s = Session(mail := mailbox([head(b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n") + b"--b\n\nfirst\n--b\n\n" + text + b"\n--b--\n"] * 2))
+        s.ask("SELECT INBOX")
+        wrong = []
+        for section in ("", "2", "TEXT"):
+            whole = literal(s.ask(f"FETCH 1 BODY.PEEK[{section}]"))
+            places = [40000 * k for k in range(len(whole) // 40000 + 2)] if len(whole) < 5000000 else [400000 * k for k in range(len(whole) // 400000 + 2)]
+            places += [chance.randrange(len(whole)) for _ in range(20)] + [len(whole) - 1, len(whole), len(whole) + 9]
+            for at in places:
+                n = chance.choice((1, 2, 40000, 400000))
+                for message in (1, 2) if chance.random() < 0.2 else (1,):
+                    if literal(s.ask(f"FETCH {message} BODY.PEEK[{section}]<{at}.{n}>")) != whole[at:at + n]:
+                        wrong.append((section, at, n, message))
+        tap.ok(not wrong, f"parts of {len(text)} bytes of odd lines are what the whole has there", *wrong[:5])
+        s.end()
+        shutil.rmtree(mail)
+
+
+def literal(got):
+    m = re.search(rb"\{(\d+)\}\r\n", got)
+    return got[m.end():m.end() + int(m.group(1))]
+
+
+def names():
+    """LIST of many mailboxes, each asked whether there is something below."""
+    def ms(n):
+        mail = mailbox([])
+        with open(f"{mail}/subscriptions", "w") as f:
+            f.write("".join(f"a{k % 7}.b{k}\n" for k in range(n)))
+        s = Session(mail)
+        got = s.ask('LIST (SUBSCRIBED RECURSIVEMATCH) "" (*) RETURN (CHILDREN)')
+        s.end()
+        shutil.rmtree(mail)
+        return s.ms if got.count(b"\\Subscribed") == n else float("inf")
+    small, large = min(ms(3000) for _ in range(TRIES)), min(ms(12000) for _ in range(TRIES))
+    tap.ok(large <= GROWTH * small + SLACK_MS, "LIST: 3000 and 12000 names", f"{small:.1f} ms and {large:.1f} ms")
+
+
 def large_message():
     part = b"--b\nContent-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n" + b"QUFB" * 19 + b"\n" * 1
     mail = mailbox([head(b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n") + part + (b"QUFB" * 19 + b"\n") * 680000 + b"--b--\n"])
@@ -313,7 +362,7 @@ def crowd(i, name, port, words, n=60):
 
 def main():
     try:
-        for work in (hostile_mail, hostile_commands, parts_of_compressed, large_message, odd_files, before_login):
+        for work in (hostile_mail, hostile_commands, slices, names, parts_of_compressed, large_message, odd_files, before_login):
             if len(sys.argv) < 2 or work.__name__ in sys.argv[1:]:
                 work()
     finally:
