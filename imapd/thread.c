@@ -20,7 +20,6 @@ struct node {
 	int     message;             /* index, or NONE */
 	int     parent, first, last, next;
 	int64_t date, newest;
-	bool    has_had_children;
 };
 
 struct forest {
@@ -38,7 +37,7 @@ add_node(struct forest *f, int message)
 		f->room = f->room * 2 + 16;
 		f->nodes = mem_grow(f->nodes, f->room, sizeof *f->nodes);
 	}
-	f->nodes[f->used] = (struct node){message, NONE, NONE, NONE, NONE, 0, 0, false};
+	f->nodes[f->used] = (struct node){message, NONE, NONE, NONE, NONE, 0, 0};
 	return (int)f->used++;
 }
 
@@ -54,43 +53,69 @@ node_of(struct forest *f, struct span id)
 	return n;
 }
 
-/* Would `parent` above `child` close a ring?  Bounded: long chains are believed to be one.  Mostly the
- * messages come in the order in which they were written, and who has no answers yet is above nobody. */
-static bool
-is_above(const struct forest *f, int node, int maybe_ancestor)
+/* The tree that a node is in, by any of its nodes; the way there is halved, so that it is near to nothing in the end. */
+static int
+tree_of(int *tree, int node)
 {
-	if (!f->nodes[maybe_ancestor].has_had_children)
-		return node == maybe_ancestor;
-	for (int steps = 0; node != NONE; node = f->nodes[node].parent)
-		if (node == maybe_ancestor || ++steps > 5000)
-			return true;
-	return false;
-}
-
-static void
-put_under(struct forest *f, int node, int parent)
-{
-	f->nodes[node].parent = parent;
-	f->nodes[parent].has_had_children = true;
-}
-
-static void
-link_references(struct forest *f, size_t i)
-{
-	const struct thread_message *m = &f->messages[i];
-	int                          before = NONE;
-
-	for (size_t r = 0; r < m->reference_count; r++) {
-		int n = node_of(f, m->references[r]);
-
-		if (before != NONE && f->nodes[n].parent == NONE && !is_above(f, before, n))
-			put_under(f, n, before);
-		before = n;
+	while (tree[node] != node) {
+		tree[node] = tree[tree[node]];
+		node = tree[node];
 	}
-	if (before != NONE && !is_above(f, before, (int)i))
-		put_under(f, (int)i, before);
-	else
-		f->nodes[i].parent = NONE;
+	return node;
+}
+
+/* A node without a parent gets one, unless that closes a ring: who has none is above all in its tree. */
+static void
+put_under(struct forest *f, int *tree, int node, int parent)
+{
+	int mine = tree_of(tree, node), theirs = tree_of(tree, parent);
+
+	if (mine == theirs)
+		return;
+	tree[mine] = theirs;
+	f->nodes[node].parent = parent;
+}
+
+/* Whom each message refers to, one message's after the other's. */
+static int *
+find_references(struct forest *f)
+{
+	size_t all = 0;
+	int   *nodes;
+
+	for (size_t i = 0; i < f->count; i++)
+		all += f->messages[i].reference_count;
+	nodes = mem_array(all + 1, sizeof *nodes);
+	all = 0;
+	for (size_t i = 0; i < f->count; i++)
+		for (size_t r = 0; r < f->messages[i].reference_count; r++)
+			nodes[all++] = node_of(f, f->messages[i].references[r]);
+	return nodes;
+}
+
+/* RFC 5256, 3, step 1: what a message says of itself counts most, so that is heeded first, and no parent is ever
+ * taken away again. Of others, and of messages that say nothing of themselves, later ones may tell. */
+static void
+link_references(struct forest *f)
+{
+	autofree int *refs = find_references(f), *tree = mem_array(f->used + 1, sizeof *tree);
+	size_t        at = 0;
+
+	for (size_t n = 0; n < f->used; n++)
+		tree[n] = (int)n;
+	for (size_t i = 0; i < f->count; i++) {
+		at += f->messages[i].reference_count;
+		if (f->messages[i].reference_count)
+			put_under(f, tree, (int)i, refs[at - 1]);
+	}
+	at = 0;
+	for (size_t i = 0; i < f->count; i++)
+		for (size_t r = 0; r < f->messages[i].reference_count; r++, at++) {
+			const struct node *n = &f->nodes[refs[at]];
+
+			if (r > 0 && n->parent == NONE && (n->message == NONE || n->message < (int)i))
+				put_under(f, tree, refs[at], refs[at - 1]);
+		}
 }
 
 struct above { bool known; int real, top; };
@@ -425,8 +450,7 @@ thread_make(enum thread_kind kind, struct thread_message *messages, size_t count
 	if (kind == THREAD_ORDEREDSUBJECT) {
 		group_subjects(&f);
 	} else {
-		for (size_t i = 0; i < count; i++)
-			link_references(&f, i);
+		link_references(&f);
 		prune(&f);
 		if (kind == THREAD_REFERENCES)
 			merge_subjects(&f);

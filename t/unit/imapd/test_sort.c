@@ -91,6 +91,42 @@ UNIT_TEST(threads) /* RFC 5256, 3 */
 	check(THREAD_REFERENCES, same, 0, "");
 }
 
+/* A chain of 20,000 answers, and thousands of others that hang branches below its end: each branch belongs there,
+ * however long the way up is; and it is no ring. */
+UNIT_TEST(long_chains)
+{
+	enum { CHAIN = 20000, BRANCHES = 20000, ALL = CHAIN + 2 * BRANCHES };
+	autofree struct thread_message *m = mem_array(ALL, sizeof *m);
+	autofree struct span          (*r)[2] = mem_array(ALL, sizeof *r);
+	autoarena struct arena         *arena = arena_new();
+	autotext struct text            out = {0};
+	int                             depth = 0, roots = 0;
+
+	for (size_t i = 0; i < ALL; i++) {
+		size_t branch = (i - CHAIN) / 2;
+
+		m[i] = (struct thread_message){.number = (uint32_t)i + 1, .date = (int64_t)i, .subject = SPAN("s"),
+			.id = span_of(arena_format(arena, "m%zu", i)), .references = r[i], .reference_count = 1};
+		if (i < CHAIN) {
+			r[i][0] = span_of(arena_format(arena, "m%zu", i + 1));
+			m[i].reference_count = i + 1 < CHAIN;
+		} else if (i % 2 == 0) {                        /* the branch has a child before it has a parent */
+			r[i][0] = span_of(arena_format(arena, "b%zu", branch));
+		} else {
+			r[i][0] = SPAN("m0");
+			r[i][1] = span_of(arena_format(arena, "b%zu", branch));
+			m[i].reference_count = 2;
+		}
+	}
+	thread_make(THREAD_REFS, m, ALL, &out);
+	for (size_t i = 0; i < out.len; i++) {
+		roots += out.at[i] == '(' && depth == 0;
+		depth += out.at[i] == '(' ? 1 : out.at[i] == ')' ? -1 : 0;
+	}
+	ck_assert_int_eq(depth, 0);
+	ck_assert_int_eq(roots, 1);
+}
+
 UNIT_TEST(previews) /* RFC 8970, 3 */
 {
 	static const struct { const char *in, *out; } rows[] = {
@@ -121,4 +157,4 @@ UNIT_TEST(object_ids) /* maildir.md, 10 */
 	ck_assert_str_eq(id, "4706816aba3e25717850c26c9cd0d89d");
 }
 
-UNIT_MAIN("imapd/sort", base_subjects, hostile_subjects, threads, previews, object_ids)
+UNIT_MAIN("imapd/sort", base_subjects, hostile_subjects, threads, long_chains, previews, object_ids)
