@@ -68,6 +68,30 @@ imap_folder_guid(struct imap_session *s, struct space *in, const char *folder, c
 	return find_guid(in, folder, true, guid);
 }
 
+/* Keys are in small letters, and their parts are divided by "/". */
+static void
+add_part(struct text *out, const char *s)
+{
+	for (; *s; s++)
+		if (strchr("/%@", *s) || *s <= ' ' || (*s >= 'A' && *s <= 'Z'))
+			text_add_format(out, "%%%02x", (unsigned char)*s);
+		else
+			text_add_byte(out, *s);
+}
+
+char *
+metadata_mailbox(struct arena *arena, const struct space *in, const char *guid)
+{
+	autotext struct text out = {0};
+
+	if (in->kind == SPACE_OWN)
+		return arena_string(arena, span_of(guid));
+	add_part(&out, guid);
+	text_add_byte(&out, '@');
+	add_part(&out, in->owner ? in->owner : in->prefix);
+	return arena_string(arena, text_span(&out));
+}
+
 bool
 metadata_key(struct imap_session *s, struct space *in, const char *folder, struct span entry, bool make, struct text *key)
 {
@@ -77,8 +101,8 @@ metadata_key(struct imap_session *s, struct space *in, const char *folder, struc
 	if (!find_guid(folder ? in : &s->mine, folder ? folder : "", make, guid))
 		return false;
 	entry = span_from(entry, private ? 9 : 8);
-	text_add_format(key, "%s/%s/%s%.*s", private ? "priv" : "shared", guid, folder ? "" : SERVER_PREFIX,
-		SPAN_ARGS(entry));
+	text_add_format(key, "%s/%s/%s%.*s", private ? "priv" : "shared",
+		private && folder ? metadata_mailbox(s->arena, in, guid) : guid, folder ? "" : SERVER_PREFIX, SPAN_ARGS(entry));
 	if (!entry.len)                /* "/private" itself: what is below it */
 		text_cut(key, key->len - 1);
 	text_lower(key);
@@ -133,14 +157,14 @@ special_use_of(struct imap_session *s, const struct attributes *a, const char *f
 
 /* ---- mailboxes that come and go ---- */
 
-/* Keys "priv/GUID/..." and "shared/GUID/..." of one mailbox; not the server's, which lie with INBOX's. */
+/* Keys "priv/MAILBOX/..." and "shared/MAILBOX/..." of one mailbox; not the server's, which lie with INBOX's. */
 static bool
-is_key_of(struct span key, const char *guid, struct span *kind, struct span *rest)
+is_key_of(struct span key, const char *mailbox, struct span *kind, struct span *rest)
 {
 	struct span id;
 
 	*rest = key;
-	return span_split(rest, '/', kind) && span_split(rest, '/', &id) && span_is(id, guid)
+	return span_split(rest, '/', kind) && span_split(rest, '/', &id) && span_is_nocase(id, mailbox)
 		&& !span_starts(*rest, SERVER_PREFIX);
 }
 
@@ -173,7 +197,7 @@ metadata_copy(struct imap_session *s, const char *from, const char *to)
 
 /* In one Maildir.  What cannot be removed now does no harm but for its place: a new mailbox has a new GUID. */
 static void
-forget_in(struct imap_session *s, struct maildir *m, const char *guid)
+forget_in(struct imap_session *s, struct maildir *m, const char *mailbox)
 {
 	struct attributes        all;
 	struct attribute_change *changes;
@@ -186,7 +210,7 @@ forget_in(struct imap_session *s, struct maildir *m, const char *guid)
 	for (size_t i = 0; i < all.count; i++) {
 		struct span key = arena_span(s->arena, text_span(&all.at[i].key)), kind, rest;
 
-		if (is_key_of(key, guid, &kind, &rest))
+		if (is_key_of(key, mailbox, &kind, &rest))
 			changes[count++] = (struct attribute_change){key, SPAN_NONE, true};
 	}
 	attributes_free(&all);
@@ -197,7 +221,7 @@ forget_in(struct imap_session *s, struct maildir *m, const char *guid)
 void
 metadata_forget(struct imap_session *s, struct space *in, const char *guid)
 {
-	forget_in(s, s->maildir, guid);
+	forget_in(s, s->maildir, metadata_mailbox(s->arena, in, guid));
 	if (in->kind != SPACE_OWN)
 		forget_in(s, in->maildir, guid);
 }
@@ -557,6 +581,30 @@ may_be_set(struct imap_session *s, const struct change_set *all)
 	return false;
 }
 
+/* RFC 5464, 4.3: all or none, though two files hold them: what was changed in the first is put back when the second fails. */
+static int
+change_both(struct imap_session *s, const struct change_set *all)
+{
+	struct attributes        before = {0};
+	struct attribute_change *back = arena_alloc(s->arena, (all->their_count + 1) * sizeof *back);
+	int                      result = 0;
+
+	if (all->their_count && all->own_count && attributes_read(all->in->maildir, &before, &s->why) < 0)
+		return -1;
+	for (size_t i = 0; i < all->their_count; i++) {
+		const struct attribute *was = attributes_find(&before, all->theirs[i].key);
+
+		back[i] = (struct attribute_change){all->theirs[i].key, was ? text_span(&was->value) : SPAN_NONE, !was};
+	}
+	if (all->their_count)
+		result = attributes_change(all->in->maildir, all->theirs, all->their_count, &s->why);
+	if (result == 0 && all->own_count && (result = attributes_change(s->maildir, all->own, all->own_count, &s->why)) < 0 &&
+	    all->their_count)
+		attributes_change(all->in->maildir, back, all->their_count, NULL);
+	attributes_free(&before);
+	return result;
+}
+
 void
 do_setmetadata(struct imap_session *s)
 {
@@ -579,8 +627,7 @@ do_setmetadata(struct imap_session *s)
 			return;
 	if (!may_be_set(s, &all))
 		return;
-	if ((!all.their_count || attributes_change(all.in->maildir, all.theirs, all.their_count, &s->why) == 0)
-		&& (!all.own_count || attributes_change(s->maildir, all.own, all.own_count, &s->why) == 0)) {
+	if (change_both(s, &all) == 0) {
 		notify_own_metadata(s, &s->mine, all.own, all.own_count);
 		notify_own_metadata(s, all.in, all.theirs, all.their_count);
 		if (!server)

@@ -15,7 +15,13 @@ enum { METADATA_ENTRY_MOST = 255, METADATA_LINE_REST = 2048 };
 bool metadata_key(struct imap_session *, struct space *, const char *folder, struct span entry, bool make_guid,
 	struct text *key);
 
-/* The way back: "/private/comment", of the mailbox with that GUID or of the server. */
+/*
+ * How a mailbox is called in a key of one's own file: its GUID, and for mailboxes of others "GUID@alice".  The GUID alone is what its
+ * owner says: he could give that of a mailbox of somebody else's.  Owned by the arena.
+ */
+char *metadata_mailbox(struct arena *, const struct space *, const char *guid);
+
+/* The way back: "/private/comment", of the mailbox that is called so or of the server. */
 bool metadata_of_key(struct span key, struct span *guid, bool *server, struct text *entry);
 
 /* MAILBOXID (RFC 8474) */

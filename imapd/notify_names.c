@@ -167,14 +167,14 @@ hash_all(const struct attributes *a)
 	return map;
 }
 
-/* Mailboxes by their GUIDs, read once for all keys. */
-struct owners { char (*guids)[40]; const struct notify *notify; size_t space; };   /* space: whose list it is */
+/* Mailboxes as keys call them, read once for all keys: in one's own list, and in that of their owner. */
+struct owners { char (*guids)[40], **names; const struct notify *notify; size_t space; };   /* space: whose list it is */
 
 static const struct notify_mailbox *
-owner_of(const struct owners *o, struct span guid)
+owner_of(const struct owners *o, struct span name)
 {
 	for (size_t i = 0; i < o->notify->count; i++)
-		if (span_is(guid, o->guids[i]))
+		if (o->space ? o->notify->at[i].space == o->space && span_is(name, o->guids[i]) : span_is(name, o->names[i]))
 			return &o->notify->at[i];
 	return NULL;
 }
@@ -243,14 +243,18 @@ void
 notify_metadata_look(struct imap_session *s)
 {
 	struct notify *n = s->notify;
-	struct owners  o = {arena_alloc(s->arena, (n->count + 1) * 40), n, 0};
+	struct owners  o = {arena_alloc(s->arena, (n->count + 1) * 40), arena_alloc(s->arena, (n->count + 1) * sizeof(char *)), n, 0};
 
 	n->metadata_dirty = false;
 	if (!(n->others & (NOTIFY_METADATA | NOTIFY_SERVER_METADATA)))
 		return;
-	for (size_t i = 0; i < n->count; i++)
-		if (!attributes_mailbox_guid(notify_space(s, n->at[i].space)->maildir, n->at[i].folder, o.guids[i]))
+	for (size_t i = 0; i < n->count; i++) {
+		struct space *in = notify_space(s, n->at[i].space);
+
+		if (!attributes_mailbox_guid(in->maildir, n->at[i].folder, o.guids[i]))
 			o.guids[i][0] = '\0';
+		o.names[i] = metadata_mailbox(s->arena, in, o.guids[i]);
+	}
 	for (; o.space < n->space_count; o.space++)
 		look_at_list(s, &o);
 }

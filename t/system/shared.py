@@ -326,6 +326,36 @@ def own_seen(site):
         s.end()
 
 
+def same_guid(site):
+    """alice gives a mailbox the GUID of one of bob's: his annotations stay with his."""
+    a, b = site.login("alice"), site.login("bob")
+    b("CREATE Notes")
+    b.append("Notes")
+    b('SETMETADATA Notes (/private/comment "bob\'s own")')
+    a("CREATE Twin")
+    a.append("Twin")
+    a("SETACL Twin bob lrswipkxtea")
+    a("SELECT Twin")
+    a.end()
+    b.end()
+    path = f"{site.i.dir}/home/alice/Maildir/.Twin/dovecot-uidlist"
+    guid = re.search(r" G(\w+)", open(f"{site.i.dir}/home/bob/Maildir/.Notes/dovecot-uidlist").readline()).group(1)
+    text = open(path).read()
+    with open(path, "w") as f:
+        f.write(re.sub(r" G\w+", f" G{guid}", text, count=1))
+    b = site.login("bob")
+    b.says("GETMETADATA shared/alice/Twin /private/comment", r"\* METADATA shared/alice/Twin \(/private/comment NIL\)", "another's mailbox of the same GUID has not one's own annotation")
+    b('SETMETADATA shared/alice/Twin (/private/comment "of the twin")')
+    b.says("GETMETADATA Notes /private/comment", "bob's own", "nor does one's own get that of the other")
+    b.says("GETMETADATA shared/alice/Twin /private/comment", "of the twin", "which is kept, too")
+    b.says("DELETE shared/alice/Twin", "^OK")
+    b.says("GETMETADATA Notes /private/comment", "bob's own", "and nothing of one's own goes with the other's mailbox")
+    kept = open(f"{site.i.dir}/home/bob/Maildir/dovecot-attributes").read()
+    t.ok("of the twin" not in kept, "what belonged to that one does", kept)
+    b("DELETE Notes")
+    b.end()
+
+
 def names(site):
     a, b = site.login("alice"), site.login("bob")
     a("CREATE &ZeVnLIqe-/Sub")
@@ -617,6 +647,7 @@ with Site(["alice", "bob", "carol"], [me.pw_uid], me.pw_gid,
     a.end()
     everybody(site)
     each_right(site)
+    same_guid(site)
     in_part(site)
     nothing_is_told(site)
     own_seen(site)
