@@ -30,7 +30,13 @@ file_read_fd(int fd, size_t limit, struct text *out, struct fault *why)
 			return fault_set(why, FAULT_INPUT, "larger than %zu bytes", limit);
 	}
 	got.at[got.len] = '\0';
-	text_add(out, text_span(&got));
+	if (out->len) {
+		text_add(out, text_span(&got));
+	} else {                                /* whole files are not held twice */
+		text_free(out);
+		*out = got;
+		got = (struct text){0};
+	}
 	return 0;
 }
 

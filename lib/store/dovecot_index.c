@@ -9,6 +9,7 @@
  *
  * The files are the owner's, who may write anything into them: work grows with
  * their size alone.  A range of a change costs the logarithm of the messages.
+ * One file is held at a time, and none that is larger than so many messages make it.
  */
 #include "store/dovecot_index.h"
 
@@ -18,6 +19,8 @@
 
 enum {
 	LARGEST = 64 << 20, NAME_MOST = 1024,
+	/* Dovecot's records have some 20 to 60 bytes, and it rotates a log of a megabyte after some minutes */
+	INDEX_LEAST = 4 << 20, LOG_LEAST = 16 << 20, BYTES_A_MESSAGE = 256,
 
 	INDEX_MAJOR = 7, LOG_MAJOR = 1, LITTLE_ENDIAN_FLAG = 1,
 	/* offsets in the header of an index */
@@ -302,48 +305,80 @@ is_log(struct span log)
 	return log.len >= LOG_HEADER_LEAST && log.at[0] == LOG_MAJOR;
 }
 
+/* One file after the other. */
+struct reading {
+	struct extra_keywords *k;
+	struct fates           changes;
+	uint32_t               validity, sequence, head, id;
+};
+
+static bool
+begin_reading(struct reading *r, struct span index, struct extra_keywords *k)
+{
+	*r = (struct reading){.k = k, .changes.k = k};
+	if (!is_index(index, k->validity))
+		return index.len == 0;
+	take_index(index, k);
+	r->validity = k->validity;
+	r->sequence = number(index, AT_LOG_SEQUENCE, 4);
+	r->head = number(index, AT_LOG_HEAD, 4);
+	r->id = number(index, AT_ID, 4);
+	return true;
+}
+
+static void
+read_log(struct reading *r, struct span log)
+{
+	uint32_t its = number(log, LOG_SEQUENCE, 4);
+
+	if (is_log(log) && (!r->id || number(log, LOG_ID, 4) == r->id) && its >= r->sequence)
+		take_log(log, its == r->sequence ? r->head : number(log, LOG_HEADER_SIZE, 2), &r->validity, &r->changes);
+}
+
+static bool
+end_reading(struct reading *r)
+{
+	fates_come_true(&r->changes);
+	return r->validity == r->k->validity;
+}
+
 bool
 dovecot_index_parse(struct span index, struct span old_log, struct span log, struct extra_keywords *k)
 {
-	struct span logs[] = {old_log, log};
-	struct fates changes = {.k = k};
-	uint32_t    validity = 0, sequence = 0, id = 0;
+	struct reading r;
 
-	if (is_index(index, k->validity)) {
-		take_index(index, k);
-		validity = k->validity;
-		sequence = number(index, AT_LOG_SEQUENCE, 4);
-		id = number(index, AT_ID, 4);
-	} else if (index.len) {
+	if (!begin_reading(&r, index, k))
 		return false;
-	}
-	for (size_t i = 0; i < COUNT(logs); i++) {
-		uint32_t its = number(logs[i], LOG_SEQUENCE, 4);
+	read_log(&r, old_log);
+	read_log(&r, log);
+	return end_reading(&r);
+}
 
-		if (!is_log(logs[i]) || (id && number(logs[i], LOG_ID, 4) != id) || its < sequence)
-			continue;
-		take_log(logs[i], its == sequence ? number(index, AT_LOG_HEAD, 4) : number(logs[i], LOG_HEADER_SIZE, 2),
-			&validity, &changes);
-	}
-	fates_come_true(&changes);
-	return validity == k->validity;
+/* What is missing, too large or no file counts as empty. */
+static void
+read_one(int dir, const char *name, size_t least, size_t messages, struct text *out)
+{
+	size_t more = messages < LARGEST / BYTES_A_MESSAGE ? messages * BYTES_A_MESSAGE : LARGEST;
+
+	text_free(out);
+	if (small_file_read(dir, name, least + more < LARGEST ? least + more : LARGEST, out, NULL, NULL) < 0)
+		text_clear(out);
 }
 
 bool
 dovecot_index_read(int dir, struct extra_keywords *k)
 {
-	static const char *const names[] = {"dovecot.index", "dovecot.index.log.2", "dovecot.index.log"};
-	struct text              file[COUNT(names)] = {{0}};
-	bool                     found;
+	autotext struct text file = {0};
+	struct reading       r;
 
-	/* what is missing, too large or no file counts as empty */
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (small_file_read(dir, names[i], LARGEST, &file[i], NULL, NULL) < 0)
-			text_clear(&file[i]);
-	found = dovecot_index_parse(text_span(&file[0]), text_span(&file[1]), text_span(&file[2]), k);
-	for (size_t i = 0; i < COUNT(names); i++)
-		text_free(&file[i]);
-	return found;
+	read_one(dir, "dovecot.index", INDEX_LEAST, k->count, &file);
+	if (!begin_reading(&r, text_span(&file), k))
+		return false;
+	read_one(dir, "dovecot.index.log.2", LOG_LEAST, k->count, &file);
+	read_log(&r, text_span(&file));
+	read_one(dir, "dovecot.index.log", LOG_LEAST, k->count, &file);
+	read_log(&r, text_span(&file));
+	return end_reading(&r);
 }
 
 void

@@ -24,6 +24,8 @@ small_file_read(int dir, const char *name, size_t limit, struct text *out, struc
 		return fault_errno(why, "stat %s", name);
 	if (!S_ISREG(own.st_mode))
 		return fault_set(why, FAULT_INPUT, "%s is not a regular file", name);
+	if (own.st_size > 0 && (uint64_t)own.st_size > limit)
+		return fault_set(why, FAULT_INPUT, "%s: larger than %zu bytes", name, limit);
 	if (file_read_fd(fd, limit, out, why) < 0)
 		return fault_prefix(why, "%s", name);
 	if (st)

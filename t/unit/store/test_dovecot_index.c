@@ -6,6 +6,11 @@
  * change, or through all records for each extension, does not end before its time is over.
  */
 #include "store/dovecot_index.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "../unit.h"
 
 enum { VALIDITY = 1234, MODIFY_ADD = 0, MODIFY_REMOVE = 1, MODIFY_REPLACE = 2, LOG_HEADER = 24 };
@@ -186,4 +191,53 @@ UNIT_TEST(many_extensions_of_many_records)
 }
 END_TEST
 
-UNIT_MAIN("store/dovecot_index", changes_come_one_after_the_other, many_changes_of_many_messages, many_extensions_of_many_records)
+static void
+sparse(const char *dir, const char *name, struct span begin, off_t size)
+{
+	autofree char *path = mem_format("%s/%s", dir, name);
+	autoclose int  fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	ck_assert(fd >= 0 && write(fd, begin.at, begin.len) == (ssize_t)begin.len && ftruncate(fd, size) == 0);
+}
+
+static long
+peak(void)
+{
+	struct rusage u;
+
+	ck_assert_int_eq(getrusage(RUSAGE_SELF, &u), 0);
+	return u.ru_maxrss;
+}
+
+/* Three messages make no index of 60 MB: nobody pays for one, and what is told in files of a sane size is taken. */
+UNIT_TEST(files_larger_than_the_mailbox_makes_them)
+{
+	autotext struct text  log = {0};
+	struct extra_keywords k = messages(3);
+	char                  dir[] = "/tmp/dovecot_indexXXXXXX";
+	autoclose int         fd = -1;
+	long                  before;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	fd = open(dir, O_RDONLY | O_DIRECTORY);
+	start_log(&log);
+	put_keyword(&log, MODIFY_ADD, "told", 1, 1);
+	sparse(dir, "dovecot.index.log", text_span(&log), (off_t)log.len);
+	sparse(dir, "dovecot.index.log.2", text_span(&log), 64 << 20);
+	sparse(dir, "dovecot.index", SPAN("\7"), 64 << 20);
+	before = peak();
+	ck_assert(dovecot_index_read(fd, &k));
+	ck_assert_msg(peak() - before < 8 << 10, "%ld kB", peak() - before);
+	ck_assert(k.names == 1 && k.messages[0].names == 1 && k.messages[1].names == 0);
+	drop(&k);
+	sparse(dir, "dovecot.index.log.2", text_span(&log), 16 << 20);
+	k = messages(3);
+	before = peak();
+	ck_assert(dovecot_index_read(fd, &k));
+	ck_assert_msg(peak() - before < 40 << 10, "%ld kB", peak() - before);
+	drop(&k);
+	ck_assert_int_eq(system(mem_format("rm -r %s", dir)), 0);
+}
+END_TEST
+
+UNIT_MAIN("store/dovecot_index", files_larger_than_the_mailbox_makes_them, changes_come_one_after_the_other, many_changes_of_many_messages, many_extensions_of_many_records)
