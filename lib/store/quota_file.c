@@ -170,8 +170,10 @@ stamp_file(struct count_file *c)
 		c->begun = st.st_mtim;
 }
 
+/* A sum that a power cut takes is counted again; limits that stand only here (others set them) are on stable storage
+ * before the new file takes the place of the old. */
 static int
-write_file(struct maildir *m, struct count_file *c, const struct quota_use *u, struct fault *why)
+write_file(struct maildir *m, struct count_file *c, const struct quota_use *u, bool only_here, struct fault *why)
 {
 	autotext struct text body = {0};
 	struct timespec      times[2] = {{.tv_nsec = UTIME_OMIT}, c->begun};
@@ -182,7 +184,7 @@ write_file(struct maildir *m, struct count_file *c, const struct quota_use *u, s
 		text_add_format(&body, "%s%lldC", body.len ? "," : "", (long long)u->count_limit);
 	text_add_format(&body, "\n%lld %lld" COUNTED, (long long)u->bytes, (long long)u->count);
 	shared_mode_follow(maildir_root(m), c->fd);
-	if (file_write(c->fd, text_span(&body), why) < 0)
+	if (file_write(c->fd, text_span(&body), why) < 0 || (only_here && file_sync(c->fd, why) < 0))
 		return -1;
 	if (futimens(c->fd, times) < 0
 		|| renameat(maildir_root(m), text_string(&c->name), maildir_root(m), "maildirsize") < 0)
@@ -268,7 +270,7 @@ quota_recount(const struct quota *q, struct maildir *m, struct quota_use *out, s
 	if (result == 0 || may_be_left(&own))
 		result = count_in_peace(q, m, old, &c, &u, &from, &own);
 	if (result == 0 && c.fd >= 0) {
-		if (write_file(m, &c, &u, &own) == 0)
+		if (write_file(m, &c, &u, !q->limited && (u.bytes_limit || u.count_limit), &own) == 0)
 			save_tail(m, old, from);
 		else if (!may_be_left(&own))
 			result = -1;
