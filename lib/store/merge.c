@@ -35,7 +35,7 @@ merge_line_next(struct span *rest, struct merge_line *out)
 			continue;
 		out->flags = (unsigned)flags;
 		out->name = line;
-		if ((out->kind == '.' && line.len) || out->kind == 'M' || out->kind == 'S')
+		if ((out->kind == '.' && line.len) || out->kind == 'M' || out->kind == 'V' || out->kind == 'S')
 			return true;
 	}
 	return false;
@@ -67,7 +67,7 @@ index_list(struct span list)
 	struct span      *last = NULL, before;
 
 	for (before = list; merge_line_next(&list, &line); before = list) {
-		if (line.kind == '.')
+		if (line.kind == '.' || line.kind == 'V')
 			continue;
 		if (last)
 			last->len = (size_t)(before.at - last->at);
@@ -91,6 +91,8 @@ read_past(const struct span *lines, struct words *words, struct strmap *past)
 	while (merge_line_next(&rest, &line)) {
 		struct past *p;
 
+		if (line.kind == 'V')
+			continue;
 		if (line.kind != '.')
 			return;
 		p = mem_alloc(sizeof *p);
@@ -99,6 +101,22 @@ read_past(const struct span *lines, struct words *words, struct strmap *past)
 			p->keywords |= word_bit(words, word);
 		free(strmap_put(past, line.name, p));
 	}
+}
+
+static void
+add_identity(struct text *out, const struct folder *here, const struct folder *there)
+{
+	text_add_format(out, "V\t%lu\t%lu\n", (unsigned long)here->validity, (unsigned long)there->validity);
+}
+
+/* Are they those of the list?  A list without that line says nothing against it. */
+static bool
+are_the_same(const struct span *lines, const struct folder *here, const struct folder *there)
+{
+	autotext struct text now = {0};
+
+	add_identity(&now, here, there);
+	return !lines || !span_starts(*lines, "V\t") || span_starts(*lines, text_string(&now));
 }
 
 /* ------------------------------------------------------------ one mailbox */
@@ -287,6 +305,7 @@ write_past(struct merging *m, const char *mailbox, struct text *list, struct fau
 	free(m->there.drop);
 	index_side(&m->there);
 	text_add_format(list, "M\t%s\n", mailbox);
+	add_identity(list, f, m->there.folder);
 	for (size_t i = 0; i < f->count; i++) {
 		const struct message *a = &f->messages[i];
 		struct span           guid = folder_guid(f, a);
@@ -305,12 +324,17 @@ write_past(struct merging *m, const char *mailbox, struct text *list, struct fau
 	return 0;
 }
 
+/* lines NULL: whatever it was, what is missing was removed with the mailbox. */
 static int
-merge_both(struct merging *m, const char *mailbox, struct text *list, struct fault *why)
+merge_both(struct merging *m, const char *mailbox, const struct span *lines, struct text *list, struct fault *why)
 {
 	if (folder_open(m->here.maildir, mailbox, 0, &m->here.folder, why) < 0 ||
 	    folder_open(m->there.maildir, mailbox, 0, &m->there.folder, why) < 0)
 		return -1;
+	if (!are_the_same(lines, m->here.folder, m->there.folder)) {
+		strmap_free(m->past, free);
+		m->past = strmap_new();
+	}
 	index_side(&m->here);
 	index_side(&m->there);
 	sort_out(m, &m->here, &m->there);
@@ -357,7 +381,7 @@ merge_mailbox(struct maildir *here, struct maildir *there, const char *mailbox, 
 		                            : maildir_folder_create(at_here ? there : here, mailbox, why);
 	}
 	if (done == 0 && !gone)
-		done = merge_both(&m, mailbox, list, why);
+		done = merge_both(&m, mailbox, at_here && at_there ? lines : NULL, list, why);
 	forget_side(&m.here);
 	forget_side(&m.there);
 	strmap_free(m.past, free);

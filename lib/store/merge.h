@@ -8,7 +8,11 @@
  *
  *   1 <TAB> title <TAB> UIDVALIDITY of INBOX here <TAB> and there
  *                                        the first line; where it is another one a side was lost, and the list counts no more
- *   M <TAB> storage name                 a mailbox, and its messages:
+ *   M <TAB> storage name                 a mailbox,
+ *   V <TAB> UIDVALIDITY here <TAB> and there
+ *                                        which it was: one that was lost and made anew (by a delivery) is another, and what is missing
+ *                                        in it nobody has removed; it comes back from the other side
+ *                                        and its messages:
  *   . <TAB> flags <TAB> keywords, blanks between <TAB> GUID
  *   S <TAB> storage name                 a subscription
  *

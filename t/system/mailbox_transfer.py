@@ -232,6 +232,27 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
             look(alice)
         tap.ok(run("sync", "-u", "alice", f"maildir:{other}") == 0 and without_numbers(look(other)) == before == without_numbers(look(alice)),
                f"{why} empties nobody, and comes back", run.out, run.err)
+    for side in (alice, other):
+        m = client(side)
+        m.create("Kept")
+        m.append("Kept", "(\\Seen)", None, b"Subject: old\r\n\r\nx\r\n")
+        m.logout()
+        run("sync", "-u", "alice", f"maildir:{other}")
+        shutil.rmtree(f"{side}/.Kept")
+        time.sleep(1.1)
+        m = client(side)
+        m.create("Kept")
+        m.append("Kept", None, None, b"Subject: new\r\n\r\nx\r\n")
+        m.logout()
+        done = run("sync", "-u", "alice", f"maildir:{other}")
+        x, y = without_numbers(look(alice))["Kept"], without_numbers(look(other))["Kept"]
+        tap.ok(done == 0 and x == y and sum(b"Subject: old" in r[2] for r in x) == (1, 2)[side == other] and sum(b"Subject: new" in r[2] for r in x) == (1, 2)[side == other],
+               "a mailbox that is lost and made anew by the next delivery empties nobody, and comes back", run.out, run.err, x, y)
+    m = client(alice)
+    m.delete("Kept")
+    m.logout()
+    run("sync", "-u", "alice", f"maildir:{other}")
+    tap.ok("Kept" not in look(other), "one that is removed is", run.out)
     good, kills = True, 0
     rand = random.Random(4711)
     for k in range(10):
