@@ -20,7 +20,7 @@ lib_service_libservice_a_SOURCES += lib/service/sandbox_portable.c lib/service/p
 endif
 endif
 endif
-EXTRA_DIST += lib/service/probe_linux.c lib/service/probe_portable.c lib/service/sandbox_linux.c lib/service/probe_linux.c lib/service/sandbox_openbsd.c \
+EXTRA_DIST += lib/service/probe_linux.c lib/service/probe_portable.c lib/service/sandbox_linux.c lib/service/sandbox_openbsd.c \
 	lib/service/sandbox_freebsd.c lib/service/sandbox_portable.c
 lib_service_libservice_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 

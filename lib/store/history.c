@@ -202,7 +202,7 @@ look(struct folder *f, bool write, struct recording *r)
 	return true;
 }
 
-/* Has anything been recorded since this snapshot was?  Cheap. */
+/* The snapshot against the records: mostly nothing differs, and looking is enough. */
 static void
 record(struct folder *f)
 {
