@@ -67,10 +67,11 @@ def dovecot_test():
         p.wait(20)
 
 
-def refused(main, what, text):
-    with Instance(main=main, master=f"127.0.0.1:{IMAP} inet n - n - - imap-login\n") as i:
-        r = i.run("check")
-        ok(r.returncode != 0 and text in r.stderr, f"{what} is refused at start", r.stderr)
+def refused(i, main, what, text):
+    """By authd, which is asked as `postern check` asks it; the others have nothing to say here."""
+    i.configure(main, f"127.0.0.1:{IMAP} inet n - n - - imap-login\n")
+    r = subprocess.run([f"{i.dir}/libexec/authd", "--check", "-n", "authd", "-c", f"{i.dir}/etc", "--"], capture_output=True, text=True, timeout=60)
+    ok(r.returncode != 0 and text in r.stderr, f"{what} is refused at start", r.stderr)
 
 
 def main():
@@ -104,21 +105,29 @@ auth_penalty = no
         i.start()
         ok(login("anna@plain.example", "b", master="boss") == "OK", "a master logs in as whom only PAM could prove", i.log()[-800:])
         ok("FAILED" in login("bad@plain.example", "b", master="boss"), "but not as who is denied", i.log()[-800:])
-    for words, text in (("deny=maybe", "no such value"), ("result_success=ok", "no such value"), ("made_up=1", "made_up=1"), ("nopasswords", "nopasswords"),
-                        ("home=/x", "home means nothing"), ("nopassword=y", "nopassword means nothing")):
-        refused(f"auth_passdb = passwd-file:{here}/plain {words}\nauth_userdb = passwd\n", words, text)
-    for userdb, text in (("passwd home=/x", "passwd: home means nothing"), ("passwd quota_rule=*:messages=1", "quota_rule means nothing"),
-                         (f"passwd-file:{here}/plain allow_all_users=yes", "allow_all_users means nothing"), ("static:allow_all_users=perhaps", "yes or no"),
-                         ("static:password=x", "password means nothing")):
-        refused(f"auth_passdb = pam\nauth_userdb = {userdb}\n", userdb.replace(here, ""), text)
     with open(f"{here}/oauth2", "w") as f:
         f.write(f"introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={here}/keys/\n")
     os.makedirs(f"{here}/keys/shared/default/HS256")
     with open(f"{here}/keys/shared/default/HS256/default", "w") as f:
         f.write("c2VjcmV0IG9mIHRoZSB0ZXN0J3Mgb3du")
-    refused(f"auth_passdb = oauth2:{here}/oauth2 pass=yes\nauth_userdb = passwd\n", "oauth2 pass=yes", "oauth2 is for tokens alone")
-    refused("auth_passdb = pam scheme=CRYPT\nauth_userdb = passwd\n", "pam scheme=", "pam: scheme means nothing")
-    refused("auth_passdb = pam deny=yes\nauth_userdb = passwd\n", "deny=yes with PAM", "deny=yes needs")
+    with Instance() as i:
+        refusals(i)
+
+
+def refusals(i):
+    i.configure(f"auth_passdb = passwd-file:{here}/plain deny=maybe\nauth_userdb = passwd\n", f"127.0.0.1:{IMAP} inet n - n - - imap-login\n")
+    r = i.run("check")
+    ok(r.returncode != 0 and "no such value" in r.stderr, "check says what authd does not take", r.stderr)
+    for words, text in (("deny=maybe", "no such value"), ("result_success=ok", "no such value"), ("made_up=1", "made_up=1"), ("nopasswords", "nopasswords"),
+                        ("home=/x", "home means nothing"), ("nopassword=y", "nopassword means nothing")):
+        refused(i, f"auth_passdb = passwd-file:{here}/plain {words}\nauth_userdb = passwd\n", words, text)
+    for userdb, text in (("passwd home=/x", "passwd: home means nothing"), ("passwd quota_rule=*:messages=1", "quota_rule means nothing"),
+                         (f"passwd-file:{here}/plain allow_all_users=yes", "allow_all_users means nothing"), ("static:allow_all_users=perhaps", "yes or no"),
+                         ("static:password=x", "password means nothing")):
+        refused(i, f"auth_passdb = pam\nauth_userdb = {userdb}\n", userdb.replace(here, ""), text)
+    refused(i, f"auth_passdb = oauth2:{here}/oauth2 pass=yes\nauth_userdb = passwd\n", "oauth2 pass=yes", "oauth2 is for tokens alone")
+    refused(i, "auth_passdb = pam scheme=CRYPT\nauth_userdb = passwd\n", "pam scheme=", "pam: scheme means nothing")
+    refused(i, "auth_passdb = pam deny=yes\nauth_userdb = passwd\n", "deny=yes with PAM", "deny=yes needs")
 
 
 try:
