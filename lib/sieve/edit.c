@@ -169,7 +169,8 @@ do_addheader(struct run *r, const struct node *n)
 	if (r->n_fields + 1 >= r->room_fields) {
 		struct head_field *more = arena_alloc(r->arena, (r->room_fields = r->n_fields * 2 + 16) * sizeof *more);
 
-		memcpy(more, r->fields, r->n_fields * sizeof *more);
+		if (r->n_fields)
+			memcpy(more, r->fields, r->n_fields * sizeof *more);
 		r->fields = more;
 	}
 	at = n->tags & TAG(LAST) ? r->n_fields : top(r);

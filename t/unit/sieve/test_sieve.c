@@ -105,7 +105,7 @@ static const struct sieve_host host = {
 };
 
 static void
-check(const char *section, const char *text, const char *want)
+check_with(const struct sieve_host *at, const char *section, const char *text, const char *want)
 {
 	autoarena struct arena *arena = arena_new();
 	autotext struct text    got = {0};
@@ -116,12 +116,18 @@ check(const char *section, const char *text, const char *want)
 	if (sieve_compile(arena, span_of(text), "test", &loader, NULL, &script, &why) < 0) {
 		text_add_format(&got, "bad: %s", fault_text(&why));
 	} else {
-		sieve_run(arena, (const struct sieve_script *const[]){script}, 1, NULL, &host, &result);
+		sieve_run(arena, (const struct sieve_script *const[]){script}, 1, NULL, at, &result);
 		show_actions(&result, &got);
 	}
 	/* of what is bad a row says only that, or how the reason begins */
 	ck_assert_msg(strcmp(text_string(&got), want) == 0 || (want[0] == 'b' && strncmp(text_string(&got), want, strlen(want)) == 0),
 		"%s: %.300s\n  gives %.300s\n  wants %s", section, text, text_string(&got), want);
+}
+
+static void
+check(const char *section, const char *text, const char *want)
+{
+	check_with(&host, section, text, want);
 }
 
 #define EXT "require [\"fileinto\",\"envelope\",\"variables\",\"relational\",\"comparator-i;ascii-numeric\",\"imap4flags\",\"copy\"," \
@@ -479,7 +485,10 @@ UNIT_TEST(edits)
 		check(rows[i].section, rows[i].script, rows[i].want);
 
 	autotext struct text many = {0};
+	struct sieve_host    bare = host;
 
+	bare.message = SPAN("\nno header\n");
+	check_with(&bare, "4, no field to be before", EXT "addheader \"X-A\" \"1\";", "keep [X-A: 1]");
 	text_add_string(&many, EXT);
 	for (int i = 0; i < 2100; i++)
 		text_add_string(&many, "addheader \"A\" \"\";");
