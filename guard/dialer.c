@@ -194,12 +194,14 @@ dial_inet(struct span endpoint, int64_t deadline, int *fd, struct fault *why)
 	ptrdiff_t        colon = span_find_last(endpoint, ':');
 	autofree char   *host = mem_span(span_first(endpoint, (size_t)colon));
 	autofree char   *port = mem_span(span_from(endpoint, (size_t)colon + 1));
+	char             digits[8];
+	const char      *number = net_port_digits(port, digits);
 	struct addrinfo  hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found;
-	int              error = getaddrinfo(host, port, &hints, &found), outcome = -1;
+	int              error = getaddrinfo(host, number, &hints, &found), outcome = -1;
 
 	if (error == EAI_NONAME || error == EAI_ADDRFAMILY) { /* loopback alone counts for no family */
 		hints.ai_flags = 0;
-		error = getaddrinfo(host, port, &hints, &found);
+		error = getaddrinfo(host, number, &hints, &found);
 	}
 	if (error)
 		return fault_set(why, FAULT_SYSTEM, "%s: %s", host, gai_strerror(error));

@@ -469,11 +469,12 @@ remote_dial(const struct remote_host *h, int64_t deadline, int *fd, struct fault
 {
 	struct addrinfo  hints = {.ai_socktype = SOCK_STREAM}, *found;
 	int              error, outcome;
+	char             digits[8];
 
 	if (h->local)
 		outcome = net_dial_unix(h->name, deadline, fd, why);
 	else {
-		error = getaddrinfo(h->name, h->port, &hints, &found);
+		error = getaddrinfo(h->name, net_port_digits(h->port, digits), &hints, &found);
 		if (error)
 			return fault_set(why, FAULT_PEER, "%s: %s", h->name, gai_strerror(error));
 		outcome = dial_found(found, deadline, fd, why);

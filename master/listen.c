@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "master/master.h"
+#include "net/address.h"
 
 #ifndef SO_SNDBUFFORCE
 #define SO_SNDBUFFORCE SO_SNDBUF       /* Linux alone lets root exceed the limit */
@@ -80,11 +81,12 @@ add_host(struct post *post, const char *host, const char *port, struct fault *wh
 	autofree char   *name = NULL;
 	size_t           before = post->n_endpoints;
 	int              error;
+	char             digits[8];
 
 	if (bare.len > 2 && bare.at[0] == '[' && span_ends(bare, "]"))
 		bare = span_cut(bare, 1, bare.len - 1);
 	name = mem_span(bare);
-	error = getaddrinfo(*name ? name : NULL, port, &hints, &found);
+	error = getaddrinfo(*name ? name : NULL, net_port_digits(port, digits), &hints, &found);
 	if (error)
 		return fault_set(why, FAULT_INPUT, "service %s: %s, port %s: %s", post->name,
 		                 *name ? name : "any address", port, gai_strerror(error));

@@ -9,6 +9,7 @@
 
 #include "config/site.h"
 #include "master/master.h"
+#include "net/address.h"
 
 /* Where neither maxproc nor default_process_limit is set. */
 enum { GUARD_SESSIONS = 16384, TASK_PROCESSES = 20, FORK_SESSIONS = 100, USER_SESSIONS = 10000 };
@@ -300,8 +301,11 @@ void
 plan_read(const char *directory, struct plan *p, struct faults *faults)
 {
 	struct strmap *answers = strmap_new();
+	struct fault   why = {0};
 
 	p->cf = site_load(directory, faults);
+	if (!faults->errors && net_ports_set(span_of(site.known_tcp_ports), &why) < 0)
+		faults_add(faults, "%s", fault_text(&why));
 	p->lines = master_cf_read(directory, p->cf, faults);
 	for (size_t i = 0; i < p->lines->count; i++)
 		take_row(p, p->lines->row[i], faults);

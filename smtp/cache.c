@@ -26,7 +26,7 @@ cache_key(const struct host *h, const struct session_wish *w, char *key, size_t 
 	                  client.tls_per_site.names.count;
 	bool personal = client.sasl_enable && client.sender_auth;
 
-	snprintf(key, size, "%s[%s]:%u/%.*s/%.*s", h->name, h->socket ? h->socket : h->ip, h->port,
+	snprintf(key, size, "%s%s[%s]:%u/%.*s/%.*s", w->lowered ? "lowered " : "", h->name, h->socket ? h->socket : h->ip, h->port,
 	         particular ? (int)(w->nexthop.len < 400 ? w->nexthop.len : 400) : 0, w->nexthop.at,
 	         personal ? (int)(w->sender.len < 320 ? w->sender.len : 320) : 0, w->sender.at);
 }

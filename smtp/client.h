@@ -46,7 +46,7 @@ extern struct client_config {
 	            data_done_timeout, rset_timeout, quit_timeout, starttls_timeout, cache_time, reuse_time, xforward_timeout,
 	            tls_session_time, auth_cache_time, body_checks_size;
 	bool        skip_5xx_greeting, skip_quit_response, randomize_addresses, defer_if_no_mx_address, assume_final,
-	            cache_on_demand, use_tls, enforce_tls, tls_wrappermode, tls_note_offer, sasl_enable,
+	            cache_on_demand, use_tls, enforce_tls, tls_wrappermode, tls_note_offer, log_tls, tls_required, sasl_enable,
 	            always_ehlo, never_ehlo, ignore_mx_lookup_error, disable_dns, balance, bind_enforce, no_mime_conversion,
 	            per_request_deadline, auth_soft_bounce, dummy_auth, send_xforward, sender_auth, tls_block_early,
 	            tls_enforce_peername, tls_force_insecure_tlsa, tls_default_ca, cname_overrides, tls_sts_patterns, srv_fallback, srv_ignore_error;
@@ -132,7 +132,11 @@ struct tls_policy {
 	size_t          n_tlsa;
 	const char     *dane_base;         /* TLSA base domain; NULL: no DANE */
 };
-WAITS enum step policy_find(const struct host *, struct span nexthop, struct arena *, struct tls_policy *, struct trouble *);
+WAITS enum step policy_find(const struct host *, struct span nexthop, bool lowered, struct arena *, struct tls_policy *, struct trouble *);
+const char *policy_level_name(enum tls_level);
+
+/* required.c: does its sender say "TLS-Required: no" (RFC 8689, 5), and does that count here? */
+bool tls_is_not_required(const struct delivery *);
 /* One line of a policy table taken apart: pure but for the arena. */
 int policy_parse(struct span line, struct arena *, struct tls_policy *, struct fault *);
 
@@ -148,6 +152,7 @@ WAITS enum step dane_apply(const struct host *, struct arena *, struct tls_polic
 struct session_wish {
 	struct span nexthop, sender;
 	bool        allow_tls;
+	bool        lowered;               /* "TLS-Required: no": TLS as it comes, and nothing is proved */
 };
 
 struct reply {

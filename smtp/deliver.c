@@ -17,6 +17,7 @@ struct job {
 	size_t           n_hosts;
 	int              sessions;         /* opened, for smtp_mx_session_limit */
 	bool             reached;          /* some server spoke with us */
+	bool             lowered;          /* what TLS must be, by the message's own word */
 	bool             final;            /* no other next hop will be tried */
 	struct span      nexthop;          /* the one that is tried: a fallback relay too */
 	struct trouble   trouble;          /* the last one */
@@ -57,7 +58,7 @@ with_kept_session(struct job *j, const struct host *h, bool last, bool *used)
 	struct session *s;
 	enum step       step;
 
-	cache_key(h, &(struct session_wish){j->nexthop, j->d->sender, true}, key, sizeof key);
+	cache_key(h, &(struct session_wish){j->nexthop, j->d->sender, true, j->lowered}, key, sizeof key);
 	s = cache_take(key);
 	*used = s != NULL;
 	if (!s)
@@ -79,7 +80,7 @@ static enum step
 with_new_session(struct job *j, const struct host *h, bool last)
 {
 	struct session *s = NULL;
-	enum step       step = session_open(h, &(struct session_wish){j->nexthop, j->d->sender, true}, &s, &j->trouble);
+	enum step       step = session_open(h, &(struct session_wish){j->nexthop, j->d->sender, true, j->lowered}, &s, &j->trouble);
 
 	if (step == STEP_DONE || j->trouble.relay[0])
 		j->sessions++; /* it spoke, if only to refuse */
@@ -160,7 +161,7 @@ try_all(struct job *j)
 static void
 deliver_one(struct delivery *d)
 {
-	struct job   j = {.d = d, .arena = arena_new()};
+	struct job   j = {.d = d, .arena = arena_new(), .lowered = tls_is_not_required(d)};
 	struct fault why = {0};
 	enum step    step = try_all(&j);
 	char         dsn[16];

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 SMTP_CLIENT = smtp/auth.c smtp/auth.h smtp/auth_prove.c smtp/cache.c smtp/checks.c smtp/client.h smtp/content.c smtp/dane.c smtp/deliver.c \
-	smtp/filters.c smtp/generic.c smtp/hosts.c smtp/policy.c smtp/rows.h smtp/session.c smtp/setup.c smtp/xforward.c smtp/transaction.c smtp/trouble.c
+	smtp/filters.c smtp/generic.c smtp/hosts.c smtp/policy.c smtp/required.c smtp/rows.h smtp/session.c smtp/setup.c smtp/xforward.c smtp/transaction.c smtp/trouble.c
 pkglibexec_PROGRAMS += smtp/smtp smtp/lmtp
 smtp_smtp_SOURCES = smtp/main.c smtp/params.c $(SMTP_CLIENT)
 pkglibexec_PROGRAMS += smtp/smtp-probe
@@ -9,8 +9,8 @@ smtp_smtp_probe_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a lib/sasl/libsasl.a 
 smtp_lmtp_SOURCES = smtp/lmtp.c $(SMTP_CLIENT)
 smtp_smtp_LDADD = $(SERVICE_LIBS) lib/queue/libqueue.a lib/sasl/libsasl.a $(TABLE_LIBS) $(GSASL_LIBS)
 smtp_lmtp_LDADD = $(smtp_smtp_LDADD)
-DIRECT_TESTS += t/system/log_readers.py t/system/relay_client.py t/system/relay_dane.py t/system/relay_dialogue.py t/system/relay_dns.py t/system/relay_postfix.py t/system/relay_sasl.py t/system/relay_tls.py t/system/probe.py
-EXTRA_DIST += t/system/certificates.py t/system/fake_smtp.py t/system/grok.py t/system/log_readers.py t/system/relay_client.py t/system/relay_dane.py t/system/relay_dialogue.py t/system/relay_dns.py t/system/relay_postfix.py t/system/relay_sasl.py t/system/relay_tls.py t/system/probe.py
+DIRECT_TESTS += t/system/log_readers.py t/system/relay_client.py t/system/relay_dane.py t/system/relay_dialogue.py t/system/relay_dns.py t/system/relay_postfix.py t/system/relay_sasl.py t/system/relay_tls.py t/system/tls_required.py t/system/probe.py
+EXTRA_DIST += t/system/certificates.py t/system/fake_smtp.py t/system/grok.py t/system/log_readers.py t/system/relay_client.py t/system/relay_dane.py t/system/relay_dialogue.py t/system/relay_dns.py t/system/relay_postfix.py t/system/relay_sasl.py t/system/relay_tls.py t/system/tls_required.py t/system/probe.py
 
 SMTP_PARTS_LIBS = $(SERVICE_LIBS) lib/queue/libqueue.a lib/sasl/libsasl.a $(TABLE_LIBS) $(GSASL_LIBS)
 UNIT_TESTS += t/unit/smtp/test_hosts

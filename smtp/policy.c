@@ -13,6 +13,12 @@
 
 static const char *const levels[] = {"", "none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure"};
 
+const char *
+policy_level_name(enum tls_level level)
+{
+	return levels[level];
+}
+
 static int
 parse_level(struct span word, enum tls_level *out, struct fault *why)
 {
@@ -261,7 +267,7 @@ settle(const struct host *h, struct span nexthop, struct arena *a, struct tls_po
 }
 
 enum step
-policy_find(const struct host *h, struct span nexthop, struct arena *a, struct tls_policy *out, struct trouble *t)
+policy_find(const struct host *h, struct span nexthop, bool lowered, struct arena *a, struct tls_policy *out, struct trouble *t)
 {
 	struct tls_policy p = {.level = (enum tls_level)client.tls_level};
 	struct fault      why = {0};
@@ -273,6 +279,8 @@ policy_find(const struct host *h, struct span nexthop, struct arena *a, struct t
 		trouble_set(t, "4.7.5", "client TLS configuration problem");
 		return STEP_NEXT;
 	}
+	if (lowered && p.level > TLS_MAY)      /* DANE and MTA-STS are the recipient's, and the sender does without them */
+		p = (struct tls_policy){.level = TLS_MAY};
 	if (p.mx_patterns && client.tls_sts_patterns && !policy_mx_matches(p.mx_patterns, span_of(h->name))) {
 		trouble_set(t, "4.7.5", "%s is no MX host of the MTA-STS policy of %.*s", h->name, SPAN_ARGS(nexthop));
 		return STEP_NEXT;

@@ -97,10 +97,10 @@ probe_host(const struct host *h, struct span nexthop)
 	enum step               step;
 
 	printf("%d %s[%s]:%u%s\n", h->preference, h->name, h->ip, h->port, h->secure ? " (validated by DNSSEC)" : "");
-	step = policy_find(h, nexthop, arena, &policy, &t);
+	step = policy_find(h, nexthop, false, arena, &policy, &t);
 	if (step == STEP_DONE) {
 		show_policy(&policy);
-		step = session_open(h, &(struct session_wish){nexthop, SPAN_NONE, true}, &s, &t);
+		step = session_open(h, &(struct session_wish){nexthop, SPAN_NONE, true, false}, &s, &t);
 	}
 	if (step == STEP_DONE) {
 		show_tls(s);

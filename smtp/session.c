@@ -561,7 +561,7 @@ session_open(const struct host *h, const struct session_wish *w, struct session 
 	struct session_wish clear = *w;
 	enum tls_level      level;
 	bool                tls_failed;
-	enum step           step = policy_find(h, w->nexthop, s->arena, &s->policy, t);
+	enum step           step = policy_find(h, w->nexthop, w->lowered, s->arena, &s->policy, t);
 
 	if (step == STEP_DONE)
 		step = dial(s, t);

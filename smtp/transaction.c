@@ -43,8 +43,15 @@ report(struct transaction *x, struct deliver_rcpt *r, enum deliver_action action
 		/* who speaks DSN says itself how it ends (RFC 3461, 5.2.2) */
 		.report = x->s->ehlo.has & SMTP_HAS_DSN ? "none" : client.assume_final ? "delivered" : "relayed",
 	};
+	const struct tls_policy *policy = &x->s->policy;
+	char         tls[40];
 	struct fault why = {0};
 
+	if (client.log_tls && policy->level != TLS_UNSET) {
+		snprintf(tls, sizeof tls, "%s%s", policy_level_name(policy->level),
+		         !x->s->tls && policy->level != TLS_NONE ? ":none" : "");
+		st.tls = span_of(tls);
+	}
 	if (t) {
 		st.mta = text_span(&t->mta);
 		st.diagnostic = text_span(&t->diagnostic);

@@ -100,6 +100,7 @@ const struct param smtpd_params[] = {
 	BOOLEAN("smtpd_tls_wrappermode", &S.tls_wrapper, "no", "TLS from the first byte (port 465)"),
 	BOOLEAN("smtpd_tls_auth_only", &S.tls_auth_only, "no", "AUTH only inside TLS"),
 	BOOLEAN("smtpd_tls_received_header", &S.tls_received, "no", "tell the cipher in Received:"),
+	BOOLEAN("tls_trust_server_ccerts", &S.tls_trust_servers, "no", "a client's certificate that its authority issued for servers alone is good, too"),
 	BOOLEAN("smtpd_tls_ask_ccert", &S.tls_ask_cert, "no", "ask the client for a certificate"),
 	BOOLEAN("smtpd_tls_req_ccert", &S.tls_require_cert, "no", "require a trusted client certificate"),
 	NUMBER("smtpd_tls_loglevel", &S.tls_loglevel, "0", "0", "", "1: log each handshake"),
@@ -276,6 +277,7 @@ make_tls(struct faults *faults)
 		.ciphers = strict ? settings.tls_mandatory_ciphers : settings.tls_ciphers,
 		.exclude_ciphers = mem_format("%s %s", settings.tls_exclude, strict ? settings.tls_mandatory_exclude : ""),
 		.ask_client_certificate = settings.tls_ask_cert,
+		.trust_server_certificates = settings.tls_trust_servers,
 		.require_client_certificate = strict && settings.tls_require_cert,
 		.verify_depth = settings.tls_verify_depth, .fingerprint_digest = settings.tls_digest,
 		.alpn = "smtp"}, &prepared.tls, &why) < 0)

@@ -53,7 +53,7 @@ struct settings {
 	struct milter_settings milter;
 	/* TLS */
 	int         tls_level, tls_loglevel;
-	bool        use_tls, enforce_tls, tls_wrapper, tls_auth_only, tls_received, tls_ask_cert, tls_require_cert;
+	bool        use_tls, enforce_tls, tls_wrapper, tls_auth_only, tls_received, tls_ask_cert, tls_require_cert, tls_trust_servers;
 	const char *tls_chain, *tls_cert, *tls_key, *tls_ec_cert, *tls_ec_key, *tls_ca_file, *tls_ca_path;
 	const char *tls_protocols, *tls_mandatory_protocols, *tls_ciphers, *tls_mandatory_ciphers;
 	const char *tls_exclude, *tls_mandatory_exclude, *tls_digest;

@@ -127,6 +127,8 @@ const struct param site_params[] = {
 	BOOLEAN("strict_smtputf8", &site.strict_smtputf8, "no", "require SMTPUTF8 for UTF-8 addresses"),
 	CHOICE("info_log_address_format", &site.log_address_format, "external", "external internal", "addresses in log lines: with the quotes that they need, or without"),
 	BOOLEAN("show_user_unknown_table_name", &site.show_user_unknown_table_name, "yes", "name the table in replies to unknown users"),
+	STRING("known_tcp_ports", &site.known_tcp_ports, "lmtp=24, smtp=25, smtps=submissions=465, submission=587", "ports of services that are not looked up in /etc/services: name=port, name=name=port"),
+	BOOLEAN("enable_idna2003_compatibility", &site.idna2003, "no", "domain names by the transitional rules: German sharp s as ss, Greek final sigma as sigma"),
 	BYTES("message_size_limit", &site.message_size_limit, "10240000", "0", "", "largest message, 0 for none"),
 	DURATION("ipc_timeout", &site.ipc_timeout, "3600s", "1s", "", "how long a program waits for another"),
 	DURATION("max_idle", &site.max_idle, "100s", "1s", "", "an idle program ends after this time"),

@@ -42,12 +42,14 @@ struct site {
 	/* addresses */
 	const char *recipient_delimiter, *double_bounce_sender, *empty_address_recipient;
 	bool        append_dot_mydomain, append_at_myorigin, soft_bounce, smtputf8_enable;
+	bool        idna2003;                      /* domain names by the transitional rules */
 	int         log_address_format;            /* enum log_address_format */
 	bool        strict_smtputf8, show_user_unknown_table_name;
 	/* limits */
 	int64_t     message_size_limit, ipc_timeout, max_idle, daemon_timeout;
 	int         hopcount_limit, line_length_limit, header_size_limit, default_process_limit;
 	int         delay_logging_resolution_limit;
+	const char *known_tcp_ports;
 	/* tables and children */
 	const char *default_database_type;
 	struct list alias_maps, alias_database;    /* whose text is in aliases(5) syntax */

@@ -17,6 +17,14 @@ without_dot(struct span s)
 	return s;
 }
 
+static int conversion = IDN2_NONTRANSITIONAL;     /* set once, at start */
+
+void
+domain_transitional(bool wanted)
+{
+	conversion = wanted ? IDN2_TRANSITIONAL : IDN2_NONTRANSITIONAL;
+}
+
 int
 domain_to_ascii(struct arena *a, struct span domain, struct span *ascii, struct fault *why)
 {
@@ -30,7 +38,7 @@ domain_to_ascii(struct arena *a, struct span domain, struct span *ascii, struct 
 	if (domain.len > 255 * 4 || span_has(domain, '\0') || !utf8_valid(domain))
 		return fault_set(why, FAULT_INPUT, "domain name is not UTF-8");
 	name = mem_span(domain);
-	code = idn2_to_ascii_8z(name, &result, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	code = idn2_to_ascii_8z(name, &result, IDN2_NFC_INPUT | conversion);
 	if (code != IDN2_OK)
 		return fault_set(why, FAULT_INPUT, "domain name: %s", idn2_strerror(code));
 	*ascii = arena_span(a, span_of(result));

@@ -9,7 +9,9 @@
 #include "base/fault.h"
 #include "base/text.h"
 
-/* xn-- form; ASCII stays as it is. Address literals pass. Non-transitional UTS 46. */
+/* xn-- form; ASCII stays as it is. Address literals pass. Non-transitional UTS 46, unless domain_transitional(true) was
+ * called, once, before there are tasks: then German sharp s is ss, and so on, as IDNA 2003 had it. */
+void domain_transitional(bool);
 int domain_to_ascii(struct arena *, struct span domain, struct span *ascii, struct fault *);
 int domain_to_utf8(struct arena *, struct span domain, struct span *utf8, struct fault *);
 

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/un.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -105,18 +106,84 @@ net_local(int fd, struct net_address *out, struct fault *why)
 	return 0;
 }
 
-/* Names that were read while /etc could be: read-only after that. */
-static struct known_port {
-	char    *name;
-	uint16_t port;
-} *known_ports;
-static size_t n_known_ports;
+/* Names that the site has set, and that were read while /etc could be: read-only after that. */
+struct known_ports {
+	struct known_port { char *name; uint16_t port; } *at;
+	size_t count;
+};
+static struct known_ports set_ports, read_ports;
 
 static void
-know_port(const char *name, int port)
+know_port(struct known_ports *k, struct span name, uint16_t port)
 {
-	known_ports = mem_grow(known_ports, n_known_ports + 1, sizeof *known_ports);
-	known_ports[n_known_ports++] = (struct known_port){mem_string(name), ntohs((uint16_t)port)};
+	k->at = mem_grow(k->at, k->count + 1, sizeof *k->at);
+	k->at[k->count++] = (struct known_port){mem_span(name), port};
+}
+
+static bool
+known_port(const struct known_ports *k, struct span name, uint16_t *port)
+{
+	for (size_t i = 0; i < k->count; i++)
+		if (span_is(name, k->at[i].name)) {
+			*port = k->at[i].port;
+			return true;
+		}
+	return false;
+}
+
+static void
+forget_ports(struct known_ports *k)
+{
+	for (size_t i = 0; i < k->count; i++)
+		free(k->at[i].name);
+	free(k->at);
+	*k = (struct known_ports){0};
+}
+
+/* "smtps=submissions=465" */
+static int
+set_one(struct known_ports *k, struct span words, struct fault *why)
+{
+	ptrdiff_t   last = span_find_last(words, '=');
+	struct span names = span_first(words, last < 0 ? 0 : (size_t)last), name;
+	uint64_t    port;
+
+	if (last <= 0 || !span_number(span_from(words, (size_t)last + 1), &port) || port == 0 || port > 65535)
+		return fault_set(why, FAULT_INPUT, "known_tcp_ports: \"%.*s\" is not name=port", SPAN_ARGS(span_first(words, 100)));
+	for (bool more = true; more;) {
+		more = span_split(&names, '=', &name);
+		if (name.len == 0 || span_number(name, &(uint64_t){0}))
+			return fault_set(why, FAULT_INPUT, "known_tcp_ports: \"%.*s\" is no name of a service", SPAN_ARGS(span_first(name, 100)));
+		know_port(k, name, (uint16_t)port);
+	}
+	return 0;
+}
+
+int
+net_ports_set(struct span list, struct fault *why)
+{
+	struct known_ports k = {0};
+	struct span        words;
+
+	while (span_next(&list, ", \t\r\n", &words))
+		if (set_one(&k, words, why) < 0) {
+			forget_ports(&k);
+			return -1;
+		}
+	forget_ports(&set_ports);
+	set_ports = k;
+	return 0;
+}
+
+const char *
+net_port_digits(const char *name, char room[8])
+{
+	uint16_t port;
+
+	if (!known_port(&set_ports, span_of(name), &port))
+		return name;
+	snprintf(room, 8, "%u", port);
+	return room;
 }
 
 void
@@ -128,9 +195,9 @@ net_ports_read(void)
 	while ((s = getservent())) {
 		if (strcmp(s->s_proto, "tcp") != 0)
 			continue;
-		know_port(s->s_name, s->s_port);
+		know_port(&read_ports, span_of(s->s_name), ntohs((uint16_t)s->s_port));
 		for (char **alias = s->s_aliases; *alias; alias++)
-			know_port(*alias, s->s_port);
+			know_port(&read_ports, span_of(*alias), ntohs((uint16_t)s->s_port));
 	}
 	endservent();
 }
@@ -146,11 +213,8 @@ net_port(struct span name, uint16_t *port, struct fault *why)
 		*port = (uint16_t)n;
 		return 0;
 	}
-	for (size_t i = 0; i < n_known_ports; i++)
-		if (span_is(name, known_ports[i].name)) {
-			*port = known_ports[i].port;
-			return 0;
-		}
+	if (known_port(&set_ports, name, port) || known_port(&read_ports, name, port))
+		return 0;
 	if (!(s = getservbyname(text, "tcp")))
 		return fault_set(why, FAULT_INPUT, "unknown service: %s/tcp", text);
 	*port = ntohs((uint16_t)s->s_port);

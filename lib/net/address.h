@@ -31,6 +31,10 @@ int  net_peer(int fd, struct net_address *, struct fault *);
 int  net_local(int fd, struct net_address *, struct fault *);
 bool net_is_loopback(const struct net_address *);
 int  net_port(struct span name_or_number, uint16_t *port, struct fault *);   /* getservbyname: before the sandbox, or after net_ports_read */
+/* known_tcp_ports: "smtp=25, smtps=submissions=465"; before /etc/services, and instead of what was set before. Before there are tasks. */
+int  net_ports_set(struct span list, struct fault *);
+/* For getaddrinfo: the number of such a name, else the name itself. */
+const char *net_port_digits(const char *name, char room[8]);
 void net_ports_read(void);                                                   /* all names of /etc/services, once, before there are tasks */
 
 /* Connects within the deadline; source may be NULL. *fd is owned. */

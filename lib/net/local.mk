@@ -21,6 +21,10 @@ t_unit_net_test_tls_SOURCES = t/unit/net/test_tls.c t/unit/unit.h
 t_unit_net_test_tls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_net_test_tls_LDADD = $(NET_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += t/unit/net/test_ports
+t_unit_net_test_ports_SOURCES = t/unit/net/test_ports.c t/unit/unit.h
+t_unit_net_test_ports_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_net_test_ports_LDADD = $(NET_LIBS) $(CHECK_LIBS)
 UNIT_TESTS += t/unit/net/test_proxy_protocol
 t_unit_net_test_proxy_protocol_SOURCES = t/unit/net/test_proxy_protocol.c t/unit/unit.h
 t_unit_net_test_proxy_protocol_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -127,15 +127,49 @@ take_any(int ok, X509_STORE_CTX *store)
 	return 1;
 }
 
+/*
+ * A certificate that is for servers and not for clients is good where smtpd_tls's owner says so; OpenSSL has called the purpose an
+ * error then. It has kept only the last error, so that one before it (an unknown authority, with take_any) is kept here.
+ */
+static int error_before = -1;          /* an index of ex_data, from before there are tasks */
+
+static int
+forgive_purpose(int ok, X509_STORE_CTX *store)
+{
+	SSL  *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	X509 *certificate = X509_STORE_CTX_get_current_cert(store);
+	int   error = X509_STORE_CTX_get_error(store), depth = X509_STORE_CTX_get_error_depth(store);
+
+	if (ok)
+		return 1;
+	if (error == X509_V_ERR_INVALID_PURPOSE && certificate &&
+	    X509_check_purpose(certificate, X509_PURPOSE_SSL_SERVER, depth > 0) == 1) {
+		X509_STORE_CTX_set_error(store, (int)(intptr_t)SSL_get_ex_data(ssl, error_before));
+		return 1;
+	}
+	if (error != X509_V_OK)
+		SSL_set_ex_data(ssl, error_before, (void *)(intptr_t)error);
+	return 0;
+}
+
+static int
+forgive_purpose_take_any(int ok, X509_STORE_CTX *store)
+{
+	forgive_purpose(ok, store);
+	return 1;
+}
+
 static void
 set_client_certificates(SSL_CTX *ctx, const struct tls_settings *s)
 {
 	int mode = SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE;
 
+	if (s->trust_server_certificates && error_before < 0)
+		error_before = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 	if (s->require_client_certificate)
-		SSL_CTX_set_verify(ctx, mode | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+		SSL_CTX_set_verify(ctx, mode | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, s->trust_server_certificates ? forgive_purpose : NULL);
 	else if (s->ask_client_certificate)
-		SSL_CTX_set_verify(ctx, mode, take_any);
+		SSL_CTX_set_verify(ctx, mode, s->trust_server_certificates ? forgive_purpose_take_any : take_any);
 	if ((s->ask_client_certificate || s->require_client_certificate) && s->ca_file && *s->ca_file)
 		SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(s->ca_file));
 }

@@ -28,6 +28,7 @@ struct tls_settings {
 	const char *ciphers;         /* grade: export low medium high null */
 	const char *exclude_ciphers;
 	bool        ask_client_certificate, require_client_certificate;
+	bool        trust_server_certificates;    /* of clients: those that authorities issue for servers alone are good, too */
 	const char *alpn;            /* "imap", "pop3": offered by a client; a server that has one refuses clients that
 	                                offer only others (ALPACA); NULL: none */
 	int         session_cache;   /* entries; 0: none. Tickets are on unless no_tickets */

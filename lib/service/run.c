@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "ipc/peer.h"
+#include "mail/domain.h"
+#include "net/address.h"
 #include "service/privilege.h"
 #include "service/probe.h"
 #include "service/sandbox.h"
@@ -113,6 +115,9 @@ load_configuration(void)
 			faults_add(&faults, "-o %s: %s", launch.options.item[i], fault_text(&why));
 	params_load(cf, tables, &faults);
 	site_settle(cf, &faults);
+	if (!faults.errors && net_ports_set(span_of(site.known_tcp_ports), &why) < 0)
+		faults_add(&faults, "%s", fault_text(&why));
+	domain_transitional(site.idna2003);
 	launch.facts.main_cf = cf;
 	launch.facts.config_directory = main_cf_config_directory(cf);
 	launch.facts.tag = site_log_name(launch.facts.program);

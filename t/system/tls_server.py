@@ -28,6 +28,12 @@ known, stranger = certificate("known.example.com"), certificate("stranger.exampl
 openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.crt")
 openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=signed.example.com\" (x", "-keyout", "signed.key", "-out", "signed.csr")
 openssl("x509", "-req", "-in", "signed.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-out", "signed.crt")
+for name in ("forservers", "formail"):        # extended key usage: TLS server alone, e-mail alone
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}.example.com", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+    with open(f"{work}/{name}.ext", "w") as f:
+        f.write(f"extendedKeyUsage={'serverAuth' if name == 'forservers' else 'emailProtection'}\n")
+    openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.crt")
+unknown = certificate("unknown.example.com", "-addext", "extendedKeyUsage=serverAuth")
 
 
 def fingerprint(path, digest):
@@ -44,7 +50,7 @@ with open(f"{work}/sni", "w") as f:
     f.write(f"mx.example.org {other}\n.example.com {work}/wild.example.com.key, {work}/wild.example.com.crt\n")
 with open(f"{work}/openssl.cnf", "w") as f:
     f.write("openssl_conf = one\n[one]\n")
-ports = {name: free_port() for name in ("plain", "cert", "require", "md5", "few", "rate", "wrapper", "access")}
+ports = {name: free_port() for name in ("plain", "cert", "require", "md5", "few", "rate", "wrapper", "access", "servers", "clients", "requireservers")}
 uid, gid = (5000, 5000) if os.getuid() == 0 else (os.getuid(), os.getgid())
 MASTER = f"""cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -62,6 +68,11 @@ postlog unix-dgram n - n - 1 postlogd
     -o {{ smtpd_relay_restrictions = permit_tls_clientcerts, permit_tls_all_clientcerts, reject_unauth_destination }}
     -o relay_clientcerts=inline:{{{{{fingerprint(known, 'sha256')}=known}},{{{key_fingerprint(stranger)}=stranger}}}}
 127.0.0.1:{ports['require']} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes -o smtpd_tls_CAfile={work}/ca.crt
+127.0.0.1:{ports['requireservers']} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes -o smtpd_tls_CAfile={work}/ca.crt -o tls_trust_server_ccerts=yes
+127.0.0.1:{ports['servers']} inet n - n - - smtpd -o smtpd_tls_ask_ccert=yes -o smtpd_tls_CAfile={work}/ca.crt -o tls_trust_server_ccerts=yes
+    -o {{ smtpd_relay_restrictions = permit_tls_all_clientcerts, reject_unauth_destination }}
+127.0.0.1:{ports['clients']} inet n - n - - smtpd -o smtpd_tls_ask_ccert=yes -o smtpd_tls_CAfile={work}/ca.crt
+    -o {{ smtpd_relay_restrictions = permit_tls_all_clientcerts, reject_unauth_destination }}
 127.0.0.1:{ports['md5']} inet n - n - - smtpd -o smtpd_tls_ask_ccert=yes -o smtpd_tls_fingerprint_digest=sha1
     -o {{ smtpd_client_restrictions = check_ccert_access inline:{{{{{fingerprint(known, 'sha1')}=REJECT by sha1}}}} }}
 127.0.0.1:{ports['few']} inet n - n - - smtpd -o tls_medium_cipherlist=ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256
@@ -157,6 +168,20 @@ with Instance(main=MAIN, master=MASTER) as i:
         t.ok(True, "smtpd_tls_req_ccert: one that nobody signed")
     with talk(ports["require"], context(f"{work}/signed.crt", f"{work}/signed.key")) as s:
         t.ok(s.noop()[0] == 250, "smtpd_tls_req_ccert: a signed one")
+
+    for name, pair, clients, servers in (("signed for anything", ("signed",), 250, 250), ("signed for servers", ("forservers",), 554, 250),
+                                         ("signed for e-mail", ("formail",), 554, 554), ("for servers, that nobody signed", ("unknown.example.com",), 554, 554)):
+        for service, want in (("clients", clients), ("servers", servers)):
+            with talk(ports[service], context(f"{work}/{pair[0]}.crt", f"{work}/{pair[0]}.key")) as s:
+                s.docmd("MAIL", "FROM:<a@example.com>")
+                got = s.docmd("RCPT", "TO:<x@elsewhere.example>")
+                t.ok(got[0] == want, f"tls_trust_server_ccerts = {'yes' if service == 'servers' else 'no'}: a certificate {name}", got)
+    for name, port, well in (("no", "require", False), ("yes", "requireservers", True)):
+        try:
+            with talk(ports[port], context(f"{work}/forservers.crt", f"{work}/forservers.key")) as s:
+                t.ok((s.noop()[0] == 250) == well, f"smtpd_tls_req_ccert, tls_trust_server_ccerts = {name}: one for servers")
+        except (OSError, smtplib.SMTPException, ssl.SSLError):
+            t.ok(not well, f"smtpd_tls_req_ccert, tls_trust_server_ccerts = {name}: one for servers")
 
     with talk(ports["md5"], context(known)) as s:
         s.docmd("MAIL", "FROM:<a@example.com>")

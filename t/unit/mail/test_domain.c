@@ -24,6 +24,10 @@ UNIT_TEST(labels)
 	}
 	ck_assert_int_eq(domain_to_ascii(a, SPAN("B\xc3\x9c""CHER.example"), &out, NULL), 0);
 	ck_span(out, "xn--bcher-kva.example");
+	domain_transitional(true);                       /* as IDNA 2003 had it */
+	ck_assert_int_eq(domain_to_ascii(a, SPAN("stra\xc3\x9f""e.example"), &out, NULL), 0);
+	ck_span(out, "strasse.example");
+	domain_transitional(false);
 	ck_assert_int_eq(domain_to_ascii(a, SPAN("b\xfc""cher.example"), &out, NULL), -1);
 	ck_assert_int_eq(domain_to_ascii(a, SPAN("\xc3\xbc\0.example"), &out, NULL), -1);
 }
