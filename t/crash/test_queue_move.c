@@ -447,7 +447,7 @@ UNIT_TEST(what_is_submitted_goes_once)
 
 	fresh();
 	ck_assert_int_eq(run(false, &why), 0);
-	shell("cd", mem_format("%s/ours && printf 'V\\0\\0\\0\\0011' >maildrop/A0000000002 && chmod 444 maildrop/A0000000002", root));
+	shell("cd", mem_format("%s/ours/maildrop && cp -p D0000000001 A0000000002", root));
 	ck_assert_msg(run(true, &why) == 0, "%s", fault_text(&why));
 	check_theirs();
 	shell("test ! -e", mem_format("%s/ours/maildrop/A0000000002", root));
