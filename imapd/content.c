@@ -28,7 +28,7 @@ content_row(struct content *c)
 	const struct message *m;
 
 	if (!c->looked_row && c->batch && (m = folder_find(c->folder, c->uid)))
-		index_row(c->batch, c->uid, message_base(m), &c->row);
+		index_row(c->batch, c->uid, message_base(c->folder, m), &c->row);
 	c->looked_row = true;
 	return &c->row;
 }
@@ -57,7 +57,7 @@ give_to_index(struct content *c)
 		if (facts.len <= FACTS_MOST)
 			c->record.facts = text_span(&facts);
 	}
-	index_put(c->batch, c->uid, message_base(m), &c->record);
+	index_put(c->batch, c->uid, message_base(c->folder, m), &c->record);
 }
 
 void
@@ -192,7 +192,7 @@ content_record(struct content *c)
 	const struct message *m;
 
 	if (!c->looked && c->batch && (m = folder_find(c->folder, c->uid)))
-		index_get(c->batch, c->uid, message_base(m), &c->record);
+		index_get(c->batch, c->uid, message_base(c->folder, m), &c->record);
 	c->looked = true;
 	return &c->record;
 }
@@ -226,7 +226,7 @@ content_full_size(struct content *c, uint64_t *bytes, struct fault *why)
 	struct span           all;
 
 	if (m) {
-		file_name_parse(span_of(m->name), &name);
+		file_name_parse(span_of(message_name(c->folder, m)), &name);
 		if (name.has_full_size) {
 			*bytes = name.full_size;
 			return 0;
@@ -321,7 +321,7 @@ content_size(struct imap_session *s, struct folder *f, uint32_t uid, bool full, 
 
 	if (!m)
 		return -1;
-	file_name_parse(span_of(m->name), &name);
+	file_name_parse(span_of(message_name(f, m)), &name);
 	if (full ? name.has_full_size : name.has_size) {
 		*size = full ? name.full_size : name.size;
 		return 0;

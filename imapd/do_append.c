@@ -493,7 +493,7 @@ append(struct imap_session *s, struct space *in, const char *folder, const struc
 	if (a.replaces) {
 		struct file_name name;
 
-		file_name_parse(span_of(replaced->name), &name);
+		file_name_parse(span_of(message_name(s->folder, replaced)), &name);
 		a.replaced = name.has_size && name.size < (uint64_t)1 << 50 ? (int64_t)name.size : 0;
 	}
 	result = take_messages(&a);

@@ -31,7 +31,7 @@ set_seen(struct imap_session *s, const size_t *positions, size_t count, bool *ch
 
 		if (m) { /* told by this FETCH */
 			size_t               at = view_position(&s->view, uids[i]);
-			struct view_message *v = &s->view.at[at];
+			struct message *v = &s->view.at[at];
 
 			view_touch(&s->view, at);
 			v->flags |= m->flags & MESSAGE_SEEN;

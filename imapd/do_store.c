@@ -49,7 +49,7 @@ number_keywords(struct imap_session *s, const struct named_flags *named, struct 
 }
 
 static void
-apply_to_view(struct view_message *v, const struct flag_change *c)
+apply_to_view(struct message *v, const struct flag_change *c)
 {
 	if (c->kind == FLAGS_SET) {
 		v->flags = (uint8_t)((c->flags & ~c->kept) | (v->flags & c->kept));
@@ -92,9 +92,9 @@ tell_stored(struct imap_session *s, const size_t *positions, size_t count,
 				break;
 			}
 	for (size_t done = 0; done < count; done++) {
-		size_t               i = downwards ? count - 1 - done : done;
-		struct view_message *v = &s->view.at[positions[i]];
-		struct message      *m = folder_find(s->folder, v->uid);
+		size_t          i = downwards ? count - 1 - done : done;
+		struct message *v = &s->view.at[positions[i]];
+		struct message *m = folder_find(s->folder, v->uid);
 
 		if (!m || (m->modseq && is_modified(change, v->uid)))
 			continue;

@@ -37,7 +37,7 @@ fetch_item(struct fetching *f, struct facts *facts, const struct fetch_item *ite
 	struct fault *why)
 {
 	struct imap_session       *s = f->session;
-	const struct view_message *v = &s->view.at[position];
+	const struct message *v = &s->view.at[position];
 	struct text               *out = &s->out;
 	int64_t                    date;
 	uint64_t                   size;

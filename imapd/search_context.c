@@ -435,7 +435,8 @@ context_weigh(struct imap_session *s, size_t fresh, struct text *out)
 	for (size_t i = 0; i < s->view.count; i++) {
 		if (s->view.at[i].touched && s->contexts)
 			touched[count++] = i;
-		s->view.at[i].touched = false;
+		if (s->view.at[i].touched) /* what is not written may be a file's page (store/messages.h) */
+			s->view.at[i].touched = false;
 	}
 	for (struct search_context *c = s->contexts; c && count; c = c->next)
 		weigh_one(s, c, touched, count, fresh, out);

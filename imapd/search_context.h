@@ -4,7 +4,7 @@
  *
  * A context has its program, parsed once more into an arena of its own, and its results as UIDs in the order of the
  * command.  Message numbers and "$" of the program became UIDs when the command came; '*' of UID sets is always the last.
- * Only messages that are new, or whose flags changed (view_message.touched), are matched again; one that is gone leaves
+ * Only messages that are new, or whose flags changed (message.touched), are matched again; one that is gone leaves
  * the results at once, also where its EXPUNGE must wait.  What time alone changes (OLDER, YOUNGER) is not told.
  *
  * All of them end with the mailbox.  A session that has one keeps its process (sleep.h).

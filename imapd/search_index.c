@@ -115,7 +115,7 @@ find_positions(const struct search_segment *g, const struct folder *f, const str
 		const struct message *m = folder_find(f, uid);
 		size_t                at = view_position(v, uid);
 
-		positions[i] = m && at < v->count && span_equal(message_base(m), search_segment_base(g, i)) ? at : SIZE_MAX;
+		positions[i] = m && at < v->count && span_equal(message_base(f, m), search_segment_base(g, i)) ? at : SIZE_MAX;
 	}
 }
 
@@ -188,7 +188,7 @@ is_there(void *context, uint32_t uid, struct span base)
 	const struct search_index *x = context;
 	const struct message      *m = folder_find(x->folder, uid);
 
-	return uid > x->folder->highest || (m && span_equal(message_base(m), base));
+	return uid > x->folder->highest || (m && span_equal(message_base(x->folder, m), base));
 }
 
 static void
@@ -299,7 +299,7 @@ add_message(struct search_index *x, const struct message *m)
 	struct span           header;
 	struct mime          *mime;
 	struct fault          why = {0};
-	autofree char        *base = mem_span(message_base(m));
+	autofree char        *base = mem_span(message_base(x->folder, m));
 
 	content_start(&c, x->session, m->uid, x->arena);
 	c.folder = x->folder;

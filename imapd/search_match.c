@@ -25,7 +25,7 @@ enum { OR_FIRST = 1, OR_SECOND = 2 };
 struct matching {
 	struct imap_session       *session;
 	struct folder             *folder;
-	const struct view_message *view;
+	const struct message *view;
 	const struct message      *message;
 	size_t                     position;
 	int64_t                    now;

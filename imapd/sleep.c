@@ -144,7 +144,7 @@ take_mailbox(struct imap_session *s, struct sleep_state *state, struct fault *wh
 	autofree char       *name = mem_span(state->mailbox);
 	struct space        *in = find_space(s, state->space);
 	unsigned             may = in ? acl_rights_of(s, in, name) : 0;
-	struct view_message *messages;
+	struct message *messages;
 
 	if (!(may & ACL_READ))
 		return fault_set(why, FAULT_DENIED, "the mailbox is not shared any more");
@@ -158,7 +158,7 @@ take_mailbox(struct imap_session *s, struct sleep_state *state, struct fault *wh
 		return fault_set(why, FAULT_INPUT, "UIDVALIDITY has changed");
 	messages = take(state->at);
 	s->view = (struct view){
-		.at = messages, .count = state->count, .room = state->count, .modseq = state->modseq,
+		.at = messages, .count = state->count, .room = {.count = state->count}, .modseq = state->modseq,
 		.generation = s->folder->generation - 1, .behind = true, .keywords = state->keywords, .manner = &s->manner,
 		.denied = acl_flags(ACL_ALL) & ~acl_flags(may),
 	};

@@ -31,7 +31,7 @@ struct sleep_state {
 	int64_t       validity;
 	struct manner manner;
 	uint64_t      keywords, modseq;
-	struct view_message *at;
+	struct message *at;         /* of the view */
 	size_t        count;
 	struct imap_counts counts;
 	uint64_t      bytes_in, bytes_out;

@@ -16,13 +16,13 @@
 enum { RECENT = 0x80, FLAGS = 0x1f, FORM = 3 };
 
 static bool
-alike(const struct view_message *a, const struct view_message *b)
+alike(const struct message *a, const struct message *b)
 {
 	return a->flags == b->flags && a->recent == b->recent && a->keywords == b->keywords;
 }
 
 static void
-put_view(const struct view_message *at, size_t count, struct text *out)
+put_view(const struct message *at, size_t count, struct text *out)
 {
 	uint32_t before = 0;
 
@@ -40,9 +40,9 @@ put_view(const struct view_message *at, size_t count, struct text *out)
 static bool
 take_run(struct span *in, size_t most, uint64_t modseq, uint32_t *before, struct sleep_state *s)
 {
-	struct view_message m = {.modseq = modseq};
-	uint64_t            gap, n;
-	unsigned char       flags;
+	struct message m = {.modseq = modseq};
+	uint64_t       gap, n;
+	unsigned char  flags;
 
 	if (!sevens_take(in, &gap) || !sevens_take(in, &n) || !in->len)
 		return false;

@@ -9,11 +9,8 @@
 static void
 add_message(struct view *v, const struct message *m)
 {
-	if (v->count == v->room) {
-		v->room = v->room ? v->room * 2 : 64;
-		v->at = mem_grow(v->at, v->room, sizeof *v->at);
-	}
-	v->at[v->count++] = (struct view_message){.uid = m->uid, .flags = m->flags,
+	v->at = messages_grow(v->at, v->count, v->count + 1, &v->room);
+	v->at[v->count++] = (struct message){.uid = m->uid, .flags = m->flags,
 		.recent = m->recent && !v->manner->rev2, .keywords = m->keywords, .modseq = m->modseq};
 }
 
@@ -22,10 +19,11 @@ view_start(struct view *v, const struct folder *f, const struct manner *manner)
 {
 	view_free(v);
 	v->manner = manner;
-	v->room = f->count;
-	v->at = mem_array(v->room, sizeof *v->at);
-	for (size_t i = 0; i < f->count; i++)
-		add_message(v, &f->messages[i]);
+	v->at = folder_copy_messages(f, &v->room);
+	v->count = f->count;
+	for (size_t i = 0; i < v->count && manner->rev2; i++)
+		if (v->at[i].recent)
+			v->at[i].recent = false;
 	v->generation = f->generation;
 	v->modseq = f->modseq;
 }
@@ -33,7 +31,7 @@ view_start(struct view *v, const struct folder *f, const struct manner *manner)
 void
 view_free(struct view *v)
 {
-	free(v->at);
+	messages_free(v->at, &v->room);
 	*v = (struct view){0};
 }
 
@@ -203,7 +201,7 @@ static void
 tell_flags_of(const struct view *v, const struct folder *f, size_t position, bool with_uid,
 	struct text *out)
 {
-	const struct view_message *m = &v->at[position];
+	const struct message *m = &v->at[position];
 
 	view_open_fetch(v, position, with_uid, out);
 	text_add_string(out, "FLAGS ");
@@ -226,7 +224,7 @@ tell_gone(const struct view *v, struct gone *gone, uint32_t uid, size_t number, 
 }
 
 static bool
-differs(const struct view *v, const struct view_message *told, const struct message *now)
+differs(const struct view *v, const struct message *told, const struct message *now)
 {
 	return now->flags != told->flags || now->keywords != told->keywords
 		|| (v->manner->condstore && told->modseq && now->modseq > told->modseq);
@@ -244,7 +242,8 @@ tell_changes(struct view *v, const struct folder *f, unsigned news, bool with_ui
 
 	v->behind = v->untold = false;
 	for (size_t i = 0; i < v->count; i++) {
-		struct view_message m = v->at[i];
+		struct message m = v->at[i];
+		bool           moved = kept != i;
 
 		while (at < f->count && f->messages[at].uid < m.uid)
 			at++;
@@ -254,13 +253,16 @@ tell_changes(struct view *v, const struct folder *f, unsigned news, bool with_ui
 				continue;
 			}
 			v->behind = true;
-			v->at[kept++] = m;
+			if (moved)
+				v->at[kept] = m;
+			kept++;
 			continue;
 		}
 		const struct message *now = &f->messages[at];
 		bool changed = m.untold || differs(v, &m, now), tell = changed && news & VIEW_FLAGS;
 
-		v->at[kept] = (struct view_message){.uid = m.uid, .flags = now->flags, .recent = m.recent,
+		if (moved || changed || m.modseq != now->modseq)
+			v->at[kept] = (struct message){.uid = m.uid, .flags = now->flags, .recent = m.recent,
 			.touched = m.touched || changed, .untold = changed && !tell, .keywords = now->keywords, .modseq = now->modseq};
 		if (tell)
 			tell_flags_of(v, f, kept, with_uid, &lines);

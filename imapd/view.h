@@ -5,22 +5,16 @@
  * Sequence numbers are positions in the view.  The folder beneath changes at
  * its own pace; the view changes only when the client is told: expunged
  * messages keep their numbers until an EXPUNGE may be sent (RFC 3501, 7.4.1).
+ *
+ * It begins as a copy of the folder's messages, which costs nothing where they are those of a snapshot (store/messages.h):
+ * what did not change is therefore not written either.  Of each message, `touched` is: new or with other flags, for
+ * search_context.h; `untold`: it changed while the client did not want to hear of that.
  */
 #ifndef IMAPD_VIEW_H
 #define IMAPD_VIEW_H
 
 #include "sequence.h"
 #include "store/folder.h"
-
-struct view_message {
-	uint32_t uid;
-	uint8_t  flags;          /* as told */
-	bool     recent;
-	bool     touched;        /* new or other flags: for search_context.h */
-	bool     untold;         /* it changed while the client did not want to hear of that */
-	uint64_t keywords;
-	uint64_t modseq;
-};
 
 /* What the client has enabled, as far as it changes how things are told. */
 struct manner {
@@ -34,8 +28,9 @@ struct manner {
 enum { VIEW_KEYWORDS = 128 };               /* as ACL_KEYWORDS */
 
 struct view {
-	struct view_message *at;
-	size_t               count, room;
+	struct message      *at;             /* as told; without names */
+	size_t               count;
+	struct messages_room room;
 	uint64_t             generation, modseq;     /* of the folder, when all was told */
 	bool                 behind;         /* expunges are still to be told */
 	bool                 touched;        /* any is */

@@ -86,8 +86,8 @@ size_on_disk(const struct drop *d, const struct message *from, const struct file
 	m->size = name->size;
 	if (name->has_size)
 		return 0;
-	if (fstatat(from->in_new ? d->folder->new_dir : d->folder->cur_dir, from->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fault_errno(why, "stat %s", from->name);
+	if (fstatat(from->in_new ? d->folder->new_dir : d->folder->cur_dir, message_name(d->folder, from), &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_errno(why, "stat %s", message_name(d->folder, from));
 	m->size = (uint64_t)st.st_size;
 	return 0;
 }
@@ -138,10 +138,10 @@ add_message(struct drop *d, const struct message *from, struct fault *why)
 	ptrdiff_t            record;
 
 	*m = (struct drop_message){.uid = from->uid, .order = UINT64_MAX, .uidl = SPAN_NONE};
-	m->base = arena_span(d->arena, message_base(from));
+	m->base = arena_span(d->arena, message_base(d->folder, from));
 	m->guid = arena_span(d->arena, folder_guid(d->folder, from));
 	m->seen = from->flags & MESSAGE_SEEN;
-	file_name_parse(span_of(from->name), &name);
+	file_name_parse(span_of(message_name(d->folder, from)), &name);
 	m->size = name.full_size;
 	record = uidlist_find(&d->folder->list, m->base);
 	if (record >= 0)

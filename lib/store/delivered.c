@@ -83,7 +83,7 @@ delivered_mark(struct maildir *m, const char *folder, struct span name, struct s
 	for (size_t i = open->count; i-- > 0 && done < 0;) {
 		uint32_t uid = open->messages[i].uid;
 
-		if (span_equal(message_base(&open->messages[i]), base.base))
+		if (span_equal(message_base(open, &open->messages[i]), base.base))
 			done = folder_store(open, &uid, 1, &change, true, why);
 	}
 	folder_close(open);

@@ -74,13 +74,15 @@ folder_open(struct maildir *m, const char *name, unsigned options, struct folder
 }
 
 void
-folder_drop_messages(struct message *messages, size_t count, char *names)
+folder_drop_messages(struct folder *f)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!messages[i].lent)
-			free(messages[i].name);
-	free(messages);
-	free(names);
+	for (size_t i = 0; i < f->count; i++)
+		if (!f->messages[i].lent)
+			free(f->messages[i].name.own);
+	messages_free(take(f->messages), &f->room);
+	lender_close(take(f->lender));
+	f->count = 0;
+	f->room = (struct messages_room){0};
 }
 
 void
@@ -95,7 +97,7 @@ folder_close(struct folder *f)
 	for (size_t i = 0; i < COUNT(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	folder_drop_messages(f->messages, f->count, f->names);
+	folder_drop_messages(f);
 	folder_follow_stop(f);
 	unpacked_drop(&f->unpacked);
 	free(f->touched.chunks);
@@ -137,6 +139,32 @@ folder_find(const struct folder *f, uint32_t uid)
 	return at < f->count && f->messages[at].uid == uid ? &f->messages[at] : NULL;
 }
 
+const char *
+message_name(const struct folder *f, const struct message *m)
+{
+	return m->lent ? lender_name(f->lender, m) : m->name.own;
+}
+
+struct span
+message_base(const struct folder *f, const struct message *m)
+{
+	return span_first(span_of(message_name(f, m)), m->base_len);
+}
+
+struct message *
+folder_copy_messages(const struct folder *f, struct messages_room *room)
+{
+	struct message *copy = f->is_kept && f->lender ? lender_messages(f->lender, room) : NULL;
+
+	if (copy)
+		return copy;
+	copy = mem_array(f->count, sizeof *copy);
+	if (f->count)
+		memcpy(copy, f->messages, f->count * sizeof *copy);
+	*room = (struct messages_room){.count = f->count};
+	return copy;
+}
+
 void
 folder_touch(struct folder *f, uint32_t uid)
 {
@@ -161,11 +189,11 @@ folder_guid(const struct folder *f, const struct message *m)
 		uidlist_refresh(&mine->list, f->dir, NULL, NULL);
 		mine->scanned &= f->list.next - 1 == f->looked_to && f->list.validity == f->validity;
 	}
-	ptrdiff_t   at = uidlist_find(&f->list, message_base(m));
+	ptrdiff_t   at = uidlist_find(&f->list, message_base(f, m));
 	struct span fields = at < 0 ? SPAN_NONE : f->list.records[at].fields, field;
 
 	while (span_next(&fields, " ", &field))
 		if (field.at[0] == 'G' && field.len > 1)
 			return span_from(field, 1);
-	return message_base(m);
+	return message_base(f, m);
 }

@@ -24,22 +24,11 @@
 #include "base/task.h"
 #include "store/filename.h"
 #include "store/keywords.h"
+#include "store/lender.h"
 #include "store/maildir.h"
 #include "store/packed.h"
 #include "store/seen.h"
 #include "store/uidlist.h"
-
-struct message {
-	uint32_t uid;
-	uint8_t  flags;             /* enum message_flag */
-	bool     recent;            /* first seen by this session */
-	bool     in_new;
-	bool     lent;              /* its name is one of folder->names */
-	uint16_t base_len;
-	uint64_t keywords;          /* bit n: keyword n of folder->keywords */
-	uint64_t modseq;            /* 0: not known (history.h) */
-	char    *name;              /* file name in new/ or cur/; owned by the folder (message_rename) */
-};
 
 /* Which messages changed since they were recorded last, by the chunk that they are in (history.c). */
 enum { FOLDER_CHUNK = 256 };
@@ -61,14 +50,15 @@ struct folder {
 	struct keywords keywords;
 	struct message *messages;   /* by uid */
 	size_t          count;
-	char           *names;      /* those that a snapshot gave (snapshot.h), in one piece; owned */
+	struct messages_room room;  /* of messages */
+	struct lender  *lender;     /* the snapshot's file, which lends names; NULL: none; owned */
 	uint32_t        validity;   /* UIDVALIDITY; a new one makes the folder ENOENT */
 	size_t          near;       /* where the last one was found: they are asked for in order */
 	uint32_t        highest;    /* uid that was ever in this snapshot */
 	uint64_t        generation; /* grows with every change of messages */
 	struct folder_stamp stamp;
 	bool            scanned;
-	bool            is_kept;    /* the index has it as it is (snapshot.h) */
+	bool            is_kept;    /* it is as the snapshot has it (snapshot.h) */
 	uint32_t        looked_to;  /* every record up to this UID was looked for in the directories */
 	uint64_t        modseq;     /* HIGHESTMODSEQ of this snapshot; 0: none (history.h) */
 	struct index   *index;      /* borrowed; NULL: no history */
@@ -100,11 +90,14 @@ void folder_follow_stop(struct folder *);
 /* Index of the first message with that UID or a later one; count: there is none. */
 size_t folder_position(const struct folder *, uint64_t uid);
 struct message *folder_find(const struct folder *, uint32_t uid);      /* NULL: none */
-static inline struct span
-message_base(const struct message *m)
-{
-	return span_at(m->name, m->base_len);
-}
+
+/* Its file's name in new/ or cur/, borrowed until it is renamed; and what of that is the message's identity.  A name that
+ * is not there (any more) is met by whoever uses it and looks again: also "", of a snapshot that is damaged. */
+const char *message_name(const struct folder *, const struct message *);
+struct span message_base(const struct folder *, const struct message *);
+
+/* The messages as they are, a copy for the caller (messages_free), of which names are no part. */
+struct message *folder_copy_messages(const struct folder *, struct messages_room *);
 
 enum flag_change_kind { FLAGS_SET, FLAGS_ADD, FLAGS_REMOVE };
 struct flag_change {

@@ -80,7 +80,9 @@ rename_flags(struct folder *f, struct message *m, unsigned flags, uint64_t keywo
 
 	if (flags == m->flags && keywords == m->keywords)
 		return 0;
-	file_name_parse(span_of(m->name), &parsed);
+	if (!*message_name(f, m))
+		return 1;
+	file_name_parse(span_of(message_name(f, m)), &parsed);
 	if (f->seen) /* the name's \Seen is the owner's */
 		on_file = (flags & ~(unsigned)MESSAGE_SEEN) | (parsed.flags & MESSAGE_SEEN);
 	if (on_file == parsed.flags && keywords == m->keywords) {
@@ -90,8 +92,8 @@ rename_flags(struct folder *f, struct message *m, unsigned flags, uint64_t keywo
 		return 0;
 	}
 	file_name_format(&parsed, on_file, keywords, &name);
-	if (renameat(m->in_new ? f->new_dir : f->cur_dir, m->name, f->cur_dir, text_string(&name)) < 0)
-		return errno == ENOENT ? 1 : fault_errno(why, "rename %s", m->name);
+	if (renameat(m->in_new ? f->new_dir : f->cur_dir, message_name(f, m), f->cur_dir, text_string(&name)) < 0)
+		return errno == ENOENT ? 1 : fault_errno(why, "rename %s", message_name(f, m));
 	message_rename(m, take(name.at));
 	m->in_new = false;
 	m->flags = (uint8_t)flags;
@@ -244,15 +246,15 @@ remove_file(struct folder *f, const struct message *m, struct removal *r, struct
 	struct stat      st = {.st_nlink = 1};
 	int              dir = m->in_new ? f->new_dir : f->cur_dir, result;
 
-	file_name_parse(span_of(m->name), &parsed);
-	if ((!parsed.has_size || r->only_last) && fstatat(dir, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !parsed.has_size)
+	file_name_parse(span_of(message_name(f, m)), &parsed);
+	if ((!parsed.has_size || r->only_last) && fstatat(dir, message_name(f, m), &st, AT_SYMLINK_NOFOLLOW) == 0 && !parsed.has_size)
 		parsed.size = (uint64_t)st.st_size;
 	if (r->keep && !(r->only_last && st.st_nlink > 1))
 		result = placing_take(r->keep, f, m, m->flags & ~(unsigned)MESSAGE_DELETED, why);
-	else if (unlinkat(dir, m->name, 0) == 0)
+	else if (unlinkat(dir, message_name(f, m), 0) == 0)
 		result = 0;
 	else
-		result = errno == ENOENT ? 1 : fault_errno(why, "remove %s", m->name);
+		result = errno == ENOENT ? 1 : fault_errno(why, "remove %s", message_name(f, m));
 	if (result != 0)
 		return result;
 	r->bytes -= (int64_t)parsed.size;
@@ -438,14 +440,14 @@ folder_message_file(struct folder *f, uint32_t uid, int *out, struct stat *st, s
 
 		if (!m)
 			break;
-		autoclose int fd = file_open_beneath(m->in_new ? f->new_dir : f->cur_dir, m->name,
+		autoclose int fd = file_open_beneath(m->in_new ? f->new_dir : f->cur_dir, message_name(f, m),
 			O_RDONLY | O_NONBLOCK, 0, &own);
 
 		if (fd >= 0) {
 			if (fstat(fd, st) < 0)
-				return fault_errno(why, "stat %s", m->name);
+				return fault_errno(why, "stat %s", message_name(f, m));
 			if (!S_ISREG(st->st_mode))
-				return fault_set(why, FAULT_INPUT, "%s is not a regular file", m->name);
+				return fault_set(why, FAULT_INPUT, "%s is not a regular file", message_name(f, m));
 			*out = take_fd(fd);
 			return 0;
 		}

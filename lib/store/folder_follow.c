@@ -157,9 +157,9 @@ is_simple(const struct folder *f, struct telling *t)
 		m = message_of(f, span_at(told->name, told->base_len), &told->uid);
 		if (!told->uid || (!m && told->uid <= f->highest))
 			return false;
-		if (m && m->in_new == told->in_new && strcmp(m->name, told->name) == 0)
+		if (m && m->in_new == told->in_new && strcmp(message_name(f, m), told->name) == 0)
 			told->uid = 0;
-		else if (m && is_file(f, m->name, m->in_new))
+		else if (m && is_file(f, message_name(f, m), m->in_new))
 			return false;
 	}
 	if (t->count)
@@ -208,7 +208,7 @@ believe(struct folder *f, struct told *told)
 			f->generation++;
 		}
 	} else {
-		f->messages = mem_grow(f->messages, f->count + 1, sizeof *f->messages);
+		f->messages = messages_grow(f->messages, f->count, f->count + 1, &f->room);
 		m = &f->messages[f->count++];
 		*m = (struct message){.uid = told->uid, .recent = told->in_new};
 		f->highest = told->uid;

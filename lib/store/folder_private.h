@@ -37,13 +37,13 @@ static inline void
 message_rename(struct message *m, char *name)
 {
 	if (!m->lent)
-		free(m->name);
-	m->name = name;
+		free(m->name.own);
+	m->name.own = name;
 	m->lent = false;
 }
 
-/* Messages with all that they own. */
-void folder_drop_messages(struct message *, size_t count, char *names);
+/* All of them with what they own, and the snapshot that lent them. */
+void folder_drop_messages(struct folder *);
 
 /* A message's flags or its being there changed: for history.h. */
 void folder_touch(struct folder *, uint32_t uid);

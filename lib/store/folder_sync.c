@@ -100,7 +100,7 @@ static bool
 misses_any(const struct folder *f, const struct scan *s)
 {
 	for (size_t i = 0; i < f->count; i++)
-		if (!scan_find(s, message_base(&f->messages[i])))
+		if (!scan_find(s, message_base(f, &f->messages[i])))
 			return true;
 	for (size_t i = f->list.count; i-- > 0 && f->list.records[i].uid > f->looked_to;)
 		if (!scan_find(s, f->list.records[i].base))
@@ -142,7 +142,7 @@ fill_message(struct message *m, uint32_t uid, struct scan_entry *e)
 	file_name_parse_info(span_of(e->name), &parsed);
 	*m = (struct message){.uid = uid, .flags = (uint8_t)parsed.flags, .in_new = e->in_new,
 		.keywords = parsed.keywords, .base_len = e->base_len};
-	m->name = take(e->name);
+	m->name.own = take(e->name);
 }
 
 /* The file that is read goes with the GUID, which a mailbox may get only now. */
@@ -210,8 +210,9 @@ adopt(struct folder *f, struct scan *s)
 		folder_touch(f, old[at].uid);
 		changed = true;
 	}
-	folder_drop_messages(old, n_old, take(f->names));
+	folder_drop_messages(f);
 	f->messages = new;
+	f->room.count = s->count + 1;
 	f->count = count;
 	if (count && new[count - 1].uid > f->highest)
 		f->highest = new[count - 1].uid;
@@ -229,12 +230,12 @@ folder_move_new(struct folder *f)
 
 		if (!m->in_new)
 			continue;
-		file_name_parse(span_of(m->name), &parsed);
+		file_name_parse(span_of(message_name(f, m)), &parsed);
 		file_name_format(&parsed, m->flags, m->keywords, &name);
 		m->recent = false;
-		if (renameat(f->new_dir, m->name, f->cur_dir, text_string(&name)) < 0) {
+		if (renameat(f->new_dir, message_name(f, m), f->cur_dir, text_string(&name)) < 0) {
 			if (errno != ENOENT)
-				log_warning("cannot move new/%s to cur: %s", m->name, strerror(errno));
+				log_warning("cannot move new/%s to cur: %s", message_name(f, m), strerror(errno));
 			continue; /* another session was faster: the next sync finds it */
 		}
 		message_rename(m, take(name.at));

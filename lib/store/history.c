@@ -22,10 +22,20 @@ is_current(const struct recording *r, const struct message *m, int64_t *changed)
 {
 	struct stat st;
 
-	if (fstatat(m->in_new ? r->folder->new_dir : r->folder->cur_dir, m->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(m->in_new ? r->folder->new_dir : r->folder->cur_dir, message_name(r->folder, m), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	*changed = st.st_ctim.tv_sec;
 	return true;
+}
+
+/* Written only when it is another: the page may be a file's (messages.h). */
+static void
+set_modseq(struct recording *r, struct message *m, uint64_t modseq)
+{
+	if (m->modseq == modseq)
+		return;
+	m->modseq = modseq;
+	r->folder->is_kept = false;
 }
 
 /* One message against its record (NULL: none); false: it must not be recorded. */
@@ -38,13 +48,13 @@ note_message(struct recording *r, struct message *m, const struct history_entry 
 	*out = (struct history_entry){m->uid, m->flags, m->keywords, r->fresh, 0};
 	if (e && e->flags == m->flags && e->keywords == m->keywords) {
 		*out = *e;
-		m->modseq = e->modseq;
+		set_modseq(r, m, e->modseq);
 		return true;
 	}
 	if ((r->folder->seen && !seen_is_current(r->folder->seen)) || !is_current(r, m, &changed)) {
 		r->stale = true;
 		if (!e) {
-			m->modseq = larger(m->modseq, r->header.highest);
+			set_modseq(r, m, larger(m->modseq, r->header.highest));
 			return false;
 		}
 		/* what was there for a moment and is not recorded, nobody may be told: he would not hear that it
@@ -52,12 +62,13 @@ note_message(struct recording *r, struct message *m, const struct history_entry 
 		*out = *e;
 		m->flags = e->flags;
 		m->keywords = e->keywords;
+		r->folder->is_kept = false;
 		m->modseq = e->modseq;
 		return true;
 	}
 	r->differs = true;
 	out->saved = e ? e->saved : changed;
-	m->modseq = r->fresh;
+	set_modseq(r, m, r->fresh);
 	return true;
 }
 
@@ -174,7 +185,7 @@ note_touched(struct recording *r)
 static bool
 look(struct folder *f, bool write, struct recording *r)
 {
-	memset(r, 0, sizeof *r); /* too large for a literal on the stack */
+	memset(r, 0, offsetof(struct recording, old)); /* the rest is written before it is read, and mostly not even touched */
 	r->folder = f;
 	r->write = write;
 	if (index_transaction(f->index, write ? 0 : MDB_RDONLY, &r->txn) != 0)
@@ -218,8 +229,10 @@ record(struct folder *f)
 	f->touched.count = 0;
 	if (r->stale)
 		f->scanned = false; /* look again before more is claimed */
-	else
+	else if (f->modseq != r->header.highest) {
 		f->modseq = r->header.highest;
+		f->is_kept = false; /* or every session would compare all anew */
+	}
 }
 
 void

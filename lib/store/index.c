@@ -88,6 +88,8 @@ index_open(const char *root, const char *directory)
 	path = mem_format("%s/postern.index", directory ? directory : root);
 	lock = mem_format("%s-lock", path);
 	x = mem_alloc(sizeof *x);
+	x->directory = mem_string(directory ? directory : root);
+	x->apart = directory != NULL;
 	code = open_environment(x, path);
 	if (code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_VERSION_MISMATCH) {
 		log_warning("index %s: %s: made anew", path, mdb_strerror(code));
@@ -111,6 +113,7 @@ index_close(struct index *x)
 		return;
 	if (x->env)
 		mdb_env_close(x->env);
+	free(x->directory);
 	free(x);
 }
 

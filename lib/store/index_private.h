@@ -15,6 +15,8 @@ struct index {
 	MDB_env *env;
 	MDB_dbi  dbi;
 	bool     opened;
+	char    *directory;      /* where its file is; owned */
+	bool     apart;          /* from the mail */
 };
 
 /* 0 or an LMDB code. */

@@ -10,6 +10,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/filename.c lib/store/filename.h \
 	lib/store/folder.c lib/store/folder.h \
 	lib/store/folder_adopt.c lib/store/folder_assign.c lib/store/folder_change.c lib/store/folder_follow.c lib/store/folder_private.h lib/store/folder_sync.c \
+	lib/store/lender.c lib/store/lender.h \
+	lib/store/messages.c lib/store/messages.h \
 	lib/store/snapshot.c lib/store/snapshot.h \
 	lib/store/history.c lib/store/history.h lib/store/history_expunged.c lib/store/history_modseq.c lib/store/history_private.h lib/store/history_records.c \
 	lib/store/index.c lib/store/index.h lib/store/index_private.h lib/store/index_rows.c \

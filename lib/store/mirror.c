@@ -78,7 +78,7 @@ end(struct mirroring *m)
 static int
 copy(struct mirroring *m, const struct message *message, struct fault *why)
 {
-	autofree char *name = mem_string(message->name);
+	autofree char *name = mem_string(message_name(m->from, message));
 	bool           in_new = message->in_new;
 	autoclose int  source = -1;
 	struct stat    st;
@@ -100,9 +100,9 @@ copy(struct mirroring *m, const struct message *message, struct fault *why)
 static int
 rename_there(struct mirroring *m, const struct scan_entry *e, const struct message *message, struct fault *why)
 {
-	if (e->in_new == message->in_new && strcmp(e->name, message->name) == 0)
+	if (e->in_new == message->in_new && strcmp(e->name, message_name(m->from, message)) == 0)
 		return 0;
-	if (renameat(e->in_new ? m->new_dir : m->cur_dir, e->name, message->in_new ? m->new_dir : m->cur_dir, message->name) < 0)
+	if (renameat(e->in_new ? m->new_dir : m->cur_dir, e->name, message->in_new ? m->new_dir : m->cur_dir, message_name(m->from, message)) < 0)
 		return fault_errno(why, "rename %s", e->name);
 	m->in_new |= e->in_new || message->in_new;
 	m->in_cur |= !e->in_new || !message->in_new;
@@ -117,7 +117,7 @@ is_same(const struct mirroring *m, const struct scan_entry *e, const struct mess
 	struct stat a, b;
 
 	return fstatat(e->in_new ? m->new_dir : m->cur_dir, e->name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
-		(fstatat(message->in_new ? m->from->new_dir : m->from->cur_dir, message->name, &b, AT_SYMLINK_NOFOLLOW) < 0 ||
+		(fstatat(message->in_new ? m->from->new_dir : m->from->cur_dir, message_name(m->from, message), &b, AT_SYMLINK_NOFOLLOW) < 0 ||
 	       a.st_size == b.st_size);
 }
 
@@ -136,7 +136,7 @@ bring_messages(struct mirroring *m, struct fault *why)
 {
 	for (size_t i = 0; i < m->from->count; i++) {
 		const struct message *message = &m->from->messages[i];
-		struct scan_entry    *e = scan_find(&m->there, message_base(message));
+		struct scan_entry    *e = scan_find(&m->there, message_base(m->from, message));
 
 		if (e && !is_same(m, e, message)) {
 			if (remove_there(m, e, why) < 0)
@@ -159,7 +159,7 @@ remove_others(struct mirroring *m, struct fault *why)
 	int            done = 0;
 
 	for (size_t i = 0; i < m->from->count; i++)
-		strmap_put(bases, message_base(&m->from->messages[i]), m);
+		strmap_put(bases, message_base(m->from, &m->from->messages[i]), m);
 	for (size_t i = 0; i < m->there.count && done == 0; i++) {
 		const struct scan_entry *e = &m->there.at[i];
 

@@ -386,10 +386,10 @@ message_bytes(struct folder *f, const struct message *m)
 	struct file_name parsed;
 	struct stat      st;
 
-	file_name_parse(span_of(m->name), &parsed);
+	file_name_parse(span_of(message_name(f, m)), &parsed);
 	if (parsed.has_size)
 		return parsed.size > (uint64_t)1 << 50 ? 0 : (int64_t)parsed.size;
-	return fstatat(m->in_new ? f->new_dir : f->cur_dir, m->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_size;
+	return fstatat(m->in_new ? f->new_dir : f->cur_dir, message_name(f, m), &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_size;
 }
 
 int
@@ -401,7 +401,7 @@ placing_take(struct placing *p, struct folder *f, const struct message *m, unsig
 	bool             taken, plain;
 	struct fault     own = {0};
 
-	file_name_parse(span_of(m->name), &parsed);
+	file_name_parse(span_of(message_name(f, m)), &parsed);
 	parsed.size = (uint64_t)message_bytes(f, m);
 	if ((translate_keywords(f, p, m->keywords, &keywords, &own) < 0 && own.class != FAULT_DENIED)
 		|| base_is_taken(p, parsed.base, &taken, &own) < 0) {
@@ -414,7 +414,7 @@ placing_take(struct placing *p, struct folder *f, const struct message *m, unsig
 
 		fault_clear(&own);
 		plain = target_name(p, &parsed, flags, keywords, taken, &base, &there, &name);
-		if (publish_no_replace(m->in_new ? f->new_dir : f->cur_dir, m->name, plain ? p->new_dir : p->cur_dir,
+		if (publish_no_replace(m->in_new ? f->new_dir : f->cur_dir, message_name(f, m), plain ? p->new_dir : p->cur_dir,
 			text_string(&name), &own) == 0) {
 			add_placed(p, &name, plain);
 			p->placed[p->count - 1].stays = true;
@@ -475,10 +475,10 @@ copy_pass(struct folder *f, const uint32_t *uids, size_t count, struct placing *
 
 		if (!m)
 			continue;
-		file_name_parse(span_of(m->name), &parsed);
+		file_name_parse(span_of(message_name(f, m)), &parsed);
 		parsed.size = (uint64_t)message_bytes(f, m);
 		if ((target->keywords && translate_keywords(f, p, m->keywords, &keywords, why) < 0)
-			|| placing_link(p, m->in_new ? f->new_dir : f->cur_dir, m->name, &parsed,
+			|| placing_link(p, m->in_new ? f->new_dir : f->cur_dir, message_name(f, m), &parsed,
 				folder_guid(f, m), m->flags & target->flags, keywords, anew, &uid, why) < 0)
 			return -1;
 		out->from[out->count] = uids[i];

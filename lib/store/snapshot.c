@@ -1,210 +1,201 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * snapshot.c - a mailbox as it was looked at last, kept in the index
+ * snapshot.c - a mailbox as it was looked at last, kept beside it
  *
- * Keys of a mailbox, P its prefix (index_private.h):
- *   \1s/P             "2 count next modseq", times of new/ and cur/ and of the look, and the uidlist's
- *                     inode, size and time; modseq is 0 where the history did not have all of it
- *   \1n/P/<uid >> 8>  of up to 256 messages: how many (2), of each UID (4), flags (1), lengths of base and
- *                     name (1, 1), keywords (8), modseq (8); then the names, a NUL behind each
+ * The file: a head; names, with a NUL behind each; from the next multiple of MESSAGES_ALIGNED on the messages, as they are in
+ * memory (messages.h).  Another machine's order of bytes, or another layout, shows in the head.
  */
 #include "store/snapshot.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/clock.h"
+#include "base/file.h"
 #include "store/folder_private.h"
 #include "store/index_private.h"
-#include "store/little_endian.h"
 #include "store/watch.h"
 
-enum { KEY = INDEX_PREFIX + 32, WORTH = 50, NUMBERS = 13, COUNT_BYTES = 2, ENTRY = 23 };
+#define SNAPSHOT_FILE "postern.snapshot"
 
-void
-snapshot_encode(const struct message *m, size_t count, struct text *out)
+enum {
+	WORTH = 50, NAMES_AT = 512, PIECE = 65536,
+	FORGOTTEN_SECONDS = 300        /* a temporary file that is older: its writer was killed */
+};
+
+static const char     MAGIC[16] = "postern snap 1";
+static const uint32_t ORDER = 0x01020304;
+
+struct head {
+	char     magic[16];
+	uint32_t order, entry;          /* ORDER, sizeof(struct message) */
+	uint64_t count, names_len;
+	uint64_t modseq;                /* 0 where the history did not have all of it */
+	uint64_t next;
+	int64_t  changed_new[2], changed_cur[2], looked[2];
+	uint64_t list_inode, list_size; /* of the uidlist */
+	int64_t  list_time[2];
+	char     prefix[INDEX_PREFIX];  /* whose it is (index_private.h) */
+};
+_Static_assert(sizeof(struct head) <= NAMES_AT, "the head lies before the names");
+
+/* ---- where it is ---- */
+
+struct where { int dir; char *name, *temporary; };
+
+static struct where
+where_is(const struct folder *f)
 {
-	char entry[ENTRY];
+	char         prefix[INDEX_PREFIX];
+	struct where w = {.dir = f->dir};
 
-	little_endian_put(entry, count, COUNT_BYTES);
-	text_add(out, span_at(entry, COUNT_BYTES));
-	for (size_t i = 0; i < count; i++) {
-		little_endian_put(entry, m[i].uid, 4);
-		little_endian_put(entry + 4, m[i].flags, 1);
-		little_endian_put(entry + 5, m[i].base_len, 1);
-		little_endian_put(entry + 6, strlen(m[i].name), 1);
-		little_endian_put(entry + 7, m[i].keywords, 8);
-		little_endian_put(entry + 15, m[i].modseq, 8);
-		text_add(out, span_at(entry, ENTRY));
+	if (!f->index->apart && !*maildir_origin(f->maildir)) {
+		w.name = mem_string(SNAPSHOT_FILE);
+	} else {
+		index_prefix(f, prefix);
+		w.dir = AT_FDCWD;
+		w.name = mem_format("%s/" SNAPSHOT_FILE ".%016llx", f->index->directory,
+			(unsigned long long)index_base_hash(span_of(prefix)));
 	}
-	for (size_t i = 0; i < count; i++)
-		text_add(out, span_at(m[i].name, strlen(m[i].name) + 1));
-}
-
-static bool
-is_good_name(const char *name, size_t len, size_t base_len)
-{
-	return base_len > 0 && base_len <= len && name[0] != '.' && memchr(name, '\0', len + 1) == name + len
-		&& (base_len == len || name[base_len] == ':');
-}
-
-bool
-snapshot_decode(struct span bytes, struct message *out, size_t room, size_t *count, struct span *names)
-{
-	size_t      n = bytes.len < COUNT_BYTES ? SIZE_MAX : (size_t)little_endian_take(bytes.at, COUNT_BYTES), at = 0;
-	struct span entries;
-
-	if (n > room || bytes.len < COUNT_BYTES + n * ENTRY)
-		return false;
-	entries = span_from(bytes, COUNT_BYTES);
-	*names = span_from(entries, n * ENTRY);
-	for (size_t i = 0; i < n; i++) {
-		const char *e = entries.at + i * ENTRY;
-		size_t      len = (unsigned char)e[6];
-
-		out[i] = (struct message){.uid = (uint32_t)little_endian_take(e, 4), .flags = (uint8_t)e[4], .lent = true,
-			.base_len = (uint8_t)e[5], .keywords = little_endian_take(e + 7, 8), .modseq = little_endian_take(e + 15, 8),
-			.name = (char *)names->at + at};
-		if (names->len - at <= len || !is_good_name(out[i].name, len, out[i].base_len) || out[i].uid == 0
-			|| (i && out[i].uid <= out[i - 1].uid))
-			return false;
-		at += len + 1;
-	}
-	*count = n;
-	return at == names->len && !span_has(*names, '/');
-}
-
-/* ---- the header ---- */
-
-static void
-put_time(struct timespec t, struct text *out)
-{
-	text_add_format(out, " %lld %ld", (long long)t.tv_sec, t.tv_nsec);
+	w.temporary = mem_format("%s.tmp", w.name);
+	return w;
 }
 
 static void
-format_header(const struct folder *f, const struct folder_stamp *stamp, struct text *out)
+where_free(struct where *w)
 {
-	bool recorded = !f->touched.all && f->touched.count == 0;
+	free(w->name);
+	free(w->temporary);
+}
 
-	text_add_format(out, "2 %zu %u %llu", f->count, f->list.next, recorded ? (unsigned long long)f->modseq : 0);
-	put_time(stamp->changed_new, out);
-	put_time(stamp->changed_cur, out);
-	put_time(stamp->looked, out);
-	text_add_format(out, " %llu %lld", (unsigned long long)f->list.seen.st_ino, (long long)f->list.seen.st_size);
-	put_time(f->list.seen.st_mtim, out);
+static uint64_t
+messages_at(uint64_t names_len)
+{
+	return (NAMES_AT + names_len + MESSAGES_ALIGNED - 1) / MESSAGES_ALIGNED * MESSAGES_ALIGNED;
+}
+
+/* ---- the head ---- */
+
+static void
+put_time(int64_t to[2], struct timespec t)
+{
+	to[0] = t.tv_sec;
+	to[1] = t.tv_nsec;
 }
 
 static struct timespec
-time_of(const uint64_t *n)
+time_of(const int64_t from[2])
 {
-	return (struct timespec){.tv_sec = (time_t)n[0], .tv_nsec = (long)n[1]};
+	return (struct timespec){.tv_sec = (time_t)from[0], .tv_nsec = (long)from[1]};
 }
 
-struct header { size_t count; uint32_t next; uint64_t modseq; struct folder_stamp stamp; };
-
-/* Of the uidlist that is there now? */
 static bool
-parse_header(struct span value, const struct folder *f, struct header *out)
+same_time(const int64_t a[2], struct timespec b)
 {
-	const struct stat *st = &f->list.seen;
-	struct span        word;
-	uint64_t           n[NUMBERS];
+	return a[0] == b.tv_sec && a[1] == b.tv_nsec;
+}
 
-	if (!span_next(&value, " ", &word) || !span_is(word, "2"))
-		return false;
-	for (size_t i = 0; i < NUMBERS; i++)
-		if (!span_next(&value, " ", &word) || !span_number(word, &n[i]))
-			return false;
-	*out = (struct header){(size_t)n[0], (uint32_t)n[1], n[2], {time_of(n + 3), time_of(n + 5), time_of(n + 7)}};
-	return n[1] < UINT32_MAX && n[9] == st->st_ino && n[10] == (uint64_t)st->st_size
-		&& n[11] == (uint64_t)st->st_mtim.tv_sec && n[12] == (uint64_t)st->st_mtim.tv_nsec;
+static void
+make_head(const struct folder *f, const struct folder_stamp *stamp, uint64_t names_len, struct head *h)
+{
+	bool recorded = !f->touched.all && f->touched.count == 0;
+
+	*h = (struct head){.order = ORDER, .entry = sizeof(struct message), .count = f->count, .names_len = names_len,
+		.modseq = recorded ? f->modseq : 0, .next = f->list.next,
+		.list_inode = f->list.seen.st_ino, .list_size = (uint64_t)f->list.seen.st_size};
+	memcpy(h->magic, MAGIC, sizeof h->magic);
+	put_time(h->changed_new, stamp->changed_new);
+	put_time(h->changed_cur, stamp->changed_cur);
+	put_time(h->looked, stamp->looked);
+	put_time(h->list_time, f->list.seen.st_mtim);
+	index_prefix(f, h->prefix);
+}
+
+/* Of this mailbox, and of the uidlist that is there now? */
+static bool
+is_of(const struct head *h, const struct folder *f)
+{
+	const struct stat *list = &f->list.seen;
+	char               prefix[INDEX_PREFIX];
+
+	index_prefix(f, prefix);
+	return memcmp(h->magic, MAGIC, sizeof MAGIC) == 0 && h->order == ORDER && h->entry == sizeof(struct message)
+		&& strncmp(h->prefix, prefix, sizeof prefix) == 0 && h->count > 0 && h->next < UINT32_MAX
+		&& h->list_inode == list->st_ino && h->list_size == (uint64_t)list->st_size && same_time(h->list_time, list->st_mtim);
 }
 
 /* ---- loading ---- */
 
-/* All chunks: their bytes together; with `f` they are added to it, up to `count` messages. */
-static bool
-walk_chunks(MDB_cursor *cursor, char *stem, size_t len, size_t *bytes, struct folder *f, size_t count)
+static int
+open_ours(const struct folder *f, struct stat *st)
 {
-	MDB_val     k = {len, stem}, v;
-	struct span names;
-	size_t      n, used = 0;
+	struct where w = where_is(f);
+	int          fd = openat(w.dir, w.name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	for (int code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE); code == 0 && k.mv_size > len
-		&& memcmp(k.mv_data, stem, len) == 0; code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-		if (f) {
-			struct message *m = f->messages + f->count;
-
-			if (!snapshot_decode(span_at(v.mv_data, v.mv_size), m, count - f->count, &n, &names)
-				|| (n && m[0].uid <= f->highest))
-				return false;
-			memcpy(f->names + used, names.at, names.len);
-			for (size_t i = 0; i < n; i++)
-				m[i].name = f->names + used + (m[i].name - names.at);
-			used += names.len;
-			f->count += n;
-			f->highest = n ? m[n - 1].uid : f->highest;
-		}
-		*bytes += v.mv_size;
+	where_free(&w);
+	if (fd >= 0 && (fstat(fd, st) < 0 || !S_ISREG(st->st_mode) || st->st_uid != geteuid() || st->st_mode & 022)) {
+		close(fd);
+		return -1;
 	}
-	return true;
+	return fd;
+}
+
+static struct lender *
+borrow(const struct folder *f, struct head *h)
+{
+	struct stat    st;
+	uint64_t       size;
+	autoclose int  fd = open_ours(f, &st);
+
+	if (fd < 0 || file_read_at(fd, h, sizeof *h, 0, NULL) < 0 || !is_of(h, f))
+		return NULL;
+	size = (uint64_t)st.st_size;
+	if (h->names_len == 0 || h->names_len > size || h->count > size / sizeof(struct message) || size > SIZE_MAX / 2
+		|| messages_at(h->names_len) + h->count * sizeof(struct message) != size)
+		return NULL;
+	return lender_open(take_fd(fd), NAMES_AT, (size_t)h->names_len, messages_at(h->names_len), (size_t)h->count);
 }
 
 static bool
-add_chunks(struct folder *f, MDB_txn *txn, const char *prefix, size_t count)
+lend_messages(struct folder *f, struct lender *l, uint64_t next)
 {
-	char        stem[KEY];
-	size_t      len = (size_t)snprintf(stem, sizeof stem, "\1n/%s/", prefix), bytes = 0;
-	MDB_cursor *cursor;
-	bool        good;
+	struct messages_room room;
+	struct message      *m = lender_messages(l, &room);
 
-	if (mdb_cursor_open(txn, f->index->dbi, &cursor) != 0)
-		return false;
-	good = walk_chunks(cursor, stem, len, &bytes, NULL, 0) && count <= bytes / ENTRY;
-	if (good) {
-		f->messages = mem_array(count + 1, sizeof *f->messages);
-		f->names = mem_array(bytes + 1, 1); /* more than names take */
-		good = walk_chunks(cursor, stem, len, &bytes, f, count);
+	if (m && lender_is_sound(m, l->count, l->names_len) && m[l->count - 1].uid < next) {
+		f->messages = m;
+		f->room = room;
+		f->count = l->count;
+		f->highest = m[l->count - 1].uid;
+		f->lender = l;
+		return true;
 	}
-	mdb_cursor_close(cursor);
-	return good && f->count == count;
-}
-
-static void
-forget(struct folder *f)
-{
-	folder_drop_messages(take(f->messages), f->count, take(f->names));
-	f->count = f->highest = 0;
+	if (m)
+		messages_free(m, &room);
+	lender_close(l);
+	return false;
 }
 
 bool
 snapshot_load(struct folder *f)
 {
-	char          prefix[INDEX_PREFIX], key[KEY];
-	struct header h;
-	MDB_txn      *txn;
-	MDB_val       k = {0, key}, v;
-	bool          loaded;
+	struct head    h;
+	struct lender *l;
 
 	if (!f->index || maildir_private(f->maildir) >= 0 || keywords_refresh(&f->keywords, f->dir, NULL) < 0
 		|| folder_has_more_keywords(f->dir, &f->keywords) || !uidlist_peek(&f->list, f->dir))
 		return false;
-	index_prefix(f, prefix);
-	k.mv_size = (size_t)snprintf(key, sizeof key, "\1s/%s", prefix);
-	if (index_transaction(f->index, MDB_RDONLY, &txn) != 0)
+	l = borrow(f, &h);
+	if (!l || !lend_messages(f, l, h.next))
 		return false;
-	loaded = mdb_get(txn, f->index->dbi, &k, &v) == 0
-		&& parse_header(span_at(v.mv_data, v.mv_size), f, &h) && add_chunks(f, txn, prefix, h.count);
-	mdb_txn_abort(txn);
-	if (!loaded || h.next <= f->highest) {
-		forget(f);
-		return false;
-	}
-	f->list.next = h.next;
-	f->looked_to = h.next - 1;
+	f->list.next = (uint32_t)h.next;
+	f->looked_to = f->list.next - 1;
 	f->validity = f->list.validity;
-	f->stamp = h.stamp;
+	f->stamp = (struct folder_stamp){time_of(h.changed_new), time_of(h.changed_cur), time_of(h.looked)};
 	f->modseq = h.modseq; /* of these messages: nothing else was recorded when the history says the same */
 	f->touched.all = h.modseq == 0;
 	f->scanned = f->is_kept = true;
@@ -212,65 +203,6 @@ snapshot_load(struct folder *f)
 }
 
 /* ---- saving ---- */
-
-/* Puts what differs; false: the transaction failed. */
-static bool
-put_if_new(MDB_txn *txn, MDB_dbi dbi, MDB_val *k, struct span value)
-{
-	MDB_val there, v = {value.len, (void *)value.at};
-
-	if (mdb_get(txn, dbi, k, &there) == 0 && span_equal(span_at(there.mv_data, there.mv_size), value))
-		return true;
-	return mdb_put(txn, dbi, k, &v, 0) == 0;
-}
-
-/* Chunks in which no message is any more. */
-static void
-drop_chunks(const struct folder *f, MDB_txn *txn, const char *stem, size_t len)
-{
-	MDB_cursor *cursor;
-	MDB_val     k = {len, (void *)stem}, v;
-	size_t      at = 0;
-
-	if (mdb_cursor_open(txn, f->index->dbi, &cursor) != 0)
-		return;
-	for (int code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE); code == 0 && k.mv_size == len + 6
-		&& memcmp(k.mv_data, stem, len) == 0; code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-		char     digits[7] = {0};
-		uint32_t number;
-
-		memcpy(digits, (const char *)k.mv_data + len, 6);
-		number = (uint32_t)strtoul(digits, NULL, 16);
-		while (at < f->count && f->messages[at].uid / FOLDER_CHUNK < number)
-			at++;
-		if (at == f->count || f->messages[at].uid / FOLDER_CHUNK != number)
-			mdb_cursor_del(cursor, 0);
-	}
-	mdb_cursor_close(cursor);
-}
-
-static bool
-put_chunks(const struct folder *f, MDB_txn *txn, const char *prefix)
-{
-	autotext struct text value = {0};
-	char                 key[KEY];
-	size_t               len = (size_t)snprintf(key, sizeof key, "\1n/%s/", prefix);
-
-	drop_chunks(f, txn, key, len);
-	for (size_t i = 0, from = 0; i < f->count; from = i) {
-		uint32_t number = f->messages[i].uid / FOLDER_CHUNK;
-		MDB_val  k = {len + 6, key};
-
-		while (i < f->count && f->messages[i].uid / FOLDER_CHUNK == number)
-			i++;
-		text_clear(&value);
-		snapshot_encode(f->messages + from, i - from, &value);
-		snprintf(key + len, sizeof key - len, "%06x", number);
-		if (!put_if_new(txn, f->index->dbi, &k, text_span(&value)))
-			return false;
-	}
-	return true;
-}
 
 /* The times that belong to what is in memory; false: it cannot be told. */
 static bool
@@ -291,28 +223,97 @@ find_stamp(struct folder *f, struct folder_stamp *stamp)
 	return folder_stamp_is_settled(stamp);
 }
 
+struct writing { int fd; off_t at; struct text bytes; bool failed; };
+
+static void
+flush(struct writing *w)
+{
+	w->failed = w->failed || file_write_at(w->fd, text_span(&w->bytes), w->at, NULL) < 0;
+	w->at += (off_t)w->bytes.len;
+	text_clear(&w->bytes);
+}
+
+static void
+put(struct writing *w, const void *at, size_t len)
+{
+	text_add(&w->bytes, span_at(at, len));
+	if (w->bytes.len >= PIECE)
+		flush(w);
+}
+
+/* The head comes last: without it all else is nothing. */
+static bool
+write_all(const struct folder *f, const struct folder_stamp *stamp, int fd)
+{
+	struct writing w = {.fd = fd, .at = NAMES_AT};
+	uint64_t       names_len = 0;
+	struct head    h;
+
+	for (size_t i = 0; i < f->count; i++) {
+		const char *name = message_name(f, &f->messages[i]);
+		size_t      len = strlen(name) + 1;
+
+		put(&w, name, len);
+		names_len += len;
+	}
+	flush(&w);
+	w.at = (off_t)messages_at(names_len);
+	names_len = 0;
+	for (size_t i = 0; i < f->count; i++) {
+		struct message m = f->messages[i];
+
+		m.lent = true;
+		m.recent = false;
+		m.name.at = names_len;
+		names_len += strlen(message_name(f, &f->messages[i])) + 1;
+		put(&w, &m, sizeof m);
+	}
+	flush(&w);
+	make_head(f, stamp, names_len, &h);
+	w.at = 0;
+	put(&w, &h, sizeof h);
+	flush(&w);
+	text_free(&w.bytes);
+	return !w.failed && fdatasync(fd) == 0;
+}
+
+/* One at a time; what is there already is another session's, or was left by one that was killed. */
+static int
+make_temporary(const struct where *w)
+{
+	struct stat st;
+	int         fd = openat(w->dir, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0 && errno == EEXIST && fstatat(w->dir, w->temporary, &st, AT_SYMLINK_NOFOLLOW) == 0
+		&& st.st_mtime + FORGOTTEN_SECONDS < clock_wall() / 1000000)
+		unlinkat(w->dir, w->temporary, 0); /* the next one can be made */
+	return fd;
+}
+
+static bool
+is_worth(const struct folder *f)
+{
+	if (!f->index || f->is_kept || !f->scanned || f->count < WORTH || f->seen || !f->list.guid[0] || f->list.broken
+		|| f->list.foreign || f->list.unterminated || f->list.seen.st_ino == 0)
+		return false;
+	for (size_t i = 0; i < f->count; i++)
+		if (f->messages[i].in_new)
+			return false;
+	return true;
+}
+
 void
 snapshot_save(struct folder *f)
 {
-	char                 prefix[INDEX_PREFIX], key[KEY];
-	autotext struct text header = {0};
-	struct folder_stamp  stamp;
-	MDB_txn             *txn;
-	MDB_val              k = {0, key};
+	struct folder_stamp stamp;
+	struct where        w;
 
-	if (!f->index || f->is_kept || !f->scanned || f->count < WORTH || f->seen || !f->list.guid[0] || f->list.broken
-		|| f->list.foreign || f->list.unterminated || f->list.seen.st_ino == 0 || !find_stamp(f, &stamp))
+	if (!is_worth(f) || !find_stamp(f, &stamp))
 		return;
-	for (size_t i = 0; i < f->count; i++)
-		if (f->messages[i].in_new || f->messages[i].base_len > 255)
-			return;
-	index_prefix(f, prefix);
-	k.mv_size = (size_t)snprintf(key, sizeof key, "\1s/%s", prefix);
-	format_header(f, &stamp, &header);
-	if (index_transaction(f->index, 0, &txn) != 0)
-		return;
-	if (put_chunks(f, txn, prefix) && put_if_new(txn, f->index->dbi, &k, text_span(&header)))
-		mdb_txn_commit(txn);
-	else
-		mdb_txn_abort(txn);
+	w = where_is(f);
+	autoclose int fd = make_temporary(&w);
+
+	if (fd >= 0 && (!write_all(f, &stamp, fd) || renameat(w.dir, w.temporary, w.dir, w.name) < 0))
+		unlinkat(w.dir, w.temporary, 0);
+	where_free(&w);
 }

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * snapshot.h - a mailbox as it was looked at last, kept in the index
+ * snapshot.h - a mailbox as it was looked at last, kept beside it
  *
  * To open a mailbox that nobody touched since costs neither a look into new/ and cur/ nor reading
- * the uidlist: UIDs and file names come from the index.  That nobody did is known from the
- * times of the two directories and from the uidlist being the same file; times that were not yet
- * settled when they were taken prove nothing, and then nothing is kept.  Nothing is kept either while
- * messages are in new/, nor of mailboxes with a \Seen of one's own (seen.h).
+ * the uidlist: UIDs, flags and file names come from a file that is mapped, so that what nobody asks for is not even read.
+ * That nobody touched the mailbox is known from the times of the two directories and from the uidlist being the same file;
+ * times that were not yet settled when they were taken prove nothing, and then nothing is kept.  Nothing is kept
+ * either while messages are in new/, nor of mailboxes with a \Seen of one's own (seen.h).
+ *
+ * The file is postern.snapshot in the mailbox, or postern.snapshot.<hash> where the index is (index.h) when that is apart from
+ * the mail or the mailbox is another's.  It is a cache, and may be deleted.  It is written
+ * once, under another name, and never again once it has its own: it is replaced.  So what is mapped stays as it was, and
+ * does not get shorter (a SIGBUS).  Only a file that nobody but this user could write is mapped: who has it changed
+ * all the same has only himself to harm, as with the index.
  */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H
@@ -19,10 +25,5 @@ WAITS bool snapshot_load(struct folder *);
 
 /* Keeps the folder as it is, when that is worth it and certain. */
 WAITS void snapshot_save(struct folder *);
-
-/* Messages of one chunk; their names are lent from `names`, which is all names and lies in `bytes`.  Total (for the
- * fuzzer); false: it is none. */
-bool snapshot_decode(struct span bytes, struct message *out, size_t room, size_t *count, struct span *names);
-void snapshot_encode(const struct message *, size_t count, struct text *out);
 
 #endif

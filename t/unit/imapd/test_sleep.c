@@ -8,7 +8,7 @@
 
 #include "../../../guard/authd_wake.h"
 
-static struct view_message told[] = {
+static struct message told[] = {
 	{.uid = 7}, {.uid = 8}, {.uid = 9, .flags = MESSAGE_SEEN, .recent = true, .keywords = 5},
 	{.uid = 4000000000u, .flags = MESSAGE_SEEN, .keywords = UINT64_MAX},
 };

@@ -251,8 +251,8 @@ UNIT_TEST(uids_only_grow)
 	put("cur/9.M1P1.h:2,S", "0\n");
 	f = open_folder(m, "");
 	ck_assert_uint_eq(f->count, 3);
-	ck_span(message_base(&f->messages[0]), "9.M1P1.h");
-	ck_span(message_base(&f->messages[1]), "20.M1P1.h");
+	ck_span(message_base(f, &f->messages[0]), "9.M1P1.h");
+	ck_span(message_base(f, &f->messages[1]), "20.M1P1.h");
 	ck_assert(!f->messages[0].recent && f->messages[1].recent && !f->messages[1].in_new);
 	put("saved", "0\n");
 	autofree char *path = mem_format("%s/cur/9.M1P1.h:2,S", root);

@@ -377,11 +377,11 @@ UNIT_TEST(copy_to_another)
 	ck_assert_uint_eq(flags_of(&bob, 1), MESSAGE_SEEN);
 	ck_assert_uint_eq(flags_of(&alice, 1), 0);
 	free(take(path));
-	path = mem_format("%s/mail/cur/%s", root, folder_find(alice.f, 1)->name);
+	path = mem_format("%s/mail/cur/%s", root, message_name(alice.f, folder_find(alice.f, 1)));
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_uint_ne(st.st_ino, from.st_ino);
 	ck_assert_int_eq(st.st_mtim.tv_sec, from.st_mtim.tv_sec);
-	ck_assert(span_is(message_base(folder_find(alice.f, 1)), "1.a,S=14"));
+	ck_assert(span_is(message_base(alice.f, folder_find(alice.f, 1)), "1.a,S=14"));
 	/* a message that became something else is not copied, and keeps nobody waiting */
 	deliver("cur/2.f:2,");
 	flags_of(&bob, 2);

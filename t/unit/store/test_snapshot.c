@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "store/history.h"
 #include "store/snapshot.h"
 #include "store/watch.h"
@@ -89,7 +90,7 @@ ck_same(const struct folder *f)
 	ck_assert_uint_eq(f->validity, g->validity);
 	for (size_t i = 0; i < f->count; i++) {
 		ck_assert_uint_eq(f->messages[i].uid, g->messages[i].uid);
-		ck_assert_str_eq(f->messages[i].name, g->messages[i].name);
+		ck_assert_str_eq(message_name(f, &f->messages[i]), message_name(g, &g->messages[i]));
 		ck_assert_uint_eq(f->messages[i].flags, g->messages[i].flags);
 		ck_assert(f->messages[i].keywords == g->messages[i].keywords && f->messages[i].base_len == g->messages[i].base_len);
 	}
@@ -199,4 +200,197 @@ UNIT_TEST(who_follows_sees_what_a_look_finds)
 	stop();
 }
 
-UNIT_MAIN("lib/store snapshot", a_snapshot_is_what_a_look_finds, what_others_do_outdates_a_snapshot, who_follows_sees_what_a_look_finds)
+static char *
+snapshot_path(void)
+{
+	return mem_format("%s/postern.snapshot", root);
+}
+
+/* Where its messages begin, and its names. */
+enum { HEAD = 512, MESSAGES = 65536 };
+
+static void
+write_zeros(off_t at, size_t count)
+{
+	autofree char *path = snapshot_path(), *zeros = mem_alloc(count);
+	autoclose int  fd = open(path, O_WRONLY);
+
+	ck_assert(fd >= 0 && pwrite(fd, zeros, count, at) == (ssize_t)count);
+}
+
+/* None is a crash, and none shows. */
+UNIT_TEST(a_damaged_snapshot_is_none)
+{
+	static const char *const deeds[] = {"truncate -s -1 $M/postern.snapshot", "truncate -s 65536 $M/postern.snapshot",
+		"truncate -s 100 $M/postern.snapshot", "truncate -s +32 $M/postern.snapshot", "chmod 666 $M/postern.snapshot",
+		"mv $M/postern.snapshot $M/x; ln -s x $M/postern.snapshot", "rm $M/postern.snapshot; mkfifo $M/postern.snapshot"};
+	autofree char *path = NULL;
+
+	start();
+	setenv("M", root, 1);
+	named = 0;
+	for (int i = 0; i < 400; i++)
+		add("cur", i % 3 ? ":2,S" : ":2,");
+	path = snapshot_path();
+	for (size_t i = 0; i < COUNT(deeds) + 7; i++) {
+		struct folder *f = open_from_snapshot();
+
+		folder_close(f);
+		if (i < COUNT(deeds))
+			ck_assert(system(deeds[i]) == 0);
+		else if (i < COUNT(deeds) + 5)
+			write_zeros((off_t)(i - COUNT(deeds)) * 8, 8);
+		else
+			write_zeros(MESSAGES + (off_t)(i - COUNT(deeds) - 5) * 4096, i % 2 ? 1 : 1600);
+		f = open_folder();
+		ck_assert_msg(!f->is_kept, "damage %zu was not seen", i);
+		ck_same(f);
+		folder_close(f);
+	}
+	stop();
+}
+
+/* Names are looked at when they are asked for. */
+UNIT_TEST(a_message_whose_name_is_damaged_is_found_by_looking)
+{
+	struct folder *f;
+	struct stat    st;
+	int            fd;
+
+	start();
+	named = 0;
+	for (int i = 0; i < 100; i++)
+		add("cur", ":2,S");
+	for (int i = 0; i < 3; i++) {
+		uint32_t           uid = 40;
+		struct flag_change c = {.kind = i % 2 ? FLAGS_ADD : FLAGS_REMOVE, .flags = MESSAGE_SEEN};
+
+		f = open_from_snapshot();
+		folder_close(f);
+		write_zeros(HEAD + 300, 600);
+		f = open_folder();
+		ck_assert(f->is_kept);
+		ck_assert_str_eq(message_name(f, folder_find(f, 40)), "");
+		if (i < 2) {
+			ck_assert_msg(folder_store(f, &uid, 1, &c, true, &why) == 0, "%s", fault_text(&why));
+		} else {
+			ck_assert_msg(folder_message_open(f, uid, &fd, &st, &why) == 0, "%s", fault_text(&why));
+			close(fd);
+		}
+		ck_same(f);
+		folder_close(f);
+	}
+	stop();
+}
+
+/* What is mapped is changed in memory alone, and grows beyond the mapping. */
+UNIT_TEST(what_changes_in_memory_changes_no_file)
+{
+	struct folder       *f;
+	struct message      *copy;
+	struct messages_room room;
+	uint32_t             uids[] = {3, 250};
+	struct flag_change   c = {.kind = FLAGS_ADD, .flags = MESSAGE_FLAGGED};
+	autotext struct text before = {0}, after = {0};
+	autofree char       *path = NULL;
+
+	start();
+	named = 0;
+	for (int i = 0; i < 300; i++)
+		add("cur", ":2,S");
+	f = open_from_snapshot();
+	path = snapshot_path();
+	copy = folder_copy_messages(f, &room);
+	ck_assert(f->room.mapped && room.mapped);
+	ck_assert_int_eq(file_read(path, 1 << 20, &before, &why), 0);
+	ck_assert_int_eq(folder_store(f, uids, 2, &c, true, &why), 0);
+	copy[7].flags = MESSAGE_DRAFT;
+	ck_assert_uint_eq(copy[2].flags, MESSAGE_SEEN);
+	ck_assert_uint_eq(folder_find(f, 3)->flags, MESSAGE_SEEN | MESSAGE_FLAGGED);
+	ck_assert_uint_eq(folder_find(f, 8)->flags, MESSAGE_SEEN);
+	ck_assert_int_eq(file_read(path, 1 << 20, &after, &why), 0);
+	ck_assert(span_equal(text_span(&before), text_span(&after)));
+	messages_free(copy, &room);
+	ck_assert_int_eq(folder_sync(f, &why), 0); /* it follows from now on */
+	for (int i = 0; i < 2500; i++) {
+		add("new", "");
+		if (i % 500 == 0)
+			ck_assert_int_eq(folder_sync(f, &why), 0);
+	}
+	ck_assert_int_eq(folder_sync(f, &why), 0);
+	ck_same(f);
+	ck_assert_uint_eq(f->count, 2800);
+	folder_close(f);
+	f = open_from_snapshot();
+	ck_same(f);
+	for (size_t i = 0; i < 3000; i++) { /* one by one, beyond the end */
+		f->messages = messages_grow(f->messages, f->count, f->count + 1, &f->room);
+		f->messages[f->count] = (struct message){.uid = f->messages[f->count - 1].uid + 1, .lent = true};
+		f->count++;
+	}
+	ck_assert(!f->room.mapped);
+	ck_assert_uint_eq(f->messages[0].uid, 1);
+	ck_assert_uint_eq(f->messages[5799].uid, 5800);
+	f->is_kept = true;
+	folder_close(f);
+	stop();
+}
+
+/* Two write at once, or one was killed. */
+UNIT_TEST(one_writes_a_snapshot_at_a_time)
+{
+	struct folder *f;
+	struct stat    st;
+	autofree char *path = NULL, *temporary = NULL;
+	int64_t        deadline = clock_after(10000);
+
+	start();
+	named = 0;
+	for (int i = 0; i < 100; i++)
+		add("cur", ":2,S");
+	path = snapshot_path();
+	temporary = mem_format("%s.tmp", path);
+	ck_assert_int_eq(close(open(temporary, O_CREAT | O_WRONLY, 0600)), 0);
+	folder_close(open_folder());
+	usleep(200000); /* times have settled */
+	folder_close(open_folder());
+	ck_assert_int_eq(stat(path, &st), -1);
+	ck_assert_int_eq(stat(temporary, &st), 0);
+	ck_assert_int_eq(utimensat(AT_FDCWD, temporary, (struct timespec[2]){{.tv_sec = 1000}, {.tv_sec = 1000}}, 0), 0);
+	while (stat(path, &st) < 0) {
+		ck_assert(clock_left(deadline) > 0);
+		folder_close(open_folder());
+	}
+	ck_assert_int_eq(stat(temporary, &st), -1);
+	f = open_folder();
+	ck_assert(f->is_kept);
+	ck_same(f);
+	folder_close(f);
+	stop();
+}
+
+/* Where the index is apart from the mail. */
+UNIT_TEST(a_snapshot_lies_where_the_index_is)
+{
+	struct folder *f;
+	autofree char *directory = NULL, *path = NULL;
+	struct stat    st;
+
+	start();
+	index_close(x);
+	named = 0;
+	directory = mem_format("%s/.index", root);
+	path = snapshot_path();
+	ck_assert_ptr_nonnull(x = index_open(root, directory));
+	for (int i = 0; i < 100; i++)
+		add("cur", ":2,S");
+	f = open_from_snapshot();
+	ck_same(f);
+	ck_assert_int_eq(stat(path, &st), -1);
+	folder_close(f);
+	stop();
+}
+
+UNIT_MAIN("lib/store snapshot", a_snapshot_is_what_a_look_finds, what_others_do_outdates_a_snapshot, who_follows_sees_what_a_look_finds,
+	a_damaged_snapshot_is_none, a_message_whose_name_is_damaged_is_found_by_looking, what_changes_in_memory_changes_no_file,
+	one_writes_a_snapshot_at_a_time, a_snapshot_lies_where_the_index_is)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lender.h - the file of a snapshot (snapshot.h), which lends a folder its messages and their names
+ *
+ * Nothing of it is read before somebody looks at it.
+ */
+#ifndef STORE_LENDER_H
+#define STORE_LENDER_H
+
+#include "store/messages.h"
+
+struct lender {
+	int         fd;
+	const char *names;          /* a mapping: each with a NUL behind it */
+	size_t      names_len, mapped;
+	uint64_t    messages_at;
+	size_t      count;
+};
+
+/* `fd` is given; the caller found that the file is long enough.  NULL: it cannot be had. */
+struct lender *lender_open(int fd, size_t names_at, size_t names_len, uint64_t messages_at, size_t count);
+void lender_close(struct lender *);                      /* NULL is fine */
+
+/* Of a message that says where its name is.  Never NULL: "", which no file has, when there is no good one. */
+const char *lender_name(const struct lender *, const struct message *);
+
+/* All messages, as they are in the file (messages_free); NULL: they cannot be had. */
+struct message *lender_messages(const struct lender *, struct messages_room *);
+
+/* May these be its messages? */
+bool lender_is_sound(const struct message *, size_t count, size_t names_len);
+
+#endif
