@@ -78,6 +78,7 @@ int search_parse_with(struct arena *, struct span charset, const struct argument
 unsigned search_key_zones(const struct search_key *);
 
 /* Does it have to read messages?  So that it is asked last. */
-bool search_reads(const struct search_key *);
+bool search_reads(const struct search_key *);       /* it, or one behind it */
+bool search_key_reads(const struct search_key *);   /* it alone */
 
 #endif

@@ -159,13 +159,9 @@ static bool
 all_match(struct matching *m, const struct search_key *first)
 {
 	for (int reads = 0; reads < 2; reads++)
-		for (const struct search_key *k = first; k; k = k->next) {
-			struct search_key alone = *k;
-
-			alone.next = NULL;
-			if ((search_reads(&alone) && verdict(m, k) == SEARCH_LOOK) == (reads == 1) && !matches(m, k))
+		for (const struct search_key *k = first; k; k = k->next)
+			if ((search_key_reads(k) && verdict(m, k) == SEARCH_LOOK) == (reads == 1) && !matches(m, k))
 				return false;
-		}
 	return true;
 }
 
@@ -378,39 +374,83 @@ search_resolve(struct search_key *k, const struct view *v)
 	}
 }
 
+/* Is all that it asks in the view? */
+static bool
+asks_view_alone(const struct search_key *k)
+{
+	for (; k; k = k->next)
+		switch (k->kind) {
+		case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_RECENT: case SEARCH_KEYWORD:
+		case SEARCH_SEQUENCE: case SEARCH_UID: case SEARCH_MODSEQ: case SEARCH_SAVED_RESULT:
+			break;
+		case SEARCH_NOT: case SEARCH_OR: case SEARCH_AND:
+			if (!asks_view_alone(k->first) || !asks_view_alone(k->second))
+				return false;
+			break;
+		default:
+			return false;
+		}
+	return true;
+}
+
+/* An array that grows: to touch memory for every message would cost more than to look at it. */
+struct found { size_t *at, count, room; };
+
+static void
+add_found(struct arena *arena, struct found *f, size_t position)
+{
+	size_t *old = f->at;
+
+	if (f->count == f->room) {
+		f->room = f->room * 2 + 256;
+		f->at = arena_alloc(arena, f->room * sizeof *f->at);
+		if (f->count)
+			memcpy(f->at, old, f->count * sizeof *old);
+	}
+	f->at[f->count++] = position;
+}
+
 void
 search_run_among(struct imap_session *s, struct folder *f, const struct view *v, struct search_key *program,
 	const size_t *among, size_t among_count, size_t **positions, size_t *count)
 {
 	struct arena       *arena = arena_new();
 	struct index_batch *batch = index_begin(s->index, f);
+	struct matching     m = {.session = s, .folder = f, .now = time(NULL), .scored = program->scores != NULL};
+	bool                reads = !asks_view_alone(program);
+	struct found        found = {0};
 	struct progress     progress;
-	size_t              n = 0, read = 0;
+	size_t              read = 0;
 
 	search_index_ask(s, f, v, among_count, program);
 	progress_start(&progress, s);
-	*positions = arena_alloc(s->arena, (among_count + 1) * sizeof **positions);
 	for (size_t done = 0; done < among_count && !s->over; done++) {
-		size_t          i = among ? among[done] : done;
-		struct matching m = {.session = s, .folder = f, .view = &v->at[i], .position = i, .now = time(NULL),
-			.message = folder_find(f, v->at[i].uid), .scored = program->scores != NULL};
+		size_t i = among ? among[done] : done;
 
+		m.view = &v->at[i];
+		m.position = i;
+		m.message = folder_find(f, m.view->uid);
+		m.failed = m.read = false;
 		if (!m.message)
 			continue;
-		content_start(&m.content, s, m.view->uid, arena);
-		m.content.folder = f;
-		m.content.batch = batch;
+		if (reads) {
+			content_start(&m.content, s, m.view->uid, arena);
+			m.content.folder = f;
+			m.content.batch = batch;
+		}
 		if (matches(&m, program) && !m.failed) {
-			(*positions)[n++] = i;
+			add_found(s->arena, &found, i);
 			if (program->scores)
 				program->scores[i] = score_of(program);
 		}
-		content_end(&m.content);
+		if (reads)
+			content_end(&m.content);
 		read += m.read;
 		if (done % 100 == 0)
 			progress_tell(&progress, done, among_count);
 	}
-	*count = n;
+	*positions = found.at;
+	*count = found.count;
 	if (f == s->folder)
 		search_index_wants(s, read);
 	index_end(batch);
@@ -428,8 +468,15 @@ search_run(struct imap_session *s, struct folder *f, const struct view *v, struc
 void
 search_candidates(struct imap_session *s, const struct view *v, const struct search_key *program, size_t **positions, size_t *count)
 {
+	bool   sets = false;
 	size_t n = 0;
 
+	for (const struct search_key *k = program->kind == SEARCH_AND ? program->first : program; k; k = k->next)
+		sets |= k->kind == SEARCH_UID || k->kind == SEARCH_SEQUENCE;
+	*positions = NULL;
+	*count = v->count;
+	if (!sets && !imap_config.message_limit)
+		return;
 	*positions = arena_alloc(s->arena, (v->count + 1) * sizeof **positions);
 	for (size_t i = 0; i < v->count; i++) {
 		bool in = true;

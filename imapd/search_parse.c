@@ -460,14 +460,16 @@ search_key_zones(const struct search_key *k)
 }
 
 bool
+search_key_reads(const struct search_key *k)
+{
+	return k->kind >= SEARCH_SENT_BEFORE
+		|| (k->kind >= SEARCH_NOT && k->kind <= SEARCH_AND && (search_reads(k->first) || search_reads(k->second)));
+}
+
+bool
 search_reads(const struct search_key *k)
 {
-	for (; k; k = k->next) {
-		if (k->kind >= SEARCH_SENT_BEFORE)
-			return true;
-		if (k->kind >= SEARCH_NOT && k->kind <= SEARCH_AND
-			&& (search_reads(k->first) || search_reads(k->second)))
-			return true;
-	}
-	return false;
+	while (k && !search_key_reads(k))
+		k = k->next;
+	return k;
 }

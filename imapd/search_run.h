@@ -15,11 +15,11 @@ void search_resolve(struct search_key *, const struct view *);
 /* Positions in the view of what matches, ascending; in the session's arena. */
 WAITS void search_run(struct imap_session *, struct folder *, const struct view *,
 	struct search_key *, size_t **positions, size_t *count);
-/* What the program's sets leave to be looked at: what RFC 9738 counts. Positions, ascending. */
+/* What the program's sets leave to be looked at: what RFC 9738 counts. Positions, ascending; NULL: all of the view. */
 void search_candidates(struct imap_session *, const struct view *, const struct search_key *, size_t **positions, size_t *count);
 /* False and NO [MESSAGELIMIT] answered: too many messages to be sorted. */
 bool search_may_sort(struct imap_session *, const struct search_key *);
-/* The same of only those. */
+/* The same of only those (NULL: all). */
 WAITS void search_run_among(struct imap_session *, struct folder *, const struct view *,
 	struct search_key *, const size_t *among, size_t among_count, size_t **positions, size_t *count);
 
