@@ -144,7 +144,7 @@ take_mailbox(struct imap_session *s, struct sleep_state *state, struct fault *wh
 	autofree char       *name = mem_span(state->mailbox);
 	struct space        *in = find_space(s, state->space);
 	unsigned             may = in ? acl_rights_of(s, in, name) : 0;
-	struct message *messages;
+	struct message      *messages;
 
 	if (!(may & ACL_READ))
 		return fault_set(why, FAULT_DENIED, "the mailbox is not shared any more");
