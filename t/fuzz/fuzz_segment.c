@@ -79,7 +79,7 @@ static void
 try_messages(struct span in)
 {
 	struct search_builder *b = search_builder_new();
-	autotext struct text   bytes = {0}, all = {0};
+	autotext struct text   bytes = {0};
 	struct search_segment  g;
 	struct span            line[64], rest = in;
 	unsigned char          verdicts[64];
