@@ -302,7 +302,11 @@ ask_auth_lookup(struct span user, struct auth_user *out, struct fault *why)
 
 	frame_start(&f, "lookup");
 	frame_put(&f, "user", user);
-	return peer_call("authd", &f, clock_after(AUTH_MS), why) < 0 ? -1 : take_user(&f, out, why);
+	if (peer_call("authd", &f, clock_after(AUTH_MS), why) == 0)
+		return take_user(&f, out, why);
+	if (why && why->class == FAULT_DENIED)      /* "refused": it cannot say; that there is nobody it says by "no" */
+		why->class = FAULT_PEER;
+	return -1;
 }
 
 int
