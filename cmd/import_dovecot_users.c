@@ -103,10 +103,9 @@ database(const char *block, bool passdb, struct text *out)
 		no_equal("%s %s %s", passdb ? "passdb" : "userdb", driver, args ? args : "");
 		return;
 	}
-	if (passdb)
-		add_rules(block, &one);
-	else if (strcmp(driver, "passwd") != 0)
+	if (!passdb && strcmp(driver, "passwd") != 0)
 		add_defaults(block, &one);
+	add_rules(block, &one);
 	text_add_format(out, "%s%s", out->len ? ", " : "", text_string(&one));
 }
 

@@ -81,7 +81,7 @@ set_argument(struct database *d, const char *word, bool passdb, struct fault *wh
 			return fault_set(why, FAULT_INPUT, "%s: %s means nothing to it here", d->name, a->name);
 		return set_value(d, a, word + name.len + has_value, why);
 	}
-	taken = passdb ? rules_take(&d->rules, span_of(word), why) : 0;
+	taken = passdb ? rules_take(&d->rules, span_of(word), why) : rules_take_userdb(&d->rules, span_of(word), why);
 	if (taken == 0)
 		return fault_set(why, FAULT_INPUT, "%s: unknown kind of database, or unknown argument of one", word);
 	return taken < 0 ? -1 : check_rules(d, why);
@@ -112,7 +112,10 @@ start_database(struct database *d, const char *word, bool passdb, bool *is_one, 
 			return fault_set(why, FAULT_INPUT, "%s cannot be used here", drivers[i].word);
 		d->name = drivers[i].word;
 		d->spec = word;
-		rules_start(&d->rules);
+		if (passdb)
+			rules_start(&d->rules);
+		else
+			rules_start_userdb(&d->rules);
 		if ((database_has_entries(d) || d->driver == DRIVER_OAUTH) && *d->argument != '/')
 			return fault_set(why, FAULT_INPUT, "%s needs a path", drivers[i].word);
 		if (d->driver == DRIVER_OAUTH)

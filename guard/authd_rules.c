@@ -66,6 +66,31 @@ rules_take(struct rules *r, struct span word, struct fault *why)
 	return n < 0 ? -1 : 1;
 }
 
+void
+rules_start_userdb(struct rules *r)
+{
+	rules_start(r);
+	r->trouble = RULE_RETURN;
+}
+
+int
+rules_take_userdb(struct rules *r, struct span word, struct fault *why)
+{
+	static const char *const found[] = {[SKIP_NEVER] = "never", [SKIP_FOUND] = "found", [SKIP_NOT_FOUND] = "notfound"};
+	struct span value = word, name;
+	int         n;
+
+	if (span_starts(word, "result_"))
+		return rules_take(r, word, why);
+	span_split(&value, '=', &name);
+	if (!span_is(name, "skip"))
+		return 0;
+	if ((n = choose(name, value, found, COUNT(found), why)) < 0)
+		return -1;
+	r->skip = (enum rule_skip)n;
+	return 1;
+}
+
 /* ---- for whom ---- */
 
 static bool

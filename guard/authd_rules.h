@@ -14,6 +14,14 @@
  *           continue-ok, continue-fail, continue    this is the answer so far, or as it was; the next one is asked
  *   pass=yes                                    result_success=continue
  *
+ * Behind one in auth_userdb (Dovecot's userdb { ... }) only:
+ *
+ *   skip=never|found|notfound    whether it is asked behind one that knew him and went on
+ *   result_*=                    as above; what later ones say comes to, and goes before, what earlier ones said
+ *
+ * but a userdb in trouble ends the search (Dovecot goes on: result_internalfail=continue), since who is in it might be found in
+ * a later one as somebody else.
+ *
  * After a success that goes on, those behind it do not look at the password again (but for continue-fail).  In the end who was
  * refused while a database was in trouble hears of trouble.  Pure.
  */
@@ -24,7 +32,7 @@
 #include "config/list.h"
 
 enum rule { RULE_RETURN_OK, RULE_RETURN, RULE_RETURN_FAIL, RULE_CONTINUE_OK, RULE_CONTINUE, RULE_CONTINUE_FAIL };
-enum rule_skip { SKIP_NEVER, SKIP_AUTHENTICATED, SKIP_UNAUTHENTICATED };
+enum rule_skip { SKIP_NEVER, SKIP_AUTHENTICATED, SKIP_UNAUTHENTICATED, SKIP_FOUND = SKIP_AUTHENTICATED, SKIP_NOT_FOUND = SKIP_UNAUTHENTICATED };
 
 struct rules {
 	enum rule      success, failure, trouble;
@@ -34,6 +42,9 @@ struct rules {
 };
 void rules_start(struct rules *);                                          /* return-ok, continue, continue; everybody */
 int  rules_take(struct rules *, struct span word, struct fault *);         /* 1 taken; 0 it is none of these; -1 why */
+/* The same of a userdb. */
+void rules_start_userdb(struct rules *);
+int  rules_take_userdb(struct rules *, struct span word, struct fault *);
 
 /* mechanism: NULL for none. */
 bool rules_apply(const struct rules *, const char *mechanism, const char *user, bool verified);

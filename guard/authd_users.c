@@ -62,6 +62,8 @@ resolve_ids(struct span uid, struct span gid, struct user_facts *out, struct fau
 	gid_t                g = getegid(), unused;
 
 	/* A private instance serves its own user; otherwise nobody guesses whose a mailbox is. */
+	if (!uid.len && !gid.len && databases.root)
+		return 0;              /* another database says it, or none (users_find) */
 	if (databases.root && (!uid.len || !gid.len))
 		return fault_set(why, FAULT_INPUT, "no uid or no gid");
 	if (uid.len && numeric_uid(uid, &u) < 0 && helper_passwd(name, &u, &g, &home, why) != 0)
@@ -73,13 +75,23 @@ resolve_ids(struct span uid, struct span gid, struct user_facts *out, struct fau
 	}
 	out->uid = u;
 	out->gid = g;
+	out->has_ids = true;
 	return 0;
+}
+
+/* What it does not say stays as one before it has said. */
+static void
+put(struct text *to, struct span own, const char *given)
+{
+	if (own.len || (given && *given))
+		text_set(to, own.len ? own : span_of(given));
 }
 
 static void
 put_quota(const struct database *d, struct span own, struct user_facts *out)
 {
-	text_clear(&out->quota);
+	if (own.len || d->quota)
+		text_clear(&out->quota);
 	if (own.len)
 		text_add(&out->quota, own);
 	else if (d->quota)
@@ -115,12 +127,12 @@ tell_ignored(const struct database *d, struct span names)
 static int
 take_entry(const struct database *d, const struct passwd_entry *e, struct user_facts *out, struct fault *why)
 {
-	text_set(&out->home, e->home.len ? e->home : span_of(d->home));
-	text_set(&out->mail, e->mail.len ? e->mail : span_of(d->mail));
+	put(&out->home, e->home, d->home);
+	put(&out->mail, e->mail, d->mail);
 	put_quota(d, e->quota, out);
-	text_set(&out->groups, e->groups.len ? e->groups : span_of(d->groups));
-	text_set(&out->sieve, e->sieve);
-	out->admin = e->admin;
+	put(&out->groups, e->groups, d->groups);
+	put(&out->sieve, e->sieve, NULL);
+	out->admin |= e->admin;
 	tell_ignored(d, e->ignored);
 	if (e->admin && !limits_are_kept())
 		tell_ignored(d, SPAN("admin"));
@@ -180,10 +192,10 @@ find_static(const struct database *d, const struct question *q, bool logged_in, 
 
 	if (known != 1)
 		return known == 0 ? 1 : -1;
-	text_set(&out->home, span_of(d->home));
-	text_set(&out->mail, span_of(d->mail));
+	put(&out->home, SPAN_NONE, d->home);
+	put(&out->mail, SPAN_NONE, d->mail);
 	put_quota(d, SPAN_NONE, out);
-	text_set(&out->groups, span_of(d->groups));
+	put(&out->groups, SPAN_NONE, d->groups);
 	return resolve_ids(span_of(d->uid), span_of(d->gid), out, why);
 }
 
@@ -207,7 +219,9 @@ find_in(const struct database *d, char *user, const struct origin *from, struct 
 	case DRIVER_PREFETCH:
 		return from ? find_prefetched(d, &q, out, why) : 1;
 	case DRIVER_PASSWD:
-		return helper_passwd(user, &out->uid, &out->gid, &out->home, why);
+		got = helper_passwd(user, &out->uid, &out->gid, &out->home, why);
+		out->has_ids |= got == 0;
+		return got;
 	case DRIVER_STATIC:
 		return find_static(d, &q, from != NULL, out, why);
 	default:
@@ -219,13 +233,23 @@ int
 users_find(const char *user, const struct origin *from, struct user_facts *out, struct fault *why)
 {
 	autoarena struct arena *a = arena_new();
+	struct verdicts         v = {0};
+	int                     outcome;
 
 	snprintf(out->user, sizeof out->user, "%s", user);
-	for (size_t i = 0; i < databases.n_userdb; i++) {
-		int got = find_in(&databases.userdb[i], out->user, from, a, out, why);
+	for (size_t i = 0; i < databases.n_userdb && !v.over; i++) {
+		const struct database *d = &databases.userdb[i];
+		int                    got;
 
-		if (got <= 0)
-			return got;
+		if (d->rules.skip == (v.verified ? SKIP_FOUND : SKIP_NOT_FOUND))
+			continue;
+		got = find_in(d, out->user, from, a, out, why);
+		rules_note(&d->rules, got < 0 ? -1 : got == 0, &v);
+		if (got < 0 && !v.over)
+			log_error("auth: userdb(%s): %s: %s", out->user, d->spec, fault_text(why));
 	}
-	return 1;
+	outcome = rules_outcome(&v);
+	if (outcome == 1 && !out->has_ids)
+		return fault_set(why, FAULT_INPUT, "no uid or no gid");
+	return outcome == 1 ? 0 : outcome == 0 ? 1 : -1;
 }

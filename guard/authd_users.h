@@ -14,7 +14,7 @@
  *   static:uid=.. gid=.. home=..    userdb, of those whom a passdb knows, where all passdbs can be asked by name;
  *                                   allow_all_users=yes: of everybody.  passdb: static:password=.. or static:nopassword=y
  *
- * Behind a passdb may stand for whom it is asked and what follows from its answer (authd_rules.h).
+ * Behind a passdb may stand for whom it is asked and what follows from its answer, behind a userdb the latter (authd_rules.h).
  *
  * A passwd-file is read at start and again when it changes; while the new one
  * cannot be read the old one is used. Monitors inside.
@@ -37,6 +37,7 @@ struct user_facts {
 	struct text groups;                  /* acl_groups: "staff,sales" */
 	struct text sieve;                   /* his own parameters of Sieve: "sieve=.." joined by TAB */
 	bool        admin;                   /* admin=y */
+	bool        has_ids;                 /* uid and gid are told */
 };
 void user_facts_free(struct user_facts *);
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""login_rules.py - passdbs in a row: deny, pass, result_*, mechanisms, username_filter, as import-dovecot takes them from a
-Dovecot's configuration; the same logins there, where it is installed"""
-import imaplib, os, pwd, shutil, subprocess, sys, tempfile
+"""login_rules.py - passdbs in a row: deny, pass, result_*, mechanisms, username_filter, and userdbs: skip, result_*, as import-dovecot
+takes them from a Dovecot's configuration; the same logins and users there, where it is installed"""
+import imaplib, os, pwd, shutil, socket, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, free_port, wait_for
@@ -40,6 +40,19 @@ ssl = no
 """
 
 
+IDS = f"{OWNER.pw_uid}:{OWNER.pw_gid}"
+USERS = {"extra": "a@u.example:::::::userdb_quota_rule=*:messages=7\n" f"c@u.example::{IDS}::{here}/c::userdb_quota_rule=*:messages=8\n"
+                  "e@u.example:::::::userdb_quota_rule=*:messages=9\n",
+         "base": f"a@u.example::{IDS}::{here}/a::\nb@u.example::{IDS}::{here}/b::\ne@u.example::{IDS}::{here}/e::userdb_quota_rule=*:messages=1\n"}
+# who, home, quota: those of all that go on come together, the later before the earlier; the last is for whom none has found
+USERDBS = (("extra", "result_success = continue-ok"), ("base", ""))
+WHO = (("a@u.example", f"{here}/a", "*:messages=7"), ("b@u.example", f"{here}/b", ""), ("c@u.example", f"{here}/c", "*:messages=8"),
+       ("d@u.example", f"{here}/static", ""), ("e@u.example", f"{here}/e", "*:messages=1"))
+USER_CONF = ("protocols = imap\nauth_mechanisms = plain\nssl = no\n" f"passdb {{\n  driver = passwd-file\n  args = {here}/plain\n}}\n" +
+             "".join(f"userdb {{\n  driver = passwd-file\n  args = {here}/{name}\n  {more}\n}}\n" for name, more in USERDBS) +
+             f"userdb {{\n  driver = static\n  args = uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={here}/static allow_all_users=yes\n  skip = found\n}}\n")
+
+
 def login(user, password, cram=False, master=None):
     m = imaplib.IMAP4("127.0.0.1", IMAP)
     try:
@@ -65,6 +78,68 @@ def dovecot_test():
     finally:
         p.terminate()
         p.wait(20)
+
+
+def users_as_dovecot():
+    if not shutil.which("dovecot") or os.getuid():
+        return ok(True, "users as Dovecot # SKIP it is not installed, or this is not root")
+    os.mkdir(f"{here}/dovecot2")
+    with open(f"{here}/dovecot2.conf", "w") as f:
+        f.write(USER_CONF.replace("protocols = imap\n", f"protocols =\nbase_dir = {here}/dovecot2\nlog_path = {here}/dovecot.log\nfirst_valid_uid = 1\n"))
+    p = subprocess.Popen(["dovecot", "-F", "-c", f"{here}/dovecot2.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: os.path.exists(f"{here}/dovecot2/auth-userdb"))
+        for user, home, quota in WHO:
+            r = subprocess.run(["doveadm", "-c", f"{here}/dovecot2.conf", "user", user], capture_output=True, text=True, timeout=60)
+            told = dict(line.split("\t", 1) for line in r.stdout.splitlines() if "\t" in line)
+            ok((told.get("home", ""), told.get("quota_rule", "")) == (home, quota), f"Dovecot says the same of {user}", r.stdout, r.stderr)
+    finally:
+        p.terminate()
+        p.wait(20)
+
+
+def rcpt(port, user):
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
+        f = s.makefile("rwb")
+        f.readline()
+        for line in ("LHLO x", "MAIL FROM:<>", f"RCPT TO:<{user}>"):
+            f.write(line.encode() + b"\r\n")
+            f.flush()
+            reply = f.readline()
+            while reply[3:4] == b"-":
+                reply = f.readline()
+        return reply[:3].decode()
+
+
+def users():
+    lmtp = free_port()
+    for name, text in USERS.items():
+        with open(f"{here}/{name}", "w") as f:
+            f.write(text)
+    r = subprocess.run([f"{BUILD}/cmd/import-dovecot"], input=USER_CONF, capture_output=True, text=True)
+    ok(r.returncode == 0 and "NO EQUAL" not in r.stdout and "result_success=continue-ok" in r.stdout and "skip=found" in r.stdout, "import-dovecot takes rules of userdbs", r.stdout)
+    with Instance(master=f"127.0.0.1:{IMAP} inet n - n - - imap-login\n") as i:
+        more = "first_valid_uid = 1\n"
+        i.configure(r.stdout + more, f"127.0.0.1:{IMAP} inet n - n - - imap-login\n")
+        if not ok(i.start().returncode == 0, "the system starts", i.log()):
+            return
+        for user, home, quota in WHO:
+            got = [i.run("user", "-f", field, user).stdout.strip() for field in ("home", "quota")]
+            ok(got == [home, quota and f"quota_rule={quota}"], f"{user}: what the userdbs say together", got, i.log()[-500:])
+        if "sqlite" not in subprocess.run([f"{i.dir}/sbin/postconf", "-c", f"{i.dir}/etc", "-m"], capture_output=True, text=True).stdout.split():
+            return ok(True, "a userdb that is away # SKIP this build has no client library for SQLite")
+        with open(f"{here}/away.conf", "w") as f:
+            f.write(f"driver = sqlite\nconnect = {here}/not-there.db\nuser_query = SELECT '/x' AS home\n")
+        for rule, codes in (("", (75, 75)), (" result_internalfail=continue", (0, 75))):
+            i.configure(f"auth_passdb = passwd-file:{here}/plain\nauth_userdb = sql:{here}/away.conf{rule}, passwd-file:{here}/base\n{more}",
+                        f"127.0.0.1:{IMAP} inet n - n - - imap-login\n127.0.0.1:{lmtp} inet n - n - - lmtpd\n")
+            i.run("stop")
+            wait_for(lambda: not i.master_pid())
+            i.start()
+            got = tuple(i.run("user", u).returncode for u in ("b@u.example", "nobody@u.example"))
+            ok(got == codes, f"a userdb that is away{rule}: {codes}", got, i.log()[-800:])
+            got = tuple(rcpt(lmtp, u) for u in ("b@u.example", "nobody@u.example"))
+            ok(got == tuple("250" if c == 0 else "451" for c in codes), "and nobody's mail is refused for good", got)
 
 
 def refused(i, main, what, text):
@@ -123,7 +198,8 @@ def refusals(i):
         refused(i, f"auth_passdb = passwd-file:{here}/plain {words}\nauth_userdb = passwd\n", words, text)
     for userdb, text in (("passwd home=/x", "passwd: home means nothing"), ("passwd quota_rule=*:messages=1", "quota_rule means nothing"),
                          (f"passwd-file:{here}/plain allow_all_users=yes", "allow_all_users means nothing"), ("static:allow_all_users=perhaps", "yes or no"),
-                         ("static:password=x", "password means nothing")):
+                         ("static:password=x", "password means nothing"), (f"passwd-file:{here}/plain skip=authenticated", "no such value"),
+                         (f"passwd-file:{here}/plain deny=yes", "unknown kind"), ("passwd result_failure=perhaps", "no such value")):
         refused(i, f"auth_passdb = pam\nauth_userdb = {userdb}\n", userdb.replace(here, ""), text)
     refused(i, f"auth_passdb = oauth2:{here}/oauth2 pass=yes\nauth_userdb = passwd\n", "oauth2 pass=yes", "oauth2 is for tokens alone")
     refused(i, "auth_passdb = pam scheme=CRYPT\nauth_userdb = passwd\n", "pam scheme=", "pam: scheme means nothing")
@@ -133,6 +209,8 @@ def refusals(i):
 try:
     main()
     dovecot_test()
+    users()
+    users_as_dovecot()
 finally:
     shutil.rmtree(here, ignore_errors=True)
 t.end()
