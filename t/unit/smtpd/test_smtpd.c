@@ -553,7 +553,7 @@ UNIT_TEST(bad_configuration)
 		"smtpd_recipient_restrictions = check_sender_access nonsense:/x\n", "smtpd_relay_restrictions = permit\n",
 		"smtpd_tls_security_level = encrypt\n", "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /nonexistent\n",
 		"smtpd_recipient_restrictions = check_policy_service { unix:x, bogus=1 }\n", "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = x\n", "smtpd_sasl_auth_enable = yes\n",
-		"smtpd_sasl_auth_enable = yes\nauth_passdb = pam\nsmtpd_sasl_security_options = nonsense\n", "tls_server_sni_maps = pcre:/x\n" "smtpd_tls_security_level = encrypt\n",
+		"smtpd_sasl_auth_enable = yes\nauth_passdb = pam\nsmtpd_sasl_security_options = nonsense\n", "tls_server_sni_maps = pcre:/x\nsmtpd_tls_security_level = encrypt\n",
 	};
 
 	for (size_t i = 0; i < COUNT(bad); i++)
