@@ -13,7 +13,7 @@
  * A user's own rules (userdb's quota_rule=..., quota_rule2=...) come as "name=value" joined by TAB
  * and take the place of the settings of that name.  Behind them quota_set=*:LIMIT... may stand, the last of which holds: limits
  * that an administrator gave him, instead of all that rules say of *; "quota_set=" takes that back.  Without any limit in rules, those in the first
- * line of maildirsize hold: Courier's users keep theirs.
+ * line of maildirsize hold: Courier's users keep theirs.  What we copied there from rules is marked, and goes with the rules.
  *
  * maildirsize (Maildir++) is "<bytes>S,<count>C", then lines "<bytes> <count>" whose sum is the
  * use.  Whoever puts mail there or takes it off adds a line in the same step (maildir_size_add);

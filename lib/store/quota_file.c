@@ -23,6 +23,8 @@ enum { COUNTING_TRIES = 3 };
 
 /* How a sum ends that was counted and not added up, by us: others do not mind the blank, and write none there. */
 #define COUNTED " \n"
+/* And how the first sum ends where the limits above it are those of rules: without the rules they are nobody's. */
+#define BY_RULES "  "
 
 /* ------------------------------------------------------------ the format */
 
@@ -78,6 +80,17 @@ quota_parse(struct span in, struct quota_use *out, size_t *lines)
 		return false;
 	*out = u;
 	return true;
+}
+
+/* Are the limits copied from rules that held when it was counted?  Lines that others add leave the mark; a file that others
+ * write has none, and its limits are its own. */
+static bool
+limits_are_rules(struct span maildirsize)
+{
+	struct span line;
+
+	return span_split(&maildirsize, '\n', &line) && span_split(&maildirsize, '\n', &line)
+		&& span_ends(line, BY_RULES);
 }
 
 /* ------------------------------------------------------------ counting */
@@ -173,16 +186,17 @@ stamp_file(struct count_file *c)
 /* A sum that a power cut takes is counted again; limits that stand only here (others set them) are on stable storage
  * before the new file takes the place of the old. */
 static int
-write_file(struct maildir *m, struct count_file *c, const struct quota_use *u, bool only_here, struct fault *why)
+write_file(struct maildir *m, struct count_file *c, const struct quota_use *u, bool by_rules, struct fault *why)
 {
 	autotext struct text body = {0};
 	struct timespec      times[2] = {{.tv_nsec = UTIME_OMIT}, c->begun};
+	bool                 only_here = !by_rules && (u->bytes_limit || u->count_limit);
 
 	if (u->bytes_limit || !u->count_limit)
 		text_add_format(&body, "%lldS", (long long)u->bytes_limit);
 	if (u->count_limit)
 		text_add_format(&body, "%s%lldC", body.len ? "," : "", (long long)u->count_limit);
-	text_add_format(&body, "\n%lld %lld" COUNTED, (long long)u->bytes, (long long)u->count);
+	text_add_format(&body, "\n%lld %lld%s", (long long)u->bytes, (long long)u->count, by_rules ? BY_RULES "\n" : COUNTED);
 	shared_mode_follow(maildir_root(m), c->fd);
 	if (file_write(c->fd, text_span(&body), why) < 0 || (only_here && file_sync(c->fd, why) < 0))
 		return -1;
@@ -270,7 +284,7 @@ quota_recount(const struct quota *q, struct maildir *m, struct quota_use *out, s
 	if (result == 0 || may_be_left(&own))
 		result = count_in_peace(q, m, old, &c, &u, &from, &own);
 	if (result == 0 && c.fd >= 0) {
-		if (write_file(m, &c, &u, !q->limited && (u.bytes_limit || u.count_limit), &own) == 0)
+		if (write_file(m, &c, &u, q->limited, &own) == 0)
 			save_tail(m, old, from);
 		else if (!may_be_left(&own))
 			result = -1;
@@ -329,6 +343,16 @@ is_count(struct span maildirsize, size_t lines)
 	return lines == 1 && span_ends(maildirsize, COUNTED);
 }
 
+/* Limits that are the file's alone outlive a sum that is broken, or too long. */
+static void
+take_limits(struct span maildirsize, struct quota_use *u)
+{
+	struct span first;
+
+	if (limits_are_rules(maildirsize) || !span_split(&maildirsize, '\n', &first) || !parse_limits(first, u))
+		*u = (struct quota_use){0};
+}
+
 /* True when the file may be believed. */
 static bool
 read_file(const struct quota *q, struct maildir *m, enum quota_look how, struct quota_use *u)
@@ -336,17 +360,20 @@ read_file(const struct quota *q, struct maildir *m, enum quota_look how, struct 
 	autoclose int        fd = file_open_beneath(maildir_root(m), "maildirsize", O_RDONLY | O_NONBLOCK, 0, NULL);
 	autotext struct text body = {0};
 	struct stat          st;
-	size_t               lines;
+	size_t               size, lines;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size >= QUOTA_FILE_MOST
-		|| file_read_fd(fd, QUOTA_FILE_MOST, &body, NULL) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return false;
-	if (!quota_parse(text_span(&body), u, &lines)) {
-		struct span all = text_span(&body), first;
-
-		/* limits that are the file's alone outlive a sum that is broken */
-		if (!span_split(&all, '\n', &first) || !parse_limits(first, u))
-			*u = (struct quota_use){0};
+	size = (size_t)(st.st_size < QUOTA_FILE_MOST ? st.st_size : QUOTA_FILE_MOST);
+	if (file_read_at(fd, text_room(&body, size), size, 0, NULL) < 0)
+		return false;
+	body.len = size;
+	if (st.st_size >= QUOTA_FILE_MOST || !quota_parse(text_span(&body), u, &lines)) {
+		take_limits(text_span(&body), u);
+		return false;
+	}
+	if (!q->limited && limits_are_rules(text_span(&body)) && (u->bytes_limit || u->count_limit)) {
+		*u = (struct quota_use){0};      /* the rules are gone, and their limits with them */
 		return false;
 	}
 	if (q->limited && (u->bytes_limit != q->bytes_limit || u->count_limit != q->count_limit))

@@ -110,7 +110,7 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
         f.write("102400S\n99999 77\n")
     os.utime(f"{base}/alice/Maildir/maildirsize")
     run("quota", "-A", "recalc")
-    tap.ok(re.fullmatch(r"102400S\n\d+ 4 \n", open(f"{base}/alice/Maildir/maildirsize").read()), "quota recalc -A", run.err)
+    tap.ok(re.fullmatch(r"102400S\n\d+ 4  \n", open(f"{base}/alice/Maildir/maildirsize").read()), "quota recalc -A", run.err)
     tap.ok(len(json.loads(run("quota", "-A", "-f", "json", "get"))) == 4, "one JSON array for all users")
     run("mailbox", "-u", "alice", "rename", "Trash", "Bin")
     tap.ok("Bin" in run("mailbox", "-u", "alice", "list") and run("mailbox", "-u", "alice", "path", "Bin") == f"{base}/alice/Maildir/.Bin\n", "mailbox rename, path")

@@ -67,7 +67,7 @@ def killed(i, mail, status, deliver, imap):
            "a delivery adds its line behind that", open(f"{mail}/maildirsize").read())
     tap.ok(policy(status, "small@v.example", 1500) == "action=DUNNO", "and nobody is refused on that sum")
     tap.ok(policy(status, "small@v.example", 2500).startswith("action=552") and
-           re.fullmatch(r"2048S\n\d+ 1 \n", open(f"{mail}/maildirsize").read()) is not None, "who is refused was counted")
+           re.fullmatch(r"2048S\n\d+ 1  \n", open(f"{mail}/maildirsize").read()) is not None, "who is refused was counted")
     os.utime(f"{mail}/cur", (1, 1))
     os.utime(f"{mail}/new", (1, 1))
     policy(status, "small@v.example", 2500)
@@ -152,7 +152,7 @@ virtual unix - n n - - virtual
         tap.ok(len(glob.glob(f"{boxes}/.Small/new/*")) == len(glob.glob(f"{boxes}/new/*")) == 1 and not os.path.exists(f"{boxes}/.Large"),
                "no filter makes more mailboxes than there may be: INBOX gets that", glob.glob(f"{boxes}/*/*") + glob.glob(f"{boxes}/.*/new/*"), i.log()[-1500:])
         size = open(glob.glob(f"{base}/small/Maildir/maildirsize")[0]).read()
-        tap.ok(re.fullmatch(r"2048S\n0 0 \n1\d\d\d 1\n", size) is not None, "virtual keeps maildirsize, with the limits of the userdb", size)
+        tap.ok(re.fullmatch(r"2048S\n0 0  \n1\d\d\d 1\n", size) is not None, "virtual keeps maildirsize, with the limits of the userdb", size)
         send(unchecked, "small")
         tap.ok(wait_for(lambda: re.search(r"to=<small@v.example>.*status=bounced \(Quota exceeded \(mailbox for user is full\)\)", i.log())),
                "over his storage: bounced in quota_exceeded_message's words", i.log()[-1500:])

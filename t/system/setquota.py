@@ -178,6 +178,18 @@ quota_set = file:{base}/set/limits
             f.flush()
             answers = [f.readline()[:3] for n in range(3)]
         tap.ok(answers == [b"+OK"] * 3, "an administrator's POP3 session is as any", answers)
+        conf = conf.replace("quota_rule", "#quota_rule")
+        i.configure(conf, master)
+        i.run("reload")
+        tap.ok(wait_for(lambda: i.run("quota", "set", "-u", "bert@v.example", "STORAGE", "2").returncode == 0) and
+               wait_for(lambda: policy(status, "bert@v.example", 9000).startswith("action=552")) and
+               wait_for(lambda: deliver(lmtp, "bert@v.example", 9000).startswith("552 5.2.2")), "where no rule limits anybody, set does")
+        r = i.run("quota", "unset", "-u", "bert@v.example")
+        tap.ok(r.returncode == 0 and policy(status, "bert@v.example", 9000) == "action=DUNNO" and
+               deliver(lmtp, "bert@v.example", 9000).startswith("250"), "and unset takes it back", r.stderr,
+               open(f"{base}/bert/Maildir/maildirsize").read())
+        tap.ok(i.run("quota", "set", "-u", "bert@v.example", "STORAGE", "2").returncode == 0 and
+               policy(status, "bert@v.example", 9000).startswith("action=552"), "limits again, for when quota_set is no more")
         i.configure(conf.replace("quota_set", "#quota_set"), master)
         i.run("reload")
 
@@ -190,6 +202,8 @@ quota_set = file:{base}/set/limits
 
         tap.ok(wait_for(has_none) and
                "the field admin of the userdb has no effect here" in i.log(), "without quota_set nobody is an administrator, which is told")
+        tap.ok(wait_for(lambda: policy(status, "bert@v.example", 9000) == "action=DUNNO") and
+               deliver(lmtp, "bert@v.example", 9000).startswith("250"), "and its limits are gone with it")
         r = i.run("quota", "set", "-u", "anna@v.example", "STORAGE", "4")
         tap.ok(r.returncode != 0 and "quota_set is not configured" in r.stderr, "nor root", r.stderr)
         if tap.failed:

@@ -116,7 +116,7 @@ UNIT_TEST(rules_are_dovecots)
 	start();
 	q = make("*:storage=1k:messages=2", "Trash:storage=+50%", "");
 	ck_assert(quota_recount(q, m, &u, &why) == 0);
-	ck_assert_str_eq(read_size(), "1024S,2C\n0 0 \n");
+	ck_assert_str_eq(read_size(), "1024S,2C\n0 0  \n");
 	ck_assert(may(q, "", 1024, 1, QUOTA_SAVING) && !may(q, "", 1025, 1, QUOTA_SAVING));
 	ck_assert(why.class == FAULT_DENIED && why.error == EDQUOT);
 	ck_assert(may(q, "", 1126, 1, QUOTA_DELIVERING) && !may(q, "", 1127, 1, QUOTA_DELIVERING));
@@ -125,7 +125,7 @@ UNIT_TEST(rules_are_dovecots)
 	quota_free(q);
 	q = make("*:storage=1k", "Spam/*:ignore", "quota_rule=*:bytes=10");
 	ck_assert(!may(q, "", 11, 1, QUOTA_SAVING) && may(q, "Spam.x", 99999, 1, QUOTA_SAVING));
-	ck_assert_str_eq(read_size(), "10S\n0 0 \n");
+	ck_assert_str_eq(read_size(), "10S\n0 0  \n");
 	quota_free(q);
 	q = make("?:bytes=10", "", "quota_rule2=Trash:bytes=5");       /* ? is for those without */
 	ck_assert(unlinkat(maildir_root(m), "maildirsize", 0) == 0);
@@ -162,6 +162,33 @@ UNIT_TEST(limits_of_the_file_alone_outlive_a_power_cut)
 	stop();
 }
 
+/* An administrator's limits, or a rule of main.cf, that are no more; others may have added lines, and the sum may be broken. */
+UNIT_TEST(limits_of_rules_go_with_the_rules)
+{
+	static const char *const behind[] = {"", "5 1\n-5 -1\n", "rubbish\n"};
+	struct quota_use u;
+	struct quota    *set, *none = make("", "", "quota_set=");
+
+	start();
+	set = make("", "", "quota_set=*:bytes=2048:messages=9");
+	for (size_t i = 0; i < COUNT(behind); i++) {
+		autofree char *body = NULL;
+
+		ck_assert(quota_look(set, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes_limit == 2048 && u.count_limit == 9);
+		ck_assert(!may(set, "", 3000, 1, QUOTA_SAVING));
+		body = mem_format("%s%s", read_size(), behind[i]);
+		write_at("maildirsize", body);
+		ck_assert_msg(may(none, "", 3000, 1, QUOTA_SAVING), "behind \"%s\"", behind[i]);
+		ck_assert(quota_look(none, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes_limit == 0 && u.count_limit == 0);
+		ck_assert_str_eq(read_size(), "0S\n0 0 \n");
+	}
+	write_at("maildirsize", "30S,4C\n0 0\n");              /* Courier's administrator gives him some */
+	ck_assert(quota_look(none, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes_limit == 30 && u.count_limit == 4);
+	quota_free(set);
+	quota_free(none);
+	stop();
+}
+
 UNIT_TEST(what_cannot_be_meant_is_refused)
 {
 	static const char *const bad[] = {"*", "*:storage=", "*:storage=1X", "*:size=1", "*:messages=1k", ":storage=1",
@@ -187,7 +214,7 @@ UNIT_TEST(a_count_that_drifted_refuses_nobody)
 	write_at("maildirsize", "100S,3C\n90 2\n");           /* somebody removed files since */
 	write_at("new/1.M1P1.h,S=20", "01234567890123456789");
 	ck_assert(may(q, "", 80, 1, QUOTA_SAVING));
-	ck_assert_str_eq(read_size(), "100S,3C\n20 1 \n");
+	ck_assert_str_eq(read_size(), "100S,3C\n20 1  \n");
 	ck_assert(!may(q, "", 81, 1, QUOTA_SAVING));
 	quota_free(q);
 	stop();
@@ -237,11 +264,11 @@ UNIT_TEST(a_full_mailbox_is_counted_once)
 	ck_assert_str_eq(read_size(), "100S\n91 1 \n");
 	write_at("maildirsize", "100S\n91 1\n");               /* another server's: it may have missed what went on */
 	ck_assert(!may(q, "", 20, 1, QUOTA_SAVING));
-	ck_assert_str_eq(read_size(), "100S\n90 1 \n");
+	ck_assert_str_eq(read_size(), "100S\n90 1  \n");
 	age("maildirsize");                                    /* written before the last change */
 	write_at("new/2.M1P1.h,S=5", "five");
 	ck_assert(!may(q, "", 20, 1, QUOTA_SAVING));
-	ck_assert_str_eq(read_size(), "100S\n95 2 \n");
+	ck_assert_str_eq(read_size(), "100S\n95 2  \n");
 	quota_free(q);
 	stop();
 }
@@ -291,7 +318,7 @@ UNIT_TEST(it_is_counted_anew_when_it_must)
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15 && u.count == 2 && u.bytes_limit == 100);
 	maildir_set_quota(m, q);
 	maildir_size_add(m, "", 7, 1);
-	ck_assert_str_eq(read_size(), "100S\n15 2 \n7 1\n");
+	ck_assert_str_eq(read_size(), "100S\n15 2  \n7 1\n");
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 22);
 	write_at("maildirsize", "200S\n22 3\n");               /* other limits */
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15);
@@ -305,7 +332,7 @@ UNIT_TEST(it_is_counted_anew_when_it_must)
 	write_at("maildirsize", "100S\n90 9\n20 1\n");         /* over by more than one line */
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes == 15);
 	ck_assert(tree_delete(m, "a.b", &why) == 0);
-	ck_assert_str_eq(read_size(), "100S\n10 1 \n");
+	ck_assert_str_eq(read_size(), "100S\n10 1  \n");
 	quota_free(q);
 	q = make("", "", "");                                    /* Courier's user keeps his limits */
 	write_at("maildirsize", "30S,4C\n10 1\n");
@@ -313,11 +340,18 @@ UNIT_TEST(it_is_counted_anew_when_it_must)
 	write_at("maildirsize", "30S,4C\nrubbish\n");
 	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes_limit == 30 && u.bytes == 10);
 	ck_assert_str_eq(read_size(), "30S,4C\n10 1 \n");
+	text_clear(&big);
+	text_add_string(&big, "30S,4C\n");
+	while (big.len < QUOTA_FILE_MOST)
+		text_add_string(&big, "0 0\n");
+	write_at("maildirsize", text_string(&big));
+	ck_assert(quota_look(q, m, QUOTA_QUICK, &u, &why) == 0 && u.bytes_limit == 30 && u.count_limit == 4);
+	ck_assert_str_eq(read_size(), "30S,4C\n10 1 \n");
 	quota_free(q);
 	stop();
 }
 
 UNIT_MAIN("lib/store quota", what_was_kept_counts_though_its_uid_was_not_written, maildirsize_is_limits_and_a_sum, rules_are_dovecots,
-	limits_of_the_file_alone_outlive_a_power_cut, what_cannot_be_meant_is_refused,
+	limits_of_the_file_alone_outlive_a_power_cut, limits_of_rules_go_with_the_rules, what_cannot_be_meant_is_refused,
 	a_count_that_drifted_refuses_nobody, a_later_line_does_not_hide_one_that_was_never_written,
 	a_full_mailbox_is_counted_once, it_is_counted_anew_when_it_must)
