@@ -89,6 +89,39 @@ postfix_walk(int root, const char *name, postfix_visit *visit, void *context, st
 	return walk(dir, name, 0, visit, context, why);
 }
 
+static int
+sync_below(int dir, const char *path, int depth, struct fault *why)
+{
+	autoarena struct arena *arena = arena_new();
+	struct names            names = {NULL};
+	int                     got = read_names(dir, arena, &names, why);
+
+	for (struct name *n = names.first; n && got == 0; n = n->next) {
+		autofree char *below = NULL;
+		autoclose int  sub = -1;
+
+		if (!n->is_directory || depth == DEPTH_MAX)
+			continue;
+		below = mem_format("%s/%s", path, n->text);
+		sub = openat(dir, n->text, DIRECTORY_FLAGS);
+		if (sub >= 0)
+			got = sync_below(sub, below, depth + 1, why);
+		else if (errno != ENOTDIR && errno != ELOOP)
+			got = fault_errno(why, "open directory %s", below);
+	}
+	return got == 0 && fsync(dir) < 0 ? fault_errno(why, "fsync %s", path) : got;
+}
+
+int
+postfix_sync(int root, const char *name, struct fault *why)
+{
+	autoclose int dir = openat(root, name, DIRECTORY_FLAGS);
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : fault_errno(why, "open directory %s", name);
+	return sync_below(dir, name, 0, why);
+}
+
 /* The characters that an id is hashed by. */
 static void
 hash_of(const char *id, char hash[HASH_SIZE])

@@ -21,6 +21,9 @@
 typedef int postfix_visit(void *context, int dir, const char *path, const char *id, struct fault *);
 int postfix_walk(int root, const char *name, postfix_visit *, void *context, struct fault *);
 
+/* All directories below that one, and it, are made durable. One that is not there is. */
+int postfix_sync(int root, const char *name, struct fault *);
+
 /* The file of that id in such a queue or among the logs: its directory (owned) and the descriptor (owned, O_RDONLY):
  * 0; 1 not there; -1. */
 int postfix_find(int root, const char *name, const char *id, int *dir, int *fd, struct fault *);

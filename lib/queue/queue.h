@@ -85,6 +85,8 @@ WAITS int queue_where(struct queue *, const char *id, enum queue_state *, struct
 struct queue_scan;
 int  queue_scan_open(struct queue *, enum queue_state, struct queue_scan **, struct fault *);
 WAITS int queue_scan_next(struct queue_scan *, struct queue_id *, int64_t *due_us, struct fault *);
+/* So many were passed over, since the file system could not tell what they are: the others need not wait for them. */
+uint64_t queue_scan_unseen(const struct queue_scan *);
 void queue_scan_close(struct queue_scan *);            /* NULL is fine */
 
 /* Removes what writers left behind when they died: older than min_age seconds and

@@ -138,6 +138,8 @@ export_state(struct export *x, enum queue_state s, struct fault *why)
 		return -1;
 	while ((got = queue_scan_next(scan, &id, NULL, why)) == 1)
 		text_add_format(&names, "%s\n", id.text);
+	if (got == 0 && queue_scan_unseen(scan))
+		got = fault_set(why, FAULT_SYSTEM, "%s: %llu files cannot be looked at", queue_state_name(s), (unsigned long long)queue_scan_unseen(scan));
 	queue_scan_close(scan);
 	for (rest = text_span(&names); got == 0 && span_split(&rest, '\n', &name);) {
 		autofree char *one = mem_span(name);

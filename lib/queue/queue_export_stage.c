@@ -230,6 +230,21 @@ discard(struct export *x, const struct crossing *c, struct fault *why)
 	return unlinkat(x->stage, name, 0) < 0 ? fault_errno(why, "remove %s/%s", STAGE, name) : 0;
 }
 
+/* A run that was killed may not have come to its fsync: what it has taken could be back after a power cut, and what it has published gone. */
+static int
+settle(struct export *x, struct fault *why)
+{
+	if (fsync(x->held) < 0)
+		return fault_errno(why, "fsync " HELD);
+	for (int s = QUEUE_MAILDROP; s < QUEUE_STATES; s++)
+		if (queue_sync(x->ours, (enum queue_state)s, why) < 0 || postfix_sync(x->root, queue_state_name((enum queue_state)s), why) < 0)
+			return -1;
+	for (int k = 0; k < LOGS; k++)
+		if (postfix_sync(x->root, export_log_names[k], why) < 0)
+			return -1;
+	return 0;
+}
+
 /* What is held and staged no more was published. */
 static int
 finish(struct export *x, struct fault *why)
@@ -238,7 +253,7 @@ finish(struct export *x, struct fault *why)
 	struct span          rest, name;
 	struct crossing      c;
 
-	if (held_names(x->stage, &staged, why) < 0 || held_names(x->held, &held, why) < 0)
+	if (held_names(x->stage, &staged, why) < 0 || held_names(x->held, &held, why) < 0 || (held.len && settle(x, why) < 0))
 		return -1;
 	for (rest = text_span(&staged); span_split(&rest, '\n', &name);)
 		if (is_complete(name, &c) && (held_lists(&held, span_of(c.id.text)) ? publish : discard)(x, &c, why) < 0)

@@ -113,23 +113,34 @@ finish_one(struct import *i, const struct text *names, const char *to, enum queu
 	return publish(i, name, to, id, staged, why);
 }
 
+/* By names alone: what the file system cannot tell of just now is staged all the same. */
 static int
-finish_state(struct import *i, const struct text *names, enum queue_state state, struct fault *why)
+finish_state(struct import *i, const struct text *held, enum queue_state state, struct fault *why)
 {
-	for (;;) {
-		struct queue_scan *scan;
-		struct queue_id    id;
-		int                got;
+	autotext struct text names = {0};
+	struct span          rest, name;
 
-		if (queue_scan_open(i->stage, state, &scan, why) < 0)
-			return -1;
-		got = queue_scan_next(scan, &id, NULL, why);
-		queue_scan_close(scan);
-		if (got <= 0)
-			return got;
-		if (finish_one(i, names, id.text, state, why) < 0)
+	if (held_names(queue_directory(i->stage, state), &names, why) < 0)
+		return fault_prefix(why, "import/%s", queue_state_name(state));
+	for (rest = text_span(&names); span_split(&rest, '\n', &name);) {
+		autofree char *to = mem_span(name);
+
+		if (queue_id_valid(name) && finish_one(i, held, to, state, why) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+/* A run that was killed may not have come to its fsync: what it has taken could be back after a power cut, and what it has published gone. */
+static int
+settle(struct import *i, struct fault *why)
+{
+	if (fsync(i->held) < 0)
+		return fault_errno(why, "fsync " HELD);
+	for (int s = QUEUE_MAILDROP; s < QUEUE_CORRUPT; s++)
+		if (postfix_sync(i->root, queue_state_name((enum queue_state)s), why) < 0 || queue_sync(i->ours, (enum queue_state)s, why) < 0)
+			return -1;
+	return 0;
 }
 
 /* In incoming nothing is complete, so no source was taken. What is held and staged no more was published. */
@@ -140,7 +151,7 @@ import_finish(struct import *i, struct fault *why)
 	autotext struct text          names = {0};
 	struct span                   rest, name;
 
-	if (held_names(i->held, &names, why) < 0)
+	if (held_names(i->held, &names, why) < 0 || (names.len && settle(i, why) < 0))
 		return -1;
 	for (size_t k = 0; k < COUNT(order); k++)
 		if (finish_state(i, &names, order[k], why) < 0)
@@ -154,21 +165,23 @@ import_finish(struct import *i, struct fault *why)
 	return 0;
 }
 
+/* What cannot be told may be. */
 static bool
 is_anything_staged(struct import *i)
 {
-	bool any = false;
+	for (int s = 0; s < QUEUE_CORRUPT; s++) {
+		autotext struct text names = {0};
+		struct span          rest, name;
 
-	for (int s = 0; s < QUEUE_CORRUPT && !any; s++) {
-		struct queue_scan *scan;
-		struct queue_id    id;
-
-		if (s == QUEUE_INCOMING || queue_scan_open(i->stage, (enum queue_state)s, &scan, NULL) < 0)
+		if (s == QUEUE_INCOMING)
 			continue;
-		any = queue_scan_next(scan, &id, NULL, NULL) == 1;
-		queue_scan_close(scan);
+		if (held_names(queue_directory(i->stage, (enum queue_state)s), &names, NULL) < 0)
+			return true;
+		for (rest = text_span(&names); span_split(&rest, '\n', &name);)
+			if (queue_id_valid(name))
+				return true;
 	}
-	return any;
+	return false;
 }
 
 /* Whose files lie in between: those of another directory must not be mixed up with these. 1: an earlier run's. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "queue/queue_private.h"
 
@@ -18,6 +19,7 @@ struct queue_scan {
 	struct queue    *q;
 	enum queue_state state;
 	DIR             *dir;
+	uint64_t         unseen;
 };
 
 static DIR *
@@ -39,7 +41,7 @@ queue_scan_open(struct queue *q, enum queue_state s, struct queue_scan **out, st
 	if (!d)
 		return fault_errno(why, "open directory %s", queue_state_name(s));
 	*out = mem_alloc(sizeof **out);
-	**out = (struct queue_scan){q, s, d};
+	**out = (struct queue_scan){q, s, d, 0};
 	return 0;
 }
 
@@ -57,9 +59,13 @@ queue_scan_next(struct queue_scan *scan, struct queue_id *id, int64_t *due_us, s
 		if (more == 0)
 			return 0;
 		name = span_of(e->d_name);
-		if (!queue_id_valid(name) ||
-		    fstatat(scan->q->dirs[scan->state], e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode))
+		if (!queue_id_valid(name))
+			continue;
+		if (fault_point("queue.scan.look", NULL) < 0 || fstatat(scan->q->dirs[scan->state], e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			scan->unseen += errno != ENOENT;
+			continue;
+		}
+		if (!S_ISREG(st.st_mode))
 			continue;
 		if (id)
 			memcpy(id->text, name.at, name.len + 1);
@@ -67,6 +73,12 @@ queue_scan_next(struct queue_scan *scan, struct queue_id *id, int64_t *due_us, s
 			*due_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
 		return 1;
 	}
+}
+
+uint64_t
+queue_scan_unseen(const struct queue_scan *scan)
+{
+	return scan->unseen;
 }
 
 void

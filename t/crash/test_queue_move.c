@@ -34,6 +34,24 @@ static const struct { const char *path, *id; bool drop; } messages[] = {
 	{"hold/C0000000005", "C0000000005", false}, {"maildrop/D0000000006", "D0000000006", false}};
 static size_t n_messages = COUNT(messages);     /* so many of them */
 
+/*
+ * No power is cut here, so nothing need reach a disk. What is watched: is the directory to which something was
+ * published made durable while the old file is still held?
+ */
+static struct stat watched_directory;
+static char       *watched_held;
+static bool        is_durable;
+
+int
+fsync(int fd)
+{
+	struct stat st;
+
+	if (watched_held && fstat(fd, &st) == 0 && st.st_ino == watched_directory.st_ino && st.st_dev == watched_directory.st_dev)
+		is_durable = is_durable || access(watched_held, F_OK) == 0;
+	return 0;
+}
+
 static void
 shell(const char *format, const char *argument)
 {
@@ -382,6 +400,107 @@ UNIT_TEST(another_directory_has_to_wait)
 }
 END_TEST
 
+static void
+killed_at(const char *fault, bool back)
+{
+	int   status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		setenv("POSTERN_FAULT", fault, 1);
+		run(back, NULL);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+}
+
+/* A move that cannot look at the first file that it meets in a walk: its exit code. */
+static int
+broken_look(bool back)
+{
+	int   status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		setenv("POSTERN_FAULT", "queue.scan.look:1:eio", 1);
+		_exit(run(back, NULL) < 0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* The first line that a command prints, in the test's directory: owned. */
+static char *
+line_of(const char *command)
+{
+	autofree char *whole = mem_format("cd %s && %s", root, command);
+	char           line[300] = "";
+	FILE          *f = popen(whole, "r");
+
+	ck_assert(f && fgets(line, sizeof line, f) && pclose(f) == 0);
+	line[strcspn(line, "\n")] = '\0';
+	return mem_format("%s", line);
+}
+
+/* Killed after the rename and before the fsync: what is held goes when the new file cannot be lost any more. */
+static void
+drop_waits_for_the_disk(bool back, int n)
+{
+	struct fault   why = {0};
+	autofree char *fault = mem_format("%s.published:%d:kill", back ? "export" : "import", n), *held, *id, *find, *directory;
+
+	fresh();
+	if (back)
+		ck_assert_int_eq(run(false, &why), 0);
+	killed_at(fault, back);
+	held = line_of(back ? "find $PWD/ours/export -type f ! -name for" : "find $PWD/postfix/postern-import -type f ! -name for");
+	id = mem_format("%.11s", strrchr(held, '/') + 1);
+	find = mem_format("dirname $(find $PWD/%s -name %s ! -path '*/export/*' ! -path '*/import/*')", back ? "postfix" : "ours", id);
+	directory = line_of(find);
+	ck_assert_int_eq(stat(directory, &watched_directory), 0);
+	watched_held = held;
+	is_durable = false;
+	ck_assert_msg(run(back, &why) == 0, "%s", fault_text(&why));
+	ck_assert_msg(is_durable, "%s: %s was dropped before %s was durable", fault, held, directory);
+	watched_held = NULL;
+	shell("rm -r", root);
+}
+
+UNIT_TEST(what_is_held_goes_when_the_new_is_durable)
+{
+	for (int n = 1; n <= (int)n_messages; n++) {
+		drop_waits_for_the_disk(false, n);
+		drop_waits_for_the_disk(true, n);
+	}
+}
+END_TEST
+
+/* A staged file that the file system cannot tell of for a moment is staged all the same. */
+UNIT_TEST(what_cannot_be_looked_at_is_not_lost)
+{
+	struct fault why = {0};
+
+	fresh();
+	killed_at("held.taken:1:kill", false);
+	broken_look(false);
+	check_moment("import", 1);
+	ck_assert_msg(run(false, &why) == 0, "%s", fault_text(&why));
+	check_ours();
+	ck_assert_int_ne(broken_look(true), 0);
+	check_moment("export", 1);
+	ck_assert_msg(run(true, &why) == 0, "%s", fault_text(&why));
+	check_theirs();
+	check_nothing_is_between();
+	shell("rm -r", root);
+}
+END_TEST
+
 static int n_left;
 
 static void
@@ -456,5 +575,5 @@ UNIT_TEST(what_is_submitted_goes_once)
 END_TEST
 
 UNIT_MAIN("crash/queue_move", import_killed_and_postfix_started, import_killed_and_we_started, export_killed_and_we_started,
-          export_killed_and_postfix_started, an_id_in_use_is_no_way_to_lose_mail, what_is_submitted_goes_once, import_killed_at_every_point, import_with_a_full_disk_at_every_point, export_killed_at_every_point,
+          export_killed_and_postfix_started, what_is_held_goes_when_the_new_is_durable, what_cannot_be_looked_at_is_not_lost, an_id_in_use_is_no_way_to_lose_mail, what_is_submitted_goes_once, import_killed_at_every_point, import_with_a_full_disk_at_every_point, export_killed_at_every_point,
           export_with_an_io_error_at_every_point, another_directory_has_to_wait, a_log_that_cannot_be_read_is_not_passed_over)
