@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "imap_config.h"
 #include "mail/header.h"
 #include "mail/line.h"
@@ -444,4 +445,9 @@ content_send(struct imap_session *session, struct span in, uint64_t start, uint6
 	send_lines(&s, in, goes_on ? slice->offset : 0, slice);
 	imap_send(session, text_span(&s.piece));
 	text_free(&s.piece);
+	if (s.left && !session->over) { /* its reader would take what comes next for the rest */
+		log_warning("imap(%s): a message was changed while it was sent, and is %llu bytes short", session->user->name, (unsigned long long)s.left);
+		session->over = true;
+		session->end = "Message changed";
+	}
 }

@@ -20,7 +20,7 @@ struct slice {
 	dev_t           device;
 	ino_t           inode;
 	off_t           size;
-	struct timespec time;
+	struct timespec time, changed;          /* whoever writes into the file can set back the one, not the other */
 	char            label[SLICE_LABEL];     /* "BODY[2]" */
 	size_t          at, len;                /* of the section in the message */
 	uint64_t        total;                  /* its bytes as they are told */

@@ -204,6 +204,24 @@ def sliced(n):
             + (b"QUFB" * 19 + b"\n") * (n * 840) + b"--b--\n"]
 
 
+def overwritten():
+    """Who shares a mailbox writes into a message of it, and sets size and time as they were: no literal is shorter than announced."""
+    s = Session(mail := mailbox([head() + b"x\n" * 200000]))
+    s.ask("SELECT INBOX")
+    s.ask("FETCH 1 BODY.PEEK[]<0.65536>")
+    path = f"{mail}/cur/{os.listdir(f'{mail}/cur')[0]}"
+    before = os.stat(path)
+    with open(path, "r+b") as f:
+        f.seek(65536)
+        f.write(b"y" * (before.st_size - 65536))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    got = s.ask("FETCH 1 BODY.PEEK[]<300000.300000>")
+    announced = int(re.search(rb"\{(\d+)\}\r\n", got).group(1))
+    rest = got[got.index(b"}\r\n") + 3 + announced:]
+    tap.ok(rest.startswith(b")\r\n"), "a message that was overwritten between two parts: the literal is whole", (announced, len(got), rest[:60]))
+    s.end()
+
+
 def slices():
     """What is fetched in parts is not read from its begin for each of them; and the parts are the whole, in any order."""
     for what in ("BODY.PEEK[]", "BODY.PEEK[2]", "BODY.PEEK[TEXT]"):
@@ -363,7 +381,7 @@ def crowd(i, name, port, words, n=60):
 
 def main():
     try:
-        for work in (hostile_mail, hostile_commands, slices, names, parts_of_compressed, large_message, odd_files, before_login):
+        for work in (hostile_mail, hostile_commands, overwritten, slices, names, parts_of_compressed, large_message, odd_files, before_login):
             if len(sys.argv) < 2 or work.__name__ in sys.argv[1:]:
                 work()
     finally:
