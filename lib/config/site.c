@@ -67,7 +67,7 @@ is_postfixs(const struct main_cf *cf)
 {
 	char real[PATH_MAX];
 
-	return realpath(main_cf_config_directory(cf), real) && strcmp(real, POSTFIX_CONFIG) == 0 && access(POSTFIX_QUEUE, F_OK) == 0;
+	return realpath(main_cf_config_directory(cf), real) && strcmp(real, POSTFIX_CONFIG) == 0;
 }
 
 static void

@@ -177,8 +177,25 @@ def read(path):
         return ""
 
 
+def given_back(host):
+    host.run("systemctl", "start", "postern.service")
+    r = host.run("postern", "take-over", "-u")
+    t.ok(r.returncode != 0 and "runs" in r.stderr, "take-over -u is refused while the mail system runs", r)
+    host.run("systemctl", "stop", "postern.service")
+    mail(host, "ann@example.net", "goes back")
+    r = host.run("postern", "take-over", "-u")
+    t.ok(r.returncode != 0 and "export-queue" in r.stderr, "and while mail waits in our form", r)
+    r = host.run("postern", "export-queue", "/var/spool/postfix")
+    t.ok(r.returncode == 0, "which goes back", r)
+    back = host.run("sh", "-c", "cat /var/spool/postfix/maildrop/* | grep -ac 'goes back'").stdout
+    t.ok(back.strip() == "1", "into Postfix's queue", back)
+    r = host.run("postern", "take-over", "-u")
+    t.ok(r.returncode == 0 and not os.path.islink(host.file("/etc/postern")), "then all is as it was", r)
+
+
 def removed(host):
     host.run("systemctl", "start", "postern.service")
+    t.ok(host.unit("ActiveState") == "active", "Postern's own configuration can be started, too", host.run("systemctl", "status", "postern.service").stdout)
     r = host.run("dpkg", "-P", "--force-depends", "postern")
     t.ok(r.returncode == 0 and host.unit("ActiveState") != "active", "purged: stopped", r)
     t.ok(not os.path.lexists(host.file("/etc/postern")) and not os.path.exists(host.file("/etc/systemd/system/postern.service.d")),
@@ -208,5 +225,6 @@ with Host() as host:
     if postfix_first(host) and installed(host):
         taken_over(host)
         served(host)
+        given_back(host)
         removed(host)
 t.end()
