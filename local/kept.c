@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "mail/attachment.h"
+#include "service/sandbox.h"
+#include "store/delivered.h"
 #include "store/maildir.h"
 #include "store/quota.h"
 
@@ -18,6 +21,8 @@ enum { IDLE_MS = 10 * 1000, LIFE_MS = 60 * 1000, ERRANDS_MOST = 100, REQUEST_FIE
 static struct {
 	struct worker_child child;
 	struct text         what;            /* describe() of what it was made for */
+	int64_t             end;             /* the child counts, too, but is not asked to be honest */
+	int                 errands;
 } kept;
 
 static void
@@ -54,6 +59,19 @@ is_of_the_kind(const struct errand *e)
 	return e->kind == ERRAND_MAILDIR && !e->list_is_include && !e->root;
 }
 
+/* One that parsed a message's MIME has met too much to be trusted with the next; and it must see what came meanwhile. */
+static bool
+is_kept_at_all(const struct errand *e)
+{
+	return is_of_the_kind(e) && sandbox_shows_outside() && !attachment_wanted(span_of(delivered_settings.attachments));
+}
+
+static bool
+is_at_hand(const struct text *what)
+{
+	return kept.child.pid && kept.errands < ERRANDS_MOST && clock_left(kept.end) != 0 && span_equal(text_span(what), text_span(&kept.what));
+}
+
 /* False where it is too long for one frame. */
 static bool
 request_put(struct frame *f, const struct errand *e)
@@ -82,15 +100,19 @@ kept_run(const struct errand *e, const struct worker_job *job, struct fault *why
 	autoframe struct frame request = {0};
 	int                    got = 1;
 
-	if (!is_of_the_kind(e))
+	if (!is_kept_at_all(e))
 		return worker_run(job, NULL, why);
 	describe(e, &what);
-	if (kept.child.pid && span_equal(text_span(&what), text_span(&kept.what)) && request_put(&request, e))
+	if (is_at_hand(&what) && request_put(&request, e)) {
+		kept.errands++;
 		got = worker_again(&kept.child, &request, job, why);
+	}
 	if (got != 1)
 		return got;
 	worker_dismiss(&kept.child);
 	text_set(&kept.what, text_span(&what));
+	kept.end = clock_after(LIFE_MS);
+	kept.errands = 1;
 	return worker_run(job, &kept.child, why);
 }
 
@@ -168,7 +190,7 @@ is_plain(const struct errand *e, const struct maildir *m)
 bool
 kept_may_stay(const struct errand *e, const struct maildir *m, const struct outcome *o)
 {
-	return m && o->action == DELIVER_SENT && is_of_the_kind(e) && is_plain(e, m);
+	return m && o->action == DELIVER_SENT && is_kept_at_all(e) && is_plain(e, m);
 }
 
 void

@@ -10,10 +10,13 @@
  * What was looked at before the sandbox closed is not looked into again: a list or a script that was not there.
  * That it is still not there the child asks the file system (a stat needs no right of Landlock's), and declines
  * when there is something; so it does when the Maildir's path leads elsewhere by now.  Another child then begins
- * from the beginning.  A child that ran a script, read a list, or had any trouble never stays: nothing of one
- * message's filter can meet the next.
+ * from the beginning.  A child that ran a script, read a list, parsed a message's MIME (mail_attachment_detection_options), or had
+ * any trouble never stays: nothing of one message's filter can meet the next. What every child reads is the header,
+ * for Delivered-To.
  *
- * It ends with the agent's process, after 10 s without an errand, after a minute, or after 100 errands.
+ * It ends with the agent's process, after 10 s without an errand, after a minute, or after 100 errands: the parent
+ * keeps these limits by a clock and a counter of its own, and ends one that speaks unasked.  Where a sandbox hides what
+ * is outside of it (OpenBSD), no child stays, as it could not see what came.
  */
 #ifndef LOCAL_KEPT_H
 #define LOCAL_KEPT_H

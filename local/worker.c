@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 
-enum { INPUT_FD = 3, REPORT_FD = 4, FEED_SIZE = 65536 };
+enum { INPUT_FD = 3, REPORT_FD = 4, FEED_SIZE = 65536, EXIT_MS = 5 * 1000, PAUSE_US_FIRST = 50, PAUSE_US_MOST = 20000 };
 
 int
 worker_read(struct worker *w, size_t limit, struct text *into, struct fault *why)
@@ -223,14 +224,35 @@ attend(struct feeding *f, struct fault *why)
 	}
 }
 
-/* Its end: 0 by itself, -1 and why. */
+/* Its report is closed, which it does by ending: it is looked for again and again, since nothing tells of an end with a deadline everywhere. */
+static bool
+ends_in_time(pid_t pid, int *status)
+{
+	int64_t         end = clock_after(EXIT_MS);
+	struct timespec pause = {.tv_nsec = PAUSE_US_FIRST * 1000};
+	pid_t           got;
+
+	while ((got = waitpid(pid, status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
+		if (clock_left(end) == 0)
+			return false;
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < PAUSE_US_MOST * 1000)
+			pause.tv_nsec *= 2;
+	}
+	return true;
+}
+
+/* Its end: 0 by itself, -1 and why. One that closes its report and lives on must not hold up whoever waits for it. */
 static int
-wait_for(pid_t pid, struct fault *why)
+wait_for(pid_t pid, bool by_force, struct fault *why)
 {
 	int status = 0;
 
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	if (by_force || !ends_in_time(pid, &status)) {
+		kill(-pid, SIGKILL);
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	}
 	if (WIFSIGNALED(status))
 		return fault_set(why, FAULT_PEER, "delivery process died with signal %d", WTERMSIG(status));
 	if (WEXITSTATUS(status))
@@ -248,9 +270,7 @@ end_child(struct worker_child *child, bool by_force, struct fault *why)
 		close(child->input);
 	close(child->report);
 	*child = (struct worker_child){0};
-	if (by_force)
-		kill(-pid, SIGKILL);
-	return wait_for(pid, why);
+	return wait_for(pid, by_force, why);
 }
 
 /* One act of the child: enum ending, or -1; one that does not stay is ended. */
@@ -318,12 +338,21 @@ worker_run(const struct worker_job *job, struct worker_child *stays, struct faul
 	return ending < 0 ? -1 : 0;
 }
 
+/* It was asked nothing. What it says now would be taken for its answer to what it is asked next. */
+static bool
+is_silent(const struct worker_child *child)
+{
+	struct pollfd p = {.fd = child->report, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 0;
+}
+
 int
 worker_again(struct worker_child *child, struct frame *request, const struct worker_job *job, struct fault *why)
 {
 	int ending;
 
-	if (frame_send(child->report, request, clock_after(job->limit_ms), why) < 0) {
+	if (!is_silent(child) || frame_send(child->report, request, clock_after(job->limit_ms), why) < 0) {
 		fault_clear(why);
 		worker_dismiss(child);
 		return 1;

@@ -46,8 +46,8 @@ struct worker_child {
  * -1: it could not start, was killed, ran out of time (FAULT_TIME), or reported nonsense. */
 WAITS int worker_run(const struct worker_job *, struct worker_child *stays, struct fault *);
 
-/* Another act of a child that stayed; job->work and job->who are not looked at. As worker_run, and 1: it had ended, or
- * declined, and nothing was done. What does not stay once more is ended, and *child is none. */
+/* Another act of a child that stayed; job->work and job->who are not looked at. As worker_run, and 1: it had ended,
+ * declined, or spoken unasked, and nothing was done. What does not stay once more is ended, and *child is none. */
 WAITS int worker_again(struct worker_child *child, struct frame *request, const struct worker_job *, struct fault *);
 void worker_dismiss(struct worker_child *);          /* none is fine */
 

@@ -30,6 +30,8 @@ int  sandbox_close(const struct sandbox *, struct fault *);
  * children calls sandbox_prepare_mailbox in its prepare(): the rules are then made once. */
 void sandbox_prepare_mailbox(void);
 int  sandbox_close_mailbox(const char *root, struct fault *);
+/* Does a stat of what lies outside of a closed one still tell whether it is there? */
+bool sandbox_shows_outside(void);
 /* Before sandbox_close: MAY_DNS reaches TCP ports 53 and 853; it, and MAY_NAME, also this one. */
 void sandbox_allow_port(uint16_t port);
 

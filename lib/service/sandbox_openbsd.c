@@ -58,6 +58,12 @@ sandbox_close(const struct sandbox *s, struct fault *why)
 	return 0;
 }
 
+bool
+sandbox_shows_outside(void)
+{
+	return false; /* unveil hides it: ENOENT */
+}
+
 void
 sandbox_prepare_mailbox(void)
 {

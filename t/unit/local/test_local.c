@@ -6,6 +6,10 @@
  */
 #include "../unit.h"
 
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "local/errand.h"
 #include "local/members.h"
 
@@ -137,4 +141,100 @@ UNIT_TEST(reports)
 }
 END_TEST
 
-UNIT_MAIN("local", members, members_are_bounded, exits, reports)
+/* A worker that somebody's message has taken over. */
+
+static void
+say_sent(struct worker *w)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "sent");
+	worker_tell(w, &f);
+}
+
+static int
+count_sent(void *context, struct frame *f, struct fault *why)
+{
+	int *heard = context;
+
+	(void)why;
+	ck_assert(frame_is(f, "sent"));
+	++*heard;
+	return 1;
+}
+
+static int
+count_more(void *context, struct frame *f, struct fault *why)
+{
+	count_sent(context, f, why);
+	return 0;
+}
+
+static struct worker_job
+job_of(void (*work)(struct worker *, void *), const struct identity *who, const struct message_content *feed, int *heard)
+{
+	return (struct worker_job){.who = who, .feed = feed, .work = work, .hear = count_sent, .context = heard, .limit_ms = 30000};
+}
+
+static void
+close_and_live_on(struct worker *w, void *context)
+{
+	(void)context;
+	say_sent(w);
+	close(w->report);
+	for (;;)
+		pause();
+}
+
+UNIT_TEST(a_worker_that_lives_on_is_ended)
+{
+	const struct identity who = {.uid = getuid() ? getuid() : 65534, .gid = getuid() ? getgid() : 65534};
+	struct fault          why = {0};
+	int                   heard = 0;
+	struct worker_job     job = job_of(close_and_live_on, &who, NULL, &heard);
+	int64_t               start = clock_now();
+
+	job.hear = count_more;
+	ck_assert_int_lt(worker_run(&job, NULL, &why), 0);
+	ck_assert_int_eq(heard, 1);
+	ck_assert_int_lt(clock_now() - start, 25000);
+	ck_assert_ptr_nonnull(strstr(fault_text(&why), "signal 9"));
+}
+END_TEST
+
+static void
+answer_in_advance(struct worker *w, void *context)
+{
+	autoframe struct frame request = {0};
+
+	(void)context;
+	say_sent(w);
+	say_sent(w);
+	while (worker_next(w, clock_after(20000), &request))
+		;
+}
+
+/* Nobody believes an answer that is older than the question. */
+UNIT_TEST(a_worker_that_answers_in_advance_is_ended)
+{
+	const struct identity        who = {.uid = getuid() ? getuid() : 65534, .gid = getuid() ? getgid() : 65534};
+	const struct message_content nothing = {.fd = -1};
+	autoframe struct frame       request = {0};
+	struct fault                 why = {0};
+	int                          heard = 0;
+	struct worker_job            job = job_of(answer_in_advance, &who, &nothing, &heard);
+	struct worker_child          child = {0};
+
+	ck_assert_msg(worker_run(&job, &child, &why) == 0, "%s", fault_text(&why));
+	ck_assert_int_ne(child.pid, 0);
+	ck_assert_int_eq(heard, 1);
+	frame_start(&request, "another");
+	frame_put_number(&request, "size", 0);
+	ck_assert_int_eq(poll(&(struct pollfd){.fd = child.report, .events = POLLIN}, 1, 20000), 1);
+	ck_assert_int_eq(worker_again(&child, &request, &job, &why), 1);
+	ck_assert_int_eq(child.pid, 0);
+	ck_assert_int_eq(heard, 1);
+}
+END_TEST
+
+UNIT_MAIN("local", a_worker_that_lives_on_is_ended, a_worker_that_answers_in_advance_is_ended, members, members_are_bounded, exits, reports)
