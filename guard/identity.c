@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "guard/remote.h"
 #include "mail/charset.h"
+#include "sasl/server.h"
 
 struct identity_base {
 	struct arena            *arena;
@@ -179,11 +180,13 @@ static bool
 add_name(const struct row *row, struct text *names)
 {
 	struct span name = row->user.len ? row->user : row->username;
+	bool        has_domain = !row->user.len && row->domain.len && utf8_printable(row->domain) && !span_has(row->domain, ' ');
 
-	if (!name.len || !utf8_printable(name) || span_has(name, ' '))
+	if (!name.len || !utf8_printable(name) || span_has(name, ' ') ||
+	    name.len + (has_domain ? 1 + row->domain.len : 0) > SASL_USER_MAX)
 		return false;
 	text_add(names, name);
-	if (!row->user.len && row->domain.len && utf8_printable(row->domain) && !span_has(row->domain, ' '))
+	if (has_domain)
 		text_add_format(names, "@%.*s", SPAN_ARGS(row->domain));
 	text_add_byte(names, '\0');
 	return true;

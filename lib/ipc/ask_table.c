@@ -214,7 +214,12 @@ put_names(struct answering *t, struct frame *answer)
 	struct span left = span_from(text_span(&t->names), t->told), now = span_first(left, NAMES_AT_ONCE);
 
 	if (now.len < left.len)
-		now = span_first(now, (size_t)span_find_last(now, '\0') + 1);       /* whole ones: none is nearly so long */
+		now = span_first(now, (size_t)(span_find_last(now, '\0') + 1));     /* whole ones */
+	if (!now.len && left.len) {
+		frame_start(answer, "failed");
+		frame_put_string(answer, "reason", "a name is too long");
+		return AT_START;
+	}
 	t->told += now.len;
 	frame_start(answer, "names");
 	frame_put(answer, "names", now);
