@@ -81,7 +81,7 @@ prepare(struct fault *why)
 	tickets_start();
 	if (wake_prepare(site.data_directory, why) < 0)
 		return -1;
-	if (users_prepare(&s, why) < 0 || limits_prepare(quota_set, why) < 0)
+	if (users_prepare(&s, why) < 0 || limits_prepare(quota_set, service->checks, why) < 0)
 		return -1;
 	return tokens && !users_have_tokens() ? fault_set(why, FAULT_INPUT, "auth_mechanisms: oauthbearer and xoauth2 need auth_passdb = oauth2:PATH") : 0;
 }

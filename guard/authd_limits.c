@@ -173,24 +173,55 @@ limits_set(const char *user, struct span rule, struct fault *why)
 
 /* ------------------------------------------------------------ at start */
 
+/* Whoever may write there could have root open what he likes. */
 static int
-open_file(struct fault *why)
+open_directory(int *fd, struct fault *why)
 {
-	autofree char *directory = mem_string(limits.path);
-	autoclose int  fd = open(limits.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+	autofree char *path = mem_span(span_first(span_of(limits.path), (size_t)(strrchr(limits.path, '/') - limits.path)));
+	autoclose int  found = open(*path ? path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat    st;
 
+	if (found < 0 || fstat(found, &st) < 0)
+		return fault_errno(why, "open %s", *path ? path : "/");
+	if ((st.st_uid != 0 && st.st_uid != geteuid()) || st.st_mode & 022)
+		return fault_set(why, FAULT_DENIED, "%s can be written to by others than root", path);
+	*fd = take_fd(found);
+	return 0;
+}
+
+static int
+judge_file(const struct stat *st, struct fault *why)
+{
+	if (!S_ISREG(st->st_mode))
+		return fault_set(why, FAULT_INPUT, "%s is no file", limits.path);
+	if (st->st_uid != geteuid() || st->st_mode & 077 || st->st_nlink > 1)
+		return fault_set(why, FAULT_DENIED, "%s is not root's alone: its owner, mode 0600, one name", limits.path);
+	return 0;
+}
+
+/* When it is only looked at, it need not be there. */
+static int
+open_file(bool only_looks, struct fault *why)
+{
+	autoclose int directory = -1, fd = -1;
+	struct stat   st;
+
+	if (open_directory(&directory, why) < 0)
+		return -1;
+	fd = openat(directory, strrchr(limits.path, '/') + 1,
+		(only_looks ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
+	if (fd < 0 && only_looks && errno == ENOENT)
+		return 0;
 	if (fd < 0)
 		return fault_errno(why, "open %s", limits.path);
-	if (flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+	if (flock(fd, only_looks ? LOCK_SH : LOCK_EX) < 0 || fstat(fd, &st) < 0)
 		return fault_errno(why, "lock %s", limits.path);
 	if (st.st_nlink == 0)              /* another start has just tidied it */
-		return open_file(why);
-	if (!S_ISREG(st.st_mode))
-		return fault_set(why, FAULT_INPUT, "%s is no file", limits.path);
-	*strrchr(directory, '/') = '\0';
-	if (st.st_size == 0 && file_sync_directory(*directory ? directory : "/", why) < 0)
+		return open_file(only_looks, why);
+	if (judge_file(&st, why) < 0)
 		return -1;
+	if (st.st_size == 0 && !only_looks && file_sync(directory, why) < 0)
+		return fault_prefix(why, "directory of %s", limits.path);
 	if (limits.fd >= 0)
 		close(limits.fd);
 	limits.fd = take_fd(fd);
@@ -213,20 +244,21 @@ tidy(struct fault *why)
 		text_add_format(&all, "%.*s %s\n", SPAN_ARGS(user), (const char *)rule);
 	if (limits.read < LIMITS_TIDY_FROM || all.len > (size_t)limits.read / 2)
 		return 0;
-	return file_replace(limits.path, text_span(&all), 0600, why) < 0 ? -1 : open_file(why);
+	return file_replace(limits.path, text_span(&all), 0600, why) < 0 ? -1 : open_file(false, why);
 }
 
 int
-limits_prepare(const char *spec, struct fault *why)
+limits_prepare(const char *spec, bool only_looks, struct fault *why)
 {
 	if (!*spec)
 		return 0;
-	if (strncmp(spec, "file:/", 6) != 0)
+	if (strncmp(spec, "file:/", 6) != 0 || span_ends(span_of(spec), "/"))
 		return fault_set(why, FAULT_INPUT, "quota_set = %s: only file:/PATH is kept here", spec);
 	limits.path = mem_string(spec + 5);
-	if (open_file(why) < 0 || tidy(why) < 0)
+	if (open_file(only_looks, why) < 0 || (!only_looks && tidy(why) < 0))
 		return fault_prefix(why, "quota_set");
-	flock(limits.fd, LOCK_UN);
+	if (limits.fd >= 0)
+		flock(limits.fd, LOCK_UN);
 	return 0;
 }
 

@@ -23,8 +23,9 @@
 
 enum { LIMITS_FILE_MOST = 64 << 20, LIMITS_TIDY_FROM = 1 << 20 };
 
-/* "file:/PATH", or "": none are kept.  Before the sandbox. */
-int  limits_prepare(const char *spec, struct fault *);
+/* "file:/PATH", or "": none are kept.  Before the sandbox.  Only root's own file in a directory that nobody else can write to is
+ * opened.  only_looks: says what is wrong and changes nothing, for a process that ends then; another one may be using it. */
+int  limits_prepare(const char *spec, bool only_looks, struct fault *);
 bool limits_are_kept(void);
 /* Sets *rule: 1; 0 the user has none; -1 it cannot be told. */
 WAITS int limits_find(const char *user, struct text *rule, struct fault *);

@@ -301,6 +301,7 @@ service_run(const struct service *program, int argc, char **argv)
 		return 64;
 	}
 	launch.facts.root = privilege_is_root();
+	launch.facts.checks = launch.check;
 	prepare_process();
 	log_open(launch.facts.program, launch.check ? -1 : LOG_FD);
 	load_configuration();

@@ -123,6 +123,7 @@ struct service_facts {
 	int         argc;              /* the program's own arguments: pipe(8), spawn(8) */
 	char      **argv;
 	bool        root;              /* started as root: roles are real */
+	bool        checks;            /* --check, perhaps beside a running system: prepare() says what is wrong, and changes nothing */
 	struct main_cf *main_cf;
 };
 extern const struct service_facts *const service;

@@ -163,6 +163,13 @@ quota_set = file:{base}/set/limits
         tap.ok(got[0] == "OK" and got[2] == '"User quota" (MESSAGE 1 1)', "and on it goes", got)
         tap.ok(wait_for(lambda: said(chef, "SETQUOTA", '"User quota"', "(MESSAGE 9)")[0] == "NO"), "a session of before must log in again")
 
+        boss = log_in(imap, "bert@v.example*boss", "top")     # whose authd has started
+        with open(limits, "a") as f:                          # what a start would tidy
+            f.write("".join(f"zoe@v.example *:bytes={n}:messages={n}\n" for n in range(40000)))
+        inode = os.stat(limits).st_ino
+        r = i.run("check")
+        got = said(boss, "SETQUOTA", '"User quota"', "(MESSAGE 2)")
+        tap.ok(r.returncode == 0 and got[0] == "OK" and os.stat(limits).st_ino == inode, "postern check leaves a running authd its file", r, got, inode, os.stat(limits))
         r = i.run("quota", "set", "-u", "anna@v.example", "STORAGE", "4", "MESSAGE", "9")
         tap.ok(r.returncode == 0 and said(log_in(imap, "anna@v.example"), "GETQUOTA", '"User quota"')[2] == '"User quota" (STORAGE 0 4 MESSAGE 0 9)',
                "postern quota set", r.stderr)

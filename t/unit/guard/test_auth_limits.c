@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "authd_limits.h"
@@ -36,7 +37,7 @@ opened(void)
 	struct fault why = {0};
 
 	limits_close();
-	ck_assert_msg(limits_prepare(spec, &why) == 0, "%s", fault_text(&why));
+	ck_assert_msg(limits_prepare(spec, false, &why) == 0, "%s", fault_text(&why));
 }
 
 static void
@@ -148,6 +149,94 @@ START_TEST(replaced)
 }
 END_TEST
 
+/* Another process, as --check is. */
+static int
+looked_at(void)
+{
+	int   status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct fault why = {0};
+
+		limits_close();
+		_exit(limits_prepare(spec, true, &why) < 0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+START_TEST(a_look_changes_nothing)
+{
+	autotext struct text many = {0};
+	struct fault         why = {0};
+
+	ck_assert_int_eq(looked_at(), 0);
+	ck_assert_int_lt(access(path, F_OK), 0);
+	opened();
+	set("anna", "*:messages=3");
+	for (int i = 0; i < 40000; i++)
+		text_add_format(&many, "bert *:bytes=%d:messages=%d\n", i + 1, i + 1);
+	autoclose int fd = open(path, O_WRONLY | O_APPEND);
+
+	ck_assert_int_eq(file_write(fd, text_span(&many), &why), 0);
+	ck_assert_int_gt((int)length(), LIMITS_TIDY_FROM);
+	ck_assert_int_eq(looked_at(), 0);
+	set("anna", "*:messages=4");
+	expect("anna", "*:messages=4");
+	opened();
+	expect("anna", "*:messages=4");
+	ck_assert_int_lt((int)length(), 100);
+}
+END_TEST
+
+static void
+refused(const char *words)
+{
+	struct fault why = {0};
+
+	limits_close();
+	ck_assert_int_ne(looked_at(), 0);
+	ck_assert_int_eq(limits_prepare(spec, false, &why), -1);
+	ck_assert_msg(strstr(fault_text(&why), words), "%s", fault_text(&why));
+}
+
+/* What root opens for writing is nobody else's. */
+START_TEST(of_others)
+{
+	autofree char *other = mem_format("%s/other", directory);
+
+	opened();
+	set("anna", "*:messages=3");
+	ck_assert_int_eq(chmod(path, 0620), 0);
+	refused("mode 0600");
+	ck_assert_int_eq(chmod(path, 0600), 0);
+	ck_assert_int_eq(link(path, other), 0);
+	refused("one name");
+	ck_assert_int_eq(unlink(other), 0);
+	ck_assert_int_eq(chmod(directory, 0770), 0);
+	refused("written to by others");
+	ck_assert_int_eq(chmod(directory, 0700), 0);
+	if (geteuid() == 0) {
+		ck_assert_int_eq(chown(path, 65534, 0), 0);
+		refused("its owner");
+		ck_assert_int_eq(chown(path, 0, 0), 0);
+		ck_assert_int_eq(chown(directory, 65534, 0), 0);
+		refused("written to by others");
+		ck_assert_int_eq(chown(directory, 0, 0), 0);
+	}
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	refused("is no file");
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink("/dev/null", path), 0);
+	refused("open ");
+	ck_assert_int_eq(unlink(path), 0);
+	opened();
+	expect("anna", "");
+}
+END_TEST
+
 START_TEST(no_sense)
 {
 	struct fault why = {0};
@@ -157,9 +246,9 @@ START_TEST(no_sense)
 	expect("anna", "*:messages=3");
 	expect("b", "");
 	limits_close();
-	ck_assert_int_eq(limits_prepare("dict:proxy::quota", &why), -1);
-	ck_assert_int_eq(limits_prepare("file:limits", &why), -1);
-	ck_assert_int_eq(limits_prepare("", &why), 0);
+	ck_assert_int_eq(limits_prepare("dict:proxy::quota", false, &why), -1);
+	ck_assert_int_eq(limits_prepare("file:limits", false, &why), -1);
+	ck_assert_int_eq(limits_prepare("", false, &why), 0);
 	ck_assert(!limits_are_kept());
 	ck_assert_int_eq(limits_set("anna", SPAN("*:messages=1"), &why), -1);
 }
@@ -178,6 +267,8 @@ main(void)
 	tcase_add_test(all, cut_at_every_byte);
 	tcase_add_test(all, others_add);
 	tcase_add_test(all, replaced);
+	tcase_add_test(all, a_look_changes_nothing);
+	tcase_add_test(all, of_others);
 	tcase_add_test(all, no_sense);
 	suite_add_tcase(suite, all);
 	runner = srunner_create(suite);
