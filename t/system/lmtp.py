@@ -67,6 +67,8 @@ def a_system():
             f.write(f"{user}@v.example:{{PLAIN}}secret:{ids}::{base}/{user}::\n")
         f.write(f"few@v.example:{{PLAIN}}secret:{ids}::{base}/few::userdb_quota_rule=*:messages=1\n"
                 f"own@v.example:{{PLAIN}}secret:{ids}::{base}/own::userdb_sieve=~/scripts/mine.sieve\n"
+                f"kim@v.example:{{PLAIN}}secret:{ids}::{base}/kim::userdb_sieve=~/kim.sieve\n"
+                f"kip@v.example:{{PLAIN}}secret:{ids}::{base}/kim::userdb_sieve=~/kip.sieve\n"
                 f"off@v.example:{{PLAIN}}secret:{ids}::{base}/off::userdb_sieve=\n"
                 f"lost@v.example:{{PLAIN}}secret:{ids}::{base}/closed/lost::\n")
     os.mkdir(f"{base}/closed", 0o755 if not ROOT else 0o711)
@@ -238,6 +240,63 @@ def filters(port, instance):
     tap.ok(wait_for(lambda: instance.log().count("sieve: redirect queued as") == seen + 1), "another message is redirected, too")
 
 
+def below(pid):
+    """All processes that descend from it and live."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            children = f.read().split()
+        return set().union(*({c} | below(c) for c in children if open(f"/proc/{c}/stat").read().rpartition(")")[2].split()[0] != "Z"))
+    except OSError:
+        return set()
+
+
+def kept(port, instance):
+    """The child of the last delivery is kept for the next of the same session to the same Maildir (local/kept.h)."""
+    os.mkdir(f"{base}/kim")
+    os.chown(f"{base}/kim", OWNER.pw_uid, OWNER.pw_gid)
+    c = hello(port)
+
+    def processes():
+        return set().union(*(below(p) for p in instance.named("lmtpd")))
+
+    c.ask("MAIL FROM:<>")
+    c.ask("RCPT TO:<kim@v.example>")
+    c.ask("RSET")
+    before = processes()
+
+    def one(user, *lines):
+        """The reply, and the child that is kept then, or None."""
+        c.ask("MAIL FROM:<s@x.example>")
+        c.ask(f"RCPT TO:<{user}@v.example>")
+        c.ask("DATA")
+        c.send(*lines, ".")
+        got = c.reply()[:9]
+        wait_for(lambda: len(processes() - before) < 2)
+        return got, next(iter(processes() - before), None)
+
+    got, first = one("kim", "Subject: first", "Message-ID: <k@x.example>", "", "x")
+    tap.ok(got == "250 2.0.0" and first, "a first message of a session: its child stays", got, first)
+    again = one("kim", "Subject: second", "Message-ID: <k2@x.example>", "", "y")
+    tap.ok(again == ("250 2.0.0", first), "and has the second", again, first)
+    again = [one("kim", "Subject: second", "Message-ID: <k2@x.example>", "", "y") for _ in range(2)]
+    tap.ok(again == [("250 2.0.0", first)] * 2 and len(mails("kim")) == 4, "the same message again is another delivery", again, len(mails("kim")))
+    again = one("kim", "Delivered-To: kim@v.example", "Subject: round", "", "z")
+    tap.ok(again == ("250 2.0.0", first), "LMTP looks for no loops, nor does a child that stays", again)
+    stored = mails("kim")
+    tap.ok(len(stored) == 5 and all(m.startswith(b"Return-Path: <s@x.example>\nDelivered-To: kim@v.example\n") for m in stored) and
+           len({re.search(rb" id (\w+)", m).group(1) for m in stored}) == 5, "each has headers and an id of its own", *stored)
+    got, other = one("kip", "Subject: kip", "", "x")
+    tap.ok(got == "250 2.0.0" and other not in (None, first) and len(mails("kim")) == 6, "who has the same Maildir and another script: another child", got, other)
+    with open(f"{base}/kim/kip.sieve", "w") as f:
+        f.write('require ["fileinto", "mailbox"];\nfileinto :create "kip";\n')
+    got = one("kip", "Subject: kip", "", "x")
+    tap.ok(got == ("250 2.0.0", None) and len(glob.glob(f"{base}/kim/Maildir/.kip/new/*")) == 1, "his script that came meanwhile is run, and its child does not stay", got)
+    got = one("kim", "Subject: last", "", "x")
+    tap.ok(got[0] == "250 2.0.0" and got[1] and len(mails("kim")) == 7, "which is no matter of the other's", got)
+    c.close()
+    tap.ok(wait_for(lambda: not processes() - before), "no child outlives its session", processes() - before)
+
+
 def through_smtp(smtp, instance):
     with smtplib.SMTP("127.0.0.1", smtp, timeout=60) as s:
         s.sendmail("s@x.example", ["ann@v.example", "bob@v.example"], "Subject: whole way\r\n\r\nx\r\n")
@@ -283,6 +342,7 @@ try:
         tap.ok(i.start().returncode == 0, "a system with lmtpd starts")
         dialogue(lmtp)
         filters(lmtp, i)
+        kept(lmtp, i)
         no_room_for_content(lmtp, i)
         through_smtp(smtp, i)
         tap.ok("killed by signal" not in i.log() and "panic" not in i.log(), "nothing died", [x for x in i.log().splitlines() if "killed" in x])
