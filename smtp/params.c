@@ -19,6 +19,8 @@ const struct param smtp_params[] = {
 	BOOLEAN("allow_srv_lookup_fallback", &client.srv_fallback, "no", "without SRV records: MX, or the host"),
 	BOOLEAN("ignore_srv_lookup_error", &client.srv_ignore_error, "no", "the same when the SRV lookup fails"),
 	COMMON_ROWS,
+	BOOLEAN("tls_required_enable", &client.tls_required, "no",
+	        "\"TLS-Required: no\" in a message: sent by TLS level may, whatever policies say (RFC 8689), but where we log in"),
 	CLIENT_ROWS("smtp_"),
 	END_OF_PARAMS
 };

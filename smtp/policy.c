@@ -3,7 +3,7 @@
  * policy.c - what TLS must be with a host: smtp_tls_policy_maps, smtp_tls_per_site, smtp_tls_security_level
  *
  * The result is one enum (SECURITY.md 2, row 18): whoever reads it never finds a way from "must" to
- * clear text.  A policy that cannot be understood stops the delivery for now; it never weakens it.
+ * clear text, but the one that the administrator opens by tls_required_enable (required.c).  A policy that cannot be understood stops the delivery for now; it never weakens it.
  */
 #include <stdio.h>
 
@@ -266,6 +266,16 @@ settle(const struct host *h, struct span nexthop, struct arena *a, struct tls_po
 	}
 }
 
+/* "TLS-Required: no": nothing is proved, of DANE and MTA-STS neither; which TLS is good enough stays the administrator's. */
+static void
+lower(struct tls_policy *p)
+{
+	p->level = TLS_MAY;
+	p->match = p->mx_patterns = NULL;
+	p->tlsa = NULL;
+	p->n_tlsa = 0;
+}
+
 enum step
 policy_find(const struct host *h, struct span nexthop, bool lowered, struct arena *a, struct tls_policy *out, struct trouble *t)
 {
@@ -279,8 +289,8 @@ policy_find(const struct host *h, struct span nexthop, bool lowered, struct aren
 		trouble_set(t, "4.7.5", "client TLS configuration problem");
 		return STEP_NEXT;
 	}
-	if (lowered && p.level > TLS_MAY)      /* DANE and MTA-STS are the recipient's, and the sender does without them */
-		p = (struct tls_policy){.level = TLS_MAY};
+	if (lowered && p.level > TLS_MAY)
+		lower(&p);
 	if (p.mx_patterns && client.tls_sts_patterns && !policy_mx_matches(p.mx_patterns, span_of(h->name))) {
 		trouble_set(t, "4.7.5", "%s is no MX host of the MTA-STS policy of %.*s", h->name, SPAN_ARGS(nexthop));
 		return STEP_NEXT;

@@ -3,7 +3,9 @@
  * required.c - "TLS-Required: no": the sender would rather have his message arrive than have it secret (RFC 8689, 5)
  *
  * Reports on TLS that fails are such mail.  The field is looked for where it makes a difference: when policies may ask
- * for more than smtp_tls_security_level = may.  It never counts where we log in: a password is not the sender's to risk.
+ * for more than smtp_tls_security_level = may.  It counts for the next hop of
+ * smtp, a relay as well as an MX host, as in Postfix 3.10; never where we log in, since a password is not the sender's to
+ * risk, and never for lmtp, which has no such parameter: that server is ours, and no policy of the recipient's asks for TLS there.
  */
 #include "client.h"
 #include "mail/header.h"

@@ -56,8 +56,6 @@ extern const struct param smtp_params[];        /* of smtp and smtp-probe: param
 	STRING(p "tls_verify_cert_match", &client.tls_verify_match, "hostname", "names for verify"),                 \
 	STRING(p "tls_secure_cert_match", &client.tls_secure_match, "nexthop, dot-nexthop", "names for secure"),     \
 	NUMBER(p "tls_loglevel", &client.tls_loglevel, "0", "0", "4", "1: a line for each handshake"),               \
-	BOOLEAN("tls_required_enable", &client.tls_required, "no",                                                   \
-	        "\"TLS-Required: no\" in a message: sent by TLS level may, whatever policies say (RFC 8689), but where we log in"), \
 	BOOLEAN(p "log_tls_feature_status", &client.log_tls, "no",                                                    \
 	        "tls=LEVEL in the log line of what a server was told: what was required; LEVEL:none where that was in clear"),   \
 	BOOLEAN(p "tls_note_starttls_offer", &client.tls_note_offer, "no", "log servers that offer STARTTLS unused"), \

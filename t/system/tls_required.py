@@ -26,6 +26,7 @@ TRANSPORTS = {
     "p": f"-o smtp_tls_security_level=may -o smtp_tls_policy_maps=regexp:{top}/policy {REQUIRED}",
     "w": f"-o smtp_tls_security_level=encrypt -o smtp_tls_wrappermode=yes {REQUIRED}",
     "a": f"-o smtp_tls_security_level=encrypt -o smtp_sasl_auth_enable=yes -o smtp_sasl_password_maps=static:user:secret -o smtp_sasl_security_options=noanonymous {REQUIRED}",
+    "o": f"-o smtp_tls_security_level=may -o smtp_tls_loglevel=1 -o smtp_tls_policy_maps=static:{{encrypt protocols=TLSv1.2}} {REQUIRED}",
     "n": "-o smtp_tls_security_level=encrypt -o smtp_log_tls_feature_status=yes",
     "q": "-o smtp_tls_security_level=may",
     "m": "-o smtp_tls_security_level=may -o smtp_log_tls_feature_status=yes",
@@ -93,6 +94,15 @@ with Instance() as i:
             line = send(name, server, header)
             t.ok(told(line) == want, what, line, told(line), want)
         t.ok(secret.sessions[-1].tls, "and that was TLS")
+        lines = [send("o", secret.port, header) for header in ("", NO)]
+        t.ok([told(line) for line in lines] == [("2.0.0", "encrypt"), ("2.0.0", "may")], "a policy with protocols", lines)
+        used = re.findall(r"TLS connection established to .*: (TLSv1\.\d) with", i.log())
+        t.ok(used == ["TLSv1.2"] * 2, "which hold for TLS-Required: no, too", used)
+with Instance() as i:
+    i.configure(MAIN + "tls_required_enable = yes\nlmtp_tls_security_level = encrypt\n", MASTER + "l unix - - n - - lmtp\n")
+    if t.ok(i.start().returncode == 0, "start, with lmtp", i.log()):
+        line = send("l", clear.port, NO)
+        t.ok(told(line)[0] == "4.7.4", "by lmtp TLS stays what it is", line)
 with Instance() as i:
     i.configure(MAIN.replace("front=", "front=x"), MASTER)
     r = i.start()
