@@ -91,6 +91,14 @@ read_on(off_t size, struct fault *why)
 	return 0;
 }
 
+/* Without it a line may be read that is not on stable storage, and is taken back. */
+static int
+lock(int how, struct fault *why)
+{
+	return flock(limits.fd, how) < 0 ? fault_errno(why, "lock %s", limits.path) : 0;
+}
+
+/* Under the file's lock. */
 static int
 catch_up(struct fault *why)
 {
@@ -117,7 +125,11 @@ limits_find(const char *user, struct text *rule, struct fault *why)
 	if (!limits.path)
 		return 0;
 	take_turn();
-	result = catch_up(why);
+	result = lock(LOCK_SH, why);
+	if (result == 0) {
+		result = catch_up(why);
+		flock(limits.fd, LOCK_UN);
+	}
 	if (result == 0 && (found = strmap_get(limits.rules, span_of(user))))
 		text_set(rule, span_of(found));
 	end_turn();
@@ -126,18 +138,33 @@ limits_find(const char *user, struct text *rule, struct fault *why)
 
 /* ------------------------------------------------------------ changing */
 
-/* Under the file's lock: behind the last whole line, all of it on stable storage, or nothing. */
-static int
-append(struct span line, struct fault *why)
+static bool
+is_held(const char *user, struct span rule)
 {
-	struct stat st;
+	const char *held = strmap_get(limits.rules, span_of(user));
 
+	return held ? span_is(rule, held) : !rule.len;
+}
+
+/* Under the file's lock: behind the last whole line, all of it on stable storage, or nothing.  What holds already is not written
+ * again, or who repeats himself would fill the file; but who wrote it may have died before it was on stable storage. */
+static int
+append(const char *user, struct span rule, struct fault *why)
+{
+	autotext struct text text = {0};
+	struct span          line;
+	struct stat          st;
+
+	text_add_format(&text, "%s %.*s\n", user, SPAN_ARGS(rule.len ? rule : SPAN(NONE)));
+	line = text_span(&text);
 	if (fstat(limits.fd, &st) < 0)
 		return fault_errno(why, "%s", limits.path);
 	if (st.st_nlink == 0)
 		return fault_set(why, FAULT_PEER, "%s was replaced: log in again", limits.path);
 	if (catch_up(why) < 0)
 		return -1;
+	if (is_held(user, rule))
+		return file_sync(limits.fd, why) < 0 ? fault_prefix(why, "%s", limits.path) : 0;
 	if (limits.read + (off_t)line.len > LIMITS_FILE_MOST)
 		return fault_set(why, FAULT_SYSTEM, "%s is full", limits.path);
 	if (st.st_size > limits.read && ftruncate(limits.fd, limits.read) < 0)
@@ -152,21 +179,16 @@ append(struct span line, struct fault *why)
 int
 limits_set(const char *user, struct span rule, struct fault *why)
 {
-	autotext struct text line = {0};
-	int                  result = -1;
+	int result;
 
-	text_add_format(&line, "%s %.*s\n", user, SPAN_ARGS(rule.len ? rule : SPAN(NONE)));
 	if (!limits.path)
 		return fault_set(why, FAULT_DENIED, "quota_set is not configured");
 	take_turn();
-	if (flock(limits.fd, LOCK_EX) < 0) {
-		fault_errno(why, "lock %s", limits.path);
-	} else {
-		result = append(text_span(&line), why);
+	result = lock(LOCK_EX, why);
+	if (result == 0) {
+		result = append(user, rule, why) < 0 ? -1 : catch_up(why);
 		flock(limits.fd, LOCK_UN);
 	}
-	if (result == 0)
-		result = catch_up(why);
 	end_turn();
 	return result;
 }

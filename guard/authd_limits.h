@@ -11,7 +11,7 @@
  * a crash has cut is a line without its end, which is not believed and is cut off by the next change.  Lines that do not hold
  * any more are thrown away at a start, when they are most of a large file.
  *
- * Several processes may have it open (the one before a reload ends slowly): each reads what others have added, and changes it
+ * Several processes may have it open (the one before a reload ends slowly): each reads what others have added, and changes it,
  * under its lock; one whose file was replaced meanwhile refuses.  A monitor, in which whoever reads or writes has his turn.
  */
 #ifndef GUARD_AUTHD_LIMITS_H

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +15,29 @@
 #include "base/file.h"
 
 static char directory[] = "/tmp/limits.XXXXXX", path[64], spec[80];
+
+static int   n_synced;
+static void (*meanwhile)(void);      /* another process, which has the lock until then */
+
+/* In place of the library's: stable storage and the order of processes cannot be seen otherwise. */
+int
+fsync(int fd)
+{
+	n_synced++;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int
+flock(int fd, int how)
+{
+	void (*first)(void) = how == LOCK_UN ? NULL : meanwhile;
+
+	if (first) {
+		meanwhile = NULL;
+		first();
+	}
+	return (int)syscall(SYS_flock, fd, how);
+}
 
 static void
 set_up(void)
@@ -124,6 +149,56 @@ START_TEST(others_add)
 	expect("anna", "*:bytes=1024");
 	ck_assert_int_eq((int)write(fd, "ages=6\n", 7), 7);
 	expect("anna", "*:messages=6");
+}
+END_TEST
+
+/* Takes its line back, as its fsync has failed; the next one is longer. */
+static void
+take_back(void)
+{
+	autoclose int fd = open(path, O_WRONLY | O_APPEND);
+	struct fault  why = {0};
+
+	ck_assert_int_eq(ftruncate(fd, (off_t)strlen("anna *:bytes=1024\n")), 0);
+	ck_assert_int_eq(file_write(fd, SPAN("bert@example.com *:bytes=1024:messages=5\n"), &why), 0);
+}
+
+START_TEST(what_is_taken_back_was_never_read)
+{
+	autoclose int fd = -1;
+
+	opened();
+	set("anna", "*:bytes=1024");
+	fd = open(path, O_WRONLY | O_APPEND);
+	ck_assert_int_eq((int)write(fd, "anna *:messages=6\n", 18), 18);
+	meanwhile = take_back;
+	expect("anna", "*:bytes=1024");
+	expect("bert@example.com", "*:bytes=1024:messages=5");
+	meanwhile = NULL;
+}
+END_TEST
+
+START_TEST(what_holds_is_not_written_again)
+{
+	off_t whole;
+	int   before;
+
+	opened();
+	set("anna", "");
+	ck_assert_int_eq((int)length(), 0);
+	set("anna", "*:bytes=1024");
+	whole = length();
+	before = n_synced;
+	set("anna", "*:bytes=1024");
+	ck_assert_int_eq((int)length(), (int)whole);
+	ck_assert_int_gt(n_synced, before);
+	set("anna", "*:bytes=10");
+	set("anna", "");
+	whole = length();
+	set("anna", "");
+	ck_assert_int_eq((int)length(), (int)whole);
+	opened();
+	expect("anna", "");
 }
 END_TEST
 
@@ -266,6 +341,8 @@ main(void)
 	tcase_add_test(all, the_last_holds);
 	tcase_add_test(all, cut_at_every_byte);
 	tcase_add_test(all, others_add);
+	tcase_add_test(all, what_is_taken_back_was_never_read);
+	tcase_add_test(all, what_holds_is_not_written_again);
 	tcase_add_test(all, replaced);
 	tcase_add_test(all, a_look_changes_nothing);
 	tcase_add_test(all, of_others);
