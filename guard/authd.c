@@ -447,7 +447,8 @@ do_limit(void *conversation, struct frame *request, struct frame *answer, struct
 	put_rule(&l, &rule);
 	if (limits_set(t->user, text_span(&rule), &no) < 0) {
 		log_error("auth: %s: %s", t->user, fault_text(&no));
-		peer_refuse(answer, "%s", no.class == FAULT_PEER ? "log in again" : "internal error");
+		frame_start(answer, "failed");
+		frame_put_string(answer, "reason", no.class == FAULT_PEER ? "log in again" : "internal error");
 		return ADMINISTERS;
 	}
 	log_info("auth: %s: limits are %s", t->user, rule.len ? text_string(&rule) : "those of the configuration");

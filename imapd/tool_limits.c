@@ -18,7 +18,7 @@ tool_sets_limits(const char *word)
 	return strcmp(word, "set") == 0 || strcmp(word, "unset") == 0;
 }
 
-/* "STORAGE 512 MESSAGE 100", as IMAP has it. */
+/* "STORAGE 512 MESSAGE 100", each once, as IMAP has it. */
 static int
 take_words(int argc, char **argv, struct auth_limits *l)
 {
@@ -32,7 +32,7 @@ take_words(int argc, char **argv, struct auth_limits *l)
 
 		while (k < COUNT(known) && strcasecmp(known[k].name, argv[i]) != 0)
 			k++;
-		if (k == COUNT(known) || i + 1 == argc || !span_number(span_of(argv[i + 1]), &n) || n == 0 || n > (uint64_t)AUTH_LIMIT_MOST)
+		if (k == COUNT(known) || *known[k].limit || i + 1 == argc || !span_number(span_of(argv[i + 1]), &n) || n == 0 || n > (uint64_t)AUTH_LIMIT_MOST)
 			return -1;
 		*known[k].limit = (int64_t)n;
 	}

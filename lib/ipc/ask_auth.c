@@ -286,9 +286,9 @@ ask_auth_limit(int talk, const struct auth_limits *l, struct text *rule, struct 
 		return fault_prefix(why, "authd");
 	got = frame_receive(talk, &answer, clock_after(AUTH_MS), why);
 	if (got != 0)
-		return got < 0 ? -1 : fault_set(why, FAULT_PEER, "authd: hung up");
-	if (frame_is(&answer, "refused") && frame_get(&answer, "reason", &said))
-		return fault_set(why, FAULT_DENIED, "%.*s", SPAN_ARGS(said));
+		return got < 0 ? fault_prefix(why, "authd") : fault_set(why, FAULT_PEER, "authd: hung up");
+	if (frame_is(&answer, "failed") && frame_get(&answer, "reason", &said))
+		return fault_set(why, FAULT_TIME, "%.*s", SPAN_ARGS(span_first(said, 200)));
 	if (!frame_is(&answer, "limited") || !frame_get(&answer, "rule", &said))
 		return fault_set(why, FAULT_INPUT, "authd: malformed answer");
 	text_set(rule, said);

@@ -12,7 +12,7 @@
  *   owner   user=..                   | user ... | no           behind redeem or wake, and nothing else then: who is it
  *                                     whose mailboxes this user may share (userdb alone)
  *   confined                          |               behind redeem or wake whose answer said admin=yes, and only `limit` then
- *   limit   [storage=KiB] [messages=..] [mailboxes=..] [configured=yes]   | limited rule=.. | refused reason=..
+ *   limit   [storage=KiB] [messages=..] [mailboxes=..] [configured=yes]   | limited rule=.. | failed reason=..
  *                                     that user's limits, instead of those before; durable (guard/authd_limits.h)
  *   administer user=..                | user ... | no | refused       then `limit`: root's, at the command line
  *   lookup  user=..                   | user ... | no                                   (userdb alone)
@@ -80,7 +80,7 @@ struct auth_limits { int64_t storage, messages, mailboxes; bool configured; };  
 #define AUTH_LIMIT_MOST ((int64_t)1 << 42)
 WAITS int ask_auth_confined(int talk, struct fault *);
 WAITS int ask_auth_administer(struct span user, struct auth_user *, int *talk, struct fault *);  /* FAULT_DENIED: no such user, or no limits are kept */
-/* Adds the rule to "quota" (store/quota.h); FAULT_DENIED: it was refused. */
+/* Sets the rule for "quota" (store/quota.h); FAULT_TIME: authd cannot keep it now. */
 WAITS int ask_auth_limit(int talk, const struct auth_limits *, struct text *rule, struct fault *);
 WAITS int ask_auth_lookup(struct span user, struct auth_user *, struct fault *);      /* FAULT_DENIED: no such user */
 WAITS int ask_auth_mechanisms(struct text *names, struct fault *);
