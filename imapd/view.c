@@ -139,7 +139,7 @@ view_add_flags(struct keywords *names, unsigned flags, bool recent, uint64_t key
 			add_flag(known[i].name, start, out);
 	if (recent)
 		add_flag("\\Recent", start, out);
-	for (unsigned i = 0; keywords >> i && i < KEYWORDS_MAX; i++)
+	for (unsigned i = 0; i < KEYWORDS_MAX && keywords >> i; i++)
 		if (keywords & (uint64_t)1 << i)
 			add_flag(keywords_name(names, i), start, out);
 	text_add_byte(out, ')');
