@@ -179,4 +179,9 @@ with Site("home_mailbox = Maildir/\nforward_path = $home/.forward\n", {"alice": 
         t.same((c.one("bob@example.com")[0], new(s.home("bob", "Maildir"))), ("sent", 1), "another user's mail is his")
         if ROOT:
             t.same(status(c.kept())["Uid"].split()[0], "5002", "and his child's")
+
+with Site("home_mailbox = Maildir/\nmail_attachment_detection_options = add-flags\n", {"alice": 5001}) as s:
+    s.start("local/local", "local")
+    with Session(s, "local") as c:
+        t.same((c.one("alice@example.com")[0], c.kept(), len(glob.glob(s.home("alice", "Maildir/cur/*")))), ("sent", 0, 1), "one that parsed a message's MIME does not stay")
 t.end()
