@@ -15,7 +15,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/flags.c imapd/flags.h \
 	imapd/grammar.c imapd/grammar.h \
 	imapd/imap_config.c imapd/imap_config.h \
-	imapd/metadata.c imapd/metadata.h \
+	imapd/metadata.c imapd/metadata.h imapd/do_metadata.c \
 	imapd/names.c imapd/names.h \
 	imapd/notify.c imapd/notify.h imapd/notify_filter.c imapd/notify_mailboxes.c imapd/notify_names.c imapd/notify_parse.c imapd/notify_request.h imapd/notify_sleep.c imapd/notify_told.c imapd/notify_told.h imapd/notify_tree.c \
 	imapd/search_context.c imapd/search_context.h imapd/search.h imapd/search_index.c imapd/search_index.h imapd/search_match.c imapd/search_parse.c imapd/search_run.h imapd/search_tell.c \

@@ -8,6 +8,9 @@
 #include "session.h"
 #include "store/attributes.h"
 
+/* The server's own lie among INBOX's, below this, as Dovecot has them. */
+#define METADATA_SERVER "vendor/vendor.dovecot/pvt/server/"
+
 enum { METADATA_ENTRY_MOST = 255, METADATA_LINE_REST = 2048 };
 
 /* "/private/comment" of a mailbox ("" is INBOX; NULL the server): its key; false: no such name.  Private ones are kept in
@@ -27,7 +30,9 @@ bool metadata_of_key(struct span key, struct span *guid, bool *server, struct te
 /* MAILBOXID (RFC 8474) */
 bool imap_folder_guid(struct imap_session *, struct space *, const char *folder, char guid[40]);
 
+/* RFC 5464, 3.2: something that may have a value; a path is also what entries are below ("/shared/vendor/token"). */
 bool metadata_is_entry(struct span);
+bool metadata_is_path(struct span);
 
 /* NO [METADATA MAXSIZE n], for a SETMETADATA with a value that is not even read */
 void metadata_too_long(struct imap_session *);
