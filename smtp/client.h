@@ -4,7 +4,7 @@
  *
  * One delivery request (lib/ipc/deliver.h) goes: hosts.c finds the servers,
  * deliver.c tries them in order, policy.c says what TLS must be (dane.c asks DNS
- * for it), session.c speaks with one of them (greet, hello, tls, auth),
+ * for it), session.c speaks with one of them (greet, hello, tls, auth) by reply.c,
  * transaction.c sends the message, content.c is what goes over the wire, cache.c
  * keeps the connection. Each step is done, not now, or never:
  *
@@ -190,12 +190,19 @@ WAITS enum step session_begin(struct conn *, const struct host *, const struct s
                               struct trouble *);
 WAITS void session_quit(struct session *);                          /* polite; frees */
 void session_free(struct session *);                                /* at once */
+
+/* reply.c */
 WAITS int session_send(struct session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* One reply, multi-line and bounded; -1: lost or timed out, the session is dead. */
 WAITS int session_read(struct session *, int64_t timeout, struct fault *);
+/* The same; `each` gets the lines of a 250, counted from 0. */
+WAITS int session_read_each(struct session *, int64_t timeout, struct fault *, void (*each)(struct session *, size_t n, struct span line));
 void session_lost(struct session *, const struct fault *, struct trouble *);   /* "lost connection with ... while ..." */
 /* "host X said: TEXT (in reply to COMMAND)". Only 5xx is for good, whatever else the server may say. */
 enum step session_refused(struct session *, const char *command, struct trouble *);
+/* Greeting and hello: "host X refused to talk to me: TEXT". */
+enum step session_unwilling(struct session *, bool never, struct trouble *);
+void session_note_relay(const struct session *, struct trouble *);   /* which server it was */
 
 WAITS enum step session_authenticate(struct session *, const struct session_wish *, struct trouble *);   /* auth.c */
 

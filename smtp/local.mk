@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 SMTP_CLIENT = smtp/auth.c smtp/auth.h smtp/auth_prove.c smtp/cache.c smtp/checks.c smtp/client.h smtp/content.c smtp/dane.c smtp/deliver.c \
-	smtp/filters.c smtp/generic.c smtp/hosts.c smtp/policy.c smtp/required.c smtp/rows.h smtp/session.c smtp/setup.c smtp/xforward.c smtp/transaction.c smtp/trouble.c
+	smtp/filters.c smtp/generic.c smtp/hosts.c smtp/policy.c smtp/reply.c smtp/required.c smtp/rows.h smtp/session.c smtp/setup.c smtp/xforward.c smtp/transaction.c smtp/trouble.c
 pkglibexec_PROGRAMS += smtp/smtp smtp/lmtp
 smtp_smtp_SOURCES = smtp/main.c smtp/params.c $(SMTP_CLIENT)
 pkglibexec_PROGRAMS += smtp/smtp-probe

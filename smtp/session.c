@@ -18,8 +18,6 @@
 #include "ipc/ask_dial.h"
 #include "table/table.h"
 
-enum { REPLY_LINE_MAX = 4096, REPLY_LINES = 200, REPLY_KEPT = 1000 };
-
 void
 session_free(struct session *s)
 {
@@ -30,159 +28,6 @@ session_free(struct session *s)
 	transcript_clear(&s->transcript);
 	text_free(&s->reply.text);
 	free(s);
-}
-
-int
-session_send(struct session *s, const char *format, ...)
-{
-	autotext struct text line = {0};
-	va_list              args;
-
-	va_start(args, format);
-	text_add_args(&line, format, args);
-	va_end(args);
-	transcript_add(&s->transcript, " Out: ", s->secret ? SPAN("...") : text_span(&line));
-	text_add(&line, SPAN("\r\n"));
-	return conn_write(s->conn, text_span(&line), NULL);
-}
-
-/* Remote text goes into logs and notices: one line, printable, bounded. */
-static void
-keep_line(struct reply *r, struct span line)
-{
-	if (r->text.len >= REPLY_KEPT)
-		return;
-	if (r->text.len)
-		text_add_byte(&r->text, ' ');
-	log_escape(span_first(line, REPLY_KEPT - r->text.len), &r->text);
-}
-
-static int
-read_line(struct session *s, struct smtp_reply_line *l, struct fault *why)
-{
-	struct span line;
-
-	if (conn_line(s->conn, REPLY_LINE_MAX, &line, NULL, why) < 0)
-		return -1;
-	autotext struct text other = {0};
-
-	if (filter_reply(line, &other))
-		line = span_trim(text_span(&other));
-	if (smtp_parse_reply_line(line, l, why) < 0)
-		return fault_set(why, FAULT_INPUT, "malformed reply");
-	keep_line(&s->reply, line);
-	transcript_add(&s->transcript, " In:  ", line);
-	if (other.len)
-		l->text = arena_span(s->arena, l->text); /* the filter's words go when we leave */
-	return 0;
-}
-
-static int
-read_lines(struct session *s, struct fault *why, void (*each)(struct session *, size_t, struct span))
-{
-	struct smtp_reply_line l = {.more = true};
-
-	for (size_t n = 0; l.more; n++) {
-		if (n == REPLY_LINES)
-			return fault_set(why, FAULT_INPUT, "endless reply");
-		if (read_line(s, &l, why) < 0)
-			return -1;
-		if (n == 0 || s->reply.code == l.code)
-			s->reply.status = l.status;
-		s->reply.code = l.code;
-		if (each && l.code == 250)
-			each(s, n, l.text);
-	}
-	if (s->reply.status.class != (unsigned)s->reply.code / 100)
-		s->reply.status = status_of_code(s->reply.code);
-	return 0;
-}
-
-/* x0z is about syntax and verbs (RFC 5321, 4.2.1), 555 about parameters: somebody speaks wrong, perhaps we. */
-static void
-note_class(struct session *s)
-{
-	int code = s->reply.code;
-
-	if ((code >= 500 && code < 510) || code == 555 || code >= 600)
-		s->transcript.met |= TROUBLE_PROTOCOL;
-}
-
-static int
-read_reply(struct session *s, int64_t timeout, struct fault *why, void (*each)(struct session *, size_t, struct span))
-{
-	s->reply.code = 0;
-	s->reply.status = (struct status){0};
-	text_clear(&s->reply.text);
-	conn_deadline(s->conn, clock_after(timeout));
-	if (read_lines(s, why, each) < 0) {
-		s->transcript.met |= why && why->class == FAULT_INPUT ? TROUBLE_PROTOCOL : 0;
-		s->dead = true;
-		return -1;
-	}
-	note_class(s);
-	if (s->reply.code == 421)
-		s->dead = true; /* it hangs up (RFC 5321, 3.8) */
-	return 0;
-}
-
-int
-session_read(struct session *s, int64_t timeout, struct fault *why)
-{
-	return read_reply(s, timeout, why, NULL);
-}
-
-static void
-note_relay(const struct session *s, struct trouble *t)
-{
-	snprintf(t->relay, sizeof t->relay, "%s", s->relay);
-}
-
-void
-session_lost(struct session *s, const struct fault *why, struct trouble *t)
-{
-	s->dead = true;
-	if (s->state && strncmp(s->state, "sending message", 15) == 0)
-		s->transcript.met |= TROUBLE_DATA;
-	if (why->class == FAULT_TIME)
-		trouble_set(t, "4.4.2", "conversation with %s timed out while %s", s->where, s->state);
-	else if (why->class == FAULT_INPUT)
-		trouble_set(t, "4.5.0", "protocol error from %s while %s: %s", s->where, s->state, fault_text(why));
-	else
-		trouble_set(t, "4.4.2", "lost connection with %s while %s", s->where, s->state);
-	note_relay(s, t);
-}
-
-/* A reply out of turn, 354 to RCPT say, is trouble for now. */
-static void
-note_reply(const struct session *s, bool never, struct trouble *t)
-{
-	char dsn[STATUS_TEXT_SIZE];
-
-	status_string(status_with_class(s->reply.status, never ? 5 : 4), dsn);
-	snprintf(t->dsn, sizeof t->dsn, "%s", dsn);
-	text_set(&t->mta, span_of(s->host.name));
-	text_set(&t->diagnostic, text_span(&s->reply.text));
-	note_relay(s, t);
-}
-
-enum step
-session_refused(struct session *s, const char *command, struct trouble *t)
-{
-	bool never = s->reply.code / 100 == 5;
-
-	trouble_set(t, "4.0.0", "host %s said: %s (in reply to %s)", s->where, text_string(&s->reply.text), command);
-	note_reply(s, never, t);
-	return never ? STEP_NEVER : STEP_NEXT;
-}
-
-/* Greeting and hello: it is the server that is refused, not the message. */
-static enum step
-unwilling(struct session *s, bool never, struct trouble *t)
-{
-	trouble_set(t, "4.0.0", "host %s refused to talk to me: %s", s->where, text_string(&s->reply.text));
-	note_reply(s, never, t);
-	return never ? STEP_NEVER : STEP_NEXT;
 }
 
 /* ------------------------------------------------------------ connecting */
@@ -245,7 +90,7 @@ greeting(struct session *s, struct trouble *t)
 	}
 	if (s->reply.code / 100 == 2)
 		return STEP_DONE;
-	return unwilling(s, s->reply.code / 100 == 5 && !client.skip_5xx_greeting, t);
+	return session_unwilling(s, s->reply.code / 100 == 5 && !client.skip_5xx_greeting, t);
 }
 
 /* ------------------------------------------------------------ hello */
@@ -269,7 +114,7 @@ loops(struct session *s, struct span nexthop, struct trouble *t)
 		return STEP_DONE;
 	log_warning("host %s greeted me with my own hostname %s", s->where, site.myhostname);
 	trouble_set(t, s->host.best ? "5.4.6" : "4.4.6", "mail for %.*s loops back to myself", SPAN_ARGS(nexthop));
-	note_relay(s, t);
+	session_note_relay(s, t);
 	return s->host.best ? STEP_NEVER : STEP_NEXT;
 }
 
@@ -294,7 +139,7 @@ hello(struct session *s, struct trouble *t)
 	s->state = client.lmtp ? "performing the LHLO handshake" : "performing the EHLO handshake";
 	if (may_speak_esmtp(s)) {
 		session_send(s, "%s %s", verb, client.helo_name);
-		if (read_reply(s, client.helo_timeout, &why, take_keyword) < 0) {
+		if (session_read_each(s, client.helo_timeout, &why, take_keyword) < 0) {
 			session_lost(s, &why, t);
 			return STEP_NEXT;
 		}
@@ -303,7 +148,7 @@ hello(struct session *s, struct trouble *t)
 			return STEP_DONE;
 	}
 	if (client.lmtp || s->reply.code == 421)
-		return unwilling(s, s->reply.code / 100 == 5, t);
+		return session_unwilling(s, s->reply.code / 100 == 5, t);
 	s->ehlo = (struct smtp_ehlo){0};
 	s->state = "performing the HELO handshake";
 	session_send(s, "HELO %s", client.helo_name);
@@ -311,7 +156,7 @@ hello(struct session *s, struct trouble *t)
 		session_lost(s, &why, t);
 		return STEP_NEXT;
 	}
-	return s->reply.code / 100 == 2 ? STEP_DONE : unwilling(s, s->reply.code / 100 == 5, t);
+	return s->reply.code / 100 == 2 ? STEP_DONE : session_unwilling(s, s->reply.code / 100 == 5, t);
 }
 
 /* ------------------------------------------------------------ TLS */
@@ -361,7 +206,7 @@ verify(struct session *s, struct trouble *t)
 	log_info("certificate verification failed for %s: %s", s->relay,
 	         chain && facts.verify_error[0] ? facts.verify_error : "it is not the one that was asked for");
 	trouble_set(t, "4.7.5", chain && s->trust < TLS_TRUSTED ? "Server certificate not trusted" : "Server certificate not verified");
-	note_relay(s, t);
+	session_note_relay(s, t);
 	s->dead = true;
 	return STEP_NEXT;
 }
@@ -391,7 +236,7 @@ handshake(struct session *s, struct span nexthop, struct trouble *t)
 		log_info("SSL_connect error to %s: %s", s->relay, fault_text(&why));
 		s->dead = s->tls_failed = true;
 		trouble_set(t, "4.7.5", "Cannot start TLS: handshake failure");
-		note_relay(s, t);
+		session_note_relay(s, t);
 		return STEP_NEXT;
 	}
 	s->tls = true;
@@ -405,7 +250,7 @@ no_tls_offered(struct session *s, struct trouble *t)
 	if (s->policy.level < TLS_ENCRYPT)
 		return STEP_DONE;
 	trouble_set(t, "4.7.4", "TLS is required, but was not offered by host %s", s->where);
-	note_relay(s, t);
+	session_note_relay(s, t);
 	return STEP_NEXT;
 }
 
@@ -429,12 +274,12 @@ starttls(struct session *s, struct span nexthop, struct trouble *t)
 		s->tls_failed = s->dead; /* 421: it hangs up */
 		trouble_set(t, "4.7.4", "TLS is required, but host %s refused to start TLS: %s", s->where,
 		            text_string(&s->reply.text));
-		note_relay(s, t);
+		session_note_relay(s, t);
 		return STEP_NEXT;
 	}
 	if (conn_pending(s->conn) > 0) { /* injected before the handshake */
 		trouble_set(t, "4.7.5", "host %s sent data before the TLS handshake", s->where);
-		note_relay(s, t);
+		session_note_relay(s, t);
 		s->dead = s->tls_failed = true;
 		return STEP_NEXT;
 	}
@@ -444,7 +289,7 @@ starttls(struct session *s, struct span nexthop, struct trouble *t)
 		step = hello(s, t);
 	if (step == STEP_DONE && client.tls_block_early && conn_bytes_wait(s->conn)) {
 		trouble_set(t, "4.7.0", "host %s sent replies before their commands, after STARTTLS", s->where);
-		note_relay(s, t);
+		session_note_relay(s, t);
 		s->dead = true;
 		return STEP_NEXT;
 	}
