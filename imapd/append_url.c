@@ -6,6 +6,7 @@
 
 #include "acl.h"
 #include "content.h"
+#include "mail/line.h"
 #include "names.h"
 #include "store/mutf7.h"
 
@@ -95,16 +96,6 @@ append_url_parse(struct arena *arena, struct span url, struct append_url *u, str
 	return u->uid ? 0 : fault_set(why, FAULT_INPUT, "no UID");
 }
 
-static void
-add_crlf(struct span in, struct text *out)
-{
-	for (size_t i = 0; i < in.len; i++) {
-		if (in.at[i] == '\n' && (i == 0 || in.at[i - 1] != '\r'))
-			text_add_byte(out, '\r');
-		text_add_byte(out, in.at[i]);
-	}
-}
-
 static int
 read_section(struct content *c, const struct append_url *u, struct text *out)
 {
@@ -117,7 +108,7 @@ read_section(struct content *c, const struct append_url *u, struct text *out)
 		return -1;
 	imap_section_find(mime, &u->section, &found);
 	if (found.exists)
-		add_crlf(found.is_text ? text_span(&found.text)
+		line_add_crlf(found.is_text ? text_span(&found.text)
 			: span_cut(mime->message, found.offset, found.offset + found.length), &all);
 	text_free(&found.text);
 	bytes = text_span(&all);

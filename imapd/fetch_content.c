@@ -169,17 +169,6 @@ can_decode(struct span encoding)
 	return false;
 }
 
-/* Line ends of what was not encoded are ours (LF): told with CRLF, as BODY[] tells them. */
-static void
-add_crlf(struct span in, struct text *out)
-{
-	for (size_t i = 0; i < in.len; i++) {
-		if (in.at[i] == '\n' && (i == 0 || in.at[i - 1] != '\r'))
-			text_add_byte(out, '\r');
-		text_add_byte(out, in.at[i]);
-	}
-}
-
 /* BINARY[part] and BINARY.SIZE[part] */
 int
 fetch_binary(struct fetching *f, struct facts *facts, const struct fetch_item *item, struct fault *why)
@@ -209,7 +198,7 @@ fetch_binary(struct fetching *f, struct facts *facts, const struct fetch_item *i
 			text_add(&bytes, mime->message);
 		else
 			mime_decode_body(mime, p, &bytes);
-		add_crlf(text_span(&bytes), &told);
+		line_add_crlf(text_span(&bytes), &told); /* what was not encoded has LF here, and CRLF in BODY[] */
 	}
 	if (item->kind == FETCH_BINARY_SIZE) {
 		text_add_format(out, "%zu", told.len);

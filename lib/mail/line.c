@@ -284,6 +284,16 @@ line_crlf_size(struct span s)
 	return size;
 }
 
+void
+line_add_crlf(struct span s, struct text *out)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.at[i] == '\n' && (i == 0 || s.at[i - 1] != '\r'))
+			text_add_byte(out, '\r');
+		text_add_byte(out, s.at[i]);
+	}
+}
+
 bool
 line_next(struct span *rest, struct span *line)
 {

@@ -75,6 +75,8 @@ void line_unix_end(struct line_unix *, bool final_newline, struct text *out);
 
 /* As many bytes as the span has with every bare LF counted as CRLF. */
 uint64_t line_crlf_size(struct span);
+/* Those bytes. */
+void line_add_crlf(struct span, struct text *out);
 /* Takes a line and its end (CRLF or LF) off the front; the line is without it. False when empty. */
 bool line_next(struct span *rest, struct span *line);
 

@@ -172,11 +172,14 @@ END_TEST
 
 UNIT_TEST(sizes_and_lines)
 {
-	struct span rest = SPAN("a\r\nb\nc"), line;
+	struct span          rest = SPAN("a\r\nb\nc"), line;
+	autotext struct text told = {0};
 
 	ck_assert_uint_eq(line_crlf_size(rest), 7);
 	ck_assert_uint_eq(line_crlf_size(SPAN("\n\n")), 4);
 	ck_assert_uint_eq(line_crlf_size(SPAN("")), 0);
+	line_add_crlf(SPAN("\na\r\n\rb\n"), &told);
+	ck_assert_str_eq(text_string(&told), "\r\na\r\n\rb\r\n");
 	ck_assert(line_next(&rest, &line));
 	ck_span(line, "a");
 	ck_assert(line_next(&rest, &line));
