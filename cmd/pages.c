@@ -72,7 +72,7 @@ const struct page pages[] = {
 	                "same as his, UIDs and all, unless his was made anew since (-R: his the same as the other, as after a loss); sync does at each what was done "
 	                "at the other since the last time.",
 	 .option = {{"-1", "who: a line a connection; of who sleeps (imap_hibernate_timeout) the pid is the login program's"},
-	            {"-u user", "whose; may be repeated"}, {"-A", "of all users that passwd and passwd-file: of auth_userdb list; with others it is refused"},
+	            {"-u user", "whose; may be repeated"}, {"-A", "of all users that auth_userdb lists: passwd, passwd-file:, sql: (by iterate_query), ldap: (by iterate_filter); with static: it is refused"},
 	            {"index", "makes the index of words that SEARCH asks, which sessions make by themselves while they idle"},
 	            {"-f format", "table, tab, json or flow; fetch and search: as doveadm prints them"}},
 	 .exit = {{"0", "done"}, {"67", "no such user"}, {"68", "no such mailbox; kick: nobody was"}, {"75", "not now"}},

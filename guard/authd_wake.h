@@ -13,7 +13,8 @@
  *  - once: a token that was used is remembered (in a table of fixed size: after
  *    65,536 others one may be forgotten; and a restarted authd starts anew);
  *  - for a week; a process whose token is older stays awake;
- *  - a user process has no connection to authd, and its key serves its own user only;
+ *  - a user process has no connection to authd, but for an administrator's, which never sleeps (authd_limits.h); a key serves
+ *    its own user only;
  *  - users who are gone, or may own no mailbox any more, are not woken: the userdb is asked again, by the name by which
  *    it was asked at the login (`user` here), which with its user= is not the one that he has.
  *

@@ -7,8 +7,9 @@
  * proves what: guard/authd_wake.h).  The new process opens the mailbox, takes the told
  * view from the state, and tells the difference: nothing twice, nothing missed.
  *
- * A session stays awake when something of it cannot be carried: a feature that has set
- * s->keeps_awake, a state that is too large, input that waits, a mailbox without inotify.
+ * A session stays awake when something of it cannot be carried: a feature that has set s->keeps_awake (a search context, NOTIFY
+ * of others' mailboxes or of too many, an administrator's talk with authd), a state that is too large, input that waits, a
+ * mailbox without inotify.
  * Whoever adds something to the session that outlives a command carries it here or sets keeps_awake.
  */
 #ifndef IMAPD_SLEEP_H

@@ -14,8 +14,9 @@
  * any trouble never stays: nothing of one message's filter can meet the next. What every child reads is the header,
  * for Delivered-To.
  *
- * It ends with the agent's process, after 10 s without an errand, after a minute, or after 100 errands: the parent
- * keeps these limits by a clock and a counter of its own, and ends one that speaks unasked.  Where a sandbox hides what
+ * It ends by itself after 10 s without an errand, after a minute, or after 100 errands.  The parent does not rely on that: by a
+ * clock and a counter of its own it asks none that is over a minute old or has had its 100, and ends one that speaks
+ * unasked; at the latest all end with the agent's process.  Where a sandbox hides what
  * is outside of it (OpenBSD), no child stays, as it could not see what came.
  */
 #ifndef LOCAL_KEPT_H

@@ -133,7 +133,7 @@ is_changed(struct span value, const struct mailbox *box, struct span was, struct
 	return (!span_equal(was, is) || is_quoted_idly(value, box, is)) && box->end >= box->start;
 }
 
-/* The value with its addresses exchanged, and commas where they were missing; all else as it was. */
+/* The value with its addresses exchanged and missing commas put in, all else as it was; where no address changes, as it came. */
 static struct span
 exchange(struct message *m, struct span value, const struct address_list *list,
          const struct span *was, const struct span *is)

@@ -20,7 +20,7 @@ const struct param smtp_params[] = {
 	BOOLEAN("ignore_srv_lookup_error", &client.srv_ignore_error, "no", "the same when the SRV lookup fails"),
 	COMMON_ROWS,
 	BOOLEAN("tls_required_enable", &client.tls_required, "no",
-	        "\"TLS-Required: no\" in a message: sent by TLS level may, whatever policies say (RFC 8689), but where we log in"),
+	        "\"TLS-Required: no\" in a message: sent by TLS level may, whatever policies say (RFC 8689); no effect with smtp_sasl_auth_enable = yes"),
 	CLIENT_ROWS("smtp_"),
 	END_OF_PARAMS
 };

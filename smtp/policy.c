@@ -3,7 +3,8 @@
  * policy.c - what TLS must be with a host: smtp_tls_policy_maps, smtp_tls_per_site, smtp_tls_security_level
  *
  * The result is one enum (SECURITY.md 2, row 18): whoever reads it never finds a way from "must" to
- * clear text, but the one that the administrator opens by tls_required_enable (required.c).  A policy that cannot be understood stops the delivery for now; it never weakens it.
+ * clear text, but the one that the administrator opens by tls_required_enable (required.c).  A policy that
+ * cannot be understood stops the delivery for now; it never weakens it.
  */
 #include <stdio.h>
 

@@ -4,8 +4,8 @@
  *
  * Reports on TLS that fails are such mail.  The field is looked for where it makes a difference: when policies may ask
  * for more than smtp_tls_security_level = may.  It counts for the next hop of
- * smtp, a relay as well as an MX host, as in Postfix 3.10; never where we log in, since a password is not the sender's to
- * risk, and never for lmtp, which has no such parameter: that server is ours, and no policy of the recipient's asks for TLS there.
+ * smtp, a relay as well as an MX host, as in Postfix 3.10; never with smtp_sasl_auth_enable, whether or not this server has a password, since a password is not the
+ * sender's to risk, and never for lmtp, which has no such parameter: that server is ours, and no policy of the recipient's asks for TLS there.
  */
 #include "client.h"
 #include "mail/header.h"

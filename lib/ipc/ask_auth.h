@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * ask_auth.h - "is this who they say, and who is that?"
- * asks: smtpd, the login programs, imapd, pop3d.  answers: authd.
+ * asks: smtpd, the login programs, imapd, pop3d, managesieve, lmtpd, local, virtual, quota-status, mailbox-tool.  answers: authd.
  *
  *   start   service=smtp|imap|pop3 mechanism=PLAIN peer=.. local=.. tls=yes session=.. [data=..]
  *           [bound=tls-exporter binding=..] [certificate=yes [name=..]]
@@ -9,13 +9,14 @@
  *                                     yes and no come with wait=<ms>: so late shall the client hear of it; this end waits
  *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. groups=.. sieve=.. asked=.. token=.. key=.. admin=yes   (imapd, pop3d; once)
  *   wake    user=.. token=.. proof=.. digest=..    | as redeem: a session that slept goes on (wake_proof.h; once)
- *   owner   user=..                   | user ... | no           behind redeem or wake, and nothing else then: who is it
+ *   owner   user=..                   | user ... | no | refused reason=..    behind redeem or wake, and nothing else then: who is it
  *                                     whose mailboxes this user may share (userdb alone)
  *   confined                          |               behind redeem or wake whose answer said admin=yes, and only `limit` then
  *   limit   [storage=KiB] [messages=..] [mailboxes=..] [configured=yes]   | limited rule=.. | failed reason=..
  *                                     that user's limits, instead of those before; durable (guard/authd_limits.h)
- *   administer user=..                | user ... | no | refused       then `limit`: root's, at the command line
- *   lookup  user=..                   | user ... | no                                   (userdb alone)
+ *   administer user=..                | as owner       then `limit`: root's, at the command line
+ *   lookup  user=..                   | as owner                                        (userdb alone)
+ *   "no": there is no such user; "refused": it cannot be told; redeem and wake answer so, too
  *   mechanisms                        | mechanisms names="PLAIN LOGIN"
  *
  * bound and binding tie the try to the TLS session (net/tls.h); who sends them offers the mechanisms that end in -PLUS, where
@@ -79,7 +80,7 @@ WAITS int ask_auth_owner(int talk, const char *owner, struct auth_user *, struct
 struct auth_limits { int64_t storage, messages, mailboxes; bool configured; };      /* storage: in units of 1024 bytes */
 #define AUTH_LIMIT_MOST ((int64_t)1 << 42)
 WAITS int ask_auth_confined(int talk, struct fault *);
-WAITS int ask_auth_administer(struct span user, struct auth_user *, int *talk, struct fault *);  /* FAULT_DENIED: no such user, or no limits are kept */
+WAITS int ask_auth_administer(struct span user, struct auth_user *, int *talk, struct fault *);  /* FAULT_DENIED: no such user; FAULT_PEER: no limits are kept, or authd cannot say */
 /* Sets the rule for "quota" (store/quota.h); FAULT_TIME: authd cannot keep it now. */
 WAITS int ask_auth_limit(int talk, const struct auth_limits *, struct text *rule, struct fault *);
 WAITS int ask_auth_lookup(struct span user, struct auth_user *, struct fault *);      /* FAULT_DENIED: no such user */

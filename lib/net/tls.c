@@ -128,7 +128,7 @@ take_any(int ok, X509_STORE_CTX *store)
 }
 
 /*
- * A certificate that is for servers and not for clients is good where smtpd_tls's owner says so; OpenSSL has called the purpose an
+ * A certificate that is for servers and not for clients is good where tls_trust_server_ccerts = yes; OpenSSL has called the purpose an
  * error then. It has kept only the last error, so that one before it (an unknown authority, with take_any) is kept here.
  */
 static int error_before = -1;          /* an index of ex_data, from before there are tasks */

@@ -2,8 +2,8 @@
 /*
  * messages.h - the messages of a mailbox in one array, by UID
  *
- * The array is on the heap, or a private mapping of a snapshot's file (snapshot.h): then to open a mailbox costs
- * neither memory nor time for messages that nobody looks at, and what is changed in it is a copy of that page, as it is for any
+ * The array is on the heap, or a private mapping of a snapshot's file (snapshot.h): then to open a mailbox costs no
+ * memory for messages that nobody changes, and of time one look at each entry (lender_is_sound); what is changed in it is a copy of that page, as it is for any
  * other array.  A mapping has some room behind its end, for what comes in.
  */
 #ifndef STORE_MESSAGES_H

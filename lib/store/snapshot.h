@@ -3,7 +3,7 @@
  * snapshot.h - a mailbox as it was looked at last, kept beside it
  *
  * To open a mailbox that nobody touched since costs neither a look into new/ and cur/ nor reading
- * the uidlist: UIDs, flags and file names come from a file that is mapped, so that what nobody asks for is not even read.
+ * the uidlist: UIDs, flags and file names come from a file that is mapped: entries are looked at once, names only when they are asked for.
  * That nobody touched the mailbox is known from the times of the two directories and from the uidlist being the same file;
  * times that were not yet settled when they were taken prove nothing, and then nothing is kept.  Nothing is kept
  * either while messages are in new/, nor of mailboxes with a \Seen of one's own (seen.h).
