@@ -131,14 +131,6 @@ filter_read_scripts(struct filter *f, struct fault *why)
 }
 
 static bool
-is_absent(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
-}
-
-static bool
 all_are_absent(const struct list *list, const struct sieve_user *user)
 {
 	for (size_t i = 0; i < list->count; i++) {
@@ -146,7 +138,7 @@ all_are_absent(const struct list *list, const struct sieve_user *user)
 		struct span          item = span_of(list->item[i]);
 
 		if (sieve_expand(span_starts(item, "file:") ? span_from(item, 5) : item, user, &path, NULL) < 0 ||
-		    !is_absent(text_string(&path)))
+		    !file_is_absent(text_string(&path)))
 			return false;
 	}
 	return true;
@@ -161,8 +153,8 @@ filter_is_absent(const struct errand *e)
 
 	if (sieve_place(&user, &place, NULL) < 0)
 		return false;
-	absent = (!place.active.len || is_absent(text_string(&place.active))) &&
-	         (!place.fallback.len || is_absent(text_string(&place.fallback)));
+	absent = (!place.active.len || file_is_absent(text_string(&place.active))) &&
+	         (!place.fallback.len || file_is_absent(text_string(&place.fallback)));
 	sieve_place_free(&place);
 	return absent && all_are_absent(&sieve_settings.before, &user) && all_are_absent(&sieve_settings.after, &user);
 }

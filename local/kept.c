@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "mail/attachment.h"
 #include "service/sandbox.h"
 #include "store/delivered.h"
@@ -164,14 +165,6 @@ request_take(struct frame *f, struct errand *e, struct message_content *content,
 	return true;
 }
 
-static bool
-is_absent(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
-}
-
 /* Nothing but the Maildir has a say, and its path still leads to it. */
 static bool
 is_plain(const struct errand *e, const struct maildir *m)
@@ -179,7 +172,7 @@ is_plain(const struct errand *e, const struct maildir *m)
 	struct stat path, held;
 
 	for (size_t i = 0; e->lists && e->lists[i]; i++)
-		if (!is_absent(e->lists[i]))
+		if (!file_is_absent(e->lists[i]))
 			return false;
 	if (e->filtered && !filter_is_absent(e))
 		return false;

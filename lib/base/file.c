@@ -182,6 +182,28 @@ file_descriptor_flags(int fd, bool nonblocking, bool cloexec)
 	return fcntl(fd, F_SETFL, status) < 0 || fcntl(fd, F_SETFD, own) < 0 ? -1 : 0;
 }
 
+bool
+file_is_absent(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+DIR *
+file_directory(int dir)
+{
+	int  fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d && fd >= 0) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+	}
+	return d;
+}
+
 int
 file_next(DIR *d, struct dirent **entry, struct fault *why)
 {

@@ -38,6 +38,12 @@ int file_open_beneath(int root, const char *path, int flags, mode_t, struct faul
 /* Makes a directory and its missing parents; present is fine. */
 int file_make_directories(const char *path, mode_t, struct fault *);
 
+/* Whether nothing has that name; what cannot be looked at may be there. */
+bool file_is_absent(const char *path);
+
+/* A stream over the directory that `dir` is, with a descriptor of its own; closedir ends it.  NULL: errno. */
+DIR *file_directory(int dir);
+
 /* The next entry: 1; 0 there is no more; -1: it cannot be told, which is not the end. */
 int file_next(DIR *, struct dirent **, struct fault *);
 

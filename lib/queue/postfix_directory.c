@@ -31,16 +31,12 @@ is_hash(const char *name)
 static int
 read_names(int dir, struct arena *arena, struct names *out, struct fault *why)
 {
-	int            fd = openat(dir, ".", DIRECTORY_FLAGS);
-	DIR           *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR           *d = file_directory(dir);
 	struct dirent *e;
 	int            result;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
+	if (!d)
 		return fault_errno(why, "open directory");
-	}
 	while ((result = file_next(d, &e, why)) > 0) {
 		bool         hash = is_hash(e->d_name);
 		struct name *n;

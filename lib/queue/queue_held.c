@@ -21,16 +21,12 @@
 int
 held_names(int dir, struct text *names, struct fault *why)
 {
-	int            fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR           *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR           *d = file_directory(dir);
 	struct dirent *e;
 	int            result;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
+	if (!d)
 		return fault_errno(why, "open directory");
-	}
 	while ((result = file_next(d, &e, why)) > 0)
 		if (e->d_name[0] != '.' && strcmp(e->d_name, PARTNER) != 0)
 			text_add_format(names, "%s\n", e->d_name);

@@ -22,21 +22,10 @@ struct queue_scan {
 	uint64_t         unseen;
 };
 
-static DIR *
-open_directory(struct queue *q, enum queue_state s)
-{
-	int  fd = openat(q->dirs[s], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d && fd >= 0)
-		close(fd);
-	return d;
-}
-
 int
 queue_scan_open(struct queue *q, enum queue_state s, struct queue_scan **out, struct fault *why)
 {
-	DIR *d = open_directory(q, s);
+	DIR *d = file_directory(q->dirs[s]);
 
 	if (!d)
 		return fault_errno(why, "open directory %s", queue_state_name(s));
@@ -105,7 +94,7 @@ int
 queue_sweep(struct queue *q, int64_t min_age, int *count, struct fault *why)
 {
 	int64_t        before = clock_wall() / 1000000 - min_age;
-	DIR           *d = open_directory(q, QUEUE_INCOMING);
+	DIR           *d = file_directory(q->dirs[QUEUE_INCOMING]);
 	struct dirent *e;
 
 	*count = 0;

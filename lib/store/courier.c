@@ -86,16 +86,12 @@ is_change(const char *name, struct change *out)
 static void
 read_changes(int dir, struct strmap *map)
 {
-	int            fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR           *stream = fd < 0 ? NULL : fdopendir(fd);
+	DIR           *stream = file_directory(dir);
 	struct change *all = NULL, one;
 	size_t         count = 0;
 
-	if (!stream) {
-		if (fd >= 0)
-			close(fd);
+	if (!stream)
 		return;
-	}
 	for (struct dirent *e; (e = readdir(stream));) {
 		if (!is_change(e->d_name, &one))
 			continue;

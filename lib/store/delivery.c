@@ -53,21 +53,16 @@ sweep_tmp(int tmp)
 {
 	struct stat st;
 	time_t      now = time(NULL);
-	int         fd;
 
 	if (fstat(tmp, &st) < 0 || st.st_atime > now - 86400)
 		return;
 	struct timespec times[2] = {{.tv_sec = now}, {.tv_nsec = UTIME_OMIT}};
 
 	futimens(tmp, times);
-	fd = openat(tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = file_directory(tmp);
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return;
-	}
 	for (struct dirent *e; (e = readdir(dir));)
 		if (e->d_name[0] != '.' && fstatat(tmp, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
 			&& S_ISREG(st.st_mode) && st.st_ctime < now - TMP_HOURS * 3600)
@@ -152,15 +147,11 @@ same_content(int a, int b)
 static bool
 present_in(struct maildir_delivery *d, int directory, struct span unsized, struct text *name)
 {
-	int  fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = file_directory(directory);
 	bool found = false;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return false;
-	}
 	for (struct dirent *e; !found && (e = readdir(dir));) {
 		struct span s = span_of(e->d_name);
 

@@ -216,8 +216,7 @@ mirror_mailbox(struct maildir *from, struct maildir *to, const char *name, struc
 static int
 mirror_validity(int from, int to, struct fault *why)
 {
-	int            fd = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR           *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR           *d = file_directory(to);
 	struct dirent *e;
 
 	if (!d)
@@ -226,8 +225,7 @@ mirror_validity(int from, int to, struct fault *why)
 		if (span_starts(span_of(e->d_name), "dovecot-uidvalidity.") && faccessat(from, e->d_name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 			unlinkat(to, e->d_name, 0);
 	closedir(d);
-	fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = fd < 0 ? NULL : fdopendir(fd);
+	d = file_directory(from);
 	if (!d)
 		return fault_errno(why, "open the source");
 	while ((e = readdir(d))) {

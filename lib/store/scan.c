@@ -157,16 +157,11 @@ static int
 read_directory(struct scan *s, int new_dir, int cur_dir, bool in_new, bool repair, struct fault *why)
 {
 	int            dir = in_new ? new_dir : cur_dir, more;
-	int            fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR           *stream = fd < 0 ? NULL : fdopendir(fd);
+	DIR           *stream = file_directory(dir);
 	struct dirent *e;
 
-	if (!stream) {
-		fault_errno(why, "read directory %s", in_new ? "new" : "cur");
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (!stream)
+		return fault_errno(why, "read directory %s", in_new ? "new" : "cur");
 	while ((more = file_next(stream, &e, why)) > 0) {
 		struct span name = span_of(e->d_name);
 

@@ -38,15 +38,11 @@ compare_names(const void *a, const void *b)
 int
 tree_list(struct maildir *m, struct tree *out, struct fault *why)
 {
-	int  root = maildir_root(m), fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int  root = maildir_root(m);
+	DIR *dir = file_directory(root);
 
-	if (!dir) {
-		fault_errno(why, "read %s", maildir_path(m));
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (!dir)
+		return fault_errno(why, "read %s", maildir_path(m));
 	struct tree    got = {0};
 	struct dirent *e;
 	int            more;
@@ -158,15 +154,11 @@ delete_one(int dir, const char *name, int depth, struct fault *why)
 static int
 delete_entries(int dir, int depth, struct fault *why)
 {
-	int  fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	DIR *stream = file_directory(dir);
+	int  result = 0;
 
-	if (!stream) {
-		fault_errno(why, "read directory");
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (!stream)
+		return fault_errno(why, "read directory");
 	for (struct dirent *e; result == 0 && (e = readdir(stream));)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			result = delete_one(dir, e->d_name, depth, why);

@@ -45,18 +45,14 @@ highest(int root, bool *counted)
 {
 	autotext struct text text = {0};
 	uint32_t             best = 0, value;
-	int                  fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR                 *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR                 *dir = file_directory(root);
 
 	if (small_file_read(root, NAME, 64, &text, NULL, NULL) == 0
 		&& parse_value(span_trim(text_span(&text)), &value))
 		best = value;
 	*counted = best != 0;
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return best;
-	}
 	for (struct dirent *e; (e = readdir(dir));) {
 		struct span s = span_of(e->d_name);
 
