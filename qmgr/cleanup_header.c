@@ -144,15 +144,11 @@ exchange(struct message *m, struct span value, const struct address_list *list,
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct mailbox *box = &list->at[i];
-		size_t                comma = i ? mailbox_comma(value, box - 1, box) : 0;
 
 		if (box->kind != MAILBOX)
 			continue;
-		if (comma && comma >= at) {
-			text_add(&out, span_cut(value, at, comma));
-			text_add_byte(&out, ',');
-			at = comma;
-		}
+		if (i)
+			mailbox_put_comma(value, box - 1, box, &at, &out);
 		if (is_changed(value, box, was[k], is[k]) && box->start >= at) {
 			text_add(&out, span_cut(value, at, box->start));
 			address_external(is[k], &out);

@@ -74,15 +74,11 @@ rewrite_list(struct span value, struct arena *a, struct text *out, bool *failed)
 	for (size_t i = 0; i < list.count; i++) {
 		const struct mailbox *m = &list.at[i];
 		struct fault          why = {0};
-		size_t                comma = i ? mailbox_comma(value, m - 1, m) : 0;
 		int                   got = m->kind == MAILBOX ? generic_address(mailbox_address(a, m), a, &other, &why) : 1;
 
 		*failed = *failed || got < 0;
-		if (comma && comma >= copied) {
-			text_add(out, span_cut(value, copied, comma));
-			text_add_byte(out, ',');
-			copied = comma;
-		}
+		if (i)
+			mailbox_put_comma(value, m - 1, m, &copied, out);
 		if (got != 0 || m->start < copied || m->end < m->start)
 			continue;
 		text_add(out, span_cut(value, copied, m->start));

@@ -115,6 +115,8 @@ void address_words_parse(struct arena *, struct span in, size_t limit, struct ad
 /* Where in the input a comma is missing between this member and the next: behind the first one's ">" and
  * comments.  0: they are parted. */
 size_t mailbox_comma(struct span in, const struct mailbox *, const struct mailbox *next);
+/* Copies the input from *at on up to there, and puts the comma. Nothing where none is missing. */
+void mailbox_put_comma(struct span in, const struct mailbox *, const struct mailbox *next, size_t *at, struct text *out);
 
 /* Internal form of a list member, in the arena. */
 struct span mailbox_address(struct arena *, const struct mailbox *);

@@ -449,3 +449,15 @@ mailbox_address(struct arena *a, const struct mailbox *m)
 		return m->local;
 	return span_of(arena_format(a, "%.*s@%.*s", SPAN_ARGS(m->local), SPAN_ARGS(m->domain)));
 }
+
+void
+mailbox_put_comma(struct span in, const struct mailbox *m, const struct mailbox *next, size_t *at, struct text *out)
+{
+	size_t comma = mailbox_comma(in, m, next);
+
+	if (!comma || comma < *at)
+		return;
+	text_add(out, span_cut(in, *at, comma));
+	text_add_byte(out, ',');
+	*at = comma;
+}
