@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "sieve/settings.h"
+
 /* "name=value" joined by TAB, which no value has. */
 static void
 add_to(struct arena *a, struct span *all, struct span name, struct span value)
@@ -14,11 +16,10 @@ add_to(struct arena *a, struct span *all, struct span name, struct span value)
 		*all = span_of(arena_format(a, "%.*s%s%.*s=%.*s", SPAN_ARGS(*all), all->len ? "\t" : "", SPAN_ARGS(name), SPAN_ARGS(value)));
 }
 
-/* Those that sieve_settings_own (sieve/settings.h) makes the user's own. */
 static bool
 is_sieve(struct span name)
 {
-	static const char *const own[] = {"sieve", "sieve_default", "sieve_user_log", "sieve_user_email"};
+	static const char *const own[] = {SIEVE_OWN};
 
 	for (size_t i = 0; i < COUNT(own); i++)
 		if (span_is(name, own[i]))

@@ -102,16 +102,6 @@ do_getquotaroot(struct imap_session *s)
 
 /* ------------------------------------------------------------ SETQUOTA */
 
-static int64_t *
-resource_of(struct auth_limits *l, const struct argument *name)
-{
-	if (argument_is_atom(name, "STORAGE"))
-		return &l->storage;
-	if (argument_is_atom(name, "MESSAGE"))
-		return &l->messages;
-	return argument_is_atom(name, "MAILBOX") ? &l->mailboxes : NULL;
-}
-
 /* "STORAGE 512 MESSAGE 100"; what is not named has no limit any more.  False: it was answered. */
 static bool
 take_limits(struct imap_session *s, const struct argument *list, struct auth_limits *out)
@@ -124,7 +114,7 @@ take_limits(struct imap_session *s, const struct argument *list, struct auth_lim
 			imap_bad_arguments(s);
 			return false;
 		}
-		if (!(limit = resource_of(out, a)) || *limit) {
+		if (!(limit = auth_limit_of(out, a->text)) || *limit) {
 			imap_finish(s, "NO [CANNOT] Only STORAGE, MESSAGE and MAILBOX can be limited, each once.");
 			return false;
 		}

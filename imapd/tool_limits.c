@@ -4,7 +4,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -22,19 +21,13 @@ tool_sets_limits(const char *word)
 static int
 take_words(int argc, char **argv, struct auth_limits *l)
 {
-	const struct { const char *name; int64_t *limit; } known[] = {
-		{"STORAGE", &l->storage}, {"MESSAGE", &l->messages}, {"MAILBOX", &l->mailboxes},
-	};
-
 	for (int i = 0; i < argc; i += 2) {
+		int64_t *limit = auth_limit_of(l, span_of(argv[i]));
 		uint64_t n = 0;
-		size_t   k = 0;
 
-		while (k < COUNT(known) && strcasecmp(known[k].name, argv[i]) != 0)
-			k++;
-		if (k == COUNT(known) || *known[k].limit || i + 1 == argc || !span_number(span_of(argv[i + 1]), &n) || n == 0 || n > (uint64_t)AUTH_LIMIT_MOST)
+		if (!limit || *limit || i + 1 == argc || !span_number(span_of(argv[i + 1]), &n) || n == 0 || n > (uint64_t)AUTH_LIMIT_MOST)
 			return -1;
-		*known[k].limit = (int64_t)n;
+		*limit = (int64_t)n;
 	}
 	return 0;
 }

@@ -31,18 +31,10 @@ service_watch_table(struct table *t)
 	(void)t;
 }
 
-static const char *
-level_name(enum tls_level level)
-{
-	static const char *const names[] = {"none", "none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure"};
-
-	return names[level];
-}
-
 static void
 show_policy(const struct tls_policy *p)
 {
-	printf("  policy: %s", level_name(p->level));
+	printf("  policy: %s", p->level == TLS_UNSET ? "none" : policy_level_name(p->level));
 	if (p->n_tlsa)
 		printf(", %zu TLSA record%s of %s", p->n_tlsa, p->n_tlsa == 1 ? "" : "s", p->dane_base ? p->dane_base : "trust anchors");
 	if (p->match && *p->match && p->level >= TLS_FINGERPRINT)

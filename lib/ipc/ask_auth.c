@@ -323,3 +323,13 @@ ask_auth_mechanisms(struct text *names, struct fault *why)
 	text_set(names, s);
 	return 0;
 }
+
+int64_t *
+auth_limit_of(struct auth_limits *l, struct span resource)
+{
+	if (span_is_nocase(resource, "STORAGE"))
+		return &l->storage;
+	if (span_is_nocase(resource, "MESSAGE"))
+		return &l->messages;
+	return span_is_nocase(resource, "MAILBOX") ? &l->mailboxes : NULL;
+}

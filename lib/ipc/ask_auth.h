@@ -79,6 +79,7 @@ WAITS int ask_auth_owner(int talk, const char *owner, struct auth_user *, struct
 /* Limits of one user: 0 is none.  configured: those of quota_rule and the userdb hold again. */
 struct auth_limits { int64_t storage, messages, mailboxes; bool configured; };      /* storage: in units of 1024 bytes */
 #define AUTH_LIMIT_MOST ((int64_t)1 << 42)
+int64_t *auth_limit_of(struct auth_limits *, struct span resource);       /* RFC 9208's STORAGE, MESSAGE, MAILBOX; NULL: another */
 WAITS int ask_auth_confined(int talk, struct fault *);
 WAITS int ask_auth_administer(struct span user, struct auth_user *, int *talk, struct fault *);  /* FAULT_DENIED: no such user; FAULT_PEER: no limits are kept, or authd cannot say */
 /* Sets the rule for "quota" (store/quota.h); FAULT_TIME: authd cannot keep it now. */

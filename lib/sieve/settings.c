@@ -54,10 +54,11 @@ sieve_settings_check(void)
 	}
 }
 
-static const struct { const char *name; const char **to; } own[] = {
-	{"sieve", &sieve_settings.location}, {"sieve_default", &sieve_settings.fallback}, {"sieve_user_log", &sieve_settings.user_log},
-	{"sieve_user_email", &sieve_settings.user_email},
+static const char  *const own[] = {SIEVE_OWN};
+static const char **const own_to[] = {
+	&sieve_settings.location, &sieve_settings.fallback, &sieve_settings.user_log, &sieve_settings.user_email,
 };
+_Static_assert(COUNT(own) == COUNT(own_to), "each name has its place");
 
 void
 sieve_settings_own(struct span fields)
@@ -67,8 +68,8 @@ sieve_settings_own(struct span fields)
 	while (span_next(&fields, "\t", &one)) {
 		span_split(&one, '=', &name);
 		for (size_t i = 0; i < COUNT(own); i++)
-			if (span_is(name, own[i].name))
-				*own[i].to = mem_span(one);       /* for as long as the process is */
+			if (span_is(name, own[i]))
+				*own_to[i] = mem_span(one);       /* for as long as the process is */
 	}
 }
 

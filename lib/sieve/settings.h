@@ -30,8 +30,8 @@ struct sieve_settings {
 };
 extern struct sieve_settings sieve_settings;
 
-/* A user's own parameters, from the userdb: "name=value" joined by TAB, of sieve, sieve_default, sieve_user_log and
- * sieve_user_email. For a process that serves nobody else from then on. */
+/* A user's own parameters, from the userdb: "name=value" joined by TAB. For a process that serves nobody else from then on. */
+#define SIEVE_OWN "sieve", "sieve_default", "sieve_user_log", "sieve_user_email"
 void sieve_settings_own(struct span fields);
 bool sieve_settings_filter(struct span fields);       /* whether there is a sieve= for him */
 
