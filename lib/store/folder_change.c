@@ -238,15 +238,17 @@ struct removal {
 	struct dotlock  lock;
 };
 
-/* 0 it is gone from here, by us; 1 it is not under its name; -1 why. */
+/* 0 it is gone from here, by us; 1 it is not under its name, or not marked there; -1 why. */
 static int
-remove_file(struct folder *f, const struct message *m, struct removal *r, struct fault *why)
+remove_file(struct folder *f, const struct message *m, bool any_flags, struct removal *r, struct fault *why)
 {
 	struct file_name parsed;
 	struct stat      st = {.st_nlink = 1};
 	int              dir = m->in_new ? f->new_dir : f->cur_dir, result;
 
 	file_name_parse(span_of(message_name(f, m)), &parsed);
+	if (!any_flags && !(parsed.flags & MESSAGE_DELETED))
+		return 1; /* what is in memory is a cache: it removes nothing that the name does not say */
 	if ((!parsed.has_size || r->only_last) && fstatat(dir, message_name(f, m), &st, AT_SYMLINK_NOFOLLOW) == 0 && !parsed.has_size)
 		parsed.size = (uint64_t)st.st_size;
 	if (r->keep && !(r->only_last && st.st_nlink > 1))
@@ -284,7 +286,7 @@ expunge_locked(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 		int             gone = 1;
 
 		if (result == 0 && shall_go(m, uids, count, any_flags)) {
-			gone = remove_file(f, m, r, why);
+			gone = remove_file(f, m, any_flags, r, why);
 			r->missed |= gone == 1;
 			result = gone < 0 ? -1 : 0;
 			dotlock_touch(&r->lock);

@@ -24,6 +24,10 @@ lender_open(int fd, size_t names_at, size_t names_len, uint64_t at, size_t count
 	}
 	l->mapped = names_at + names_len;
 	l->names = map + names_at;
+	if (!map_is_readable(map, l->mapped)) {
+		lender_close(l);
+		return NULL;
+	}
 	return l;
 }
 

@@ -2,7 +2,7 @@
 /*
  * lender.h - the file of a snapshot (snapshot.h), which lends a folder its messages and their names
  *
- * Nothing of it is read before somebody looks at it.
+ * The messages are read and summed when they are lent; a name is looked at when somebody asks for it.
  */
 #ifndef STORE_LENDER_H
 #define STORE_LENDER_H

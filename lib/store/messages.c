@@ -4,6 +4,7 @@
  */
 #include "store/messages.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,6 +42,18 @@ messages_free(struct message *at, const struct messages_room *room)
 		free(at);
 }
 
+/* A block that the disk does not give would be a SIGBUS later on. */
+bool
+map_is_readable(void *at, size_t bytes)
+{
+#ifdef MADV_POPULATE_READ
+	return bytes == 0 || madvise(at, bytes, MADV_POPULATE_READ) == 0 || errno == EINVAL;
+#else
+	(void)at, (void)bytes;
+	return true;
+#endif
+}
+
 /* First all of the room, then the file over its beginning: its last page ends in zeros, and may be written to as well. */
 struct message *
 messages_map(int fd, uint64_t offset, size_t count, struct messages_room *room)
@@ -51,6 +64,10 @@ messages_map(int fd, uint64_t offset, size_t count, struct messages_room *room)
 	if (at == MAP_FAILED)
 		return NULL;
 	if (mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED) {
+		munmap(at, all);
+		return NULL;
+	}
+	if (!map_is_readable(at, bytes)) {
 		munmap(at, all);
 		return NULL;
 	}

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -27,7 +28,7 @@ enum {
 	FORGOTTEN_SECONDS = 300        /* a temporary file that is older: its writer was killed */
 };
 
-static const char     MAGIC[16] = "postern snap 1";
+static const char     MAGIC[16] = "postern snap 2";
 static const uint32_t ORDER = 0x01020304;
 
 struct head {
@@ -39,6 +40,7 @@ struct head {
 	int64_t  changed_new[2], changed_cur[2], looked[2];
 	uint64_t list_inode, list_size; /* of the uidlist */
 	int64_t  list_time[2];
+	uint64_t sum;                   /* of the messages: flags decide what EXPUNGE removes */
 	char     prefix[INDEX_PREFIX];  /* whose it is (index_private.h) */
 };
 _Static_assert(sizeof(struct head) <= NAMES_AT, "the head lies before the names");
@@ -160,13 +162,19 @@ borrow(const struct folder *f, struct head *h)
 	return lender_open(take_fd(fd), NAMES_AT, (size_t)h->names_len, messages_at(h->names_len), (size_t)h->count);
 }
 
+static uint64_t
+sum_of(const struct message *m, size_t count)
+{
+	return crc32_z(0, (const unsigned char *)m, count * sizeof *m);
+}
+
 static bool
-lend_messages(struct folder *f, struct lender *l, uint64_t next)
+lend_messages(struct folder *f, struct lender *l, const struct head *h)
 {
 	struct messages_room room;
 	struct message      *m = lender_messages(l, &room);
 
-	if (m && lender_is_sound(m, l->count, l->names_len) && m[l->count - 1].uid < next) {
+	if (m && sum_of(m, l->count) == h->sum && lender_is_sound(m, l->count, l->names_len) && m[l->count - 1].uid < h->next) {
 		f->messages = m;
 		f->room = room;
 		f->count = l->count;
@@ -190,7 +198,7 @@ snapshot_load(struct folder *f)
 		|| folder_has_more_keywords(f->dir, &f->keywords) || !uidlist_peek(&f->list, f->dir))
 		return false;
 	l = borrow(f, &h);
-	if (!l || !lend_messages(f, l, h.next))
+	if (!l || !lend_messages(f, l, &h))
 		return false;
 	f->list.next = (uint32_t)h.next;
 	f->looked_to = f->list.next - 1;
@@ -246,7 +254,7 @@ static bool
 write_all(const struct folder *f, const struct folder_stamp *stamp, int fd)
 {
 	struct writing w = {.fd = fd, .at = NAMES_AT};
-	uint64_t       names_len = 0;
+	uint64_t       names_len = 0, sum = 0;
 	struct head    h;
 
 	for (size_t i = 0; i < f->count; i++) {
@@ -266,10 +274,12 @@ write_all(const struct folder *f, const struct folder_stamp *stamp, int fd)
 		m.recent = false;
 		m.name.at = names_len;
 		names_len += strlen(message_name(f, &f->messages[i])) + 1;
+		sum = crc32_z((uLong)sum, (const unsigned char *)&m, sizeof m);
 		put(&w, &m, sizeof m);
 	}
 	flush(&w);
 	make_head(f, stamp, names_len, &h);
+	h.sum = sum;
 	w.at = 0;
 	put(&w, &h, sizeof h);
 	flush(&w);

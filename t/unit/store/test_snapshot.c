@@ -223,7 +223,8 @@ UNIT_TEST(a_damaged_snapshot_is_none)
 {
 	static const char *const deeds[] = {"truncate -s -1 $M/postern.snapshot", "truncate -s 65536 $M/postern.snapshot",
 		"truncate -s 100 $M/postern.snapshot", "truncate -s +32 $M/postern.snapshot", "chmod 666 $M/postern.snapshot",
-		"mv $M/postern.snapshot $M/x; ln -s x $M/postern.snapshot", "rm $M/postern.snapshot; mkfifo $M/postern.snapshot"};
+		"mv $M/postern.snapshot $M/x; ln -s x $M/postern.snapshot", "rm $M/postern.snapshot; mkfifo $M/postern.snapshot",
+		"printf '\\377' | dd of=$M/postern.snapshot bs=1 seek=65798 conv=notrunc 2>/dev/null"};      /* flags of the ninth message */
 	autofree char *path = NULL;
 
 	start();
@@ -280,6 +281,26 @@ UNIT_TEST(a_message_whose_name_is_damaged_is_found_by_looking)
 		ck_same(f);
 		folder_close(f);
 	}
+	stop();
+}
+
+/* A wrong bit in memory tells something wrong; it removes no mail. */
+UNIT_TEST(expunge_removes_what_names_say)
+{
+	struct folder *f;
+
+	start();
+	named = 0;
+	for (int i = 0; i < 100; i++)
+		add("cur", i == 50 ? ":2,ST" : ":2,S");
+	folder_close(open_from_snapshot());
+	f = open_folder();
+	f->messages[8].flags = 0xff;
+	ck_assert_msg(folder_expunge(f, NULL, 0, false, &why) == 0, "%s", fault_text(&why));
+	ck_assert_uint_eq(f->count, 99);
+	ck_assert_ptr_null(folder_find(f, 51));
+	ck_same(f);
+	folder_close(f);
 	stop();
 }
 
@@ -392,5 +413,5 @@ UNIT_TEST(a_snapshot_lies_where_the_index_is)
 }
 
 UNIT_MAIN("lib/store snapshot", a_snapshot_is_what_a_look_finds, what_others_do_outdates_a_snapshot, who_follows_sees_what_a_look_finds,
-	a_damaged_snapshot_is_none, a_message_whose_name_is_damaged_is_found_by_looking, what_changes_in_memory_changes_no_file,
+	a_damaged_snapshot_is_none, expunge_removes_what_names_say, a_message_whose_name_is_damaged_is_found_by_looking, what_changes_in_memory_changes_no_file,
 	one_writes_a_snapshot_at_a_time, a_snapshot_lies_where_the_index_is)
