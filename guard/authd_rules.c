@@ -70,7 +70,7 @@ void
 rules_start_userdb(struct rules *r)
 {
 	rules_start(r);
-	r->trouble = RULE_RETURN;
+	r->trouble = RULE_GIVE_UP;
 }
 
 int
@@ -133,7 +133,8 @@ rules_note(const struct rules *r, int verdict, struct verdicts *v)
 	enum rule rule = verdict == 1 ? r->success : verdict == 0 ? r->failure : r->trouble;
 
 	v->trouble = v->trouble || verdict < 0;
-	v->over = rule == RULE_RETURN || rule == RULE_RETURN_OK || rule == RULE_RETURN_FAIL;
+	v->given_up = rule == RULE_GIVE_UP;
+	v->over = v->given_up || rule == RULE_RETURN || rule == RULE_RETURN_OK || rule == RULE_RETURN_FAIL;
 	if (rule == RULE_RETURN_OK || rule == RULE_CONTINUE_OK)
 		v->good = true;
 	else if (rule == RULE_RETURN_FAIL || rule == RULE_CONTINUE_FAIL)
@@ -145,5 +146,5 @@ rules_note(const struct rules *r, int verdict, struct verdicts *v)
 int
 rules_outcome(const struct verdicts *v)
 {
-	return v->good ? 1 : v->trouble ? -1 : 0;
+	return v->given_up ? -1 : v->good ? 1 : v->trouble ? -1 : 0;
 }

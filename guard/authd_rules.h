@@ -20,7 +20,7 @@
  *   result_*=                    as above; what later ones say comes to, and goes before, what earlier ones said
  *
  * but a userdb in trouble ends the search (Dovecot goes on: result_internalfail=continue), since who is in it might be found in
- * a later one as somebody else.
+ * a later one as somebody else; nor does what earlier ones said hold then, since it might have said otherwise.
  *
  * After a success that goes on, those behind it do not look at the password again (but for continue-fail).  In the end who was
  * refused while a database was in trouble hears of trouble.  Pure.
@@ -31,7 +31,7 @@
 #include "base/fault.h"
 #include "config/list.h"
 
-enum rule { RULE_RETURN_OK, RULE_RETURN, RULE_RETURN_FAIL, RULE_CONTINUE_OK, RULE_CONTINUE, RULE_CONTINUE_FAIL };
+enum rule { RULE_RETURN_OK, RULE_RETURN, RULE_RETURN_FAIL, RULE_CONTINUE_OK, RULE_CONTINUE, RULE_CONTINUE_FAIL, RULE_GIVE_UP };
 enum rule_skip { SKIP_NEVER, SKIP_AUTHENTICATED, SKIP_UNAUTHENTICATED, SKIP_FOUND = SKIP_AUTHENTICATED, SKIP_NOT_FOUND = SKIP_UNAUTHENTICATED };
 
 struct rules {
@@ -53,7 +53,7 @@ bool rules_apply(const struct rules *, const char *mechanism, const char *user, 
 bool rules_concern(const struct rules *, const char *user);
 
 /* The answer so far, of zeroes at first. */
-struct verdicts { bool good, verified, trouble, over; };
+struct verdicts { bool good, verified, trouble, over, given_up; };
 void rules_note(const struct rules *, int verdict, struct verdicts *);     /* verdict: 1 0 -1 */
 int  rules_outcome(const struct verdicts *);                               /* 1 0 -1 */
 

@@ -130,8 +130,10 @@ def users():
             return ok(True, "a userdb that is away # SKIP this build has no client library for SQLite")
         with open(f"{here}/away.conf", "w") as f:
             f.write(f"driver = sqlite\nconnect = {here}/not-there.db\nuser_query = SELECT '/x' AS home\n")
-        for rule, codes in (("", (75, 75)), (" result_internalfail=continue", (0, 75))):
-            i.configure(f"auth_passdb = passwd-file:{here}/plain\nauth_userdb = sql:{here}/away.conf{rule}, passwd-file:{here}/base\n{more}",
+        away, base = f"sql:{here}/away.conf", f"passwd-file:{here}/base"
+        for rule, userdb, codes in (("", f"{away}, {base}", (75, 75)), (" result_internalfail=continue", f"{away} result_internalfail=continue, {base}", (0, 75)),
+                                    (" behind one that knows", f"{base} result_success=continue-ok, {away}", (75, 75))):
+            i.configure(f"auth_passdb = passwd-file:{here}/plain\nauth_userdb = {userdb}\n{more}",
                         f"127.0.0.1:{IMAP} inet n - n - - imap-login\n127.0.0.1:{lmtp} inet n - n - - lmtpd\n")
             i.run("stop")
             wait_for(lambda: not i.master_pid())
