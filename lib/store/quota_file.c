@@ -353,36 +353,58 @@ take_limits(struct span maildirsize, struct quota_use *u)
 		*u = (struct quota_use){0};
 }
 
-/* True when the file may be believed. */
-static bool
-read_file(const struct quota *q, struct maildir *m, enum quota_look how, struct quota_use *u)
+/* What cannot be read may be where the limits stand: to count on would be to write that there are none. */
+static int
+unread(const struct quota *q, const struct fault *own, struct fault *why)
 {
-	autoclose int        fd = file_open_beneath(maildir_root(m), "maildirsize", O_RDONLY | O_NONBLOCK, 0, NULL);
-	autotext struct text body = {0};
-	struct stat          st;
-	size_t               size, lines;
+	if (q->limited || own->error == ENOENT || own->error == ELOOP)
+		return 0;
+	if (why)
+		*why = *own;
+	return -1;
+}
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return false;
-	size = (size_t)(st.st_size < QUOTA_FILE_MOST ? st.st_size : QUOTA_FILE_MOST);
-	if (file_read_at(fd, text_room(&body, size), size, 0, NULL) < 0)
-		return false;
-	body.len = size;
-	if (st.st_size >= QUOTA_FILE_MOST || !quota_parse(text_span(&body), u, &lines)) {
-		take_limits(text_span(&body), u);
+static bool
+is_believed(const struct quota *q, struct maildir *m, enum quota_look how, const struct stat *st, struct span body, struct quota_use *u)
+{
+	size_t lines;
+
+	if (st->st_size >= QUOTA_FILE_MOST || !quota_parse(body, u, &lines)) {
+		take_limits(body, u);
 		return false;
 	}
-	if (!q->limited && limits_are_rules(text_span(&body)) && (u->bytes_limit || u->count_limit)) {
+	if (!q->limited && limits_are_rules(body) && (u->bytes_limit || u->count_limit)) {
 		*u = (struct quota_use){0};      /* the rules are gone, and their limits with them */
 		return false;
 	}
 	if (q->limited && (u->bytes_limit != q->bytes_limit || u->count_limit != q->count_limit))
 		return false;
-	if (is_over(u) && (lines > 1 || st.st_mtime < time(NULL) - QUOTA_FRESH_SECONDS))
+	if (is_over(u) && (lines > 1 || st->st_mtime < time(NULL) - QUOTA_FRESH_SECONDS))
 		return false;
-	if (how == QUOTA_SURE && !is_count(text_span(&body), lines))
+	if (how == QUOTA_SURE && !is_count(body, lines))
 		return false;
-	return lines > 0 && (how == QUOTA_QUICK || !has_changed(m, &st));
+	return lines > 0 && (how == QUOTA_QUICK || !has_changed(m, st));
+}
+
+/* 1 the file may be believed; 0 not; -1 it cannot be told. */
+static int
+read_file(const struct quota *q, struct maildir *m, enum quota_look how, struct quota_use *u, struct fault *why)
+{
+	struct fault         own = {0};
+	autoclose int        fd = file_open_beneath(maildir_root(m), "maildirsize", O_RDONLY | O_NONBLOCK, 0, &own);
+	autotext struct text body = {0};
+	struct stat          st;
+	size_t               size;
+
+	if (fd < 0)
+		return unread(q, &own, why);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	size = (size_t)(st.st_size < QUOTA_FILE_MOST ? st.st_size : QUOTA_FILE_MOST);
+	if (file_read_at(fd, text_room(&body, size), size, 0, &own) < 0)
+		return unread(q, &own, why);
+	body.len = size;
+	return is_believed(q, m, how, &st, text_span(&body), u);
 }
 
 int
@@ -390,7 +412,9 @@ quota_look(const struct quota *q, struct maildir *m, enum quota_look how, struct
 {
 	struct quota_use u = {0};
 
-	if (!read_file(q, m, how, &u) && quota_recount(q, m, &u, why) < 0)
+	int              read = read_file(q, m, how, &u, why);
+
+	if (read < 0 || (read == 0 && quota_recount(q, m, &u, why) < 0))
 		return -1;
 	*out = u;
 	return 0;

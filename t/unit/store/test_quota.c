@@ -351,7 +351,30 @@ UNIT_TEST(it_is_counted_anew_when_it_must)
 	stop();
 }
 
+UNIT_TEST(limits_of_a_file_that_cannot_be_read_are_not_overwritten)
+{
+	struct quota_use u = {0};
+	struct quota    *q;
+	struct stat      st;
+	int              got;
+
+	start();
+	q = make("", "", "");
+	write_at("maildirsize", "30S,4C\n10 1\n");
+	for (size_t i = 0; i < 4; i++)
+		ck_assert(fchmodat(maildir_root(m), ((const char *[]){".", "cur", "new", "tmp"})[i], 0777, 0) == 0);
+	ck_assert(fchmodat(maildir_root(m), "maildirsize", 0, 0) == 0);
+	ck_assert(geteuid() != 0 || seteuid(65534) == 0);
+	got = quota_look(q, m, QUOTA_QUICK, &u, &why);
+	ck_assert(getuid() != 0 || seteuid(0) == 0);
+	ck_assert(got == -1 && why.error == EACCES);
+	ck_assert(fstatat(maildir_root(m), "maildirsize", &st, 0) == 0 && st.st_size == 12);
+	quota_free(q);
+	stop();
+}
+
 UNIT_MAIN("lib/store quota", what_was_kept_counts_though_its_uid_was_not_written, maildirsize_is_limits_and_a_sum, rules_are_dovecots,
-	limits_of_the_file_alone_outlive_a_power_cut, limits_of_rules_go_with_the_rules, what_cannot_be_meant_is_refused,
+	limits_of_the_file_alone_outlive_a_power_cut, limits_of_a_file_that_cannot_be_read_are_not_overwritten,
+	limits_of_rules_go_with_the_rules, what_cannot_be_meant_is_refused,
 	a_count_that_drifted_refuses_nobody, a_later_line_does_not_hide_one_that_was_never_written,
 	a_full_mailbox_is_counted_once, it_is_counted_anew_when_it_must)
