@@ -78,6 +78,12 @@ def take_over(top):
         t.ok(r.returncode == 0 and os.readlink(own) == f"{i.dir}/etc", "the configuration is taken over where it lies", r)
         t.ok(before == {f: open(f"{i.dir}/etc/{f}").read() for f in before}, "and not changed")
         t.ok(os.path.exists(f"{own}.before/main.cf"), "what was there is kept")
+        os.makedirs(f"{i.dir}/queue/import", exist_ok=True)
+        os.makedirs(f"{i.dir}/queue/incoming", exist_ok=True)
+        open(f"{i.dir}/queue/import/half", "w").close()
+        r = take("-u")
+        t.ok(r.returncode == 1 and os.path.islink(own) and "mail waits" in r.stderr, "-u: not while a message is half moved", r)
+        os.unlink(f"{i.dir}/queue/import/half")
         r = take("-u")
         t.ok(r.returncode == 0 and not os.path.islink(own) and os.path.exists(f"{own}/main.cf"), "-u: back again", r)
         with open(f"{i.dir}/etc/main.cf", "a") as f:
