@@ -235,6 +235,7 @@ UNIT_TEST(files_larger_than_the_mailbox_makes_them)
 	before = peak();
 	ck_assert(dovecot_index_read(fd, &k));
 	ck_assert_msg(peak() - before < 40 << 10, "%ld kB", peak() - before);
+	ck_assert(k.names == 1 && k.messages[0].names == 1 && k.messages[1].names == 0);
 	drop(&k);
 	ck_assert_int_eq(system(mem_format("rm -r %s", dir)), 0);
 }
