@@ -77,10 +77,11 @@ on_signal(int number)
 	errno = error;
 }
 
+static const int caught[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD};
+
 static void
 catch_signals(void)
 {
-	static const int caught[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD};
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
 	if (pipe2(self.signals, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -115,6 +116,32 @@ read_configuration(struct plan *p, struct faults *faults)
 	params_load(p->cf, tables, faults);
 }
 
+static void
+close_status(struct post *post, struct process *p)
+{
+	(void)post;
+	close(p->status);
+}
+
+/*
+ * A child that looks at the configuration, which takes seconds, has nothing of master's: if master is killed
+ * meanwhile, the next one wants the lock and the ports, and the programs wait for the end of their socket.
+ */
+static void
+let_go(void)
+{
+	for (size_t i = 0; i < COUNT(caught); i++)
+		signal(caught[i], SIG_DFL);
+	for (size_t i = 0; i < COUNT(self.signals); i++)
+		close(self.signals[i]);
+	close(self.pid_file);
+	posts_each(close_status);
+	for (size_t i = 0; i < self.plan.count; i++)
+		for (size_t k = 0; k < self.plan.post[i]->n_endpoints; k++)
+			if (self.plan.post[i]->endpoint[k].fd >= 0)
+				close(self.plan.post[i]->endpoint[k].fd);
+}
+
 /* In a child, so that a bad file changes nothing here. */
 static bool
 configuration_is_good(void)
@@ -126,6 +153,7 @@ configuration_is_good(void)
 		struct plan   p = {0};
 		struct faults faults = {0};
 
+		let_go();
 		plan_read(environment.config_directory, &p, &faults);
 		users_check(&p, &faults);
 		check_programs(&p, &faults);
@@ -405,7 +433,8 @@ lock_pid_file(struct faults *faults)
 	}
 	/* One that stopped took the file away: its processes may still leave, and hold our ports. */
 	environment.inherits = fstat(self.pid_file, &before) == 0 && before.st_size > 0;
-	if (ftruncate(self.pid_file, 0) < 0 || pwrite(self.pid_file, text, strlen(text), 0) < 0)
+	/* In this order it is never empty, which would say that nobody was killed. */
+	if (pwrite(self.pid_file, text, strlen(text), 0) < 0 || ftruncate(self.pid_file, (off_t)strlen(text)) < 0)
 		faults_add(faults, "write pid/master.pid: %s", strerror(errno));
 	return 0;
 }

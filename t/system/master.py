@@ -168,6 +168,33 @@ def test_reload():
         t.ok(r.returncode == 0 and i.run("status").returncode == 1, "abort does not wait for sessions", r)
 
 
+def test_killed_in_reload():
+    """Its look at the configuration outlives it, and must have none of what the next master needs."""
+    a = free_port()
+    with Instance(master=line(a), programs=ECHO, only=ONLY) as i:
+        program, began = f"{i.dir}/libexec/smtpd", f"{i.dir}/check.pid"
+        real = os.readlink(program)
+        os.unlink(program)
+        with open(program, "w") as f:
+            f.write(f'#!/bin/sh\ncase "$1" in --check) echo $$ > {began}.new; mv {began}.new {began}; exec sleep 600;; esac\n'
+                    f'exec {real} "$@"\n')
+        os.chmod(program, 0o755)
+        t.ok(i.start().returncode == 0 and try_pid(a), "start")
+        old = i.children()
+        os.kill(i.master_pid(), signal.SIGHUP)
+        t.ok(wait_for(lambda: os.path.exists(began)), "reload looks at the configuration")
+        with open(began) as f:
+            check = int(f.read())
+        try:
+            os.kill(i.master_pid(), signal.SIGKILL)
+            t.ok(wait_for(lambda: not any(alive(p) for p in set(old) - {check})), "master killed: its programs leave")
+            r = i.start()
+            t.ok(r.returncode == 0 and wait_for(lambda: try_pid(a)), "start works beside the check", r)
+            t.ok(alive(check), "which is still there")
+        finally:
+            os.kill(check, signal.SIGKILL)
+
+
 def test_errors():
     a, b = free_port(), free_port()
     busy = socket.socket()
@@ -324,6 +351,7 @@ def test_types():
 
 test_life()
 test_reload()
+test_killed_in_reload()
 test_reload_limit()
 test_types()
 test_errors()
