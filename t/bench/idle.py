@@ -122,9 +122,9 @@ def ours(n, tls, hibernate):
                     f"smtpd_tls_key_file = {i.dir}/key.pem\n", master)
         if i.start().returncode:
             raise SystemExit(i.log())
-        parents = lambda: sum(len(i.children(p)) for p in i.named("imapd"))
+        sessions = i.sessions
         rounds("Postern" + ("" if hibernate == "0" else ", hibernated"), i.master_pid(), (plain, secure), tls, n,
-               (lambda n: wait_for(lambda: parents() == n)) if hibernate == "0" else (lambda n: wait_for(lambda: parents() == 0, 120)))
+               (lambda n: wait_for(lambda: sessions() == n)) if hibernate == "0" else (lambda n: wait_for(lambda: sessions() == 0, 120)))
 
 
 def certificate(directory):

@@ -8,7 +8,7 @@ Programs are taken from the build tree (top_builddir); `programs` maps a name in
 daemon_directory to a file of the build, so that a test service can stand in for
 one of ours.  As root the role users are made up from existing ones.
 """
-import atexit, glob, os, pwd, random, re, shutil, socket, subprocess, sys, tempfile, time
+import atexit, glob, os, pwd, random, re, shutil, signal, smtplib, socket, subprocess, sys, tempfile, time
 
 BUILD = os.environ.get("top_builddir", ".")
 
@@ -55,6 +55,60 @@ def wait_for(what, seconds=20):
         if got or time.monotonic() > end:
             return got
         time.sleep(0.02)
+
+
+def children_of(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(p) for p in f.read().split()]
+    except OSError:
+        return []
+
+
+def state_of(pid):
+    """As ps tells it, one letter; "" when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def alive(pid):
+    return state_of(pid) not in ("", "Z", "X")
+
+
+def descendants(pid):
+    """All that live below it."""
+    return set().union(*({c} | descendants(c) for c in children_of(pid) if alive(c)))
+
+
+def freeze(*pids):
+    """Stops them; returns when each of their threads stands."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    return wait_for(lambda: all(state_of(f"{pid}/task/{thread}") == "T" for pid in pids for thread in os.listdir(f"/proc/{pid}/task")))
+
+
+def by_policy(port, recipient, size=100):
+    """What a policy service says of a recipient (SMTPD_POLICY_README)."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+        s.sendall(f"request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient={recipient}\nsize={size}\n\n".encode())
+        answer = b""
+        while not answer.endswith(b"\n\n") and (more := s.recv(4096)):
+            answer += more
+    return answer.decode().strip()
+
+
+def by_lmtp(port, recipient, content=None):
+    """The last reply: the one to RCPT, or with content that of a recipient who was taken."""
+    with smtplib.LMTP("127.0.0.1", port, timeout=60) as s:
+        s.ehlo("client.example")
+        s.mail("")
+        code, text = s.rcpt(recipient)
+        if content is not None and code == 250:
+            code, text = s.data(content)
+    return f"{code} {text.decode()}"
 
 
 class Instance:
@@ -151,12 +205,7 @@ alias_maps =
             return 0
 
     def children(self, pid=None):
-        pid = pid or self.master_pid()
-        try:
-            with open(f"/proc/{pid}/task/{pid}/children") as f:
-                return [int(p) for p in f.read().split()]
-        except FileNotFoundError:
-            return []
+        return children_of(pid or self.master_pid())
 
     def named(self, name):
         """Pids of master's children that run as `name`."""
@@ -169,6 +218,10 @@ alias_maps =
             except (FileNotFoundError, ProcessLookupError):
                 pass
         return found
+
+    def sessions(self, name="imapd"):
+        """How many processes of that name serve somebody (the parent of all not counted)."""
+        return sum(len(children_of(p)) for p in self.named(name))
 
     def __enter__(self):
         return self

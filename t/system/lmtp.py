@@ -7,7 +7,7 @@ Replies are asserted with what then lies in the Maildirs.  TAP.
 import glob, os, pwd, re, shutil, smtplib, socket, ssl, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, Tap, free_port, wait_for
+from instance import Instance, Tap, descendants, free_port, wait_for
 
 ROOT = os.getuid() == 0
 OWNER = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.getuid())
@@ -240,16 +240,6 @@ def filters(port, instance):
     tap.ok(wait_for(lambda: instance.log().count("sieve: redirect queued as") == seen + 1), "another message is redirected, too")
 
 
-def below(pid):
-    """All processes that descend from it and live."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as f:
-            children = f.read().split()
-        return set().union(*({c} | below(c) for c in children if open(f"/proc/{c}/stat").read().rpartition(")")[2].split()[0] != "Z"))
-    except OSError:
-        return set()
-
-
 def kept(port, instance):
     """The child of the last delivery is kept for the next of the same session to the same Maildir (local/kept.h)."""
     os.mkdir(f"{base}/kim")
@@ -257,7 +247,7 @@ def kept(port, instance):
     c = hello(port)
 
     def processes():
-        return set().union(*(below(p) for p in instance.named("lmtpd")))
+        return set().union(*(descendants(p) for p in instance.named("lmtpd")))
 
     c.ask("MAIL FROM:<>")
     c.ask("RCPT TO:<kim@v.example>")

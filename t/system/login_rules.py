@@ -5,7 +5,7 @@ takes them from a Dovecot's configuration; the same logins and users there, wher
 import imaplib, os, pwd, shutil, socket, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, Tap, free_port, wait_for
+from instance import Instance, Tap, by_lmtp, free_port, wait_for
 
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 OWNER = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
@@ -98,19 +98,6 @@ def users_as_dovecot():
         p.wait(20)
 
 
-def rcpt(port, user):
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
-        f = s.makefile("rwb")
-        f.readline()
-        for line in ("LHLO x", "MAIL FROM:<>", f"RCPT TO:<{user}>"):
-            f.write(line.encode() + b"\r\n")
-            f.flush()
-            reply = f.readline()
-            while reply[3:4] == b"-":
-                reply = f.readline()
-        return reply[:3].decode()
-
-
 def users():
     lmtp = free_port()
     for name, text in USERS.items():
@@ -140,7 +127,7 @@ def users():
             i.start()
             got = tuple(i.run("user", u).returncode for u in ("b@u.example", "nobody@u.example"))
             ok(got == codes, f"a userdb that is away{rule}: {codes}", got, i.log()[-800:])
-            got = tuple(rcpt(lmtp, u) for u in ("b@u.example", "nobody@u.example"))
+            got = tuple(by_lmtp(lmtp, u)[:3] for u in ("b@u.example", "nobody@u.example"))
             ok(got == tuple("250" if c == 0 else "451" for c in codes), "and nobody's mail is refused for good", got)
 
 

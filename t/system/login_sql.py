@@ -242,7 +242,7 @@ def asleep_as_another():
             m.create(f"of-{is_called}")
             m.send(b"i IDLE\r\n")
             m.readline()
-            ok(wait_for(lambda: not any(i.children(p) for p in i.named("imapd"))), f"{name} hibernates as {is_called}")
+            ok(wait_for(lambda: i.sessions() == 0), f"{name} hibernates as {is_called}")
             try:
                 m.send(b"DONE\r\n")
                 said = m.readline()

@@ -4,7 +4,7 @@
 import json, os, pwd, re, shutil, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, Tap
+from instance import Instance, Tap, children_of
 
 OWNER = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
 tap = Tap()
@@ -52,17 +52,13 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
                 pass
         return {x for x in links if x.startswith("socket:")}
 
-    def children(pid):
-        with open(f"/proc/{pid}/task/{pid}/children") as f:
-            return [int(x) for x in f.read().split()]
-
     if os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
         p = subprocess.Popen([f"{i.dir}/sbin/postern", "-c", f"{i.dir}/etc", "save", "-u", "alice"], stdin=subprocess.PIPE)
         until = time.monotonic() + 30
         chain = []
         while len(chain) < 3 and time.monotonic() < until:      # root, the user's client, his session
             chain = [p.pid]
-            while kids := children(chain[-1]):
+            while kids := children_of(chain[-1]):
                 chain.append(kids[0])
             time.sleep(0.05)
         first = sockets(chain[0])

@@ -8,7 +8,7 @@ other sees; Dovecot's quota plugin goes on with the same file.  TAP.
 import glob, imaplib, os, pwd, re, shutil, smtplib, socket, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, Tap, free_port, wait_for
+from instance import Instance, Tap, by_policy, free_port, wait_for
 
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 DOVECOT = next((p for p in ("/usr/lib/dovecot/imap", "/usr/libexec/dovecot/imap") if os.path.exists(p)), None)
@@ -20,18 +20,6 @@ tap = Tap()
 def quota_of(m):
     told = m._simple_command("GETQUOTAROOT", "INBOX") and m.response("QUOTA")[1][0]
     return re.search(rb"\((.*)\)", told).group(1).decode()
-
-
-def policy(port, recipient, size=100):
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
-        s.sendall(f"request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient={recipient}\nsize={size}\n\n".encode())
-        answer = b""
-        while not answer.endswith(b"\n\n"):
-            more = s.recv(4096)
-            if not more:
-                break
-            answer += more
-    return answer.decode().strip()
 
 
 def killed(i, mail, status, deliver, imap):
@@ -65,15 +53,15 @@ def killed(i, mail, status, deliver, imap):
     wait_for(lambda: i.log().count("status=sent") > count)
     tap.ok(wait_for(lambda: open(f"{mail}/maildirsize").read().startswith(before)) and open(f"{mail}/maildirsize").read() != before,
            "a delivery adds its line behind that", open(f"{mail}/maildirsize").read())
-    tap.ok(policy(status, "small@v.example", 1500) == "action=DUNNO", "and nobody is refused on that sum")
-    tap.ok(policy(status, "small@v.example", 2500).startswith("action=552") and
+    tap.ok(by_policy(status, "small@v.example", 1500) == "action=DUNNO", "and nobody is refused on that sum")
+    tap.ok(by_policy(status, "small@v.example", 2500).startswith("action=552") and
            re.fullmatch(r"2048S\n\d+ 1  \n", open(f"{mail}/maildirsize").read()) is not None, "who is refused was counted")
     os.utime(f"{mail}/cur", (1, 1))
     os.utime(f"{mail}/new", (1, 1))
-    policy(status, "small@v.example", 2500)
+    by_policy(status, "small@v.example", 2500)
     counted = os.stat(f"{mail}/maildirsize")
     for n in range(3):
-        policy(status, "small@v.example", 2500)
+        by_policy(status, "small@v.example", 2500)
     after = os.stat(f"{mail}/maildirsize")
     tap.ok((counted.st_ino, counted.st_ctime_ns) == (after.st_ino, after.st_ctime_ns), "once, while nothing changes")
 
@@ -162,9 +150,9 @@ virtual unix - n n - - virtual
         tap.ok(m.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"z" * 1500)[0] == "NO", "APPEND beyond it is refused")
         with socket.create_connection(("127.0.0.1", status), timeout=30) as silent:
             tap.ok(silent.recv(1) == b"", "quota-status hangs up on a client that is silent")
-        tap.ok(policy(status, "small@v.example", 5000) == "action=552 5.2.2 Quota exceeded (mailbox for user is full)",
-               "quota-status: no room for that", policy(status, "small@v.example", 5000))
-        tap.ok(policy(status, "small@v.example", 10) == "action=DUNNO" and policy(status, "nobody@v.example") == "action=DUNNO",
+        tap.ok(by_policy(status, "small@v.example", 5000) == "action=552 5.2.2 Quota exceeded (mailbox for user is full)",
+               "quota-status: no room for that", by_policy(status, "small@v.example", 5000))
+        tap.ok(by_policy(status, "small@v.example", 10) == "action=DUNNO" and by_policy(status, "nobody@v.example") == "action=DUNNO",
                "room for a small one; who is no user is somebody else's business")
         m.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"z" * 780)
         code, text = send(smtp, "small")
@@ -177,7 +165,7 @@ virtual unix - n n - - virtual
         wait_for(lambda: glob.glob(f"{base}/small/Maildir/new/*"))
         for path in glob.glob(f"{base}/small/Maildir/new/*"):
             os.unlink(path)
-        tap.ok(policy(status, "small@v.example", 1900) == "action=DUNNO", "what rm takes away is counted before anybody is refused")
+        tap.ok(by_policy(status, "small@v.example", 1900) == "action=DUNNO", "what rm takes away is counted before anybody is refused")
         m.logout()
         killed(i, f"{base}/small/Maildir", status, lambda: send(unchecked, "small", 100), imap)
     shutil.rmtree(base, ignore_errors=True)

@@ -396,10 +396,8 @@ smtpd_peername_lookup = no
     t.ok(rcpt("a@example.net") == 250 and rcpt("nobody@example.net") == 550, f"{s}: known and unknown", i.log()[-1500:])
     slow = "team@example.net" if s == "ldap" else "o'brien@example.net"
     if s == os.environ.get("HANGS"):        # takes half a minute: by hand, HANGS=pgsql
-        frozen = [server.p.pid] + [int(p) for p in open(f"/proc/{server.p.pid}/task/{server.p.pid}/children").read().split()]
-        for pid in frozen:
-            os.kill(pid, signal.SIGSTOP)
-        wait_for(lambda: all(open(f).read().rpartition(")")[2].split()[0] == "T" for pid in frozen for f in glob.glob(f"/proc/{pid}/task/*/stat")))
+        frozen = [server.p.pid] + children_of(server.p.pid)
+        freeze(*frozen)
         code = rcpt(slow)
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)

@@ -78,16 +78,12 @@ class Client:
         return self.ask("UNAUTHENTICATE", "bye")
 
 
-def processes(i):
-    return sum(len(i.children(p)) for p in i.named("imapd"))
-
-
 def one_connection(i):
     c = Client()
     c.login()
     c.ask("SELECT INBOX")
-    ok(processes(i) == 1 and c.leave().startswith("OK"), "a client lets its user go")
-    ok(wait_for(lambda: processes(i) == 0), "and the user's process is gone")
+    ok(i.sessions() == 1 and c.leave().startswith("OK"), "a client lets its user go")
+    ok(wait_for(lambda: i.sessions() == 0), "and the user's process is gone")
     got = [c.login("alice") for _ in range(1)] + [x for _ in range(4) for x in (c.leave(), c.login("alice"))]
     ok(all(g.startswith("OK") for g in got), "a user who may be here once comes back four times on one connection", got)
     ok("LIMIT" in Client().login("alice"), "he is counted: a second connection is refused")
@@ -166,7 +162,7 @@ def many_rounds(i, port):
             before = {p: len(os.listdir(f"/proc/{p}/fd")) for p in login}
     after = {p: len(os.listdir(f"/proc/{p}/fd")) for p in login}
     ok(good and all(after[p] <= before[p] + 2 for p in login), f"{ROUNDS} users on one connection leave nothing open", before, after)
-    ok(wait_for(lambda: processes(i) == 0), "nor a process")
+    ok(wait_for(lambda: i.sessions() == 0), "nor a process")
     c.ask("LOGOUT")
 
 
@@ -178,7 +174,7 @@ def sleeps(i):
     c.ask("SELECT INBOX")
     c.send("idle IDLE\r\n")
     c.until("+")
-    ok(wait_for(lambda: processes(i) == 0), "who came second hibernates like everybody")
+    ok(wait_for(lambda: i.sessions() == 0), "who came second hibernates like everybody")
     c.send("DONE\r\n")
     ok(c.until("idle ")[-1].startswith("idle OK") and c.leave().startswith("OK") and c.login("carol").startswith("OK"),
        "and wakes, and lets go")
