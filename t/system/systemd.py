@@ -44,18 +44,30 @@ def skip(why):
     sys.exit(0)
 
 
+def host_process(top, *instead):
+    """The host's first process, or a command in its place."""
+    return subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc", "--net", "--cgroup",
+                             "sh", f"{SRC}/t/system/systemd_host.sh", top, *instead],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def why_not_here():
+    """What namespaces, an overlay or the mounts in it are refused for: without them there is no host to start a systemd on."""
+    with tempfile.TemporaryDirectory(prefix="postern.") as top:
+        probe = host_process(top, "/bin/echo", "all is mounted")
+        said = probe.communicate(timeout=60)[0]
+    return "" if probe.returncode == 0 and said == "all is mounted\n" else said.strip().replace("\n", "; ")[-200:] or f"status {probe.returncode}"
+
+
 class Host:
     def __init__(self):
         self.top = tempfile.mkdtemp(prefix="postern.")
-        self.process = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc", "--net", "--cgroup",
-                                         "sh", f"{SRC}/t/system/systemd_host.sh", self.top],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = host_process(self.top)
         self.pid = wait_for(lambda: self.first_process(), 60)
 
     def first_process(self):
         try:
-            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
-                pid = int(f.read().split()[0])
+            pid = children_of(self.process.pid)[0]
             return pid if os.readlink(f"/proc/{pid}/exe").endswith("systemd") else 0
         except (OSError, IndexError):
             return 0
@@ -137,7 +149,7 @@ def taken_over(host):
     t.ok(r.returncode == 0 and os.readlink(host.file("/etc/postern")) == "/etc/postfix" and host.unit("PIDFile") == "/var/spool/postfix/pid/master.pid", "take-over: Postfix's configuration, and the unit's pid file with it",
          r, host.unit("PIDFile"))
     r = host.run("systemctl", "start", "postern.service")
-    t.ok(r.returncode != 0 and "import-queue" in host.run("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "postern.service").stdout,
+    t.ok(r.returncode != 0 and wait_for(lambda: "import-queue" in host.run("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "postern.service").stdout),
          "start refuses the queue of Postfix and says so in the journal", r, host.run("journalctl", "-q", "--no-pager", "-u", "postern.service").stdout)
     r = host.run("postern", "import-queue")
     t.ok(r.returncode == 0, "import-queue", r)
@@ -153,8 +165,8 @@ def taken_over(host):
 def served(host):
     mail(host, "ann@example.net", "by sendmail")
     t.ok(wait_for(lambda: arrived(host, "by sendmail")), "sendmail's mail is delivered")
-    lines = host.run("journalctl", "-q", "--no-pager", "-u", "postern.service").stdout
-    t.ok(wait_for(lambda: "status=sent" in host.run("journalctl", "-q", "--no-pager", "-u", "postern.service").stdout), "and the journal has it under the unit", lines[-2000:])
+    journal = lambda: host.run("journalctl", "-q", "--no-pager", "-u", "postern.service").stdout
+    t.ok(wait_for(lambda: "status=sent" in journal()), "and the journal has it under the unit", journal()[-2000:])
     before = host.unit("MainPID")
     r = host.run("systemctl", "reload", "postern.service")
     t.ok(r.returncode == 0 and host.unit("MainPID") == before and greeting(host).startswith("220 "), "systemctl reload", r)
@@ -213,11 +225,16 @@ if not os.path.exists("/usr/lib/postfix/sbin/master"):
 debs = glob.glob(f"{BUILD}/*.deb")
 if not debs:
     skip("no package: package.py makes it")
+if refused := why_not_here():
+    skip("no namespaces or overlay here: " + refused)
 t = Tap()
+if not t.ok(len(debs) == 1, "there is one package", debs):
+    t.end()
 with Host() as host:
-    if not host.pid:
+    if not t.ok(host.pid, "a systemd starts in namespaces of its own"):
         host.process.kill()
-        skip("no systemd in namespaces here: " + host.process.communicate()[0].strip().replace("\n", "; ")[-200:])
+        print("# " + host.process.communicate()[0].replace("\n", "\n# "))
+        t.end()
     if not t.ok(wait_for(lambda: host.run("systemctl", "is-active", "basic.target").stdout.strip() == "active", 90), "a systemd of its own runs",
                 host.run("systemctl", "list-jobs").stdout):
         t.end()

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# systemd_host.sh DIR - this machine again below DIR: its files under an overlay, a systemd of its own
+# systemd_host.sh DIR [COMMAND ...] - this machine again below DIR: its files under an overlay, a systemd of its own, or COMMAND
 #
 # Called as the first process of new pid, mount, uts, ipc, net and cgroup namespaces. What it writes is
 # in memory and gone with it; the machine outside sees and loses nothing.
@@ -37,4 +37,6 @@ rm -f "$root/usr/sbin/policy-rc.d" "$root/etc/machine-id"
 : >"$root/etc/resolv.conf"
 echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
 cd "$root"
+shift
+[ $# = 0 ] || exec chroot . "$@"
 container=postern exec chroot . /lib/systemd/systemd --system --unit=basic.target --log-target=journal
