@@ -5,10 +5,10 @@
 It keeps the uid and the sandbox that it has; a list, a script or another directory that comes meanwhile is seen;
 one that ran a script is never kept; whoever dies, no message is lost.
 """
-import glob, os, shutil, signal, sys
+import array, fcntl, glob, os, shutil, signal, sys, termios
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from agents import *
-from instance import is_sanitized
+from instance import alive, children_of, freeze, is_sanitized, wait_for
 
 t = Tap()
 UID = 5005 if ROOT else os.getuid()
@@ -24,30 +24,14 @@ TABLES = {"vmailbox": "a@v.example a/\nalso-a@v.example a/\nb@v.example b/\nothe
 serial = 0
 
 
-def children(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as f:
-            return [int(p) for p in f.read().split()]
-    except OSError:
-        return []
-
-
-def wait(true, seconds=20):
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.01)
-    return true()
-
-
 class Session:
     """One connection of the queue manager's to an agent, and the child that its process keeps."""
 
     def __init__(self, site, name):
         self.site = site
-        before = set(children(site.programs[name][0].pid))
+        before = set(children_of(site.programs[name][0].pid))
         self.sock = site.connect(name)
-        wait(lambda: set(children(site.programs[name][0].pid)) - before)
-        self.pid = (set(children(site.programs[name][0].pid)) - before).pop()
+        self.pid = wait_for(lambda: set(children_of(site.programs[name][0].pid)) - before).pop()
 
     def one(self, recipient, content=b"Subject: x\r\n\r\nhello\r\n", **more):
         global serial
@@ -57,9 +41,8 @@ class Session:
         return self.site.answers(self.sock)[0]
 
     def kept(self):
-        """The child's pid, 0 where none is kept."""
-        wait(lambda: all(state(p) != "Z" for p in children(self.pid)))
-        found = children(self.pid)
+        """The child's pid, 0 where none is kept: one that is not was waited for before the answer came."""
+        found = children_of(self.pid)
         assert len(found) < 2, found
         return found[0] if found else 0
 
@@ -75,11 +58,15 @@ def status(pid):
         return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
 
 
-def state(pid):
-    try:
-        return status(pid)["State"][0]
-    except OSError:
-        return ""
+INPUT_FD = 3                                 # local/worker.c
+
+
+def is_fed(child):
+    """Content waits in its pipe: the session has asked it, and said so before."""
+    with open(f"/proc/{child}/fd/{INPUT_FD}", "rb") as pipe:
+        waiting = array.array("i", [0])
+        fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    return waiting[0] > 0
 
 
 def new(path):
@@ -107,7 +94,7 @@ with Site(MAIN, tables=TABLES) as s:
         t.same((c.one("a@v.example", queue_id="4Xk1"), new(a), c.kept()), (("sent", "2.0.0", "delivered to maildir, possible duplicate"), 3, first),
                "what was delivered already is known")
         t.same(c.one("a@v.example", b"Delivered-To: a@v.example\r\n\r\nx\r\n")[:2], ("bounced", "5.4.6"), "a loop is found")
-        t.ok(not wait(lambda: c.kept() == first, 0.1), "what is not delivered ends the child")
+        t.same((c.kept(), alive(first)), (0, False), "what is not delivered ends the child")
         c.one("a@v.example")
         first = c.kept()
         t.same((c.one("b@v.example")[0], new(b)), ("sent", 1), "another's mailbox")
@@ -126,14 +113,20 @@ with Site(MAIN, tables=TABLES) as s:
         t.same((c.one("a@v.example")[0], new(a), new(f"{a}.moved")), ("sent", before + 1, before), "a Maildir that was exchanged: into the new one")
         t.ok(c.kept() not in (0, first), "by another child")
 
-        os.kill(c.kept(), signal.SIGKILL)
+        idle = c.kept()
+        os.kill(idle, signal.SIGKILL)
+        wait_for(lambda: not alive(idle))
         t.same((c.one("a@v.example")[0], new(a)), ("sent", before + 2), "an idle child that was killed costs nothing")
+        asked = c.kept()
+        t.ok(asked not in (0, idle), "and another stays")
+        freeze(asked)
+        s.send(c.sock, ["a@v.example"], b"Subject: z\r\n\r\n" + b"a line of text\r\n" * 20000, queue_id="4Xkstop")
+        t.ok(wait_for(lambda: is_fed(asked)), "that is asked, and has not read of it")
+        os.kill(asked, signal.SIGKILL)
+        t.same((s.answers(c.sock)[0][0], new(a)), ("sent", before + 3), "costs nothing when it is killed, either")
         last = c.kept()
-        os.kill(last, signal.SIGSTOP)
-        s.send(c.sock, ["a@v.example"], b"Subject: z\r\n\r\nhello\r\n", queue_id="4Xkstop")
-        os.kill(last, signal.SIGKILL)
-        t.same((s.answers(c.sock)[0][0], new(a)), ("sent", before + 3), "nor one that was killed before it read of the next")
-    t.ok(wait(lambda: state(last) == "" and not state(c.pid).strip("Z")), "it ends with its session")
+        t.ok(last not in (0, asked) and alive(last), "a third stays")
+    t.ok(wait_for(lambda: not alive(last) and not alive(c.pid)), "it ends with its session")
 
     # a script
     with Session(s, "virtual") as c:

@@ -4,7 +4,7 @@
 import glob, gzip, imaplib, os, pwd, random, shutil, signal, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, Tap
+from instance import Instance, Tap, wait_for
 
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 ROOT = os.getuid() == 0
@@ -45,6 +45,12 @@ def look(place):
         seen[name] = (validity, messages, tails)
     m.logout()
     return seen
+
+
+def wait_until_after(seen):
+    """A mailbox that is made from now on has another UIDVALIDITY, which is the second."""
+    newest = max(int(value[0]) for name, value in seen.items() if name != "subscribed")
+    wait_for(lambda: time.time() >= newest + 1)
 
 
 def without_numbers(seen):
@@ -225,11 +231,12 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
     tap.ok(run("sync", "-u", "alice", f"maildir:{other}") == 0 and without_numbers(look(alice)) == x, "a list that is lost removes nothing", run.out, run.err)
     for again, why in ((False, "a Maildir that is lost"), (True, "or lost and made anew")):
         run("sync", "-u", "alice", f"maildir:{other}")
-        before = without_numbers(look(other))
+        before, old = without_numbers(look(other)), look(alice)
         shutil.rmtree(alice)
         if again:
-            time.sleep(1.1)                  # UIDVALIDITY is a second
-            look(alice)
+            wait_until_after(old)
+            anew = look(alice)
+            tap.ok(anew["INBOX"][0] != old["INBOX"][0] and not anew["INBOX"][1], "made anew, and empty", anew["INBOX"])
         tap.ok(run("sync", "-u", "alice", f"maildir:{other}") == 0 and without_numbers(look(other)) == before == without_numbers(look(alice)),
                f"{why} empties nobody, and comes back", run.out, run.err)
     for side in (alice, other):
@@ -238,8 +245,9 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
         m.append("Kept", "(\\Seen)", None, b"Subject: old\r\n\r\nx\r\n")
         m.logout()
         run("sync", "-u", "alice", f"maildir:{other}")
+        old = look(side)
         shutil.rmtree(f"{side}/.Kept")
-        time.sleep(1.1)
+        wait_until_after(old)
         m = client(side)
         m.create("Kept")
         m.append("Kept", None, None, b"Subject: new\r\n\r\nx\r\n")

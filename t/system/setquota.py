@@ -8,7 +8,7 @@ outlive authd, killed or replaced; nobody else can set any.  TAP.
 import glob, imaplib, os, pwd, re, shutil, signal, socket, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, Tap, free_port, wait_for
+from instance import Instance, Tap, by_lmtp, by_policy, free_port, wait_for
 
 ROOT = os.getuid() == 0
 OWNER = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.getuid())
@@ -33,32 +33,12 @@ def can(m):
     return m.capability()[1][0].decode().split()
 
 
-def policy(port, recipient, size):
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
-        s.sendall(f"request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient={recipient}\nsize={size}\n\n".encode())
-        return s.recv(4096).decode().strip()
+def content(size):
+    return "Subject: x\r\n\r\n" + "y" * size + "\r\n"
 
 
-def deliver(port, user, size):
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
-        f = s.makefile("rwb")
-        replies = [f.readline()]
-        for line in (f"LHLO x", "MAIL FROM:<>", f"RCPT TO:<{user}>", "DATA", "Subject: x\r\n\r\n" + "y" * size + "\r\n."):
-            f.write(line.encode() + b"\r\n")
-            f.flush()
-            replies.append(f.readline())
-            while replies[-1][3:4] == b"-":
-                replies.append(f.readline())
-        return replies[-1].decode().strip()
-
-
-def sessions(i):
-    return sum(len(i.children(p)) for p in i.named("imapd"))
-
-
-def main():
+def main(base):
     imap, status, lmtp, pop = free_port(), free_port(), free_port(), free_port()
-    base = tempfile.mkdtemp(prefix="setquota_")
     os.chmod(base, 0o755)
     os.chown(base, OWNER.pw_uid, OWNER.pw_gid)
     ids = f"{OWNER.pw_uid}:{OWNER.pw_gid}"
@@ -120,10 +100,10 @@ quota_set = file:{base}/set/limits
         fresh = log_in(imap, "anna@v.example")
         tap.ok(said(fresh, "GETQUOTA", '"User quota"')[2] == '"User quota" (STORAGE 0 2 MAILBOX 1 3)', "and the user's next",
                said(fresh, "GETQUOTA", '"User quota"'))
-        tap.ok(policy(status, "anna@v.example", 3000).startswith("action=552") and policy(status, "anna@v.example", 1000) == "action=DUNNO" and
-               policy(status, "bert@v.example", 3000) == "action=DUNNO", "the policy service, for her alone")
-        tap.ok(deliver(lmtp, "anna@v.example", 3000).startswith("552 5.2.2") and deliver(lmtp, "bert@v.example", 3000).startswith("250"),
-               "and deliveries", deliver(lmtp, "anna@v.example", 3000))
+        tap.ok(by_policy(status, "anna@v.example", 3000).startswith("action=552") and by_policy(status, "anna@v.example", 1000) == "action=DUNNO" and
+               by_policy(status, "bert@v.example", 3000) == "action=DUNNO", "the policy service, for her alone")
+        tap.ok(by_lmtp(lmtp, "anna@v.example", content(3000)).startswith("552 5.2.2") and by_lmtp(lmtp, "bert@v.example", content(3000)).startswith("250"),
+               "and deliveries", by_lmtp(lmtp, "anna@v.example", content(3000)))
         tap.ok(open(f"{base}/anna/Maildir/maildirsize").read().startswith("2048S\n"), "maildirsize has them, for other programs")
         tool = i.run("quota", "get", "-u", "anna@v.example", "-f", "tab").stdout
         tap.ok(re.search(r"STORAGE\t\d+\t2\t", tool) and re.search(r"MESSAGE\t\d+\t-\t", tool) and re.search(r"MAILBOX\t\d+\t3\t", tool),
@@ -136,12 +116,12 @@ quota_set = file:{base}/set/limits
         tap.ok(lines == "anna@v.example *:bytes=2048:mailboxes=3\nchef@v.example *:bytes=0\n", "the file has a line for each", lines)
         tap.ok(os.stat(limits).st_mode & 0o777 == 0o600, "that is nobody else's to read")
 
-        awake = sessions(i)
+        awake = i.sessions()
         chef.send(b"i IDLE\r\n")
         chef.readline()
         plain.send(b"i IDLE\r\n")
         plain.readline()
-        tap.ok(wait_for(lambda: sessions(i) < awake) and sessions(i) == awake - 1, "who idled later hibernates, he does not", awake, sessions(i))
+        tap.ok(wait_for(lambda: i.sessions() < awake) and i.sessions() == awake - 1, "who idled later hibernates, he does not", awake, i.sessions())
         chef.send(b"DONE\r\n")
         chef.readline()
         got = said(chef, "SETQUOTA", '"User quota"', "(MESSAGE 7)")
@@ -153,8 +133,8 @@ quota_set = file:{base}/set/limits
             f.write("bert@v.example *:bytes=1")           # what a crash leaves of a change that was not answered
         got = said(chef, "SETQUOTA", '"User quota"', "(MESSAGE 8)")
         tap.ok(got[0] == "NO" and got[1].startswith("[UNAVAILABLE] Setquota failed: authd: "), "while authd is gone: NO [UNAVAILABLE]", got)
-        tap.ok(wait_for(lambda: policy(status, "anna@v.example", 3000).startswith("action=552")) and
-               policy(status, "bert@v.example", 3000) == "action=DUNNO", "killed and started again it has all that was answered, and no half of what was not")
+        tap.ok(wait_for(lambda: by_policy(status, "anna@v.example", 3000).startswith("action=552")) and
+               by_policy(status, "bert@v.example", 3000) == "action=DUNNO", "killed and started again it has all that was answered, and no half of what was not")
         chef = log_in(imap, "chef@v.example")
         tap.ok(said(chef, "GETQUOTA", '"User quota"')[2] == '"User quota" (MESSAGE 0 7)', "each user's last", said(chef, "GETQUOTA", '"User quota"'))
         tap.ok(i.run("reload").returncode == 0, "reload")
@@ -193,14 +173,14 @@ quota_set = file:{base}/set/limits
         i.configure(conf, master)
         i.run("reload")
         tap.ok(wait_for(lambda: i.run("quota", "set", "-u", "bert@v.example", "STORAGE", "2").returncode == 0) and
-               wait_for(lambda: policy(status, "bert@v.example", 9000).startswith("action=552")) and
-               wait_for(lambda: deliver(lmtp, "bert@v.example", 9000).startswith("552 5.2.2")), "where no rule limits anybody, set does")
+               wait_for(lambda: by_policy(status, "bert@v.example", 9000).startswith("action=552")) and
+               wait_for(lambda: by_lmtp(lmtp, "bert@v.example", content(9000)).startswith("552 5.2.2")), "where no rule limits anybody, set does")
         r = i.run("quota", "unset", "-u", "bert@v.example")
-        tap.ok(r.returncode == 0 and policy(status, "bert@v.example", 9000) == "action=DUNNO" and
-               deliver(lmtp, "bert@v.example", 9000).startswith("250"), "and unset takes it back", r.stderr,
+        tap.ok(r.returncode == 0 and by_policy(status, "bert@v.example", 9000) == "action=DUNNO" and
+               by_lmtp(lmtp, "bert@v.example", content(9000)).startswith("250"), "and unset takes it back", r.stderr,
                open(f"{base}/bert/Maildir/maildirsize").read())
         tap.ok(i.run("quota", "set", "-u", "bert@v.example", "STORAGE", "2").returncode == 0 and
-               policy(status, "bert@v.example", 9000).startswith("action=552"), "limits again, for when quota_set is no more")
+               by_policy(status, "bert@v.example", 9000).startswith("action=552"), "limits again, for when quota_set is no more")
         i.configure(conf.replace("quota_set", "#quota_set"), master)
         i.run("reload")
 
@@ -212,15 +192,18 @@ quota_set = file:{base}/set/limits
                 return False
 
         tap.ok(wait_for(has_none) and
-               "the field admin of the userdb has no effect here" in i.log(), "without quota_set nobody is an administrator, which is told")
-        tap.ok(wait_for(lambda: policy(status, "bert@v.example", 9000) == "action=DUNNO") and
-               deliver(lmtp, "bert@v.example", 9000).startswith("250"), "and its limits are gone with it")
+               i.logged("the field admin of the userdb has no effect here"), "without quota_set nobody is an administrator, which is told")
+        tap.ok(wait_for(lambda: by_policy(status, "bert@v.example", 9000) == "action=DUNNO") and
+               by_lmtp(lmtp, "bert@v.example", content(9000)).startswith("250"), "and its limits are gone with it")
         r = i.run("quota", "set", "-u", "anna@v.example", "STORAGE", "4")
         tap.ok(r.returncode != 0 and "quota_set is not configured" in r.stderr, "nor root", r.stderr)
         if tap.failed:
             print("# " + i.log()[-4000:].replace("\n", "\n# "))
+
+
+base = tempfile.mkdtemp(prefix="setquota_")
+try:
+    main(base)
+finally:
     shutil.rmtree(base, ignore_errors=True)
-
-
-main()
 tap.end()
