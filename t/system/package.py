@@ -26,9 +26,8 @@ def filled(path, root, **words):
 
 def package(top):
     r = run("make", "-s", "-C", BUILD, "deb", timeout=900)
-    t.ok(r.returncode == 0, "make deb", r.stdout[-2000:], r.stderr[-3000:])
     built = [f for f in os.listdir(BUILD) if f.endswith(".deb")]
-    if r.returncode or not built:
+    if not t.ok(r.returncode == 0 and len(built) == 1, "make deb: one package", built, r.stdout[-2000:], r.stderr[-3000:]):
         return
     deb = f"{BUILD}/{built[0]}"
     control = run("dpkg-deb", "-f", deb).stdout
