@@ -18,6 +18,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/metadata.c imapd/metadata.h imapd/do_metadata.c \
 	imapd/names.c imapd/names.h \
 	imapd/notify.c imapd/notify.h imapd/notify_filter.c imapd/notify_mailboxes.c imapd/notify_names.c imapd/notify_parse.c imapd/notify_request.h imapd/notify_sleep.c imapd/notify_told.c imapd/notify_told.h imapd/notify_tree.c \
+	imapd/ranks.c imapd/ranks.h \
 	imapd/search_context.c imapd/search_context.h imapd/search.h imapd/search_index.c imapd/search_index.h imapd/search_match.c imapd/search_parse.c imapd/search_run.h imapd/search_tell.c \
 	imapd/sequence.c imapd/sequence.h imapd/sevens.h \
 	imapd/sort.c imapd/sort.h imapd/thread.c \
@@ -32,8 +33,8 @@ t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
 t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_system_imapd_stdio_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) \
 	$(FLOOR1_LIBS) $(ZLIB_LIBS)
-DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_compress.py
-EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_compress.py
+DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_sort.py t/system/imap_compress.py
+EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_sort.py t/system/imap_compress.py
 
 UNIT_TESTS += t/unit/imapd/test_grammar
 t_unit_imapd_test_grammar_SOURCES = t/unit/imapd/test_grammar.c t/unit/unit.h

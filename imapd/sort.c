@@ -6,12 +6,12 @@
 
 #include <stdlib.h>
 
+#include "base/radix.h"
 #include "content.h"
-#include "mail/address.h"
 #include "mail/casemap.h"
-#include "mail/charset.h"
 #include "mail/encoded_word.h"
 #include "mail/header.h"
+#include "ranks.h"
 #include "search_run.h"
 
 bool
@@ -150,165 +150,108 @@ subject_base(struct span raw, struct text *out, bool *is_reply)
 	casemap_add(s, out);
 }
 
-/* ---- facts ---- */
+/* ---- order ---- */
 
 struct sorting {
-	struct imap_session   *session;
-	struct folder         *folder;
-	const struct view     *view;
-	const struct sort_key *keys;
-	size_t                 key_count;
-	struct arena          *strings;
+	struct imap_session *session;
+	struct folder       *folder;
+	const struct view   *view;
+	struct index_batch  *batch;
+	struct arena        *of_message;
+	struct progress      progress;
 };
 
-struct value { int64_t number; struct span text; };
-
-struct row { size_t position; struct value *values; };
-
-/* The mailbox of the first address, or how it is displayed (RFC 5957, 3). */
-static struct span
-address_of(struct sorting *x, struct span header, const char *name, bool display)
+static bool
+is_of_text(enum sort_field field)
 {
-	autoarena struct arena *arena = arena_new();
-	autotext struct text    folded = {0}, shown = {0};
-	struct header_field     f;
-	struct address_list     list = {0};
-
-	if (!header_find(header, name, &f))
-		return SPAN_NONE;
-	address_list_parse(arena, f.value, ADDRESS_LIST_LIMIT, &list);
-	for (size_t i = 0; i < list.count; i++) {
-		const struct mailbox *m = &list.at[i];
-
-		if (m->kind == GROUP_END)
-			continue;
-		if (display && m->name.len) {
-			encoded_word_decode(m->name, &shown);
-		} else if (m->kind == GROUP_START) {
-			text_add(&shown, m->name);
-		} else {
-			text_add(&shown, m->local);
-			if (display && m->domain.len) {
-				text_add_byte(&shown, '@');
-				text_add(&shown, m->domain);
-			}
-		}
-		break;
-	}
-	casemap_add(text_span(&shown), &folded);
-	return arena_span(x->strings, text_span(&folded));
+	return field != SORT_ARRIVAL && field != SORT_DATE && field != SORT_SIZE && field != SORT_RELEVANCY;
 }
 
-/* Most texts differ in their first bytes: those are compared as a number, which spares to look at them. */
-static void
-set_text(struct value *v, struct span text)
+/* What a message that cannot be read any more is sorted by is 0. */
+static int64_t
+number_of(struct sorting *x, const struct sort_key *key, size_t position)
 {
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < 8; i++)
-		n = n << 8 | (i < text.len ? (unsigned char)text.at[i] : 0);
-	v->number = (int64_t)(n ^ (uint64_t)1 << 63);
-	v->text = text;
-}
-
-static void
-fill_row(struct sorting *x, struct row *row, struct content *c)
-{
-	struct span  header = SPAN_NONE;
+	struct content      c;
 	struct header_facts facts;
-	int64_t      arrived = 0;
+	int64_t             arrived = 0, number = 0;
+	uint64_t            size = 0;
 
-	for (size_t i = 0; i < x->key_count; i++) {
-		struct value *v = &row->values[i];
-		uint64_t      size = 0;
+	if (key->field == SORT_RELEVANCY)
+		return -(int64_t)key->scores[position];
+	content_start(&c, x->session, x->view->at[position].uid, x->of_message);
+	c.folder = x->folder;
+	c.batch = x->batch;
+	if (key->field == SORT_SIZE)
+		number = content_full_size(&c, &size, NULL) == 0 ? (int64_t)size : 0;
+	else if (content_date(&c, &arrived, NULL) == 0 && (key->field == SORT_ARRIVAL || content_facts(&c, &facts, NULL) == 0))
+		number = key->field == SORT_DATE && facts.has_sent ? facts.sent : arrived;
+	content_end(&c);
+	return number;
+}
 
-		v->text = SPAN_NONE;
-		if (x->keys[i].field == SORT_RELEVANCY) {
-			v->number = -(int64_t)x->keys[i].scores[row->position];
-			continue;
-		}
-		if (x->keys[i].field == SORT_SIZE) {
-			if (content_full_size(c, &size, NULL) == 0)
-				v->number = (int64_t)size;
-			continue;
-		}
-		if (content_date(c, &arrived, NULL) < 0)
-			return;
-		if (x->keys[i].field == SORT_ARRIVAL) {
-			v->number = arrived;
-			continue;
-		}
-		if (x->keys[i].field == SORT_DATE || x->keys[i].field == SORT_SUBJECT) {
-			if (content_facts(c, &facts, NULL) < 0)
-				return;
-			if (x->keys[i].field == SORT_SUBJECT)
-				set_text(v, c->facts_last ? facts.subject : arena_span(x->strings, facts.subject));
-			else
-				v->number = facts.has_sent ? facts.sent : arrived;
-			continue;
-		}
-		if (content_fields(c, &header, NULL) < 0)
-			return;
-		switch (x->keys[i].field) {
-		case SORT_CC:
-			set_text(v, address_of(x, header, "Cc", false));
-			break;
-		case SORT_TO:
-			set_text(v, address_of(x, header, "To", false));
-			break;
-		case SORT_DISPLAY_TO:
-			set_text(v, address_of(x, header, "To", true));
-			break;
-		default:
-			set_text(v, address_of(x, header, "From", x->keys[i].field == SORT_DISPLAY_FROM));
+/* Of each position what it is sorted by, as numbers without a sign. */
+static void
+fill_numbers(struct sorting *x, const struct sort_key *key, const size_t *positions, size_t count, uint64_t *numbers)
+{
+	if (is_of_text(key->field)) {
+		struct ranking r = {x->session, x->folder, x->view, x->batch, &x->progress, key->field};
+
+		ranks_of(&r, positions, count, numbers);
+	} else {
+		for (size_t i = 0; i < count && !x->session->over; i++) {
+			numbers[i] = (uint64_t)number_of(x, key, positions[i]) ^ (uint64_t)1 << 63;
+			if (i % 100 == 0)
+				progress_tell(&x->progress, i, count);
 		}
 	}
+	for (size_t i = 0; i < count && key->reverse; i++)
+		numbers[i] = ~numbers[i];
 }
 
 static int
-compare_rows(const void *a, const void *b, void *context)
+compare_positions(const void *a, const void *b)
 {
-	const struct row     *x = a, *y = b;
-	const struct sorting *s = context;
+	const size_t *x = a, *y = b;
 
-	for (size_t i = 0; i < s->key_count; i++) {
-		const struct value *v = &x->values[i], *w = &y->values[i];
-		int order = v->number != w->number ? (v->number < w->number ? -1 : 1) : span_compare(v->text, w->text);
-
-		if (order)
-			return s->keys[i].reverse ? -order : order;
-	}
-	return x->position < y->position ? -1 : x->position > y->position;
+	return *x < *y ? -1 : *x > *y;
 }
 
+static void
+make_ascending(size_t *positions, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (positions[i] < positions[i - 1]) {
+			qsort(positions, count, sizeof *positions, compare_positions);
+			return;
+		}
+}
+
+/* By the last key first: equals stay as they were. */
 void
 sort_positions(struct imap_session *s, struct folder *f, const struct view *v, const struct sort_key *keys,
 	size_t key_count, size_t *positions, size_t count)
 {
-	autoarena struct arena *strings = arena_new(), *of_message = arena_new();
-	struct sorting          x = {s, f, v, keys, key_count, strings};
-	autofree struct row    *rows = mem_array(count + 1, sizeof *rows);
-	autofree struct value  *values = mem_array(count + 1, key_count * sizeof *values);
-	struct index_batch     *batch = index_begin(s->index, f);
-	struct progress         progress;
+	autoarena struct arena *of_message = arena_new();
+	struct sorting          x = {s, f, v, index_begin(s->index, f), of_message, {0}};
+	autofree uint64_t      *numbers = mem_array(count + 1, sizeof *numbers);
+	autofree size_t        *before = mem_array(count + 1, sizeof *before);
+	autofree struct radix  *order = mem_array(count + 1, sizeof *order), *spare = mem_array(count + 1, sizeof *spare);
 
-	progress_start(&progress, s);
-	for (size_t i = 0; i < count && !s->over; i++) {
-		struct content c;
-
-		rows[i] = (struct row){positions[i], values + i * key_count};
-		content_start(&c, s, v->at[positions[i]].uid, of_message);
-		c.folder = f;
-		c.batch = batch;
-		fill_row(&x, &rows[i], &c);
-		content_end(&c);
-		if (i % 100 == 0)
-			progress_tell(&progress, i, count);
-	}
-	qsort_r(rows, count, sizeof *rows, compare_rows, &x);
-	index_end(batch); /* texts may be its */
+	progress_start(&x.progress, s);
+	make_ascending(positions, count);
+	if (count)
+		memcpy(before, positions, count * sizeof *before);
 	for (size_t i = 0; i < count; i++)
-		positions[i] = rows[i].position;
+		order[i].item = (uint32_t)i;
+	for (size_t k = key_count; k-- > 0;) {
+		fill_numbers(&x, &keys[k], before, count, numbers);
+		for (size_t i = 0; i < count; i++)
+			order[i].number = numbers[order[i].item];
+		radix_sort(order, spare, count);
+	}
+	index_end(x.batch);
+	for (size_t i = 0; i < count; i++)
+		positions[i] = before[order[i].item];
 }
 
 /* ---- THREAD ---- */

@@ -10,6 +10,7 @@ lib_base_libbase_a_SOURCES = \
 	lib/base/file.c lib/base/file.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/mem.c lib/base/mem.h \
+	lib/base/radix.c lib/base/radix.h \
 	lib/base/span.c lib/base/span.h \
 	lib/base/strmap.c lib/base/strmap.h \
 	lib/base/task.c lib/base/task.h \

@@ -36,6 +36,8 @@ struct index_batch {
 	struct pending *pending;
 	size_t          count, room;
 	struct text     bytes;       /* of pending */
+	struct index_places_reading places;
+	struct index_orders orders;
 	bool            full;        /* it cannot be written any more */
 };
 
@@ -300,6 +302,36 @@ index_put(struct index_batch *b, uint32_t uid, struct span base, const struct in
 		flush_pending(b);
 }
 
+bool
+index_place(struct index_batch *b, const char *name, uint32_t uid, struct span base, uint64_t *rank)
+{
+	struct index_place p;
+
+	if (!index_places_find(&b->places, b->txn, b->index->dbi, b->prefix, name, uid, &p) || p.hash != index_place_hash(base))
+		return false;
+	*rank = p.rank;
+	return true;
+}
+
+void
+index_order_get(struct index_batch *b, const char *name, struct index_order *out)
+{
+	index_orders_read(b->txn, b->index->dbi, b->prefix, name, out);
+}
+
+void
+index_order_put(struct index_batch *b, const char *name, uint64_t generation, bool whole, const struct index_place *places, size_t count)
+{
+	struct index_orders       *all = &b->orders;
+	struct index_order_change *c;
+
+	all->at = mem_grow(all->at, all->count + 1, sizeof *all->at);
+	c = &all->at[all->count++];
+	*c = (struct index_order_change){mem_string(name), generation, whole, mem_array(count + 1, sizeof *places), count};
+	if (count)
+		memcpy(c->at, places, count * sizeof *places);
+}
+
 static int
 put_pending_rows(struct index_batch *b, MDB_txn *txn)
 {
@@ -333,6 +365,8 @@ write_pending(struct index_batch *b)
 		mdb_cursor_close(cursor);
 	if (code == 0)
 		code = put_pending_rows(b, txn);
+	if (code == 0)
+		code = index_orders_write(&b->orders, txn, b->index->dbi, b->prefix);
 	if (code != 0) {
 		mdb_txn_abort(txn);
 		return code;
@@ -358,10 +392,11 @@ empty_index(struct index *x)
 static void
 flush_pending(struct index_batch *b)
 {
-	if (b->count && !b->full)
+	if ((b->count || b->orders.count) && !b->full)
 		b->full = write_pending(b) == MDB_MAP_FULL;
 	b->count = 0;
 	text_clear(&b->bytes);
+	index_orders_free(&b->orders);
 }
 
 void

@@ -4,7 +4,7 @@
  *
  * From mailbox GUID (or UIDVALIDITY and name), UID and base name to dates,
  * sizes, envelopes and body structures: a record of each message, and for what is asked
- * of all messages of a mailbox at once a row (index_rows.c).  It may be deleted at any time: nothing
+ * of all messages of a mailbox at once a row (index_rows.c) and orders (index_order.c).  It may be deleted at any time: nothing
  * that a client can see depends on it.  Whatever goes wrong with it only makes
  * it useless, never a fault: a NULL index or batch is valid everywhere.
  *
@@ -48,6 +48,26 @@ bool index_get(struct index_batch *, uint32_t uid, struct span base, struct inde
 bool index_row(struct index_batch *, uint32_t uid, struct span base, struct index_row *);
 void index_put(struct index_batch *, uint32_t uid, struct span base, const struct index_record *);
 WAITS void index_end(struct index_batch *);
+
+/*
+ * An order of the mailbox's messages by something (by name: "what and in which form"), as a rank of each: they are compared as what they stand
+ * for is, and equal where that is.  There is room between two, for what comes later.  Not of every message there is
+ * one, and there may be some of messages that are gone.
+ */
+struct index_place { uint32_t uid, hash; uint64_t rank; };   /* hash: of the base name */
+struct index_order {
+	struct index_place *at;                 /* by UID; owned (free) */
+	size_t              count;
+	uint64_t            generation;         /* which writing of it; 0: there is none */
+};
+
+/* Of one message; mostly they are asked for in order. */
+bool index_place(struct index_batch *, const char *name, uint32_t uid, struct span base, uint64_t *rank);
+void index_order_get(struct index_batch *, const char *name, struct index_order *);   /* all */
+/* By UID; copied.  They take the place of what was there of those messages, or with `whole` of all; when the batch ends, and unless
+ * somebody else has written that order since this `generation`: the ranks of the two were not made for each other. */
+void index_order_put(struct index_batch *, const char *name, uint64_t generation, bool whole, const struct index_place *, size_t count);
+uint32_t index_place_hash(struct span base);
 
 /* A record's bytes, without the facts; decode is total (for the fuzzer). */
 void index_encode(struct span base, const struct index_record *, struct text *out);

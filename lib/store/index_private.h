@@ -35,6 +35,30 @@ bool index_rows_find(struct index_reading *, MDB_txn *, MDB_dbi, const char *pre
 int index_rows_put(MDB_txn *, MDB_dbi, const char *prefix, struct index_row *, size_t count);   /* 0 or an LMDB code */
 uint64_t index_base_hash(struct span base);
 
+/* index_order.c: places of up to 256 messages, as they are kept.  Total; false: it is none. */
+enum { INDEX_PLACE = 16 };          /* bytes */
+bool index_places_open(struct span bytes, uint32_t number, size_t *count);
+void index_places_at(struct span bytes, size_t i, struct index_place *out);
+
+/* What is to be written of orders, until the batch ends. */
+struct index_orders {
+	struct index_order_change {
+		char               *name;
+		uint64_t            generation;
+		bool                whole;
+		struct index_place *at;
+		size_t              count;
+	}     *at;                      /* all owned */
+	size_t count;
+};
+/* The piece that was read last, and where in it. */
+struct index_places_reading { const char *name; uint32_t number; size_t next, count; struct span bytes; };
+bool index_places_find(struct index_places_reading *, MDB_txn *, MDB_dbi, const char *prefix, const char *name, uint32_t uid,
+	struct index_place *out);
+void index_orders_read(MDB_txn *, MDB_dbi, const char *prefix, const char *name, struct index_order *out);
+int index_orders_write(const struct index_orders *, MDB_txn *, MDB_dbi, const char *prefix);   /* 0 or an LMDB code */
+void index_orders_free(struct index_orders *);
+
 /* What a mailbox's keys begin with: GUID (else its name) and UIDVALIDITY. */
 void index_prefix(const struct folder *, char out[INDEX_PREFIX]);
 

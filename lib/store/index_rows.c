@@ -16,19 +16,23 @@
 
 enum { CHUNK = FOLDER_CHUNK, COUNT_BYTES = 2, ENTRY = 33, KEY = INDEX_PREFIX + 16, HAS_DATE = 1, HAS_SIZE = 2 };
 
+static inline uint64_t
+mix(uint64_t h, uint64_t n)
+{
+	h = (h ^ n) * 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 29;
+}
+
 /* Kept in a file: without a seed.  It guards against a name that an older UID list gave, not against malice. */
 uint64_t
 index_base_hash(struct span base)
 {
 	uint64_t h = 0xcbf29ce484222325ull ^ base.len;
+	size_t   i = 0;
 
-	for (size_t i = 0; i < base.len; i += 8) {
-		struct span part = span_first(span_from(base, i), 8);
-
-		h = (h ^ little_endian_take(part.at, (int)part.len)) * 0x9e3779b97f4a7c15ull;
-		h ^= h >> 29;
-	}
-	return h;
+	for (; i + 8 <= base.len; i += 8)
+		h = mix(h, little_endian_take(base.at + i, 8));
+	return i < base.len ? mix(h, little_endian_take(base.at + i, (int)(base.len - i))) : h;
 }
 
 /* ---- pieces ---- */

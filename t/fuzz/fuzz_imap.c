@@ -14,6 +14,7 @@
 #include "store/attributes.h"
 #include "store/history.h"
 #include "store/index_private.h"
+#include "store/little_endian.h"
 
 static size_t
 count_all(const struct argument *a, int depth)
@@ -88,6 +89,26 @@ fuzz_rows(struct span in)
 	assert(again.len == in.len && index_rows_open(text_span(&again), &back));
 }
 
+/* Places of an order: by UID, all of the piece that was asked for. */
+static void
+fuzz_places(struct span in)
+{
+	uint32_t number = in.len < 4 ? 0 : (uint32_t)little_endian_take(in.at, 4) >> 8;
+	size_t   count;
+
+	if (!index_places_open(in, number, &count))
+		return;
+	assert(count <= 256 && count * INDEX_PLACE == in.len);
+	for (size_t i = 0; i < count; i++) {
+		struct index_place p, next = {0};
+
+		index_places_at(in, i, &p);
+		if (i + 1 < count)
+			index_places_at(in, i + 1, &next);
+		assert(p.uid >> 8 == number && (i + 1 == count || next.uid > p.uid));
+	}
+}
+
 static void
 fuzz_facts(struct span in)
 {
@@ -113,6 +134,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	fuzz_lender(in);
 	fuzz_rows(in);
+	fuzz_places(in);
 	fuzz_facts(in);
 	index_decode(in, SPAN("a"), &r);
 	struct append_url       url;

@@ -7,12 +7,14 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/radix.h"
 #include "base/strmap.h"
 #include "base/text.h"
 #include "../unit.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 UNIT_TEST(cutting_clamps)
@@ -157,5 +159,41 @@ UNIT_TEST(beneath_follows_no_link)
 }
 END_TEST
 
+static int
+compare_numbered(const void *a, const void *b)
+{
+	const struct radix *x = a, *y = b;
+
+	if (x->number != y->number)
+		return x->number < y->number ? -1 : 1;
+	return x->item < y->item ? -1 : x->item > y->item;
+}
+
+/* As a sort that compares; equals keep their order. */
+UNIT_TEST(radix_sorts_as_comparing_does)
+{
+	static const uint64_t masks[] = {0, 3, 0xff00, 0xf0000000000000ffull, UINT64_MAX, 0x8000000000000000ull};
+	static const size_t   counts[] = {0, 1, 2, 47, 48, 49, 50, 1000};
+	uint64_t              random = 88172645463325252ull;
+
+	for (size_t m = 0; m < COUNT(masks); m++)
+		for (size_t c = 0; c < COUNT(counts); c++) {
+			autofree struct radix *at = mem_array(counts[c] + 1, sizeof *at), *spare = mem_array(counts[c] + 1, sizeof *at),
+				*other = mem_array(counts[c] + 1, sizeof *at);
+
+			for (size_t i = 0; i < counts[c]; i++) {
+				random ^= random << 13;
+				random ^= random >> 7;
+				random ^= random << 17;
+				other[i] = at[i] = (struct radix){random & masks[m], (uint32_t)i};
+			}
+			qsort(other, counts[c], sizeof *other, compare_numbered);
+			radix_sort(at, spare, counts[c]);
+			for (size_t i = 0; i < counts[c]; i++)
+				ck_assert_msg(at[i].number == other[i].number && at[i].item == other[i].item, "%zx %zu: %zu", m, counts[c], i);
+		}
+}
+END_TEST
+
 UNIT_MAIN("base", cutting_clamps, patterns_match_wholly, numbers_do_not_overflow, text_grows_and_ends_in_nul,
-          base64_of_rfc4648, map_finds_what_was_put, log_text_is_harmless, beneath_follows_no_link)
+          base64_of_rfc4648, map_finds_what_was_put, log_text_is_harmless, beneath_follows_no_link, radix_sorts_as_comparing_does)

@@ -143,4 +143,124 @@ UNIT_TEST(rows_are_found_in_any_order)
 	ck_assert(system(command) == 0);
 }
 
-UNIT_MAIN("imapd/facts", rows_are_found_in_any_order, facts_of_headers, references_one_by_one, broken_facts_are_none, records_of_an_older_form_are_unknown)
+/* ---- orders (store/index.h) ---- */
+
+struct shop { char root[32]; struct folder f; struct index *x; };
+
+static void
+open_shop(struct shop *s)
+{
+	struct fault why = {0};
+
+	*s = (struct shop){.root = "/tmp/test_facts_XXXXXX", .f = {.name = (char *)"", .list.validity = 5}};
+	ck_assert_ptr_nonnull(mkdtemp(s->root));
+	ck_assert_msg(maildir_open(s->root, MAILDIR_CREATE, &s->f.maildir, &why) == 0, "%s", fault_text(&why));
+	ck_assert_ptr_nonnull(s->x = index_open(s->root, NULL));
+}
+
+static void
+close_shop(struct shop *s)
+{
+	autofree char *command = mem_format("rm -rf %s", s->root);
+
+	index_close(s->x);
+	maildir_close(s->f.maildir);
+	ck_assert(system(command) == 0);
+}
+
+/* Of UIDs first, first + step ...; its generation when it was read before. */
+static uint64_t
+put_order(struct shop *s, const char *name, uint32_t first, uint32_t step, size_t count, bool whole, uint64_t add)
+{
+	struct index_batch          *b = index_begin(s->x, &s->f);
+	autofree struct index_place *places = mem_array(count + 1, sizeof *places);
+	struct index_order           before;
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t       uid = first + (uint32_t)i * step;
+		autofree char *base = mem_format("%u.x", uid);
+
+		places[i] = (struct index_place){uid, index_place_hash(span_of(base)), uid + add};
+	}
+	index_order_get(b, name, &before);
+	index_order_put(b, name, before.generation, whole, places, count);
+	index_end(b);
+	free(before.at);
+	return before.generation;
+}
+
+/* UIDs and ranks of all. */
+static void
+ck_order(struct shop *s, const char *name, const char *expected)
+{
+	struct index_batch  *b = index_begin(s->x, &s->f);
+	struct index_order   order;
+	autotext struct text told = {0};
+
+	index_order_get(b, name, &order);
+	for (size_t i = 0; i < order.count; i++)
+		text_add_format(&told, "%s%u:%llu", i ? " " : "", order.at[i].uid, (unsigned long long)order.at[i].rank);
+	ck_span(text_span(&told), expected);
+	free(order.at);
+	index_end(b);
+}
+
+static bool
+has_place(struct index_batch *b, uint32_t uid, const char *base, uint64_t *rank)
+{
+	return index_place(b, "o", uid, span_of(base), rank);
+}
+
+UNIT_TEST(orders_are_kept_and_added_to)
+{
+	struct shop         s;
+	struct index_batch *b;
+	uint64_t            rank = 0;
+
+	open_shop(&s);
+	ck_order(&s, "o", "");
+	put_order(&s, "o", 200, 50, 5, true, 0);              /* two pieces */
+	put_order(&s, "other", 7, 1, 1, true, 0);
+	ck_order(&s, "o", "200:200 250:250 300:300 350:350 400:400");
+	put_order(&s, "o", 100, 150, 3, false, 1000);
+	ck_order(&s, "o", "100:1100 200:200 250:1250 300:300 350:350 400:1400");
+	ck_order(&s, "other", "7:7");
+	b = index_begin(s.x, &s.f);
+	ck_assert(has_place(b, 400, "400.x", &rank) && rank == 1400 && has_place(b, 100, "100.x", &rank) && rank == 1100);
+	ck_assert(has_place(b, 100, "100.x", &rank) && has_place(b, 300, "300.x", &rank) && rank == 300);
+	ck_assert(!has_place(b, 300, "other name", &rank) && !has_place(b, 101, "101.x", &rank) && !has_place(b, 9999, "9999.x", &rank));
+	ck_assert(index_place(b, "other", 7, SPAN("7.x"), &rank) && !has_place(b, 7, "7.x", &rank) && has_place(b, 200, "200.x", &rank));
+	index_end(b);
+	put_order(&s, "o", 5000, 1, 2, true, 0);
+	ck_order(&s, "o", "5000:5000 5001:5001");
+	ck_order(&s, "other", "7:7");
+	s.f.list.validity++;                                  /* another mailbox */
+	ck_order(&s, "o", "");
+	close_shop(&s);
+}
+
+/* Ranks that were made for what is not there any more are not written. */
+UNIT_TEST(an_order_that_changed_meanwhile_is_left_alone)
+{
+	struct shop         s;
+	struct index_place  p = {9, 9, 9};
+	struct index_order  before;
+	struct index_batch *b;
+
+	open_shop(&s);
+	put_order(&s, "o", 1, 1, 2, true, 0);
+	b = index_begin(s.x, &s.f);
+	index_order_get(b, "o", &before);
+	put_order(&s, "o", 3, 1, 1, false, 0);
+	index_order_put(b, "o", before.generation, true, &p, 1);
+	index_end(b);
+	ck_order(&s, "o", "1:1 2:2 3:3");
+	b = index_begin(s.x, &s.f);
+	index_order_put(b, "o", 0, true, &p, 1);              /* of one who saw none */
+	index_end(b);
+	ck_order(&s, "o", "1:1 2:2 3:3");
+	free(before.at);
+	close_shop(&s);
+}
+
+UNIT_MAIN("imapd/facts", orders_are_kept_and_added_to, an_order_that_changed_meanwhile_is_left_alone,  rows_are_found_in_any_order, facts_of_headers, references_one_by_one, broken_facts_are_none, records_of_an_older_form_are_unknown)
