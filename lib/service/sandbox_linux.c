@@ -533,6 +533,7 @@ sandbox_tune_memory(void)
 {
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_TRIM_THRESHOLD, 1 << 20); /* buffers come and go with every line: not to the kernel and back */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20); /* nor what is made for a command on a large mailbox */
 }
 
 void
