@@ -148,27 +148,32 @@ strmap_get(const struct strmap *m, struct span key)
 	return s ? s->value : NULL;
 }
 
-void *
-strmap_put(struct strmap *m, struct span key, void *value)
+void **
+strmap_slot(struct strmap *m, struct span key)
 {
 	uint32_t     h = hash(key);
 	struct slot *s = find(m, key, h);
-	void        *before = NULL;
 
 	assert(key.len <= UINT32_MAX);
-	if (s) {
-		before = s->value;
-		s->value = value;
-		return before;
-	}
+	if (s)
+		return &s->value;
 	if ((m->used + 1) * 4 > m->size * 3)
 		rebuild(m);
 	s = place(m->slots, m->size, h);
 	*s = (struct slot){.key = m->borrows ? (char *)key.at : mem_span(key), .len = (uint32_t)key.len,
-		.hash = h & HASH_BITS, .value = value};
+		.hash = h & HASH_BITS};
 	m->used++;
 	m->live++;
-	return NULL;
+	return &s->value;
+}
+
+void *
+strmap_put(struct strmap *m, struct span key, void *value)
+{
+	void **slot = strmap_slot(m, key), *before = *slot;
+
+	*slot = value;
+	return before;
 }
 
 void *

@@ -17,6 +17,7 @@ struct strmap *strmap_new_borrowing(void);   /* keys are not copied: they stay w
 void   strmap_free(struct strmap *, void (*free_value)(void *)); /* either may be NULL */
 void  *strmap_get(const struct strmap *, struct span key);       /* NULL: none */
 void  *strmap_put(struct strmap *, struct span key, void *value); /* the one before, or NULL */
+void **strmap_slot(struct strmap *, struct span key);            /* its value, NULL when it is new; good until the next change */
 void  *strmap_remove(struct strmap *, struct span key);          /* its value, or NULL */
 size_t strmap_count(const struct strmap *);
 

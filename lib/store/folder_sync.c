@@ -95,10 +95,12 @@ folder_unchanged(const struct folder *f)
 		&& st.st_ino == f->list.seen.st_ino && st.st_size == f->list.seen.st_size;
 }
 
-/* Is a file that should be there missing from the scan? */
+/* Is a file that should be there missing from the scan?  All in the scan are in the list. */
 static bool
 misses_any(const struct folder *f, const struct scan *s)
 {
+	if (f->count == 0 && s->pass == 1 && s->count == f->list.count)
+		return false;
 	for (size_t i = 0; i < f->count; i++)
 		if (!scan_find(s, message_base(f, &f->messages[i])))
 			return true;
@@ -129,9 +131,27 @@ drop_vanished(struct scan *s)
 	for (size_t i = 0; i < s->count; i++) {
 		struct scan_entry *e = &s->at[i];
 
-		if (e->pass + 1 < s->pass)
+		if (e->pass + 1 < s->pass) {
 			strmap_remove(s->by_base, span_at(e->name, e->base_len));
+			free(take(e->name));
+		}
 	}
+}
+
+/* The entry of the scan for each record of the list; NULL: no file, or a later record of the same base. */
+static struct scan_entry **
+entries_of_records(const struct folder *f, struct scan *s)
+{
+	struct scan_entry **of = mem_array(f->list.count + 1, sizeof *of);
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct scan_entry *e = &s->at[i];
+		ptrdiff_t          at = e->name ? uidlist_find(&f->list, span_at(e->name, e->base_len)) : -1;
+
+		if (at >= 0)
+			of[at] = e;
+	}
+	return of;
 }
 
 static void
@@ -180,12 +200,13 @@ adopt(struct folder *f, struct scan *s)
 	struct message *old = f->messages, *new = mem_array(s->count + 1, sizeof *new);
 	size_t          n_old = f->count, at = 0, count = 0;
 	bool            changed = false;
+	autofree struct scan_entry **of = entries_of_records(f, s);
 
 	for (size_t i = 0; i < f->list.count; i++) {
 		const struct uidlist_record *r = &f->list.records[i];
-		struct scan_entry           *e = scan_find(s, r->base);
+		struct scan_entry           *e = of[i];
 
-		if (!e || !e->name || uidlist_find(&f->list, r->base) != (ptrdiff_t)i)
+		if (!e)
 			continue;
 		while (at < n_old && old[at].uid < r->uid) {
 			folder_touch(f, old[at++].uid);

@@ -64,14 +64,14 @@ can_be_listed(struct span name)
 }
 
 static void
-put(struct scan *s, struct span name, size_t base_len, bool in_new)
+put(struct scan *s, void **slot, struct span name, size_t base_len, bool in_new)
 {
 	if (s->count == s->room) {
 		s->room = s->room ? s->room * 2 : 64;
 		s->at = mem_grow(s->at, s->room, sizeof *s->at);
 	}
 	s->at[s->count++] = (struct scan_entry){mem_span(name), (uint16_t)base_len, in_new, s->pass};
-	strmap_put(s->by_base, span_first(name, base_len), (void *)(uintptr_t)s->count);
+	*slot = (void *)(uintptr_t)s->count;
 }
 
 static void
@@ -105,7 +105,7 @@ rename_apart(struct scan *s, int dir, struct span name, bool in_new)
 		return false;
 	log_info("renamed %.*s, whose base another message has, to %s", SPAN_ARGS(name),
 		text_string(&full));
-	put(s, text_span(&full), base.len, in_new);
+	put(s, strmap_slot(s->by_base, text_span(&base)), text_span(&full), base.len, in_new);
 	return true;
 }
 
@@ -138,15 +138,17 @@ see(struct scan *s, int dir, int new_dir, int cur_dir, struct span name, bool in
 	ptrdiff_t          colon = span_find(name, ':');
 	struct span        base = colon < 0 ? name : span_first(name, (size_t)colon);
 	struct scan_entry *entry;
+	void             **slot;
 
 	if (base.len == 0) {
 		if (repair)
 			rename_apart(s, dir, name, in_new);
 		return;
 	}
-	entry = scan_find(s, base);
+	slot = strmap_slot(s->by_base, base);
+	entry = *slot ? &s->at[(uintptr_t)*slot - 1] : NULL;
 	if (!entry)
-		put(s, name, base.len, in_new);
+		put(s, slot, name, base.len, in_new);
 	else if (entry->pass != s->pass)
 		replace(entry, s, name, in_new);
 	else

@@ -57,7 +57,7 @@ class Session:
     """As little client as can be: a line out, bytes in until the tagged response."""
 
     def __init__(self, port, tls=None, login="u secret"):
-        self.s = socket.create_connection(("127.0.0.1", port), timeout=120)
+        self.s = socket.create_connection(("127.0.0.1", port), timeout=1200)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.s = tls.wrap_socket(self.s)
@@ -286,7 +286,7 @@ class Bench:
 
     def retrieve(self, side):
         side.drop()
-        s = socket.create_connection(("127.0.0.1", side.pop), timeout=120)
+        s = socket.create_connection(("127.0.0.1", side.pop), timeout=1200)
         f = s.makefile("rb", 1 << 18)
         f.readline()
         s.sendall(b"USER u\r\nPASS secret\r\nSTAT\r\n")

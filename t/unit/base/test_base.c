@@ -123,6 +123,10 @@ UNIT_TEST(map_finds_what_was_put)
 		ck_assert_ptr_eq(strmap_get(m, span_of(key)), i % 2 ? &values[i] : NULL);
 	}
 	ck_assert_uint_eq(strmap_count(m), 2500);
+	ck_assert_ptr_null(*strmap_slot(m, SPAN("new")));
+	*strmap_slot(m, SPAN("new")) = &values[7];
+	ck_assert_ptr_eq(strmap_get(m, SPAN("new")), &values[7]);
+	ck_assert_uint_eq(strmap_count(m), 2501);
 	strmap_free(m, NULL);
 }
 END_TEST
