@@ -137,6 +137,20 @@ somebody_answers(const struct sockaddr_un *at, int type)
 	return fd >= 0 && (connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 || errno == EAGAIN);
 }
 
+/* Who was left by a master that was killed goes when he has seen its end; another program stays. */
+static bool
+is_served_by_another(const struct sockaddr_un *at, int type)
+{
+	int64_t until = clock_after(environment.inherits ? INHERIT_MS : 0);
+
+	while (somebody_answers(at, type)) {
+		if (clock_left(until) == 0)
+			return true;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return false;
+}
+
 static int
 socket_type(enum endpoint_kind kind)
 {
@@ -166,7 +180,7 @@ open_unix(struct endpoint *e, struct fault *why)
 
 	if (unix_address(e->path, &at, why) < 0)
 		return -1;
-	if (e->yields && somebody_answers(&at, socket_type(e->kind))) {
+	if (e->yields && is_served_by_another(&at, socket_type(e->kind))) {
 		log_warning("%s is served by another program: leaving it alone", e->path);
 		return 0;
 	}

@@ -186,6 +186,40 @@ def test_killed_in_reload():
             os.kill(check, signal.SIGKILL)
 
 
+def auth_answers(i):
+    """Whether authd speaks at the socket for other programs."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        try:
+            s.connect(f"{i.dir}/queue/private/auth")
+            return s.recv(100).startswith(b"VERSION\t")
+        except OSError:
+            return False
+
+
+def test_left_authd():
+    """At private/auth another program may serve; an authd that has not yet seen that its master is dead is none. We play it."""
+    with Instance(only=ONLY + ("authd",)) as i:
+        with open(f"{i.dir}/users", "w") as f:
+            f.write("ann:{PLAIN}secret\n")
+        i.configure(f"auth_passdb = passwd-file:{i.dir}/users\n", "")
+        t.ok(i.start().returncode == 0 and auth_answers(i), "authd serves others", i.log())
+        left = i.children()
+        os.kill(i.master_pid(), signal.SIGKILL)
+        wait_for(lambda: not any(alive(p) for p in left))
+        os.unlink(f"{i.dir}/queue/private/auth")
+        with socket.socket(socket.AF_UNIX) as authd:
+            authd.bind(f"{i.dir}/queue/private/auth")
+            authd.listen()
+            authd.settimeout(60)
+            starts = []
+            starter = threading.Thread(target=lambda: starts.append(i.run("start")))
+            starter.start()
+            authd.accept()[0].close()        # the new master has looked
+        starter.join(60)
+        t.ok(starts and starts[0].returncode == 0 and wait_for(lambda: auth_answers(i)), "one that is left over gives way to the next", starts, i.log())
+
+
 def test_errors():
     a, b = free_port(), free_port()
     busy = socket.socket()
@@ -345,6 +379,7 @@ def test_types():
 test_life()
 test_reload()
 test_killed_in_reload()
+test_left_authd()
 test_reload_limit()
 test_types()
 test_errors()
