@@ -394,6 +394,14 @@ search_index_wait(struct imap_session *s, int64_t deadline)
 {
 	struct pollfd fd = {conn_fd(s->conn), POLLIN, 0};
 
+	if (!s->search || !s->search->wanted || conn_input_waits(s->conn))
+		return;
+	conn_deadline(s->conn, clock_after(imap_config.timeout));
+	if (conn_flush(s->conn, NULL) < 0) { /* its answer comes before the work that it made */
+		s->over = true;
+		s->end = "Connection closed";
+		return;
+	}
 	while (s->search && clock_left(deadline) > 0 && !conn_input_waits(s->conn) && search_index_work(s))
 		poll(&fd, 1, INDEX_PAUSE_MS);
 }

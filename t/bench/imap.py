@@ -48,6 +48,16 @@ class Group:
         text = open(self.tell).read()
         return int(re.search(r"(?:usage_usec )?(\d+)", text).group(1)) / self.scale
 
+    def owners(self):
+        """Of the processes that are there now."""
+        found = set()
+        for pid in open(f"{self.path}/cgroup.procs"):
+            try:
+                found.add(os.stat(f"/proc/{pid.strip()}").st_uid)
+            except OSError:
+                pass
+        return found
+
     def end(self):
         wait_for(lambda: not open(f"{self.path}/cgroup.procs").read())
         os.rmdir(self.path)
@@ -132,6 +142,7 @@ class Side:
             self.session.ask("LOGOUT")
             self.session.close()
             self.session = None
+            wait_for(lambda: UID not in self.group.owners(), 60)     # who makes files of words goes on without its client for a while
 
 
 class Ours(Side):
@@ -205,7 +216,7 @@ service pop3-login {{
 
     def start(self):
         subprocess.run(["dovecot", "-c", f"{self.base}/dovecot.conf"], check=True)
-        wait_for(lambda: os.path.exists(f"{self.base}/run/master.pid"))
+        wait_for(lambda: os.path.exists(f"{self.base}/run/master.pid") and open(f"{self.base}/run/master.pid").read().strip())
         self.pid = int(open(f"{self.base}/run/master.pid").read())
 
     def stop(self):

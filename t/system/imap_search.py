@@ -215,6 +215,21 @@ def by_itself():
     s.end()
 
 
+def answers_first():
+    """Who searches does not wait for the files that his search makes: of 5,000 messages they are five, made one after the other."""
+    mail = ROOT + "/first"
+    for d in ("cur", "new", "tmp"):
+        os.makedirs(f"{mail}/{d}")
+    for k in range(5000):
+        with open(f"{mail}/cur/{k}.x.host:2,S", "w") as f:
+            f.write(f"From: a@example.net\nSubject: number {k}\n\n" + f"text{k} alpha beta gamma delta {k % 7}\n" * 20)
+    s = Session(mail)
+    s.found("BODY ", b"nowhere")
+    at_answer = len(files(mail))
+    ok(until(lambda: len(files(mail)) > at_answer, 60), "the answer comes before the index is made", at_answer)
+    s.end()
+
+
 def elsewhere():
     """INDEX= of mail_location: beside the other index, a mailbox each."""
     mail, index = ROOT + "/else", ROOT + "/else-index"
@@ -319,6 +334,7 @@ def against_the_scan():
 try:
     print(f"# seed {SEED}")
     by_itself()
+    answers_first()
     elsewhere()
     against_the_scan()
 finally:
