@@ -7,6 +7,7 @@ lib_mail_libmail_a_SOURCES = \
 	lib/mail/charset.c lib/mail/charset.h \
 	lib/mail/date.c lib/mail/date.h \
 	lib/mail/domain.c lib/mail/domain.h \
+	lib/mail/downgrade.c lib/mail/downgrade.h \
 	lib/mail/dsn.c lib/mail/dsn.h \
 	lib/mail/imap_body.c lib/mail/imap_body.h lib/mail/imap_section.c \
 	lib/mail/mime.c lib/mail/mime.h lib/mail/mime_value.c \
@@ -28,6 +29,7 @@ UNIT_TESTS += \
 	t/unit/mail/test_attachment \
 	t/unit/mail/test_casemap \
 	t/unit/mail/test_domain \
+	t/unit/mail/test_downgrade \
 	t/unit/mail/test_dsn \
 	t/unit/mail/test_header \
 	t/unit/mail/test_imap_body \
@@ -53,6 +55,9 @@ t_unit_mail_test_casemap_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
 t_unit_mail_test_domain_SOURCES = t/unit/mail/test_domain.c t/unit/unit.h
 t_unit_mail_test_domain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_mail_test_domain_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_unit_mail_test_downgrade_SOURCES = t/unit/mail/test_downgrade.c t/unit/unit.h
+t_unit_mail_test_downgrade_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_mail_test_downgrade_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
 t_unit_mail_test_dsn_SOURCES = t/unit/mail/test_dsn.c t/unit/unit.h
 t_unit_mail_test_dsn_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_mail_test_dsn_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
@@ -79,6 +84,7 @@ FUZZ_TARGETS += \
 	t/fuzz/fuzz_header \
 	t/fuzz/fuzz_line \
 	t/fuzz/fuzz_mime \
+	t/fuzz/fuzz_downgrade \
 	t/fuzz/fuzz_mime_stream \
 	t/fuzz/fuzz_netaddr \
 	t/fuzz/fuzz_smtp_syntax
@@ -109,6 +115,9 @@ t_fuzz_fuzz_smtp_syntax_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_unit_mail_test_mime_stream_SOURCES = t/unit/mail/test_mime_stream.c t/unit/unit.h
 t_unit_mail_test_mime_stream_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_mail_test_mime_stream_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_fuzz_fuzz_downgrade_SOURCES = t/fuzz/fuzz_downgrade.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_downgrade_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_downgrade_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_mime_stream_SOURCES = t/fuzz/fuzz_mime_stream.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_mime_stream_LDADD = $(MAIL_LIBS)
 t_fuzz_fuzz_mime_stream_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
