@@ -223,6 +223,8 @@ read_messages(struct drop *d, struct fault *why)
 			return -1;
 	if (pop3_config.save_uidl && save_uidls(d, why) < 0)
 		return -1;
+	if (d->ascii)
+		drop_look_all(d);
 	qsort(d->messages, d->count, sizeof *d->messages, by_order);
 	return 0;
 }
@@ -242,7 +244,7 @@ take_settings(struct drop *d, const struct pop3_user *u, struct fault *why)
 int
 drop_open(const struct pop3_user *u, struct drop *out, struct fault *why)
 {
-	struct drop     d = {.arena = arena_new()};
+	struct drop     d = {.arena = arena_new(), .ascii = pop3_config.utf8.enable && !u->utf8};
 	struct location l = {0};
 
 	if (location_parse(span_of(u->mail), span_of(u->name), span_of(u->home), &l, why) < 0

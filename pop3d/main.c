@@ -24,7 +24,8 @@ serve(int sock, const struct listener *unused)
 	if (mailbox_receive(sock, &s, &why) < 0)
 		return;
 	close(s.control); /* POP3 clients do not idle */
-	struct pop3_user user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .quota = s.user.quota, .session = s.session};
+	struct pop3_user user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .quota = s.user.quota, .session = s.session,
+		.utf8 = s.utf8, .capabilities = text_string(&s.capabilities)};
 
 	if (pop3_session(&user, s.conn, &why) < 0)
 		log_error("pop3(%s)<%s>: %s", s.user.user, s.session, fault_text(&why));

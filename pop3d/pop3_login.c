@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pop3_login.c - pop3-login: POP3 before login (RFC 1939, 4; STLS RFC 2595; AUTH RFC 5034), TLS for the whole session
+ * pop3_login.c - pop3-login: POP3 before login (RFC 1939, 4; STLS RFC 2595; AUTH RFC 5034; UTF8 and LANG RFC 6856), TLS for the
+ * whole session
  */
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "expire.h"
+#include "language.h"
+#include "mail/charset.h"
 #include "service/login.h"
 #include "service/service.h"
 #include "service/tls_rows.h"
 
-static int64_t login_delay, expire;   /* pop3d keeps the delay; here they are told */
+static int64_t            login_delay, expire;   /* pop3d keeps the delay; here they are told */
+static struct utf8_config utf8;
 
 static const struct param params[] = {
 	LOGIN_ROWS("pop3_"),
 	DURATION("pop3_login_delay", &login_delay, "0s", "0s", "24h", "least time between two logins of a user (RFC 2449, 6.5: LOGIN-DELAY)"),
 	POP3_EXPIRE_ROW(&expire),
+	POP3_UTF8_ROWS(&utf8),
 	END_OF_PARAMS
 };
 
@@ -44,20 +49,34 @@ say(struct dialogue *d, const char *format, ...)
 		d->over = true;
 }
 
+/* What is of use before login only, and must be told after it, too (RFC 2449, 5): lines with their ends. */
+static void
+login_capabilities(struct dialogue *d, struct text *out)
+{
+	autotext struct text names = {0};
+
+	login_mechanisms(d->l, &names);
+	if (login_config.tls && !conn_is_tls(d->l->conn))
+		text_add_string(out, "STLS\r\n");
+	if (span_find_text(text_span(&names), SPAN("PLAIN")) >= 0)
+		text_add_string(out, "USER\r\n");
+	text_add_format(out, "SASL%s%s\r\n", names.len ? " " : "", text_string(&names));
+}
+
 static void
 do_capa(struct dialogue *d, struct span unused)
 {
-	autotext struct text names = {0}, delay = {0}, stay = {0};
+	autotext struct text delay = {0}, stay = {0}, international = {0}, login = {0};
 
 	(void)unused;
-	login_mechanisms(d->l, &names);
+	language_capabilities(&utf8, &international);
+	login_capabilities(d, &login);
 	if (login_delay)
 		text_add_format(&delay, "\r\nLOGIN-DELAY %lld", (long long)login_delay / 1000);
 	if (expire)
 		text_add_format(&stay, "%lld", (long long)expire / POP3_DAY_MS);
-	say(d, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE %s%s%s%s\r\nSASL%s%s\r\nIMPLEMENTATION Postern\r\n.",
-	    expire ? text_string(&stay) : "NEVER", text_string(&delay), login_config.tls && !conn_is_tls(d->l->conn) ? "\r\nSTLS" : "", span_find_text(text_span(&names), SPAN("PLAIN")) >= 0 ? "\r\nUSER" : "", names.len ? " " : "",
-	    text_string(&names));
+	say(d, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\n%s\r\nEXPIRE %s%s\r\n%sIMPLEMENTATION Postern\r\n.",
+	    text_string(&international), expire ? text_string(&stay) : "NEVER", text_string(&delay), text_string(&login));
 }
 
 static void
@@ -84,6 +103,10 @@ do_stls(struct dialogue *d, struct span unused)
 		say(d, "-ERR %s", conn_is_tls(d->l->conn) ? "TLS is already active." : "TLS support isn't enabled.");
 		return;
 	}
+	if (d->l->utf8) { /* RFC 6856, 2.1 */
+		say(d, "-ERR STLS comes before UTF8.");
+		return;
+	}
 	say(d, "+OK Begin TLS negotiation now.");
 	text_clear(&d->user); /* nothing that was said in clear survives */
 	if (login_starttls(d->l) < 0)
@@ -91,18 +114,27 @@ do_stls(struct dialogue *d, struct span unused)
 }
 
 static void
+enter(struct dialogue *d)
+{
+	autotext struct text lines = {0};
+	struct fault         why = {0};
+
+	login_capabilities(d, &lines);
+	snprintf(d->l->capabilities, sizeof d->l->capabilities, "%s", text_string(&lines));
+	if (login_enter(d->l, SPAN_NONE, &why) == 0)
+		d->over = true;
+	else if (d->l->too_many)
+		say(d, "-ERR [SYS/TEMP] %s", fault_text(&why));
+	else
+		say(d, "-ERR [SYS/TEMP] Internal error occurred. Refer to server log for more information.");
+}
+
+static void
 judge(struct dialogue *d, enum login_verdict verdict)
 {
-	struct fault why = {0};
-
 	switch (verdict) {
 	case LOGIN_YES:
-		if (login_enter(d->l, SPAN_NONE, &why) == 0)
-			d->over = true;
-		else if (d->l->too_many)
-			say(d, "-ERR [SYS/TEMP] %s", fault_text(&why));
-		else
-			say(d, "-ERR [SYS/TEMP] Internal error occurred. Refer to server log for more information.");
+		enter(d);
 		break;
 	case LOGIN_NO:
 		say(d, "-ERR [AUTH] Authentication failed.");
@@ -134,10 +166,21 @@ refuse_plaintext(struct dialogue *d)
 	return true;
 }
 
+/* RFC 6856, 2.2: who says UTF8 and then something else is not understood. A client that did not say it may have a password in
+ * an older charset, as whoever made it typed it. */
+static bool
+refuse_ill_formed(struct dialogue *d, struct span word)
+{
+	if (!d->l->utf8 || utf8_valid(word))
+		return false;
+	say(d, "-ERR That is not UTF-8.");
+	return true;
+}
+
 static void
 do_user(struct dialogue *d, struct span name)
 {
-	if (refuse_plaintext(d))
+	if (refuse_plaintext(d) || refuse_ill_formed(d, name))
 		return;
 	if (name.len == 0 || name.len > USER_MAX) {
 		say(d, "-ERR Bad user name.");
@@ -160,6 +203,8 @@ do_pass(struct dialogue *d, struct span password)
 	}
 	text_add(&user, text_span(&d->user));
 	text_clear(&d->user);
+	if (refuse_ill_formed(d, password))
+		return;
 	judge(d, login_plain(d->l, text_span(&user), password));
 }
 
@@ -206,13 +251,33 @@ do_auth(struct dialogue *d, struct span argument)
 	judge(d, login_sasl(d->l, mechanism, rest.len ? &initial : NULL, exchange));
 }
 
+static void
+do_utf8(struct dialogue *d, struct span argument)
+{
+	if (!utf8.enable || argument.len) {
+		say(d, utf8.enable ? "-ERR UTF8 has no argument." : "-ERR UTF8 is not enabled.");
+		return;
+	}
+	d->l->utf8 = true;
+	say(d, "+OK UTF-8 it is.");
+}
+
+static void
+do_lang(struct dialogue *d, struct span argument)
+{
+	autotext struct text answer = {0};
+
+	language_answer(argument, &answer);
+	say(d, "%s", text_string(&answer));
+}
+
 static const struct verb {
 	const char *name, *section;
 	void      (*run)(struct dialogue *, struct span);
 } verbs[] = {
 	{"CAPA", "RFC 2449, 5", do_capa}, {"USER", "RFC 1939, 7", do_user}, {"PASS", "RFC 1939, 7", do_pass},
 	{"AUTH", "RFC 5034, 4", do_auth}, {"STLS", "RFC 2595, 4", do_stls}, {"QUIT", "RFC 1939, 4", do_quit},
-	{"NOOP", "RFC 1939, 5", do_noop},
+	{"NOOP", "RFC 1939, 5", do_noop}, {"UTF8", "RFC 6856, 2.1", do_utf8}, {"LANG", "RFC 6856, 3", do_lang},
 };
 
 /* PASS takes the rest of the line as it is: a password may have blanks at its ends. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * session.c - POP3 after login (RFC 1939; UIDL and TOP; CAPA of RFC 2449)
+ * session.c - POP3 after login (RFC 1939; UIDL and TOP; CAPA of RFC 2449; LANG of RFC 6856)
  */
 #include "session.h"
 
@@ -12,9 +12,10 @@
 #include "store/lazy.h"
 #include "store/quota.h"
 #include "expire.h"
+#include "surrogate.h"
 #include "uidl.h"
 
-enum { LINE_MAX_BYTES = 255, BAD_MAX = 20, READ_PART = 65536 };
+enum { LINE_MAX_BYTES = 255, BAD_MAX = 20 };
 
 struct pop3_config pop3_config;
 
@@ -28,6 +29,7 @@ const struct param pop3_params[] = {
 	RAW("pop3_deleted_flag", &pop3_config.deleted_flag, "", "DELE sets this keyword instead of removing; messages that have it are not shown; \"\": they are removed"),
 	DURATION("pop3_login_delay", &pop3_config.login_delay, "0s", "0s", "24h", "least time between two logins of a user (RFC 2449, 6.5: LOGIN-DELAY)"),
 	POP3_EXPIRE_ROW(&pop3_config.expire),
+	POP3_UTF8_ROWS(&pop3_config.utf8),
 	DURATION("pop3_timeout", &pop3_config.timeout, "10m", "1m", "24h", "how long a client may be silent (RFC 1939, 3)"),
 	QUOTA_ROWS,
 	LAZY_ROWS,
@@ -121,15 +123,18 @@ totals(const struct session *s, size_t *count, uint64_t *size)
 static void
 do_capa(struct session *s, struct span unused)
 {
+	autotext struct text international = {0};
+
 	(void)unused;
-	say(s, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE");
+	language_capabilities(&pop3_config.utf8, &international);
+	say(s, "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\n%s", text_string(&international));
 	if (pop3_config.expire)
 		say(s, "EXPIRE %lld", (long long)pop3_config.expire / POP3_DAY_MS);
 	else
 		say(s, "EXPIRE NEVER");
 	if (pop3_config.login_delay)
 		say(s, "LOGIN-DELAY %lld", (long long)pop3_config.login_delay / 1000);
-	say(s, "IMPLEMENTATION Postern\r\n.");
+	say(s, "%sIMPLEMENTATION Postern\r\n.", s->user->capabilities);
 }
 
 static void
@@ -211,29 +216,29 @@ cut_top(struct span part, bool *in_body, bool *line_start, uint64_t *lines)
 
 /* The content with CRLF and doubled dots, then the end; -1 after the +OK ends the session. */
 static int
-send_content(struct session *s, int fd, bool top, uint64_t lines, struct fault *why)
+send_content(struct session *s, struct content *c, bool top, uint64_t lines, struct fault *why)
 {
-	autotext struct text part = {0}, wire = {0};
+	autotext struct text wire = {0};
 	struct line_encoder  e;
+	struct span          part;
 	bool                 in_body = false, line_start = true;
+	int                  got;
 
 	line_encoder_start(&e, true, 0);
 	e.keep_cr = true;
-	for (;;) {
-		ssize_t     n = read(fd, text_room(&part, READ_PART), READ_PART);
-		struct span got = span_at(part.at, n > 0 ? (size_t)n : 0);
-		size_t      use = top ? cut_top(got, &in_body, &line_start, &lines) : got.len;
+	while ((got = content_next(c, &part, why)) == 1) {
+		size_t use = top ? cut_top(part, &in_body, &line_start, &lines) : part.len;
 
-		if (n < 0)
-			return fault_errno(why, "read");
 		text_clear(&wire);
-		line_encode(&e, span_first(got, use), &wire);
+		line_encode(&e, span_first(part, use), &wire);
 		conn_deadline(s->conn, clock_after(pop3_config.timeout));
 		if (conn_write(s->conn, text_span(&wire), why) < 0)
 			return -1;
-		if (n == 0 || use < got.len)
+		if (use < part.len)
 			break;
 	}
+	if (got < 0)
+		return -1;
 	text_clear(&wire);
 	line_encode_end(&e, &wire);
 	*(top ? &s->top_bytes : &s->retr_bytes) += e.bytes;
@@ -243,10 +248,11 @@ send_content(struct session *s, int fd, bool top, uint64_t lines, struct fault *
 static void
 send_message(struct session *s, struct drop_message *m, bool top, uint64_t lines)
 {
-	autoclose int fd = -1;
-	struct fault  why = {0};
+	autoclose int  fd = -1;
+	struct content c;
+	struct fault   why = {0};
 
-	if (drop_read(&s->drop, m, &fd, &why) < 0) {
+	if (drop_read(&s->drop, m, &fd, &why) < 0 || (s->drop.ascii && drop_look(m, fd, &why) < 0)) {
 		say(s, "-ERR [SYS/TEMP] The message cannot be read.");
 		return;
 	}
@@ -254,10 +260,12 @@ send_message(struct session *s, struct drop_message *m, bool top, uint64_t lines
 		say(s, "+OK");
 	else
 		say(s, "+OK %llu octets", (unsigned long long)m->size);
-	if (send_content(s, fd, top, lines, &why) < 0) {
+	content_start(&c, fd, m->form == FORM_SURROGATE);
+	if (send_content(s, &c, top, lines, &why) < 0) {
 		s->end = fault_text(&why);
 		s->over = true;
 	}
+	content_free(&c);
 }
 
 static void
@@ -311,6 +319,23 @@ do_rset(struct session *s, struct span unused)
 }
 
 static void
+do_lang(struct session *s, struct span argument)
+{
+	autotext struct text answer = {0};
+
+	language_answer(argument, &answer);
+	say(s, "%s", text_string(&answer));
+}
+
+/* RFC 6856, 2: what it changes was settled when the mailbox was opened. */
+static void
+do_utf8(struct session *s, struct span unused)
+{
+	(void)unused;
+	say(s, pop3_config.utf8.enable ? "-ERR UTF8 is said before login." : "-ERR UTF8 is not enabled.");
+}
+
+static void
 do_noop(struct session *s, struct span unused)
 {
 	(void)unused;
@@ -348,6 +373,8 @@ static const struct verb {
 	{"RSET", "5",           false, false, do_rset},
 	{"TOP",  "7",           true,  true,  do_top},
 	{"UIDL", "7",           false, true,  do_uidl},
+	{"LANG", "RFC 6856, 3", false, true,  do_lang},
+	{"UTF8", "RFC 6856, 2", false, false, do_utf8},
 	{"QUIT", "6",           false, false, do_quit},
 };
 

@@ -9,12 +9,14 @@
 #define POP3D_SESSION_H
 
 #include "config/param.h"
+#include "language.h"
 #include "net/conn.h"
 #include "store/dotlock.h"
 
 struct pop3_config {
 	const char *uidl_format, *deleted_flag;
 	bool        no_flag_updates, lock_session, reuse_xuidl, save_uidl, fast_size_lookups;
+	struct utf8_config utf8;
 	int64_t     timeout, login_delay, expire;
 };
 extern struct pop3_config pop3_config;
@@ -23,19 +25,25 @@ extern const struct param pop3_params[];
 struct pop3_user {
 	const char *name, *home, *mail, *session;
 	const char *quota;                     /* his own rules (store/quota.h) */
+	const char *capabilities;              /* lines of CAPA that are of the time before login, each with its end */
+	bool        utf8;                      /* he said UTF8 (RFC 6856) */
 };
 
 int pop3_config_check(struct fault *);
 WAITS int pop3_session(const struct pop3_user *, struct conn *, struct fault *);
 
 /* For the files of pop3d. */
+/* How it is sent to a client that did not say UTF8 (surrogate.h). */
+enum drop_form { FORM_UNKNOWN, FORM_OWN, FORM_SURROGATE };
+
 struct drop_message {
 	uint32_t    uid;
-	uint64_t    size;             /* with CRLF: what RETR sends, without the end */
+	uint64_t    size;             /* with CRLF: what RETR sends, without the end; that of the surrogate, if that is sent */
 	uint64_t    order;            /* uidlist field O, else after those with one */
 	struct span base, guid;       /* in the drop's arena */
 	struct span uidl;             /* uidlist field P, else with pop3_reuse_xuidl the header X-UIDL, or empty: by the format */
 	bool        deleted, seen, has_field;   /* P */
+	enum drop_form form;
 };
 
 struct folder;
@@ -49,6 +57,7 @@ struct drop {
 	struct drop_message *messages;
 	size_t               count;
 	struct dotlock       lock;     /* pop3_lock_session */
+	bool                 ascii;    /* who did not say UTF8: surrogates are sent */
 	int                  hidden;   /* number of the keyword pop3_deleted_flag; -1: none */
 };
 
@@ -57,6 +66,8 @@ WAITS int drop_open(const struct pop3_user *, struct drop *, struct fault *);
 void drop_close(struct drop *);
 void drop_uidl(const struct drop *, const struct drop_message *, struct text *out);
 WAITS int drop_read(const struct drop *, const struct drop_message *, int *fd, struct fault *);
+WAITS void drop_look_all(struct drop *);      /* the forms, by UID still; what cannot be read now stays unknown */
+WAITS int drop_look(struct drop_message *, int fd, struct fault *);       /* one that was left; the file is at its beginning */
 WAITS int drop_update(struct drop *, size_t *deleted, struct fault *);    /* at QUIT: removes and marks */
 WAITS int drop_mark_seen(struct drop *, struct fault *);                  /* a session that was lost */
 

@@ -29,6 +29,10 @@ login_hand_over(const char *service, const struct login_session *s, int64_t *pid
 	frame_put(&f, "tag", s->tag);
 	frame_put(&f, "input", s->input);
 	frame_put_flag(&f, "tls", s->tls);
+	if (s->utf8)
+		frame_put_flag(&f, "utf8", true);
+	if (s->capabilities.len)
+		frame_put(&f, "capabilities", s->capabilities);
 	if (s->token.len) {
 		frame_put(&f, "user", s->user);
 		frame_put(&f, "token", s->token);
@@ -71,6 +75,8 @@ login_receive(int sock, struct frame *f, struct login_session *out, struct fault
 		FIELD_TEXT(struct login_session, proof, "proof", 0),
 		FIELD_TEXT(struct login_session, state, "state", 0),
 		FIELD_FLAG(struct login_session, tls, "tls", FIELD_NEEDED),
+		FIELD_FLAG(struct login_session, utf8, "utf8", 0),
+		FIELD_TEXT(struct login_session, capabilities, "capabilities", 0),
 		FIELD_FD(struct login_session, stream, "stream", FIELD_NEEDED),
 		FIELD_END
 	};

@@ -4,7 +4,7 @@
  * asks: imap-login pop3-login.  answers: imapd, pop3d (services "imap" and "pop3", type unix).
  *
  *   session  ticket=.. session=.. peer=.. local=.. tls=yes tag=.. input=<bytes read ahead> stream=<descriptor>
- *            [user=.. token=.. proof=.. state=..]
+ *            [utf8=yes] [capabilities=<lines of CAPA>] [user=.. token=.. proof=.. state=..]
  *                                      | begun pid=..   |  refused reason=..
  *
  * The stream is one end of a socket pair; the login program moves bytes between it
@@ -44,6 +44,8 @@ struct login_session {
 	struct span ticket, session, peer, local, tag, input;
 	struct span user, token, proof, state;    /* of one that slept; else empty */
 	bool        tls;
+	bool        utf8;             /* what POP3 said before login (RFC 6856); in IMAP ENABLE comes after it */
+	struct span capabilities;     /* of POP3 before login, which must be told after it, too (RFC 2449, 5); or empty */
 	int         stream;           /* owned by the receiver */
 };
 /* *control is the open connection, owned. */

@@ -296,7 +296,8 @@ hand_over(struct login *l, struct span tag, int *process, int *control, int64_t 
 {
 	struct login_session s = {
 		.ticket = span_of(l->ticket), .session = span_of(l->session), .peer = span_of(l->peer),
-		.local = span_of(l->local), .tag = tag, .input = SPAN_NONE, .tls = conn_is_tls(l->conn),
+		.local = span_of(l->local), .tag = tag, .input = SPAN_NONE, .tls = conn_is_tls(l->conn), .utf8 = l->utf8,
+		.capabilities = span_of(l->capabilities),
 	};
 	int pair[2], got;
 

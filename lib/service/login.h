@@ -64,6 +64,8 @@ struct login {
 	const char   *method;
 	bool          near;               /* the same machine */
 	bool          secured;            /* TLS, or near */
+	bool          utf8;               /* UTF8 of POP3 (RFC 6856), for the user's process, as are */
+	char          capabilities[512];  /* lines of CAPA that were told before login */
 	bool          refused_plaintext, in_handshake;
 	int           attempts, bad_commands;
 	int64_t       started;

@@ -115,6 +115,8 @@ mailbox_receive_confined(int given, mailbox_confine *by, void *context, struct m
 	copy(s.session, sizeof s.session, in.session);
 	copy(s.tag, sizeof s.tag, in.tag);
 	copy(s.peer, sizeof s.peer, in.peer);
+	text_set(&s.capabilities, in.capabilities);
+	s.utf8 = in.utf8;
 	if (become(&in, by, context, &s, why) < 0) {
 		log_error("user=<%s>, session=<%s>: %s", s.user.user, s.session, fault_text(why));
 		login_refuse(sock, "Internal error occurred. Refer to server log for more information.", NULL);

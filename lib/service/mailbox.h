@@ -18,6 +18,8 @@ struct mailbox_session {
 	struct auth_user user;          /* .mail: "maildir:/home/a/Maildir" */
 	char             session[64], tag[160], peer[64];
 	struct conn     *conn;          /* to the client, through the login program; owned */
+	bool             utf8;          /* the client said so before login (ipc/login.h) */
+	struct text      capabilities;  /* the same; owned */
 	int              control;       /* the talk with it, for sleep (ipc/login.h); owned */
 	int              limits;        /* of an administrator: the talk with authd by which he sets limits; else -1; owned */
 	struct text      state;         /* of a session that slept and goes on; owned; empty: a new one */

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""pop3_utf8.py - internationalized messages by POP3 (RFC 6856), to clients that say UTF8 and to clients that do not
+
+Python's parser says whether a surrogate (RFC 6857) means what the message meant; curl and fetchmail, who never say UTF8,
+fetch them, too. And users whose names and passwords are UTF-8.
+"""
+import email, email.policy, os, poplib, pwd, shutil, ssl, subprocess, sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from instance import Instance, free_port
+
+PORT = free_port()
+MASTER = f"127.0.0.1:{PORT} inet n - n - - pop3-login\n"
+WIDE = """Return-Path: <søren@example.org>
+Received: from a (b [192.0.2.1]) by c with UTF8SMTP for <jürgen@example.net>; Mon, 30 Nov 2026 12:00:00 +0000
+From: Søren Müller <soren@bücher.example>
+To: jürgen@example.net, "Ärger, Über" <a@example.net>, plain@example.net
+Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?= aus Köln: 日本語のとても長い件名がここにあります、折り返されるはずです and words behind
+Message-ID: <ä@example.org>
+Date: Mon, 30 Nov 2026 12:00:00 +0000
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="grenze"
+
+--grenze
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+Grüße
+.punkt
+--grenze
+Content-Type: application/octet-stream; name=übersicht.bin
+Content-Disposition: attachment; filename="übersicht mit einem sehr langen Namen, der über eine Zeile hinausgeht – ja wirklich.bin"
+
+data
+--grenze
+Content-Type: message/rfc822
+
+From: innen@example.org
+Subject: Geschachtelt: ä
+
+ä
+--grenze--
+""".encode()
+OPEN = "Subject: ohne Zeilenende, ä\nFrom: a@example.org\n\nä".encode()
+LATIN = b"Subject: gr\xfc\xdfe\nFrom: a@example.org\n\n\xe4\n"
+BODY = "Subject: plain\nFrom: a@example.org\n\nGrüße\n".encode()
+MESSAGES = [WIDE, OPEN, LATIN, BODY]
+count = failed = 0
+
+
+def ok(good, name, *more):
+    global count, failed
+    count += 1
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {count} - {name}", flush=True)
+    for x in () if good else more:
+        print(f"# {x!r}", flush=True)
+
+
+def skip(name, why):
+    global count
+    count += 1
+    print(f"ok {count} - {name} # SKIP {why}", flush=True)
+
+
+def make_certificate(directory):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-keyout", f"{directory}/key.pem", "-out", f"{directory}/cert.pem"], check=True, capture_output=True)
+
+
+def put(home, owner, number, content):
+    path = f"{home}/Maildir/new/17000{number:05d}.M1P1.host"
+    with open(path, "wb") as f:
+        f.write(content)
+    os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+def make_home(directory, owner, messages):
+    for d in ("new", "cur", "tmp"):
+        os.makedirs(f"{directory}/Maildir/{d}")
+    for n, content in enumerate(messages):
+        put(directory, owner, n, content)
+    for top, dirs, files in os.walk(directory):
+        os.chown(top, owner.pw_uid, owner.pw_gid)
+
+
+def wire(content):
+    content = content.replace(b"\n", b"\r\n")
+    return content if content.endswith(b"\n") else content + b"\r\n"
+
+
+def login(user, password, utf8=False):
+    p = poplib.POP3("127.0.0.1", PORT, timeout=30)
+    if utf8:
+        p.utf8()
+    p.user(user)
+    p.pass_(password)
+    return p
+
+
+def fetch(p):
+    return [b"".join(x + b"\r\n" for x in p.retr(n + 1)[1]) for n in range(p.stat()[0])]
+
+
+def agree(p, what):
+    """LIST, LIST n, STAT and the word behind +OK are what RETR sends; with a last line end that the message lacks, LIST of what is
+    sent as it is counts the message."""
+    got = fetch(p)
+    listed = [int(x.split()[1]) for x in p.list()[1]]
+    single = [int(p.list(n + 1).split()[2]) for n in range(len(got))]
+    told = [int(p.retr(n + 1)[0].split()[1]) for n in range(len(got))]
+    lengths = [len(x) for x in got]
+    ok(listed == single == told and p.stat()[1] == sum(listed), f"{what}: all sizes agree", listed, single, told, p.stat())
+    return got, listed, lengths
+
+
+def addresses(field):
+    return [str(x) for x in field.addresses]
+
+
+def meaning(got):
+    m = email.message_from_bytes(got, policy=email.policy.default)
+    text, attachment, inner = m.iter_parts()
+    ok(got.split(b"--grenze\r\n")[0].isascii(), "the header is ASCII", got)
+    ok(m["Subject"] == "Grüße aus Köln: 日本語のとても長い件名がここにあります、折り返されるはずです and words behind", "Subject means the same", m["Subject"])
+    ok(addresses(m["From"]) == ["Søren Müller <soren@xn--bcher-kva.example>"], "From can be answered", m["From"])
+    groups = m["To"].groups
+    ok(groups[0].display_name == "jürgen@example.net" and not groups[0].addresses
+       and addresses(m["To"]) == ['"Ärger, Über" <a@example.net>', "plain@example.net"], "an address without another form is an empty group", m["To"])
+    ok(m["Message-ID"] is None and m["Downgraded-Message-ID"] == "<ä@example.org>" and m["Return-Path"] is None, "ids stand aside", m.items())
+    ok("jürgen" not in m["Received"] and "30 Nov 2026" in m["Received"], "Received has no FOR", m["Received"])
+    ok(attachment.get_filename() == "übersicht mit einem sehr langen Namen, der über eine Zeile hinausgeht – ja wirklich.bin", "a file's name",
+       attachment.get_filename())
+    ok(attachment["Content-Type"].params["name"] == "übersicht.bin", "and by Content-Type", attachment["Content-Type"])
+    ok(text.get_content() == "Grüße\r\n.punkt", "an 8bit body is as it was", text.get_content())
+    ok(inner.get_content()["Subject"] == "Geschachtelt: ä" and "Geschachtelt: ä".encode() not in got, "a message inside", got)
+    ok(all(len(x) <= 78 for x in got.split(b"\r\n") if b"=?" in x), "lines with encoded words are short", got)
+
+
+def clients(i, want):
+    url = f"pop3://127.0.0.1:{PORT}/1"
+    if not shutil.which("curl"):
+        skip("curl", "curl is not installed")
+    else:
+        p = subprocess.run(["curl", "-sS", "--max-time", "30", "--user", "alice:secret", url], capture_output=True)
+        ok(p.stdout == want, "curl fetches the surrogate", p.stdout, p.stderr)
+    if not shutil.which("fetchmail"):
+        skip("fetchmail", "fetchmail is not installed")
+        return
+    home = f"{i.dir}/fetch"
+    os.mkdir(home)
+    with open(f"{home}/rc", "w") as f:
+        f.write(f"poll localhost service {PORT} protocol pop3 timeout 20\n  user alice password secret is root here keep fetchall no rewrite nomimedecode sslproto ''\n"
+                f"  mda \"/bin/sh -c 'cat >> {home}/got'\"\n")
+    os.chmod(f"{home}/rc", 0o600)
+    p = subprocess.run(["fetchmail", "-f", f"{home}/rc", "--nosyslog", "--nodetach", "--pidfile", f"{home}/pid", "-i", f"{home}/ids"],
+                       capture_output=True, timeout=60, env=dict(os.environ, HOME=home, FETCHMAILHOME=home, LC_ALL="C"))
+    got = open(f"{home}/got", "rb").read() if os.path.exists(f"{home}/got") else b""
+    ok(p.returncode == 0 and b"Downgraded-Message-ID: =?utf-8?B?" in got and got.count(b"\nSubject:") == len(MESSAGES) + 1,
+       "fetchmail fetches all", p, got)
+
+
+def cache(i, home, owner):
+    """Twenty messages are worth a file; what is in it, and rubbish in its place, change nothing that a client sees."""
+    for n in range(20):
+        put(home, owner, 100 + n, b"Subject: x\n\nx\n")
+    path = f"{home}/Maildir/postern.pop3"
+    first, _, _ = agree(login("alice", "secret"), "many messages")
+    ok(os.path.exists(path), "what was looked at is kept")
+    again, listed, _ = agree(login("alice", "secret"), "the next session")
+    ok(again == first, "which gets the same")
+    for rubbish in (b"", b"a 1 1\n", b"\0" * 5000, open(path, "rb").read()[:-3]):
+        with open(path, "wb") as f:
+            f.write(rubbish)
+        p = login("alice", "secret")
+        ok([int(x.split()[1]) for x in p.list()[1]] == listed, f"rubbish in its place: {rubbish[:8]!r}")
+        p.quit()
+    os.remove(path)
+    os.mkdir(path)
+    got, _, _ = agree(login("alice", "secret"), "a directory in its place")
+    ok(got == first, "the same")
+
+
+def names(context):
+    p = poplib.POP3("127.0.0.1", PORT, timeout=30)
+    ok(p.capa().get("UTF8") == ["USER"] and p.capa().get("LANG") == [], "UTF8 USER and LANG are offered", p.capa())
+    p.stls(context)
+    ok(p.utf8().startswith(b"+OK"), "UTF8 behind STLS")
+    p.user("jürgen")
+    ok(p.pass_("pässwörd").startswith(b"+OK"), "name and password in UTF-8, in UTF-8 mode")
+    p.quit()
+    p = login("jürgen", "pässwörd")
+    ok(p.stat() == (0, 0), "and without")
+    p.quit()
+    p = poplib.POP3("127.0.0.1", PORT, timeout=30)
+    p.utf8()
+    p.encoding = "latin-1"
+    refusal = ""
+    try:
+        p.user("jürgen")
+    except poplib.error_proto as e:
+        refusal = str(e)
+    ok("-ERR" in refusal, "in an older charset they are refused in UTF-8 mode", refusal)
+    p.close()
+
+
+def main():
+    owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    i = Instance(master=MASTER)
+    try:
+        home = f"{i.dir}/home/alice"
+        make_certificate(i.dir)
+        make_home(home, owner, MESSAGES)
+        make_home(f"{i.dir}/home/j", owner, [])
+        with open(f"{i.dir}/users", "w", encoding="utf-8") as f:
+            f.write(f"alice:{{PLAIN}}secret:{owner.pw_uid}:{owner.pw_gid}::{home}::\n"
+                    f"jürgen:{{PLAIN}}pässwörd:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/j::\n")
+        i.configure(f"auth_mechanisms = plain login\nauth_passdb = passwd-file:{i.dir}/users\nauth_userdb = passwd-file:{i.dir}/users\n"
+                    f"auth_failure_delay = 0s\nsmtpd_tls_cert_file = {i.dir}/cert.pem\nsmtpd_tls_key_file = {i.dir}/key.pem\n", MASTER)
+        started = i.start()
+        ok(started.returncode == 0, "the system starts")
+        if started.returncode:
+            print(i.log())
+            return
+        p = login("alice", "secret", utf8=True)
+        got, _, _ = agree(p, "UTF8")
+        ok(got == [wire(x) for x in MESSAGES], "in UTF-8 mode messages are as they are", got)
+        ids = p.uidl()[1]
+        p.quit()
+        p = login("alice", "secret")
+        got, listed, lengths = agree(p, "no UTF8")
+        ok(listed == lengths, "and what is listed is what comes", listed, lengths)
+        ok(got[2:] == [wire(x) for x in MESSAGES[2:]], "what is no UTF-8, and what is of the body, is as it is", got[2:])
+        ok(p.uidl()[1] == ids, "unique ids are the same")
+        ok(got[1].startswith(b"Subject: ohne Zeilenende, =?utf-8?B?w6Q=?=\r\n"), "a message without a last line end", got[1])
+        top = b"".join(x + b"\r\n" for x in p.top(1, 3)[1])
+        ok(got[0].startswith(top) and top.endswith(b"\r\n\r\n--grenze\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"), "TOP is of the surrogate", top)
+        p.quit()
+        meaning(got[0])
+        clients(i, got[0])
+        cache(i, home, owner)
+        names(context)
+    finally:
+        if failed:
+            print("# " + i.log().replace("\n", "\n# "))
+        i.__exit__()
+    print(f"1..{count}")
+    sys.exit(failed != 0)
+
+
+main()
