@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "imap_config.h"
 #include "service/mailbox.h"
+#include "service/sandbox.h"
 #include "service/service.h"
 #include "session.h"
 #include "sleep.h"
@@ -13,6 +14,7 @@ static int
 prepare(struct fault *why)
 {
 	imap_prepare();
+	sandbox_prepare_mailbox();
 	log_rename("dovecot");
 	return imap_config_check(why) < 0 ? -1 : mailbox_access_groups(&imap_config.access_groups, why);
 }

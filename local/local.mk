@@ -15,12 +15,11 @@ pkglibexec_PROGRAMS += local/local
 local_local_SOURCES = local/local.c local/environment.c local/forward.c local/member.c local/pass.c \
 	local/recipient.c local/run.c local/run.h local/settings.c local/settings.h local/target.c $(AGENT_SOURCES)
 local_local_LDADD = $(AGENT_LIBS)
-# children are forked by the thousand: symbols are bound once, before
-local_local_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
+
 pkglibexec_PROGRAMS += local/virtual
 local_virtual_SOURCES = local/virtual.c $(AGENT_SOURCES)
 local_virtual_LDADD = $(AGENT_LIBS)
-local_virtual_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
+
 pkglibexec_PROGRAMS += local/pipe
 local_pipe_SOURCES = local/pipe.c local/attributes.c local/attributes.h $(AGENT_SOURCES)
 local_pipe_LDADD = $(AGENT_LIBS)

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "service/mailbox.h"
+#include "service/sandbox.h"
 #include "service/service.h"
 #include "session.h"
 
@@ -11,6 +12,7 @@ static int
 prepare(struct fault *why)
 {
 	log_rename("dovecot");
+	sandbox_prepare_mailbox();
 	return pop3_config_check(why);
 }
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/peer.h"
+#include "service/sandbox_private.h"
 #include "service/service_private.h"
 
 enum { WATCH_MS = 1000, PAUSE_MS = 1000 };
@@ -167,6 +168,7 @@ forks_serve(struct launch *l)
 	sigdelset(&before, SIGCHLD);
 	session_count = forks_count;
 	peer_stop_fd(STATUS_FD);
+	sandbox_trim_memory(); /* else each child puts the pieces that are free together, on pages that it must copy for it */
 	status_send("ready");
 	while (turn(&f, p, &before))
 		;

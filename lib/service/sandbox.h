@@ -27,7 +27,8 @@ struct sandbox {
 };
 int  sandbox_close(const struct sandbox *, struct fault *);
 /* For the child that writes one mailbox: files below `root` only.  A parent that makes many such
- * children calls sandbox_prepare_mailbox in its prepare(): the rules are then made once. */
+ * children, or such that promise MAY_READ, MAY_WRITE and MAY_WATCH by sandbox_close, calls sandbox_prepare_mailbox in
+ * its prepare(): the rules are then made once. */
 void sandbox_prepare_mailbox(void);
 int  sandbox_close_mailbox(const char *root, struct fault *);
 /* Does a stat of what lies outside of a closed one still tell whether it is there? */

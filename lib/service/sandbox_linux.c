@@ -431,12 +431,22 @@ filter_make(unsigned promises)
 	return f;
 }
 
+/* Making the filter costs over a millisecond of CPU, loading a made one a tenth of that. */
+enum { MAILBOX_PROMISES = MAY_READ | MAY_WRITE | MAY_WATCH, FILTER_MAX = 65536 };
+static struct sock_fprog mailbox_filter;
+
 static int
 filter_load(unsigned promises, struct fault *why)
 {
-	scmp_filter_ctx f = filter_make(promises);
+	scmp_filter_ctx f;
 	int             outcome;
 
+	if (promises == MAILBOX_PROMISES && mailbox_filter.len) {
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &mailbox_filter) != 0)
+			return fault_errno(why, "seccomp");
+		return 0;
+	}
+	f = filter_make(promises);
 	if (!f)
 		return fault_set(why, FAULT_SYSTEM, "seccomp: no memory");
 	outcome = failed_rule ? failed_rule : seccomp_load(f);
@@ -472,10 +482,6 @@ sandbox_close(const struct sandbox *s, struct fault *why)
 	return filter_load(s->promises, why);
 }
 
-/* Making the filter costs over a millisecond of CPU, loading a made one a tenth of that. */
-enum { MAILBOX_PROMISES = MAY_READ | MAY_WRITE | MAY_WATCH, FILTER_MAX = 65536 };
-static struct sock_fprog mailbox_filter;
-
 bool
 sandbox_shows_outside(void)
 {
@@ -501,16 +507,6 @@ sandbox_prepare_mailbox(void)
 	seccomp_release(f);
 }
 
-static int
-load_mailbox_filter(struct fault *why)
-{
-	if (!mailbox_filter.len)
-		return filter_load(MAILBOX_PROMISES, why);
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &mailbox_filter) != 0)
-		return fault_errno(why, "seccomp");
-	return 0;
-}
-
 int
 sandbox_close_mailbox(const char *root, struct fault *why)
 {
@@ -525,7 +521,7 @@ sandbox_close_mailbox(const char *root, struct fault *why)
 		return fault_errno(why, "mailbox directory %s", root);
 	if (close_files(&s, why) < 0)
 		return -1;
-	return load_mailbox_filter(why);
+	return filter_load(MAILBOX_PROMISES, why);
 }
 
 void

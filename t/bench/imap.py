@@ -177,6 +177,7 @@ class Theirs(Side):
 state_dir = {self.base}/state
 log_path = {self.base}/log
 protocols = imap pop3
+default_vsz_limit = 8G
 listen = 127.0.0.1
 ssl = yes
 ssl_cert = <{self.base}/cert.pem
