@@ -198,7 +198,7 @@ room_between(size_t count)
 static void
 number_all(struct reading *x, const struct index_order *order, const size_t *positions, size_t count, uint64_t *ranks)
 {
-	autofree struct item *items = mem_array(count + 1, sizeof *items);
+	autofree struct item *items = mem_grow(NULL, count + 1, sizeof *items);
 	uint64_t              step = room_between(count), rank = 0;
 	bool                  whole = count >= RANKS_KEPT_FROM && count > x->of->view->count / 2;
 
@@ -309,19 +309,22 @@ number_new(struct reading *x, const struct index_order *order, const size_t *pos
 	return true;
 }
 
-/* Those that the index knows; the others are items.  How many. */
+/* Those that the index knows; the others are items: how many. */
 static size_t
-take_known(const struct ranking *x, const size_t *positions, size_t count, uint64_t *ranks, struct item *new)
+take_known(const struct ranking *x, const size_t *positions, size_t count, uint64_t *ranks, struct item **new)
 {
 	const char *name = order_name(x->field);
-	size_t      n = 0;
+	size_t      n = 0, room = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		uint32_t              uid = x->view->at[positions[i]].uid;
 		const struct message *m = folder_find(x->folder, uid);
 
-		if (!m || !index_place(x->batch, name, uid, message_base(x->folder, m), &ranks[i]))
-			new[n++] = (struct item){.text = SPAN_NONE, .at = i};
+		if (m && index_place(x->batch, name, uid, message_base(x->folder, m), &ranks[i]))
+			continue;
+		if (n == room)
+			*new = mem_grow(*new, room = room * 2 + 64, sizeof **new);
+		(*new)[n++] = (struct item){.text = SPAN_NONE, .at = i};
 	}
 	return n;
 }
@@ -333,15 +336,12 @@ ranks_of(const struct ranking *of, const size_t *positions, size_t count, uint64
 	struct reading          x = {.of = of, .strings = strings, .of_message = of_message};
 	struct index_order      order = {0};
 	autofree struct item   *new = NULL;
-	size_t                  n = count;
+	bool                    kept = of->batch && count >= RANKS_KEPT_FROM;
+	size_t                  n = kept ? take_known(of, positions, count, ranks, &new) : count;
 
-	if (of->batch && count >= RANKS_KEPT_FROM) {
-		new = mem_array(count + 1, sizeof *new);
-		n = take_known(of, positions, count, ranks, new);
-		if (n)
-			index_order_get(of->batch, order_name(of->field), &order);
-	}
-	if (n && !(new && number_new(&x, &order, positions, count, new, n, ranks)))
+	if (n && kept)
+		index_order_get(of->batch, order_name(of->field), &order);
+	if (n && !(kept && number_new(&x, &order, positions, count, new, n, ranks)))
 		number_all(&x, &order, positions, count, ranks);
 	free(order.at);
 }

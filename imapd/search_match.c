@@ -393,21 +393,27 @@ asks_view_alone(const struct search_key *k)
 	return true;
 }
 
-/* An array that grows: to touch memory for every message would cost more than to look at it. */
-struct found { size_t *at, count, room; };
+/* Which of those that were looked at are found, a bit each: to touch more memory for every message would cost more than to look at it. */
+struct found { unsigned char *bits; size_t count; };
 
 static void
-add_found(struct arena *arena, struct found *f, size_t position)
+add_found(struct found *f, size_t done)
 {
-	size_t *old = f->at;
+	f->bits[done / 8] |= (unsigned char)(1 << done % 8);
+	f->count++;
+}
 
-	if (f->count == f->room) {
-		f->room = f->room * 2 + 256;
-		f->at = arena_alloc(arena, f->room * sizeof *f->at);
-		if (f->count)
-			memcpy(f->at, old, f->count * sizeof *old);
-	}
-	f->at[f->count++] = position;
+static size_t *
+list_found(struct arena *arena, const struct found *f, const size_t *among, size_t among_count)
+{
+	size_t *list = arena_alloc(arena, (f->count + 1) * sizeof *list), n = 0;
+
+	for (size_t done = 0; done < among_count && n < f->count; done++)
+		if (!f->bits[done / 8])
+			done |= 7;
+		else if (f->bits[done / 8] >> done % 8 & 1)
+			list[n++] = among ? among[done] : done;
+	return list;
 }
 
 void
@@ -418,7 +424,8 @@ search_run_among(struct imap_session *s, struct folder *f, const struct view *v,
 	struct index_batch *batch = index_begin(s->index, f);
 	struct matching     m = {.session = s, .folder = f, .now = time(NULL), .scored = program->scores != NULL};
 	bool                reads = !asks_view_alone(program);
-	struct found        found = {0};
+	autofree unsigned char *bits = mem_alloc(among_count / 8 + 1);
+	struct found        found = {.bits = bits};
 	struct progress     progress;
 	size_t              read = 0;
 
@@ -439,7 +446,7 @@ search_run_among(struct imap_session *s, struct folder *f, const struct view *v,
 			m.content.batch = batch;
 		}
 		if (matches(&m, program) && !m.failed) {
-			add_found(s->arena, &found, i);
+			add_found(&found, done);
 			if (program->scores)
 				program->scores[i] = score_of(program);
 		}
@@ -449,7 +456,7 @@ search_run_among(struct imap_session *s, struct folder *f, const struct view *v,
 		if (done % 100 == 0)
 			progress_tell(&progress, done, among_count);
 	}
-	*positions = found.at;
+	*positions = list_found(s->arena, &found, among, among_count);
 	*count = found.count;
 	if (f == s->folder)
 		search_index_wants(s, read);

@@ -198,6 +198,7 @@ fill_numbers(struct sorting *x, const struct sort_key *key, const size_t *positi
 
 		ranks_of(&r, positions, count, numbers);
 	} else {
+		memset(numbers, 0, count * sizeof *numbers); /* of those that are not reached */
 		for (size_t i = 0; i < count && !x->session->over; i++) {
 			numbers[i] = (uint64_t)number_of(x, key, positions[i]) ^ (uint64_t)1 << 63;
 			if (i % 100 == 0)
@@ -233,25 +234,24 @@ sort_positions(struct imap_session *s, struct folder *f, const struct view *v, c
 {
 	autoarena struct arena *of_message = arena_new();
 	struct sorting          x = {s, f, v, index_begin(s->index, f), of_message, {0}};
-	autofree uint64_t      *numbers = mem_array(count + 1, sizeof *numbers);
-	autofree size_t        *before = mem_array(count + 1, sizeof *before);
-	autofree struct radix  *order = mem_array(count + 1, sizeof *order), *spare = mem_array(count + 1, sizeof *spare);
+	autofree uint64_t      *numbers = mem_grow(NULL, count + 1, sizeof *numbers);
+	autofree struct radix  *order = mem_grow(NULL, count + 1, sizeof *order), *spare = mem_grow(NULL, count + 1, sizeof *spare);
 
 	progress_start(&x.progress, s);
 	make_ascending(positions, count);
-	if (count)
-		memcpy(before, positions, count * sizeof *before);
 	for (size_t i = 0; i < count; i++)
 		order[i].item = (uint32_t)i;
 	for (size_t k = key_count; k-- > 0;) {
-		fill_numbers(&x, &keys[k], before, count, numbers);
+		fill_numbers(&x, &keys[k], positions, count, numbers);
 		for (size_t i = 0; i < count; i++)
 			order[i].number = numbers[order[i].item];
 		radix_sort(order, spare, count);
 	}
 	index_end(x.batch);
 	for (size_t i = 0; i < count; i++)
-		positions[i] = before[order[i].item];
+		order[i].number = positions[order[i].item];
+	for (size_t i = 0; i < count; i++)
+		positions[i] = (size_t)order[i].number;
 }
 
 /* ---- THREAD ---- */
