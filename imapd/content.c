@@ -295,22 +295,6 @@ content_facts(struct content *c, struct header_facts *out, struct fault *why)
 }
 
 int
-content_fields_mime(struct content *c, struct mime **out, struct fault *why)
-{
-	struct span fields;
-
-	if (!c->fields_mime) {
-		if (content_fields(c, &fields, why) < 0)
-			return -1;
-		if (c->no_fields)
-			return content_header_mime(c, out, why);
-		c->fields_mime = mime_parse(c->arena, fields);
-	}
-	*out = c->fields_mime;
-	return 0;
-}
-
-int
 content_size(struct imap_session *s, struct folder *f, uint32_t uid, bool full, struct arena *arena,
 	uint64_t *size)
 {
@@ -434,6 +418,13 @@ content_send(struct imap_session *session, struct span in, uint64_t start, uint6
 	uint64_t      total = goes_on ? slice->total : line_crlf_size(in);
 	struct sender s = {.session = session};
 
+	if (!slice && start == 0 && count >= total && in.len < SEND_PIECE && !span_has(in, '\0')) { /* most are short and whole */
+		text_add_format(&session->out, "{%llu}\r\n", (unsigned long long)total);
+		line_add_crlf(in, &session->out);
+		if (session->out.len > SEND_PIECE)
+			imap_flush_out(session);
+		return;
+	}
 	if (goes_on && start < slice->told)
 		slice->told = slice->offset = 0;
 	s.skip = start < total ? start : total;

@@ -32,7 +32,7 @@ struct content {
 	struct text          bytes;       /* when read */
 	void                *map;         /* when mapped */
 	size_t               map_len;
-	struct mime         *mime, *header_mime, *fields_mime;
+	struct mime         *mime, *header_mime;
 	struct index_batch  *batch;       /* borrowed; NULL: no cache */
 	struct index_record  record;
 	struct index_row     row;
@@ -58,7 +58,6 @@ WAITS int content_full_size(struct content *, uint64_t *bytes, struct fault *); 
  * when that is as easy. */
 WAITS int content_fields(struct content *, struct span *, struct fault *);
 WAITS int content_facts(struct content *, struct header_facts *, struct fault *);           /* borrowed until content_end, or facts_last */
-WAITS int content_fields_mime(struct content *, struct mime **, struct fault *);
 
 /* Bytes of a message: as the name says, else counted; `full` with CRLF line ends. */
 WAITS int content_size(struct imap_session *, struct folder *, uint32_t uid, bool full, struct arena *,

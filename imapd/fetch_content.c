@@ -72,16 +72,10 @@ needs_header_only(const struct imap_section *s)
 		|| s->kind == SECTION_HEADER_FIELDS_NOT);
 }
 
-/* Can it be answered without what header_skim leaves out? */
 static bool
-needs_fields_only(const struct imap_section *s)
+needs_fields(const struct imap_section *s)
 {
-	if (s->depth != 0 || s->kind != SECTION_HEADER_FIELDS)
-		return false;
-	for (size_t i = 0; i < s->field_count; i++)
-		if (header_is_skimmed_off(s->fields[i]))
-			return false;
-	return true;
+	return s->depth == 0 && (s->kind == SECTION_HEADER_FIELDS || s->kind == SECTION_HEADER_FIELDS_NOT);
 }
 
 /* Kept for the slice that comes next, if that is a part of the message as it is on disk. */
@@ -114,6 +108,19 @@ send_section(struct fetching *f, const struct content *c, const struct fetch_ite
 	}
 }
 
+static int
+send_fields(struct fetching *f, struct content *c, const struct fetch_item *item, struct fault *why)
+{
+	autotext struct text chosen = {0};
+	struct span          header;
+
+	if ((item->fields_only ? content_fields : content_header)(c, &header, why) < 0)
+		return -1;
+	imap_section_fields(header, &item->section, &chosen);
+	send_section(f, c, item, text_span(&chosen));
+	return 0;
+}
+
 int
 fetch_section(struct fetching *f, struct facts *facts, const struct fetch_item *item,
 	struct fault *why)
@@ -123,7 +130,7 @@ fetch_section(struct fetching *f, struct facts *facts, const struct fetch_item *
 	struct mime      *mime;
 	struct span       all;
 
-	if (item->partial && f->session->slice.known && !needs_header_only(&item->section) && !needs_fields_only(&item->section)) {
+	if (item->partial && f->session->slice.known && !needs_header_only(&item->section) && !item->fields_only) {
 		if (content_all(c, &all, why) < 0)
 			return -1;
 		if (slice_is_of(&f->session->slice, &c->st, c->global, item->label)) {
@@ -143,8 +150,9 @@ fetch_section(struct fetching *f, struct facts *facts, const struct fetch_item *
 		send_section(f, c, item, span_from(all, header_body_offset(all, NULL)));
 		return 0;
 	}
-	if ((needs_fields_only(&item->section) ? content_fields_mime
-		: needs_header_only(&item->section) ? content_header_mime : content_mime)(c, &mime, why) < 0)
+	if (needs_fields(&item->section))
+		return send_fields(f, c, item, why);
+	if ((needs_header_only(&item->section) ? content_header_mime : content_mime)(c, &mime, why) < 0)
 		return -1;
 	imap_section_find(mime, &item->section, &found);
 	if (!found.exists) {
@@ -256,7 +264,7 @@ fetch_is_at_hand(struct fetching *f, struct facts *facts, struct fault *why)
 				return false;
 			continue;
 		case FETCH_SECTION:
-			if ((needs_fields_only(&f->items.at[i].section) ? content_fields
+			if ((f->items.at[i].fields_only ? content_fields
 				: needs_header_only(&f->items.at[i].section) ? content_header : content_all)
 				(&facts->content, &all, why) < 0)
 				return false;

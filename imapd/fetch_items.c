@@ -4,6 +4,8 @@
  */
 #include "fetch_items.h"
 
+#include "mail/header.h"
+
 static const struct {
 	const char          *name;
 	enum fetch_item_kind kind;
@@ -99,6 +101,18 @@ parse_partial(struct span s, struct fetch_item *item)
 		&& span_number(s, &item->count) && item->count > 0;
 }
 
+/* Can it be answered without what header_skim leaves out? */
+static bool
+needs_fields_only(const struct imap_section *s)
+{
+	if (s->depth != 0 || s->kind != SECTION_HEADER_FIELDS)
+		return false;
+	for (size_t i = 0; i < s->field_count; i++)
+		if (header_is_skimmed_off(s->fields[i]))
+			return false;
+	return true;
+}
+
 static int
 parse_section(struct arena *arena, struct span text, struct fetch_item *item, struct fault *why)
 {
@@ -115,6 +129,7 @@ parse_section(struct arena *arena, struct span text, struct fetch_item *item, st
 	if (without_literals(arena, &section, why) < 0
 		|| imap_section_parse(arena, section, &item->section, why) < 0)
 		return -1;
+	item->fields_only = needs_fields_only(&item->section);
 	text_add_string(&label, "BODY[");
 	imap_section_add(&item->section, &label);
 	text_add_byte(&label, ']');

@@ -26,6 +26,7 @@ struct fetch_item {
 	struct span          label;          /* as told back: "BODY[TEXT]<0>", "RFC822.HEADER" */
 	struct imap_section  section;        /* FETCH_SECTION */
 	bool                 partial, sets_seen;
+	bool                 fields_only;    /* content_fields (content.h) has all of the section */
 	uint64_t             start, count;
 };
 

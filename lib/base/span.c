@@ -150,15 +150,31 @@ span_find_last(struct span s, char byte)
 	return -1;
 }
 
+struct byte_set { uint64_t bits[4]; };
+
+static struct byte_set
+set_of(const char *bytes)
+{
+	struct byte_set set = {{0}};
+
+	for (const char *b = bytes; *b; b++)
+		set.bits[(unsigned char)*b >> 6] |= (uint64_t)1 << (*b & 63);
+	return set;
+}
+
+static bool
+set_has(const struct byte_set *set, char c)
+{
+	return set->bits[(unsigned char)c >> 6] >> (c & 63) & 1;
+}
+
 ptrdiff_t
 span_find_any(struct span s, const char *bytes)
 {
-	uint64_t set[4] = {0};
+	struct byte_set set = set_of(bytes);
 
-	for (const char *b = bytes; *b; b++)
-		set[(unsigned char)*b >> 6] |= (uint64_t)1 << (*b & 63);
 	for (size_t i = 0; i < s.len; i++)
-		if (set[(unsigned char)s.at[i] >> 6] >> (s.at[i] & 63) & 1)
+		if (set_has(&set, s.at[i]))
 			return (ptrdiff_t)i;
 	return -1;
 }
@@ -212,21 +228,16 @@ span_trim(struct span s)
 	return s;
 }
 
-static bool
-separates(char c, const char *separators)
-{
-	return c && strchr(separators, c);
-}
-
 bool
 span_next(struct span *rest, const char *separators, struct span *piece)
 {
-	size_t start = 0, end;
+	struct byte_set set = set_of(separators);
+	size_t          start = 0, end;
 
-	while (start < rest->len && separates(rest->at[start], separators))
+	while (start < rest->len && set_has(&set, rest->at[start]))
 		start++;
 	for (end = start; end < rest->len; end++)
-		if (separates(rest->at[end], separators))
+		if (set_has(&set, rest->at[end]))
 			break;
 	*piece = span_cut(*rest, start, end);
 	*rest = span_from(*rest, end);

@@ -50,6 +50,9 @@ struct imap_found {
 /* The part that a path names, for its decoded bytes; NULL: there is none. */
 const struct mime_part *imap_section_part(const struct mime *, const struct imap_section *);
 
+/* HEADER.FIELDS and HEADER.FIELDS.NOT of a message's own header (with its empty line or without), which need no tree. */
+void imap_section_fields(struct span header, const struct imap_section *, struct text *out);
+
 void imap_section_find(const struct mime *, const struct imap_section *, struct imap_found *);
 
 #endif

@@ -203,13 +203,13 @@ static bool
 is_named(const struct imap_section *s, struct span name)
 {
 	for (size_t i = 0; i < s->field_count; i++)
-		if (span_equal_nocase(s->fields[i], name))
+		if (s->fields[i].len == name.len && span_equal_nocase(s->fields[i], name))
 			return true;
 	return false;
 }
 
-static void
-choose_fields(struct span header, const struct imap_section *s, struct text *out)
+void
+imap_section_fields(struct span header, const struct imap_section *s, struct text *out)
 {
 	struct header_field f;
 	size_t              at = 0;
@@ -268,6 +268,6 @@ imap_section_find(const struct mime *m, const struct imap_section *s, struct ima
 		found_range(found, p->body, p->end);
 	} else {
 		found->exists = found->is_text = true;
-		choose_fields(mime_header(m, p), s, &found->text);
+		imap_section_fields(mime_header(m, p), s, &found->text);
 	}
 }

@@ -287,11 +287,11 @@ line_crlf_size(struct span s)
 void
 line_add_crlf(struct span s, struct text *out)
 {
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.at[i] == '\n' && (i == 0 || s.at[i - 1] != '\r'))
-			text_add_byte(out, '\r');
-		text_add_byte(out, s.at[i]);
+	for (ptrdiff_t end; (end = span_find(s, '\n')) >= 0; s = span_from(s, (size_t)end + 1)) {
+		text_add(out, span_first(s, (size_t)end));
+		text_add(out, end > 0 && s.at[end - 1] == '\r' ? SPAN("\n") : SPAN("\r\n"));
 	}
+	text_add(out, s);
 }
 
 bool

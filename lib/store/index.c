@@ -204,7 +204,8 @@ take_length(struct span *line, uint64_t *n)
 {
 	struct span word;
 
-	return span_next(line, " ", &word) && span_number(word, n) && *n < RECORD_MOST;
+	span_split(line, ' ', &word);
+	return span_number(word, n) && *n < RECORD_MOST;
 }
 
 static bool
@@ -212,9 +213,8 @@ take_optional(struct span *line, bool *known, uint64_t *n)
 {
 	struct span word;
 
-	if (!span_next(line, " ", &word))
-		return false;
-	*known = !span_is(word, "-");
+	span_split(line, ' ', &word);
+	*known = !(word.len == 1 && word.at[0] == '-');
 	return !*known || span_number(word, n);
 }
 
@@ -234,7 +234,7 @@ index_decode(struct span bytes, struct span base, struct index_record *out)
 	struct span         line, word;
 	uint64_t            date = 0, size = 0, len[5], sum = 0;
 
-	if (!span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, "4")
+	if (!span_split(&bytes, '\n', &line) || !span_split(&line, ' ', &word) || !span_is(word, "4")
 		|| !take_optional(&line, &r.has_date, &date)
 		|| !take_optional(&line, &r.has_full_size, &size))
 		return false;
