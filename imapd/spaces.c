@@ -23,8 +23,6 @@
 
 #define OWN_SEEN "postern-seen"      /* in one's own Maildir, where INDEXPVT= says nothing else */
 
-enum { GLOBAL_MOST = 1 << 20 };
-
 /* ------------------------------------------------------------ opening them */
 
 struct settling {
@@ -234,21 +232,6 @@ settle_public(struct settling *t)
 
 /* ------------------------------------------------------------ the whole */
 
-/* "vfile:/PATH[:cache_secs=N]": the administrator's, read as the user. */
-static int
-read_global(struct spaces *out, struct fault *why)
-{
-	struct span    rest = span_of(imap_config.acl), path;
-	autofree char *name = NULL;
-
-	span_split(&rest, ':', &path);
-	span_split(&rest, ':', &path);
-	if (!path.len)
-		return 0;
-	name = mem_span(path);
-	return file_read(name, GLOBAL_MOST, &out->global, why);
-}
-
 static int
 close_around(struct settling *t, struct fault *why)
 {
@@ -283,7 +266,7 @@ spaces_settle(void *context, const struct auth_user *u, int authd, struct fault 
 	out->dictionary = -1;
 	out->groups = mem_string(u->groups);
 	if (result == 0)
-		result = read_global(out, why);
+		result = acl_read_global(imap_config.acl, &out->global, why);
 	if (result == 0) {
 		settle_shared(&t, authd);
 		settle_public(&t);

@@ -9,10 +9,27 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "store/dotlock.h"
 #include "store/small_file.h"
 
-enum { LOCK_WAIT_MS = 30000, LOCK_STALE_SECONDS = 120 };
+enum { LOCK_WAIT_MS = 30000, LOCK_STALE_SECONDS = 120, GLOBAL_MOST = 1 << 20 };
+
+struct acl_settings acl_settings;
+
+int
+acl_read_global(const char *setting, struct text *out, struct fault *why)
+{
+	struct span    rest = span_of(setting), path;
+	autofree char *name = NULL;
+
+	span_split(&rest, ':', &path);
+	span_split(&rest, ':', &path);
+	if (!path.len)
+		return 0;
+	name = mem_span(path);
+	return file_read(name, GLOBAL_MOST, out, why);
+}
 
 bool
 acl_letters_parse(struct span in, unsigned *rights)

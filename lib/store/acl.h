@@ -22,6 +22,7 @@
 #include "base/fault.h"
 #include "base/task.h"
 #include "base/text.h"
+#include "config/param.h"
 #include "store/maildir.h"
 
 #define ACL_LETTERS "lrwstipekxa"      /* RFC 4314, 2.1, in Dovecot's order */
@@ -61,6 +62,20 @@ unsigned acl_rights(const struct acl *, const struct acl_who *);
 void acl_global_select(struct span file, struct span mailbox, struct acl *);
 /* Both together. */
 unsigned acl_rights_under(const struct acl *global, const struct acl *, const struct acl_who *);
+
+/* What programs that deliver know of it (imapd has these parameters among its own). */
+struct acl_settings { const char *acl, *separator, *prefix; };
+extern struct acl_settings acl_settings;
+
+#define ACL_ROWS \
+	RAW("acl", &acl_settings.acl, "", \
+		"vfile[:FILE]: rights of dovecot-acl files bind and clients may change them (RFC 4314); FILE: an administrator's list, " \
+		"\"PATTERN ID RIGHTS\" a line, that binds before them"), \
+	STRING("imap_namespace_separator", &acl_settings.separator, ".", "between the levels of a mailbox name: . or /"), \
+	STRING("imap_namespace_prefix", &acl_settings.prefix, "", "before every name but INBOX; \"INBOX.\" shows names as Courier does")
+
+/* The administrator's list of a setting "vfile:/PATH[:cache_secs=N]", read as the user; nothing where it names none. */
+WAITS int acl_read_global(const char *setting, struct text *out, struct fault *);
 
 /* No file is an empty list. */
 WAITS int acl_read(struct maildir *, const char *folder, struct acl *, struct fault *);
