@@ -56,6 +56,7 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"plugin", "sieve_spamtest_max_value", PLAIN}, {"plugin", "sieve_spamtest_max_header", PLAIN},
 	{"plugin", "sieve_virustest_status_type", PLAIN}, {"plugin", "sieve_virustest_status_header", PLAIN},
 	{"plugin", "sieve_virustest_max_value", PLAIN}, {"plugin", "sieve_virustest_max_header", PLAIN},
+	{"", "lmtp_save_to_detail_mailbox", PLAIN}, {"protocol lmtp", "lmtp_save_to_detail_mailbox", PLAIN},
 	{"", "lda_mailbox_autocreate", PLAIN}, {"", "lda_mailbox_autosubscribe", PLAIN},
 	{"protocol lda", "lda_mailbox_autocreate", PLAIN}, {"protocol lda", "lda_mailbox_autosubscribe", PLAIN},
 	{"protocol lmtp", "lda_mailbox_autocreate", PLAIN}, {"protocol lmtp", "lda_mailbox_autosubscribe", PLAIN},

@@ -56,6 +56,7 @@ account_apply(const struct account *a, struct errand *e)
 {
 	e->quota = a->quota;
 	e->filtered = sieve_settings_filter(span_of(a->who.sieve));
+	e->groups = a->who.groups;
 	if (!*a->who.sieve)
 		return;
 	e->own = a->who.sieve;

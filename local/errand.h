@@ -57,6 +57,9 @@ struct errand {
 	struct span        sender, original, auth;
 	const char        *home;                 /* where scripts are looked for */
 	const char        *own;                  /* the user's own parameters (sieve_settings_own), or NULL */
+	const char        *groups;               /* acl_groups, or NULL */
+	/* MAILDIR, filtered or not: user+detail, what is kept goes into the mailbox `detail` if it can; empty: into INBOX */
+	struct span        detail;
 	/* MBOX */
 	struct mbox_locking locking;
 	bool               must_own;             /* strict_mailbox_ownership */

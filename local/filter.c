@@ -26,6 +26,7 @@
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/line.h"
+#include "store/acl.h"
 #include "store/tree.h"
 
 /* What is wrong with a script: told to the user, and to the log. */
@@ -245,7 +246,7 @@ run(struct filter *f, struct outcome *o, struct fault *why)
 	outcome_set(o, DELIVER_SENT, "2.0.0", "%s", f->e->done);
 	filter_tell_all(f, &host, &result, o);
 	if (o->action == DELIVER_SENT)
-		outcome_set(o, DELIVER_SENT, "2.0.0", "%s%s%s", f->done.len ? "sieve: " : f->e->done,
+		outcome_set(o, DELIVER_SENT, "2.0.0", "%s%s%s", !f->done.len ? f->e->done : count ? "sieve: " : "",
 			text_string(&f->done), duplicate ? ", possible duplicate" : "");
 	return 0;
 }
@@ -261,15 +262,15 @@ filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct 
 		.user = {span_of(e->user), span_of(e->home)}};
 	f->mailboxes = (struct filter_mailboxes){.maildir = m, .arena = f->arena};
 	sieve_settings_own(span_of(e->own ? e->own : ""));
-	done = filter_read_scripts(f, &why);
-	if (done == 0 && f->n_sources == 0) {
+	done = e->filtered ? filter_read_scripts(f, &why) : 0;
+	if (done == 0 && f->n_sources == 0 && !e->detail.len) {
 		filter_tell_trouble(f);
 		text_free(&f->trouble);
 		arena_free(f->arena);
 		sieve_place_free(&f->place);
 		return 1;
 	}
-	if (done < 0 || filter_confine(f, &why) < 0 || run(f, o, &why) < 0)
+	if (done < 0 || acl_read_global(acl_settings.acl, &f->global_acl, &why) < 0 || filter_confine(f, &why) < 0 || run(f, o, &why) < 0)
 		outcome_of_fault(o, &why, arena_format(f->arena, "maildir delivery failed: %s", e->shown));
 	filter_tell_trouble(f);
 	maildir_delivery_abort(f->spool);
@@ -280,6 +281,7 @@ filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct 
 	sieve_place_free(&f->place);
 	text_free(&f->done);
 	text_free(&f->trouble);
+	text_free(&f->global_acl);
 	arena_free(f->arena);
 	return 0;
 }

@@ -7,6 +7,7 @@
  *   filter_store.c     where the message goes
  *   filter_tell.c      what is to be sent, for the parent
  *   filter_mailbox.c   mailboxes by name, id, use and metadata
+ *   filter_acl.c       what the recipient's own lists of rights let his mail do (RFC 4314)
  */
 #ifndef LOCAL_FILTER_PRIVATE_H
 #define LOCAL_FILTER_PRIVATE_H
@@ -39,6 +40,7 @@ struct filter {
 	struct text              trouble;         /* for the user's log */
 	const struct sieve_message *told_edited;  /* the last one */
 	struct filter_mailboxes  mailboxes;
+	struct text              global_acl;      /* the administrator's list of rights */
 	int                      notices;
 	bool                     is_global;       /* what is read now */
 };
@@ -49,6 +51,12 @@ WAITS int filter_read_scripts(struct filter *, struct fault *);
 /* To the Maildir, and to reading where included scripts lie. */
 int  filter_confine(struct filter *, struct fault *);
 int  filter_load_included(void *filter, bool global, struct span name, struct text *out, struct fault *);
+/* acl = vfile. Mail comes in with its recipient's rights, whoever sent it: right "p" of a mailbox, "k" above a new one.
+ * INBOX is never asked.  False and why. */
+WAITS bool filter_may_post(struct filter *, const char *folder, struct fault *);
+WAITS bool filter_may_create(struct filter *, const char *folder, struct fault *);
+/* A mailbox that was just made begins with the list of the one above it. */
+WAITS int  filter_begin_acl(struct filter *, const char *folder, struct fault *);
 /* Folders, then INBOX: 0, -1 not now. */
 WAITS int filter_store_all(struct filter *, struct sieve_result *, const char *script, bool *duplicate, struct fault *);
 WAITS void filter_store_copy(struct filter *, const struct sieve_action *, struct span content);

@@ -62,41 +62,100 @@ copy_to_folder(struct filter *f, const char *folder, const struct sieve_action *
 	return store(f, folder, d, (int64_t)(pieces[0].len + pieces[1].len), a->flags, duplicate, why);
 }
 
-/* Where it goes: by id, by use, by name.  0; 1 there is no such mailbox, or none can be; -1 not now. */
+/* 0; 1 there is none, and none can be made; -1 not now. */
 static int
-find_folder(struct filter *f, const struct sieve_action *a, const char **folder, struct fault *why)
+make_folder(struct filter *f, const struct sieve_action *a, const char *folder, struct fault *why)
 {
 	struct fault trouble = {0};
 	bool         found;
 
-	if ((a->mailbox_id.len && mailbox_by_id(&f->mailboxes, a->mailbox_id, folder)) ||
-	    (a->special_use.len && mailbox_by_use(&f->mailboxes, a->special_use, folder)))
-		return 0;
-	if (mailbox_by_name(&f->mailboxes, a->target, folder, why) < 0)
+	if (!filter_may_create(f, folder, why))
 		return 1;
-	if (tree_exists(f->maildir, *folder))
-		return 0;
-	if (!a->create && !sieve_settings.autocreate) {
-		fault_set(why, FAULT_INPUT, "failed to store into mailbox '%.*s': Mailbox doesn't exist", SPAN_ARGS(a->target));
-		return 1;
-	}
-	if (quota_check_mailbox(f->e->quota, f->maildir, *folder, why) < 0)
+	if (quota_check_mailbox(f->e->quota, f->maildir, folder, why) < 0)
 		return why->class == FAULT_DENIED ? 1 : -1;
-	if (maildir_folder_create(f->maildir, *folder, why) < 0 && why->error != EEXIST)
+	if (maildir_folder_create(f->maildir, folder, why) < 0 && why->error != EEXIST)
 		return -1;
 	fault_clear(why);
-	if (a->create && a->special_use.len && mailbox_set_use(&f->mailboxes, *folder, a->special_use, &trouble) < 0)
+	if (filter_begin_acl(f, folder, why) < 0)
+		return -1;
+	if (a->create && a->special_use.len && mailbox_set_use(&f->mailboxes, folder, a->special_use, &trouble) < 0)
 		filter_complain(f, "special use", fault_text(&trouble));      /* RFC 8579, 4.1: no reason to refuse the message */
 	if (sieve_settings.autosubscribe)
-		subscriptions_change(f->maildir, span_of(*folder), true, &found, NULL);
+		subscriptions_change(f->maildir, span_of(folder), true, &found, NULL);
 	return 0;
 }
 
-/* Folders, then INBOX: 0, -1 not now. */
+/* Where it goes: by id, by use, by name.  0; 1 there is no such mailbox, none can be, or it takes no mail; -1 not now. */
+static int
+find_folder(struct filter *f, const struct sieve_action *a, const char **folder, struct fault *why)
+{
+	int got = 0;
+
+	if (!(a->mailbox_id.len && mailbox_by_id(&f->mailboxes, a->mailbox_id, folder)) &&
+	    !(a->special_use.len && mailbox_by_use(&f->mailboxes, a->special_use, folder))) {
+		if (mailbox_by_name(&f->mailboxes, a->target, folder, why) < 0)
+			return 1;
+		if (!tree_exists(f->maildir, *folder)) {
+			if (!a->create && !sieve_settings.autocreate) {
+				fault_set(why, FAULT_INPUT, "Mailbox doesn't exist");
+				got = 1;
+			} else {
+				got = make_folder(f, a, *folder, why);
+			}
+		}
+	}
+	if (got == 0 && !filter_may_post(f, *folder, why))
+		got = 1;
+	if (got == 1)
+		fault_prefix(why, "failed to store into mailbox '%.*s'", SPAN_ARGS(span_first(a->target, 100)));
+	return got;
+}
+
+/* What is kept goes to `detail` of user+detail, if it can: else INBOX has it. */
+static int
+find_home(struct filter *f, const char **home, struct fault *why)
+{
+	const struct sieve_action a = {.kind = SIEVE_FILEINTO, .target = f->e->detail, .flags = SPAN_NONE, .special_use = SPAN_NONE, .mailbox_id = SPAN_NONE};
+	autoframe struct frame    told = {0};
+	int                       got = f->e->detail.len ? find_folder(f, &a, home, why) : 1;
+
+	if (got == 0 || !f->e->detail.len || got < 0)
+		return got < 0 ? -1 : 0;
+	frame_start(&told, "warning");
+	frame_put_string(&told, "text", arena_format(f->arena, "user=<%s>: %.300s", f->e->user, fault_text(why)));
+	worker_tell(f->worker, &told);
+	fault_clear(why);
+	*home = "";
+	return 0;
+}
+
+/* What was filed where it would be kept is there. */
+static bool
+is_detail(struct filter *f, const char *folder)
+{
+	const char *detail = "";
+
+	return f->e->detail.len && mailbox_by_name(&f->mailboxes, f->e->detail, &detail, NULL) == 0 && strcmp(folder, detail) == 0;
+}
+
+static void
+note_done(struct filter *f, struct span target)
+{
+	target = span_first(target, 100);
+	if (f->n_sources)
+		text_add_format(&f->done, "%sstored mail into mailbox '%.*s'", f->done.len ? ", " : "", SPAN_ARGS(target));
+	else
+		text_add_format(&f->done, "saved mail to %.*s", SPAN_ARGS(target));
+}
+
+/* Folders, then what is kept, INBOX last: 0, -1 not now. */
 int
 filter_store_all(struct filter *f, struct sieve_result *r, const char *script, bool *duplicate, struct fault *why)
 {
-	const struct sieve_action as_it_came = {.kind = SIEVE_KEEP, .flags = SPAN_NONE}, *keep = NULL;
+	const struct sieve_action as_it_came = {.kind = SIEVE_KEEP, .flags = SPAN_NONE};
+	const struct sieve_action *keep = NULL, *inbox = NULL, *last = NULL;      /* last: of the two, whose flags INBOX gets */
+	const char               *home = "";
+	bool                      is_home = false;
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct sieve_action *a = &r->actions[i];
@@ -110,24 +169,32 @@ filter_store_all(struct filter *f, struct sieve_result *r, const char *script, b
 		if (got == 1) {
 			filter_complain(f, script, fault_text(why));
 			fault_clear(why);
-			if (!keep)
-				keep = &as_it_came;
+			keep = keep ? keep : &as_it_came;
+			last = last ? last : keep;
 		} else if (!folder[0]) {
-			keep = a;
+			*(a->kind == SIEVE_KEEP ? &keep : &inbox) = last = a;
 		} else {
 			if (copy_to_folder(f, folder, a, duplicate, why) < 0)
 				return -1;
-			text_add_format(&f->done, "%sstored mail into mailbox '%.*s'", f->done.len ? ", " : "",
-				SPAN_ARGS(span_first(a->target, 100)));
+			note_done(f, a->target);
+			is_home = is_home || is_detail(f, folder);
 		}
 	}
-	if (!keep)
+	if (keep && !is_home && find_home(f, &home, why) < 0)
+		return -1;
+	if (*home && copy_to_folder(f, home, keep, duplicate, why) < 0)
+		return -1;
+	if (*home)
+		note_done(f, f->e->detail);
+	if (*home || is_home)
+		last = inbox;
+	if (!last)
 		return 0;
-	if (keep->message ? copy_to_folder(f, "", keep, duplicate, why) < 0
-	                  : store(f, "", take(f->spool), (int64_t)f->message.len, keep->flags, duplicate, why) < 0)
+	if (last->message ? copy_to_folder(f, "", last, duplicate, why) < 0
+	                  : store(f, "", take(f->spool), (int64_t)f->message.len, last->flags, duplicate, why) < 0)
 		return -1;
 	if (f->done.len)
-		text_add_string(&f->done, ", stored mail into mailbox 'INBOX'");
+		note_done(f, SPAN("INBOX"));
 	return 0;
 }
 

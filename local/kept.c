@@ -57,7 +57,7 @@ describe(const struct errand *e, struct text *out)
 static bool
 is_of_the_kind(const struct errand *e)
 {
-	return e->kind == ERRAND_MAILDIR && !e->list_is_include && !e->root;
+	return e->kind == ERRAND_MAILDIR && !e->list_is_include && !e->root && !e->detail.len;
 }
 
 /* One that parsed a message's MIME has met too much to be trusted with the next; and it must see what came meanwhile. */

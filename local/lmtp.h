@@ -33,7 +33,7 @@ enum { LMTP_RCPTS_MAX = 1000, LMTP_REPLY_MAX = 900, LMTP_ASK_MS = 100 * 1000 };
 
 struct lmtp_settings {
 	int64_t             timeout_ms, delivery_ms;     /* silence of the client; one recipient's delivery */
-	bool                received_header;
+	bool                received_header, to_detail;
 	struct tls_context *tls;                         /* NULL: no STARTTLS */
 };
 extern struct lmtp_settings lmtp_settings;

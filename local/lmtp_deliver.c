@@ -262,7 +262,9 @@ run(struct copy *c, const char *directory, const struct quota *quota)
 			  .eol = SPAN_NONE,
 			  .quota = quota,
 			  .filtered = sieve_settings_filter(span_of(c->party->who.sieve)),
-			  .own = c->party->who.sieve};
+			  .own = c->party->who.sieve,
+			  .groups = c->party->who.groups,
+			  .detail = lmtp_settings.to_detail ? login_name_detail(c->party->address) : SPAN_NONE};
 
 	add_trace(c, &headers);
 	e.prefix = text_span(&headers);

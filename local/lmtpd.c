@@ -14,6 +14,7 @@
 #include "service/service.h"
 #include "service/tls_rows.h"
 #include "sieve/settings.h"
+#include "store/acl.h"
 #include "store/delivered.h"
 #include "store/quota.h"
 
@@ -27,6 +28,7 @@ static const struct param params[] = {
 	DURATION("lmtpd_timeout", &lmtp_settings.timeout_ms, "5m", "1s", "1h", "how long a client may be silent"),
 	DURATION("lmtpd_delivery_timeout", &lmtp_settings.delivery_ms, "10m", "10s", "1h", "how long one recipient's delivery may take"),
 	BOOLEAN("lmtp_add_received_header", &lmtp_settings.received_header, "yes", "a Received: header for each delivery"),
+	BOOLEAN("lmtp_save_to_detail_mailbox", &lmtp_settings.to_detail, "no", "mail to user+detail is kept in the mailbox detail, if there is one (lda_mailbox_autocreate makes it) and its acl lets mail in; else in INBOX"),
 	STRING("lmtpd_tls_cert_file", &tls.cert_file, "$smtpd_tls_cert_file", "certificate and chain, PEM, for STARTTLS"),
 	STRING("lmtpd_tls_key_file", &tls.key_file, "$smtpd_tls_key_file", "its key"),
 	STRING("lmtpd_tls_chain_files", &tls.chain_files, "$smtpd_tls_chain_files", "key and chain in one, instead"),
@@ -34,6 +36,7 @@ static const struct param params[] = {
 	SIEVE_ROWS,
 	QUOTA_ROWS,
 	DELIVERED_ROWS,
+	ACL_ROWS,
 	END_OF_PARAMS
 };
 

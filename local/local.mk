@@ -2,7 +2,7 @@
 AGENT_SOURCES = \
 	local/agent.c local/agent.h \
 	local/command.c local/errand.c local/errand.h \
-	local/filter.c local/filter_private.h local/filter_scripts.c local/filter_store.c local/filter_tell.c local/filter_log.c local/filter_mailbox.c local/filter_mailbox.h local/memory.c local/memory.h local/outgoing.c local/outgoing.h \
+	local/filter.c local/filter_acl.c local/filter_private.h local/filter_scripts.c local/filter_store.c local/filter_tell.c local/filter_log.c local/filter_mailbox.c local/filter_mailbox.h local/memory.c local/memory.h local/outgoing.c local/outgoing.h \
 	local/kept.c local/kept.h \
 	local/mailbox.c \
 	local/members.c local/members.h \
@@ -67,8 +67,8 @@ local_lmtpd_SOURCES = local/lmtpd.c local/lmtp.h local/lmtp_front.c local/lmtp_d
 	$(AGENT_SOURCES)
 local_lmtpd_LDADD = $(AGENT_LIBS)
 local_lmtpd_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
-DIRECT_TESTS += t/system/lmtp.py
-EXTRA_DIST += t/system/lmtp.py
+DIRECT_TESTS += t/system/lmtp.py t/system/lmtp_detail.py
+EXTRA_DIST += t/system/lmtp.py t/system/lmtp_detail.py
 FUZZ_TARGETS += t/fuzz/fuzz_lmtp
 t_fuzz_fuzz_lmtp_SOURCES = t/fuzz/fuzz_lmtp.c local/lmtp_front.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_lmtp_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)

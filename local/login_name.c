@@ -6,6 +6,16 @@
 
 #include "config/site.h"
 
+struct span
+login_name_detail(struct span recipient)
+{
+	ptrdiff_t   at = span_find_last(recipient, '@');
+	struct span local = at < 0 ? recipient : span_first(recipient, (size_t)at);
+	ptrdiff_t   cut = *site.recipient_delimiter ? span_find_any(local, site.recipient_delimiter) : -1;
+
+	return cut > 0 ? span_from(local, (size_t)cut + 1) : SPAN_NONE;
+}
+
 int
 login_name_find(struct span recipient, struct auth_user *out, struct fault *why)
 {

@@ -11,4 +11,7 @@
  * FAULT_DENIED: nobody's. */
 WAITS int login_name_find(struct span recipient, struct auth_user *, struct fault *);
 
+/* What stands behind the first recipient_delimiter; empty: nothing does. */
+struct span login_name_detail(struct span recipient);
+
 #endif

@@ -94,7 +94,7 @@ maildir_work(struct worker *w, const struct errand *e, struct maildir **held, st
 		return;
 	if (maildir_open(e->directory, MAILDIR_CREATE, &m, &why) == 0)
 		maildir_set_quota(m, e->quota);
-	if (m && e->filtered && filter_work(w, e, m, o) == 0) {
+	if (m && (e->filtered || e->detail.len) && filter_work(w, e, m, o) == 0) {
 		maildir_close(m);
 		return;
 	}

@@ -14,6 +14,7 @@
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "sieve/settings.h"
+#include "store/acl.h"
 #include "store/delivered.h"
 #include "store/quota.h"
 
@@ -60,6 +61,7 @@ const struct param local_params[] = {
 	QUOTA_ROWS,
 	ACCOUNT_ROWS,
 	DELIVERED_ROWS,
+	ACL_ROWS,
 	END_OF_PARAMS
 };
 

@@ -19,6 +19,7 @@
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "sieve/settings.h"
+#include "store/acl.h"
 #include "store/delivered.h"
 #include "store/quota.h"
 #include "table/table.h"
@@ -51,6 +52,7 @@ static const struct param params[] = {
 	QUOTA_ROWS,
 	ACCOUNT_ROWS,
 	DELIVERED_ROWS,
+	ACL_ROWS,
 	END_OF_PARAMS
 };
 

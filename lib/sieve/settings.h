@@ -86,7 +86,7 @@ bool sieve_settings_filter(struct span fields);       /* whether there is a siev
 	SCANNER("sieve_spamtest_", sieve_settings.spam, "spam"), SPAM_TEXTS, SCANNER("sieve_virustest_", sieve_settings.virus, "viruses"), VIRUS_TEXTS, \
 	RAW("imap_special_use", &sieve_settings.special_use, "Archive=\\Archive Drafts=\\Drafts Junk=\\Junk Sent=\\Sent Trash=\\Trash", \
 		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."), \
-	BOOLEAN("lda_mailbox_autocreate", &sieve_settings.autocreate, "no", "fileinto makes mailboxes"),           \
+	BOOLEAN("lda_mailbox_autocreate", &sieve_settings.autocreate, "no", "fileinto makes mailboxes, and so does lmtp_save_to_detail_mailbox"), \
 	BOOLEAN("lda_mailbox_autosubscribe", &sieve_settings.autosubscribe, "no", "and subscribes to those that it makes")
 
 void sieve_settings_limits(struct sieve_limits *);

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""lmtp_detail.py - user+detail into a mailbox (lmtp_save_to_detail_mailbox), and what its rights say to that (RFC 4314, "p")
+
+The same mail to lmtpd and, where it is installed and we are root, to Dovecot with its acl and sieve plugins: it lies in the
+same mailboxes afterwards.  TAP.
+"""
+import os, pwd, re, shutil, signal, smtplib, subprocess, sys, tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from instance import Instance, Tap, free_port, wait_for
+
+ROOT = os.getuid() == 0
+OWNER = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.getuid())
+DOVECOT = ROOT and shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin") and os.path.exists("/usr/lib/dovecot/lmtp") \
+    and os.path.exists("/usr/lib/dovecot/modules/lib90_sieve_plugin.so")
+tap = Tap()
+# mailbox: dovecot-acl (None: no list)
+BOXES = {
+    "alice": {"": None, "plain": None, "nop": "owner lrs\n", "p": "owner lrsp\n", "any": "anyone p\n", "i": "owner lrsi\n", "neg": "-owner p\n",
+              "hid": "owner rs\n", "user": "user=alice@x.example lr\n", "glob": None, "deaf": "owner lrsp\n", "up": "owner lrsp\n"},
+    "bob": {"": "owner lrs\n", "p": "owner p\n"},
+}
+INTO = 'require "fileinto"; fileinto "%s";'
+# to, script, mailboxes; with lda_mailbox_autocreate when it differs
+CASES = [
+    ("alice", None, [""]),
+    ("alice+plain", None, ["plain"]),
+    ("alice+p", None, ["p"]),
+    ("alice+nop", None, [""]),             # the recipient's right, not the sender's, ...
+    ("alice+any", None, ["any"]),          # ... and who is not named has all
+    ("alice+i", None, [""]),               # "i" is APPEND's
+    ("alice+neg", None, [""]),
+    ("alice+hid", None, [""]),
+    ("alice+user", None, [""]),
+    ("alice+glob", None, [""]),            # by the administrator's list
+    ("alice+none", None, [""], ["none"]),
+    ("alice+a/b", None, [""], ["a.b"]),
+    ("alice+up/new", None, [""], [""]),    # nobody may make mailboxes below it
+    ("alice+plain/new", None, [""], ["plain.new"]),
+    ("alice+PLAIN", None, [""], ["PLAIN"]),
+    ("alice+inbox", None, [""]),
+    ("alice+plain+x", None, [""], ["plain+x"]),
+    ("alice+", None, [""]),
+    ("alice", INTO % "plain", ["plain"]),
+    ("alice", INTO % "nop", [""]),
+    ("alice", INTO % "p", ["p"]),
+    ("alice", INTO % "hid", [""]),
+    ("alice", INTO % "glob", [""]),
+    ("alice+p", "keep;", ["p"]),
+    ("alice+nop", "keep;", [""]),
+    ("alice+plain", "#", ["plain"]),
+    ("alice+plain", INTO % "p", ["p"]),
+    ("alice+plain", INTO % "nop", ["plain"]),
+    ("alice+plain", INTO % "INBOX", [""]),
+    ("alice+plain", 'require "fileinto"; fileinto "p"; keep;', ["p", "plain"]),
+    ("alice+plain", 'require "fileinto"; fileinto "plain"; keep;', ["plain"]),
+    ("alice+plain", 'require "fileinto"; fileinto "INBOX"; keep;', ["", "plain"]),
+    ("alice+none", "discard;", []),
+    ("alice+plain", "this is no script", ["plain"]),
+    ("bob", None, [""]),                   # INBOX takes what nobody else takes
+    ("bob", "keep;", [""]),
+    ("bob+p", None, ["p"]),
+]
+
+
+def make_homes(base):
+    for user, boxes in BOXES.items():
+        for box, acl in boxes.items():
+            path = f"{base}/home/{user}/Maildir" + (f"/.{box}" if box else "")
+            for d in ("new", "cur", "tmp"):
+                os.makedirs(f"{path}/{d}")
+            if box:
+                open(f"{path}/maildirfolder", "w").close()
+            if acl:
+                with open(f"{path}/dovecot-acl", "w") as f:
+                    f.write(acl)
+    with open(f"{base}/users", "w") as f:
+        f.write("".join(f"{u}@x.example:{{PLAIN}}x:{OWNER.pw_uid}:{OWNER.pw_gid}::{base}/home/{u}::\n" for u in BOXES))
+    with open(f"{base}/acls", "w") as f:
+        f.write("glob owner lrs\n")
+    for top, dirs, files in os.walk(f"{base}/home"):
+        os.chown(top, OWNER.pw_uid, OWNER.pw_gid)
+        for f in files:
+            os.chown(f"{top}/{f}", OWNER.pw_uid, OWNER.pw_gid)
+
+
+def where(base, mark):
+    found = []
+    for top, dirs, files in os.walk(f"{base}/home"):
+        for name in files:
+            if os.path.basename(top) in ("new", "cur") and f"Subject: {mark}\n".encode() in open(f"{top}/{name}", "rb").read().replace(b"\r", b""):
+                found.append(os.path.relpath(os.path.dirname(top), f"{base}/home").split("Maildir")[1].lstrip("/."))
+    return sorted(found)
+
+
+def run_cases(base, port, autocreate, who):
+    client = smtplib.LMTP("127.0.0.1", port)
+    for n, (rcpt, script, *want) in enumerate(CASES):
+        user = rcpt.split("+")[0]
+        path = f"{base}/home/{user}/s.sieve"
+        if script:
+            with open(path, "w") as f:
+                f.write(script)
+        elif os.path.exists(path):
+            os.remove(path)
+        refused = client.sendmail("somebody@else.example", [f"{rcpt}@x.example"], f"Subject: case{n}\r\n\r\nx\r\n")
+        got = where(base, f"case{n}")
+        tap.ok(not refused and got == sorted(want[-1] if autocreate else want[0]),
+               f"{who}{', mailboxes are made' if autocreate else ''}: {rcpt} {script or ''}", refused, got)
+    client.quit()
+
+
+def ours(autocreate, detail="yes"):
+    port = free_port()
+    master = f"127.0.0.1:{port} inet n - n - - lmtpd\n"
+    with tempfile.TemporaryDirectory(prefix="detail_") as base, Instance(master=master) as i:
+        os.chmod(base, 0o755)
+        make_homes(base)
+        i.configure(f"mydestination =\nrecipient_delimiter = +\nmail_location = maildir:%h/Maildir\nauth_passdb = passwd-file:{base}/users\n"
+                    f"auth_userdb = passwd-file:{base}/users\nfirst_valid_uid = 1\nacl = vfile:{base}/acls\nsieve = ~/s.sieve\n"
+                    f"lmtp_save_to_detail_mailbox = {detail}\nlda_mailbox_autocreate = {autocreate}\n", master)
+        tap.ok(i.start().returncode == 0, "the system starts")
+        if detail == "yes":
+            run_cases(base, port, autocreate == "yes", "lmtpd")
+            log = i.log()
+            tap.ok(re.search(r"lmtp\(alice@x.example\)<\d+><\w+>: msgid=unspecified: saved mail to plain", log), "the log names the mailbox, as Dovecot's does")
+            tap.ok("user=<alice@x.example>: failed to store into mailbox 'nop': Permission denied" in log, "and why another one had it")
+            if autocreate == "yes":
+                tap.ok(os.path.exists(f"{base}/home/alice/Maildir/.none/cur") and not os.path.exists(f"{base}/home/alice/Maildir/.up.new"), "what was made")
+        else:
+            client = smtplib.LMTP("127.0.0.1", port)
+            client.sendmail("somebody@else.example", ["alice+plain@x.example"], "Subject: off\r\n\r\nx\r\n")
+            tap.ok(where(base, "off") == [""], "without lmtp_save_to_detail_mailbox all is INBOX's", where(base, "off"))
+            client.quit()
+
+
+def theirs(autocreate):
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="detail_") as base:
+        os.chmod(base, 0o755)
+        make_homes(base)
+        with open(f"{base}/conf", "w") as f:
+            f.write(f"""base_dir = {base}/run
+state_dir = {base}/state
+log_path = {base}/dovecot.log
+ssl = no
+protocols = lmtp
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = maildir:~/Maildir
+mail_plugins = acl
+recipient_delimiter = +
+lmtp_save_to_detail_mailbox = yes
+lda_mailbox_autocreate = {autocreate}
+protocol lmtp {{
+  mail_plugins = acl sieve
+}}
+plugin {{
+  acl = vfile:{base}/acls
+  sieve = ~/s.sieve
+}}
+passdb {{
+  driver = passwd-file
+  args = {base}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {base}/users
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+""")
+        dovecot = subprocess.Popen(["dovecot", "-F", "-c", f"{base}/conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def listens():
+            try:
+                smtplib.LMTP("127.0.0.1", port).quit()
+                return True
+            except OSError:
+                return False
+        try:
+            if wait_for(listens, 20):
+                run_cases(base, port, autocreate == "yes", "Dovecot")
+            else:
+                tap.ok(True, "Dovecot # SKIP does not start here")
+        finally:
+            dovecot.send_signal(signal.SIGTERM)
+            dovecot.wait()
+
+
+for autocreate in ("no", "yes"):
+    ours(autocreate)
+    if DOVECOT:
+        theirs(autocreate)
+    else:
+        tap.ok(True, "Dovecot # SKIP needs root and Dovecot with lmtp and sieve")
+ours("no", "no")
+tap.end()
