@@ -75,13 +75,20 @@ spool(struct filter *f, struct fault *why)
 	return 0;
 }
 
+/* It is there, and mail can go into it (RFC 5490, 3.1), which is: fileinto would. */
+static bool
+takes_mail(struct filter *f, const char *folder)
+{
+	return tree_exists(f->maildir, folder) && filter_may_post(f, folder, NULL);
+}
+
 static bool
 mailbox_exists(void *context, struct span name)
 {
 	struct filter *f = context;
 	const char    *folder;
 
-	return mailbox_by_name(&f->mailboxes, name, &folder, NULL) == 0 && tree_exists(f->maildir, folder);
+	return mailbox_by_name(&f->mailboxes, name, &folder, NULL) == 0 && takes_mail(f, folder);
 }
 
 static bool
@@ -91,16 +98,17 @@ special_use_exists(void *context, const struct span *mailbox, struct span use)
 	const char    *folder;
 
 	if (!mailbox)
-		return mailbox_by_use(&f->mailboxes, use, &folder);
-	return mailbox_by_name(&f->mailboxes, *mailbox, &folder, NULL) == 0 && mailbox_has_use(&f->mailboxes, folder, use);
+		return mailbox_by_use(&f->mailboxes, use, &folder) && takes_mail(f, folder);
+	return mailbox_by_name(&f->mailboxes, *mailbox, &folder, NULL) == 0 && mailbox_has_use(&f->mailboxes, folder, use) && takes_mail(f, folder);
 }
 
 static bool
 mailbox_id_exists(void *context, struct span id)
 {
-	const char *folder;
+	struct filter *f = context;
+	const char    *folder;
 
-	return mailbox_by_id(&((struct filter *)context)->mailboxes, id, &folder);
+	return mailbox_by_id(&f->mailboxes, id, &folder) && takes_mail(f, folder);
 }
 
 static bool

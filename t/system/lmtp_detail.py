@@ -47,6 +47,9 @@ CASES = [
     ("alice", INTO % "p", ["p"]),
     ("alice", INTO % "hid", [""]),
     ("alice", INTO % "glob", [""]),
+    ("alice", 'require ["fileinto", "mailbox"]; if mailboxexists "p" { fileinto "p"; }', ["p"]),
+    ("alice", 'require ["fileinto", "mailbox"]; if mailboxexists "nop" { fileinto "plain"; }', [""]),     # RFC 5490, 3.1
+    ("alice", 'require ["fileinto", "mailbox"]; if mailboxexists "i" { fileinto "plain"; }', [""]),
     ("alice+p", "keep;", ["p"]),
     ("alice+nop", "keep;", [""]),
     ("alice+plain", "#", ["plain"]),
