@@ -189,6 +189,12 @@ leading_microseconds(struct span *s)
 	return leading_number(s);
 }
 
+uint64_t
+file_name_number(struct span base)
+{
+	return leading_number(&base);
+}
+
 int
 file_name_compare(struct span a, struct span b)
 {

@@ -30,13 +30,34 @@ folder_is_all_known(const struct folder *f, const struct scan *s)
 	return true;
 }
 
-static int
-compare_entries(const void *a, const void *b)
-{
-	const struct scan_entry *const *x = a, *const *y = b;
+/* A file to come: the number is asked for once, not for each comparison. */
+struct unknown { uint64_t number; struct span base; };
 
-	return file_name_compare(span_at((*x)->name, (*x)->base_len),
-		span_at((*y)->name, (*y)->base_len));
+static int
+compare_unknown(const void *a, const void *b)
+{
+	const struct unknown *x = a, *y = b;
+
+	if (x->number != y->number)
+		return x->number < y->number ? -1 : 1;
+	return file_name_compare(x->base, y->base);
+}
+
+/* In Dovecot's order; owned by the caller. */
+static struct unknown *
+find_unknown(const struct folder *f, const struct scan *s, size_t *count)
+{
+	struct unknown *unknown = mem_array(s->count + 1, sizeof *unknown);
+
+	*count = 0;
+	for (size_t i = 0; i < s->count; i++) {
+		struct span base = span_at(s->at[i].name, s->at[i].base_len);
+
+		if (needs_uid(f, &s->at[i]))
+			unknown[(*count)++] = (struct unknown){file_name_number(base), base};
+	}
+	qsort(unknown, *count, sizeof *unknown, compare_unknown);
+	return unknown;
 }
 
 struct keeping {
@@ -53,22 +74,19 @@ is_there(const struct uidlist_record *r, const void *context)
 	return scan_find(k->scan, r->base) && uidlist_find(k->list, r->base) == r - k->list->records;
 }
 
-/* Gives UIDs to files without one, in Dovecot's order; drops stale records
+/* Gives UIDs to files without one; drops stale records
  * when they are a quarter.  What other servers kept elsewhere comes first.  The lock is held. */
 static int
 assign_uids(struct folder *f, struct scan *s, struct fault *why)
 {
-	const struct scan_entry **unknown = mem_array(s->count + 1, sizeof *unknown);
-	size_t                    count = 0, first, stale = 0;
-	struct keeping            keeping = {s, &f->list};
-	int                       result = 0;
+	autofree struct unknown *unknown = NULL;
+	size_t                   count, first, stale = 0;
+	struct keeping           keeping = {s, &f->list};
+	int                      result = 0;
 
 	if (folder_may_adopt(f))
 		result = folder_adopt_keywords(f, s, why);
-	for (size_t i = 0; i < s->count; i++)
-		if (needs_uid(f, &s->at[i]))
-			unknown[count++] = &s->at[i];
-	qsort(unknown, count, sizeof *unknown, compare_entries);
+	unknown = find_unknown(f, s, &count);
 	if (result == 0 && f->list.validity == 0)
 		result = uidvalidity_next(maildir_root(f->maildir), &f->list.validity, why);
 	for (size_t i = 0; i < f->list.count; i++)
@@ -77,10 +95,8 @@ assign_uids(struct folder *f, struct scan *s, struct fault *why)
 	for (size_t i = 0; result == 0 && i < count; i++) {
 		uint32_t uid;
 
-		result = uidlist_add(&f->list, span_at(unknown[i]->name, unknown[i]->base_len), &uid,
-			why);
+		result = uidlist_add(&f->list, unknown[i].base, &uid, why);
 	}
-	free(unknown);
 	if (result < 0)
 		return -1;
 	if (!uidlist_on_disk(&f->list))
