@@ -140,6 +140,8 @@ class Side:
     def drop(self):
         if self.session:
             self.session.ask("LOGOUT")
+            while self.session.s.recv(4096):       # until the server is done with what it keeps for the next one
+                pass
             self.session.close()
             self.session = None
             wait_for(lambda: UID not in self.group.owners(), 60)     # who makes files of words goes on without its client for a while
