@@ -34,31 +34,47 @@ content_row(struct content *c)
 	return &c->row;
 }
 
-/* Whoever writes a record anyway puts into it what is at hand. */
+/* A row is written whole: what it has already stays. */
+static void
+complete_row(struct content *c)
+{
+	const struct index_row *row = content_row(c);
+	struct index_record    *r = &c->record;
+
+	if (!r->has_date) {
+		r->has_date = row->has_date || c->opened;
+		r->date = row->has_date ? row->date : c->opened ? c->st.st_mtime : 0;
+	}
+	if (!r->has_full_size && row->has_full_size) {
+		r->has_full_size = true;
+		r->full_size = row->full_size;
+	}
+	if (r->facts.len == 0)
+		r->facts = row->facts;
+}
+
+/* Whoever writes something anyway puts into it what is at hand. */
 static void
 give_to_index(struct content *c)
 {
-	const struct message *m = c->batch && c->learnt ? folder_find(c->folder, c->uid) : NULL;
+	const struct message *m = c->batch && (c->learnt || c->learnt_row) ? folder_find(c->folder, c->uid) : NULL;
 	autotext struct text  fields = {0}, facts = {0};
 	struct span           header;
 
 	if (!m)
 		return;
-	if (c->opened && !c->record.has_date) {
-		c->record.date = c->st.st_mtime;
-		c->record.has_date = true;
-	}
-	if (c->record.fields.len == 0 && (c->has_header || c->has_all)
-		&& content_header(c, &header, NULL) == 0 && header_skim(header, &fields))
+	complete_row(c);
+	if ((c->has_header || c->has_all) && content_record(c, INDEX_FIELDS)->fields.len == 0
+		&& content_header(c, &header, NULL) == 0 && header_skim(header, &fields)) {
 		c->record.fields = text_span(&fields);
-	if (c->record.facts.len == 0)
-		c->record.facts = content_row(c)->facts;
+		content_learn(c, INDEX_FIELDS);
+	}
 	if (c->record.facts.len == 0 && c->record.fields.len) {
 		facts_make(c->record.fields, &facts);
 		if (facts.len <= FACTS_MOST)
 			c->record.facts = text_span(&facts);
 	}
-	index_put(c->batch, c->uid, message_base(c->folder, m), &c->record);
+	index_put(c->batch, c->uid, message_base(c->folder, m), c->learnt, &c->record);
 }
 
 void
@@ -188,31 +204,36 @@ content_header_mime(struct content *c, struct mime **out, struct fault *why)
 }
 
 struct index_record *
-content_record(struct content *c)
+content_record(struct content *c, enum index_part part)
 {
 	const struct message *m;
 
-	if (!c->looked && c->batch && (m = folder_find(c->folder, c->uid)))
-		index_get(c->batch, c->uid, message_base(c->folder, m), &c->record);
-	c->looked = true;
+	if (!(c->looked & 1u << part) && c->batch && (m = folder_find(c->folder, c->uid)))
+		index_get(c->batch, c->uid, message_base(c->folder, m), part, &c->record);
+	c->looked |= 1u << part;
 	return &c->record;
+}
+
+void
+content_learn(struct content *c, enum index_part part)
+{
+	c->learnt |= 1u << part;
 }
 
 int
 content_date(struct content *c, int64_t *seconds, struct fault *why)
 {
-	struct index_record *r;
+	struct index_record *r = &c->record;
 
 	if (content_row(c)->has_date) {
 		*seconds = c->row.date;
 		return 0;
 	}
-	r = content_record(c);
 	if (!r->has_date) {
 		if (open_file(c, why) < 0)
 			return -1;
 		r->date = c->st.st_mtime;
-		r->has_date = c->learnt = true;
+		r->has_date = c->learnt_row = true;
 	}
 	*seconds = r->date;
 	return 0;
@@ -221,7 +242,7 @@ content_date(struct content *c, int64_t *seconds, struct fault *why)
 int
 content_full_size(struct content *c, uint64_t *bytes, struct fault *why)
 {
-	struct index_record  *r;
+	struct index_record  *r = &c->record;
 	const struct message *m = folder_find(c->folder, c->uid);
 	struct file_name      name;
 	struct span           all;
@@ -237,12 +258,11 @@ content_full_size(struct content *c, uint64_t *bytes, struct fault *why)
 		*bytes = c->row.full_size;
 		return 0;
 	}
-	r = content_record(c);
 	if (!r->has_full_size) {
 		if (content_all(c, &all, why) < 0)
 			return -1;
 		r->full_size = line_crlf_size(all);
-		r->has_full_size = c->learnt = true;
+		r->has_full_size = c->learnt_row = true;
 	}
 	*bytes = r->full_size;
 	return 0;
@@ -251,7 +271,7 @@ content_full_size(struct content *c, uint64_t *bytes, struct fault *why)
 int
 content_fields(struct content *c, struct span *out, struct fault *why)
 {
-	struct index_record *r = content_record(c);
+	struct index_record *r = content_record(c, INDEX_FIELDS);
 	autotext struct text fields = {0};
 	struct span          header;
 
@@ -260,7 +280,7 @@ content_fields(struct content *c, struct span *out, struct fault *why)
 			return -1;
 		if (header_skim(header, &fields)) {
 			r->fields = arena_span(c->arena, text_span(&fields));
-			c->learnt = true;
+			content_learn(c, INDEX_FIELDS);
 		}
 		c->no_fields = r->fields.len == 0;
 	}
@@ -273,14 +293,13 @@ content_fields(struct content *c, struct span *out, struct fault *why)
 int
 content_facts(struct content *c, struct header_facts *out, struct fault *why)
 {
-	struct index_record *r;
+	struct index_record *r = &c->record;
 	autotext struct text made = {0};
 	struct span          header, bytes;
 
 	c->facts_last = facts_decode(content_row(c)->facts, out);
 	if (c->facts_last)
 		return 0;
-	r = content_record(c);
 	if (content_fields(c, &header, why) < 0)
 		return -1;
 	facts_make(header, &made);
@@ -288,7 +307,7 @@ content_facts(struct content *c, struct header_facts *out, struct fault *why)
 	r->facts = SPAN_NONE;
 	if (bytes.len <= FACTS_MOST) {
 		r->facts = bytes;
-		c->learnt = true;
+		c->learnt_row = true;
 	}
 	assert(facts_decode(bytes, out));
 	return 0;

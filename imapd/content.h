@@ -36,7 +36,8 @@ struct content {
 	struct index_batch  *batch;       /* borrowed; NULL: no cache */
 	struct index_record  record;
 	struct index_row     row;
-	bool                 looked, looked_row, learnt, no_fields;
+	unsigned             looked, learnt;   /* 1 << part of the record: asked of the index; new to it */
+	bool                 looked_row, learnt_row, no_fields;
 	bool                 facts_last;  /* those that content_facts gave are good until the batch ends */
 };
 
@@ -50,8 +51,9 @@ WAITS int content_all(struct content *, struct span *, struct fault *);
 WAITS int content_mime(struct content *, struct mime **, struct fault *);
 WAITS int content_header_mime(struct content *, struct mime **, struct fault *);   /* of the header alone */
 
-/* What the index knows of it; may be added to, `learnt` says so. */
-struct index_record *content_record(struct content *);
+/* What the index knows of that part of it; may be added to by content_learn. */
+struct index_record *content_record(struct content *, enum index_part);
+void content_learn(struct content *, enum index_part);
 WAITS int content_date(struct content *, int64_t *seconds, struct fault *);          /* INTERNALDATE */
 WAITS int content_full_size(struct content *, uint64_t *bytes, struct fault *);      /* RFC822.SIZE */
 /* Enough of the header for fields that header_is_skimmed_off (mail/header.h) denies: all of it,

@@ -15,6 +15,12 @@ described_in(struct index_record *r, enum fetch_item_kind kind)
 	return kind == FETCH_ENVELOPE ? &r->envelope : kind == FETCH_BODY ? &r->body : &r->structure;
 }
 
+static enum index_part
+part_of(enum fetch_item_kind kind)
+{
+	return kind == FETCH_ENVELOPE ? INDEX_ENVELOPE : INDEX_STRUCTURE;
+}
+
 /* A structure in which message/global may be; more often than not it is not even looked for. */
 static bool
 mentions_global(struct span structure)
@@ -36,7 +42,7 @@ int
 fetch_described(struct fetching *f, struct facts *facts, enum fetch_item_kind kind, struct text *out,
 	struct fault *why)
 {
-	struct span *kept = described_in(content_record(&facts->content), kind);
+	struct span *kept = described_in(content_record(&facts->content, part_of(kind)), kind);
 	autotext struct text made = {0};
 	struct mime         *mime;
 	struct span          header;
@@ -59,7 +65,7 @@ fetch_described(struct fetching *f, struct facts *facts, enum fetch_item_kind ki
 			return 0;
 		}
 		*kept = arena_span(f->arena, text_span(&made));
-		facts->content.learnt = true;
+		content_learn(&facts->content, part_of(kind));
 	}
 	text_add(out, *kept);
 	return 0;
@@ -270,7 +276,7 @@ fetch_is_at_hand(struct fetching *f, struct facts *facts, struct fault *why)
 				return false;
 			continue;
 		default:
-			kept = described_in(content_record(&facts->content), f->items.at[i].kind);
+			kept = described_in(content_record(&facts->content, part_of(f->items.at[i].kind)), f->items.at[i].kind);
 			if ((kept->len == 0 || is_of_rev1(&facts->content, kept)) && content_begin(&facts->content, why) < 0)
 				return false;
 		}

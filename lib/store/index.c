@@ -2,9 +2,9 @@
 /*
  * index.c - a cache of what was worked out of messages, one LMDB file per user
  *
- * A record is text so that a stale or foreign one cannot be misread as a
- * struct: "4 date size len len len len len" LF, then base, envelope, body,
- * structure, fields.  "-" stands for what is not known.
+ * Key \1e/P/<uid>, \1b/..., \1s/...: envelope, structures, fields of a message, P the mailbox's prefix (index_private.h).  They are text, so
+ * that a stale or foreign one cannot be misread as a struct: "5 len len len" LF, then the base name and one or two pieces.
+ * Up to form 4 all was one record with the key P/<uid>; such are removed when something is written.
  */
 #include "store/index.h"
 
@@ -17,24 +17,26 @@
 #include "base/log.h"
 #include "store/index_private.h"
 
-enum { PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256, KEY_MOST = INDEX_PREFIX + 9 };
+enum { PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256, KEY_MOST = INDEX_PREFIX + 12, OLD_AT_ONCE = 5000 };
 
 /* Address space, not memory: a million messages are known in 3 GB. */
 static const size_t MAP_SIZE = sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 30;
 
-struct pending {
-	size_t           start, value, facts, end;   /* in the batch's bytes: key, value, facts */
-	struct index_row row;                        /* but for its facts */
-};
+static const char PART_LETTERS[INDEX_PARTS] = {[INDEX_ENVELOPE] = 'e', [INDEX_STRUCTURE] = 'b', [INDEX_FIELDS] = 's'};
+
+/* In the batch's bytes. */
+struct pending_part { size_t key, value, end; };
+struct pending_row { size_t facts, end; struct index_row row; };   /* but for its facts */
 
 struct index_batch {
 	struct index   *index;
 	MDB_txn        *txn;
 	char            prefix[INDEX_PREFIX];
-	MDB_cursor     *cursor;      /* of txn: messages are asked for in order */
+	MDB_cursor     *cursors[INDEX_PARTS];   /* of txn: messages are asked for in order; NULL: not yet */
 	struct index_reading reading;
-	struct pending *pending;
-	size_t          count, room;
+	struct pending_parts { struct pending_part *at; size_t count, room; } parts[INDEX_PARTS];
+	struct pending_row *rows;
+	size_t          count, room;     /* of rows */
 	struct text     bytes;       /* of pending */
 	struct index_places_reading places;
 	struct index_orders orders;
@@ -154,11 +156,6 @@ index_begin(struct index *x, const struct folder *f)
 	b = mem_alloc(sizeof *b);
 	b->index = x;
 	b->txn = txn;
-	if (mdb_cursor_open(txn, x->dbi, &b->cursor) != 0) {
-		mdb_txn_abort(txn);
-		free(b);
-		return NULL;
-	}
 	index_prefix(f, b->prefix);
 	return b;
 }
@@ -167,36 +164,41 @@ static void flush_pending(struct index_batch *);
 
 /* Made for each message that is asked for: by hand. */
 static struct span
-make_key(const struct index_batch *b, uint32_t uid, char out[KEY_MOST])
+make_key(const struct index_batch *b, enum index_part part, uint32_t uid, char out[KEY_MOST])
 {
 	size_t len = strlen(b->prefix);
 
-	memcpy(out, b->prefix, len);
+	out[0] = '\1';
+	out[1] = PART_LETTERS[part];
+	out[2] = '/';
+	memcpy(out + 3, b->prefix, len);
+	len += 3;
 	out[len++] = '/';
 	for (int shift = 28; shift >= 0; shift -= 4)
 		out[len++] = "0123456789abcdef"[uid >> shift & 15];
 	return span_at(out, len);
 }
 
-void
-index_encode(struct span base, const struct index_record *r, struct text *out)
+/* What a part is made of. */
+static void
+pieces_of(struct index_record *r, enum index_part part, struct span *pieces[2])
 {
-	text_add_string(out, "4 ");
-	if (r->has_date)
-		text_add_format(out, "%lld ", (long long)r->date);
-	else
-		text_add_string(out, "- ");
-	if (r->has_full_size)
-		text_add_format(out, "%llu", (unsigned long long)r->full_size);
-	else
-		text_add_string(out, "-");
-	text_add_format(out, " %zu %zu %zu %zu %zu\n", base.len, r->envelope.len, r->body.len,
-		r->structure.len, r->fields.len);
+	pieces[0] = part == INDEX_ENVELOPE ? &r->envelope : part == INDEX_STRUCTURE ? &r->body : &r->fields;
+	pieces[1] = part == INDEX_STRUCTURE ? &r->structure : NULL;
+}
+
+void
+index_encode(enum index_part part, struct span base, const struct index_record *r, struct text *out)
+{
+	struct index_record copy = *r;
+	struct span        *pieces[2];
+
+	pieces_of(&copy, part, pieces);
+	text_add_format(out, "5 %zu %zu %zu\n", base.len, pieces[0]->len, pieces[1] ? pieces[1]->len : 0);
 	text_add(out, base);
-	text_add(out, r->envelope);
-	text_add(out, r->body);
-	text_add(out, r->structure);
-	text_add(out, r->fields);
+	text_add(out, *pieces[0]);
+	if (pieces[1])
+		text_add(out, *pieces[1]);
 }
 
 static bool
@@ -208,66 +210,42 @@ take_length(struct span *line, uint64_t *n)
 	return span_number(word, n) && *n < RECORD_MOST;
 }
 
-static bool
-take_optional(struct span *line, bool *known, uint64_t *n)
-{
-	struct span word;
-
-	span_split(line, ' ', &word);
-	*known = !(word.len == 1 && word.at[0] == '-');
-	return !*known || span_number(word, n);
-}
-
-static struct span
-take_front(struct span *bytes, size_t len)
-{
-	struct span front = span_first(*bytes, len);
-
-	*bytes = span_from(*bytes, len);
-	return front;
-}
-
 bool
-index_decode(struct span bytes, struct span base, struct index_record *out)
+index_decode(enum index_part part, struct span bytes, struct span base, struct index_record *out)
 {
-	struct index_record r = {0};
-	struct span         line, word;
-	uint64_t            date = 0, size = 0, len[5], sum = 0;
+	struct span *pieces[2], line, form;
+	uint64_t     len[3], sum = 0;
 
-	if (!span_split(&bytes, '\n', &line) || !span_split(&line, ' ', &word) || !span_is(word, "4")
-		|| !take_optional(&line, &r.has_date, &date)
-		|| !take_optional(&line, &r.has_full_size, &size))
+	if (!span_split(&bytes, '\n', &line) || !span_split(&line, ' ', &form) || !span_is(form, "5"))
 		return false;
 	for (size_t i = 0; i < COUNT(len); i++) {
 		if (!take_length(&line, &len[i]))
 			return false;
 		sum += len[i];
 	}
-	if (bytes.len != sum || !span_equal(span_first(bytes, len[0]), base))
+	pieces_of(out, part, pieces);
+	if (bytes.len != sum || line.len || (len[2] && !pieces[1]) || !span_equal(span_first(bytes, len[0]), base))
 		return false;
-	r.date = (int64_t)date;
-	r.full_size = size;
-	bytes = span_from(bytes, len[0]);
-	r.envelope = take_front(&bytes, len[1]);
-	r.body = take_front(&bytes, len[2]);
-	r.structure = take_front(&bytes, len[3]);
-	r.fields = bytes;
-	*out = r;
+	*pieces[0] = span_cut(bytes, len[0], len[0] + len[1]);
+	if (pieces[1])
+		*pieces[1] = span_from(bytes, len[0] + len[1]);
 	return true;
 }
 
 bool
-index_get(struct index_batch *b, uint32_t uid, struct span base, struct index_record *out)
+index_get(struct index_batch *b, uint32_t uid, struct span base, enum index_part part, struct index_record *out)
 {
 	char        bytes[KEY_MOST];
 	struct span key;
 	MDB_val     k, v;
 
-	key = make_key(b, uid, bytes);
-	k = (MDB_val){key.len, (void *)bytes};
-	if (mdb_cursor_get(b->cursor, &k, &v, MDB_SET_KEY) != 0)
+	if (!b->cursors[part] && mdb_cursor_open(b->txn, b->index->dbi, &b->cursors[part]) != 0)
 		return false;
-	return index_decode(span_at(v.mv_data, v.mv_size), base, out);
+	key = make_key(b, part, uid, bytes);
+	k = (MDB_val){key.len, (void *)bytes};
+	if (mdb_cursor_get(b->cursors[part], &k, &v, MDB_SET_KEY) != 0)
+		return false;
+	return index_decode(part, span_at(v.mv_data, v.mv_size), base, out);
 }
 
 bool
@@ -276,18 +254,36 @@ index_row(struct index_batch *b, uint32_t uid, struct span base, struct index_ro
 	return index_rows_find(&b->reading, b->txn, b->index->dbi, b->prefix, uid, index_base_hash(base), out);
 }
 
-void
-index_put(struct index_batch *b, uint32_t uid, struct span base, const struct index_record *r)
+static void
+put_part(struct index_batch *b, enum index_part part, uint32_t uid, struct span base, const struct index_record *r)
 {
-	struct text   *bytes = &b->bytes;
-	struct pending p = {.start = bytes->len};
-	char           key[KEY_MOST];
+	struct pending_parts *all = &b->parts[part];
+	struct text          *bytes = &b->bytes;
+	struct pending_part   p = {.key = bytes->len};
+	char                  key[KEY_MOST];
+
+	text_add(bytes, make_key(b, part, uid, key));
+	p.value = bytes->len;
+	index_encode(part, base, r, bytes);
+	p.end = bytes->len;
+	if (all->count == all->room) {
+		all->room = all->room * 2 + 16;
+		all->at = mem_grow(all->at, all->room, sizeof *all->at);
+	}
+	all->at[all->count++] = p;
+}
+
+void
+index_put(struct index_batch *b, uint32_t uid, struct span base, unsigned parts, const struct index_record *r)
+{
+	struct text       *bytes = &b->bytes;
+	struct pending_row p;
 
 	if (b->full || r->envelope.len + r->body.len + r->structure.len + r->fields.len + r->facts.len > RECORD_MOST / 2)
 		return; /* a cache need not learn everything */
-	text_add(bytes, make_key(b, uid, key));
-	p.value = bytes->len;
-	index_encode(base, r, bytes);
+	for (enum index_part part = 0; part < INDEX_PARTS; part++)
+		if (parts & 1u << part)
+			put_part(b, part, uid, base, r);
 	p.facts = bytes->len;
 	text_add(bytes, r->facts);
 	p.end = bytes->len;
@@ -295,9 +291,9 @@ index_put(struct index_batch *b, uint32_t uid, struct span base, const struct in
 
 	if (b->count == b->room) {
 		b->room = b->room * 2 + 16;
-		b->pending = mem_grow(b->pending, b->room, sizeof *b->pending);
+		b->rows = mem_grow(b->rows, b->room, sizeof *b->rows);
 	}
-	b->pending[b->count++] = p;
+	b->rows[b->count++] = p;
 	if (bytes->len > PENDING_MOST)
 		flush_pending(b);
 }
@@ -338,10 +334,47 @@ put_pending_rows(struct index_batch *b, MDB_txn *txn)
 	autofree struct index_row *rows = mem_array(b->count, sizeof *rows);
 
 	for (size_t i = 0; i < b->count; i++) {
-		rows[i] = b->pending[i].row;
-		rows[i].facts = span_cut(text_span(&b->bytes), b->pending[i].facts, b->pending[i].end);
+		rows[i] = b->rows[i].row;
+		rows[i].facts = span_cut(text_span(&b->bytes), b->rows[i].facts, b->rows[i].end);
 	}
 	return index_rows_put(txn, b->index->dbi, b->prefix, rows, b->count);
+}
+
+/* Part by part, since their keys are so. */
+static int
+put_pending_parts(const struct index_batch *b, MDB_cursor *cursor)
+{
+	int code = 0;
+
+	for (enum index_part part = 0; part < INDEX_PARTS; part++)
+		for (size_t i = 0; code == 0 && i < b->parts[part].count; i++) {
+			const struct pending_part *p = &b->parts[part].at[i];
+			MDB_val                    k = {p->value - p->key, b->bytes.at + p->key};
+			MDB_val                    v = {p->end - p->value, b->bytes.at + p->value};
+
+			code = mdb_cursor_put(cursor, &k, &v, 0);
+		}
+	return code;
+}
+
+/* Some of them: the next writing removes more. */
+static int
+remove_old(const struct index_batch *b, MDB_cursor *cursor)
+{
+	autofree char *front = mem_format("%s/", b->prefix);
+	size_t         len = strlen(front);
+	MDB_val        k, v;
+	int            code;
+
+	for (int n = 0; n < OLD_AT_ONCE; n++) {
+		k = (MDB_val){len, front};
+		code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+		if (code == MDB_NOTFOUND || (code == 0 && (k.mv_size < len || memcmp(k.mv_data, front, len) != 0)))
+			return 0;
+		if (code != 0 || (code = mdb_cursor_del(cursor, 0)) != 0)
+			return code;
+	}
+	return 0;
 }
 
 static int
@@ -354,13 +387,10 @@ write_pending(struct index_batch *b)
 	if (code != 0)
 		return code;
 	code = mdb_cursor_open(txn, b->index->dbi, &cursor);
-	for (size_t i = 0; code == 0 && i < b->count; i++) {
-		const struct pending *p = &b->pending[i];
-		MDB_val               k = {p->value - p->start, b->bytes.at + p->start};
-		MDB_val               v = {p->facts - p->value, b->bytes.at + p->value};
-
-		code = mdb_cursor_put(cursor, &k, &v, 0);
-	}
+	if (code == 0)
+		code = put_pending_parts(b, cursor);
+	if (code == 0)
+		code = remove_old(b, cursor);
 	if (cursor)
 		mdb_cursor_close(cursor);
 	if (code == 0)
@@ -395,6 +425,8 @@ flush_pending(struct index_batch *b)
 	if ((b->count || b->orders.count) && !b->full)
 		b->full = write_pending(b) == MDB_MAP_FULL;
 	b->count = 0;
+	for (enum index_part part = 0; part < INDEX_PARTS; part++)
+		b->parts[part].count = 0;
 	text_clear(&b->bytes);
 	index_orders_free(&b->orders);
 }
@@ -405,11 +437,15 @@ index_end(struct index_batch *b)
 	if (!b)
 		return;
 	flush_pending(b);
-	mdb_cursor_close(b->cursor);
+	for (enum index_part part = 0; part < INDEX_PARTS; part++) {
+		if (b->cursors[part])
+			mdb_cursor_close(b->cursors[part]);
+		free(b->parts[part].at);
+	}
 	mdb_txn_abort(b->txn);
 	if (b->full)
 		empty_index(b->index);
-	free(b->pending);
+	free(b->rows);
 	text_free(&b->bytes);
 	free(b);
 }

@@ -3,7 +3,7 @@
  * index.h - a cache of what was worked out of messages, one LMDB file per user
  *
  * From mailbox GUID (or UIDVALIDITY and name), UID and base name to dates,
- * sizes, envelopes and body structures: a record of each message, and for what is asked
+ * sizes, envelopes and body structures: a record of each message, in parts, and for what is asked
  * of all messages of a mailbox at once a row (index_rows.c) and orders (index_order.c).  It may be deleted at any time: nothing
  * that a client can see depends on it.  Whatever goes wrong with it only makes
  * it useless, never a fault: a NULL index or batch is valid everywhere.
@@ -20,13 +20,18 @@
 struct index;
 struct index_batch;
 
+/* What is kept apart, so that who asks for one of all messages reads only pages of that. */
+enum index_part { INDEX_ENVELOPE, INDEX_STRUCTURE, INDEX_FIELDS, INDEX_PARTS };
+
 struct index_record {
+	struct span envelope;                   /* INDEX_ENVELOPE; as IMAP tells them; empty: not known */
+	struct span body, structure;            /* INDEX_STRUCTURE */
+	struct span fields;                     /* INDEX_FIELDS: header_skim (mail/header.h) of it */
+	/* kept in the row */
 	bool        has_date, has_full_size;
 	int64_t     date;                       /* seconds */
 	uint64_t    full_size;
-	struct span envelope, body, structure;  /* as IMAP tells them; empty: not known */
-	struct span fields;                     /* header_skim (mail/header.h) of it; empty: not known */
-	struct span facts;                      /* of those, as imapd/facts.h has them: kept in the row alone */
+	struct span facts;                      /* of the fields, as imapd/facts.h has them */
 };
 
 struct index_row {
@@ -44,9 +49,10 @@ struct index *index_open(const char *root, const char *directory);
 void index_close(struct index *);
 
 WAITS struct index_batch *index_begin(struct index *, const struct folder *);
-bool index_get(struct index_batch *, uint32_t uid, struct span base, struct index_record *);
+bool index_get(struct index_batch *, uint32_t uid, struct span base, enum index_part, struct index_record *);   /* that part of it alone */
 bool index_row(struct index_batch *, uint32_t uid, struct span base, struct index_row *);
-void index_put(struct index_batch *, uint32_t uid, struct span base, const struct index_record *);
+/* The row, and what `parts` has bits (1 << part) for. */
+void index_put(struct index_batch *, uint32_t uid, struct span base, unsigned parts, const struct index_record *);
 WAITS void index_end(struct index_batch *);
 
 /*
@@ -69,8 +75,8 @@ void index_order_get(struct index_batch *, const char *name, struct index_order 
 void index_order_put(struct index_batch *, const char *name, uint64_t generation, bool whole, const struct index_place *, size_t count);
 uint32_t index_place_hash(struct span base);
 
-/* A record's bytes, without the facts; decode is total (for the fuzzer). */
-void index_encode(struct span base, const struct index_record *, struct text *out);
-bool index_decode(struct span bytes, struct span base, struct index_record *);
+/* A part's bytes; decode is total (for the fuzzer). */
+void index_encode(enum index_part, struct span base, const struct index_record *, struct text *out);
+bool index_decode(enum index_part, struct span bytes, struct span base, struct index_record *);
 
 #endif

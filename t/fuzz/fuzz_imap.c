@@ -136,7 +136,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_rows(in);
 	fuzz_places(in);
 	fuzz_facts(in);
-	index_decode(in, SPAN("a"), &r);
+	for (enum index_part part = 0; part < INDEX_PARTS; part++)
+		index_decode(part, in, SPAN("a"), &r);
 	struct append_url       url;
 	size_t                  end;
 

@@ -2,11 +2,12 @@
 /* test_facts.c - what the index keeps of a header for SORT, THREAD and SENTSINCE (RFC 5256) */
 #include "../unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "facts.h"
-#include "store/index.h"
+#include "store/index_private.h"
 
 static void
 check(const char *header, struct header_facts expected, const char *subject, const char *id, const char *references)
@@ -67,26 +68,35 @@ UNIT_TEST(broken_facts_are_none)
 		ck_assert(!facts_decode(span_first(text_span(&bytes), i), &f));
 }
 
-UNIT_TEST(records_of_an_older_form_are_unknown)
-{
-	struct index_record  r = {.has_date = true, .date = 7, .has_full_size = true, .full_size = 9, .envelope = SPAN("(e)"),
-		.body = SPAN("(b)"), .structure = SPAN("(s)"), .fields = SPAN("A: b\n"), .facts = SPAN("facts")}, back;
-	autotext struct text bytes = {0};
-	struct span          all;
+static const struct index_record full = {.has_date = true, .date = 7, .has_full_size = true, .full_size = 9, .envelope = SPAN("(e)"),
+	.body = SPAN("(b)"), .structure = SPAN("(s)"), .fields = SPAN("A: b\n"), .facts = SPAN("facts")};
 
-	index_encode(SPAN("base"), &r, &bytes);
-	all = text_span(&bytes);
-	ck_assert(index_decode(all, SPAN("base"), &back) && !index_decode(all, SPAN("other"), &back));
-	ck_assert(back.date == 7 && back.full_size == 9);
-	ck_span(back.envelope, "(e)");
-	ck_span(back.structure, "(s)");
-	ck_span(back.fields, "A: b\n");
-	ck_assert(back.facts.len == 0);
-	for (size_t i = 0; i < all.len; i++)
-		ck_assert(!index_decode(span_first(all, i), SPAN("base"), &back));
-	ck_assert(!index_decode(SPAN("2 7 9 4 0 0 0 0\nbase"), SPAN("base"), &back));
-	ck_assert(!index_decode(SPAN("3 7 9 4 0 0 0 0\nbase"), SPAN("base"), &back));
-	ck_assert(index_decode(SPAN("4 7 9 4 0 0 0 0\nbase"), SPAN("base"), &back));
+UNIT_TEST(parts_of_another_form_are_unknown)
+{
+	static const char *const wrong[] = {"4 7 9 4 0 0 0 0\nbase", "5 4 0\nbase", "5 4 0 0 0\nbase", "5  4 0 0\nbase",
+		"5 4 0 -\nbase", "5 4 1 0\nbase", "5 4 0 0\nbasex", "5 4 99999999999999999999 0\nbase", "5 3 1 0\nbase", "5 4 0 0 base"};
+
+	for (enum index_part part = 0; part < INDEX_PARTS; part++) {
+		struct index_record  back = {0};
+		autotext struct text bytes = {0};
+		struct span          all;
+
+		index_encode(part, SPAN("base"), &full, &bytes);
+		all = text_span(&bytes);
+		ck_assert(!index_decode(part, all, SPAN("other"), &back));
+		for (size_t i = 0; i < all.len; i++)
+			ck_assert(!index_decode(part, span_first(all, i), SPAN("base"), &back));
+		for (size_t i = 0; i < COUNT(wrong); i++)
+			ck_assert_msg(!index_decode(part, span_of(wrong[i]), SPAN("base"), &back), "%s", wrong[i]);
+		ck_assert(back.envelope.len + back.body.len + back.structure.len + back.fields.len == 0);
+		ck_assert(index_decode(part, all, SPAN("base"), &back));
+		ck_span(back.envelope, part == INDEX_ENVELOPE ? "(e)" : "");
+		ck_span(back.body, part == INDEX_STRUCTURE ? "(b)" : "");
+		ck_span(back.structure, part == INDEX_STRUCTURE ? "(s)" : "");
+		ck_span(back.fields, part == INDEX_FIELDS ? "A: b\n" : "");
+		ck_assert(index_decode(part, SPAN("5 4 0 0\nbase"), SPAN("base"), &back));
+		ck_assert(index_decode(part, SPAN("5 4 0 1\nbasex"), SPAN("base"), &back) == (part == INDEX_STRUCTURE));
+	}
 }
 
 static void
@@ -120,11 +130,11 @@ UNIT_TEST(rows_are_found_in_any_order)
 
 			r.date = uid;
 			r.facts = span_of(facts);
-			index_put(b, uid - (uint32_t)round, span_of(base), &r);
+			index_put(b, uid - (uint32_t)round, span_of(base), 0, &r);
 		}
 		r.facts = SPAN("last");
 		r.date = 7;
-		index_put(b, 254, SPAN("254.x"), &r);
+		index_put(b, 254, SPAN("254.x"), 0, &r);
 		index_end(b);
 	}
 	b = index_begin(x, &f);
@@ -166,6 +176,66 @@ close_shop(struct shop *s)
 	index_close(s->x);
 	maildir_close(s->f.maildir);
 	ck_assert(system(command) == 0);
+}
+
+static size_t
+count_keys(struct index *x, const char *front)
+{
+	MDB_txn    *txn;
+	MDB_cursor *cursor;
+	MDB_val     k, v;
+	size_t      n = 0;
+
+	ck_assert_int_eq(index_transaction(x, MDB_RDONLY, &txn), 0);
+	ck_assert_int_eq(mdb_cursor_open(txn, x->dbi, &cursor), 0);
+	while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0)
+		n += span_starts(span_at(k.mv_data, k.mv_size), front);
+	mdb_cursor_close(cursor);
+	mdb_txn_abort(txn);
+	return n;
+}
+
+static void
+put_old(struct shop *s, const char *front, uint32_t uid)
+{
+	char     key[INDEX_PREFIX + 16];
+	MDB_val  k = {(size_t)snprintf(key, sizeof key, "%s/%08x", front, uid), key}, v = {20, (void *)"4 7 9 4 0 0 0 0\nbase"};
+	MDB_txn *txn;
+
+	ck_assert_int_eq(index_transaction(s->x, 0, &txn), 0);
+	ck_assert_int_eq(mdb_put(txn, s->x->dbi, &k, &v, 0), 0);
+	ck_assert_int_eq(mdb_txn_commit(txn), 0);
+}
+
+/* A part is written and read without the others; records of form 4 go when this mailbox is written to. */
+UNIT_TEST(parts_are_kept_apart)
+{
+	struct shop         s;
+	struct index_batch *b;
+	struct index_record r = {0};
+	struct index_row    row;
+	char                prefix[INDEX_PREFIX];
+
+	open_shop(&s);
+	index_prefix(&s.f, prefix);
+	put_old(&s, prefix, 9);
+	put_old(&s, prefix, 10);
+	put_old(&s, "another/5", 10);
+	b = index_begin(s.x, &s.f);
+	ck_assert(!index_get(b, 9, SPAN("base"), INDEX_ENVELOPE, &r) && !index_row(b, 9, SPAN("base"), &row));
+	index_put(b, 9, SPAN("base"), 1u << INDEX_ENVELOPE | 1u << INDEX_FIELDS, &full);
+	index_end(b);
+	ck_assert_uint_eq(count_keys(s.x, prefix), 0);
+	ck_assert_uint_eq(count_keys(s.x, "another/5"), 1);
+	b = index_begin(s.x, &s.f);
+	ck_assert(index_get(b, 9, SPAN("base"), INDEX_ENVELOPE, &r) && r.fields.len == 0);
+	ck_span(r.envelope, "(e)");
+	ck_assert(!index_get(b, 9, SPAN("base"), INDEX_STRUCTURE, &r) && index_get(b, 9, SPAN("base"), INDEX_FIELDS, &r));
+	ck_span(r.fields, "A: b\n");
+	ck_assert(!index_get(b, 10, SPAN("base"), INDEX_FIELDS, &r) && !index_get(b, 9, SPAN("bass"), INDEX_FIELDS, &r));
+	ck_assert(index_row(b, 9, SPAN("base"), &row) && row.date == 7 && row.full_size == 9);
+	index_end(b);
+	close_shop(&s);
 }
 
 /* Of UIDs first, first + step ...; its generation when it was read before. */
@@ -263,4 +333,4 @@ UNIT_TEST(an_order_that_changed_meanwhile_is_left_alone)
 	close_shop(&s);
 }
 
-UNIT_MAIN("imapd/facts", orders_are_kept_and_added_to, an_order_that_changed_meanwhile_is_left_alone,  rows_are_found_in_any_order, facts_of_headers, references_one_by_one, broken_facts_are_none, records_of_an_older_form_are_unknown)
+UNIT_MAIN("imapd/facts", orders_are_kept_and_added_to, an_order_that_changed_meanwhile_is_left_alone,  rows_are_found_in_any_order, facts_of_headers, references_one_by_one, broken_facts_are_none, parts_of_another_form_are_unknown, parts_are_kept_apart)
