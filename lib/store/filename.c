@@ -170,16 +170,6 @@ leading_number(struct span *s)
 	return value;
 }
 
-int64_t
-file_name_time(struct span name)
-{
-	struct span rest = name;
-	uint64_t    seconds = leading_number(&rest);
-	size_t      digits = name.len - rest.len;
-
-	return digits >= 9 && digits <= 10 && span_starts(rest, ".") ? (int64_t)seconds : 0;
-}
-
 static uint64_t
 leading_microseconds(struct span *s)
 {

@@ -47,7 +47,4 @@ void file_name_format(const struct file_name *like, unsigned flags, uint64_t key
 int file_name_compare(struct span base_a, struct span base_b);
 uint64_t file_name_number(struct span base);     /* the seconds: of two with different ones, the less comes first */
 
-/* When who made the name says that the message came: seconds; 0: the name does not begin as Maildir's do. */
-int64_t file_name_time(struct span name);
-
 #endif

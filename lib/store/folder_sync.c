@@ -56,6 +56,7 @@ is_settled(struct timespec changed, struct timespec looked)
 	return age > grain;
 }
 
+/* Of changes to the inode: rsync and cp -a put the time of the last modification back. */
 struct folder_stamp
 folder_stamp(const struct folder *f)
 {
@@ -64,9 +65,9 @@ folder_stamp(const struct folder *f)
 
 	clock_gettime(CLOCK_REALTIME, &stamp.looked);
 	if (fstat(f->new_dir, &st) == 0)
-		stamp.changed_new = st.st_mtim;
+		stamp.changed_new = st.st_ctim;
 	if (fstat(f->cur_dir, &st) == 0)
-		stamp.changed_cur = st.st_mtim;
+		stamp.changed_cur = st.st_ctim;
 	return stamp;
 }
 
@@ -95,12 +96,17 @@ folder_unchanged(const struct folder *f)
 		&& st.st_ino == f->list.seen.st_ino && st.st_size == f->list.seen.st_size;
 }
 
-/* Is a file that should be there missing from the scan?  All in the scan are in the list. */
+/* A first look that finds as many files as are listed; all of them are. */
+static bool
+finds_all(const struct folder *f, const struct scan *s)
+{
+	return f->count == 0 && s->pass == 1 && s->count == f->list.count;
+}
+
+/* Is a file that should be there missing from the scan? */
 static bool
 misses_any(const struct folder *f, const struct scan *s)
 {
-	if (f->count == 0 && s->pass == 1 && s->count == f->list.count)
-		return false;
 	for (size_t i = 0; i < f->count; i++)
 		if (!scan_find(s, message_base(f, &f->messages[i])))
 			return true;
@@ -289,7 +295,7 @@ bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 		|| uidlist_refresh(&f->list, f->dir, NULL, why) < 0
 		|| keywords_refresh(&f->keywords, f->dir, why) < 0)
 		return -1;
-	if (!folder_is_all_known(f, s) || misses_any(f, s) || folder_may_adopt(f)) {
+	if (!folder_is_all_known(f, s) || (!finds_all(f, s) && misses_any(f, s)) || folder_may_adopt(f)) {
 		struct fault own = {0};
 
 		stamp = folder_stamp(f);

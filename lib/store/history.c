@@ -10,46 +10,21 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "store/filename.h"
 #include "store/folder_private.h"
 #include "store/history_private.h"
 #include "store/snapshot.h"
 
 enum { LOOKS = 4 };
 
-/* Then every name that was read is there, and none of them needs to be looked at. */
+/* Is the name that the snapshot has still there?  And when did it come there? */
 static bool
-directories_unchanged(struct recording *r)
+is_current(const struct recording *r, const struct message *m, int64_t *changed)
 {
-	struct folder_stamp now;
-
-	if (!r->asked) {
-		now = folder_stamp(r->folder);
-		r->unchanged = folder_stamp_is_settled(&r->folder->stamp) && !folder_stamp_differs(&now, &r->folder->stamp);
-		r->asked = true;
-	}
-	return r->unchanged;
-}
-
-/*
- * Is the name that the snapshot has still there?  And when did it come there (RFC 8514)?  The name tells,
- * whatever happened to the file since; of other names the file tells when it was renamed last.
- */
-static bool
-is_current(struct recording *r, const struct message *m, int64_t *saved)
-{
-	const char *name = message_name(r->folder, m);
 	struct stat st;
 
-	*saved = file_name_time(span_of(name));
-	if (*saved > r->folder->stamp.looked.tv_sec)
-		*saved = 0;
-	if (*saved && directories_unchanged(r))
-		return true;
-	if (fstatat(m->in_new ? r->folder->new_dir : r->folder->cur_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(m->in_new ? r->folder->new_dir : r->folder->cur_dir, message_name(r->folder, m), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
-	if (*saved == 0)
-		*saved = st.st_ctim.tv_sec;
+	*changed = st.st_ctim.tv_sec;
 	return true;
 }
 
@@ -68,7 +43,7 @@ static bool
 note_message(struct recording *r, struct message *m, const struct history_entry *e,
 	struct history_entry *out)
 {
-	int64_t saved = 0;
+	int64_t changed = 0;
 
 	*out = (struct history_entry){m->uid, m->flags, m->keywords, r->fresh, 0};
 	if (e && e->flags == m->flags && e->keywords == m->keywords) {
@@ -76,7 +51,7 @@ note_message(struct recording *r, struct message *m, const struct history_entry 
 		set_modseq(r, m, e->modseq);
 		return true;
 	}
-	if ((r->folder->seen && !seen_is_current(r->folder->seen)) || !is_current(r, m, &saved)) {
+	if ((r->folder->seen && !seen_is_current(r->folder->seen)) || !is_current(r, m, &changed)) {
 		r->stale = true;
 		if (!e) {
 			set_modseq(r, m, larger(m->modseq, r->header.highest));
@@ -92,7 +67,7 @@ note_message(struct recording *r, struct message *m, const struct history_entry 
 		return true;
 	}
 	r->differs = true;
-	out->saved = e ? e->saved : saved;
+	out->saved = e ? e->saved : changed;
 	set_modseq(r, m, r->fresh);
 	return true;
 }

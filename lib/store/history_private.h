@@ -27,7 +27,6 @@ struct recording {
 	MDB_dbi              dbi;
 	bool                 write;
 	bool                 differs, stale;
-	bool                 asked, unchanged; /* whether the directories changed since they were read */
 	bool                 known;          /* nobody recorded anything since this folder did */
 	char                 prefix[INDEX_PREFIX];
 	struct header        header;

@@ -82,10 +82,6 @@ UNIT_TEST(file_names)
 		ck_span(text_span(&again), rows[i].again ? rows[i].again : rows[i].name);
 	}
 	ck_assert_int_lt(file_name_compare(SPAN("9.M1"), SPAN("10.M1")), 0);
-	ck_assert_int_eq(file_name_time(SPAN("1700000001.M1P2.h,S=3:2,S")), 1700000001);
-	ck_assert_int_eq(file_name_time(SPAN("999999999.x")), 999999999);
-	ck_assert(file_name_time(SPAN("17.x")) == 0 && file_name_time(SPAN("1700000001")) == 0 && file_name_time(SPAN("17000000010.x")) == 0);
-	ck_assert(file_name_time(SPAN("x")) == 0 && file_name_time(SPAN("")) == 0 && file_name_time(SPAN("-1700000001.x")) == 0);
 	ck_assert_int_lt(file_name_compare(SPAN("9.M9P1"), SPAN("9.M10P1")), 0);
 	ck_assert_int_lt(file_name_compare(SPAN("9.M9P1"), SPAN("9.M9P2")), 0);
 }

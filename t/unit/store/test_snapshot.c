@@ -118,7 +118,7 @@ UNIT_TEST(a_snapshot_is_what_a_look_finds)
 UNIT_TEST(what_others_do_outdates_a_snapshot)
 {
 	static const char *const deeds[] = {"mv $M/cur/1100.x:2,S $M/cur/1100.x:2,FS", "rm $M/cur/1101.x* $M/cur/1300.x*",
-		"touch $M/new/2000.y $M/cur/2001.y:2,", "sed -i '$s/^[0-9]* /9000 /' $M/dovecot-uidlist", "rm $M/dovecot-uidlist"};
+		"touch $M/new/2000.y $M/cur/2001.y:2,", "touch -r $M/cur $M/time && mv $M/cur/1103.x:2,S $M/cur/1103.x:2,F && touch -r $M/time $M/cur", "sed -i '$s/^[0-9]* /9000 /' $M/dovecot-uidlist", "rm $M/dovecot-uidlist"};
 
 	start();
 	setenv("M", root, 1);
