@@ -77,6 +77,14 @@ def take_over(top):
         t.ok(r.returncode == 0 and os.readlink(own) == f"{i.dir}/etc", "the configuration is taken over where it lies", r)
         t.ok(before == {f: open(f"{i.dir}/etc/{f}").read() for f in before}, "and not changed")
         t.ok(os.path.exists(f"{own}.before/main.cf"), "what was there is kept")
+        os.unlink(own)                                   # as if -u had been killed there
+        r = take("-u")
+        t.ok(r.returncode == 0 and not os.path.islink(own) and os.path.exists(f"{own}/main.cf") and not os.path.exists(f"{own}.before"),
+             "-u: what was killed halfway is undone", r)
+        os.symlink(f"{i.dir}/etc", f"{own}.link")        # as if it had been killed before the link got its name
+        r = take(f"{i.dir}/etc")
+        t.ok(r.returncode == 0 and os.readlink(own) == f"{i.dir}/etc" and not os.path.lexists(f"{i.dir}/etc/etc"),
+             "one that was killed before can be done again, and leaves nothing in the configuration", r)
         os.makedirs(f"{i.dir}/queue/import", exist_ok=True)
         os.makedirs(f"{i.dir}/queue/incoming", exist_ok=True)
         open(f"{i.dir}/queue/import/half", "w").close()
