@@ -411,7 +411,6 @@ int
 quota_look(const struct quota *q, struct maildir *m, enum quota_look how, struct quota_use *out, struct fault *why)
 {
 	struct quota_use u = {0};
-
 	int              read = read_file(q, m, how, &u, why);
 
 	if (read < 0 || (read == 0 && quota_recount(q, m, &u, why) < 0))

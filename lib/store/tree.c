@@ -172,9 +172,9 @@ count_again(struct maildir *m)
 {
 	struct quota_use use = {0};
 
-	if (maildir_quota(m))
-		quota_look(maildir_quota(m), m, QUOTA_QUICK, &use, NULL); /* limits that are the file's alone */
-	if (maildir_quota(m) && quota_recount(maildir_quota(m), m, &use, NULL) < 0)
+	if (!maildir_quota(m) || quota_look(maildir_quota(m), m, QUOTA_QUICK, &use, NULL) < 0)
+		return; /* limits that are the file's alone must not be lost */
+	if (quota_recount(maildir_quota(m), m, &use, NULL) < 0)
 		unlinkat(maildir_root(m), "maildirsize", 0); /* counted by who needs it */
 }
 

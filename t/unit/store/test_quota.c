@@ -369,6 +369,12 @@ UNIT_TEST(limits_of_a_file_that_cannot_be_read_are_not_overwritten)
 	ck_assert(getuid() != 0 || seteuid(0) == 0);
 	ck_assert(got == -1 && why.error == EACCES);
 	ck_assert(fstatat(maildir_root(m), "maildirsize", &st, 0) == 0 && st.st_size == 12);
+	maildir_set_quota(m, q);
+	ck_assert(geteuid() != 0 || seteuid(65534) == 0);
+	got = maildir_folder_create(m, "a", &why) == 0 && tree_delete(m, "a", &why) == 0;
+	ck_assert(getuid() != 0 || seteuid(0) == 0);
+	ck_assert(got == 1);
+	ck_assert(fstatat(maildir_root(m), "maildirsize", &st, 0) == 0 && st.st_size == 12);
 	quota_free(q);
 	stop();
 }
