@@ -280,6 +280,7 @@ finish_start(void)
 	if (self.tell >= 0)
 		close(take_fd(self.tell));
 	self.starting = false;
+	environment.inherits = false;
 }
 
 static struct pollfd *polled;
