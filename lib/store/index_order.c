@@ -3,13 +3,15 @@
  * index_order.c - in which order messages come, so that SORT need not look at what they are sorted by
  *
  * Key \1o/P/<name>, P the mailbox's prefix (index_private.h): the generation (8).  Key \1o/P/<name>/<uid >> 8>: of up to 256
- * messages, by UID, the UID (4), a hash of its base name (4), its rank (8).  Who writes must have read what is there: ranks
+ * messages, by UID, the UID (4), a hash of its base name (4), its rank (8); and a CRC of all that (4), since a wrong rank would
+ * show in nothing but a wrong order, for good.  Who writes must have read what is there: ranks
  * that two sessions put into the same gap would be compared with each other without having been made for that.
  */
 #include "store/index.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <zlib.h>
 
 #include "base/clock.h"
 #include "store/index_private.h"
@@ -31,13 +33,26 @@ uid_at(struct span bytes, size_t i)
 	return (uint32_t)little_endian_take(bytes.at + i * INDEX_PLACE, 4);
 }
 
+static uint64_t
+sum_of(struct span places)
+{
+	return crc32_z(0, (const unsigned char *)places.at, places.len);
+}
+
+void
+index_places_seal(struct text *places)
+{
+	little_endian_add(sum_of(text_span(places)), INDEX_PLACES_SUM, places);
+}
+
 bool
 index_places_open(struct span bytes, uint32_t number, size_t *count)
 {
 	size_t   n = bytes.len / INDEX_PLACE;
 	uint32_t before = 0;
 
-	if (n > CHUNK || bytes.len % INDEX_PLACE)
+	if (n > CHUNK || bytes.len % INDEX_PLACE != INDEX_PLACES_SUM
+		|| little_endian_take(bytes.at + n * INDEX_PLACE, INDEX_PLACES_SUM) != sum_of(span_first(bytes, n * INDEX_PLACE)))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		uint32_t uid = uid_at(bytes, i);
@@ -207,7 +222,8 @@ put_chunk(MDB_txn *txn, MDB_dbi dbi, MDB_val k, uint32_t number, const struct in
 				add_place(&there, &bytes);
 		add_place(&places[i], &bytes);
 	}
-	text_add(&bytes, span_from(old, at * INDEX_PLACE));
+	text_add(&bytes, span_from(span_first(old, old_count * INDEX_PLACE), at * INDEX_PLACE));
+	index_places_seal(&bytes);
 	v = (MDB_val){bytes.len, bytes.at};
 	return mdb_put(txn, dbi, &k, &v, 0);
 }

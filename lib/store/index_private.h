@@ -35,8 +35,9 @@ bool index_rows_find(struct index_reading *, MDB_txn *, MDB_dbi, const char *pre
 int index_rows_put(MDB_txn *, MDB_dbi, const char *prefix, struct index_row *, size_t count);   /* 0 or an LMDB code */
 uint64_t index_base_hash(struct span base);
 
-/* index_order.c: places of up to 256 messages, as they are kept.  Total; false: it is none. */
-enum { INDEX_PLACE = 16 };          /* bytes */
+/* index_order.c: places of up to 256 messages, as they are kept, their sum behind them.  Total; false: it is none. */
+enum { INDEX_PLACE = 16, INDEX_PLACES_SUM = 4 };          /* bytes */
+void index_places_seal(struct text *);
 bool index_places_open(struct span bytes, uint32_t number, size_t *count);
 void index_places_at(struct span bytes, size_t i, struct index_place *out);
 

@@ -93,10 +93,15 @@ fuzz_rows(struct span in)
 static void
 fuzz_places(struct span in)
 {
-	uint32_t number = in.len < 4 ? 0 : (uint32_t)little_endian_take(in.at, 4) >> 8;
-	size_t   count;
+	uint32_t             number = in.len < 4 ? 0 : (uint32_t)little_endian_take(in.at, 4) >> 8;
+	autotext struct text sealed = {0};
+	size_t               count;
 
-	if (!index_places_open(in, number, &count))
+	if (index_places_open(in, number, &count))
+		assert(count <= 256 && count * INDEX_PLACE + INDEX_PLACES_SUM == in.len);
+	text_set(&sealed, in);
+	index_places_seal(&sealed);
+	if (!index_places_open(text_span(&sealed), number, &count))
 		return;
 	assert(count <= 256 && count * INDEX_PLACE == in.len);
 	for (size_t i = 0; i < count; i++) {

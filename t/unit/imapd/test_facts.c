@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "facts.h"
 #include "store/index_private.h"
+#include "store/little_endian.h"
 
 static void
 check(const char *header, struct header_facts expected, const char *subject, const char *id, const char *references)
@@ -309,6 +310,28 @@ UNIT_TEST(orders_are_kept_and_added_to)
 	close_shop(&s);
 }
 
+UNIT_TEST(a_rank_that_a_disk_changed_is_none)
+{
+	autotext struct text bytes = {0};
+	size_t               count;
+
+	for (uint32_t uid = 300; uid < 303; uid++) {
+		little_endian_add(uid, 4, &bytes);
+		little_endian_add(7, 4, &bytes);
+		little_endian_add(uid * 100, 8, &bytes);
+	}
+	index_places_seal(&bytes);
+	ck_assert(index_places_open(text_span(&bytes), 1, &count) && count == 3);
+	ck_assert(!index_places_open(text_span(&bytes), 2, &count));
+	for (size_t i = 0; i < bytes.len; i++) {
+		bytes.at[i] ^= 4;
+		ck_assert(!index_places_open(text_span(&bytes), 1, &count));
+		bytes.at[i] ^= 4;
+		ck_assert(!index_places_open(span_first(text_span(&bytes), i), 1, &count));
+	}
+	ck_assert(!index_places_open(SPAN_NONE, 0, &count));
+}
+
 /* Ranks that were made for what is not there any more are not written. */
 UNIT_TEST(an_order_that_changed_meanwhile_is_left_alone)
 {
@@ -333,4 +356,4 @@ UNIT_TEST(an_order_that_changed_meanwhile_is_left_alone)
 	close_shop(&s);
 }
 
-UNIT_MAIN("imapd/facts", orders_are_kept_and_added_to, an_order_that_changed_meanwhile_is_left_alone,  rows_are_found_in_any_order, facts_of_headers, references_one_by_one, broken_facts_are_none, parts_of_another_form_are_unknown, parts_are_kept_apart)
+UNIT_MAIN("imapd/facts", orders_are_kept_and_added_to, a_rank_that_a_disk_changed_is_none, an_order_that_changed_meanwhile_is_left_alone, rows_are_found_in_any_order, facts_of_headers, references_one_by_one, broken_facts_are_none, parts_of_another_form_are_unknown, parts_are_kept_apart)
