@@ -24,7 +24,7 @@
 #include "store/quota.h"
 #include "uidl.h"
 
-enum { READ_PART = 65536, HEADER_MOST = 65536, SESSION_LOCK_MS = 5000, SESSION_STALE = 300 };
+enum { HEADER_MOST = 65536, SESSION_LOCK_MS = 5000, SESSION_STALE = 300 };
 
 void
 drop_uidl(const struct drop *d, const struct drop_message *m, struct text *out)
@@ -53,27 +53,9 @@ drop_read(const struct drop *d, const struct drop_message *m, int *fd, struct fa
 static int
 measure(const struct drop *d, struct drop_message *m, struct fault *why)
 {
-	autotext struct text part = {0};
-	autoclose int        fd = -1;
-	uint64_t             size = 0;
-	bool                 cr = false;
+	autoclose int fd = -1;
 
-	if (drop_read(d, m, &fd, why) < 0)
-		return -1;
-	for (;;) {
-		ssize_t n = read(fd, text_room(&part, READ_PART), READ_PART);
-
-		if (n < 0)
-			return fault_errno(why, "read");
-		if (n == 0)
-			break;
-		for (ssize_t i = 0; i < n; i++) {
-			size += 1 + (part.at[i] == '\n' && !cr);
-			cr = part.at[i] == '\r';
-		}
-	}
-	m->size = size;
-	return 0;
+	return drop_read(d, m, &fd, why) < 0 ? -1 : drop_measure(m, fd, why);
 }
 
 /* pop3_fast_size_lookups: as RFC 1939 does not want it, without the CRs. */
@@ -84,6 +66,7 @@ size_on_disk(const struct drop *d, const struct message *from, const struct file
 	struct stat st;
 
 	m->size = name->size;
+	m->sized = m->ended = true;       /* no better is asked for */
 	if (name->has_size)
 		return 0;
 	if (fstatat(from->in_new ? d->folder->new_dir : d->folder->cur_dir, message_name(d->folder, from), &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -143,18 +126,19 @@ add_message(struct drop *d, const struct message *from, struct fault *why)
 	m->seen = from->flags & MESSAGE_SEEN;
 	file_name_parse(span_of(message_name(d->folder, from)), &name);
 	m->size = name.full_size;
+	m->sized = name.has_full_size;
 	record = uidlist_find(&d->folder->list, m->base);
 	if (record >= 0)
 		take_fields(m, arena_span(d->arena, d->folder->list.records[record].fields), m->base);
-	if (!m->uidl.len && pop3_config.reuse_xuidl)
-		take_xuidl(d, m);
 	if (!name.has_full_size && (pop3_config.fast_size_lookups ? size_on_disk(d, from, &name, m, why) : measure(d, m, why)) < 0) {
 		if (why->error == ENOENT)
 			return 0; /* gone meanwhile */
-		if (why->class != FAULT_INPUT)
+		if (why->class != FAULT_INPUT && why->error != EACCES)
 			return -1;
 		m->size = name.size; /* one that cannot be read must not keep the others from being read */
 	}
+	if (!m->uidl.len && pop3_config.reuse_xuidl)
+		take_xuidl(d, m);
 	d->count++;
 	return 0;
 }
@@ -218,13 +202,19 @@ read_messages(struct drop *d, struct fault *why)
 
 	d->hidden = *pop3_config.deleted_flag ? keywords_find(&f->keywords, span_of(pop3_config.deleted_flag)) : -1;
 	d->messages = mem_array(f->count, sizeof *d->messages);
+	d->uids = mem_array(f->count, sizeof *d->uids);
+	d->uid_count = f->count;
 	for (size_t i = 0; i < f->count; i++)
-		if ((d->hidden < 0 || !(f->messages[i].keywords & (uint64_t)1 << d->hidden)) && add_message(d, &f->messages[i], why) < 0)
+		d->uids[i] = f->messages[i].uid;
+	for (size_t i = 0; i < d->uid_count; i++) {
+		const struct message *m = folder_find(f, d->uids[i]); /* each that is opened may bring the folder up to date */
+
+		if (m && (d->hidden < 0 || !(m->keywords & (uint64_t)1 << d->hidden)) && add_message(d, m, why) < 0)
 			return -1;
+	}
 	if (pop3_config.save_uidl && save_uidls(d, why) < 0)
 		return -1;
-	if (d->ascii)
-		drop_look_all(d);
+	drop_look_all(d);
 	qsort(d->messages, d->count, sizeof *d->messages, by_order);
 	return 0;
 }
@@ -268,6 +258,7 @@ void
 drop_close(struct drop *d)
 {
 	free(d->messages);
+	free(d->uids);
 	dotlock_release(&d->lock);
 	folder_close(d->folder);
 	maildir_close(d->maildir);

@@ -19,10 +19,10 @@ UNIT_TESTS += t/unit/pop3d/test_words
 t_unit_pop3d_test_words_SOURCES = t/unit/pop3d/test_words.c pop3d/language.c pop3d/language.h pop3d/surrogate.c pop3d/surrogate.h t/unit/unit.h
 t_unit_pop3d_test_words_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/pop3d
 t_unit_pop3d_test_words_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_pop3d_test_words_LDADD = $(MAIL_LIBS) $(CHECK_LIBS)
+t_unit_pop3d_test_words_LDADD = $(MAIL_LIBS) $(ZLIB_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += t/fuzz/fuzz_pop3_words
 t_fuzz_fuzz_pop3_words_SOURCES = t/fuzz/fuzz_pop3_words.c pop3d/language.c pop3d/surrogate.c $(FUZZ_DRIVER)
 t_fuzz_fuzz_pop3_words_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/pop3d
-t_fuzz_fuzz_pop3_words_LDADD = $(MAIL_LIBS)
+t_fuzz_fuzz_pop3_words_LDADD = $(MAIL_LIBS) $(ZLIB_LIBS)
 t_fuzz_fuzz_pop3_words_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * look.c - which messages of a drop have a surrogate, for a client that did not say UTF8
+ * look.c - what RETR sends: which messages of a drop have a surrogate, which lack their last line end, and the sizes
  *
- * Every message is looked at once, in a mailbox that is new to us for LOOK_MS at most: what is left then has its own
- * size in LIST, and is looked at by the next session, or before it is sent.
+ * RFC 1939, 11: a size is that of what is sent. W= in a file's name is IMAP's, and counts no line end that RETR adds
+ * (3: the final dot has a line of its own). Every message is looked at once, in a mailbox that is new to us for LOOK_MS
+ * at most: what is left then has its own size in LIST, and is looked at by the next session, or before it is sent.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -12,60 +13,86 @@
 #include "session.h"
 #include "store/folder.h"
 #include "store/small_file.h"
-#include "surrogate.h"
 
 #define LOOKED_FILE "postern.pop3"
-enum { LOOK_MS = 5000, FILE_MOST = 16 << 20, WORTH_A_WRITE = 16, WORTH_A_WRITE_MS = 100, LOCK_STALE = 60 };
+enum { READ_PART = 65536, LOOK_MS = 5000, FILE_MOST = 16 << 20, WORTH_A_WRITE = 16, WORTH_A_WRITE_MS = 100, LOCK_STALE = 60 };
 
 struct look {
 	const struct drop *d;
 	struct surrogates  known, now;
 	int64_t            deadline;
-	size_t             fresh;
-	bool               gap;        /* one was left out: those behind it will be looked at again */
+	size_t             fresh;      /* of now: what known did not know */
 };
 
-static void
-set_form(struct drop_message *m, bool is_one, uint64_t size)
-{
-	m->form = is_one ? FORM_SURROGATE : FORM_OWN;
-	if (is_one)
-		m->size = size;
-}
-
 int
-drop_look(struct drop_message *m, int fd, struct fault *why)
+drop_measure(struct drop_message *m, int fd, struct fault *why)
 {
-	bool     is_one;
-	uint64_t size = 0;
+	autotext struct text part = {0};
+	uint64_t             size = 0;
+	char                 last = '\n';
+	ssize_t              n;
 
-	if (m->form != FORM_UNKNOWN)
-		return 0;
-	if (surrogate_measure(fd, &is_one, &size, why) < 0)
-		return -1;
-	set_form(m, is_one, size);
+	while ((n = read(fd, text_room(&part, READ_PART), READ_PART)) > 0)
+		for (ssize_t i = 0; i < n; i++) {
+			size += 1 + (part.at[i] == '\n' && last != '\r');
+			last = part.at[i];
+		}
+	if (n < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return fault_errno(why, "read");
+	m->size = size + (last == '\n' ? 0 : 2);
+	m->sized = m->ended = true;
 	return 0;
 }
 
-/* 0: it is one that the cache knows, or it was looked at; 1: there is no time; -1: it cannot be read, or is gone. */
-static int
-look_at(struct look *l, uint32_t uid, bool *is_one, uint64_t *size)
+static void
+take_found(const struct drop *d, struct drop_message *m, const struct looked *found)
 {
-	const struct surrogate_size *s;
-	autoclose int                fd = -1;
-	struct stat                  st;
-
-	*is_one = false;
-	if (uid <= l->known.looked_to) {
-		s = surrogates_find(&l->known, uid);
-		*is_one = s != NULL;
-		*size = s ? s->size : 0;
-		return 0;
+	if (d->ascii)
+		m->form = found->form;
+	if (m->form == FORM_SURROGATE) {
+		m->size = found->size;
+		m->sized = true;
+	} else if (!m->ended && found->open) {
+		m->size += 2;
 	}
-	if (pop3_config.fast_size_lookups || clock_now() >= l->deadline)
-		return 1;
-	l->fresh++;
-	return folder_message_open(l->d->folder, uid, &fd, &st, NULL) < 0 || surrogate_measure(fd, is_one, size, NULL) < 0 ? -1 : 0;
+	m->ended = true;
+}
+
+static int
+look(const struct drop *d, int fd, struct looked *found, struct fault *why)
+{
+	return d->ascii ? surrogate_look(fd, found, why) : surrogate_look_at_end(fd, &found->open, why);
+}
+
+int
+drop_look(const struct drop *d, struct drop_message *m, int fd, struct fault *why)
+{
+	struct looked found = {0};
+
+	if (!m->ended || (d->ascii && m->form == FORM_UNKNOWN)) {
+		if (look(d, fd, &found, why) < 0)
+			return -1;
+		take_found(d, m, &found);
+	}
+	return m->sized ? 0 : drop_measure(m, fd, why);
+}
+
+/* False: nothing is known, for there is no time, it cannot be read, or is gone. `m`: NULL when it is not shown. */
+static bool
+look_at(struct look *l, uint32_t uid, const struct drop_message *m, struct looked *found)
+{
+	const struct looked *known = surrogates_find(&l->known, uid);
+	bool                 wanted = l->d->ascii ? !known || known->form == FORM_UNKNOWN : !known && m && !m->ended;
+	autoclose int        fd = -1;
+	struct stat          st;
+
+	*found = known ? *known : (struct looked){0};
+	if (wanted && !pop3_config.fast_size_lookups && clock_now() < l->deadline
+		&& folder_message_open(l->d->folder, uid, &fd, &st, NULL) == 0 && look(l->d, fd, found, NULL) == 0) {
+		l->fresh++;
+		return true;
+	}
+	return known != NULL;
 }
 
 /* Best effort: it is a cache, and another session may be at it. */
@@ -93,23 +120,20 @@ drop_look_all(struct drop *d)
 
 	if (small_file_read(d->folder->dir, LOOKED_FILE, FILE_MOST, &bytes, NULL, NULL) == 0)
 		surrogates_parse(text_span(&bytes), d->folder->list.validity, &l.known);
-	for (size_t i = 0; i < d->folder->count; i++) { /* hidden ones, too: they may be shown again */
-		uint32_t uid = d->folder->messages[i].uid;
-		bool     is_one;
-		uint64_t size = 0;
-		int      got = look_at(&l, uid, &is_one, &size);
+	for (size_t i = 0; i < d->uid_count; i++) { /* hidden ones, too: they may be shown again */
+		struct drop_message *m;
+		struct looked        found;
 
-		while (at < d->count && d->messages[at].uid < uid)
+		while (at < d->count && d->messages[at].uid < d->uids[i])
 			at++;
-		if (got == 0 && at < d->count && d->messages[at].uid == uid)
-			set_form(&d->messages[at], is_one, size);
-		l.gap = l.gap || got != 0;
-		if (!l.gap)
-			l.now.looked_to = uid;
-		if (!l.gap && is_one)
-			surrogates_add(&l.now, uid, size);
+		m = at < d->count && d->messages[at].uid == d->uids[i] ? &d->messages[at] : NULL;
+		if (!look_at(&l, d->uids[i], m, &found))
+			continue;
+		surrogates_add(&l.now, d->uids[i], &found);
+		if (m)
+			take_found(d, m, &found);
 	}
-	if (l.now.looked_to > l.known.looked_to && (l.fresh >= WORTH_A_WRITE || clock_now() - began >= WORTH_A_WRITE_MS))
+	if (l.fresh >= WORTH_A_WRITE || (l.fresh && clock_now() - began >= WORTH_A_WRITE_MS))
 		keep(&l);
 	surrogates_free(&l.known);
 	surrogates_free(&l.now);

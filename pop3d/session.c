@@ -12,7 +12,6 @@
 #include "store/lazy.h"
 #include "store/quota.h"
 #include "expire.h"
-#include "surrogate.h"
 #include "uidl.h"
 
 enum { LINE_MAX_BYTES = 255, BAD_MAX = 20 };
@@ -252,7 +251,7 @@ send_message(struct session *s, struct drop_message *m, bool top, uint64_t lines
 	struct content c;
 	struct fault   why = {0};
 
-	if (drop_read(&s->drop, m, &fd, &why) < 0 || (s->drop.ascii && drop_look(m, fd, &why) < 0)) {
+	if (drop_read(&s->drop, m, &fd, &why) < 0 || drop_look(&s->drop, m, fd, &why) < 0) {
 		say(s, "-ERR [SYS/TEMP] The message cannot be read.");
 		return;
 	}

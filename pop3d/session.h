@@ -12,6 +12,7 @@
 #include "language.h"
 #include "net/conn.h"
 #include "store/dotlock.h"
+#include "surrogate.h"
 
 struct pop3_config {
 	const char *uidl_format, *deleted_flag;
@@ -33,12 +34,10 @@ int pop3_config_check(struct fault *);
 WAITS int pop3_session(const struct pop3_user *, struct conn *, struct fault *);
 
 /* For the files of pop3d. */
-/* How it is sent to a client that did not say UTF8 (surrogate.h). */
-enum drop_form { FORM_UNKNOWN, FORM_OWN, FORM_SURROGATE };
-
 struct drop_message {
 	uint32_t    uid;
-	uint64_t    size;             /* with CRLF: what RETR sends, without the end; that of the surrogate, if that is sent */
+	uint64_t    size;             /* what RETR sends, without the final dot: with CRLF, of the surrogate, if that is sent */
+	bool        sized, ended;     /* `size` counts the CRs; and the line end that the last line may lack */
 	uint64_t    order;            /* uidlist field O, else after those with one */
 	struct span base, guid;       /* in the drop's arena */
 	struct span uidl;             /* uidlist field P, else with pop3_reuse_xuidl the header X-UIDL, or empty: by the format */
@@ -56,6 +55,8 @@ struct drop {
 	struct folder       *folder;
 	struct drop_message *messages;
 	size_t               count;
+	uint32_t            *uids;     /* all of the folder when it was opened, hidden ones, too */
+	size_t               uid_count;
 	struct dotlock       lock;     /* pop3_lock_session */
 	bool                 ascii;    /* who did not say UTF8: surrogates are sent */
 	int                  hidden;   /* number of the keyword pop3_deleted_flag; -1: none */
@@ -66,8 +67,10 @@ WAITS int drop_open(const struct pop3_user *, struct drop *, struct fault *);
 void drop_close(struct drop *);
 void drop_uidl(const struct drop *, const struct drop_message *, struct text *out);
 WAITS int drop_read(const struct drop *, const struct drop_message *, int *fd, struct fault *);
-WAITS void drop_look_all(struct drop *);      /* the forms, by UID still; what cannot be read now stays unknown */
-WAITS int drop_look(struct drop_message *, int fd, struct fault *);       /* one that was left; the file is at its beginning */
+WAITS void drop_look_all(struct drop *);      /* forms and sizes, by UID still; what cannot be read now stays unknown */
+/* One that was left; its sizes, without looking for a surrogate. The file is at its beginning before and after. */
+WAITS int drop_look(const struct drop *, struct drop_message *, int fd, struct fault *);
+WAITS int drop_measure(struct drop_message *, int fd, struct fault *);
 WAITS int drop_update(struct drop *, size_t *deleted, struct fault *);    /* at QUIT: removes and marks */
 WAITS int drop_mark_seen(struct drop *, struct fault *);                  /* a session that was lost */
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * surrogate.c - messages for clients that did not say UTF8, and how large they are
+ * surrogate.c - messages for clients that did not say UTF8, and how large they are; what was found is kept
  */
 #include "surrogate.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "mail/charset.h"
 #include "mail/downgrade.h"
@@ -94,35 +96,64 @@ measure_whole(int fd, bool *is_one, uint64_t *size, struct fault *why)
 }
 
 int
-surrogate_measure(int fd, bool *is_one, uint64_t *size, struct fault *why)
+surrogate_look_at_end(int fd, bool *open, struct fault *why)
 {
-	uint64_t octets = 0;
-	bool     changed = false;
-	int      got = has_eight_bits(fd, why);
+	off_t   size = lseek(fd, 0, SEEK_END);
+	char    last = '\n';
+	ssize_t n = size > 0 ? pread(fd, &last, 1, size - 1) : 0;
+
+	if (size < 0 || n < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return fault_errno(why, "read");
+	*open = last != '\n';
+	return 0;
+}
+
+int
+surrogate_look(int fd, struct looked *out, struct fault *why)
+{
+	struct looked found = {.form = FORM_OWN};
+	uint64_t      octets = 0;
+	bool          changed = false;
+	int           got = has_eight_bits(fd, why);
 
 	if (got == 1)
 		got = lseek(fd, 0, SEEK_SET) < 0 ? fault_errno(why, "lseek") : measure_whole(fd, &changed, &octets, why);
-	if (got < 0 || (lseek(fd, 0, SEEK_SET) < 0 && fault_errno(why, "lseek")))
+	if (got < 0 || surrogate_look_at_end(fd, &found.open, why) < 0)
 		return -1;
-	*is_one = changed;
-	if (changed)
-		*size = octets;
+	if (changed) {
+		found.form = FORM_SURROGATE;
+		found.size = octets;
+	}
+	*out = found;
 	return 0;
 }
 
 /* ------------------------------------------------------------ the cache */
 
-/* Whoever changes what a surrogate is gives it another letter. */
-#define SURROGATE_FORM "a"
+/* Whoever changes what a surrogate is, or this file, gives it another letter. */
+#define SURROGATE_FORM "b"
+#define FORM_LETTERS   "eos"       /* end only, own, surrogate */
 
-void
-surrogates_add(struct surrogates *s, uint32_t uid, uint64_t size)
+static struct looked_run *
+new_run(struct surrogates *s)
 {
 	if (s->count == s->room) {
 		s->room = s->room ? s->room * 2 : 16;
-		s->sizes = mem_grow(s->sizes, s->room, sizeof *s->sizes);
+		s->runs = mem_grow(s->runs, s->room, sizeof *s->runs);
 	}
-	s->sizes[s->count++] = (struct surrogate_size){uid, size};
+	return &s->runs[s->count++];
+}
+
+void
+surrogates_add(struct surrogates *s, uint32_t uid, const struct looked *found)
+{
+	struct looked_run *last = s->count ? &s->runs[s->count - 1] : NULL;
+
+	if (last && last->last + 1 == uid && last->found.form == found->form && last->found.open == found->open
+		&& last->found.size == found->size)
+		last->last = uid;
+	else
+		*new_run(s) = (struct looked_run){uid, uid, *found};
 }
 
 static bool
@@ -133,26 +164,55 @@ take_number(struct span *line, uint64_t most, uint64_t *n)
 	return span_next(line, " ", &word) && span_number(word, n) && *n <= most;
 }
 
-/* "a UIDVALIDITY UID" and lines of "UID SIZE". */
+/* "FIRST LAST FORM", with a + when it lacks its last line end, and the size of a surrogate. */
+static bool
+take_run(struct span line, uint32_t before, struct looked_run *out)
+{
+	uint64_t    first, last, size = 0;
+	struct span form;
+	const char *letter;
+
+	if (!take_number(&line, UINT32_MAX, &first) || first <= before || !take_number(&line, UINT32_MAX, &last) || last < first
+		|| !span_next(&line, " ", &form) || form.len > 2 || (form.len == 2 && form.at[1] != '+')
+		|| !(letter = memchr(FORM_LETTERS, form.at[0], sizeof FORM_LETTERS - 1)))
+		return false;
+	*out = (struct looked_run){(uint32_t)first, (uint32_t)last,
+		{.form = (enum drop_form)(letter - FORM_LETTERS), .open = form.len == 2}};
+	if (out->found.form == FORM_SURROGATE && !take_number(&line, UINT64_MAX, &size))
+		return false;
+	out->found.size = size;
+	return !line.len;
+}
+
+static uint32_t
+sum_of(struct span s)
+{
+	return (uint32_t)crc32(0, (const Bytef *)s.at, (uInt)s.len);
+}
+
+/* "b UIDVALIDITY SUM", and lines of runs, of which SUM is. */
 bool
 surrogates_parse(struct span bytes, uint32_t validity, struct surrogates *out)
 {
 	struct surrogates s = {0};
 	struct span       line, word;
-	uint64_t          uid, size, last = 0;
+	uint64_t          n, sum;
+	uint32_t          last = 0;
 
 	*out = s;
-	if (!span_ends(bytes, "\n") || !span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, SURROGATE_FORM)
-		|| !take_number(&line, UINT32_MAX, &uid) || uid != validity || !take_number(&line, UINT32_MAX, &uid) || line.len)
+	if (!span_split(&bytes, '\n', &line) || !span_next(&line, " ", &word) || !span_is(word, SURROGATE_FORM)
+		|| !take_number(&line, UINT32_MAX, &n) || n != validity || !take_number(&line, UINT32_MAX, &sum) || line.len
+		|| sum != sum_of(bytes) || (bytes.len && !span_ends(bytes, "\n")))
 		return false;
-	s.looked_to = (uint32_t)uid;
-	while (span_split(&bytes, '\n', &line) && line.len) {
-		if (!take_number(&line, s.looked_to, &uid) || uid <= last || !take_number(&line, UINT64_MAX, &size) || line.len) {
+	while (span_split(&bytes, '\n', &line) && (line.len || bytes.len)) {
+		struct looked_run run;
+
+		if (!take_run(line, last, &run)) {
 			surrogates_free(&s);
 			return false;
 		}
-		surrogates_add(&s, (uint32_t)uid, size);
-		last = uid;
+		last = run.last;
+		*new_run(&s) = run;
 	}
 	*out = s;
 	return true;
@@ -161,28 +221,41 @@ surrogates_parse(struct span bytes, uint32_t validity, struct surrogates *out)
 void
 surrogates_print(const struct surrogates *s, uint32_t validity, struct text *out)
 {
-	text_add_format(out, SURROGATE_FORM " %lu %lu\n", (unsigned long)validity, (unsigned long)s->looked_to);
-	for (size_t i = 0; i < s->count; i++)
-		text_add_format(out, "%lu %llu\n", (unsigned long)s->sizes[i].uid, (unsigned long long)s->sizes[i].size);
+	autotext struct text runs = {0};
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct looked_run *r = &s->runs[i];
+
+		text_add_format(&runs, "%lu %lu %c%s", (unsigned long)r->first, (unsigned long)r->last, FORM_LETTERS[r->found.form],
+			r->found.open ? "+" : "");
+		if (r->found.form == FORM_SURROGATE)
+			text_add_format(&runs, " %llu", (unsigned long long)r->found.size);
+		text_add_byte(&runs, '\n');
+	}
+	text_add_format(out, SURROGATE_FORM " %lu %lu\n", (unsigned long)validity, (unsigned long)sum_of(text_span(&runs)));
+	text_add(out, text_span(&runs));
 }
 
 static int
 by_uid(const void *key, const void *at)
 {
-	uint32_t a = *(const uint32_t *)key, b = ((const struct surrogate_size *)at)->uid;
+	const struct looked_run *r = at;
+	uint32_t                 uid = *(const uint32_t *)key;
 
-	return (a > b) - (a < b);
+	return uid < r->first ? -1 : uid > r->last;
 }
 
-const struct surrogate_size *
+const struct looked *
 surrogates_find(const struct surrogates *s, uint32_t uid)
 {
-	return s->count ? bsearch(&uid, s->sizes, s->count, sizeof *s->sizes, by_uid) : NULL;
+	const struct looked_run *r = s->count ? bsearch(&uid, s->runs, s->count, sizeof *s->runs, by_uid) : NULL;
+
+	return r ? &r->found : NULL;
 }
 
 void
 surrogates_free(struct surrogates *s)
 {
-	free(s->sizes);
+	free(s->runs);
 	*s = (struct surrogates){0};
 }

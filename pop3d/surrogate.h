@@ -3,8 +3,9 @@
  * surrogate.h - what a client gets that did not say UTF8: a message with UTF-8 in its headers in ASCII (RFC 6856, 2.1)
  *
  * The surrogate is mail/downgrade.h's, made from the file whenever it is sent.  Its size differs from the message's, and
- * LIST must tell it (2.1), so each message has to be looked at once: the file postern.pop3 beside dovecot-uidlist says how
- * far that came, and what is larger or smaller because of it.  It is a cache, and may be deleted.
+ * LIST must tell it (2.1), so each message has to be looked at once.  What was found, for each message that was looked at
+ * and is still there, the file postern.pop3 beside dovecot-uidlist says: one that could not be read, or was not to be seen
+ * at the time, is not in it, and is looked at when it can be.  It is a cache, and may be deleted.
  */
 #ifndef POP3D_SURROGATE_H
 #define POP3D_SURROGATE_H
@@ -25,21 +26,29 @@ void content_start(struct content *, int fd, bool surrogate);
 WAITS int content_next(struct content *, struct span *, struct fault *);
 void content_free(struct content *);
 
-/* Whether there is a surrogate, and how many octets RETR sends of it. The file is left at its beginning. */
-WAITS int surrogate_measure(int fd, bool *is_one, uint64_t *size, struct fault *);
+/* How it is sent to a client that did not say UTF8. */
+enum drop_form { FORM_UNKNOWN, FORM_OWN, FORM_SURROGATE };
 
-/* The cache: messages to `looked_to` were looked at; `sizes`, by UID, are of those that have a surrogate. */
-struct surrogate_size { uint32_t uid; uint64_t size; };
-struct surrogates {
-	uint32_t               looked_to;
-	struct surrogate_size *sizes;       /* owned */
-	size_t                 count, room;
+struct looked {
+	enum drop_form form;            /* FORM_UNKNOWN: only its end was looked at */
+	bool           open;            /* its last line lacks the line end that RETR adds */
+	uint64_t       size;            /* how many octets RETR sends of the surrogate; else 0 */
 };
-/* Total (for the fuzzer); false, and empty: it is none of this UIDVALIDITY. */
+/* Both leave the file at its beginning. */
+WAITS int surrogate_look(int fd, struct looked *, struct fault *);
+WAITS int surrogate_look_at_end(int fd, bool *open, struct fault *);
+
+/* The cache: what was found of the UIDs `first` to `last`, each of which was there. By UID. */
+struct looked_run { uint32_t first, last; struct looked found; };
+struct surrogates {
+	struct looked_run *runs;            /* owned */
+	size_t             count, room;
+};
+/* Total (for the fuzzer); false, and empty: it is none of this UIDVALIDITY, or not as it was written. */
 bool surrogates_parse(struct span, uint32_t validity, struct surrogates *);
 void surrogates_print(const struct surrogates *, uint32_t validity, struct text *out);
-void surrogates_add(struct surrogates *, uint32_t uid, uint64_t size);      /* UIDs ascend */
-const struct surrogate_size *surrogates_find(const struct surrogates *, uint32_t uid);
+void surrogates_add(struct surrogates *, uint32_t uid, const struct looked *);      /* UIDs ascend */
+const struct looked *surrogates_find(const struct surrogates *, uint32_t uid);      /* NULL: it was not looked at */
 void surrogates_free(struct surrogates *);
 
 #endif

@@ -69,11 +69,23 @@ def make_certificate(directory):
                     "-keyout", f"{directory}/key.pem", "-out", f"{directory}/cert.pem"], check=True, capture_output=True)
 
 
-def put(home, owner, number, content):
-    path = f"{home}/Maildir/new/17000{number:05d}.M1P1.host"
+def put(home, owner, number, content, more=""):
+    path = f"{home}/Maildir/new/17000{number:05d}.M1P1.host{more}"
     with open(path, "wb") as f:
         f.write(content)
     os.chown(path, owner.pw_uid, owner.pw_gid)
+    return path
+
+
+def lock(path, owner):
+    os.chmod(path, 0)
+    if os.getuid() == 0:
+        os.chown(path, 0, 0)
+
+
+def unlock(path, owner):
+    os.chown(path, owner.pw_uid, owner.pw_gid)
+    os.chmod(path, 0o600)
 
 
 def make_home(directory, owner, messages):
@@ -104,15 +116,14 @@ def fetch(p):
 
 
 def agree(p, what):
-    """LIST, LIST n, STAT and the word behind +OK are what RETR sends; with a last line end that the message lacks, LIST of what is
-    sent as it is counts the message."""
-    got = fetch(p)
+    """LIST, LIST n, STAT and the word behind +OK are the octets that RETR sends (RFC 1939, 11)."""
     listed = [int(x.split()[1]) for x in p.list()[1]]
+    got = fetch(p)
     single = [int(p.list(n + 1).split()[2]) for n in range(len(got))]
     told = [int(p.retr(n + 1)[0].split()[1]) for n in range(len(got))]
     lengths = [len(x) for x in got]
-    ok(listed == single == told and p.stat()[1] == sum(listed), f"{what}: all sizes agree", listed, single, told, p.stat())
-    return got, listed, lengths
+    ok(listed == lengths == single == told and p.stat()[1] == sum(listed), f"{what}: all sizes agree", listed, lengths, single, told, p.stat())
+    return got, listed
 
 
 def addresses(field):
@@ -166,11 +177,15 @@ def cache(i, home, owner):
     for n in range(20):
         put(home, owner, 100 + n, b"Subject: x\n\nx\n")
     path = f"{home}/Maildir/postern.pop3"
-    first, _, _ = agree(login("alice", "secret"), "many messages")
+    first, _ = agree(login("alice", "secret"), "many messages")
     ok(os.path.exists(path), "what was looked at is kept")
-    again, listed, _ = agree(login("alice", "secret"), "the next session")
+    again, listed = agree(login("alice", "secret"), "the next session")
     ok(again == first, "which gets the same")
-    for rubbish in (b"", b"a 1 1\n", b"\0" * 5000, open(path, "rb").read()[:-3]):
+    whole = open(path, "rb").read()
+    lines = whole.splitlines(True)
+    older = b"a " + lines[0].split()[1] + b" 9999\n"
+    ok(len(lines) > 3, "it has lines to lose", whole)
+    for rubbish in (b"", older, b"\0" * 5000, whole[:-3], *(b"".join(lines[:n]) for n in range(1, len(lines)))):
         with open(path, "wb") as f:
             f.write(rubbish)
         p = login("alice", "secret")
@@ -178,8 +193,83 @@ def cache(i, home, owner):
         p.quit()
     os.remove(path)
     os.mkdir(path)
-    got, _, _ = agree(login("alice", "secret"), "a directory in its place")
+    got, _ = agree(login("alice", "secret"), "a directory in its place")
     ok(got == first, "the same")
+
+
+def find(home, name):
+    return next(x for d in ("new", "cur") for x in (f"{home}/Maildir/{d}/{n}" for n in os.listdir(f"{home}/Maildir/{d}")) if os.path.basename(x).split(":")[0] == name)
+
+
+def fetch_of(p, *numbers):
+    return [b"".join(x + b"\r\n" for x in p.retr(n)[1]) for n in numbers]
+
+
+def sizes(p):
+    return [int(x.split()[1]) for x in p.list()[1]]
+
+
+def unreadable(home, owner):
+    """One that cannot be read keeps no other from being looked at once; when it can be read, its sizes are right, too."""
+    path = f"{home}/Maildir/postern.pop3"
+    locked = [put(home, owner, n, OPEN, more) for n, more in ((1, ""), (2, f",S={len(OPEN)},W={len(OPEN) + 3}"))]
+    for x in locked:
+        lock(x, owner)
+    for n in range(40):
+        put(home, owner, 10 + n, OPEN if n == 30 else b"Subject: x\n\nx\n")
+    p = login("carol", "secret")
+    ok(os.path.exists(path), "one that cannot be read keeps nothing else from being remembered")
+    refused = 0
+    for n in (1, 2):
+        try:
+            p.retr(n)
+        except poplib.error_proto as e:
+            refused += b"SYS/TEMP" in e.args[0]
+    ok(refused == 2, "it is refused")
+    ok([sizes(p)[2], sizes(p)[32]] == [len(x) for x in fetch_of(p, 3, 33)], "behind it sizes are right")
+    for x in locked:
+        unlock(find(home, os.path.basename(x)), owner)
+    told = [int(p.retr(n)[0].split()[1]) for n in (1, 2)]
+    ok(told == [len(x) for x in fetch_of(p, 1, 2)] == sizes(p)[:2], "now it can be read: as many octets as it says", told, sizes(p)[:2])
+    p.quit()
+    agree(login("carol", "secret"), "it can be read at the next login")
+    agree(login("carol", "secret", utf8=True), "and with UTF8")
+
+
+def hidden(home, owner):
+    """A message that was not to be seen at the look, though its UID is below those that were: a rename hides one from readdir."""
+    name = os.path.basename(put(home, owner, 10, WIDE))
+    for n in range(20):
+        put(home, owner, 20 + n, b"Subject: x\n\nx\n")
+    p = login("erik", "secret", utf8=True)
+    ids = p.uidl()[1]
+    p.quit()
+    path = find(home, name)
+    os.rename(path, f"{home}/aside")
+    p = login("erik", "secret")
+    ok(os.path.exists(f"{home}/Maildir/postern.pop3") and p.stat()[0] == 20, "the others are looked at", p.stat())
+    p.quit()
+    os.rename(f"{home}/aside", path)
+    p = login("erik", "secret")
+    ok(p.uidl()[1] == ids, "it comes back with its UID", p.uidl()[1], ids)
+    got, _ = agree(p, "one that was hidden")
+    ok(got[0].split(b"--grenze")[0].isascii() and b"Downgraded-Message-ID" in got[0], "it comes as a surrogate", got[0])
+    p.quit()
+
+
+def open_ended(home, owner):
+    """W= counts no line end that the message lacks; RETR adds it."""
+    plain = b"Subject: x\n\nabc"
+    for n in range(20):
+        put(home, owner, 6000 + n, plain, f",S={len(plain)},W={len(plain) + 2}")
+    for utf8 in (True, False, True, False):
+        got, _ = agree(login("dora", "secret", utf8=utf8), f"no last line end, with W= in the name, UTF8: {utf8}")
+        ok(got == [wire(plain)] * 20, "it gets one")
+    put(home, owner, 6100, b"", ",S=0,W=0")
+    put(home, owner, 6101, b"x: y\n\na\r\r", ",S=10,W=12")
+    p = login("dora", "secret")
+    told = [int(x.split()[1]) for x in p.list()[1]][20:]
+    ok(told == [0, 14], "an empty one, and one with a CR at its end", told)
 
 
 def names(context):
@@ -215,9 +305,10 @@ def main():
         home = f"{i.dir}/home/alice"
         make_certificate(i.dir)
         make_home(home, owner, MESSAGES)
-        make_home(f"{i.dir}/home/j", owner, [])
+        for x in ("j", "carol", "dora", "erik"):
+            make_home(f"{i.dir}/home/{x}", owner, [])
         with open(f"{i.dir}/users", "w", encoding="utf-8") as f:
-            f.write(f"alice:{{PLAIN}}secret:{owner.pw_uid}:{owner.pw_gid}::{home}::\n"
+            f.write("".join(f"{x}:{{PLAIN}}secret:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/{x}::\n" for x in ("alice", "carol", "dora", "erik")) +
                     f"jürgen:{{PLAIN}}pässwörd:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/j::\n")
         i.configure(f"auth_mechanisms = plain login\nauth_passdb = passwd-file:{i.dir}/users\nauth_userdb = passwd-file:{i.dir}/users\n"
                     f"auth_failure_delay = 0s\nsmtpd_tls_cert_file = {i.dir}/cert.pem\nsmtpd_tls_key_file = {i.dir}/key.pem\n", MASTER)
@@ -227,13 +318,12 @@ def main():
             print(i.log())
             return
         p = login("alice", "secret", utf8=True)
-        got, _, _ = agree(p, "UTF8")
+        got, _ = agree(p, "UTF8")
         ok(got == [wire(x) for x in MESSAGES], "in UTF-8 mode messages are as they are", got)
         ids = p.uidl()[1]
         p.quit()
         p = login("alice", "secret")
-        got, listed, lengths = agree(p, "no UTF8")
-        ok(listed == lengths, "and what is listed is what comes", listed, lengths)
+        got, _ = agree(p, "no UTF8")
         ok(got[2:] == [wire(x) for x in MESSAGES[2:]], "what is no UTF-8, and what is of the body, is as it is", got[2:])
         ok(p.uidl()[1] == ids, "unique ids are the same")
         ok(got[1].startswith(b"Subject: ohne Zeilenende, =?utf-8?B?w6Q=?=\r\n"), "a message without a last line end", got[1])
@@ -243,6 +333,9 @@ def main():
         meaning(got[0])
         clients(i, got[0])
         cache(i, home, owner)
+        unreadable(f"{i.dir}/home/carol", owner)
+        hidden(f"{i.dir}/home/erik", owner)
+        open_ended(f"{i.dir}/home/dora", owner)
         names(context)
     finally:
         if failed:

@@ -2,6 +2,9 @@
 /* test_words.c - LANG (RFC 6856, 3), CAPA's lines of that RFC, and the file of what was looked at */
 #include "../unit.h"
 
+#include <string.h>
+#include <zlib.h>
+
 #include "language.h"
 #include "surrogate.h"
 
@@ -57,41 +60,93 @@ UNIT_TEST(capabilities)
 END_TEST
 
 static const struct {
-	const char *bytes;
+	const char *runs;
 	bool        good;
 } files[] = {
-	{"a 7 0\n",                 true},
-	{"a 7 9\n3 100\n9 18446744073709551615\n", true},
-	{"a 8 9\n",                 false},       /* another UIDVALIDITY */
-	{"b 7 9\n",                 false},       /* surrogates of another kind */
-	{"a 7 9\n3 100",            false},       /* cut */
-	{"a 7 9\n3 100\n3 100\n",   false},
-	{"a 7 9\n10 100\n",         false},
-	{"a 7 9\n3\n",              false},
-	{"a 7 4294967296\n",        false},
-	{"a 7\n",                   false},
-	{"",                        false},
+	{"",                        true},
+	{"1 2 o\n3 3 s 100\n4 4294967295 e+\n", true},
+	{"3 3 s+ 18446744073709551615\n", true},
+	{"1 2 o\n3 3 s 100",        false},       /* cut */
+	{"1 2 o\n\n3 3 s 100\n",   false},
+	{"1 2 o\n2 3 o\n",         false},       /* UIDs ascend */
+	{"0 2 o\n",                false},
+	{"2 1 o\n",                false},
+	{"1 2 o 5\n",              false},       /* only surrogates have sizes */
+	{"3 3 s\n",                false},
+	{"3 3 x\n",                false},
+	{"3 3 o-\n",               false},
+	{"3 3 o++\n",              false},
+	{"3 3\n",                  false},
+	{"3\n",                    false},
+	{"1 4294967296 o\n",       false},
 };
+
+static void
+file_of(unsigned long validity, const char *runs, struct text *out)
+{
+	text_add_format(out, "b %lu %lu\n%s", validity, (unsigned long)crc32(0, (const Bytef *)runs, (uInt)strlen(runs)), runs);
+}
 
 UNIT_TEST(looked_at)
 {
 	for (size_t i = 0; i < COUNT(files); i++) {
 		struct surrogates    s;
-		autotext struct text out = {0};
+		autotext struct text bytes = {0}, out = {0};
+		const struct looked *third;
 
-		ck_assert_msg(surrogates_parse(span_of(files[i].bytes), 7, &s) == files[i].good, "%s", files[i].bytes);
+		file_of(7, files[i].runs, &bytes);
+		ck_assert_msg(surrogates_parse(text_span(&bytes), 7, &s) == files[i].good, "%s", files[i].runs);
 		if (files[i].good) {
 			surrogates_print(&s, 7, &out);
-			ck_span(text_span(&out), files[i].bytes);
+			ck_span(text_span(&out), text_string(&bytes));
 		} else {
-			ck_assert_uint_eq(s.looked_to + s.count, 0);
+			ck_assert_uint_eq(s.count, 0);
 		}
-		ck_assert_ptr_null(surrogates_find(&s, 4));
-		if (s.count)
-			ck_assert_uint_eq(surrogates_find(&s, 3)->size, 100);
+		third = surrogates_find(&s, 3);
+		ck_assert(!third == !s.count && (!third || (third->form == FORM_SURROGATE && third->size >= 100)));
 		surrogates_free(&s);
 	}
 }
 END_TEST
 
-UNIT_MAIN("pop3d/words", languages, capabilities, looked_at)
+/* A file that was cut at a line end, changed, of another UIDVALIDITY, or of an older kind is none. */
+UNIT_TEST(looked_at_wholly)
+{
+	static const char *const others[] = {"", "a 7 9\n", "a 7 9\n3 100\n", "b 7\n", "b 7 0 0\n", "b 7 1\n", "b 7 4294967296\n", "c 7 0\n"};
+	autotext struct text bytes = {0}, foreign = {0};
+	struct surrogates    s;
+
+	file_of(7, "1 2 o\n3 3 s 100\n", &bytes);
+	file_of(8, "1 2 o\n", &foreign);
+	for (size_t i = 0; i < bytes.len; i++) {
+		ck_assert_msg(!surrogates_parse(span_first(text_span(&bytes), i), 7, &s), "cut to %zu", i);
+		bytes.at[i] ^= 1;
+		ck_assert_msg(!surrogates_parse(text_span(&bytes), 7, &s), "changed at %zu", i);
+		bytes.at[i] ^= 1;
+	}
+	ck_assert(!surrogates_parse(text_span(&foreign), 7, &s));
+	for (size_t i = 0; i < COUNT(others); i++)
+		ck_assert_msg(!surrogates_parse(span_of(others[i]), 7, &s) && !s.count, "%s", others[i]);
+}
+END_TEST
+
+/* What was not added is not known, though others are on both sides of it. */
+UNIT_TEST(looked_at_one_by_one)
+{
+	static const struct looked own = {.form = FORM_OWN}, open = {.form = FORM_OWN, .open = true}, surrogate = {FORM_SURROGATE, false, 9};
+	struct surrogates          s = {0};
+
+	surrogates_add(&s, 1, &own);
+	surrogates_add(&s, 2, &own);
+	surrogates_add(&s, 4, &own);
+	surrogates_add(&s, 5, &open);
+	surrogates_add(&s, 6, &surrogate);
+	ck_assert_uint_eq(s.count, 4);
+	ck_assert(surrogates_find(&s, 2) && !surrogates_find(&s, 3) && surrogates_find(&s, 4) && !surrogates_find(&s, 7));
+	ck_assert(surrogates_find(&s, 5)->open && !surrogates_find(&s, 4)->open);
+	ck_assert_uint_eq(surrogates_find(&s, 6)->size, 9);
+	surrogates_free(&s);
+}
+END_TEST
+
+UNIT_MAIN("pop3d/words", languages, capabilities, looked_at, looked_at_wholly, looked_at_one_by_one)
