@@ -7,30 +7,59 @@
 #include <string.h>
 
 #include "sieve/settings.h"
+#include "store/acl.h"
 #include "store/folder.h"
 #include "store/mutf7.h"
 
 #define SERVER_PREFIX "vendor/vendor.dovecot/pvt/server/"
 
-int
-mailbox_by_name(struct filter_mailboxes *m, struct span name, const char **folder, struct fault *why)
+/* Levels by "." or "/". */
+static void
+add_dotted(struct span name, struct text *out)
+{
+	size_t start = out->len;
+
+	text_add(out, name);
+	for (size_t i = start; i < out->len; i++)
+		if (out->at[i] == '/')
+			out->at[i] = '.';
+}
+
+static int
+to_folder(struct filter_mailboxes *m, struct span name, const char **folder, struct fault *why)
 {
 	autotext struct text dotted = {0}, encoded = {0};
 
-	if (span_is_nocase(name, "INBOX")) {
-		*folder = "";
-		return 0;
-	}
-	text_add(&dotted, name);
-	for (size_t i = 0; i < dotted.len; i++)
-		if (dotted.at[i] == '/')
-			dotted.at[i] = '.';
+	add_dotted(name, &dotted);
 	if (mutf7_encode(text_span(&dotted), &encoded, why) < 0)
 		return -1;
-	if (!maildir_folder_valid(text_span(&encoded)))
+	if (!encoded.len || !maildir_folder_valid(text_span(&encoded)))
 		return fault_set(why, FAULT_INPUT, "invalid mailbox name '%.*s'", SPAN_ARGS(span_first(name, 100)));
 	*folder = arena_string(m->arena, text_span(&encoded));
 	return 0;
+}
+
+int
+mailbox_by_detail(struct filter_mailboxes *m, struct span name, const char **folder, struct fault *why)
+{
+	if (!span_is_nocase(name, "INBOX"))
+		return to_folder(m, name, folder, why);
+	*folder = "";
+	return 0;
+}
+
+int
+mailbox_by_name(struct filter_mailboxes *m, struct span name, const char **folder, struct fault *why)
+{
+	autotext struct text dotted = {0}, prefix = {0};
+
+	if (!acl_settings.prefix[0] || span_is_nocase(name, "INBOX"))
+		return mailbox_by_detail(m, name, folder, why);
+	add_dotted(name, &dotted);
+	add_dotted(span_of(acl_settings.prefix), &prefix);
+	if (!span_starts_nocase(text_span(&dotted), text_string(&prefix)))
+		return fault_set(why, FAULT_INPUT, "Mailbox doesn't exist: names start with %s", acl_settings.prefix);
+	return to_folder(m, span_from(name, prefix.len), folder, why);
 }
 
 static void
@@ -99,9 +128,11 @@ is_configured(struct filter_mailboxes *m, const char *folder, struct span use)
 		if (at < 1 || !span_equal_nocase(span_from(one, (size_t)at + 1), use))
 			continue;
 		name = span_first(one, (size_t)at);
-		if (span_starts(name, "INBOX.") || span_starts(name, "INBOX/"))
+		if (acl_settings.prefix[0] && span_starts(name, acl_settings.prefix))
+			name = span_from(name, strlen(acl_settings.prefix));
+		else if (span_starts(name, "INBOX.") || span_starts(name, "INBOX/"))
 			name = span_from(name, 6);
-		if (mailbox_by_name(m, name, &named, NULL) == 0 && strcmp(named, folder) == 0)
+		if (mailbox_by_detail(m, name, &named, NULL) == 0 && strcmp(named, folder) == 0)
 			return true;
 	}
 	return false;

@@ -21,8 +21,11 @@ struct filter_mailboxes {
 	struct attributes  attributes;
 };
 
-/* A script's name of a mailbox to a storage name: "" is INBOX; levels by "." or "/". */
+/* A script's name of a mailbox, as clients say it: INBOX, or what begins with imap_namespace_prefix; to a storage name:
+ * "" is INBOX; levels by "." or "/". */
 int  mailbox_by_name(struct filter_mailboxes *, struct span name, const char **folder, struct fault *);
+/* user+detail's name of one, which has no prefix. */
+int  mailbox_by_detail(struct filter_mailboxes *, struct span name, const char **folder, struct fault *);
 WAITS bool mailbox_by_use(struct filter_mailboxes *, struct span use, const char **folder);
 WAITS bool mailbox_by_id(struct filter_mailboxes *, struct span id, const char **folder);
 WAITS bool mailbox_has_use(struct filter_mailboxes *, const char *folder, struct span use);

@@ -62,6 +62,12 @@ copy_to_folder(struct filter *f, const char *folder, const struct sieve_action *
 	return store(f, folder, d, (int64_t)(pieces[0].len + pieces[1].len), a->flags, duplicate, why);
 }
 
+static void
+prefix_failed(struct fault *why, struct span target)
+{
+	fault_prefix(why, "failed to store into mailbox '%.*s'", SPAN_ARGS(span_first(target, 100)));
+}
+
 /* 0; 1 there is none, and none can be made; -1 not now. */
 static int
 make_folder(struct filter *f, const struct sieve_action *a, const char *folder, struct fault *why)
@@ -85,6 +91,23 @@ make_folder(struct filter *f, const struct sieve_action *a, const char *folder, 
 	return 0;
 }
 
+/* It is there, or it can be made, and it takes mail: 0; 1 not so; -1 not now. */
+static int
+reach_folder(struct filter *f, const struct sieve_action *a, const char *folder, struct fault *why)
+{
+	int got = 0;
+
+	if (!tree_exists(f->maildir, folder)) {
+		if (a->create || sieve_settings.autocreate) {
+			got = make_folder(f, a, folder, why);
+		} else {
+			fault_set(why, FAULT_INPUT, "Mailbox doesn't exist");
+			got = 1;
+		}
+	}
+	return got == 0 && !filter_may_post(f, folder, why) ? 1 : got;
+}
+
 /* Where it goes: by id, by use, by name.  0; 1 there is no such mailbox, none can be, or it takes no mail; -1 not now. */
 static int
 find_folder(struct filter *f, const struct sieve_action *a, const char **folder, struct fault *why)
@@ -92,22 +115,13 @@ find_folder(struct filter *f, const struct sieve_action *a, const char **folder,
 	int got = 0;
 
 	if (!(a->mailbox_id.len && mailbox_by_id(&f->mailboxes, a->mailbox_id, folder)) &&
-	    !(a->special_use.len && mailbox_by_use(&f->mailboxes, a->special_use, folder))) {
-		if (mailbox_by_name(&f->mailboxes, a->target, folder, why) < 0)
-			return 1;
-		if (!tree_exists(f->maildir, *folder)) {
-			if (!a->create && !sieve_settings.autocreate) {
-				fault_set(why, FAULT_INPUT, "Mailbox doesn't exist");
-				got = 1;
-			} else {
-				got = make_folder(f, a, *folder, why);
-			}
-		}
-	}
-	if (got == 0 && !filter_may_post(f, *folder, why))
+	    !(a->special_use.len && mailbox_by_use(&f->mailboxes, a->special_use, folder)) &&
+	    mailbox_by_name(&f->mailboxes, a->target, folder, why) < 0)
 		got = 1;
+	if (got == 0)
+		got = reach_folder(f, a, *folder, why);
 	if (got == 1)
-		fault_prefix(why, "failed to store into mailbox '%.*s'", SPAN_ARGS(span_first(a->target, 100)));
+		prefix_failed(why, a->target);
 	return got;
 }
 
@@ -117,10 +131,14 @@ find_home(struct filter *f, const char **home, struct fault *why)
 {
 	const struct sieve_action a = {.kind = SIEVE_FILEINTO, .target = f->e->detail, .flags = SPAN_NONE, .special_use = SPAN_NONE, .mailbox_id = SPAN_NONE};
 	autoframe struct frame    told = {0};
-	int                       got = f->e->detail.len ? find_folder(f, &a, home, why) : 1;
+	int                       got;
 
-	if (got == 0 || !f->e->detail.len || got < 0)
-		return got < 0 ? -1 : 0;
+	if (!f->e->detail.len)
+		return 0;
+	got = mailbox_by_detail(&f->mailboxes, f->e->detail, home, why) < 0 ? 1 : reach_folder(f, &a, *home, why);
+	if (got <= 0)
+		return got;
+	prefix_failed(why, f->e->detail);
 	frame_start(&told, "warning");
 	frame_put_string(&told, "text", arena_format(f->arena, "user=<%s>: %.300s", f->e->user, fault_text(why)));
 	worker_tell(f->worker, &told);
@@ -135,7 +153,7 @@ is_detail(struct filter *f, const char *folder)
 {
 	const char *detail = "";
 
-	return f->e->detail.len && mailbox_by_name(&f->mailboxes, f->e->detail, &detail, NULL) == 0 && strcmp(folder, detail) == 0;
+	return f->e->detail.len && mailbox_by_detail(&f->mailboxes, f->e->detail, &detail, NULL) == 0 && strcmp(folder, detail) == 0;
 }
 
 static void

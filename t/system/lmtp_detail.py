@@ -65,6 +65,22 @@ CASES = [
     ("bob", "keep;", [""]),
     ("bob+p", None, ["p"]),
 ]
+# the same, with imap_namespace_prefix = INBOX.: names that scripts say begin with it, details do not
+EXISTS = 'require ["fileinto", "mailbox"]; if mailboxexists "%s" { fileinto "INBOX.p"; }'
+PREFIXED = [
+    ("alice", INTO % "INBOX.plain", ["plain"]),
+    ("alice", INTO % "plain", [""]),
+    ("alice", INTO % "INBOX", [""]),
+    ("alice", INTO % "inbox", [""]),
+    ("alice", INTO % "INBOX.", [""]),
+    ("alice", INTO % "INBOX.none", [""], ["none"]),
+    ("alice", 'require ["fileinto", "mailbox"]; fileinto :create "INBOX.made";', ["made"]),
+    ("alice", EXISTS % "INBOX.plain", ["p"]),
+    ("alice", EXISTS % "plain", [""]),
+    ("alice+plain", None, ["plain"]),
+    ("alice+plain", INTO % "plain", ["plain"]),            # the implicit keep's
+    ("alice+plain", 'require "fileinto"; fileinto "INBOX.plain"; keep;', ["plain"]),
+]
 
 
 def make_homes(base):
@@ -97,9 +113,9 @@ def where(base, mark):
     return sorted(found)
 
 
-def run_cases(base, port, autocreate, who):
+def run_cases(base, port, autocreate, who, cases):
     client = smtplib.LMTP("127.0.0.1", port)
-    for n, (rcpt, script, *want) in enumerate(CASES):
+    for n, (rcpt, script, *want) in enumerate(cases):
         user = rcpt.split("+")[0]
         path = f"{base}/home/{user}/s.sieve"
         if script:
@@ -125,7 +141,7 @@ def ours(autocreate, detail="yes"):
                     f"lmtp_save_to_detail_mailbox = {detail}\nlda_mailbox_autocreate = {autocreate}\n", master)
         tap.ok(i.start().returncode == 0, "the system starts")
         if detail == "yes":
-            run_cases(base, port, autocreate == "yes", "lmtpd")
+            run_cases(base, port, autocreate == "yes", "lmtpd", CASES)
             log = i.log()
             tap.ok(re.search(r"lmtp\(alice@x.example\)<\d+><\w+>: msgid=unspecified: saved mail to plain", log), "the log names the mailbox, as Dovecot's does")
             tap.ok("user=<alice@x.example>: failed to store into mailbox 'nop': Permission denied" in log, "and why another one had it")
@@ -138,7 +154,22 @@ def ours(autocreate, detail="yes"):
             client.quit()
 
 
-def theirs(autocreate):
+def ours_prefixed(autocreate):
+    port = free_port()
+    master = f"127.0.0.1:{port} inet n - n - - lmtpd\n"
+    with tempfile.TemporaryDirectory(prefix="detail_") as base, Instance(master=master) as i:
+        os.chmod(base, 0o755)
+        make_homes(base)
+        i.configure(f"mydestination =\nrecipient_delimiter = +\nmail_location = maildir:%h/Maildir\nauth_passdb = passwd-file:{base}/users\n"
+                    f"auth_userdb = passwd-file:{base}/users\nfirst_valid_uid = 1\nsieve = ~/s.sieve\nimap_namespace_prefix = INBOX.\n"
+                    f"lmtp_save_to_detail_mailbox = yes\nlda_mailbox_autocreate = {autocreate}\n", master)
+        tap.ok(i.start().returncode == 0, "the system starts")
+        run_cases(base, port, autocreate == "yes", "lmtpd, prefix INBOX.", PREFIXED)
+        made = [d for d in os.listdir(f"{base}/home/alice/Maildir") if d.startswith(".INBOX")]
+        tap.ok(not made, "no directory begins with the prefix", made)
+
+
+def theirs(autocreate, prefix=""):
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="detail_") as base:
         os.chmod(base, 0o755)
@@ -173,7 +204,8 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
-  separator = /
+  prefix = {prefix}
+  separator = {"." if prefix else "/"}
 }}
 service lmtp {{
   inet_listener lmtp {{
@@ -192,7 +224,7 @@ service lmtp {{
                 return False
         try:
             if wait_for(listens, 20):
-                run_cases(base, port, autocreate == "yes", "Dovecot")
+                run_cases(base, port, autocreate == "yes", "Dovecot" + (prefix and ", prefix INBOX."), PREFIXED if prefix else CASES)
             else:
                 tap.ok(True, "Dovecot # SKIP does not start here")
         finally:
@@ -202,8 +234,10 @@ service lmtp {{
 
 for autocreate in ("no", "yes"):
     ours(autocreate)
+    ours_prefixed(autocreate)
     if DOVECOT:
         theirs(autocreate)
+        theirs(autocreate, "INBOX.")
     else:
         tap.ok(True, "Dovecot # SKIP needs root and Dovecot with lmtp and sieve")
 ours("no", "no")
