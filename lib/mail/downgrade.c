@@ -91,21 +91,24 @@ is_encoded_word(struct span s)
 	return s.len > 4 && span_starts(s, "=?") && span_ends(s, "?=");
 }
 
-/* Takes blanks, line ends among them, then the word behind them; a mark is a word of its own. */
+/* What ends a word: these, and in comments and clauses (Received) marks, each a word of its own. */
+#define BLANKS    " \t\r\n"
+#define AND_MARKS "();"
+
+/* Takes blanks, line ends among them, then the word behind them. The ends are looked for in one scan, that never goes
+ * beyond the word: a field of marks alone is still read once. */
 static void
-next_word(struct span *rest, const char *marks, struct span *gap, struct span *word)
+next_word(struct span *rest, const char *ends, struct span *gap, struct span *word)
 {
 	size_t    blanks = 0;
 	ptrdiff_t end;
 
-	while (blanks < rest->len && rest->at[blanks] && strchr(" \t\r\n", rest->at[blanks]))
+	while (blanks < rest->len && rest->at[blanks] && strchr(BLANKS, rest->at[blanks]))
 		blanks++;
 	*gap = span_first(*rest, blanks);
 	*rest = span_from(*rest, blanks);
-	end = span_find_any(*rest, " \t\r\n");
-	*word = end < 0 ? *rest : span_first(*rest, (size_t)end);
-	if ((end = span_find_any(*word, marks)) >= 0)
-		*word = span_first(*word, end ? (size_t)end : 1);
+	end = span_find_any(*rest, ends);
+	*word = end < 0 ? *rest : span_first(*rest, end ? (size_t)end : 1);
 	*rest = span_from(*rest, word->len);
 }
 
@@ -141,14 +144,14 @@ put_gap(struct writer *w, struct span gap, size_t len)
 /* Words that are not ASCII and stand beside each other are one text, with the blanks between them; blanks beside
  * an encoded word that was there are lost when it is shown, so they become part of ours. */
 static void
-put_unstructured(struct writer *w, struct span value, const char *marks)
+put_unstructured(struct writer *w, struct span value, const char *ends)
 {
 	struct span gap, word, last = SPAN_NONE;
 
 	while (value.len) {
 		autotext struct text run = {0};
 
-		next_word(&value, marks, &gap, &word);
+		next_word(&value, ends, &gap, &word);
 		if (span_is_ascii(word)) {
 			put_gap(w, gap, word.len);
 			put(w, word);
@@ -160,7 +163,7 @@ put_unstructured(struct writer *w, struct span value, const char *marks)
 			add_blanks(gap, &run);
 		text_add(&run, word);
 		for (struct span ahead = value; ahead.len; value = ahead) {
-			next_word(&ahead, marks, &gap, &word);
+			next_word(&ahead, ends, &gap, &word);
 			if (span_is_ascii(word)) {
 				if (gap.len && is_encoded_word(word))
 					add_blanks(gap, &run);
@@ -313,6 +316,7 @@ put_piece(struct writer *w, struct span name, const char *mark, struct span valu
 	put(w, value);
 }
 
+/* Every piece says the name again, so the name is short (put_parameters). */
 static void
 put_extended(struct writer *w, struct span name, struct span value)
 {
@@ -359,6 +363,9 @@ put_parameter(struct writer *w, const struct mime_param *p)
 	}
 }
 
+/* RFC 2045 bounds no name; longer ones nobody means. */
+enum { PARAMETER_NAME_MOST = 60 };
+
 static bool
 put_parameters(struct arena *a, struct writer *w, struct span name, struct span value)
 {
@@ -371,6 +378,9 @@ put_parameters(struct arena *a, struct writer *w, struct span name, struct span 
 		mime_parse_disposition(a, header_unfolded(a, value), &type, &params);
 	if (!type.len || params.count == MIME_PARAM_LIMIT)
 		return false;
+	for (size_t i = 0; i < params.count; i++)
+		if (params.at[i].name.len > PARAMETER_NAME_MOST)
+			return false;
 	put(w, SPAN(" "));
 	put(w, type);
 	if (subtype.len)
@@ -390,11 +400,11 @@ put_received(struct arena *a, struct writer *w, struct span value)
 	struct span          gap, word, rest = header_unfolded(a, value);
 
 	while (rest.len) {
-		next_word(&rest, "();", &gap, &word);
+		next_word(&rest, BLANKS AND_MARKS, &gap, &word);
 		if (span_is_nocase(word, "for")) {
 			struct span behind = rest, blanks, address;
 
-			next_word(&behind, "();", &blanks, &address);
+			next_word(&behind, BLANKS AND_MARKS, &blanks, &address);
 			if (!span_is_ascii(address)) {
 				rest = behind;
 				continue;
@@ -404,7 +414,7 @@ put_received(struct arena *a, struct writer *w, struct span value)
 		text_add(&kept, word);
 	}
 	put(w, SPAN(" "));
-	put_unstructured(w, text_span(&kept), "();");
+	put_unstructured(w, text_span(&kept), BLANKS AND_MARKS);
 	return true;
 }
 
@@ -452,12 +462,13 @@ downgrade_field(struct span field, struct text *out)
 		put(&w, SPAN("Downgraded-"));
 	put(&w, f.name);
 	put(&w, SPAN(":"));
-	/* what cannot be understood is text */
-	if (has_no_form(f.name) || !put_structured(&w, f.name, f.value) || !span_is_ascii(text_span(&made))) {
+	/* what cannot be understood is text; so is what would grow beyond measure (names in a charset of ligatures) */
+	if (has_no_form(f.name) || !put_structured(&w, f.name, f.value) || !span_is_ascii(text_span(&made))
+		|| made.len + 2 > DOWNGRADE_TIMES * field.len + DOWNGRADE_MORE) {
 		w.column = (has_no_form(f.name) ? strlen("Downgraded-") : 0) + f.name.len + 1;
 		text_cut(&made, w.column);
 		put(&w, SPAN(" "));
-		put_unstructured(&w, f.value, "");
+		put_unstructured(&w, f.value, BLANKS);
 	}
 	text_add(out, text_span(&made));
 	text_add(out, SPAN("\r\n"));

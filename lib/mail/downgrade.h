@@ -22,7 +22,9 @@
 #include "mail/mime_stream.h"
 
 /* A field with its folds, without the last line end: adds it with CRLF, as it is or in ASCII. True: it had to
- * be written anew. */
+ * be written anew.  In time linear in the field, whatever is in it; adds at most DOWNGRADE_TIMES its length and
+ * DOWNGRADE_MORE: a field whose own form would be longer is treated as the others. */
+enum { DOWNGRADE_TIMES = 8, DOWNGRADE_MORE = 1024 };
 bool downgrade_field(struct span field, struct text *out);
 
 /* A whole message: fed, ended and freed as mime_stream.h says; *changed becomes true as soon as something had to be

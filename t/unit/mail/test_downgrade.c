@@ -102,6 +102,69 @@ UNIT_TEST(folds_say_the_same)
 }
 END_TEST
 
+#define NAME_OF_60 "abcdefghijklmnopqrstabcdefghijklmnopqrstabcdefghijklmnopqrst"
+
+/* Every piece of a parameter repeats its name: a longer one makes the field text. */
+UNIT_TEST(names_of_parameters)
+{
+	static const struct {
+		const char *name, *want;
+	} names[] = {
+		{NAME_OF_60,     "Content-Type: text/plain;\r\n " NAME_OF_60 "*0*=utf-8''%C3%A4\r\n"},
+		{NAME_OF_60 "u", "Content-Type: text/plain; =?utf-8?B?YWJjZGVmZ2hpamtsbW5vcHFyc3RhYmNkZWZn?=\r\n"
+		                 " =?utf-8?B?aGlqa2xtbm9wcXJzdGFiY2RlZmdoaWprbG1ub3BxcnN0dT3DpA==?=\r\n"},
+	};
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		autotext struct text in = {0}, out = {0};
+
+		text_add_format(&in, "Content-Type: text/plain; %s=\xc3\xa4", names[i].name);
+		ck_assert(downgrade_field(text_span(&in), &out));
+		ck_span(text_span(&out), names[i].want);
+	}
+}
+END_TEST
+
+/* As large as a field gets, and as bad: read once (not once for every byte: that is 20 minutes), and never many
+ * times as long. */
+UNIT_TEST(hostile_ones)
+{
+	static const struct {
+		const char *front, *again, *middle, *then, *back;
+		size_t      size;    /* of each of both runs */
+	} bad[] = {
+		{"Received: \xc3\xa9 ", "(", "", "", "", DOWNGRADE_FIELD_MOST},
+		{"Received: \xc3\xa9 ", "for(", "", "", "", DOWNGRADE_FIELD_MOST},
+		{"Received: ", "\xc3\xa9(", "", "", "", DOWNGRADE_FIELD_MOST},
+		{"Received: ", "for \xc3\xa9 a ", "", "", "", DOWNGRADE_FIELD_MOST},
+		{"Subject: ", "\xc3\xa9 a ", "", "", "", DOWNGRADE_FIELD_MOST},
+		{"Content-Type: text/plain; ", "a", "=\"", "\xc3\xa9", "\"", 50000},
+		{"Content-Type: text/plain; ", "a", "=\"", "\xc3\xa9", "\"", DOWNGRADE_FIELD_MOST / 2},
+		{"Content-Type: text/plain; " NAME_OF_60 "=\"", "\xc3\xa9", "", "", "\"", DOWNGRADE_FIELD_MOST},
+		{"Content-Disposition: inline; ", NAME_OF_60 "=\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9;", "", "", "", 60 * 70},
+		{"From: ", "\xc3\xa9,", "", "", "", 3 * 900},
+		{"From: ", "\xc3\xa9,", "", "", "", DOWNGRADE_FIELD_MOST},
+		{"From: ", "\xc3\xa9:\xc3\xa9;", "", "", "", 6 * 300},
+		{"From: =?tscii?Q?", "\xdd\x8c", "?= =?tscii?Q?", "\xdd\x8c", "?= <a@example.org>", 4000}, /* letters of three bytes, three in one */
+	};
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		autotext struct text in = {0}, out = {0};
+
+		text_add_string(&in, bad[i].front);
+		for (size_t start = in.len; in.len - start < bad[i].size;)
+			text_add_string(&in, bad[i].again);
+		text_add_string(&in, bad[i].middle);
+		for (size_t start = in.len; *bad[i].then && in.len - start < bad[i].size;)
+			text_add_string(&in, bad[i].then);
+		text_add_string(&in, bad[i].back);
+		ck_assert_msg(downgrade_field(text_span(&in), &out), "%zu", i);
+		ck_assert_msg(span_is_ascii(text_span(&out)), "%zu", i);
+		ck_assert_msg(out.len <= 8 * in.len + 1024, "%zu: %zu bytes made of %zu", i, out.len, in.len);
+	}
+}
+END_TEST
+
 UNIT_TEST(message)
 {
 	static const char in[] = "Subject: \xc3\xa4\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; name=\xc3\xa4\n\n\xc3\xa4\n"
@@ -120,4 +183,4 @@ UNIT_TEST(message)
 }
 END_TEST
 
-UNIT_MAIN("mail/downgrade", fields, long_ones, folds_say_the_same, message)
+UNIT_MAIN("mail/downgrade", fields, long_ones, folds_say_the_same, names_of_parameters, hostile_ones, message)
