@@ -54,8 +54,7 @@ decode_run(struct span run, struct text *out, struct fault *why)
 			high = 0;
 		} else if (unit >= 0xd800 && unit <= 0xdbff) {
 			high = unit;
-		} else if ((unit >= 0xdc00 && unit <= 0xdfff) || (unit >= 0x20 && unit < 0x7f)
-			|| unit == 0) {
+		} else if ((unit >= 0xdc00 && unit <= 0xdfff) || unit < 0xa0) { /* ASCII, and what would end a line */
 			return fault_set(why, FAULT_INPUT, "not canonical modified UTF-7");
 		} else {
 			add_utf8(out, unit);

@@ -97,7 +97,7 @@ UNIT_TEST(mailbox_names) /* RFC 3501, 5.1.3 */
 		{"a&-b", "a&b"}, {"&2D3eCg-", "\xf0\x9f\x98\x8a"}, {"Entw&APw-rfe", "Entw\xc3\xbcrfe"},
 	};
 	static const char *const bad[] = {"&", "&a", "&Jjo!", "&U,BTFw-&ZeVnLIqe-", "a\xc3\xbc", "&AGE-",
-		"&2D0-"};
+		"&2D0-", "x&AA0ACg-y", "&AH8-", "&AIU-"};      /* a line's end, told in UTF-8, would be one */
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		autotext struct text there = {0}, back = {0};
