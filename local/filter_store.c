@@ -39,7 +39,15 @@ store(struct filter *f, const char *folder, struct maildir_delivery *d, int64_t 
 	return 0;
 }
 
-/* The message as it came, or as the script has edited it. */
+/* What lies where a mailbox would, or its rights, and no want of room: it will not be better at the next try. */
+static bool
+cannot_be_opened(const struct fault *why)
+{
+	return why->class == FAULT_SYSTEM &&
+		(why->error == ENOTDIR || why->error == ELOOP || why->error == EACCES || why->error == ENOENT);
+}
+
+/* The message as it came, or as the script has edited it.  0; 1 into this one it cannot (never of INBOX); -1 not now. */
 static int
 copy_to_folder(struct filter *f, const char *folder, const struct sieve_action *a, bool *duplicate, struct fault *why)
 {
@@ -52,7 +60,7 @@ copy_to_folder(struct filter *f, const char *folder, const struct sieve_action *
 	pieces[0] = text_span(&header);
 	pieces[1] = a->message ? a->message->body : f->message;
 	if (maildir_delivery_start(f->maildir, folder, &d, why) < 0)
-		return -1;
+		return *folder && cannot_be_opened(why) ? 1 : -1;
 	for (size_t i = 0; i < COUNT(pieces); i++)
 		for (size_t at = 0; at < pieces[i].len; at += 65536)
 			if (maildir_delivery_add(d, span_first(span_from(pieces[i], at), 65536), why) < 0) {
@@ -79,8 +87,8 @@ make_folder(struct filter *f, const struct sieve_action *a, const char *folder, 
 		return 1;
 	if (quota_check_mailbox(f->e->quota, f->maildir, folder, why) < 0)
 		return why->class == FAULT_DENIED ? 1 : -1;
-	if (maildir_folder_create(f->maildir, folder, why) < 0 && why->error != EEXIST)
-		return -1;
+	if (maildir_folder_create(f->maildir, folder, why) < 0 && (why->error != EEXIST || !tree_exists(f->maildir, folder)))
+		return why->error == EEXIST || cannot_be_opened(why) ? 1 : -1;
 	fault_clear(why);
 	if (filter_begin_acl(f, folder, why) < 0)
 		return -1;
@@ -125,26 +133,18 @@ find_folder(struct filter *f, const struct sieve_action *a, const char **folder,
 	return got;
 }
 
-/* What is kept goes to `detail` of user+detail, if it can: else INBOX has it. */
+/* 0 with the folder it is in, or "" for INBOX, where it is not yet; 1 it takes none; -1 not now. */
 static int
-find_home(struct filter *f, const char **home, struct fault *why)
+file_into(struct filter *f, const struct sieve_action *a, const char **folder, bool *duplicate, struct fault *why)
 {
-	const struct sieve_action a = {.kind = SIEVE_FILEINTO, .target = f->e->detail, .flags = SPAN_NONE, .special_use = SPAN_NONE, .mailbox_id = SPAN_NONE};
-	autoframe struct frame    told = {0};
-	int                       got;
+	int got = find_folder(f, a, folder, why);
 
-	if (!f->e->detail.len)
-		return 0;
-	got = mailbox_by_detail(&f->mailboxes, f->e->detail, home, why) < 0 ? 1 : reach_folder(f, &a, *home, why);
-	if (got <= 0)
+	if (got != 0 || !**folder)
 		return got;
-	prefix_failed(why, f->e->detail);
-	frame_start(&told, "warning");
-	frame_put_string(&told, "text", arena_format(f->arena, "user=<%s>: %.300s", f->e->user, fault_text(why)));
-	worker_tell(f->worker, &told);
-	fault_clear(why);
-	*home = "";
-	return 0;
+	got = copy_to_folder(f, *folder, a, duplicate, why);
+	if (got == 1)
+		prefix_failed(why, a->target);
+	return got;
 }
 
 /* What was filed where it would be kept is there. */
@@ -166,19 +166,48 @@ note_done(struct filter *f, struct span target)
 		text_add_format(&f->done, "saved mail to %.*s", SPAN_ARGS(target));
 }
 
+/* What is kept goes to `detail` of user+detail, if it can: else INBOX has it. */
+static int
+keep_in_detail(struct filter *f, const struct sieve_action *keep, bool *kept, bool *duplicate, struct fault *why)
+{
+	const struct sieve_action a = {.kind = SIEVE_FILEINTO, .target = f->e->detail, .flags = SPAN_NONE, .special_use = SPAN_NONE, .mailbox_id = SPAN_NONE};
+	autoframe struct frame    told = {0};
+	const char               *folder = "";
+	int                       got;
+
+	if (!f->e->detail.len)
+		return 0;
+	got = mailbox_by_detail(&f->mailboxes, f->e->detail, &folder, why) < 0 ? 1 : reach_folder(f, &a, folder, why);
+	if (got == 0 && *folder)
+		got = copy_to_folder(f, folder, keep, duplicate, why);
+	if (got < 0)
+		return -1;
+	if (got == 0) {
+		*kept = *folder;
+		if (*kept)
+			note_done(f, f->e->detail);
+		return 0;
+	}
+	prefix_failed(why, f->e->detail);
+	frame_start(&told, "warning");
+	frame_put_string(&told, "text", arena_format(f->arena, "user=<%s>: %.300s", f->e->user, fault_text(why)));
+	worker_tell(f->worker, &told);
+	fault_clear(why);
+	return 0;
+}
+
 /* Folders, then what is kept, INBOX last: 0, -1 not now. */
 int
 filter_store_all(struct filter *f, struct sieve_result *r, const char *script, bool *duplicate, struct fault *why)
 {
 	const struct sieve_action as_it_came = {.kind = SIEVE_KEEP, .flags = SPAN_NONE};
 	const struct sieve_action *keep = NULL, *inbox = NULL, *last = NULL;      /* last: of the two, whose flags INBOX gets */
-	const char               *home = "";
 	bool                      is_home = false;
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct sieve_action *a = &r->actions[i];
 		const char                *folder = "";
-		int                        got = a->kind == SIEVE_FILEINTO ? find_folder(f, a, &folder, why) : 0;
+		int                        got = a->kind == SIEVE_FILEINTO ? file_into(f, a, &folder, duplicate, why) : 0;
 
 		if (a->kind != SIEVE_KEEP && a->kind != SIEVE_FILEINTO)
 			continue;
@@ -192,19 +221,13 @@ filter_store_all(struct filter *f, struct sieve_result *r, const char *script, b
 		} else if (!folder[0]) {
 			*(a->kind == SIEVE_KEEP ? &keep : &inbox) = last = a;
 		} else {
-			if (copy_to_folder(f, folder, a, duplicate, why) < 0)
-				return -1;
 			note_done(f, a->target);
 			is_home = is_home || is_detail(f, folder);
 		}
 	}
-	if (keep && !is_home && find_home(f, &home, why) < 0)
+	if (keep && !is_home && keep_in_detail(f, keep, &is_home, duplicate, why) < 0)
 		return -1;
-	if (*home && copy_to_folder(f, home, keep, duplicate, why) < 0)
-		return -1;
-	if (*home)
-		note_done(f, f->e->detail);
-	if (*home || is_home)
+	if (is_home)
 		last = inbox;
 	if (!last)
 		return 0;

@@ -123,7 +123,10 @@ def run_cases(base, port, autocreate, who, cases):
                 f.write(script)
         elif os.path.exists(path):
             os.remove(path)
-        refused = client.sendmail("somebody@else.example", [f"{rcpt}@x.example"], f"Subject: case{n}\r\n\r\nx\r\n")
+        try:
+            refused = client.sendmail("somebody@else.example", [f"{rcpt}@x.example"], f"Subject: case{n}\r\n\r\nx\r\n")
+        except smtplib.SMTPException as e:
+            refused = str(e)
         got = where(base, f"case{n}")
         tap.ok(not refused and got == sorted(want[-1] if autocreate else want[0]),
                f"{who}{', mailboxes are made' if autocreate else ''}: {rcpt} {script or ''}", refused, got)
@@ -167,6 +170,38 @@ def ours_prefixed(autocreate):
         run_cases(base, port, autocreate == "yes", "lmtpd, prefix INBOX.", PREFIXED)
         made = [d for d in os.listdir(f"{base}/home/alice/Maildir") if d.startswith(".INBOX")]
         tap.ok(not made, "no directory begins with the prefix", made)
+
+
+# what lies where a mailbox would, and cannot be one
+BROKEN = ("file", "link", "shut", "void")
+
+
+def ours_broken():
+    """A mailbox that cannot be opened is no reason to keep mail back: INBOX has it."""
+    port = free_port()
+    master = f"127.0.0.1:{port} inet n - n - - lmtpd\n"
+    with tempfile.TemporaryDirectory(prefix="detail_") as base, Instance(master=master) as i:
+        os.chmod(base, 0o755)
+        make_homes(base)
+        path = f"{base}/home/alice/Maildir"
+        open(f"{path}/.file", "w").close()
+        os.symlink(f"{path}/.plain", f"{path}/.link")
+        os.mkdir(f"{path}/.shut")
+        os.chmod(f"{path}/.shut", 0o555)           # cur/ cannot be made in it
+        os.chown(f"{path}/.shut", OWNER.pw_uid, OWNER.pw_gid)
+        os.makedirs(f"{path}/.void")
+        os.symlink(f"{path}/nowhere", f"{path}/.void/cur")
+        os.chown(f"{path}/.void", OWNER.pw_uid, OWNER.pw_gid)
+        i.configure(f"mydestination =\nrecipient_delimiter = +\nmail_location = maildir:%h/Maildir\nauth_passdb = passwd-file:{base}/users\n"
+                    f"auth_userdb = passwd-file:{base}/users\nfirst_valid_uid = 1\nsieve = ~/s.sieve\n"
+                    "lmtp_save_to_detail_mailbox = yes\nlda_mailbox_autocreate = yes\n", master)
+        tap.ok(i.start().returncode == 0, "the system starts")
+        into = 'require ["fileinto", "mailbox"]; fileinto :create "%s";'
+        cases = [(f"alice+{b}", None, [""]) for b in BROKEN] + [("alice", into % b, [""]) for b in BROKEN]
+        run_cases(base, port, True, "lmtpd, what is no mailbox", cases + [("alice+plain", into % "file", ["plain"])])
+        log = i.log()
+        tap.ok("user=<alice@x.example>: failed to store into mailbox 'file': " in log, "the log says why", log[-1500:])
+        tap.ok(os.path.isfile(f"{path}/.file") and os.path.islink(f"{path}/.link"), "and nothing was put in their place")
 
 
 def theirs(autocreate, prefix=""):
@@ -240,5 +275,6 @@ for autocreate in ("no", "yes"):
         theirs(autocreate, "INBOX.")
     else:
         tap.ok(True, "Dovecot # SKIP needs root and Dovecot with lmtp and sieve")
+ours_broken()
 ours("no", "no")
 tap.end()
