@@ -509,7 +509,7 @@ def main():
         listing = p.listing()
         wanted, drops = wanted_of(p, listing), files["maildrop"]
         edited = [d for r, s, d in wanted if d.startswith(b"X-First: one\r\n two\r\n") and b"\r\nnew body\r\n" in d and r.startswith("later-added")]
-        t.ok(len(edited) >= COUNT // 12 - 5, f"a milter has edited {len(edited)} of them: pointers", len(wanted))
+        t.ok(len(edited) >= COUNT * 9 // 10 // 12 - 5, f"a milter has edited {len(edited)} of them: pointers", len(wanted))
         for n in ("copy", "one"):
             subprocess.run(["cp", "-a", p.queue, f"{top}/{n}"], check=True)
         p.start()
