@@ -25,7 +25,8 @@ sort_parse(struct arena *arena, const struct argument *list, struct sort_key **o
 		{"SIZE", SORT_SIZE}, {"SUBJECT", SORT_SUBJECT}, {"TO", SORT_TO},
 		{"DISPLAYFROM", SORT_DISPLAY_FROM}, {"DISPLAYTO", SORT_DISPLAY_TO}, {"RELEVANCY", SORT_RELEVANCY},
 	};
-	bool reverse = false;
+	bool     reverse = false;
+	unsigned named = 0;
 
 	*count = 0;
 	if (!list || list->type != ARGUMENT_LIST || list->count == 0)
@@ -40,7 +41,9 @@ sort_parse(struct arena *arena, const struct argument *list, struct sort_key **o
 		}
 		for (size_t i = 0; i < COUNT(known); i++)
 			if (argument_is_atom(a, known[i].name)) {
-				(*out)[(*count)++] = (struct sort_key){known[i].field, reverse, NULL};
+				if (!(named & 1u << i)) /* the second time it decides nothing, and each time costs */
+					(*out)[(*count)++] = (struct sort_key){known[i].field, reverse, NULL};
+				named |= 1u << i;
 				found = true;
 			}
 		if (!found)

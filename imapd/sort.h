@@ -15,7 +15,7 @@ enum sort_field {
 
 struct sort_key { enum sort_field field; bool reverse; const unsigned char *scores; };   /* scores: by position, of RELEVANCY */
 
-/* "(REVERSE DATE SUBJECT)" */
+/* "(REVERSE DATE SUBJECT)"; each once, where it is named first. */
 bool sort_parse(struct arena *, const struct argument *, struct sort_key **, size_t *count);
 
 bool sort_by_relevancy(const struct sort_key *, size_t count);

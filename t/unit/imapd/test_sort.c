@@ -163,4 +163,18 @@ UNIT_TEST(object_ids) /* maildir.md, 10 */
 	ck_assert_str_eq(id, "4706816aba3e25717850c26c9cd0d89d");
 }
 
-UNIT_MAIN("imapd/sort", base_subjects, hostile_subjects, threads, long_chains, previews, object_ids)
+/* A key costs a number for each message, and a command has room for thousands of them. */
+UNIT_TEST(a_key_that_is_named_again_is_none)
+{
+	autoarena struct arena *arena = arena_new();
+	struct argument        *list;
+	struct sort_key        *keys;
+	size_t                  lists, count;
+
+	ck_assert_int_eq(grammar_parse_list(arena, SPAN("(SUBJECT REVERSE SUBJECT REVERSE DATE date SUBJECT)"), &list, &lists, NULL), 0);
+	ck_assert(sort_parse(arena, list, &keys, &count));
+	ck_assert_uint_eq(count, 2);
+	ck_assert(keys[0].field == SORT_SUBJECT && !keys[0].reverse && keys[1].field == SORT_DATE && keys[1].reverse);
+}
+
+UNIT_MAIN("imapd/sort", base_subjects, a_key_that_is_named_again_is_none, hostile_subjects, threads, long_chains, previews, object_ids)
