@@ -313,10 +313,9 @@ take_mailbox(struct imap_session *s, struct space **in, struct text *told)
 			imap_bad_arguments(s);
 			return NULL;
 		}
-	if (name_find(s, a->text, in, &folder, &s->why) < 0) {
-		imap_finish_fault(s, "Bad mailbox name");
+	folder = name_take(s, a, in);
+	if (!folder)
 		return NULL;
-	}
 	if (!tree_exists((*in)->maildir, folder)) {
 		imap_finish(s, "NO [NONEXISTENT] Mailbox doesn't exist.");
 		return NULL;

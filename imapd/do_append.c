@@ -521,28 +521,14 @@ append(struct imap_session *s, struct space *in, const char *folder, const struc
 	return 0;
 }
 
-static bool
-find_target(struct imap_session *s, const struct argument *name, struct space **in, char **folder)
-{
-	if (!argument_is_astring(name))
-		imap_bad_arguments(s);
-	else if (name_find(s, name->text, in, folder, &s->why) < 0)
-		imap_finish_fault(s, "Bad mailbox name");
-	else if (!imap_exists(s, *in, *folder))
-		imap_finish(s, "NO [TRYCREATE] Mailbox doesn't exist.");
-	else
-		return true;
-	return false;
-}
-
 void
 do_append(struct imap_session *s)
 {
-	autofree char       *folder = NULL;
 	struct space        *in;
+	autofree char       *folder = name_take_existing(s, s->command.arguments, "TRYCREATE", &in);
 	autotext struct text code = {0};
 
-	if (find_target(s, s->command.arguments, &in, &folder) && append(s, in, folder, NULL, &code) == 0)
+	if (folder && append(s, in, folder, NULL, &code) == 0)
 		imap_finish_synced(s, "OK %s Append completed.", text_string(&code));
 }
 
@@ -573,7 +559,8 @@ do_replace(struct imap_session *s)
 		return;
 	}
 	uid = s->view.at[positions[0]].uid;
-	if (!find_target(s, set->next, &in, &folder))
+	folder = name_take_existing(s, set->next, "TRYCREATE", &in);
+	if (!folder)
 		return;
 	if (folder_sync(s->folder, &s->why) < 0) {
 		imap_finish_fault(s, "Replace failed");

@@ -16,22 +16,6 @@
 #include "store/subscriptions.h"
 #include "store/tree.h"
 
-static char *
-take_name(struct imap_session *s, const struct argument *a, struct space **in)
-{
-	char *folder = NULL;
-
-	if (!argument_is_astring(a)) {
-		imap_bad_arguments(s);
-		return NULL;
-	}
-	if (name_find(s, a->text, in, &folder, &s->why) < 0) {
-		imap_finish_fault(s, "Bad mailbox name");
-		return NULL;
-	}
-	return folder;
-}
-
 /* "(USE (\\Drafts))" (RFC 6154, 3): the use, empty when none is named; false: answered. */
 static bool
 parse_use(struct imap_session *s, const struct argument *list, struct span *use)
@@ -91,7 +75,7 @@ do_create(struct imap_session *s)
 	if (argument_is_astring(a) && a->text.len > 1 && span_ends(a->text, imap_config.separator))
 		a->text.len--;
 	struct space  *in;
-	autofree char *folder = take_name(s, a, &in);
+	autofree char *folder = name_take(s, a, &in);
 	struct span    use;
 	char           guid[40];
 
@@ -133,7 +117,7 @@ void
 do_delete(struct imap_session *s)
 {
 	struct space  *in;
-	autofree char *folder = take_name(s, s->command.arguments, &in);
+	autofree char *folder = name_take(s, s->command.arguments, &in);
 	char           guid[40];
 
 	if (!folder)
@@ -179,12 +163,12 @@ void
 do_rename(struct imap_session *s)
 {
 	struct space  *in, *target;
-	autofree char *from = take_name(s, s->command.arguments, &in), *to = NULL;
+	autofree char *from = name_take(s, s->command.arguments, &in), *to = NULL;
 	int            result;
 
 	if (!from)
 		return;
-	to = take_name(s, s->command.arguments->next, &target);
+	to = name_take(s, s->command.arguments->next, &target);
 	if (!to)
 		return;
 	if (!*to) {
@@ -218,7 +202,7 @@ change_subscription(struct imap_session *s, bool add)
 
 	if (!add && argument_is_astring(a) && name_is_foreign(a->text))
 		text_add(&foreign, a->text); /* whoever shared it may do so no more */
-	else if (!(folder = take_name(s, a, &in)))
+	else if (!(folder = name_take(s, a, &in)))
 		return;
 	else if (in->kind != SPACE_OWN)
 		name_of(in, folder, &foreign);

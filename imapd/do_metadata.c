@@ -157,17 +157,7 @@ find_mailbox(struct imap_session *s, const struct argument *a, struct space **in
 {
 	*in = &s->mine;
 	*server = argument_is_astring(a) && a->text.len == 0;
-	if (*server)
-		return true;
-	if (!argument_is_astring(a))
-		imap_bad_arguments(s);
-	else if (name_find(s, a->text, in, folder, &s->why) < 0)
-		imap_finish_fault(s, "Bad mailbox name");
-	else if (!imap_exists(s, *in, *folder))
-		imap_finish(s, "NO [NONEXISTENT] Mailbox doesn't exist.");
-	else
-		return true;
-	return false;
+	return *server || (*folder = name_take_existing(s, a, "NONEXISTENT", in));
 }
 
 static bool

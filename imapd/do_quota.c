@@ -77,14 +77,9 @@ do_getquotaroot(struct imap_session *s)
 
 	if (!is_on(s))
 		return;
-	if (!argument_is_astring(name)) {
-		imap_bad_arguments(s);
+	folder = name_take(s, name, &in);
+	if (!folder)
 		return;
-	}
-	if (name_find(s, name->text, &in, &folder, &s->why) < 0) {
-		imap_finish_fault(s, "Bad mailbox name");
-		return;
-	}
 	counted = in->kind == SPACE_OWN && !quota_ignores(s->quota, folder); /* how full another's is is his */
 	name_of(in, folder, &told);
 	text_add_string(&s->out, "* QUOTAROOT ");

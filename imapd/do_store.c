@@ -266,18 +266,9 @@ copy(struct imap_session *s, bool move)
 
 	if (imap_choose(s, s->command.arguments, &positions, &count) < 0)
 		return;
-	if (!argument_is_astring(name)) {
-		imap_bad_arguments(s);
+	target = name_take_existing(s, name, "TRYCREATE", &in);
+	if (!target)
 		return;
-	}
-	if (name_find(s, name->text, &in, &target, &s->why) < 0) {
-		imap_finish_fault(s, "Bad mailbox name");
-		return;
-	}
-	if (!imap_exists(s, in, target)) {
-		imap_finish(s, "NO [TRYCREATE] Mailbox doesn't exist.");
-		return;
-	}
 	if (move && s->folder->read_only) {
 		imap_finish(s, "NO [READ-ONLY] Mailbox is read-only.");
 		return;

@@ -156,6 +156,34 @@ name_find_stored(struct imap_session *s, struct span name, struct space **in, ch
 	return 0;
 }
 
+char *
+name_take(struct imap_session *s, const struct argument *a, struct space **in)
+{
+	char *folder = NULL;
+
+	if (!argument_is_astring(a)) {
+		imap_bad_arguments(s);
+		return NULL;
+	}
+	if (name_find(s, a->text, in, &folder, &s->why) < 0) {
+		imap_finish_fault(s, "Bad mailbox name");
+		return NULL;
+	}
+	return folder;
+}
+
+char *
+name_take_existing(struct imap_session *s, const struct argument *a, const char *code, struct space **in)
+{
+	autofree char *folder = name_take(s, a, in);
+
+	if (folder && !imap_exists(s, *in, folder)) {
+		imap_finish(s, "NO [%s] Mailbox doesn't exist.", code);
+		return NULL;
+	}
+	return take(folder);
+}
+
 int
 name_to_folder(struct imap_session *s, struct span name, char **folder, struct fault *why)
 {

@@ -22,6 +22,10 @@ bool name_is_utf8(const struct imap_session *);
 int name_find(struct imap_session *, struct span name, struct space **, char **folder, struct fault *);
 /* The same of a name in modified UTF-7, whatever the client has enabled. */
 int name_find_stored(struct imap_session *, struct span name, struct space **, char **folder, struct fault *);
+/* The mailbox that an argument names, owned; NULL: it was answered. */
+char *name_take(struct imap_session *, const struct argument *, struct space **);
+/* The same of one that is there, else NO with that code: NONEXISTENT, or TRYCREATE where something is to be put into it. */
+char *name_take_existing(struct imap_session *, const struct argument *, const char *code, struct space **);
 void name_of(const struct space *, const char *folder, struct text *out);
 /* Of one's own mailboxes alone. */
 int name_to_folder(struct imap_session *, struct span name, char **folder, struct fault *);
