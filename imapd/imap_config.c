@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "spaces.h"
+#include "store/acl.h"
 #include "store/delivered.h"
 #include "store/lazy.h"
 #include "store/quota.h"
@@ -106,8 +107,8 @@ imap_config_check(struct fault *why)
 		return -1;
 	if (delivered_check(why) < 0)
 		return -1;
-	if (*imap_config.acl && strcmp(imap_config.acl, "vfile") != 0 && strncmp(imap_config.acl, "vfile:/", 7) != 0)
-		return fault_set(why, FAULT_INPUT, "acl = %s: only vfile and vfile:/FILE are known here", imap_config.acl);
+	if (acl_setting_check(imap_config.acl, why) < 0)
+		return -1;
 	if (*imap_config.acl_anyone && strcmp(imap_config.acl_anyone, "allow") != 0)
 		return fault_set(why, FAULT_INPUT, "acl_anyone = %s: only allow is known here", imap_config.acl_anyone);
 	if (spaces_check(why) < 0)

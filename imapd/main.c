@@ -9,6 +9,7 @@
 #include "service/service.h"
 #include "session.h"
 #include "sleep.h"
+#include "store/acl.h"
 
 static int
 prepare(struct fault *why)
@@ -16,7 +17,9 @@ prepare(struct fault *why)
 	imap_prepare();
 	sandbox_prepare_mailbox();
 	log_rename("dovecot");
-	return imap_config_check(why) < 0 ? -1 : mailbox_access_groups(&imap_config.access_groups, why);
+	if (imap_config_check(why) < 0 || (service->checks && acl_global_check(imap_config.acl, why) < 0))
+		return -1;
+	return mailbox_access_groups(&imap_config.access_groups, why);
 }
 
 static void

@@ -109,8 +109,8 @@ WAITS void maildir_work(struct worker *, const struct errand *, struct maildir *
 WAITS void maildir_again(struct worker *, const struct errand *, struct maildir *, struct outcome *);
 /* In a child that has stayed (kept.h): steps 1 and 3, and the report. True: it stays once more. */
 WAITS bool errand_again(struct worker *, const struct errand *, struct maildir *, bool may_stay);
-/* filter.c, in the parent before the sandbox: what children would open late. */
-void filter_prepare(void);
+/* filter.c, in the parent before the sandbox: what children would open late, and whether the settings are right. */
+int filter_prepare(struct fault *);
 /* In the child: 1 when there is no script, and nothing was done. */
 WAITS int  filter_work(struct worker *, const struct errand *, struct maildir *, struct outcome *);
 /* There is nothing at all where a script could be. Asks for names only: right in a closed sandbox, too. */

@@ -21,25 +21,40 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "config/site.h"
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/line.h"
+#include "service/service.h"
 #include "store/acl.h"
 #include "store/tree.h"
 
-/* What is wrong with a script: told to the user, and to the log. */
+void
+filter_warn(struct filter *f, const char *text)
+{
+	autoframe struct frame told = {0};
+
+	frame_start(&told, "warning");
+	frame_put_string(&told, "text", text);
+	worker_tell(f->worker, &told);
+}
+
 void
 filter_complain(struct filter *f, const char *script, const char *what)
 {
-	autoframe struct frame told = {0};
-	const char            *slash = strrchr(script, '/');
+	const char *slash = strrchr(script, '/');
 
 	text_add_format(&f->trouble, "%s: error: %.300s.\n", slash ? slash + 1 : script, what);
-	frame_start(&told, "warning");
-	frame_put_string(&told, "text", arena_format(f->arena, "sieve: user=<%s>: %.200s: %.300s", f->e->user, script, what));
-	worker_tell(f->worker, &told);
+	filter_warn(f, arena_format(f->arena, "sieve: user=<%s>: %.200s: %.300s", f->e->user, script, what));
+}
+
+bool
+filter_is_lasting(const struct fault *why)
+{
+	return why->class == FAULT_INPUT || (why->class == FAULT_SYSTEM &&
+		(why->error == ENOTDIR || why->error == EISDIR || why->error == ELOOP || why->error == EACCES || why->error == ENOENT));
 }
 
 /* The message in tmp/. */
@@ -169,12 +184,21 @@ out_of_time(void *context)
 
 /* The whole. */
 
-void
-filter_prepare(void)
+int
+filter_prepare(struct fault *why)
 {
 	sieve_settings_check();        /* without sieve = too: a user may have one of his own */
 	charset_prepare();
 	date_local(0);                 /* the zone is read once */
+	if (acl_setting_check(acl_settings.acl, why) < 0)
+		return -1;
+	if (acl_global_check(acl_settings.acl, why) == 0)
+		return 0;
+	if (service->checks)
+		return -1;
+	log_warning("%s", fault_text(why));       /* it stops no mail (filter_read_acl) */
+	fault_clear(why);
+	return 0;
 }
 
 static int
@@ -278,7 +302,7 @@ filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct 
 		sieve_place_free(&f->place);
 		return 1;
 	}
-	if (done < 0 || acl_read_global(acl_settings.acl, &f->global_acl, &why) < 0 || filter_confine(f, &why) < 0 || run(f, o, &why) < 0)
+	if (done < 0 || filter_read_acl(f, &why) < 0 || filter_confine(f, &why) < 0 || run(f, o, &why) < 0)
 		outcome_of_fault(o, &why, arena_format(f->arena, "maildir delivery failed: %s", e->shown));
 	filter_tell_trouble(f);
 	maildir_delivery_abort(f->spool);

@@ -5,6 +5,7 @@
  * Dovecot opens mailboxes for a delivery as the recipient and asks for "p", where APPEND asks for "i": what a sender, or
  * anyone, may has no say.  A recipient whom no list names has all rights.  Of a mailbox that he may not look up he is told
  * that it does not exist; and INBOX takes what no other mailbox takes, whatever its list says.
+ * Where the administrator's list cannot be read Dovecot keeps mail for other mailboxes back; here INBOX has it.
  */
 #include "local/filter_private.h"
 
@@ -17,6 +18,19 @@ static bool
 is_on(void)
 {
 	return span_starts(span_of(acl_settings.acl), "vfile");
+}
+
+int
+filter_read_acl(struct filter *f, struct fault *why)
+{
+	if (!is_on() || acl_read_global(acl_settings.acl, &f->global_acl, why) == 0)
+		return 0;
+	if (!filter_is_lasting(why))
+		return -1;
+	f->acl_is_unknown = true;
+	filter_warn(f, arena_format(f->arena, "user=<%s>: acl: %.300s: only INBOX takes mail", f->e->user, fault_text(why)));
+	fault_clear(why);
+	return 0;
 }
 
 /* As clients say it: that is how the administrator's list names it. */
@@ -46,6 +60,8 @@ rights_of(struct filter *f, const char *folder)
 	autotext struct text name = {0};
 	unsigned             rights;
 
+	if (f->acl_is_unknown)
+		return ACL_LOOKUP;
 	if (acl_read(f->maildir, folder, &own, &why) < 0)
 		return why.error == ENOENT ? ACL_ALL : ACL_LOOKUP | ACL_ADMIN;
 	name_of(folder, &name);
@@ -78,10 +94,10 @@ filter_may_create(struct filter *f, const char *folder, struct fault *why)
 		return true;
 	do {
 		if (!(dot = strrchr(above, '.')))
-			return true;
+			break;
 		*dot = '\0';
 	} while (!tree_exists(f->maildir, above));
-	if (rights_of(f, above) & ACL_CREATE)
+	if (dot ? rights_of(f, above) & ACL_CREATE : !f->acl_is_unknown)
 		return true;
 	fault_set(why, FAULT_DENIED, "Permission denied");
 	return false;

@@ -43,14 +43,22 @@ struct filter {
 	struct text              global_acl;      /* the administrator's list of rights */
 	int                      notices;
 	bool                     is_global;       /* what is read now */
+	bool                     acl_is_unknown;  /* it cannot be read */
 };
 
+void filter_warn(struct filter *, const char *text);          /* in the log */
+/* What is wrong with a script: told to the user, and to the log. */
 void filter_complain(struct filter *, const char *script, const char *what);
+/* What lies where something is to be opened, or its rights, and no want of room: it will not be better at the next try. */
+bool filter_is_lasting(const struct fault *);
 /* Before the sandbox closes: 0, -1 not now. */
 WAITS int filter_read_scripts(struct filter *, struct fault *);
 /* To the Maildir, and to reading where included scripts lie. */
 int  filter_confine(struct filter *, struct fault *);
 int  filter_load_included(void *filter, bool global, struct span name, struct text *out, struct fault *);
+/* The administrator's list, before the sandbox closes.  Where it cannot be read
+ * INBOX alone takes mail, and the log says so: 0, -1 not now. */
+WAITS int filter_read_acl(struct filter *, struct fault *);
 /* acl = vfile. Mail comes in with its recipient's rights, whoever sent it: right "p" of a mailbox, "k" above a new one.
  * INBOX is never asked.  False and why. */
 WAITS bool filter_may_post(struct filter *, const char *folder, struct fault *);

@@ -39,14 +39,6 @@ store(struct filter *f, const char *folder, struct maildir_delivery *d, int64_t 
 	return 0;
 }
 
-/* What lies where a mailbox would, or its rights, and no want of room: it will not be better at the next try. */
-static bool
-cannot_be_opened(const struct fault *why)
-{
-	return why->class == FAULT_SYSTEM &&
-		(why->error == ENOTDIR || why->error == ELOOP || why->error == EACCES || why->error == ENOENT);
-}
-
 /* The message as it came, or as the script has edited it.  0; 1 into this one it cannot (never of INBOX); -1 not now. */
 static int
 copy_to_folder(struct filter *f, const char *folder, const struct sieve_action *a, bool *duplicate, struct fault *why)
@@ -60,7 +52,7 @@ copy_to_folder(struct filter *f, const char *folder, const struct sieve_action *
 	pieces[0] = text_span(&header);
 	pieces[1] = a->message ? a->message->body : f->message;
 	if (maildir_delivery_start(f->maildir, folder, &d, why) < 0)
-		return *folder && cannot_be_opened(why) ? 1 : -1;
+		return *folder && filter_is_lasting(why) ? 1 : -1;
 	for (size_t i = 0; i < COUNT(pieces); i++)
 		for (size_t at = 0; at < pieces[i].len; at += 65536)
 			if (maildir_delivery_add(d, span_first(span_from(pieces[i], at), 65536), why) < 0) {
@@ -88,7 +80,7 @@ make_folder(struct filter *f, const struct sieve_action *a, const char *folder, 
 	if (quota_check_mailbox(f->e->quota, f->maildir, folder, why) < 0)
 		return why->class == FAULT_DENIED ? 1 : -1;
 	if (maildir_folder_create(f->maildir, folder, why) < 0 && (why->error != EEXIST || !tree_exists(f->maildir, folder)))
-		return why->error == EEXIST || cannot_be_opened(why) ? 1 : -1;
+		return why->error == EEXIST || filter_is_lasting(why) ? 1 : -1;
 	fault_clear(why);
 	if (filter_begin_acl(f, folder, why) < 0)
 		return -1;
@@ -171,7 +163,6 @@ static int
 keep_in_detail(struct filter *f, const struct sieve_action *keep, bool *kept, bool *duplicate, struct fault *why)
 {
 	const struct sieve_action a = {.kind = SIEVE_FILEINTO, .target = f->e->detail, .flags = SPAN_NONE, .special_use = SPAN_NONE, .mailbox_id = SPAN_NONE};
-	autoframe struct frame    told = {0};
 	const char               *folder = "";
 	int                       got;
 
@@ -189,9 +180,7 @@ keep_in_detail(struct filter *f, const struct sieve_action *keep, bool *kept, bo
 		return 0;
 	}
 	prefix_failed(why, f->e->detail);
-	frame_start(&told, "warning");
-	frame_put_string(&told, "text", arena_format(f->arena, "user=<%s>: %.300s", f->e->user, fault_text(why)));
-	worker_tell(f->worker, &told);
+	filter_warn(f, arena_format(f->arena, "user=<%s>: %.300s", f->e->user, fault_text(why)));
 	fault_clear(why);
 	return 0;
 }

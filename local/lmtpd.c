@@ -56,7 +56,8 @@ static int
 prepare(struct fault *why)
 {
 	sandbox_prepare_mailbox();
-	filter_prepare();
+	if (filter_prepare(why) < 0)
+		return -1;
 	log_rename("dovecot");
 	if (quota_settings_check(&quota_settings, why) < 0 || delivered_check(why) < 0 || front_prepare(why) < 0)
 		return -1;

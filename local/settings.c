@@ -90,11 +90,10 @@ local_prepare(struct fault *why)
 {
 	struct fault trouble = {0};
 
-	if (quota_settings_check(&quota_settings, why) < 0 || delivered_check(why) < 0)
+	if (filter_prepare(why) < 0 || quota_settings_check(&quota_settings, why) < 0 || delivered_check(why) < 0)
 		return -1;
 	table_use_remote(ask_table_find);
 	sandbox_prepare_mailbox();
-	filter_prepare();
 	agent_user_find(SPAN("no such user"), &(struct agent_user){0},
 		NULL); /* loads NSS once, not in each child */
 	if (agent_locks_parse(&S.lock_words, &S.locks, why) < 0 ||

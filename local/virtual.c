@@ -71,8 +71,7 @@ static int
 prepare(struct fault *why)
 {
 	sandbox_prepare_mailbox();
-	filter_prepare();
-	if (quota_settings_check(&quota_settings, why) < 0 || delivered_check(why) < 0)
+	if (filter_prepare(why) < 0 || quota_settings_check(&quota_settings, why) < 0 || delivered_check(why) < 0)
 		return -1;
 	table_use_remote(ask_table_find);
 	if (status_filter_open(&config.status_filter, "virtual_delivery_status_filter", why) < 0)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,17 +19,47 @@ enum { LOCK_WAIT_MS = 30000, LOCK_STALE_SECONDS = 120, GLOBAL_MOST = 1 << 20 };
 struct acl_settings acl_settings;
 
 int
-acl_read_global(const char *setting, struct text *out, struct fault *why)
+acl_setting_check(const char *setting, struct fault *why)
 {
-	struct span    rest = span_of(setting), path;
-	autofree char *name = NULL;
+	if (*setting && strcmp(setting, "vfile") != 0 && strncmp(setting, "vfile:/", 7) != 0)
+		return fault_set(why, FAULT_INPUT, "acl = %s: only vfile and vfile:/FILE are known here", setting);
+	return 0;
+}
+
+/* NULL: it names none. */
+static char *
+global_path(const char *setting)
+{
+	struct span rest = span_of(setting), path;
 
 	span_split(&rest, ':', &path);
 	span_split(&rest, ':', &path);
-	if (!path.len)
+	return path.len ? mem_span(path) : NULL;
+}
+
+int
+acl_global_check(const char *setting, struct fault *why)
+{
+	autofree char *path = global_path(setting);
+	struct stat    st;
+
+	if (!path)
 		return 0;
-	name = mem_span(path);
-	return file_read(name, GLOBAL_MOST, out, why);
+	if (stat(path, &st) < 0)
+		return fault_errno(why, "acl: %s", path);
+	if (!S_ISREG(st.st_mode))
+		return fault_set(why, FAULT_INPUT, "acl: %s is not a regular file", path);
+	if (!(st.st_mode & S_IROTH) && !(st.st_gid && st.st_mode & S_IRGRP) && !(st.st_uid && st.st_mode & S_IRUSR))
+		return fault_set(why, FAULT_DENIED, "acl: %s: users cannot read it", path);
+	return 0;
+}
+
+int
+acl_read_global(const char *setting, struct text *out, struct fault *why)
+{
+	autofree char *path = global_path(setting);
+
+	return path ? file_read(path, GLOBAL_MOST, out, why) : 0;
 }
 
 bool

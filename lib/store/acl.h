@@ -74,6 +74,10 @@ extern struct acl_settings acl_settings;
 	STRING("imap_namespace_separator", &acl_settings.separator, ".", "between the levels of a mailbox name: . or /"), \
 	STRING("imap_namespace_prefix", &acl_settings.prefix, "", "before every name but INBOX; \"INBOX.\" shows names as Courier does")
 
+/* For prepare(): whether the setting is one of these. */
+int acl_setting_check(const char *setting, struct fault *);
+/* The same: whether the list that it names is there, and not for root alone. */
+WAITS int acl_global_check(const char *setting, struct fault *);
 /* The administrator's list of a setting "vfile:/PATH[:cache_secs=N]", read as the user; nothing where it names none. */
 WAITS int acl_read_global(const char *setting, struct text *out, struct fault *);
 

@@ -113,7 +113,7 @@ def where(base, mark):
     return sorted(found)
 
 
-def run_cases(base, port, autocreate, who, cases):
+def run_cases(base, port, autocreate, who, cases, mark="case"):
     client = smtplib.LMTP("127.0.0.1", port)
     for n, (rcpt, script, *want) in enumerate(cases):
         user = rcpt.split("+")[0]
@@ -124,10 +124,10 @@ def run_cases(base, port, autocreate, who, cases):
         elif os.path.exists(path):
             os.remove(path)
         try:
-            refused = client.sendmail("somebody@else.example", [f"{rcpt}@x.example"], f"Subject: case{n}\r\n\r\nx\r\n")
+            refused = client.sendmail("somebody@else.example", [f"{rcpt}@x.example"], f"Subject: {mark}{n}\r\n\r\nx\r\n")
         except smtplib.SMTPException as e:
             refused = str(e)
-        got = where(base, f"case{n}")
+        got = where(base, f"{mark}{n}")
         tap.ok(not refused and got == sorted(want[-1] if autocreate else want[0]),
                f"{who}{', mailboxes are made' if autocreate else ''}: {rcpt} {script or ''}", refused, got)
     client.quit()
@@ -204,6 +204,47 @@ def ours_broken():
         tap.ok(os.path.isfile(f"{path}/.file") and os.path.islink(f"{path}/.link"), "and nothing was put in their place")
 
 
+def make_unreadable(path):
+    os.chmod(path, 0o600 if ROOT else 0)
+
+
+def make_directory(path):
+    os.unlink(path)
+    os.mkdir(path)
+
+
+def ours_unread():
+    """The administrator's list cannot be read: check refuses that; where it comes later INBOX has the mail."""
+    port = free_port()
+    master = f"127.0.0.1:{port} inet n - n - - lmtpd\n"
+    cases = [("alice+plain", None, [""]), ("alice+new", None, [""]), ("alice", INTO % "p", [""]), ("alice", "keep;", [""]), ("bob", None, [""]),
+             ("alice", 'require ["fileinto", "mailbox"]; fileinto :create "new";', [""]),
+             ("alice", 'require ["fileinto", "mailbox"]; if mailboxexists "p" { fileinto "p"; }', [""])]
+    with tempfile.TemporaryDirectory(prefix="detail_") as base, Instance(master=master) as i:
+        os.chmod(base, 0o755)
+        make_homes(base)
+        config = (f"mydestination =\nrecipient_delimiter = +\nmail_location = maildir:%h/Maildir\nauth_passdb = passwd-file:{base}/users\n"
+                  f"auth_userdb = passwd-file:{base}/users\nfirst_valid_uid = 1\nsieve = ~/s.sieve\n"
+                  "lmtp_save_to_detail_mailbox = yes\nlda_mailbox_autocreate = yes\n")
+        i.configure(f"{config}acl = yes\n", master)
+        r = i.run("check")
+        tap.ok(r.returncode != 0 and "acl = yes: only vfile" in r.stderr, "what acl does not know is refused by who delivers, too", r)
+        i.configure(f"{config}acl = vfile:{base}/acls\n", master)
+        tap.ok(i.start().returncode == 0, "the system starts")
+        for name, spoil in (("unreadable", make_unreadable), ("directory", make_directory), ("missing", os.rmdir)):
+            spoil(f"{base}/acls")
+            r = i.run("check")
+            tap.ok(r.returncode != 0 and f"acl: {base}/acls" in r.stderr, f"check refuses a list of rights that is {name}", r)
+            run_cases(base, port, False, f"lmtpd, list of rights {name}", cases, name)
+        log = i.log()
+        tap.ok(re.search(r"warning: user=<alice@x.example>: acl: .*: only INBOX takes mail", log), "the log says so", log[-1500:])
+        tap.ok(not os.path.exists(f"{base}/home/alice/Maildir/.new"), "and nothing is made that takes no mail")
+        i.run("stop")
+        tap.ok(i.start().returncode == 0, "the system starts")
+        run_cases(base, port, False, "lmtpd, started without the list", cases[:1], "late")
+        tap.ok(i.logged(f"warning: acl: {base}/acls: No such file"), "and its log says at once what is wrong")
+
+
 def theirs(autocreate, prefix=""):
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="detail_") as base:
@@ -276,5 +317,6 @@ for autocreate in ("no", "yes"):
     else:
         tap.ok(True, "Dovecot # SKIP needs root and Dovecot with lmtp and sieve")
 ours_broken()
+ours_unread()
 ours("no", "no")
 tap.end()
