@@ -66,7 +66,6 @@ pkglibexec_PROGRAMS += local/lmtpd
 local_lmtpd_SOURCES = local/lmtpd.c local/lmtp.h local/lmtp_front.c local/lmtp_deliver.c local/front.c local/front.h \
 	$(AGENT_SOURCES)
 local_lmtpd_LDADD = $(AGENT_LIBS)
-local_lmtpd_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
 DIRECT_TESTS += t/system/lmtp.py t/system/lmtp_detail.py
 EXTRA_DIST += t/system/lmtp.py t/system/lmtp_detail.py
 FUZZ_TARGETS += t/fuzz/fuzz_lmtp
