@@ -13,6 +13,7 @@
 #include "store/subscriptions.h"
 #include "store/tree.h"
 
+/* 0; 1 into this one it cannot (never of INBOX); -1 not now. */
 static int
 store(struct filter *f, const char *folder, struct maildir_delivery *d, int64_t size, struct span flags, bool *duplicate, struct fault *why)
 {
@@ -30,7 +31,7 @@ store(struct filter *f, const char *folder, struct maildir_delivery *d, int64_t 
 	attachment = delivered_attachment(d, flags);
 	text_add_format(&marks, "%.*s %s", SPAN_ARGS(flags), attachment ? attachment : "");
 	if (maildir_delivery_finish(d, &message, &done, why) < 0)
-		return -1;
+		return *folder && filter_is_lasting(why) ? 1 : -1;
 	/* it is stored: flags that cannot be set are no reason to store it again */
 	if (marks.len > 1 && delivered_mark(f->maildir, folder, text_span(&done.name), text_span(&marks), &trouble) < 0 && trouble.reason[0])
 		filter_complain(f, "flags", fault_text(&trouble));
@@ -39,7 +40,7 @@ store(struct filter *f, const char *folder, struct maildir_delivery *d, int64_t 
 	return 0;
 }
 
-/* The message as it came, or as the script has edited it.  0; 1 into this one it cannot (never of INBOX); -1 not now. */
+/* The message as it came, or as the script has edited it: like store. */
 static int
 copy_to_folder(struct filter *f, const char *folder, const struct sieve_action *a, bool *duplicate, struct fault *why)
 {

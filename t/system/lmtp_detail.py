@@ -173,7 +173,7 @@ def ours_prefixed(autocreate):
 
 
 # what lies where a mailbox would, and cannot be one
-BROKEN = ("file", "link", "shut", "void")
+BROKEN = ("file", "link", "shut", "void", "stuck")
 
 
 def ours_broken():
@@ -192,6 +192,11 @@ def ours_broken():
         os.makedirs(f"{path}/.void")
         os.symlink(f"{path}/nowhere", f"{path}/.void/cur")
         os.chown(f"{path}/.void", OWNER.pw_uid, OWNER.pw_gid)
+        for d in ("cur", "tmp", "new"):
+            os.makedirs(f"{path}/.stuck/{d}")
+        for top, dirs, files in os.walk(f"{path}/.stuck"):
+            os.chown(top, OWNER.pw_uid, OWNER.pw_gid)
+        os.chmod(f"{path}/.stuck/new", 0o555)       # the message comes into tmp/, but no further
         i.configure(f"mydestination =\nrecipient_delimiter = +\nmail_location = maildir:%h/Maildir\nauth_passdb = passwd-file:{base}/users\n"
                     f"auth_userdb = passwd-file:{base}/users\nfirst_valid_uid = 1\nsieve = ~/s.sieve\n"
                     "lmtp_save_to_detail_mailbox = yes\nlda_mailbox_autocreate = yes\n", master)
