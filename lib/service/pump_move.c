@@ -21,10 +21,13 @@ keep_rest(struct text *to, struct span rest)
 		text_free(to);
 }
 
+/* Its process hears of it by its next write: nobody takes what it says. */
 void
 seat_lose_client(struct seat *s)
 {
 	s->client_lost = s->client_ended = true;
+	if (s->fd[SEAT_PROCESS] >= 0)
+		shutdown(s->fd[SEAT_PROCESS], SHUT_RD);
 	text_free(&s->down);
 	text_free(&s->up);
 }
@@ -33,7 +36,9 @@ seat_lose_client(struct seat *s)
 static void
 give_client(struct seat *s, struct span bytes, bool from_down)
 {
-	while (bytes.len && !s->client_lost) {
+	if (s->client_lost)
+		return;
+	while (bytes.len) {
 		ssize_t n = wire_write(s->wire, bytes);
 
 		if (n < 0) {
