@@ -58,6 +58,7 @@ struct session {
 	struct drop             drop;
 	bool                    over;
 	const char             *end;
+	struct fault            lost;      /* what `end` says, if it was that */
 	int                     bad;
 	size_t                  tops, retrs, deleted;
 	uint64_t                top_bytes, retr_bytes;
@@ -244,27 +245,28 @@ send_content(struct session *s, struct content *c, bool top, uint64_t lines, str
 	return conn_write(s->conn, text_span(&wire), why);
 }
 
-static void
+/* Whether all of it was sent. */
+static bool
 send_message(struct session *s, struct drop_message *m, bool top, uint64_t lines)
 {
 	autoclose int  fd = -1;
 	struct content c;
-	struct fault   why = {0};
 
-	if (drop_read(&s->drop, m, &fd, &why) < 0 || drop_look(&s->drop, m, fd, &why) < 0) {
+	if (drop_read(&s->drop, m, &fd, NULL) < 0 || drop_look(&s->drop, m, fd, NULL) < 0) {
 		say(s, "-ERR [SYS/TEMP] The message cannot be read.");
-		return;
+		return false;
 	}
 	if (top)
 		say(s, "+OK");
 	else
 		say(s, "+OK %llu octets", (unsigned long long)m->size);
 	content_start(&c, fd, m->form == FORM_SURROGATE);
-	if (send_content(s, &c, top, lines, &why) < 0) {
-		s->end = fault_text(&why);
+	if (send_content(s, &c, top, lines, &s->lost) < 0) {
+		s->end = fault_text(&s->lost);
 		s->over = true;
 	}
 	content_free(&c);
+	return !s->over;
 }
 
 static void
@@ -272,9 +274,8 @@ do_retr(struct session *s, struct span argument)
 {
 	struct drop_message *m = message_of(s, argument);
 
-	if (!m)
+	if (!m || !send_message(s, m, false, 0))
 		return;
-	send_message(s, m, false, 0);
 	m->seen = true;
 	s->retrs++;
 }
@@ -293,8 +294,8 @@ do_top(struct session *s, struct span argument)
 	}
 	if (!(m = message_of(s, number)))
 		return;
-	send_message(s, m, true, lines);
-	s->tops++;
+	if (send_message(s, m, true, lines))
+		s->tops++;
 }
 
 static void

@@ -5,7 +5,7 @@
 What a client sees that logs in by IMAP and POP3, in clear on loopback, by
 STARTTLS and by TLS from the start; and what the log says of it.
 """
-import imaplib, os, poplib, pwd, re, socket, ssl, subprocess, sys, time
+import imaplib, os, poplib, pwd, re, socket, ssl, struct, subprocess, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, free_port, wait_for
@@ -52,6 +52,25 @@ def refused(call):
     except (imaplib.IMAP4.error, poplib.error_proto) as e:
         return str(e)
     return ""
+
+
+def lost_in_the_middle(i, home, owner):
+    """More than sockets hold: the log says why, and what did not arrive was not seen."""
+    path = f"{home}/Maildir/new/1700000009.M9P9.host"
+    with open(path, "wb") as f:
+        f.write(b"Subject: huge\n\n" + b"0123456789abcde\n" * (1 << 20))
+    os.chown(path, owner.pw_uid, owner.pw_gid)
+    s = socket.create_connection(("127.0.0.1", PORTS["pop3"]), timeout=30)
+    s.sendall(b"USER alice\r\nPASS wonder land\r\nRETR 3\r\n")
+    got = b""
+    while b"Subject: huge" not in got:
+        got += s.recv(4096)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+    end = wait_for(lambda: re.search(r": Disconnected: (.*) top=0/0, (.*), del=0/3, size=\d{8}\n", i.log()))
+    ok(end and end.groups() == ("connection lost", "retr=0/0"), f"a connection that is lost within RETR: {end and end.groups()}")
+    ok([x for x in os.listdir(f"{home}/Maildir/new") + os.listdir(f"{home}/Maildir/cur") if x.startswith("1700000009.") and "S" not in x.partition(":2,")[2]],
+       "leaves the message unseen")
 
 
 def main():
@@ -125,6 +144,7 @@ def main():
         p.pass_("wonder land")
         ok(p.stat()[0] == 2, "a lost connection deletes nothing")
         p.quit()
+        lost_in_the_middle(i, home, owner)
 
         s = socket.create_connection(("127.0.0.1", PORTS["imap"]))
         s.recv(4096)

@@ -226,6 +226,9 @@ def unreadable(home, owner):
         except poplib.error_proto as e:
             refused += b"SYS/TEMP" in e.args[0]
     ok(refused == 2, "it is refused")
+    p.quit()
+    ok(not any("S" in os.path.basename(find(home, os.path.basename(x))).partition(":2,")[2] for x in locked), "and not marked as seen")
+    p = login("carol", "secret")
     ok([sizes(p)[2], sizes(p)[32]] == [len(x) for x in fetch_of(p, 3, 33)], "behind it sizes are right")
     for x in locked:
         unlock(find(home, os.path.basename(x)), owner)
