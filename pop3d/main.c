@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "mail/charset.h"
 #include "service/mailbox.h"
 #include "service/sandbox.h"
 #include "service/service.h"
@@ -13,6 +14,7 @@ prepare(struct fault *why)
 {
 	log_rename("dovecot");
 	sandbox_prepare_mailbox();
+	charset_prepare();
 	return pop3_config_check(why);
 }
 

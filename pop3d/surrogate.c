@@ -131,7 +131,7 @@ surrogate_look(int fd, struct looked *out, struct fault *why)
 /* ------------------------------------------------------------ the cache */
 
 /* Whoever changes what a surrogate is, or this file, gives it another letter. */
-#define SURROGATE_FORM "c"
+#define SURROGATE_FORM "d"
 #define FORM_LETTERS   "eos"       /* end only, own, surrogate */
 
 static struct looked_run *
@@ -190,7 +190,7 @@ sum_of(struct span s)
 	return (uint32_t)crc32(0, (const Bytef *)s.at, (uInt)s.len);
 }
 
-/* "c UIDVALIDITY SUM", and lines of runs, of which SUM is. */
+/* "d UIDVALIDITY SUM", and lines of runs, of which SUM is. */
 bool
 surrogates_parse(struct span bytes, uint32_t validity, struct surrogates *out)
 {

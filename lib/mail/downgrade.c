@@ -291,14 +291,14 @@ put_addresses(struct arena *a, struct writer *w, struct span value)
 
 /* ------------------------------------------------------------ parameters (3.2.5; RFC 2231, 3 and 4) */
 
+/* `own`: marks of the value itself, besides those that need no percent. */
 static void
-percent(struct span utf8, struct text *out)
+percent(struct span value, const char *own, struct text *out)
 {
-	text_add(out, SPAN("utf-8''"));
-	for (size_t i = 0; i < utf8.len; i++) {
-		char c = utf8.at[i];
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.at[i];
 
-		if (ascii_alpha(c) || ascii_digit(c) || c == '.' || c == '-' || c == '_')
+		if (ascii_alpha(c) || ascii_digit(c) || c == '.' || c == '-' || c == '_' || (c && strchr(own, c)))
 			text_add_byte(out, c);
 		else
 			text_add_format(out, "%%%02X", (unsigned char)c);
@@ -347,9 +347,11 @@ put_parameter(struct writer *w, const struct mime_param *p)
 	autotext struct text value = {0};
 
 	if (p->extended) {
-		put_extended(w, p->name, p->value);
+		percent(p->value, "%'", &value); /* it may have stood in quotes, which it loses */
+		put_extended(w, p->name, text_span(&value));
 	} else if (!span_is_ascii(p->value)) {
-		percent(p->value, &value);
+		text_add(&value, SPAN("utf-8''"));
+		percent(p->value, "", &value);
 		put_extended(w, p->name, text_span(&value));
 	} else {
 		text_add_byte(&value, '"');

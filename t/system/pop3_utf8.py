@@ -16,6 +16,7 @@ WIDE = """Return-Path: <søren@example.org>
 Received: from a (b [192.0.2.1]) by c with UTF8SMTP for <jürgen@example.net>; Mon, 30 Nov 2026 12:00:00 +0000
 From: Søren Müller <soren@bücher.example>
 To: jürgen@example.net, "Ärger, Über" <a@example.net>, plain@example.net
+Cc: =?iso-8859-2?Q?=A9ediv=FD?= <s@example.net>, ü@example.net
 Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?= aus Köln: 日本語のとても長い件名がここにあります、折り返されるはずです and words behind
 Message-ID: <ä@example.org>
 Date: Mon, 30 Nov 2026 12:00:00 +0000
@@ -139,6 +140,7 @@ def meaning(got):
     groups = m["To"].groups
     ok(groups[0].display_name == "jürgen@example.net" and not groups[0].addresses
        and addresses(m["To"]) == ['"Ärger, Über" <a@example.net>', "plain@example.net"], "an address without another form is an empty group", m["To"])
+    ok(addresses(m["Cc"]) == ["Šedivý <s@example.net>"], "a name in an older charset, in a field that is written anew", m["Cc"])
     ok(m["Message-ID"] is None and m["Downgraded-Message-ID"] == "<ä@example.org>" and m["Return-Path"] is None, "ids stand aside", m.items())
     ok("jürgen" not in m["Received"] and "30 Nov 2026" in m["Received"], "Received has no FOR", m["Received"])
     ok(attachment.get_filename() == "übersicht mit einem sehr langen Namen, der über eine Zeile hinausgeht – ja wirklich.bin", "a file's name",

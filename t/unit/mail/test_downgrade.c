@@ -41,6 +41,9 @@ static const struct {
 	{"Content-Type: multipart/mixed; boundary=\"a \\\"b\"; x=\"\xc3\xa4\"", "Content-Type: multipart/mixed; boundary=\"a \\\"b\"; x*=utf-8''%C3%A4"},
 	{"Content-Disposition: attachment;\r\n filename=\"\xc3\xa4 b%.txt\"; size=3", "Content-Disposition: attachment; filename*=utf-8''%C3%A4%20b%25.txt;\r\n size=\"3\""},
 	{"Content-Disposition: inline; name*0*=utf-8''%C3%A4; name*1=b; x=\xc3\xa4", "Content-Disposition: inline; name*=utf-8''%C3%A4b; x*=utf-8''%C3%A4"},
+	{"Content-Disposition: inline; name*=\"utf-8'de'%C3%A4 b;c\"; x=\xc3\xa4", "Content-Disposition: inline; name*=utf-8'de'%C3%A4%20b%3Bc; x*=utf-8''%C3%A4"},
+	{"Content-Disposition: inline; name*0*=\"utf-8''a b\"; name*1=\"c=d\"; x=\xc3\xa4", "Content-Disposition: inline; name*=utf-8''a%20bc%3Dd; x*=utf-8''%C3%A4"},
+	{"Content-Disposition: inline; name*=utf-8''\xc3\xa4", "Content-Disposition: inline; name*=utf-8''%C3%A4"},
 	{"Content-Description: \xc3\xa4",                      "Content-Description: =?utf-8?B?w6Q=?="},
 	{"Content-Type: te\xc3\xa4xt/plain",                   "Content-Type: =?utf-8?B?dGXDpHh0L3BsYWlu?="},
 	/* no form */

@@ -84,7 +84,7 @@ static const struct {
 static void
 file_of(unsigned long validity, const char *runs, struct text *out)
 {
-	text_add_format(out, "c %lu %lu\n%s", validity, (unsigned long)crc32(0, (const Bytef *)runs, (uInt)strlen(runs)), runs);
+	text_add_format(out, "d %lu %lu\n%s", validity, (unsigned long)crc32(0, (const Bytef *)runs, (uInt)strlen(runs)), runs);
 }
 
 UNIT_TEST(looked_at)
@@ -112,7 +112,7 @@ END_TEST
 /* A file that was cut at a line end, changed, of another UIDVALIDITY, or of an older kind is none. */
 UNIT_TEST(looked_at_wholly)
 {
-	static const char *const others[] = {"", "a 7 9\n", "a 7 9\n3 100\n", "b 7 0\n", "c 7\n", "c 7 0 0\n", "c 7 1\n", "c 7 4294967296\n", "d 7 0\n"};
+	static const char *const others[] = {"", "a 7 9\n", "a 7 9\n3 100\n", "b 7 0\n", "c 7 0\n", "d 7\n", "d 7 0 0\n", "d 7 1\n", "d 7 4294967296\n", "e 7 0\n"};
 	autotext struct text bytes = {0}, foreign = {0};
 	struct surrogates    s;
 
