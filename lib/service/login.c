@@ -75,14 +75,11 @@ handshake(struct login *l)
 {
 	struct fault why = {0};
 
-	l->in_handshake = true;
 	if (conn_accept_tls(l->conn, login_config.tls, &why) < 0) {
-		l->end = fault_text(&why);
 		log_info("%s-login: Disconnected: TLS handshaking: %s (disconnected during TLS handshake): user=<>, rip=%s, lip=%s, "
 		         "session=<%s>", login_config.service, fault_text(&why), l->peer, l->local, l->session);
 		return -1;
 	}
-	l->in_handshake = false;
 	l->secured = true;
 	return 0;
 }

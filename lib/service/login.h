@@ -66,7 +66,7 @@ struct login {
 	bool          secured;            /* TLS, or near */
 	bool          utf8;               /* UTF8 of POP3 (RFC 6856), for the user's process, as are */
 	char          capabilities[512];  /* lines of CAPA that were told before login */
-	bool          refused_plaintext, in_handshake;
+	bool          refused_plaintext;
 	int           attempts, bad_commands;
 	int64_t       started;
 	const char   *end;                /* "Inactivity", "Logged out": why it is over */
