@@ -12,17 +12,10 @@ from agents import *
 from instance import children_of, descendants, wait_for
 
 
-
-def is_traced(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return "TracerPid:\t0\n" not in f.read()
-
-
 def attach(pid, *words):
-    """strace, once it has the process; None where it may not."""
-    tracer = subprocess.Popen(["strace", "-f", "-qq", *words, "-p", str(pid)], stderr=subprocess.DEVNULL)
-    wait_for(lambda: is_traced(pid) or tracer.poll() is not None)
-    return tracer if tracer.poll() is None else None
+    """strace, once it says that it has the process, which TracerPid shows before calls are seen; None where it may not."""
+    tracer = subprocess.Popen(["strace", "-f", *words, "-p", str(pid)], stderr=subprocess.PIPE, text=True)
+    return tracer if any(" attached" in line for line in tracer.stderr) else None
 
 
 def may_attach():

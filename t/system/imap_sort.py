@@ -129,7 +129,7 @@ def against_none():
     sessions = [fresh(i) for i in range(3)]
     trouble, rounds, mine = None, 0, 0
     end = time.monotonic() + SECONDS
-    while not trouble and (time.monotonic() < end or rounds < 40):
+    while not trouble and (time.monotonic() < end or rounds < 40 or not mine):
         rounds += 1
         what = rng.randrange(12)
         if what < 4:
@@ -164,8 +164,7 @@ def against_none():
                 trouble = (keys, "got", got[0], "wanted", want)
     for s in sessions + [writer]:
         s.end()
-    ok(not trouble, f"SORT is the same with the index and without ({rounds} rounds, {made} messages)", trouble)
-    ok(mine > 0, "some were compared with an order of this test's own")
+    ok(not trouble, f"SORT is the same with the index and without, and that of this test's own ({rounds} rounds, {mine} by itself, {made} messages)", trouble)
 
 
 def into_one_gap():

@@ -86,6 +86,7 @@ def descendants(pid):
 def freeze(*pids):
     """Stops them; returns when each of their threads stands."""
     for pid in pids:
+        assert pid > 0, pid                  # 0 would be ourselves and all who started us
         os.kill(pid, signal.SIGSTOP)
     return wait_for(lambda: all(state_of(f"{pid}/task/{thread}") == "T" for pid in pids for thread in os.listdir(f"/proc/{pid}/task")))
 

@@ -114,6 +114,7 @@ with Site(MAIN, tables=TABLES) as s:
         t.ok(c.kept() not in (0, first), "by another child")
 
         idle = c.kept()
+        assert idle                          # 0 would be ourselves and all who started us
         os.kill(idle, signal.SIGKILL)
         wait_for(lambda: not alive(idle))
         t.same((c.one("a@v.example")[0], new(a)), ("sent", before + 2), "an idle child that was killed costs nothing")

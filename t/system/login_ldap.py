@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """login_ldap.py - users in a directory: Dovecot's dovecot-ldap.conf.ext by IMAP and SMTP, with Debian's slapd; passwords that are read
 and passwords that are tried by a bind; TLS; names of strangers; a server that hangs, goes and comes; the same file read by Dovecot"""
-import base64, glob, imaplib, os, pwd, shutil, signal, smtplib, socket, subprocess, sys, tempfile, threading
+import base64, imaplib, os, pwd, shutil, signal, smtplib, socket, subprocess, sys, tempfile, threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, free_port, freeze, wait_for

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """login_rules.py - passdbs in a row: deny, pass, result_*, mechanisms, username_filter, and userdbs: skip, result_*, as import-dovecot
 takes them from a Dovecot's configuration; the same logins and users there, where it is installed"""
-import imaplib, os, pwd, shutil, socket, subprocess, sys, tempfile
+import imaplib, os, pwd, shutil, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, by_lmtp, free_port, wait_for

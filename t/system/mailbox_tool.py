@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """mailbox_tool.py - postern user | mailbox | quota | search | fetch | expunge | move | copy | flags | save.  TAP."""
-import json, os, pwd, re, shutil, subprocess, sys, tempfile, time
+import atexit, json, os, pwd, re, shutil, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, children_of
@@ -9,6 +9,7 @@ from instance import Instance, Tap, children_of
 OWNER = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
 tap = Tap()
 base = tempfile.mkdtemp(prefix="mailbox_tool_")
+atexit.register(shutil.rmtree, base, ignore_errors=True)
 os.chmod(base, 0o755)
 os.chown(base, OWNER.pw_uid, OWNER.pw_gid)
 with open(f"{base}/users", "w") as f:
@@ -157,5 +158,4 @@ with Instance(STATIC, "authd unix - n n - - authd\n") as i:
     for name in ("x/../../v.example/ann@v.example", "..@v.example", "ann@..", "ann@v.example/../w.example", "a\nb@v.example"):
         r = user(name)
         tap.ok(r.returncode == 67 and not r.stdout, f"but not {name!r}", r)
-shutil.rmtree(base, ignore_errors=True)
 tap.end()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """mailbox_transfer.py - postern import, export, backup and sync: from one Maildir to another.  TAP."""
-import glob, gzip, imaplib, os, pwd, random, shutil, signal, subprocess, sys, tempfile, time
+import atexit, glob, gzip, imaplib, os, pwd, random, shutil, signal, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, wait_for
@@ -11,6 +11,7 @@ ROOT = os.getuid() == 0
 OWNER = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.getuid())
 tap = Tap()
 base = tempfile.mkdtemp(prefix="mailbox_transfer_")
+atexit.register(shutil.rmtree, base, ignore_errors=True)
 os.chmod(base, 0o755)
 os.chown(base, OWNER.pw_uid, OWNER.pw_gid)
 with open(f"{base}/users", "w") as f:
@@ -295,5 +296,4 @@ with Instance(MAIN, "authd unix - n n - - authd\n") as i:
     if ROOT:
         os.makedirs(f"{base}/roots", 0o700)
         tap.ok(run("backup", "-u", "alice", f"maildir:{base}/roots/x") == 75 and not os.listdir(f"{base}/roots"), "with the user's rights, never root's", run.err)
-shutil.rmtree(base, ignore_errors=True)
 tap.end()

@@ -8,7 +8,7 @@ fetch them, too. And users whose names and passwords are UTF-8.
 import email, email.policy, os, poplib, pwd, shutil, ssl, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, free_port
+from instance import Instance, Tap, free_port
 
 PORT = free_port()
 MASTER = f"127.0.0.1:{PORT} inet n - n - - pop3-login\n"
@@ -47,22 +47,8 @@ OPEN = "Subject: ohne Zeilenende, ä\nFrom: a@example.org\n\nä".encode()
 LATIN = b"Subject: gr\xfc\xdfe\nFrom: a@example.org\n\n\xe4\n"
 BODY = "Subject: plain\nFrom: a@example.org\n\nGrüße\n".encode()
 MESSAGES = [WIDE, OPEN, LATIN, BODY]
-count = failed = 0
-
-
-def ok(good, name, *more):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}", flush=True)
-    for x in () if good else more:
-        print(f"# {x!r}", flush=True)
-
-
-def skip(name, why):
-    global count
-    count += 1
-    print(f"ok {count} - {name} # SKIP {why}", flush=True)
+t = Tap()
+ok = t.ok
 
 
 def make_certificate(directory):
@@ -154,12 +140,12 @@ def meaning(got):
 def clients(i, want):
     url = f"pop3://127.0.0.1:{PORT}/1"
     if not shutil.which("curl"):
-        skip("curl", "curl is not installed")
+        ok(True, "curl # SKIP curl is not installed")
     else:
         p = subprocess.run(["curl", "-sS", "--max-time", "30", "--user", "alice:secret", url], capture_output=True)
         ok(p.stdout == want, "curl fetches the surrogate", p.stdout, p.stderr)
     if not shutil.which("fetchmail"):
-        skip("fetchmail", "fetchmail is not installed")
+        ok(True, "fetchmail # SKIP fetchmail is not installed")
         return
     home = f"{i.dir}/fetch"
     os.mkdir(home)
@@ -342,11 +328,10 @@ def main():
         open_ended(f"{i.dir}/home/dora", owner)
         names(context)
     finally:
-        if failed:
+        if t.failed:
             print("# " + i.log().replace("\n", "\n# "))
         i.__exit__()
-    print(f"1..{count}")
-    sys.exit(failed != 0)
+    t.end()
 
 
 main()

@@ -5,7 +5,7 @@
 Limits of main.cf and of the userdb bind virtual and imapd alike; what one of them counts the
 other sees; Dovecot's quota plugin goes on with the same file.  TAP.
 """
-import glob, imaplib, os, pwd, re, shutil, smtplib, socket, subprocess, sys, tempfile
+import atexit, glob, imaplib, os, pwd, re, shutil, smtplib, socket, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, by_policy, free_port, wait_for
@@ -69,6 +69,7 @@ def killed(i, mail, status, deliver, imap):
 def a_system():
     smtp, imap, status = free_port(), free_port(), free_port()
     base = tempfile.mkdtemp(prefix="quota_")
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
     os.chmod(base, 0o755)
     os.chown(base, OWNER.pw_uid, OWNER.pw_gid)
     ids = f"{OWNER.pw_uid}:{OWNER.pw_gid}"
@@ -168,11 +169,11 @@ virtual unix - n n - - virtual
         tap.ok(by_policy(status, "small@v.example", 1900) == "action=DUNNO", "what rm takes away is counted before anybody is refused")
         m.logout()
         killed(i, f"{base}/small/Maildir", status, lambda: send(unchecked, "small", 100), imap)
-    shutil.rmtree(base, ignore_errors=True)
 
 
 def by_turns():
     root = tempfile.mkdtemp(prefix="quota_turns_")
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     os.chmod(root, 0o777)
     user = "setpriv --reuid nobody --regid nogroup --clear-groups env USER=nobody" if ROOT else "env"
     with open(f"{root}/conf", "w") as f:
@@ -218,7 +219,6 @@ def by_turns():
                f"turn {turn + 1}: what {writer.__name__} counted {reader.__name__} tells", told, seen, true, lines, after)
     if tap.failed and os.path.exists(f"{root}/log"):
         print("# " + open(f"{root}/log").read()[-2000:].replace("\n", "\n# "))
-    shutil.rmtree(root, ignore_errors=True)
 
 
 a_system()

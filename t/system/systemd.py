@@ -44,10 +44,42 @@ def skip(why):
     sys.exit(0)
 
 
-def host_process(top, *instead):
+def control_groups(name):
+    """Below ours, one in each hierarchy: those that a systemd makes are below it, and would stay."""
+    unified = "" if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else "unified"
+    made = []
+    for _, which, path in (line.split(":", 2) for line in read("/proc/self/cgroup").splitlines()):
+        group = os.path.normpath(f"/sys/fs/cgroup/{which.removeprefix('name=') or unified}/{path}/{name}")
+        if which != "cpuset":                 # of which it makes none, and which takes no process unless it is told of CPUs
+            try:
+                os.mkdir(group)
+                made.append(group)
+            except OSError as e:
+                print(f"# {group}: {e}")
+    return made
+
+
+def remove_control_groups(groups):
+    def remove():
+        try:
+            for group in groups:
+                for top, dirs, files in os.walk(group, topdown=False):
+                    os.rmdir(top)
+            return True
+        except OSError:                       # who is dead may have to leave it yet
+            return False
+    return wait_for(remove)
+
+
+def host_process(top, *instead, groups=()):
     """The host's first process, or a command in its place."""
+    def enter():
+        for group in groups:
+            with open(f"{group}/cgroup.procs", "w") as f:
+                f.write("0")
+
     return subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc", "--net", "--cgroup",
-                             "sh", f"{SRC}/t/system/systemd_host.sh", top, *instead],
+                             "sh", f"{SRC}/t/system/systemd_host.sh", top, *instead], preexec_fn=enter,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -62,7 +94,8 @@ def why_not_here():
 class Host:
     def __init__(self):
         self.top = tempfile.mkdtemp(prefix="postern.")
-        self.process = host_process(self.top)
+        self.groups = control_groups(os.path.basename(self.top))
+        self.process = host_process(self.top, groups=self.groups)
         self.pid = wait_for(lambda: self.first_process(), 60)
 
     def first_process(self):
@@ -95,6 +128,8 @@ class Host:
         else:
             self.process.kill()
         self.process.wait(30)
+        if not remove_control_groups(self.groups):
+            print("# control groups are left:", *self.groups)
         shutil.rmtree(self.top, ignore_errors=True)
 
 
