@@ -62,6 +62,7 @@ struct folder {
 	uint32_t        looked_to;  /* every record up to this UID was looked for in the directories */
 	uint64_t        modseq;     /* HIGHESTMODSEQ of this snapshot; 0: none (history.h) */
 	struct index   *index;      /* borrowed; NULL: no history */
+	bool                  undatable;     /* the index took no dates of saving */
 	bool                  raised;        /* history_raise: to be recorded although no message changed */
 	struct folder_touched touched;
 	struct watch_many *watch;   /* of new/ and cur/ (folder_follow.c); NULL: not followed; owned */
@@ -70,6 +71,9 @@ struct folder {
 	struct seen    *seen;       /* \Seen and \Recent are this user's own (seen.h); NULL: as the files say; owned */
 	/* Set by history_open: called when the snapshot may differ from what is recorded. */
 	void          (*record)(struct folder *);
+	/* Set by history_open: called before the files of messages (uids ascend) get other names or links, which moves the time that
+	 * their dates of saving are taken from. */
+	void          (*date)(struct folder *, const uint32_t *uids, size_t count);
 	void          (*keep)(struct folder *);      /* called before it is closed */
 };
 

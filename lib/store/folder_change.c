@@ -186,6 +186,8 @@ folder_store(struct folder *f, const uint32_t *uids, size_t count, struct flag_c
 	int             result = 0;
 
 	f->changes = true;
+	if (!own_alone && f->date)
+		f->date(f, uids, count);
 	if (!own_alone && folder_lock(f, &lock, why) < 0)
 		return -1;
 	for (int i = 0; result == 0 && again && i < TRIES; i++) {

@@ -247,9 +247,28 @@ adopt(struct folder *f, struct scan *s)
 	f->is_kept = false;
 }
 
+/* Those that an earlier session saw in new/ and left there. */
+static void
+date_new(struct folder *f)
+{
+	autofree uint32_t *uids = NULL;
+	size_t             count = 0, room = 0;
+
+	for (size_t i = 0; i < f->count && f->date; i++) {
+		if (!f->messages[i].in_new)
+			continue;
+		if (count == room)
+			uids = mem_grow(uids, room = room * 2 + 16, sizeof *uids);
+		uids[count++] = f->messages[i].uid;
+	}
+	if (count)
+		f->date(f, uids, count);
+}
+
 void
 folder_move_new(struct folder *f)
 {
+	date_new(f);
 	for (size_t i = 0; i < f->count; i++) {
 		struct message      *m = &f->messages[i];
 		autotext struct text name = {0};

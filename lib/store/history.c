@@ -7,7 +7,6 @@
  */
 #include "store/history.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 
 #include "store/folder_private.h"
@@ -15,18 +14,6 @@
 #include "store/snapshot.h"
 
 enum { LOOKS = 4 };
-
-/* Is the name that the snapshot has still there?  And when did it come there? */
-static bool
-is_current(const struct recording *r, const struct message *m, int64_t *changed)
-{
-	struct stat st;
-
-	if (fstatat(m->in_new ? r->folder->new_dir : r->folder->cur_dir, message_name(r->folder, m), &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
-	*changed = st.st_ctim.tv_sec;
-	return true;
-}
 
 /* Written only when it is another: the page may be a file's (messages.h). */
 static void
@@ -38,7 +25,8 @@ set_modseq(struct recording *r, struct message *m, uint64_t modseq)
 	r->folder->is_kept = false;
 }
 
-/* One message against its record (NULL: none); false: it must not be recorded. */
+/* One message against its record (NULL: none); false: it must not be recorded.  Of a mailbox that nothing is recorded of, no
+ * file is asked for: nobody was told anything yet, and its dates of saving are found when somebody wants them (history_dates.c). */
 static bool
 note_message(struct recording *r, struct message *m, const struct history_entry *e,
 	struct history_entry *out)
@@ -51,7 +39,7 @@ note_message(struct recording *r, struct message *m, const struct history_entry 
 		set_modseq(r, m, e->modseq);
 		return true;
 	}
-	if ((r->folder->seen && !seen_is_current(r->folder->seen)) || !is_current(r, m, &changed)) {
+	if ((r->folder->seen && !seen_is_current(r->folder->seen)) || (!r->first && !history_file_changed(r->folder, m, &changed))) {
 		r->stale = true;
 		if (!e) {
 			set_modseq(r, m, larger(m->modseq, r->header.highest));
@@ -67,7 +55,7 @@ note_message(struct recording *r, struct message *m, const struct history_entry 
 		return true;
 	}
 	r->differs = true;
-	out->saved = e ? e->saved : changed;
+	out->saved = e && e->saved ? e->saved : changed;
 	set_modseq(r, m, r->fresh);
 	return true;
 }
@@ -253,6 +241,7 @@ history_open(struct maildir *m, struct index *x, const char *name, unsigned opti
 	if (folder_begin(m, name, options, &f, why) < 0)
 		return -1;
 	f->index = x;
+	f->date = x ? history_date : NULL;
 	snapshot_load(f);
 	if (folder_sync(f, why) < 0) {
 		folder_close(f);
@@ -272,27 +261,4 @@ history_open(struct maildir *m, struct index *x, const char *name, unsigned opti
 		}
 	*out = f;
 	return 0;
-}
-
-bool
-history_saved(struct folder *f, uint32_t uid, int64_t *seconds)
-{
-	autofree struct recording *r = mem_alloc(sizeof *r);
-	struct message            *m = folder_find(f, uid);
-	bool                       found = false;
-
-	r->folder = f;
-	if (f->index && index_transaction(f->index, MDB_RDONLY, &r->txn) == 0) {
-		r->dbi = f->index->dbi;
-		index_prefix(f, r->prefix);
-		size_t n = history_get_chunk(r, uid / HISTORY_CHUNK, r->old);
-
-		for (size_t i = 0; i < n && !found; i++)
-			if (r->old[i].uid == uid && r->old[i].saved) {
-				*seconds = r->old[i].saved;
-				found = true;
-			}
-		mdb_txn_abort(r->txn);
-	}
-	return found || (m && is_current(r, m, seconds));
 }

@@ -3,7 +3,7 @@
  * history.h - mod-sequences, expunged UIDs and dates of saving (RFC 7162, RFC 8514)
  *
  * The index keeps for every message the flags that were seen last, the
- * mod-sequence of that change, and when it came.  Whenever a folder's snapshot
+ * mod-sequence of that change, and when it came, as far as anybody asked (history_dates.c).  Whenever a folder's snapshot
  * differs (by us, by another session, by mutt), the difference becomes history
  * there, in one transaction: a new mod-sequence, greater than all before and
  * not less than the clock.  A snapshot that is itself outdated changes nothing:
@@ -40,7 +40,8 @@ bool history_vanished(struct folder *, uint64_t since, struct history_range **, 
 /* Something of the mailbox changed that is no message's: HIGHESTMODSEQ grows (RFC 7162, 3.2). */
 WAITS void history_raise(struct folder *);
 
-/* When the message came into this mailbox, in seconds. */
+/* When the message came into this mailbox, in seconds: never too early, and always the same once it was told (unless there is no index,
+ * or it is lost).  False: it is gone. */
 WAITS bool history_saved(struct folder *, uint32_t uid, int64_t *seconds);
 
 /* A chunk of records (for the fuzzer): total; false when it is none. */

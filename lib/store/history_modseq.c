@@ -74,6 +74,7 @@ history_start(struct recording *r)
 	bool     there = history_get_header(r);
 	uint64_t boot = boot_time();
 
+	r->first = !there;
 	if (!there) {
 		r->header = (struct header){.ahead = file_floor(r->folder)};
 		r->header.highest = r->header.floor = first_modseq(r->folder) - 1;

@@ -6,6 +6,7 @@
  *   history_modseq.c    the numbers that changes get
  *   history_records.c   how the index keeps it: its keys, the header, chunks of records
  *   history_expunged.c  UIDs that are gone
+ *   history_dates.c     dates of saving
  *
  * A recording is one look at the difference, in one transaction of the index; or a question, with what that needs
  * filled in (folder, txn, dbi, prefix).
@@ -28,6 +29,7 @@ struct recording {
 	bool                 write;
 	bool                 differs, stale;
 	bool                 known;          /* nobody recorded anything since this folder did */
+	bool                 first;          /* nothing is recorded of this mailbox yet */
 	char                 prefix[INDEX_PREFIX];
 	struct header        header;
 	uint64_t             fresh;          /* the mod-sequence of this change */
@@ -54,6 +56,11 @@ uint32_t history_next_chunk(const struct recording *, MDB_cursor *, uint32_t num
 
 /* history_expunged.c: r->gone are expunged by this change; those of long ago are forgotten. */
 void history_put_gone(struct recording *);
+
+/* history_dates.c: when the file was changed last; false: it is not under the name that the snapshot has. */
+bool history_file_changed(const struct folder *, const struct message *, int64_t *seconds);
+/* The undated among these messages, and whatever their chunks have besides, are dated; uids ascend. */
+WAITS void history_date(struct folder *, const uint32_t *uids, size_t count);
 
 static inline uint64_t
 larger(uint64_t a, uint64_t b)

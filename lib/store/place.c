@@ -555,6 +555,8 @@ folder_copy(struct folder *f, const uint32_t *uids, size_t count, const struct c
 
 	if (check_quota(f, uids, count, target, move, why) < 0)
 		result = -1;
+	if (result == 1 && !move && f->date)
+		f->date(f, uids, count);
 	for (int i = 0; result == 1 && i < COPY_TRIES; i++)
 		result = copy_once(f, uids, count, target, i > 0, &got, why);
 	if (result == 1)

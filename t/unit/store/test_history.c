@@ -244,6 +244,143 @@ UNIT_TEST(the_date_of_saving_is_not_that_of_the_name)
 	stop();
 }
 
+static int64_t
+changed_at(const char *path)
+{
+	autofree char *whole = mem_format("%s/%s", root, path);
+	struct stat    st;
+
+	ck_assert_msg(stat(whole, &st) == 0, "%s", whole);
+	return st.st_ctim.tv_sec;
+}
+
+/* Until what changes now gets a later date. */
+static void
+pass(int64_t date)
+{
+	autofree char *command = mem_format("touch %s/probe", root);
+
+	do {
+		usleep(20000);
+		run(command);
+	} while (changed_at("probe") <= date);
+}
+
+static int64_t
+saved_of(struct folder *f, uint32_t uid)
+{
+	int64_t date;
+
+	ck_assert(history_saved(f, uid, &date));
+	return date;
+}
+
+static void
+rename_file(const char *from, const char *to)
+{
+	autofree char *command = mem_format("mv %s/%s %s/%s", root, from, root, to);
+
+	run(command);
+}
+
+/* The mailbox has one message, which an earlier session saw; `change` moves the time of its file. */
+static void
+date_survives(const char *info, void (*change)(struct folder *))
+{
+	autofree char *name = mem_format("%s1.a%s", *info ? "cur/" : "new/", info);
+	struct folder *f;
+	struct stat    st;
+	int64_t        saved;
+
+	start();
+	add("1.a");
+	if (!*info)
+		rename_file("cur/1.a:2,", name);
+	ck_assert_msg(history_open(m, x, "", FOLDER_READ_ONLY, &f, &why) == 0, "%s", fault_text(&why));
+	folder_close(f);
+	saved = changed_at(name);
+	pass(saved);
+	f = open_folder();
+	change(f);
+	ck_assert(fstatat(f->cur_dir, message_name(f, folder_find(f, 1)), &st, 0) == 0 && st.st_ctim.tv_sec > saved);
+	ck_assert_int_le(saved_of(f, 1), saved);
+	folder_close(f);
+	stop();
+}
+
+static void
+flag_it(struct folder *f)
+{
+	flag(f, 1, MESSAGE_SEEN);
+}
+
+static void
+copy_it(struct folder *f)
+{
+	const struct copy_target to = {m, "other", ~0u, true};
+	struct copied            got;
+	uint32_t                 one = 1;
+
+	ck_assert(maildir_folder_create(m, "other", &why) == 0);
+	ck_assert(folder_copy(f, &one, 1, &to, false, &got, &why) == 0);
+	copied_free(&got);
+}
+
+static void
+leave_it(struct folder *f)
+{
+	(void)f; /* it was opened, which moved the file to cur/ */
+}
+
+UNIT_TEST(what_this_server_does_moves_no_date_of_saving)
+/* RFC 8514, 4.1; a first look asks no file for it: it is found when somebody asks, or before it gets lost */
+{
+	date_survives(":2,", flag_it);
+	date_survives(":2,", copy_it);
+	date_survives("", leave_it);
+}
+
+UNIT_TEST(a_date_of_saving_that_was_told_stays)
+/* RFC 8514, 4.1: whatever other programs do to the file */
+{
+	struct folder *f;
+	int64_t        saved;
+
+	start();
+	add("1.a");
+	add("2.b");
+	f = open_folder();
+	rename_file("cur/1.a:2,", "cur/1.a:2,F"); /* nobody has looked: it is found by its new name */
+	saved = changed_at("cur/1.a:2,F");
+	ck_assert_int_eq(saved_of(f, 1), saved);
+	pass(saved);
+	rename_file("cur/1.a:2,F", "cur/1.a:2,S");
+	rename_file("cur/2.b:2,", "cur/2.b:2,S");
+	ck_assert_int_eq(saved_of(f, 1), saved);
+	sync_folder(f);
+	ck_assert_int_eq(saved_of(f, 1), saved);
+	ck_assert_int_le(saved_of(f, 2), saved); /* told of one, known of its neighbours */
+	folder_close(f);
+	f = open_folder();
+	ck_assert_int_eq(saved_of(f, 1), saved);
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(without_an_index_the_date_of_saving_is_that_of_the_file)
+{
+	struct folder *f;
+	int64_t        date;
+
+	start();
+	add("1.a");
+	ck_assert_msg(history_open(m, NULL, "", 0, &f, &why) == 0, "%s", fault_text(&why));
+	ck_assert_int_eq(saved_of(f, 1), changed_at("cur/1.a:2,"));
+	ck_assert(!history_saved(f, 2, &date));
+	folder_close(f);
+	stop();
+}
+
 UNIT_TEST(expunges_are_forgotten_by_and_by)
 {
 	struct folder        *f;
@@ -322,4 +459,5 @@ UNIT_TEST(what_was_there_for_a_moment_is_not_told)
 UNIT_MAIN("lib/store history", what_was_there_for_a_moment_is_not_told, a_change_raises_the_modseq_of_its_message_alone,
 	what_others_do_to_files_is_history_too, a_lost_index_never_takes_the_highest_back,
 	only_unchanged_messages_are_stored_to, the_date_of_saving_stays_when_flags_change, the_date_of_saving_is_not_that_of_the_name,
-	expunges_are_forgotten_by_and_by, chunks_are_read_only_whole_and_in_order)
+	what_this_server_does_moves_no_date_of_saving, a_date_of_saving_that_was_told_stays,
+	without_an_index_the_date_of_saving_is_that_of_the_file, expunges_are_forgotten_by_and_by, chunks_are_read_only_whole_and_in_order)
