@@ -51,6 +51,10 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"plugin", "sieve_user_email", PLAIN}, {"plugin", "sieve_redirect_envelope_from", PLAIN},
 	{"plugin", "sieve_notify_mailto_envelope_from", PLAIN}, {"plugin", "sieve_vacation_dont_check_recipient", PLAIN},
 	{"plugin", "sieve_vacation_send_from_recipient", PLAIN}, {"plugin", "sieve_vacation_use_original_recipient", FREE},
+	{"plugin", "sieve_plugins", FREE},
+	{"plugin", "sieve_pipe_bin_dir", PLAIN}, {"plugin", "sieve_pipe_exec_timeout", TIME}, {"plugin", "sieve_pipe_input_eol", PLAIN},
+	{"plugin", "sieve_filter_bin_dir", PLAIN}, {"plugin", "sieve_filter_exec_timeout", TIME}, {"plugin", "sieve_filter_input_eol", PLAIN},
+	{"plugin", "sieve_execute_bin_dir", PLAIN}, {"plugin", "sieve_execute_exec_timeout", TIME}, {"plugin", "sieve_execute_input_eol", PLAIN},
 	{"", "recipient_delimiter", PLAIN},
 	{"plugin", "sieve_spamtest_status_type", PLAIN}, {"plugin", "sieve_spamtest_status_header", PLAIN},
 	{"plugin", "sieve_spamtest_max_value", PLAIN}, {"plugin", "sieve_spamtest_max_header", PLAIN},
@@ -77,6 +81,27 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"protocol lda", "mail_plugins", FREE}, {"protocol lmtp", "mail_plugins", FREE},
 };
 
+/* Of a plugin that sieve_plugins does not name. */
+static bool
+is_idle_program(const char *key)
+{
+	const char *plugins = get("plugin", "sieve_plugins");
+
+	return (strncmp(key, "sieve_pipe_", 11) == 0 || strncmp(key, "sieve_filter_", 13) == 0 || strncmp(key, "sieve_execute_", 14) == 0) &&
+		!(plugins && strstr(plugins, "sieve_extprograms"));
+}
+
+static bool
+knows_sieve_plugins(const char *value)
+{
+	struct span rest = span_of(value), word;
+
+	while (span_next(&rest, " \t,", &word))
+		if (!span_is(word, "sieve_extprograms") && !span_is(word, "sieve_imapsieve"))
+			return false;
+	return true;
+}
+
 void
 print_settings(bool print)
 {
@@ -90,6 +115,11 @@ print_settings(bool print)
 			entries[i].done = true;
 			if (strcmp(s->key, "mail_plugins") == 0) { /* each is told where its own settings are */
 				entries[i].done = true;
+			} else if (strcmp(s->key, "sieve_plugins") == 0) {
+				entries[i].done = knows_sieve_plugins(v);
+			} else if (is_idle_program(s->key)) {
+				if (print)
+					printf("# %s = %s: its plugin is not loaded\n", s->key, v);
 			} else if (strncmp(s->key, "lazy_expunge", 12) == 0 && !loads("lazy_expunge")) {
 				if (print)
 					printf("# %s = %s: its plugin is not loaded\n", s->key, v);

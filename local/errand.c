@@ -16,6 +16,7 @@
 #include "mail/address.h"
 #include "mail/header.h"
 #include "mail/line.h"
+#include "service/sieve_programs.h"
 
 enum { HEAD_MAX = 256 * 1024, LIST_FILE_MAX = 1 << 20, READ_SIZE = 65536, MAILBOX_MS = 300 * 1000 };
 
@@ -472,10 +473,11 @@ errand_run(const struct errand *e, struct arena *arena, struct errand_result *re
 	const struct worker_job job = {.who = &e->who,
 		.root = e->root,
 		.feed = needs ? e->content : NULL,
+		.programs = e->kind == ERRAND_MAILDIR && e->filtered && programs_are_there(),
 		.work = work,
 		.hear = hear,
 		.context = &t,
-		.limit_ms = MAILBOX_MS + (e->kind == ERRAND_COMMAND ? e->limit_ms : 0)};
+		.limit_ms = MAILBOX_MS + (e->kind == ERRAND_COMMAND ? e->limit_ms : e->filtered ? sieve_programs_time() : 0)};
 	struct fault            why = {0};
 
 	*result = (struct errand_result){0};

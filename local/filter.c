@@ -80,6 +80,8 @@ spool(struct filter *f, struct fault *why)
 		return -1;
 	if (fstat(fd, &st) < 0)
 		return fault_errno(why, "stat");
+	if (f->programs.sock >= 0 && (f->programs.message = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+		return fault_errno(why, "dup");
 	f->message = SPAN_NONE;
 	if (st.st_size == 0)
 		return 0;
@@ -190,7 +192,7 @@ filter_prepare(struct fault *why)
 	sieve_settings_check();        /* without sieve = too: a user may have one of his own */
 	charset_prepare();
 	date_local(0);                 /* the zone is read once */
-	if (acl_setting_check(acl_settings.acl, why) < 0)
+	if (sieve_programs_prepare(why) < 0 || acl_setting_check(acl_settings.acl, why) < 0)
 		return -1;
 	if (acl_global_check(acl_settings.acl, why) == 0)
 		return 0;
@@ -264,7 +266,9 @@ run(struct filter *f, struct outcome *o, struct fault *why)
 		.delimiters = span_of(site.recipient_delimiter), .host_name = site.myhostname, .domain = site.mydomain,
 		.now = clock_wall() / 1000000, .mailbox_exists = mailbox_exists,
 		.special_use_exists = special_use_exists, .mailbox_id_exists = mailbox_id_exists, .metadata = find_metadata,
-		.user = span_of(f->e->user), .user_email = text_span(&email), .vacation_any_recipient = sieve_settings.vacation_any_recipient, .is_known = is_known, .out_of_time = out_of_time};
+		.user = span_of(f->e->user), .user_email = text_span(&email), .vacation_any_recipient = sieve_settings.vacation_any_recipient, .is_known = is_known, .out_of_time = out_of_time, .run_program = filter_run_program};
+
+	f->programs.host = &host;
 
 	sieve_run(f->arena, (const struct sieve_script *const *)scripts, count, &limits, &host, &result);
 	for (size_t i = 0; i < result.n_notes; i++)
@@ -291,7 +295,7 @@ filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct 
 	int                     done;
 
 	*f = (struct filter){.worker = w, .e = e, .maildir = m, .arena = arena_new(),
-		.user = {span_of(e->user), span_of(e->home)}};
+		.user = {span_of(e->user), span_of(e->home)}, .programs = {.sock = w->programs, .home = e->home, .message = -1, .maildir = m}};
 	f->mailboxes = (struct filter_mailboxes){.maildir = m, .arena = f->arena};
 	sieve_settings_own(span_of(e->own ? e->own : ""));
 	done = e->filtered ? filter_read_scripts(f, &why) : 0;
@@ -300,12 +304,18 @@ filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct 
 		text_free(&f->trouble);
 		arena_free(f->arena);
 		sieve_place_free(&f->place);
+		if (w->programs >= 0)          /* one that stays runs none */
+			close(w->programs);
+		w->programs = -1;
 		return 1;
 	}
 	if (done < 0 || filter_read_acl(f, &why) < 0 || filter_confine(f, &why) < 0 || run(f, o, &why) < 0)
 		outcome_of_fault(o, &why, arena_format(f->arena, "maildir delivery failed: %s", e->shown));
 	filter_tell_trouble(f);
 	maildir_delivery_abort(f->spool);
+	if (f->programs.message >= 0)
+		close(f->programs.message);
+	text_free(&f->programs.said);
 	memory_close(f->memory);
 	mailboxes_free(&f->mailboxes);
 	if (f->message.len)

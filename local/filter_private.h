@@ -6,6 +6,7 @@
  *   filter_scripts.c   which scripts there are
  *   filter_store.c     where the message goes
  *   filter_tell.c      what is to be sent, for the parent
+ *   filter_program.c   programs that scripts run
  *   filter_mailbox.c   mailboxes by name, id, use and metadata
  *   filter_acl.c       what the recipient's own lists of rights let his mail do (RFC 4314)
  */
@@ -15,6 +16,7 @@
 #include "local/errand.h"
 #include "local/filter_mailbox.h"
 #include "local/memory.h"
+#include "service/sieve_programs.h"
 #include "sieve/settings.h"
 #include "sieve/sieve.h"
 #include "store/maildir.h"
@@ -40,6 +42,7 @@ struct filter {
 	struct text              trouble;         /* for the user's log */
 	const struct sieve_message *told_edited;  /* the last one */
 	struct filter_mailboxes  mailboxes;
+	struct sieve_programs    programs;        /* its message is the spool */
 	struct text              global_acl;      /* the administrator's list of rights */
 	int                      notices;
 	bool                     is_global;       /* what is read now */
@@ -68,6 +71,9 @@ WAITS int  filter_begin_acl(struct filter *, const char *folder, struct fault *)
 /* Folders, then INBOX: 0, -1 not now. */
 WAITS int filter_store_all(struct filter *, struct sieve_result *, const char *script, bool *duplicate, struct fault *);
 WAITS void filter_store_copy(struct filter *, const struct sieve_action *, struct span content);
+/* True: a pipe failed that must not, and the message is to be kept. */
+WAITS bool filter_pipe_all(struct filter *, const struct sieve_result *, const char *script);
+WAITS int  filter_run_program(void *filter, const struct sieve_program *, struct text *output, struct fault *);
 void filter_mark(struct filter *, const struct sieve_mark *);
 WAITS void filter_tell_all(struct filter *, const struct sieve_host *, const struct sieve_result *, struct outcome *);
 WAITS void filter_tell_trouble(struct filter *);

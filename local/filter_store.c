@@ -186,7 +186,18 @@ keep_in_detail(struct filter *f, const struct sieve_action *keep, bool *kept, bo
 	return 0;
 }
 
-/* Folders, then what is kept, INBOX last: 0, -1 not now. */
+static int
+keep_in_inbox(struct filter *f, const struct sieve_action *a, bool *duplicate, struct fault *why)
+{
+	if (a->message ? copy_to_folder(f, "", a, duplicate, why) < 0
+	               : store(f, "", take(f->spool), (int64_t)f->message.len, a->flags, duplicate, why) < 0)
+		return -1;
+	if (f->done.len)
+		note_done(f, SPAN("INBOX"));
+	return 0;
+}
+
+/* Folders, then what is kept, INBOX last, then programs: 0, -1 not now. */
 int
 filter_store_all(struct filter *f, struct sieve_result *r, const char *script, bool *duplicate, struct fault *why)
 {
@@ -219,14 +230,12 @@ filter_store_all(struct filter *f, struct sieve_result *r, const char *script, b
 		return -1;
 	if (is_home)
 		last = inbox;
-	if (!last)
-		return 0;
-	if (last->message ? copy_to_folder(f, "", last, duplicate, why) < 0
-	                  : store(f, "", take(f->spool), (int64_t)f->message.len, last->flags, duplicate, why) < 0)
+	if (last && keep_in_inbox(f, last, duplicate, why) < 0)
 		return -1;
-	if (f->done.len)
-		note_done(f, SPAN("INBOX"));
-	return 0;
+	/* the last thing: what is deferred has piped nothing */
+	if (!filter_pipe_all(f, r, script) || last || is_home)
+		return 0;
+	return keep_in_inbox(f, &as_it_came, duplicate, why);
 }
 
 /* RFC 8580: it is sent whether or not the copy can be stored. */

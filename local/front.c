@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "service/privilege.h"
+#include "service/programs.h"
 #include "service/sandbox.h"
 #include "service/service.h"
 
@@ -34,6 +35,7 @@ confine(void)
 	struct sandbox    box = {.promises = 0, .reads = nothing, .writes = nothing};
 	struct fault      why = {0};
 
+	programs_leave();
 	if ((!privilege_is_root() || user_become(&nobody, &why) == 0) && sandbox_close(&box, &why) == 0)
 		return 0;
 	log_error("%s: %s", service->program, fault_text(&why));

@@ -2,7 +2,7 @@
 AGENT_SOURCES = \
 	local/agent.c local/agent.h \
 	local/command.c local/errand.c local/errand.h \
-	local/filter.c local/filter_acl.c local/filter_private.h local/filter_scripts.c local/filter_store.c local/filter_tell.c local/filter_log.c local/filter_mailbox.c local/filter_mailbox.h local/memory.c local/memory.h local/outgoing.c local/outgoing.h \
+	local/filter.c local/filter_acl.c local/filter_private.h local/filter_program.c local/filter_scripts.c local/filter_store.c local/filter_tell.c local/filter_log.c local/filter_mailbox.c local/filter_mailbox.h local/memory.c local/memory.h local/outgoing.c local/outgoing.h \
 	local/kept.c local/kept.h \
 	local/mailbox.c \
 	local/members.c local/members.h \
@@ -56,8 +56,8 @@ DIRECT_TESTS += t/system/sieve.py t/system/sieve_own.py
 EXTRA_DIST += t/system/sieve.py t/system/sieve_own.py
 DIRECT_TESTS += t/system/local_kept.py
 EXTRA_DIST += t/system/local_kept.py
-DIRECT_TESTS += t/system/sieve_whole.py
-EXTRA_DIST += t/system/sieve_whole.py
+DIRECT_TESTS += t/system/sieve_whole.py t/system/sieve_programs.py
+EXTRA_DIST += t/system/sieve_whole.py t/system/sieve_programs.py
 DIRECT_TESTS += t/crash/sieve_crash.py
 EXTRA_DIST += t/crash/sieve_crash.py
 

@@ -17,8 +17,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "service/programs.h"
 
-enum { INPUT_FD = 3, REPORT_FD = 4, FEED_SIZE = 65536, EXIT_MS = 5 * 1000, PAUSE_US_FIRST = 50, PAUSE_US_MOST = 20000 };
+enum { INPUT_FD = 3, REPORT_FD = 4, PROGRAMS_FD = 5, FEED_SIZE = 65536, EXIT_MS = 5 * 1000, PAUSE_US_FIRST = 50, PAUSE_US_MOST = 20000 };
 
 int
 worker_read(struct worker *w, size_t limit, struct text *into, struct fault *why)
@@ -91,24 +92,27 @@ tell_fault(struct worker *w, const struct fault *why)
 
 /* The child: two descriptors, its own session, somebody else's rights. */
 static _Noreturn void
-be_worker(const struct worker_job *job, int input, int report)
+be_worker(const struct worker_job *job, int input, int report, int programs)
 {
 	struct worker w = {
-		.input = INPUT_FD, .report = REPORT_FD, .left = job->feed ? job->feed->size : 0};
+		.input = INPUT_FD, .report = REPORT_FD, .left = job->feed ? job->feed->size : 0, .programs = programs < 0 ? -1 : PROGRAMS_FD};
 	struct fault  why = {0};
-	int           high_input, high_report;
+	int           high_input, high_report, high_programs;
 
 	setsid();
 	signal(SIGPIPE, SIG_IGN);
 	/* past the two places first, so that neither overwrites the other */
 	high_input = fcntl(input, F_DUPFD, 10);
 	high_report = fcntl(report, F_DUPFD, 10);
+	high_programs = programs < 0 ? -1 : fcntl(programs, F_DUPFD, 10);
 	if (high_input < 0 || high_report < 0 || dup2(high_input, INPUT_FD) < 0 ||
-		dup2(high_report, REPORT_FD) < 0)
+		dup2(high_report, REPORT_FD) < 0 || (high_programs >= 0 && dup2(high_programs, PROGRAMS_FD) < 0))
 		_exit(1);
 	fcntl(INPUT_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC);
-	closefrom(REPORT_FD + 1);
+	if (programs >= 0)
+		fcntl(PROGRAMS_FD, F_SETFD, FD_CLOEXEC);
+	closefrom(programs < 0 ? PROGRAMS_FD : PROGRAMS_FD + 1);
 	log_open(log_name(), -1);      /* the log's descriptor is gone too: reports say it all */
 	if (job->root && (chroot(job->root) < 0 || chdir("/") < 0)) {
 		fault_errno(&why, "chroot %s", job->root);
@@ -306,9 +310,11 @@ start_child(const struct worker_job *job, struct worker_child *child, struct fau
 		close(in[1]);
 		return fault_errno(why, "socketpair");
 	}
+	autoclose int programs = job->programs ? programs_open(job->who) : -1;
+
 	pid = fork();
 	if (pid == 0)
-		be_worker(job, in[0], out[1]);
+		be_worker(job, in[0], out[1], programs);
 	close(in[0]);
 	close(out[1]);
 	if (pid < 0) {

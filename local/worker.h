@@ -23,12 +23,14 @@ struct worker {
 	int     input, report;
 	int64_t left;                  /* bytes of content that must still come */
 	struct text pending;           /* read already: comes first */
+	int     programs;              /* the socket by which the user's programs are run (service/programs.h), or -1 */
 };
 
 struct worker_job {
 	const struct identity        *who;
 	const char                   *root;       /* pipe(8): chroot there before becoming somebody; NULL: no */
 	const struct message_content *feed;       /* NULL: nothing is fed */
+	bool                          programs;   /* it may want programs run (service/programs.h) */
 	int64_t                       limit_ms;
 	void (*work)(struct worker *, void *context);                        /* in the child */
 	/* in the parent, each frame: 0, -1; 1: that was all, and the child stays, if the caller of worker_run will have it */

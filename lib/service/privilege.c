@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "service/programs.h"
 
 enum { NSS_ROOM = 65536 };
 
@@ -127,6 +128,7 @@ privilege_drop(const struct identity *who, const char *root, struct fault *why)
 int
 user_become(const struct identity *who, struct fault *why)
 {
+	programs_leave();
 	if (!privilege_is_root())
 		return must_be_caller(who, why);
 	return change_for_good(who, why);

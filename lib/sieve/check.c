@@ -136,6 +136,8 @@ check_require(struct checker *c, struct node *n)
 			return checker_fail(c, n, "unknown Sieve capability `%.*s'", SPAN_ARGS(span_first(n->at[0]->strings.at[i], 60)));
 		c->script->capabilities |= 1ull << capability;
 	}
+	if (has(c, CAP_DOVECOT_IMAPSIEVE))
+		c->script->capabilities |= 1ull << CAP_IMAPSIEVE;
 	if (has(c, CAP_SPAMTESTPLUS))
 		c->script->capabilities |= 1ull << CAP_SPAMTEST;
 	if (has(c, CAP_VACATION_SECONDS))

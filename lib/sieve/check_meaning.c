@@ -96,6 +96,27 @@ check_edit(struct checker *c, struct node *n)
 }
 
 static int
+check_program(struct checker *c, struct node *n)
+{
+	struct span name = n->at[0]->strings.at[0];
+
+	if (!is_constant(c, name))
+		return checker_fail(c, n, "the %s command requires a constant string for its program-name argument", n->verb->name);
+	if (!program_name_valid(name))
+		return checker_fail(c, n, "%s command: invalid program name '%.*s'", n->verb->name, SPAN_ARGS(span_first(name, 80)));
+	if (n->at[1] && n->at[1]->strings.count > SIEVE_PROGRAM_ARGUMENTS_MOST)
+		return checker_fail(c, n, "%s command: more than %d arguments", n->verb->name, SIEVE_PROGRAM_ARGUMENTS_MOST);
+	for (size_t i = 0; n->at[1] && i < n->at[1]->strings.count; i++)
+		if (is_constant(c, n->at[1]->strings.at[i]) && !program_argument_valid(n->at[1]->strings.at[i]))
+			return checker_fail(c, n, "%s command: specified external program argument `%.*s' is invalid", n->verb->name,
+				SPAN_ARGS(span_first(n->at[1]->strings.at[i], 128)));
+	if ((n->tags & TAG(OUTPUT)) && !word_is_name(node_tag(n, TAG_OUTPUT)->strings.at[0]))
+		return checker_fail(c, n, "\"%.*s\" is not the name of a variable",
+			SPAN_ARGS(span_first(node_tag(n, TAG_OUTPUT)->strings.at[0], 60)));
+	return 0;
+}
+
+static int
 check_notify(struct checker *c, struct node *n)
 {
 	const struct argument *importance = node_tag(n, TAG_IMPORTANCE), *from = node_tag(n, TAG_FROM);
@@ -161,6 +182,10 @@ check_special(struct checker *c, struct node *n)
 		}
 	if (n->verb->capability == CAP_EDITHEADER)
 		return check_edit(c, n);
+	if (n->verb->capability == CAP_PIPE || n->verb->capability == CAP_FILTER || n->verb->capability == CAP_EXECUTE)
+		return check_program(c, n);
+	if (strcmp(name, "redirect") == 0 && c->limits->sends_nothing)
+		return checker_fail(c, n, "redirect cannot be used here: nothing is sent");
 	if (strcmp(name, "redirect") == 0)
 		return check_address(c, n, n->at[0]->strings.at[0]);
 	if ((n->verb->tags & TAG(FCC)) && (n->tags & INTO) && !(n->tags & TAG(FCC)))

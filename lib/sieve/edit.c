@@ -42,7 +42,7 @@ field_is_protected(const struct sieve_limits *limits, struct span name, bool del
 void
 edits_save(struct run *r, struct edits *saved)
 {
-	*saved = (struct edits){.edited = r->edited};
+	*saved = (struct edits){.edited = r->edited, .filtered = r->filtered, .message = r->message};
 	if (!r->edited)
 		return;
 	saved->n_fields = r->n_fields;
@@ -55,6 +55,12 @@ edits_restore(struct run *r, const struct edits *saved)
 {
 	r->snapshot = NULL;
 	r->mime = NULL;
+	if (r->message.at != saved->message.at)
+		r->mime_as_it_came = NULL;
+	r->message = saved->message;
+	r->filtered = saved->filtered;
+	r->body_at = 0;
+	r->too_many_fields = false;
 	r->edited = saved->edited;
 	r->has_fields = saved->edited;         /* else they are read again */
 	r->fields = saved->fields;

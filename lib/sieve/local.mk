@@ -9,6 +9,7 @@ lib_sieve_libsieve_a_SOURCES = \
 	lib/sieve/notify.c \
 	lib/sieve/parse.c \
 	lib/sieve/parts.c \
+	lib/sieve/programs.c \
 	lib/sieve/run.c \
 	lib/sieve/scores.c \
 	lib/sieve/settings.c lib/sieve/settings.h \

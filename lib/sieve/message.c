@@ -17,7 +17,7 @@ script_fields(struct run *r)
 		return;
 	r->has_fields = true;
 	r->n_fields = 0;
-	while (header_next(r->host->message, &at, &f)) {
+	while (header_next(r->message, &at, &f)) {
 		if (r->n_fields == FIELDS_MAX) {
 			r->too_many_fields = true;
 			return;
@@ -30,7 +30,7 @@ script_fields(struct run *r)
 			r->fields = more;
 		}
 		r->fields[r->n_fields++] = (struct head_field){.name = f.name, .value = span_first(f.value, FIELD_VALUE_MAX),
-			.whole = span_cut(r->host->message, f.start, f.end)};
+			.whole = span_cut(r->message, f.start, f.end)};
 	}
 	r->room_fields = room;
 }
@@ -46,16 +46,16 @@ struct span
 script_body(struct run *r)
 {
 	if (!r->body_at)
-		r->body_at = header_body_offset(r->host->message, NULL);
-	return span_from(r->host->message, r->body_at);
+		r->body_at = header_body_offset(r->message, NULL);
+	return span_from(r->message, r->body_at);
 }
 
 const char *
 script_line_end(const struct run *r)
 {
-	ptrdiff_t lf = span_find(r->host->message, '\n');
+	ptrdiff_t lf = span_find(r->message, '\n');
 
-	return lf > 0 && r->host->message.at[lf - 1] == '\r' ? "\r\n" : "\n";
+	return lf > 0 && r->message.at[lf - 1] == '\r' ? "\r\n" : "\n";
 }
 
 const struct sieve_message *
@@ -63,10 +63,11 @@ script_message(struct run *r)
 {
 	struct sieve_message *m;
 
-	if (!r->edited)
+	if (!r->edited && !r->filtered)
 		return NULL;
 	if (r->snapshot)
 		return r->snapshot;
+	script_fields(r);
 	m = arena_alloc(r->arena, sizeof *m);
 	m->fields = arena_alloc(r->arena, (r->n_fields + 1) * sizeof *m->fields);
 	for (size_t i = 0; i < r->n_fields; i++)
@@ -97,12 +98,12 @@ mime_is_untouched(struct run *r)
 	struct header_field f;
 	size_t              at = 0, i = 0;
 
-	while (header_next(r->host->message, &at, &f)) {
+	while (header_next(r->message, &at, &f)) {
 		if (!(header_flags(f.name) & HEADER_MIME))
 			continue;
 		while (i < r->n_fields && !(header_flags(r->fields[i].name) & HEADER_MIME))
 			i++;
-		if (i == r->n_fields || r->fields[i++].whole.at != r->host->message.at + f.start)
+		if (i == r->n_fields || r->fields[i++].whole.at != r->message.at + f.start)
 			return false;
 	}
 	while (i < r->n_fields && !(header_flags(r->fields[i].name) & HEADER_MIME))
@@ -119,14 +120,14 @@ script_mime(struct run *r, const struct node *n)
 		return r->mime;
 	if (!r->edited || mime_is_untouched(r)) {
 		if (!r->mime_as_it_came) {
-			if (script_cost(r, n, r->host->message.len) < 0)
+			if (script_cost(r, n, r->message.len) < 0)
 				return NULL;
-			r->mime_as_it_came = mime_parse(r->arena, r->host->message);
+			r->mime_as_it_came = mime_parse(r->arena, r->message);
 		}
 		return r->mime = r->mime_as_it_came;
 	}
 	/* a copy, as its parts are found in one piece: dear, so that memory is bounded by the steps */
-	if (script_cost(r, n, r->host->message.len * 8) < 0)
+	if (script_cost(r, n, r->message.len * 8) < 0)
 		return NULL;
 	sieve_message_header(script_message(r), SPAN_NONE, &whole);
 	text_add(&whole, script_body(r));

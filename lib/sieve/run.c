@@ -62,7 +62,7 @@ script_add(struct run *r, const struct node *n, enum sieve_action_kind kind)
 	}
 	out->actions[out->count] = (struct sieve_action){.kind = kind, .line = n ? n->line : 0, .target = SPAN_NONE, .flags = SPAN_NONE,
 		.special_use = SPAN_NONE, .mailbox_id = SPAN_NONE,
-		.message = kind == SIEVE_KEEP || kind == SIEVE_FILEINTO || kind == SIEVE_REDIRECT ? script_message(r) : NULL};
+		.message = kind == SIEVE_KEEP || kind == SIEVE_FILEINTO || kind == SIEVE_REDIRECT || kind == SIEVE_PIPE ? script_message(r) : NULL};
 	return &out->actions[out->count++];
 }
 
@@ -140,6 +140,7 @@ do_keep(struct run *r, const struct node *n)
 	if (refuse_beside_reject(r, n, false) < 0 || (!a && !(a = script_add(r, n, SIEVE_KEEP))))
 		return -1;
 	a->flags = action_flags(r, n);
+	r->result->flags_set = r->result->flags_set || n->tags & TAG(FLAGS);
 	r->keeps = true;
 	r->kept_implicitly = false;
 	return 0;
@@ -240,6 +241,8 @@ do_redirect(struct run *r, const struct node *n)
 
 	if (!word_is_address(r->arena, written, &address))
 		return script_error(r, n, "\"%.*s\" is not an address", SPAN_ARGS(span_first(written, 100)));
+	if (r->filtered)
+		return script_error(r, n, "redirect behind filter: what a program has made of a message is not sent");
 	if (refuse_beside_reject(r, n, false) < 0)
 		return -1;
 	for (size_t i = 0; i < r->result->count; i++) {
@@ -346,6 +349,7 @@ change_flags(struct run *r, const struct node *n, char how)
 	if (n->at[0])
 		return word_set(r, n, name, text_span(&now));
 	r->flags = arena_span(r->arena, text_span(&now));
+	r->result->flags_set = true;
 	return script_cost(r, n, now.len * 4);
 }
 
@@ -562,7 +566,7 @@ sieve_run(struct arena *arena, const struct sieve_script *const *scripts, size_t
 	const struct sieve_host *host, struct sieve_result *out)
 {
 	struct run r = {.arena = arena, .limits = limits ? limits : &sieve_default_limits, .host = host, .result = out,
-		.why = &out->why, .flags = SPAN_NONE, .kept_implicitly = true};
+		.why = &out->why, .flags = host->imap ? host->imap->flags : SPAN_NONE, .kept_implicitly = true, .message = host->message};
 
 	*out = (struct sieve_result){0};
 	for (size_t i = 0; i < MATCH_MAX; i++)
@@ -570,6 +574,7 @@ sieve_run(struct arena *arena, const struct sieve_script *const *scripts, size_t
 	for (size_t i = 0; i < count && (r.kept_implicitly || r.keeps); i++) {
 		size_t       marks = out->n_marks;
 		struct edits edits;
+		bool         flags_set = out->flags_set;
 
 		edits_save(&r, &edits);
 		defer_keep(&r);
@@ -580,7 +585,8 @@ sieve_run(struct arena *arena, const struct sieve_script *const *scripts, size_t
 			undo(&r, marks);
 			edits_restore(&r, &edits);
 			out->failed = scripts[i]->name;
-			r.flags = SPAN_NONE;
+			r.flags = host->imap ? host->imap->flags : SPAN_NONE;
+			out->flags_set = flags_set;
 			r.kept_implicitly = true;
 			r.keeps = false;
 			break;

@@ -21,7 +21,7 @@ field_value(struct run *r, const char *setting, struct span *out)
 	span_split(&pattern, ':', &name);
 	pattern = span_trim(pattern);
 	label = arena_string(r->arena, span_trim(name));
-	if (!label[0] || !header_find(r->host->message, label, &f))
+	if (!label[0] || !header_find(r->message, label, &f))
 		return false;
 	value = script_decoded(r, f.value);
 	if (pattern.len == 0) {

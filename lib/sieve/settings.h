@@ -27,6 +27,7 @@ struct sieve_settings {
 	const char *user_email, *redirect_from, *notify_from;
 	bool        vacation_any_recipient, vacation_from_recipient;
 	struct sieve_scanner spam, virus;
+	struct sieve_program_settings { const char *directory, *socket_directory; int64_t limit_ms; int line_end; } program[SIEVE_PROGRAMS];
 };
 extern struct sieve_settings sieve_settings;
 
@@ -54,7 +55,20 @@ bool sieve_settings_filter(struct span fields);       /* whether there is a siev
 	SCANNER_TEXT("sieve_virustest_text_value2", sieve_settings.virus.text[2]), SCANNER_TEXT("sieve_virustest_text_value3", sieve_settings.virus.text[3]), \
 	SCANNER_TEXT("sieve_virustest_text_value4", sieve_settings.virus.text[4]), SCANNER_TEXT("sieve_virustest_text_value5", sieve_settings.virus.text[5])
 
-#define SIEVE_ROWS                                                                                                    \
+/* Pigeonhole's extprograms. */
+#define SIEVE_PROGRAM_ROWS(verb, to)                                                                                  \
+	RAW("sieve_" verb "_bin_dir", &to.directory, "", "directory of the programs that " verb " (vnd.dovecot." verb ") may run, as the user; empty: none"), \
+	RAW("sieve_" verb "_socket_dir", &to.socket_directory, "", "not supported: refused when set"),          \
+	DURATION("sieve_" verb "_exec_timeout", &to.limit_ms, "10s", "1s", "10m", "such a program is ended after this"), \
+	CHOICE("sieve_" verb "_input_eol", &to.line_end, "crlf", "crlf lf", "how lines of what it reads end")
+
+#define SIEVE_ROWS SIEVE_SCRIPT_ROWS, \
+	RAW("imap_special_use", &sieve_settings.special_use, "Archive=\\Archive Drafts=\\Drafts Junk=\\Junk Sent=\\Sent Trash=\\Trash", \
+		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."), \
+	BOOLEAN("lda_mailbox_autocreate", &sieve_settings.autocreate, "no", "fileinto makes mailboxes, and so does lmtp_save_to_detail_mailbox"), \
+	BOOLEAN("lda_mailbox_autosubscribe", &sieve_settings.autosubscribe, "no", "and subscribes to those that it makes")
+
+#define SIEVE_SCRIPT_ROWS                                                                                                    \
 	RAW("sieve", &sieve_settings.location, "file:~/sieve;active=~/.dovecot.sieve", "where a user's Sieve scripts are; empty: no Sieve. The userdb's sieve= goes before it"), \
 	RAW("sieve_user_log", &sieve_settings.user_log, "", "where a user finds what was wrong with his script; empty: beside the active one"), \
 	RAW("sieve_global", &sieve_settings.global, "", "directory of scripts for include :global"),               \
@@ -84,10 +98,8 @@ bool sieve_settings_filter(struct span fields);       /* whether there is a siev
 	STRING("sieve_editheader_forbid_add", &sieve_settings.forbid_add, "", "header fields that addheader must not add"), \
 	STRING("sieve_editheader_forbid_delete", &sieve_settings.forbid_delete, "", "header fields that deleteheader must not delete; Received, Auto-Submitted, Delivered-To and X-Sieve-Redirected-From never"), \
 	SCANNER("sieve_spamtest_", sieve_settings.spam, "spam"), SPAM_TEXTS, SCANNER("sieve_virustest_", sieve_settings.virus, "viruses"), VIRUS_TEXTS, \
-	RAW("imap_special_use", &sieve_settings.special_use, "Archive=\\Archive Drafts=\\Drafts Junk=\\Junk Sent=\\Sent Trash=\\Trash", \
-		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."), \
-	BOOLEAN("lda_mailbox_autocreate", &sieve_settings.autocreate, "no", "fileinto makes mailboxes, and so does lmtp_save_to_detail_mailbox"), \
-	BOOLEAN("lda_mailbox_autosubscribe", &sieve_settings.autosubscribe, "no", "and subscribes to those that it makes")
+	SIEVE_PROGRAM_ROWS("pipe", sieve_settings.program[SIEVE_PROGRAM_PIPE]), SIEVE_PROGRAM_ROWS("filter", sieve_settings.program[SIEVE_PROGRAM_FILTER]), \
+	SIEVE_PROGRAM_ROWS("execute", sieve_settings.program[SIEVE_PROGRAM_EXECUTE])
 
 void sieve_settings_limits(struct sieve_limits *);
 /* Names in the parameters that mean nothing: told in the log, once, by who prepares. */

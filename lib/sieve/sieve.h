@@ -13,7 +13,9 @@
  *   5293 editheader     5435 enotify, 5436 mailto       5703 mime, foreverypart, extracttext
  *   5235 spamtest, spamtestplus, virustest                  8579 special-use   9042 mailboxid     8580 fcc
  *   5463 ihave          5490 mailbox, mboxmetadata, servermetadata             6609 include       7352 duplicate
- *   vnd.dovecot.debug, vnd.dovecot.environment
+ *   6785 imapsieve (imapd alone), vnd.dovecot.imapsieve
+ *   vnd.dovecot.debug, vnd.dovecot.environment; vnd.dovecot.pipe, vnd.dovecot.filter and vnd.dovecot.execute (Pigeonhole's
+ *   extprograms), which are there only where the settings name them
  *   comparators i;octet i;ascii-casemap i;ascii-numeric; regex (draft-ietf-sieve-regex, by PCRE2)
  *
  * Bounds (struct sieve_limits and sieve_private.h): size of a script, commands in it, nesting 32,
@@ -46,6 +48,7 @@ struct sieve_limits {
 	const struct sieve_scanner *spam, *virus;  /* NULL: nothing is tested */
 	uint64_t extensions, global_extensions;    /* sieve_extensions_parse; what global scripts may use besides */
 	const char *forbid_add, *forbid_delete;    /* names of fields, blanks between; NULL: none */
+	bool     sends_nothing;    /* redirect is refused when the script is read: who runs it cannot send */
 };
 extern const struct sieve_limits sieve_default_limits;
 
@@ -74,6 +77,28 @@ void sieve_capabilities(uint64_t extensions, struct text *out);
  */
 bool sieve_extensions_parse(struct span setting, uint64_t *extensions, struct span *unknown);
 
+/* What of imapsieve (RFC 6785) the caller must allow itself, and what needs an envelope, so that it must take it away. */
+uint64_t sieve_imap_extensions(void), sieve_envelope_extensions(void);
+
+/* A program of one of the administrator's directories (Pigeonhole's extprograms): a name without a slash, arguments without
+ * line ends. */
+enum sieve_program_kind { SIEVE_PROGRAM_PIPE, SIEVE_PROGRAM_FILTER, SIEVE_PROGRAM_EXECUTE, SIEVE_PROGRAMS };
+enum { SIEVE_PROGRAM_NAME_MOST = 128, SIEVE_PROGRAM_ARGUMENTS_MOST = 32, SIEVE_PROGRAM_ARGUMENT_MOST = 1024 };
+struct sieve_message;
+struct sieve_program {
+	enum sieve_program_kind kind;
+	struct span  name;
+	struct span *args;
+	size_t       n_args;
+	bool         may_fail;                   /* PIPE: as if it had gone well */
+	bool         reads_message, reads_text;  /* what its input is; neither: nothing */
+	const struct sieve_message *message;     /* as it is by then; NULL: as it came */
+	struct span  text;
+};
+
+/* What an IMAP command did (RFC 6785, 7). */
+struct sieve_imap_event { struct span cause, mailbox, from, changed_flags, flags; };
+
 /* The message, and the world as a script may see it. */
 struct sieve_host {
 	void       *context;
@@ -92,6 +117,10 @@ struct sieve_host {
 	bool (*metadata)(void *context, const struct span *mailbox, struct span entry, struct span *value);  /* NULL: the server's */
 	bool (*is_known)(void *context, struct span key);          /* duplicate: NULL: nothing is known */
 	bool (*out_of_time)(void *context);                        /* NULL: never */
+	/* filter and execute: 0 it went well and *output (NULL: not wanted) is what it printed; 1 it ended badly; -1 it could not run. NULL:
+	 * none can.  PIPE comes as an action. */
+	int (*run_program)(void *context, const struct sieve_program *, struct text *output, struct fault *);
+	const struct sieve_imap_event *imap;     /* NULL: a delivery */
 };
 
 /* A message whose header a script has edited: its fields as they stand now, then an empty line, then the body.  Fields that
@@ -106,7 +135,7 @@ struct sieve_message {
 enum { SIEVE_HEADER_MOST = 256 * 1024, SIEVE_VERSIONS_MOST = 8 };    /* an edited header; different ones that are redirected */
 void sieve_message_header(const struct sieve_message *, struct span without, struct text *out);
 
-enum sieve_action_kind { SIEVE_KEEP, SIEVE_FILEINTO, SIEVE_REDIRECT, SIEVE_REJECT, SIEVE_VACATION, SIEVE_NOTIFY };
+enum sieve_action_kind { SIEVE_KEEP, SIEVE_FILEINTO, SIEVE_REDIRECT, SIEVE_REJECT, SIEVE_VACATION, SIEVE_NOTIFY, SIEVE_PIPE };
 
 struct sieve_action;
 struct sieve_vacation {
@@ -136,9 +165,10 @@ struct sieve_action {
 	struct span            flags;            /* "\Seen $Label", blanks between; of KEEP and FILEINTO */
 	bool                   create;           /* FILEINTO: make the mailbox */
 	struct span            special_use, mailbox_id;  /* rather into the one that has it; or empty */
-	const struct sieve_message *message;     /* what is kept, filed or redirected; NULL: as it came */
+	const struct sieve_message *message;     /* what is kept, filed, redirected or piped; NULL: as it came */
 	struct sieve_vacation *vacation;
 	struct sieve_notice   *notice;
+	struct sieve_program  *program;
 };
 
 /* What the owner of the script should know, though nothing failed: for his log. */
@@ -154,6 +184,7 @@ struct sieve_result {
 	size_t               n_marks;
 	struct sieve_note    notes[SIEVE_NOTES_MAX];
 	size_t               n_notes;
+	bool                 flags_set;          /* a script has said something of flags: what is kept is to have those of its action */
 	const char          *failed;             /* name of the script that ended in error, or NULL */
 	struct fault         why;
 };

@@ -8,6 +8,7 @@
  *   parts.c    foreverypart, and what is asked of a part
  *   message.c  the message as it stands now; edit.c what changes its header
  *   words.c    ${variables} and what else becomes of strings
+ *   programs.c pipe, filter and execute
  */
 #ifndef SIEVE_PRIVATE_H
 #define SIEVE_PRIVATE_H
@@ -31,7 +32,8 @@ enum capability {
 	CAP_DUPLICATE, CAP_EDITHEADER,
 	CAP_MIME, CAP_FOREVERYPART, CAP_EXTRACTTEXT, CAP_ENOTIFY,
 	CAP_SPAMTEST, CAP_SPAMTESTPLUS, CAP_VIRUSTEST, CAP_MBOXMETADATA, CAP_SERVERMETADATA, CAP_SPECIAL_USE,
-	CAP_MAILBOXID, CAP_FCC, CAP_DOVECOT_DEBUG, CAP_DOVECOT_ENVIRONMENT, CAP_COUNT, CAP_NONE = -1
+	CAP_MAILBOXID, CAP_FCC, CAP_DOVECOT_DEBUG, CAP_DOVECOT_ENVIRONMENT, CAP_IMAPSIEVE, CAP_DOVECOT_IMAPSIEVE,
+	CAP_PIPE, CAP_FILTER, CAP_EXECUTE, CAP_COUNT, CAP_NONE = -1
 };
 int capability_find(struct span name);          /* CAP_NONE: not here */
 
@@ -42,9 +44,11 @@ enum tag {
 	TAG_UPPERFIRST, TAG_QUOTEWILDCARD, TAG_QUOTEREGEX, TAG_LENGTH, TAG_DAYS, TAG_SECONDS, TAG_SUBJECT, TAG_FROM,
 	TAG_ADDRESSES, TAG_MIME, TAG_HANDLE, TAG_PERSONAL, TAG_GLOBAL, TAG_ONCE, TAG_OPTIONAL, TAG_HEADER,
 	TAG_UNIQUEID, TAG_ANYCHILD, TAG_TYPE, TAG_SUBTYPE, TAG_CONTENTTYPE, TAG_PARAM, TAG_NAME, TAG_FIRST, TAG_IMPORTANCE,
-	TAG_OPTIONS, TAG_MESSAGE, TAG_ENCODEURL, TAG_PERCENT, TAG_SPECIALUSE, TAG_MAILBOXID, TAG_FCC, TAGS
+	TAG_OPTIONS, TAG_MESSAGE, TAG_ENCODEURL, TAG_PERCENT, TAG_SPECIALUSE, TAG_MAILBOXID, TAG_FCC,
+	TAG_TRY, TAG_INPUT, TAG_PIPE, TAG_OUTPUT, TAGS
 };
 #define TAG(t) (1ull << TAG_##t)
+_Static_assert(TAGS <= 64 && CAP_COUNT <= 64, "sets of them are 64 bits");
 
 struct strings { struct span *at; size_t count; bool single; };
 
@@ -117,9 +121,10 @@ struct run {
 	const struct sieve_limits *limits;
 	const struct sieve_host   *host;
 	struct sieve_result       *result;
+	struct span                message;            /* as it came, or as a filter has made it: in the arena then */
 	struct head_field         *fields;
 	size_t                     n_fields, room_fields;
-	bool                       has_fields, too_many_fields, edited;
+	bool                       has_fields, too_many_fields, edited, filtered;
 	size_t                     body_at;            /* of the message that came; 0: not looked for */
 	const struct sieve_message *snapshot;          /* of what is edited, as it is now */
 	struct mime               *mime, *mime_as_it_came;
@@ -134,6 +139,8 @@ struct run {
 	size_t                     n_once;
 	int                        depth;
 	size_t                     first;              /* action of this script */
+	size_t                     programs;           /* that have run */
+	const char                *not_run;            /* why the last one could not */
 	bool                       kept_implicitly, keeps, rejected;
 	struct fault              *why;
 };
@@ -167,12 +174,16 @@ int parts_value(struct matching *, const struct head_field *);                  
 /* notify.c: is this the URI of a method?  *ignored: a field in it that is passed over, or empty. */
 int notify_check(struct arena *, struct span uri, struct span *ignored, struct fault *);
 
-/* edit.c: a script in error has edited nothing. */
-struct edits { struct head_field *fields; size_t n_fields; bool edited; };
+/* edit.c: a script in error has edited nothing, and filtered nothing. */
+struct edits { struct head_field *fields; size_t n_fields; bool edited, filtered; struct span message; };
 void edits_save(struct run *, struct edits *);
 void edits_restore(struct run *, const struct edits *);
 bool field_name_valid(struct span);
 bool field_is_protected(const struct sieve_limits *, struct span name, bool deleted);
+
+/* programs.c */
+bool program_name_valid(struct span);
+bool program_argument_valid(struct span);
 
 /* words.c */
 struct span word_expand(struct run *, struct span);
@@ -214,12 +225,12 @@ COMMAND(do_keep); COMMAND(do_discard); COMMAND(do_fileinto); COMMAND(do_redirect
 COMMAND(do_reject); COMMAND(do_vacation); COMMAND(do_setflag); COMMAND(do_addflag); COMMAND(do_removeflag);
 COMMAND(do_include); COMMAND(do_return); COMMAND(do_global); COMMAND(do_set); COMMAND(do_error); COMMAND(do_nothing);
 COMMAND(do_addheader); COMMAND(do_deleteheader); COMMAND(do_foreverypart); COMMAND(do_break); COMMAND(do_extracttext);
-COMMAND(do_notify); COMMAND(do_debug_log);
+COMMAND(do_notify); COMMAND(do_debug_log); COMMAND(do_pipe); COMMAND(do_filter); COMMAND(do_execute);
 TEST(test_true); TEST(test_false); TEST(test_not); TEST(test_allof); TEST(test_anyof); TEST(test_address);
 TEST(test_header); TEST(test_exists); TEST(test_size); TEST(test_envelope); TEST(test_body); TEST(test_string);
 TEST(test_hasflag); TEST(test_date); TEST(test_currentdate); TEST(test_environment); TEST(test_mailboxexists);
 TEST(test_ihave); TEST(test_duplicate); TEST(test_valid_notify_method); TEST(test_notify_method_capability);
 TEST(test_spamtest); TEST(test_virustest); TEST(test_specialuse_exists); TEST(test_mailboxidexists); TEST(test_metadata);
-TEST(test_metadataexists); TEST(test_servermetadata); TEST(test_servermetadataexists);
+TEST(test_filter); TEST(test_execute); TEST(test_metadataexists); TEST(test_servermetadata); TEST(test_servermetadataexists);
 
 #endif

@@ -300,12 +300,12 @@ test_size(struct run *r, const struct node *n, bool *answer)
 {
 	const struct argument      *over = node_tag(n, TAG_OVER), *under = node_tag(n, TAG_UNDER);
 	const struct sieve_message *edited = script_message(r);
-	uint64_t                    size = edited ? 2 + size_of(edited->body) : size_of(r->host->message);
+	uint64_t                    size = edited ? 2 + size_of(edited->body) : size_of(r->message);
 
 	for (size_t i = 0; edited && i < edited->n_fields; i++)
 		size += size_of(edited->fields[i]);
 	*answer = over ? size > over->number : size < under->number;
-	return script_cost(r, n, r->host->message.len / 16);
+	return script_cost(r, n, r->message.len / 16);
 }
 
 int
@@ -350,17 +350,26 @@ test_hasflag(struct run *r, const struct node *n, bool *answer)
 bool
 environment_item(const struct run *r, struct span name, struct span *value)
 {
-	const struct { const char *name; struct span value; bool own; } items[] = {
-		{"domain", span_of(r->host->domain ? r->host->domain : ""), false},
-		{"host", span_of(r->host->host_name ? r->host->host_name : ""), false},
-		{"location", SPAN("MDA"), false}, {"name", SPAN("Postern"), false}, {"phase", SPAN("post"), false},
-		{"version", SPAN(POSTERN_VERSION), false}, {"vnd.dovecot.default-mailbox", SPAN("INBOX"), true},
-		{"vnd.dovecot.default_mailbox", SPAN("INBOX"), true}, {"vnd.dovecot.username", r->host->user, true},
+	static const struct sieve_imap_event no_event = {SPAN_NONE, SPAN_NONE, SPAN_NONE, SPAN_NONE, SPAN_NONE};
+	const struct sieve_imap_event       *e = r->host->imap ? r->host->imap : &no_event;
+	const int                            any = CAP_NONE, dovecot = CAP_DOVECOT_ENVIRONMENT, imap = CAP_IMAPSIEVE;
+	const struct { const char *name; struct span value; int needs; } items[] = {
+		{"domain", span_of(r->host->domain ? r->host->domain : ""), any},
+		{"host", span_of(r->host->host_name ? r->host->host_name : ""), any},
+		{"location", r->host->imap ? SPAN("MS") : SPAN("MDA"), any}, {"name", SPAN("Postern"), any}, {"phase", SPAN("post"), any},
+		{"version", SPAN(POSTERN_VERSION), any},
+		{"vnd.dovecot.default-mailbox", r->host->imap ? e->mailbox : SPAN("INBOX"), dovecot},
+		{"vnd.dovecot.default_mailbox", r->host->imap ? e->mailbox : SPAN("INBOX"), dovecot},
+		{"vnd.dovecot.username", r->host->user, dovecot},
+		{"imap.user", r->host->imap ? r->host->user : SPAN_NONE, imap},
+		{"imap.email", r->host->imap ? r->host->user_email.len ? r->host->user_email : r->host->user : SPAN_NONE, imap},
+		{"imap.cause", e->cause, imap}, {"imap.mailbox", e->mailbox, imap}, {"imap.changedflags", e->changed_flags, imap},
+		{"vnd.dovecot.mailbox-from", e->from, CAP_DOVECOT_IMAPSIEVE}, {"vnd.dovecot.mailbox-to", e->mailbox, CAP_DOVECOT_IMAPSIEVE},
 	};
 
 	for (size_t i = 0; i < COUNT(items); i++)
 		if (span_is_nocase(name, items[i].name) && items[i].value.len &&
-		    (!items[i].own || r->script->capabilities >> CAP_DOVECOT_ENVIRONMENT & 1)) {
+		    (items[i].needs == CAP_NONE || r->script->capabilities >> items[i].needs & 1)) {
 			*value = items[i].value;
 			return true;
 		}

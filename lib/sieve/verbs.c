@@ -17,6 +17,8 @@ static const char *const capabilities[CAP_COUNT] = {
 	[CAP_MBOXMETADATA] = "mboxmetadata", [CAP_SERVERMETADATA] = "servermetadata", [CAP_SPECIAL_USE] = "special-use",
 	[CAP_MAILBOXID] = "mailboxid", [CAP_FCC] = "fcc", [CAP_DOVECOT_DEBUG] = "vnd.dovecot.debug",
 	[CAP_DOVECOT_ENVIRONMENT] = "vnd.dovecot.environment",
+	[CAP_IMAPSIEVE] = "imapsieve", [CAP_DOVECOT_IMAPSIEVE] = "vnd.dovecot.imapsieve",
+	[CAP_PIPE] = "vnd.dovecot.pipe", [CAP_FILTER] = "vnd.dovecot.filter", [CAP_EXECUTE] = "vnd.dovecot.execute",
 };
 
 int
@@ -36,10 +38,26 @@ sieve_capabilities(uint64_t extensions, struct text *out)
 			text_add_format(out, "%s%s", out->len ? " " : "", capabilities[i]);
 }
 
+#define BIT(c) (1ull << CAP_##c)
+
+uint64_t
+sieve_imap_extensions(void)
+{
+	return BIT(IMAPSIEVE) | BIT(DOVECOT_IMAPSIEVE);
+}
+
+uint64_t
+sieve_envelope_extensions(void)
+{
+	return BIT(REJECT) | BIT(EREJECT) | BIT(ENVELOPE) | BIT(VACATION) | BIT(VACATION_SECONDS);
+}
+
 bool
 sieve_extensions_parse(struct span setting, uint64_t *extensions, struct span *unknown)
 {
-	const uint64_t all = (1ull << CAP_COUNT) - 1, base = 1ull << CAP_OCTET | 1ull << CAP_CASEMAP;
+	/* what runs programs is there only where it is named, what belongs to IMAP only there */
+	const uint64_t asked = BIT(PIPE) | BIT(FILTER) | BIT(EXECUTE) | BIT(IMAPSIEVE) | BIT(DOVECOT_IMAPSIEVE);
+	const uint64_t all = ((1ull << CAP_COUNT) - 1) & ~asked, base = BIT(OCTET) | BIT(CASEMAP);
 	uint64_t       set = all;
 	struct span    word, rest = setting;
 	bool           known = true;
@@ -90,6 +108,8 @@ const struct tag_row sieve_tags[TAGS] = {
 	[TAG_MESSAGE] = {"message", 's', CAP_NONE}, [TAG_ENCODEURL] = {"encodeurl", 0, CAP_ENOTIFY},
 	[TAG_PERCENT] = {"percent", 0, CAP_SPAMTESTPLUS}, [TAG_SPECIALUSE] = {"specialuse", 's', CAP_SPECIAL_USE},
 	[TAG_MAILBOXID] = {"mailboxid", 's', CAP_MAILBOXID}, [TAG_FCC] = {"fcc", 's', CAP_FCC},
+	[TAG_TRY] = {"try", 0, CAP_NONE}, [TAG_INPUT] = {"input", 's', CAP_NONE}, [TAG_PIPE] = {"pipe", 0, CAP_NONE},
+	[TAG_OUTPUT] = {"output", 's', CAP_VARIABLES},
 };
 
 #define MATCH (TAG(IS) | TAG(CONTAINS) | TAG(MATCHES) | TAG(REGEX) | TAG(COUNT) | TAG(VALUE) | TAG(COMPARATOR))
@@ -130,6 +150,9 @@ const struct verb sieve_commands[] = {
 	{"break",      "RFC 5703, 3",      CAP_FOREVERYPART, CAP_NONE, TAG(NAME),                             "",    0,   false, do_break, NULL},
 	{"extracttext", "RFC 5703, 7",     CAP_EXTRACTTEXT, CAP_NONE,  MODIFIERS | TAG(FIRST),                "s",   0,   false, do_extracttext, NULL},
 	{"notify",     "RFC 5435, 3",      CAP_ENOTIFY, CAP_NONE,      INTO | TAG(FCC) | TAG(FROM) | TAG(IMPORTANCE) | TAG(OPTIONS) | TAG(MESSAGE), "s", 0, false, do_notify, NULL},
+	{"pipe",       "Pigeonhole's",     CAP_PIPE, CAP_NONE,         TAG(COPY) | TAG(TRY),                  "sS?", 0,   false, do_pipe, NULL},
+	{"filter",     "Pigeonhole's",     CAP_FILTER, CAP_NONE,       0,                                     "sS?", 0,   false, do_filter, NULL},
+	{"execute",    "Pigeonhole's",     CAP_EXECUTE, CAP_NONE,      TAG(INPUT) | TAG(PIPE) | TAG(OUTPUT),  "sS?", 0,   false, do_execute, NULL},
 	{"debug_log",  "Pigeonhole's",     CAP_DOVECOT_DEBUG, CAP_NONE, 0,                                    "s",   0,   false, do_debug_log, NULL},
 	{NULL, NULL, 0, 0, 0, NULL, 0, false, NULL, NULL},
 };
@@ -154,6 +177,8 @@ const struct verb sieve_tests[] = {
 	{"mailboxexists", "RFC 5490, 3.1", CAP_MAILBOX, CAP_NONE,      0,                                     "S",   0,   false, NULL, test_mailboxexists},
 	{"ihave",      "RFC 5463, 4",      CAP_IHAVE, CAP_NONE,        0,                                     "S",   0,   false, NULL, test_ihave},
 	{"duplicate",  "RFC 7352, 3",      CAP_DUPLICATE, CAP_NONE,    TAG(HANDLE) | TAG(HEADER) | TAG(UNIQUEID) | TAG(SECONDS) | TAG(LAST), "", 0, false, NULL, test_duplicate},
+	{"filter",     "Pigeonhole's",     CAP_FILTER, CAP_NONE,       0,                                     "sS?", 0,   false, NULL, test_filter},
+	{"execute",    "Pigeonhole's",     CAP_EXECUTE, CAP_NONE,      TAG(INPUT) | TAG(PIPE) | TAG(OUTPUT),  "sS?", 0,   false, NULL, test_execute},
 	{"valid_notify_method", "RFC 5435, 4", CAP_ENOTIFY, CAP_NONE,  0,                                     "S",   0,   false, NULL, test_valid_notify_method},
 	{"notify_method_capability", "RFC 5435, 5", CAP_ENOTIFY, CAP_NONE, MATCH,                             "ssS", 0,   false, NULL, test_notify_method_capability},
 	{"spamtest",   "RFC 5235, 2.2",    CAP_SPAMTEST, CAP_SPAMTESTPLUS, MATCH | TAG(PERCENT),              "s",   0,   false, NULL, test_spamtest},

@@ -10,6 +10,25 @@
 #include "mail/header.h"
 #include "sieve/sieve.h"
 
+enum { PROGRAM_PRINTS_MOST = SIEVE_PROGRAM_ARGUMENT_MOST + 100 };
+
+/* A program that goes by its name: what it says of a message is a message of few bytes. */
+static int
+run_program(void *context, const struct sieve_program *p, struct text *output, struct fault *why)
+{
+	(void)context;
+	assert(p->kind != SIEVE_PROGRAM_PIPE && p->name.len && !span_has(p->name, '/') && !span_has(p->name, '\0'));
+	for (size_t i = 0; i < p->n_args; i++)
+		assert(span_find_any(p->args[i], "\r\n") < 0 && !span_has(p->args[i], '\0'));
+	if (span_starts(p->name, "x"))
+		return fault_set(why, FAULT_SYSTEM, "not there");
+	if (output && p->n_args)
+		text_add(output, p->args[0]);
+	if (output)
+		text_add_string(output, span_starts(p->name, "h") ? "Subject: b\nX-Long: a\n b\n\nbody\n" : "words");
+	return span_starts(p->name, "f");
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -29,7 +48,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	struct sieve_host host = {.message = message, .sender = SPAN("a@example.org"), .recipient = SPAN("b+c@example.com"),
-		.original = SPAN_NONE, .auth = SPAN_NONE, .delimiters = SPAN("+"), .host_name = "h", .domain = "d", .now = 1795180000};
+		.original = SPAN_NONE, .auth = SPAN_NONE, .delimiters = SPAN("+"), .host_name = "h", .domain = "d", .now = 1795180000,
+		.run_program = run_program};
 
 	sieve_run(arena, (const struct sieve_script *const[]){compiled}, 1, &limits, &host, &result);
 	assert(result.count <= limits.actions + 1);
@@ -45,13 +65,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			struct header_field  field;
 			size_t               fields = 0, at = 0;
 
-			assert(a->kind == SIEVE_KEEP || a->kind == SIEVE_FILEINTO || a->kind == SIEVE_REDIRECT);
+			assert(a->kind == SIEVE_KEEP || a->kind == SIEVE_FILEINTO || a->kind == SIEVE_REDIRECT || a->kind == SIEVE_PIPE);
 			sieve_message_header(a->message, SPAN_NONE, &header);
-			assert(header.len <= SIEVE_HEADER_MOST && a->message->body.len <= message.len);
+			assert(header.len <= SIEVE_HEADER_MOST && a->message->body.len <= message.len + PROGRAM_PRINTS_MOST);
 			while (header_next(text_span(&header), &at, &field))
 				fields++;
 			assert(fields == a->message->n_fields && at == header.len);
 		}
+		if (a->kind == SIEVE_PIPE)
+			assert(a->program && a->program->kind == SIEVE_PROGRAM_PIPE && !span_has(a->program->name, '/'));
 		if (a->kind == SIEVE_FILEINTO)
 			assert(a->target.len && !span_has(a->target, '\n') && !span_has(a->target, '\0'));
 		if (a->kind == SIEVE_NOTIFY) {

@@ -19,7 +19,7 @@ static const struct sieve_scanner show_virus = {.status_type = "text", .status_h
 static inline void
 show_actions(const struct sieve_result *r, struct text *out)
 {
-	static const char *const names[] = {"keep", "fileinto", "redirect", "reject", "vacation", "notify"};
+	static const char *const names[] = {"keep", "fileinto", "redirect", "reject", "vacation", "notify", "pipe"};
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct sieve_action *a = &r->actions[i];
@@ -27,6 +27,11 @@ show_actions(const struct sieve_result *r, struct text *out)
 		text_add_format(out, "%s%s", out->len ? "; " : "", names[a->kind]);
 		if (a->target.len)
 			text_add_format(out, " \"%.*s\"", SPAN_ARGS(a->target));
+		if (a->program) {
+			text_add_format(out, " \"%.*s\"%s", SPAN_ARGS(a->program->name), a->program->may_fail ? " try" : "");
+			for (size_t k = 0; k < a->program->n_args; k++)
+				text_add_format(out, " <%.*s>", SPAN_ARGS(a->program->args[k]));
+		}
 		if (a->vacation)
 			text_add_format(out, " \"%.*s\" %lld", SPAN_ARGS(a->vacation->reason), (long long)a->vacation->seconds);
 		if ((a->vacation && a->vacation->fcc) || (a->notice && a->notice->fcc)) {

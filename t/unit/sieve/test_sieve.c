@@ -652,7 +652,7 @@ UNIT_TEST(extensions)
 {
 	static const struct { const char *setting, *has, *lacks; } rows[] = {
 		{"", "fileinto", "nonsense"}, {"+fileinto", "editheader", "nonsense"}, {"-fileinto", "editheader", "fileinto"},
-		{"fileinto, +copy", "copy", "vacation"}, {"fileinto copy -copy", "fileinto", "copy"}, {"-fileinto +fileinto", "fileinto", "x"},
+		{"fileinto, +copy", "copy", "vacation"}, {"", "vacation", "vnd.dovecot.pipe"}, {"+vnd.dovecot.pipe", "vnd.dovecot.pipe", "imapsieve"}, {"fileinto copy -copy", "fileinto", "copy"}, {"-fileinto +fileinto", "fileinto", "x"},
 	};
 	autoarena struct arena *arena = arena_new();
 	struct sieve_limits     limits = sieve_default_limits;
@@ -720,4 +720,92 @@ UNIT_TEST(places)
 }
 END_TEST
 
-UNIT_MAIN("sieve", grammar, questions, words, edits, parts, notices, scores, mailboxes, extensions, bounds, sequence, vacation, places)
+/* Pigeonhole's extprograms.  Its programs: "upper" makes another message, "fail" ends badly, "say" prints its input and arguments. */
+static int
+run_program(void *context, const struct sieve_program *p, struct text *output, struct fault *why)
+{
+	(void)context;
+	ck_assert(p->kind != SIEVE_PROGRAM_PIPE);
+	if (span_is(p->name, "missing"))
+		return fault_set(why, FAULT_SYSTEM, "there is none");
+	if (span_is(p->name, "upper"))
+		text_add_string(output, "SUBJECT: UPPER\nX-New: 1\n\nBODY\n");
+	for (size_t i = 0; output && span_is(p->name, "say") && i < p->n_args; i++)
+		text_add_format(output, "<%.*s>", SPAN_ARGS(p->args[i]));
+	if (output && p->reads_text)
+		text_add(output, p->text);
+	return span_is(p->name, "fail");
+}
+
+#define PROGRAMS "require [\"vnd.dovecot.pipe\",\"vnd.dovecot.filter\",\"vnd.dovecot.execute\",\"variables\",\"copy\",\"fileinto\",\"editheader\",\"foreverypart\"];"
+
+UNIT_TEST(programs)
+{
+	static const struct { const char *section, *script, *want; } rows[] = {
+		{"pipe", PROGRAMS "pipe \"a\";", "pipe \"a\""},
+		{"pipe", PROGRAMS "pipe :copy :try \"a\" [\"b\", \"c d\"];", "pipe \"a\" try <b> <c d>; keep"},
+		{"pipe", PROGRAMS "set \"x\" \"1\"; pipe \"a\" \"v=${x}\";", "pipe \"a\" <v=1>"},
+		{"pipe", PROGRAMS "addheader \"X-A\" \"b\"; pipe \"a\";", "pipe \"a\" [X-A: b] [X-Score: 0012 points] [X-Empty:]"},
+		{"pipe", "require \"vnd.dovecot.pipe\"; pipe :copy \"a\";", "bad: line 1: tag \":copy\" is used without require"},
+		{"pipe", "pipe \"a\";", "bad: line 1: command \"pipe\" is used without require"},
+		{"pipe", PROGRAMS "pipe \"a/b\";", "bad: line 1: pipe command: invalid program name 'a/b'"},
+		{"pipe", PROGRAMS "pipe \"\";", "bad: line 1: pipe command: invalid program name"},
+		{"pipe", PROGRAMS "pipe \"..\";", "bad: line 1: pipe command: invalid program name"},
+		{"pipe", PROGRAMS "pipe \"${x}\";", "bad: line 1: the pipe command requires a constant string"},
+		{"pipe", PROGRAMS "pipe \"a\" \"b\nc\";", "bad: line 1: pipe command: specified external program argument"},
+		{"pipe", PROGRAMS "set \"x\" \"b\nc\"; pipe \"a\" \"${x}\";", "keep; error: line 2: specified :args item `b c' is invalid"},
+		{"pipe", PROGRAMS "pipe [\"a\", \"b\"];", "bad: line 1: argument 1 of pipe must be a string"},
+		{"filter", PROGRAMS "filter \"upper\"; if header :is \"subject\" \"UPPER\" { fileinto \"T\"; }", "fileinto \"T\" [X-New: 1]"},
+		{"filter", PROGRAMS "addheader \"X-A\" \"b\"; filter \"upper\"; addheader \"X-B\" \"c\";", "keep [X-B: c] [X-New: 1]"},
+		{"filter", PROGRAMS "if not filter \"fail\" { fileinto \"T\"; }", "fileinto \"T\""},
+		{"filter", PROGRAMS "if not filter \"missing\" { fileinto \"T\"; }", "fileinto \"T\""},
+		{"filter", PROGRAMS "filter \"missing\"; discard;", "keep; error: line 1: filter: failed to execute program `missing': there is none"},
+		{"filter", PROGRAMS "filter \"fail\"; discard;", "discard"},
+		{"filter", PROGRAMS "filter \"upper\"; redirect \"a@b.example\";", "keep; error: line 1: redirect behind filter: what a program has made of a message is not sent"},
+		{"filter", PROGRAMS "filter \"upper\"; pipe \"../x\";", "bad: line 1"},
+		{"filter", PROGRAMS "foreverypart { filter \"upper\"; }", "keep; error: line 1: filter cannot be used inside a foreverypart loop"},
+		{"execute", PROGRAMS "execute :input \"in\" :output \"o\" \"say\" [\"a\", \"b\"]; fileinto \"${o}\";", "fileinto \"<a><b>in\""},
+		{"execute", PROGRAMS "if execute \"say\" { fileinto \"T\"; }", "fileinto \"T\""},
+		{"execute", PROGRAMS "if execute \"fail\" { fileinto \"T\"; }", "keep"},
+		{"execute", PROGRAMS "execute :output \"1\" \"say\";", "bad: line 1: \"1\" is not the name"},
+		{"execute", PROGRAMS "execute :input \"a\" :pipe \"say\";", "bad: line 1: \":pipe\" conflicts with another tag"},
+		{"execute", "require \"vnd.dovecot.execute\"; execute :output \"o\" \"say\";", "bad: line 1: tag \":output\" is used without require"},
+	};
+	struct sieve_host h = host;
+
+	check("none", PROGRAMS "execute \"say\";", "keep; error: line 1: execute: failed to execute program `say': no program can be run here");
+	h.run_program = run_program;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check_with(&h, rows[i].section, rows[i].script, rows[i].want);
+}
+END_TEST
+
+/* RFC 6785, and Pigeonhole's own items. */
+UNIT_TEST(imap_events)
+{
+	static const struct { const char *section, *script, *want; } rows[] = {
+		{"7.1", "environment :is \"imap.cause\" \"FLAG\"", YES}, {"7.2", "environment :is \"imap.mailbox\" \"Junk\"", YES},
+		{"7.3", "environment :is \"imap.changedflags\" \"\\\\Seen $a\"", YES}, {"7.4", "environment :is \"imap.user\" \"tester\"", YES},
+		{"7.5", "environment :is \"imap.email\" \"tester@example.com\"", YES}, {"5183", "environment :is \"location\" \"MS\"", YES},
+		{"Pigeonhole", "environment :is \"vnd.dovecot.mailbox-from\" \"INBOX\"", YES},
+		{"Pigeonhole", "environment :is \"vnd.dovecot.mailbox-to\" \"Junk\"", YES},
+		{"4", "hasflag :is \"\\\\Flagged\"", YES}, {"4", "hasflag :is \"\\\\Seen\"", "keep (\\Flagged)"},
+	};
+	const struct sieve_imap_event event = {.cause = SPAN("FLAG"), .mailbox = SPAN("Junk"), .from = SPAN("INBOX"),
+		.changed_flags = SPAN("\\Seen $a"), .flags = SPAN("\\Flagged")};
+	struct sieve_host h = host;
+
+	h.user_email = SPAN("tester@example.com");
+	check("7", EXT "if not environment :contains \"imap.cause\" \"\" { fileinto \"T\"; }", YES);
+	h.imap = &event;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		autotext struct text text = {0};
+
+		text_add_format(&text, "require [\"imapsieve\",\"vnd.dovecot.imapsieve\"];%s if %s { fileinto :flags \"\" \"T\"; }", EXT, rows[i].script);
+		check_with(&h, rows[i].section, text_string(&text), rows[i].want);
+	}
+	check_with(&h, "4", EXT "addflag \"$x\";", "keep (\\Flagged $x)");
+}
+END_TEST
+
+UNIT_MAIN("sieve", grammar, questions, words, edits, parts, notices, scores, mailboxes, extensions, bounds, sequence, vacation, places, programs, imap_events)
