@@ -23,57 +23,87 @@ content_start(struct content *c, struct imap_session *s, uint32_t uid, struct ar
 	*c = (struct content){.session = s, .folder = s->folder, .uid = uid, .arena = arena, .fd = -1};
 }
 
-static struct index_row *
-content_row(struct content *c)
+static struct index_numbers *
+content_known(struct content *c)
 {
 	const struct message *m;
 
 	if (!c->looked_row && c->batch && (m = folder_find(c->folder, c->uid)))
-		index_row(c->batch, c->uid, message_base(c->folder, m), &c->row);
+		index_row(c->batch, c->uid, message_base(c->folder, m), &c->known);
 	c->looked_row = true;
-	return &c->row;
+	return &c->known;
+}
+
+static void
+learn_sent(struct content *c, const struct header_facts *f)
+{
+	struct index_numbers *n = &c->record.numbers;
+
+	if (f->sent_day != (int32_t)f->sent_day)
+		return;
+	n->sent_form = FACTS_FORM[0];
+	n->has_sent = f->has_sent;
+	n->sent = f->sent;
+	n->sent_day = (int32_t)f->sent_day;
+	c->learnt_row = true;
 }
 
 /* A row is written whole: what it has already stays. */
 static void
 complete_row(struct content *c)
 {
-	const struct index_row *row = content_row(c);
-	struct index_record    *r = &c->record;
+	const struct index_numbers *known = content_known(c);
+	struct index_numbers       *n = &c->record.numbers;
 
-	if (!r->has_date) {
-		r->has_date = row->has_date || c->opened;
-		r->date = row->has_date ? row->date : c->opened ? c->st.st_mtime : 0;
+	if (!n->has_date) {
+		n->has_date = known->has_date || c->opened;
+		n->date = known->has_date ? known->date : c->opened ? c->st.st_mtime : 0;
 	}
-	if (!r->has_full_size && row->has_full_size) {
-		r->has_full_size = true;
-		r->full_size = row->full_size;
+	if (!n->has_full_size && known->has_full_size) {
+		n->has_full_size = true;
+		n->full_size = known->full_size;
 	}
-	if (r->facts.len == 0)
-		r->facts = row->facts;
+	if (!n->sent_form) {
+		n->sent_form = known->sent_form;
+		n->has_sent = known->has_sent;
+		n->sent = known->sent;
+		n->sent_day = known->sent_day;
+	}
 }
 
 /* Whoever writes something anyway puts into it what is at hand. */
+static void
+add_at_hand(struct content *c, struct text *fields, struct text *facts)
+{
+	struct index_record *r = &c->record;
+	struct header_facts  f;
+	struct span          header;
+
+	if ((c->has_header || c->has_all) && content_record(c, INDEX_FIELDS)->fields.len == 0
+		&& content_header(c, &header, NULL) == 0 && header_skim(header, fields)) {
+		r->fields = text_span(fields);
+		content_learn(c, INDEX_FIELDS);
+	}
+	if (r->fields.len && content_record(c, INDEX_FACTS)->facts.len == 0) {
+		facts_make(r->fields, facts);
+		if (facts->len <= FACTS_MOST && facts_decode(text_span(facts), &f)) {
+			r->facts = text_span(facts);
+			content_learn(c, INDEX_FACTS);
+			learn_sent(c, &f);
+		}
+	}
+}
+
 static void
 give_to_index(struct content *c)
 {
 	const struct message *m = c->batch && (c->learnt || c->learnt_row) ? folder_find(c->folder, c->uid) : NULL;
 	autotext struct text  fields = {0}, facts = {0};
-	struct span           header;
 
 	if (!m)
 		return;
+	add_at_hand(c, &fields, &facts);
 	complete_row(c);
-	if ((c->has_header || c->has_all) && content_record(c, INDEX_FIELDS)->fields.len == 0
-		&& content_header(c, &header, NULL) == 0 && header_skim(header, &fields)) {
-		c->record.fields = text_span(&fields);
-		content_learn(c, INDEX_FIELDS);
-	}
-	if (c->record.facts.len == 0 && c->record.fields.len) {
-		facts_make(c->record.fields, &facts);
-		if (facts.len <= FACTS_MOST)
-			c->record.facts = text_span(&facts);
-	}
 	index_put(c->batch, c->uid, message_base(c->folder, m), c->learnt, &c->record);
 }
 
@@ -223,26 +253,26 @@ content_learn(struct content *c, enum index_part part)
 int
 content_date(struct content *c, int64_t *seconds, struct fault *why)
 {
-	struct index_record *r = &c->record;
+	struct index_numbers *n = &c->record.numbers;
 
-	if (content_row(c)->has_date) {
-		*seconds = c->row.date;
+	if (content_known(c)->has_date) {
+		*seconds = c->known.date;
 		return 0;
 	}
-	if (!r->has_date) {
+	if (!n->has_date) {
 		if (open_file(c, why) < 0)
 			return -1;
-		r->date = c->st.st_mtime;
-		r->has_date = c->learnt_row = true;
+		n->date = c->st.st_mtime;
+		n->has_date = c->learnt_row = true;
 	}
-	*seconds = r->date;
+	*seconds = n->date;
 	return 0;
 }
 
 int
 content_full_size(struct content *c, uint64_t *bytes, struct fault *why)
 {
-	struct index_record  *r = &c->record;
+	struct index_numbers *n = &c->record.numbers;
 	const struct message *m = folder_find(c->folder, c->uid);
 	struct file_name      name;
 	struct span           all;
@@ -254,17 +284,17 @@ content_full_size(struct content *c, uint64_t *bytes, struct fault *why)
 			return 0;
 		}
 	}
-	if (content_row(c)->has_full_size) {
-		*bytes = c->row.full_size;
+	if (content_known(c)->has_full_size) {
+		*bytes = c->known.full_size;
 		return 0;
 	}
-	if (!r->has_full_size) {
+	if (!n->has_full_size) {
 		if (content_all(c, &all, why) < 0)
 			return -1;
-		r->full_size = line_crlf_size(all);
-		r->has_full_size = c->learnt_row = true;
+		n->full_size = line_crlf_size(all);
+		n->has_full_size = c->learnt_row = true;
 	}
-	*bytes = r->full_size;
+	*bytes = n->full_size;
 	return 0;
 }
 
@@ -293,23 +323,40 @@ content_fields(struct content *c, struct span *out, struct fault *why)
 int
 content_facts(struct content *c, struct header_facts *out, struct fault *why)
 {
-	struct index_record *r = &c->record;
+	struct index_record *r = content_record(c, INDEX_FACTS);
 	autotext struct text made = {0};
 	struct span          header, bytes;
 
-	c->facts_last = facts_decode(content_row(c)->facts, out);
+	c->facts_last = !(c->learnt & 1u << INDEX_FACTS) && facts_decode(r->facts, out);
 	if (c->facts_last)
 		return 0;
 	if (content_fields(c, &header, why) < 0)
 		return -1;
 	facts_make(header, &made);
 	bytes = arena_span(c->arena, text_span(&made));
+	assert(facts_decode(bytes, out));
 	r->facts = SPAN_NONE;
 	if (bytes.len <= FACTS_MOST) {
 		r->facts = bytes;
-		c->learnt_row = true;
+		content_learn(c, INDEX_FACTS);
 	}
-	assert(facts_decode(bytes, out));
+	return 0;
+}
+
+int
+content_sent(struct content *c, struct content_date *out, struct fault *why)
+{
+	const struct index_numbers *n = content_known(c);
+	struct header_facts         f;
+
+	if (n->sent_form == FACTS_FORM[0]) {
+		*out = (struct content_date){n->has_sent, n->sent, n->sent_day};
+		return 0;
+	}
+	if (content_facts(c, &f, why) < 0)
+		return -1;
+	learn_sent(c, &f);
+	*out = (struct content_date){f.has_sent, f.sent, f.sent_day};
 	return 0;
 }
 

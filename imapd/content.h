@@ -6,7 +6,7 @@
  * mostly); whatever goes to a client is told with CRLF by content_send.
  *
  * With a batch (set behind content_start) what the index knows needs no file:
- * content_record, content_date, content_full_size, content_fields, content_facts; what they
+ * content_record, content_date, content_full_size, content_fields, content_facts, content_sent; what they
  * had to work out is given to the index by content_end.
  */
 #ifndef IMAPD_CONTENT_H
@@ -18,6 +18,8 @@
 #include "mail/mime.h"
 #include "session.h"
 #include "store/index.h"
+
+struct content_date { bool has; int64_t seconds, day; };   /* day as written (mail/date.h) */
 
 struct content {
 	struct imap_session *session;
@@ -35,7 +37,7 @@ struct content {
 	struct mime         *mime, *header_mime;
 	struct index_batch  *batch;       /* borrowed; NULL: no cache */
 	struct index_record  record;
-	struct index_row     row;
+	struct index_numbers known;          /* by the index */
 	unsigned             looked, learnt;   /* 1 << part of the record: asked of the index; new to it */
 	bool                 looked_row, learnt_row, no_fields;
 	bool                 facts_last;  /* those that content_facts gave are good until the batch ends */
@@ -59,6 +61,7 @@ WAITS int content_full_size(struct content *, uint64_t *bytes, struct fault *); 
 /* Enough of the header for fields that header_is_skimmed_off (mail/header.h) denies: all of it,
  * when that is as easy. */
 WAITS int content_fields(struct content *, struct span *, struct fault *);
+WAITS int content_sent(struct content *, struct content_date *, struct fault *);    /* Date: */
 WAITS int content_facts(struct content *, struct header_facts *, struct fault *);           /* borrowed until content_end, or facts_last */
 
 /* Bytes of a message: as the name says, else counted; `full` with CRLF line ends. */

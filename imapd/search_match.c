@@ -47,13 +47,13 @@ load_header(struct matching *m, bool fields, struct span *header)
 static bool
 sent_day(struct matching *m, int64_t *day)
 {
-	struct header_facts facts;
+	struct content_date sent;
 
-	if (content_facts(&m->content, &facts, &m->session->why) < 0)
+	if (content_sent(&m->content, &sent, &m->session->why) < 0)
 		m->failed = true;
-	else if (facts.has_sent)
-		*day = facts.sent_day;
-	return !m->failed && facts.has_sent;
+	else if (sent.has)
+		*day = sent.day;
+	return !m->failed && sent.has;
 }
 
 static bool

@@ -175,7 +175,7 @@ static int64_t
 number_of(struct sorting *x, const struct sort_key *key, size_t position)
 {
 	struct content      c;
-	struct header_facts facts;
+	struct content_date sent;
 	int64_t             arrived = 0, number = 0;
 	uint64_t            size = 0;
 
@@ -186,8 +186,8 @@ number_of(struct sorting *x, const struct sort_key *key, size_t position)
 	c.batch = x->batch;
 	if (key->field == SORT_SIZE)
 		number = content_full_size(&c, &size, NULL) == 0 ? (int64_t)size : 0;
-	else if (content_date(&c, &arrived, NULL) == 0 && (key->field == SORT_ARRIVAL || content_facts(&c, &facts, NULL) == 0))
-		number = key->field == SORT_DATE && facts.has_sent ? facts.sent : arrived;
+	else if (content_date(&c, &arrived, NULL) == 0 && (key->field == SORT_ARRIVAL || content_sent(&c, &sent, NULL) == 0))
+		number = key->field == SORT_DATE && sent.has ? sent.seconds : arrived;
 	content_end(&c);
 	return number;
 }

@@ -2,9 +2,8 @@
 /*
  * index.c - a cache of what was worked out of messages, one LMDB file per user
  *
- * Key \1e/P/<uid>, \1b/..., \1s/...: envelope, structures, fields of a message, P the mailbox's prefix (index_private.h).  They are text, so
- * that a stale or foreign one cannot be misread as a struct: "5 len len len" LF, then the base name and one or two pieces.
- * Up to form 4 all was one record with the key P/<uid>; such are removed when something is written.
+ * Keys begin with \1 and a letter: E, B, S, T (index_parts.c), R (index_rows.c), o (index_order.c).  What older builds wrote below P/,
+ * \1e/P/, \1b/P/, \1s/P/ and \1f/P/, P the mailbox's prefix (index_private.h), is removed when something is written.
  */
 #include "store/index.h"
 
@@ -17,25 +16,22 @@
 #include "base/log.h"
 #include "store/index_private.h"
 
-enum { PENDING_MOST = 4 << 20, RECORD_MOST = 1 << 20, READERS = 256, KEY_MOST = INDEX_PREFIX + 12, OLD_AT_ONCE = 5000 };
+enum { PENDING_MOST = 1 << 20, RECORD_MOST = 1 << 19, READERS = 256, OLD_AT_ONCE = 5000 };
 
 /* Address space, not memory: a million messages are known in 3 GB. */
 static const size_t MAP_SIZE = sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 30;
 
-static const char PART_LETTERS[INDEX_PARTS] = {[INDEX_ENVELOPE] = 'e', [INDEX_STRUCTURE] = 'b', [INDEX_FIELDS] = 's'};
-
 /* In the batch's bytes. */
-struct pending_part { size_t key, value, end; };
-struct pending_row { size_t facts, end; struct index_row row; };   /* but for its facts */
+struct pending_part { uint32_t uid; uint64_t hash; size_t at, first, end; };
 
 struct index_batch {
 	struct index   *index;
 	MDB_txn        *txn;
 	char            prefix[INDEX_PREFIX];
-	MDB_cursor     *cursors[INDEX_PARTS];   /* of txn: messages are asked for in order; NULL: not yet */
+	struct index_parts_reading readings[INDEX_PARTS];
 	struct index_reading reading;
 	struct pending_parts { struct pending_part *at; size_t count, room; } parts[INDEX_PARTS];
-	struct pending_row *rows;
+	struct index_row *rows;
 	size_t          count, room;     /* of rows */
 	struct text     bytes;       /* of pending */
 	struct index_places_reading places;
@@ -162,110 +158,49 @@ index_begin(struct index *x, const struct folder *f)
 
 static void flush_pending(struct index_batch *);
 
-/* Made for each message that is asked for: by hand. */
-static struct span
-make_key(const struct index_batch *b, enum index_part part, uint32_t uid, char out[KEY_MOST])
-{
-	size_t len = strlen(b->prefix);
-
-	out[0] = '\1';
-	out[1] = PART_LETTERS[part];
-	out[2] = '/';
-	memcpy(out + 3, b->prefix, len);
-	len += 3;
-	out[len++] = '/';
-	for (int shift = 28; shift >= 0; shift -= 4)
-		out[len++] = "0123456789abcdef"[uid >> shift & 15];
-	return span_at(out, len);
-}
-
 /* What a part is made of. */
 static void
 pieces_of(struct index_record *r, enum index_part part, struct span *pieces[2])
 {
-	pieces[0] = part == INDEX_ENVELOPE ? &r->envelope : part == INDEX_STRUCTURE ? &r->body : &r->fields;
+	pieces[0] = part == INDEX_ENVELOPE ? &r->envelope : part == INDEX_STRUCTURE ? &r->body : part == INDEX_FIELDS ? &r->fields : &r->facts;
 	pieces[1] = part == INDEX_STRUCTURE ? &r->structure : NULL;
-}
-
-void
-index_encode(enum index_part part, struct span base, const struct index_record *r, struct text *out)
-{
-	struct index_record copy = *r;
-	struct span        *pieces[2];
-
-	pieces_of(&copy, part, pieces);
-	text_add_format(out, "5 %zu %zu %zu\n", base.len, pieces[0]->len, pieces[1] ? pieces[1]->len : 0);
-	text_add(out, base);
-	text_add(out, *pieces[0]);
-	if (pieces[1])
-		text_add(out, *pieces[1]);
-}
-
-static bool
-take_length(struct span *line, uint64_t *n)
-{
-	struct span word;
-
-	span_split(line, ' ', &word);
-	return span_number(word, n) && *n < RECORD_MOST;
-}
-
-bool
-index_decode(enum index_part part, struct span bytes, struct span base, struct index_record *out)
-{
-	struct span *pieces[2], line, form;
-	uint64_t     len[3], sum = 0;
-
-	if (!span_split(&bytes, '\n', &line) || !span_split(&line, ' ', &form) || !span_is(form, "5"))
-		return false;
-	for (size_t i = 0; i < COUNT(len); i++) {
-		if (!take_length(&line, &len[i]))
-			return false;
-		sum += len[i];
-	}
-	pieces_of(out, part, pieces);
-	if (bytes.len != sum || line.len || (len[2] && !pieces[1]) || !span_equal(span_first(bytes, len[0]), base))
-		return false;
-	*pieces[0] = span_cut(bytes, len[0], len[0] + len[1]);
-	if (pieces[1])
-		*pieces[1] = span_from(bytes, len[0] + len[1]);
-	return true;
 }
 
 bool
 index_get(struct index_batch *b, uint32_t uid, struct span base, enum index_part part, struct index_record *out)
 {
-	char        bytes[KEY_MOST];
-	struct span key;
-	MDB_val     k, v;
+	struct index_kept k;
+	struct span      *pieces[2];
 
-	if (!b->cursors[part] && mdb_cursor_open(b->txn, b->index->dbi, &b->cursors[part]) != 0)
+	if (!index_parts_find(&b->readings[part], b->txn, b->index->dbi, b->prefix, part, uid, index_base_hash(base), &k))
 		return false;
-	key = make_key(b, part, uid, bytes);
-	k = (MDB_val){key.len, (void *)bytes};
-	if (mdb_cursor_get(b->cursors[part], &k, &v, MDB_SET_KEY) != 0)
-		return false;
-	return index_decode(part, span_at(v.mv_data, v.mv_size), base, out);
+	pieces_of(out, part, pieces);
+	*pieces[0] = span_first(k.bytes, k.first);
+	if (pieces[1])
+		*pieces[1] = span_from(k.bytes, k.first);
+	return true;
 }
 
 bool
-index_row(struct index_batch *b, uint32_t uid, struct span base, struct index_row *out)
+index_row(struct index_batch *b, uint32_t uid, struct span base, struct index_numbers *out)
 {
 	return index_rows_find(&b->reading, b->txn, b->index->dbi, b->prefix, uid, index_base_hash(base), out);
 }
 
 static void
-put_part(struct index_batch *b, enum index_part part, uint32_t uid, struct span base, const struct index_record *r)
+put_part(struct index_batch *b, enum index_part part, uint32_t uid, uint64_t hash, const struct index_record *r)
 {
 	struct pending_parts *all = &b->parts[part];
-	struct text          *bytes = &b->bytes;
-	struct pending_part   p = {.key = bytes->len};
-	char                  key[KEY_MOST];
+	struct pending_part   p = {uid, hash, b->bytes.len, 0, 0};
+	struct index_record   copy = *r;
+	struct span          *pieces[2];
 
-	text_add(bytes, make_key(b, part, uid, key));
-	p.value = bytes->len;
-	index_encode(part, base, r, bytes);
-	p.end = bytes->len;
+	pieces_of(&copy, part, pieces);
+	text_add(&b->bytes, *pieces[0]);
+	p.first = b->bytes.len - p.at;
+	if (pieces[1])
+		text_add(&b->bytes, *pieces[1]);
+	p.end = b->bytes.len;
 	if (all->count == all->room) {
 		all->room = all->room * 2 + 16;
 		all->at = mem_grow(all->at, all->room, sizeof *all->at);
@@ -276,25 +211,19 @@ put_part(struct index_batch *b, enum index_part part, uint32_t uid, struct span 
 void
 index_put(struct index_batch *b, uint32_t uid, struct span base, unsigned parts, const struct index_record *r)
 {
-	struct text       *bytes = &b->bytes;
-	struct pending_row p;
+	uint64_t hash = index_base_hash(base);
 
-	if (b->full || r->envelope.len + r->body.len + r->structure.len + r->fields.len + r->facts.len > RECORD_MOST / 2)
+	if (b->full || r->envelope.len + r->body.len + r->structure.len + r->fields.len + r->facts.len > RECORD_MOST)
 		return; /* a cache need not learn everything */
 	for (enum index_part part = 0; part < INDEX_PARTS; part++)
 		if (parts & 1u << part)
-			put_part(b, part, uid, base, r);
-	p.facts = bytes->len;
-	text_add(bytes, r->facts);
-	p.end = bytes->len;
-	p.row = (struct index_row){uid, index_base_hash(base), r->has_date, r->has_full_size, r->date, r->full_size, SPAN_NONE};
-
+			put_part(b, part, uid, hash, r);
 	if (b->count == b->room) {
 		b->room = b->room * 2 + 16;
 		b->rows = mem_grow(b->rows, b->room, sizeof *b->rows);
 	}
-	b->rows[b->count++] = p;
-	if (bytes->len > PENDING_MOST)
+	b->rows[b->count++] = (struct index_row){uid, hash, r->numbers};
+	if (b->bytes.len > PENDING_MOST)
 		flush_pending(b);
 }
 
@@ -329,45 +258,34 @@ index_order_put(struct index_batch *b, const char *name, uint64_t generation, bo
 }
 
 static int
-put_pending_rows(struct index_batch *b, MDB_txn *txn)
-{
-	autofree struct index_row *rows = mem_array(b->count, sizeof *rows);
-
-	for (size_t i = 0; i < b->count; i++) {
-		rows[i] = b->rows[i].row;
-		rows[i].facts = span_cut(text_span(&b->bytes), b->rows[i].facts, b->rows[i].end);
-	}
-	return index_rows_put(txn, b->index->dbi, b->prefix, rows, b->count);
-}
-
-/* Part by part, since their keys are so. */
-static int
-put_pending_parts(const struct index_batch *b, MDB_cursor *cursor)
+put_pending_parts(const struct index_batch *b, MDB_txn *txn)
 {
 	int code = 0;
 
-	for (enum index_part part = 0; part < INDEX_PARTS; part++)
-		for (size_t i = 0; code == 0 && i < b->parts[part].count; i++) {
-			const struct pending_part *p = &b->parts[part].at[i];
-			MDB_val                    k = {p->value - p->key, b->bytes.at + p->key};
-			MDB_val                    v = {p->end - p->value, b->bytes.at + p->value};
+	for (enum index_part part = 0; code == 0 && part < INDEX_PARTS; part++) {
+		const struct pending_parts *all = &b->parts[part];
+		autofree struct index_kept *kept = mem_array(all->count + 1, sizeof *kept);
 
-			code = mdb_cursor_put(cursor, &k, &v, 0);
+		for (size_t i = 0; i < all->count; i++) {
+			const struct pending_part *p = &all->at[i];
+
+			kept[i] = (struct index_kept){p->uid, p->hash, p->first, span_cut(text_span(&b->bytes), p->at, p->end)};
 		}
+		code = index_parts_put(txn, b->index->dbi, b->prefix, part, kept, all->count);
+	}
 	return code;
 }
 
 /* Some of them: the next writing removes more. */
 static int
-remove_old(const struct index_batch *b, MDB_cursor *cursor)
+remove_below(const char *front, MDB_cursor *cursor, int *room)
 {
-	autofree char *front = mem_format("%s/", b->prefix);
-	size_t         len = strlen(front);
-	MDB_val        k, v;
-	int            code;
+	size_t  len = strlen(front);
+	MDB_val k, v;
+	int     code;
 
-	for (int n = 0; n < OLD_AT_ONCE; n++) {
-		k = (MDB_val){len, front};
+	for (; *room > 0; --*room) {
+		k = (MDB_val){len, (void *)front};
 		code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
 		if (code == MDB_NOTFOUND || (code == 0 && (k.mv_size < len || memcmp(k.mv_data, front, len) != 0)))
 			return 0;
@@ -378,23 +296,36 @@ remove_old(const struct index_batch *b, MDB_cursor *cursor)
 }
 
 static int
-write_pending(struct index_batch *b)
+remove_old(const struct index_batch *b, MDB_txn *txn)
 {
-	MDB_txn    *txn;
-	MDB_cursor *cursor = NULL;
-	int         code = index_transaction(b->index, 0, &txn);
+	static const char *const fronts[] = {"", "\1e/", "\1b/", "\1s/", "\1f/"};
+	MDB_cursor              *cursor;
+	int                      room = OLD_AT_ONCE, code = mdb_cursor_open(txn, b->index->dbi, &cursor);
 
 	if (code != 0)
 		return code;
-	code = mdb_cursor_open(txn, b->index->dbi, &cursor);
+	for (size_t i = 0; code == 0 && i < COUNT(fronts); i++) {
+		autofree char *front = mem_format("%s%s/", fronts[i], b->prefix);
+
+		code = remove_below(front, cursor, &room);
+	}
+	mdb_cursor_close(cursor);
+	return code;
+}
+
+static int
+write_pending(struct index_batch *b)
+{
+	MDB_txn *txn;
+	int      code = index_transaction(b->index, 0, &txn);
+
+	if (code != 0)
+		return code;
+	code = put_pending_parts(b, txn);
 	if (code == 0)
-		code = put_pending_parts(b, cursor);
+		code = remove_old(b, txn);
 	if (code == 0)
-		code = remove_old(b, cursor);
-	if (cursor)
-		mdb_cursor_close(cursor);
-	if (code == 0)
-		code = put_pending_rows(b, txn);
+		code = index_rows_put(txn, b->index->dbi, b->prefix, b->rows, b->count);
 	if (code == 0)
 		code = index_orders_write(&b->orders, txn, b->index->dbi, b->prefix);
 	if (code != 0) {
@@ -437,11 +368,8 @@ index_end(struct index_batch *b)
 	if (!b)
 		return;
 	flush_pending(b);
-	for (enum index_part part = 0; part < INDEX_PARTS; part++) {
-		if (b->cursors[part])
-			mdb_cursor_close(b->cursors[part]);
+	for (enum index_part part = 0; part < INDEX_PARTS; part++)
 		free(b->parts[part].at);
-	}
 	mdb_txn_abort(b->txn);
 	if (b->full)
 		empty_index(b->index);

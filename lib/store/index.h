@@ -3,8 +3,8 @@
  * index.h - a cache of what was worked out of messages, one LMDB file per user
  *
  * From mailbox GUID (or UIDVALIDITY and name), UID and base name to dates,
- * sizes, envelopes and body structures: a record of each message, in parts, and for what is asked
- * of all messages of a mailbox at once a row (index_rows.c) and orders (index_order.c).  It may be deleted at any time: nothing
+ * sizes, envelopes and body structures: parts of each message (index_parts.c), and for what is asked
+ * of all messages of a mailbox at once a row (index_rows.c) and orders (index_order.c); all with sums.  It may be deleted at any time: nothing
  * that a client can see depends on it.  Whatever goes wrong with it only makes
  * it useless, never a fault: a NULL index or batch is valid everywhere.
  *
@@ -21,26 +21,23 @@ struct index;
 struct index_batch;
 
 /* What is kept apart, so that who asks for one of all messages reads only pages of that. */
-enum index_part { INDEX_ENVELOPE, INDEX_STRUCTURE, INDEX_FIELDS, INDEX_PARTS };
+enum index_part { INDEX_ENVELOPE, INDEX_STRUCTURE, INDEX_FIELDS, INDEX_FACTS, INDEX_PARTS };
 
-struct index_record {
-	struct span envelope;                   /* INDEX_ENVELOPE; as IMAP tells them; empty: not known */
-	struct span body, structure;            /* INDEX_STRUCTURE */
-	struct span fields;                     /* INDEX_FIELDS: header_skim (mail/header.h) of it */
-	/* kept in the row */
-	bool        has_date, has_full_size;
-	int64_t     date;                       /* seconds */
-	uint64_t    full_size;
-	struct span facts;                      /* of the fields, as imapd/facts.h has them */
+/* What is kept in rows. */
+struct index_numbers {
+	bool     has_date, has_full_size, has_sent;
+	char     sent_form;                     /* in which form what is said of Date is (imapd/facts.h); 0: nothing is */
+	int32_t  sent_day;
+	int64_t  date, sent;                    /* seconds */
+	uint64_t full_size;
 };
 
-struct index_row {
-	uint32_t    uid;
-	uint64_t    hash;                       /* of the base name */
-	bool        has_date, has_full_size;
-	int64_t     date;
-	uint64_t    full_size;
-	struct span facts;
+struct index_record {
+	struct span          envelope;          /* INDEX_ENVELOPE; as IMAP tells them; empty: not known */
+	struct span          body, structure;   /* INDEX_STRUCTURE */
+	struct span          fields;            /* INDEX_FIELDS: header_skim (mail/header.h) of it */
+	struct span          facts;             /* INDEX_FACTS: of the fields, as imapd/facts.h has them */
+	struct index_numbers numbers;
 };
 
 /* The file postern.index in `directory`, or in the root where that is NULL;
@@ -50,7 +47,7 @@ void index_close(struct index *);
 
 WAITS struct index_batch *index_begin(struct index *, const struct folder *);
 bool index_get(struct index_batch *, uint32_t uid, struct span base, enum index_part, struct index_record *);   /* that part of it alone */
-bool index_row(struct index_batch *, uint32_t uid, struct span base, struct index_row *);
+bool index_row(struct index_batch *, uint32_t uid, struct span base, struct index_numbers *);
 /* The row, and what `parts` has bits (1 << part) for. */
 void index_put(struct index_batch *, uint32_t uid, struct span base, unsigned parts, const struct index_record *);
 WAITS void index_end(struct index_batch *);
@@ -74,9 +71,5 @@ void index_order_get(struct index_batch *, const char *name, struct index_order 
  * somebody else has written that order since this `generation`: the ranks of the two were not made for each other. */
 void index_order_put(struct index_batch *, const char *name, uint64_t generation, bool whole, const struct index_place *, size_t count);
 uint32_t index_place_hash(struct span base);
-
-/* A part's bytes; decode is total (for the fuzzer). */
-void index_encode(enum index_part, struct span base, const struct index_record *, struct text *out);
-bool index_decode(enum index_part, struct span bytes, struct span base, struct index_record *);
 
 #endif

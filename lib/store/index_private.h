@@ -22,8 +22,23 @@ struct index {
 /* 0 or an LMDB code. */
 int index_transaction(struct index *, unsigned flags, MDB_txn **);
 
+/* index_parts.c: a part of a few neighbours, as they are kept.  Total (for the fuzzer); false: it is none, or the message's is damaged. */
+struct index_kept { uint32_t uid; uint64_t hash; size_t first; struct span bytes; };   /* two pieces: first, rest; hash: of the base name */
+struct index_parts { const char *entries; size_t count; struct span bytes; };
+bool index_parts_open(struct span bytes, struct index_parts *out);
+bool index_parts_at(const struct index_parts *, size_t i, struct index_kept *out);
+void index_parts_make(const struct index_kept *, size_t count, struct text *out);   /* by UID */
+
+/* The record that was read last, and where in it. */
+struct index_parts_reading { bool loaded; uint32_t number; size_t next; struct index_parts parts; };
+bool index_parts_find(struct index_parts_reading *, MDB_txn *, MDB_dbi, const char *prefix, enum index_part, uint32_t uid, uint64_t hash,
+	struct index_kept *out);
+/* Of one message the later one counts; they are put in order.  0 or an LMDB code. */
+int index_parts_put(MDB_txn *, MDB_dbi, const char *prefix, enum index_part, struct index_kept *, size_t count);
+
 /* index_rows.c: rows of up to 256 messages, as they are kept.  Total (for the fuzzer); false: it is none. */
-struct index_rows { const char *entries; size_t count; struct span facts; };
+struct index_row { uint32_t uid; uint64_t hash; struct index_numbers numbers; };
+struct index_rows { const char *entries; size_t count; };
 bool index_rows_open(struct span bytes, struct index_rows *out);
 void index_rows_at(const struct index_rows *, size_t i, struct index_row *out);
 void index_rows_make(const struct index_row *, size_t count, struct text *out);   /* by UID */
@@ -31,7 +46,7 @@ void index_rows_make(const struct index_row *, size_t count, struct text *out); 
 /* The piece that was read last, and where in it. */
 struct index_reading { bool loaded; uint32_t number; size_t next; struct index_rows rows; };
 bool index_rows_find(struct index_reading *, MDB_txn *, MDB_dbi, const char *prefix, uint32_t uid, uint64_t hash,
-	struct index_row *out);
+	struct index_numbers *out);
 int index_rows_put(MDB_txn *, MDB_dbi, const char *prefix, struct index_row *, size_t count);   /* 0 or an LMDB code */
 uint64_t index_base_hash(struct span base);
 

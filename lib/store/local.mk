@@ -14,7 +14,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/messages.c lib/store/messages.h \
 	lib/store/snapshot.c lib/store/snapshot.h \
 	lib/store/history.c lib/store/history.h lib/store/history_dates.c lib/store/history_expunged.c lib/store/history_modseq.c lib/store/history_private.h lib/store/history_records.c \
-	lib/store/index.c lib/store/index.h lib/store/index_order.c lib/store/index_private.h lib/store/index_rows.c \
+	lib/store/index.c lib/store/index.h lib/store/index_order.c lib/store/index_parts.c lib/store/index_private.h lib/store/index_rows.c \
 	lib/store/keywords.c lib/store/keywords.h \
 	lib/store/location.c lib/store/location.h \
 	lib/store/maildir.c lib/store/maildir.h \
@@ -31,6 +31,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/seen.c lib/store/seen.h \
 	lib/store/shared_mode.c lib/store/shared_mode.h \
 	lib/store/small_file.c lib/store/small_file.h \
+	lib/store/sum.c lib/store/sum.h \
 	lib/store/subscriptions.c lib/store/subscriptions.h \
 	lib/store/tree.c lib/store/tree.h \
 	lib/store/uidlist.c lib/store/uidlist.h lib/store/uidlist_write.c \
