@@ -167,16 +167,11 @@ parent_permits(struct imap_session *s, const struct need *n)
 	autofree char         *folder = NULL;
 	struct space          *in;
 	struct fault           why = {0};
-	char                  *dot;
 
 	if (!a || name_find(s, a->text, &in, &folder, &why) < 0)
 		return !a || why.error != ENOENT || refuse(s, "[NOPERM] Permission denied.");
-	do {
-		dot = strrchr(folder, '.');
-		if (!dot && in->kind == SPACE_OWN)
-			return true;
-		*(dot ? dot : folder) = '\0';
-	} while (*folder && !tree_exists(in->maildir, folder));
+	if (!tree_nearest_above(in->maildir, folder) && in->kind == SPACE_OWN)
+		return true;
 	return rights_in(s, in, folder) & ACL_CREATE || refuse(s, "[NOPERM] Permission denied.");
 }
 

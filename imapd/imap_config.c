@@ -94,20 +94,16 @@ is_known_use(struct span use)
 int
 imap_config_check(struct fault *why)
 {
-	struct span separator = span_of(imap_config.separator), prefix = span_of(imap_config.prefix);
+	const struct acl_settings named = {imap_config.acl, imap_config.separator, imap_config.prefix};
 	struct span uses = span_of(imap_config.special_use), use;
 
-	if (!span_is(separator, ".") && !span_is(separator, "/"))
-		return fault_set(why, FAULT_INPUT, "imap_namespace_separator must be . or /");
-	if (prefix.len && !span_ends(prefix, imap_config.separator))
-		return fault_set(why, FAULT_INPUT, "imap_namespace_prefix must end in the separator");
+	if (acl_settings_check(&named, why) < 0)
+		return -1;
 	if (quota_settings_check(&quota_settings, why) < 0)
 		return -1;
 	if (lazy_settings_check(&lazy_settings, why) < 0)
 		return -1;
 	if (delivered_check(why) < 0)
-		return -1;
-	if (acl_setting_check(imap_config.acl, why) < 0)
 		return -1;
 	if (*imap_config.acl_anyone && strcmp(imap_config.acl_anyone, "allow") != 0)
 		return fault_set(why, FAULT_INPUT, "acl_anyone = %s: only allow is known here", imap_config.acl_anyone);

@@ -192,7 +192,7 @@ filter_prepare(struct fault *why)
 	sieve_settings_check();        /* without sieve = too: a user may have one of his own */
 	charset_prepare();
 	date_local(0);                 /* the zone is read once */
-	if (sieve_programs_prepare(why) < 0 || acl_setting_check(acl_settings.acl, why) < 0)
+	if (sieve_programs_prepare(why) < 0 || acl_settings_check(&acl_settings, why) < 0)
 		return -1;
 	if (acl_global_check(acl_settings.acl, why) == 0)
 		return 0;

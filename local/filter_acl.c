@@ -88,16 +88,10 @@ bool
 filter_may_create(struct filter *f, const char *folder, struct fault *why)
 {
 	autofree char *above = mem_string(folder);
-	char          *dot;
 
 	if (!is_on())
 		return true;
-	do {
-		if (!(dot = strrchr(above, '.')))
-			break;
-		*dot = '\0';
-	} while (!tree_exists(f->maildir, above));
-	if (dot ? rights_of(f, above) & ACL_CREATE : !f->acl_is_unknown)
+	if (tree_nearest_above(f->maildir, above) ? rights_of(f, above) & ACL_CREATE : !f->acl_is_unknown)
 		return true;
 	fault_set(why, FAULT_DENIED, "Permission denied");
 	return false;

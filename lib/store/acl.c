@@ -13,16 +13,21 @@
 #include "base/file.h"
 #include "store/dotlock.h"
 #include "store/small_file.h"
+#include "store/tree.h"
 
 enum { LOCK_WAIT_MS = 30000, LOCK_STALE_SECONDS = 120, GLOBAL_MOST = 1 << 20 };
 
 struct acl_settings acl_settings;
 
 int
-acl_setting_check(const char *setting, struct fault *why)
+acl_settings_check(const struct acl_settings *s, struct fault *why)
 {
-	if (*setting && strcmp(setting, "vfile") != 0 && strncmp(setting, "vfile:/", 7) != 0)
-		return fault_set(why, FAULT_INPUT, "acl = %s: only vfile and vfile:/FILE are known here", setting);
+	if (strcmp(s->separator, ".") != 0 && strcmp(s->separator, "/") != 0)
+		return fault_set(why, FAULT_INPUT, "imap_namespace_separator must be . or /");
+	if (*s->prefix && !span_ends(span_of(s->prefix), s->separator))
+		return fault_set(why, FAULT_INPUT, "imap_namespace_prefix must end in the separator");
+	if (*s->acl && strcmp(s->acl, "vfile") != 0 && strncmp(s->acl, "vfile:/", 7) != 0)
+		return fault_set(why, FAULT_INPUT, "acl = %s: only vfile and vfile:/FILE are known here", s->acl);
 	return 0;
 }
 
@@ -380,13 +385,12 @@ acl_change(struct maildir *m, const char *folder, struct span id, bool negative,
 int
 acl_inherit(struct maildir *m, const char *folder, bool of_inbox, struct fault *why)
 {
-	const char   *dot = strrchr(folder, '.');
-	autofree char *parent = dot ? mem_span(span_at(folder, (size_t)(dot - folder))) : of_inbox ? mem_string("") : NULL;
-	struct acl    a = {0};
-	struct fault  own = {0};
-	int           result = 0;
+	autofree char *above = mem_string(folder);
+	bool           has_above = tree_nearest_above(m, above);
+	struct acl     a = {0};
+	int            result = 0;
 
-	if (!parent || acl_read(m, parent, &a, &own) < 0)
+	if ((!has_above && !of_inbox) || acl_read(m, has_above ? above : "", &a, NULL) < 0)
 		return 0;
 	if (a.count) {
 		autoclose int dir = maildir_folder_open(m, folder, why);

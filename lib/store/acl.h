@@ -74,9 +74,9 @@ extern struct acl_settings acl_settings;
 	STRING("imap_namespace_separator", &acl_settings.separator, ".", "between the levels of a mailbox name: . or /"), \
 	STRING("imap_namespace_prefix", &acl_settings.prefix, "", "before every name but INBOX; \"INBOX.\" shows names as Courier does")
 
-/* For prepare(): whether the setting is one of these. */
-int acl_setting_check(const char *setting, struct fault *);
-/* The same: whether the list that it names is there, and not for root alone. */
+/* For prepare(): whether each is one of these. */
+int acl_settings_check(const struct acl_settings *, struct fault *);
+/* The same: whether the list that acl names is there, and not for root alone. */
 WAITS int acl_global_check(const char *setting, struct fault *);
 /* The administrator's list of a setting "vfile:/PATH[:cache_secs=N]", read as the user; nothing where it names none. */
 WAITS int acl_read_global(const char *setting, struct text *out, struct fault *);
@@ -86,7 +86,7 @@ WAITS int acl_read(struct maildir *, const char *folder, struct acl *, struct fa
 /* kind: '=' sets, '+' adds, '-' takes off; an entry without rights is removed.  Durable. */
 WAITS int acl_change(struct maildir *, const char *folder, struct span id, bool negative, char kind,
 	unsigned rights, struct fault *);
-/* A new mailbox has its parent's list; `of_inbox`: where it has none above it, INBOX's. */
+/* A new mailbox has the list of the nearest above that there is; `of_inbox`: where there is none, INBOX's. */
 WAITS int acl_inherit(struct maildir *, const char *folder, bool of_inbox, struct fault *);
 
 /* A list that was cached by Dovecot of all mailboxes with such files: it makes it anew. */

@@ -88,6 +88,17 @@ tree_exists(struct maildir *m, const char *folder)
 }
 
 bool
+tree_nearest_above(struct maildir *m, char *folder)
+{
+	do {
+		char *dot = strrchr(folder, '.');
+
+		*(dot ? dot : folder) = '\0';
+	} while (*folder && !tree_exists(m, folder));
+	return *folder;
+}
+
+bool
 tree_has(const struct tree *t, struct span name)
 {
 	for (size_t i = 0; i < t->count; i++)

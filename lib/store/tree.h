@@ -19,6 +19,7 @@ struct tree {
 WAITS int tree_list(struct maildir *, struct tree *, struct fault *);
 void tree_free(struct tree *);
 bool tree_exists(struct maildir *, const char *folder);          /* "" is always there */
+bool tree_nearest_above(struct maildir *, char *folder);         /* cuts it to the next one above that there is; false: "", there is none */
 bool tree_has(const struct tree *, struct span name);
 bool tree_has_children(const struct tree *, struct span name);   /* "": is there any mailbox? */
 

@@ -3,9 +3,9 @@
 """lmtp_detail.py - user+detail into a mailbox (lmtp_save_to_detail_mailbox), and what its rights say to that (RFC 4314, "p")
 
 The same mail to lmtpd and, where it is installed and we are root, to Dovecot with its acl and sieve plugins: it lies in the
-same mailboxes afterwards.  TAP.
+same mailboxes afterwards.  One system of ours serves all: each set of parameters is a service with users of its own domain.  TAP.
 """
-import os, pwd, re, shutil, signal, smtplib, subprocess, sys, tempfile
+import concurrent.futures, contextlib, os, pwd, re, shutil, smtplib, subprocess, sys, tempfile, threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, free_port, wait_for
@@ -14,11 +14,21 @@ ROOT = os.getuid() == 0
 OWNER = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.getuid())
 DOVECOT = ROOT and shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin") and os.path.exists("/usr/lib/dovecot/lmtp") \
     and os.path.exists("/usr/lib/dovecot/modules/lib90_sieve_plugin.so")
-tap = Tap()
+
+
+class SharedTap(Tap):
+    lock = threading.Lock()
+
+    def ok(self, *words):
+        with self.lock:
+            return super().ok(*words)
+
+
+tap = SharedTap()
 # mailbox: dovecot-acl (None: no list)
 BOXES = {
     "alice": {"": None, "plain": None, "nop": "owner lrs\n", "p": "owner lrsp\n", "any": "anyone p\n", "i": "owner lrsi\n", "neg": "-owner p\n",
-              "hid": "owner rs\n", "user": "user=alice@x.example lr\n", "glob": None, "deaf": "owner lrsp\n", "up": "owner lrsp\n"},
+              "hid": "owner rs\n", "user": "user=alice@{domain} lr\n", "glob": None, "deaf": "owner lrsp\n", "up": "owner lrsp\n"},
     "bob": {"": "owner lrs\n", "p": "owner p\n"},
 }
 INTO = 'require "fileinto"; fileinto "%s";'
@@ -83,7 +93,14 @@ PREFIXED = [
 ]
 
 
-def make_homes(base):
+def own(top):
+    for path, dirs, files in os.walk(top):
+        for name in [path] + [f"{path}/{f}" for f in files]:
+            os.chown(name, OWNER.pw_uid, OWNER.pw_gid, follow_symlinks=False)
+
+
+def make_homes(base, domain="x.example"):
+    """As large as a directory of its own, with its users and its administrator's list."""
     for user, boxes in BOXES.items():
         for box, acl in boxes.items():
             path = f"{base}/home/{user}/Maildir" + (f"/.{box}" if box else "")
@@ -93,15 +110,12 @@ def make_homes(base):
                 open(f"{path}/maildirfolder", "w").close()
             if acl:
                 with open(f"{path}/dovecot-acl", "w") as f:
-                    f.write(acl)
+                    f.write(acl.format(domain=domain))
     with open(f"{base}/users", "w") as f:
-        f.write("".join(f"{u}@x.example:{{PLAIN}}x:{OWNER.pw_uid}:{OWNER.pw_gid}::{base}/home/{u}::\n" for u in BOXES))
+        f.write("".join(f"{u}@{domain}:{{PLAIN}}x:{OWNER.pw_uid}:{OWNER.pw_gid}::{base}/home/{u}::\n" for u in BOXES))
     with open(f"{base}/acls", "w") as f:
         f.write("glob owner lrs\n")
-    for top, dirs, files in os.walk(f"{base}/home"):
-        os.chown(top, OWNER.pw_uid, OWNER.pw_gid)
-        for f in files:
-            os.chown(f"{top}/{f}", OWNER.pw_uid, OWNER.pw_gid)
+    own(f"{base}/home")
 
 
 def where(base, mark):
@@ -113,7 +127,7 @@ def where(base, mark):
     return sorted(found)
 
 
-def run_cases(base, port, autocreate, who, cases, mark="case"):
+def run_cases(base, port, autocreate, who, cases, mark="case", domain="x.example"):
     client = smtplib.LMTP("127.0.0.1", port)
     for n, (rcpt, script, *want) in enumerate(cases):
         user = rcpt.split("+")[0]
@@ -124,7 +138,7 @@ def run_cases(base, port, autocreate, who, cases, mark="case"):
         elif os.path.exists(path):
             os.remove(path)
         try:
-            refused = client.sendmail("somebody@else.example", [f"{rcpt}@x.example"], f"Subject: {mark}{n}\r\n\r\nx\r\n")
+            refused = client.sendmail("somebody@else.example", [f"{rcpt}@{domain}"], f"Subject: {mark}{n}\r\n\r\nx\r\n")
         except smtplib.SMTPException as e:
             refused = str(e)
         got = where(base, f"{mark}{n}")
@@ -133,79 +147,66 @@ def run_cases(base, port, autocreate, who, cases, mark="case"):
     client.quit()
 
 
-def ours(autocreate, detail="yes"):
-    port = free_port()
-    master = f"127.0.0.1:{port} inet n - n - - lmtpd\n"
-    with tempfile.TemporaryDirectory(prefix="detail_") as base, Instance(master=master) as i:
-        os.chmod(base, 0o755)
-        make_homes(base)
-        i.configure(f"mydestination =\nrecipient_delimiter = +\nmail_location = maildir:%h/Maildir\nauth_passdb = passwd-file:{base}/users\n"
-                    f"auth_userdb = passwd-file:{base}/users\nfirst_valid_uid = 1\nacl = vfile:{base}/acls\nsieve = ~/s.sieve\n"
-                    f"lmtp_save_to_detail_mailbox = {detail}\nlda_mailbox_autocreate = {autocreate}\n", master)
-        tap.ok(i.start().returncode == 0, "the system starts")
-        if detail == "yes":
-            run_cases(base, port, autocreate == "yes", "lmtpd", CASES)
-            tap.ok(wait_for(lambda: re.search(r"lmtp\(alice@x.example\)<\d+><\w+>: msgid=unspecified: saved mail to plain", i.log())),
-                   "the log names the mailbox, as Dovecot's does")
-            tap.ok(i.logged("user=<alice@x.example>: failed to store into mailbox 'nop': Permission denied"), "and why another one had it")
-            if autocreate == "yes":
-                tap.ok(os.path.exists(f"{base}/home/alice/Maildir/.none/cur") and not os.path.exists(f"{base}/home/alice/Maildir/.up.new"), "what was made")
-        else:
-            client = smtplib.LMTP("127.0.0.1", port)
-            client.sendmail("somebody@else.example", ["alice+plain@x.example"], "Subject: off\r\n\r\nx\r\n")
-            tap.ok(where(base, "off") == [""], "without lmtp_save_to_detail_mailbox all is INBOX's", where(base, "off"))
-            client.quit()
+class Service:
+    """An lmtpd with parameters of its own, and its users."""
+    def __init__(self, top, name, acl=False, **parameters):
+        self.name, self.base, self.domain, self.port = name, f"{top}/{name}", f"{name}.example", free_port()
+        os.makedirs(self.base)
+        make_homes(self.base, self.domain)
+        self.mailboxes = f"{self.base}/home/alice/Maildir"
+        self.autocreate = parameters.get("lda_mailbox_autocreate") == "yes"
+        if acl:
+            parameters["acl"] = f"vfile:{self.base}/acls"
+        self.line = f"127.0.0.1:{self.port} inet n - n - - lmtpd" + "".join(f" -o {p}={v}" for p, v in parameters.items()) + "\n"
+
+    def run(self, who, cases, mark="case"):
+        run_cases(self.base, self.port, self.autocreate, who, cases, mark, self.domain)
 
 
-def ours_prefixed(autocreate):
-    port = free_port()
-    master = f"127.0.0.1:{port} inet n - n - - lmtpd\n"
-    with tempfile.TemporaryDirectory(prefix="detail_") as base, Instance(master=master) as i:
-        os.chmod(base, 0o755)
-        make_homes(base)
-        i.configure(f"mydestination =\nrecipient_delimiter = +\nmail_location = maildir:%h/Maildir\nauth_passdb = passwd-file:{base}/users\n"
-                    f"auth_userdb = passwd-file:{base}/users\nfirst_valid_uid = 1\nsieve = ~/s.sieve\nimap_namespace_prefix = INBOX.\n"
-                    f"lmtp_save_to_detail_mailbox = yes\nlda_mailbox_autocreate = {autocreate}\n", master)
-        tap.ok(i.start().returncode == 0, "the system starts")
-        run_cases(base, port, autocreate == "yes", "lmtpd, prefix INBOX.", PREFIXED)
-        made = [d for d in os.listdir(f"{base}/home/alice/Maildir") if d.startswith(".INBOX")]
-        tap.ok(not made, "no directory begins with the prefix", made)
+def try_plain(i, service):
+    service.run("lmtpd", CASES)
+    tap.ok(wait_for(lambda: re.search(rf"lmtp\(alice@{service.domain}\)<\d+><\w+>: msgid=unspecified: saved mail to plain", i.log())),
+           "the log names the mailbox, as Dovecot's does")
+    tap.ok(i.logged(f"user=<alice@{service.domain}>: failed to store into mailbox 'nop': Permission denied"), "and why another one had it")
+    if service.autocreate:
+        tap.ok(os.path.exists(f"{service.mailboxes}/.none/cur") and not os.path.exists(f"{service.mailboxes}/.up.new"), "what was made")
+
+
+def try_prefixed(i, service):
+    service.run("lmtpd, prefix INBOX.", PREFIXED)
+    made = [d for d in os.listdir(service.mailboxes) if d.startswith(".INBOX")]
+    tap.ok(not made, "no directory begins with the prefix", made)
+
+
+def try_off(i, service):
+    service.run("lmtpd, without lmtp_save_to_detail_mailbox", [("alice+plain", None, [""])])
 
 
 # what lies where a mailbox would, and cannot be one
 BROKEN = ("file", "link", "shut", "void", "stuck")
 
 
-def ours_broken():
+def spoil(path):
+    open(f"{path}/.file", "w").close()
+    os.symlink(f"{path}/.plain", f"{path}/.link")
+    os.mkdir(f"{path}/.shut")
+    os.chmod(f"{path}/.shut", 0o555)           # cur/ cannot be made in it
+    os.makedirs(f"{path}/.void")
+    os.symlink(f"{path}/nowhere", f"{path}/.void/cur")
+    for d in ("cur", "tmp", "new"):
+        os.makedirs(f"{path}/.stuck/{d}")
+    os.chmod(f"{path}/.stuck/new", 0o555)       # the message comes into tmp/, but no further
+    own(path)
+
+
+def try_broken(i, service):
     """A mailbox that cannot be opened is no reason to keep mail back: INBOX has it."""
-    port = free_port()
-    master = f"127.0.0.1:{port} inet n - n - - lmtpd\n"
-    with tempfile.TemporaryDirectory(prefix="detail_") as base, Instance(master=master) as i:
-        os.chmod(base, 0o755)
-        make_homes(base)
-        path = f"{base}/home/alice/Maildir"
-        open(f"{path}/.file", "w").close()
-        os.symlink(f"{path}/.plain", f"{path}/.link")
-        os.mkdir(f"{path}/.shut")
-        os.chmod(f"{path}/.shut", 0o555)           # cur/ cannot be made in it
-        os.chown(f"{path}/.shut", OWNER.pw_uid, OWNER.pw_gid)
-        os.makedirs(f"{path}/.void")
-        os.symlink(f"{path}/nowhere", f"{path}/.void/cur")
-        os.chown(f"{path}/.void", OWNER.pw_uid, OWNER.pw_gid)
-        for d in ("cur", "tmp", "new"):
-            os.makedirs(f"{path}/.stuck/{d}")
-        for top, dirs, files in os.walk(f"{path}/.stuck"):
-            os.chown(top, OWNER.pw_uid, OWNER.pw_gid)
-        os.chmod(f"{path}/.stuck/new", 0o555)       # the message comes into tmp/, but no further
-        i.configure(f"mydestination =\nrecipient_delimiter = +\nmail_location = maildir:%h/Maildir\nauth_passdb = passwd-file:{base}/users\n"
-                    f"auth_userdb = passwd-file:{base}/users\nfirst_valid_uid = 1\nsieve = ~/s.sieve\n"
-                    "lmtp_save_to_detail_mailbox = yes\nlda_mailbox_autocreate = yes\n", master)
-        tap.ok(i.start().returncode == 0, "the system starts")
-        into = 'require ["fileinto", "mailbox"]; fileinto :create "%s";'
-        cases = [(f"alice+{b}", None, [""]) for b in BROKEN] + [("alice", into % b, [""]) for b in BROKEN]
-        run_cases(base, port, True, "lmtpd, what is no mailbox", cases + [("alice+plain", into % "file", ["plain"])])
-        tap.ok(i.logged("user=<alice@x.example>: failed to store into mailbox 'file': "), "the log says why", i.log()[-1500:])
-        tap.ok(os.path.isfile(f"{path}/.file") and os.path.islink(f"{path}/.link"), "and nothing was put in their place")
+    spoil(service.mailboxes)
+    into = 'require ["fileinto", "mailbox"]; fileinto :create "%s";'
+    cases = [(f"alice+{b}", None, [""]) for b in BROKEN] + [("alice", into % b, [""]) for b in BROKEN]
+    service.run("lmtpd, what is no mailbox", cases + [("alice+plain", into % "file", ["plain"])])
+    tap.ok(i.logged(f"user=<alice@{service.domain}>: failed to store into mailbox 'file': "), "the log says why", i.log()[-1500:])
+    tap.ok(os.path.isfile(f"{service.mailboxes}/.file") and os.path.islink(f"{service.mailboxes}/.link"), "and nothing was put in their place")
 
 
 def make_unreadable(path):
@@ -217,45 +218,82 @@ def make_directory(path):
     os.mkdir(path)
 
 
-def ours_unread():
-    """The administrator's list cannot be read: check refuses that; where it comes later INBOX has the mail."""
-    port = free_port()
-    master = f"127.0.0.1:{port} inet n - n - - lmtpd\n"
-    cases = [("alice+plain", None, [""]), ("alice+new", None, [""]), ("alice", INTO % "p", [""]), ("alice", "keep;", [""]), ("bob", None, [""]),
-             ("alice", 'require ["fileinto", "mailbox"]; fileinto :create "new";', [""]),
-             ("alice", 'require ["fileinto", "mailbox"]; if mailboxexists "p" { fileinto "p"; }', [""])]
-    with tempfile.TemporaryDirectory(prefix="detail_") as base, Instance(master=master) as i:
-        os.chmod(base, 0o755)
-        make_homes(base)
-        config = (f"mydestination =\nrecipient_delimiter = +\nmail_location = maildir:%h/Maildir\nauth_passdb = passwd-file:{base}/users\n"
-                  f"auth_userdb = passwd-file:{base}/users\nfirst_valid_uid = 1\nsieve = ~/s.sieve\n"
-                  "lmtp_save_to_detail_mailbox = yes\nlda_mailbox_autocreate = yes\n")
-        i.configure(f"{config}acl = yes\n", master)
-        r = i.run("check")
-        tap.ok(r.returncode != 0 and "acl = yes: only vfile" in r.stderr, "what acl does not know is refused by who delivers, too", r)
-        i.configure(f"{config}acl = vfile:{base}/acls\n", master)
-        tap.ok(i.start().returncode == 0, "the system starts")
-        for name, spoil in (("unreadable", make_unreadable), ("directory", make_directory), ("missing", os.rmdir)):
-            spoil(f"{base}/acls")
-            r = i.run("check")
-            tap.ok(r.returncode != 0 and f"acl: {base}/acls" in r.stderr, f"check refuses a list of rights that is {name}", r)
-            run_cases(base, port, False, f"lmtpd, list of rights {name}", cases, name)
-        log = i.log()
-        tap.ok(re.search(r"warning: user=<alice@x.example>: acl: .*: only INBOX takes mail", log), "the log says so", log[-1500:])
-        tap.ok(not os.path.exists(f"{base}/home/alice/Maildir/.new"), "and nothing is made that takes no mail")
-        i.run("stop")
-        tap.ok(i.start().returncode == 0, "the system starts")
-        run_cases(base, port, False, "lmtpd, started without the list", cases[:1], "late")
-        tap.ok(i.logged(f"warning: acl: {base}/acls: No such file"), "and its log says at once what is wrong")
+UNREAD = {"unreadable": make_unreadable, "directory": make_directory, "missing": os.unlink}
 
 
-def theirs(autocreate, prefix=""):
+def spoil_list(service):
+    UNREAD[service.name](f"{service.base}/acls")
+
+
+def try_unread(i, service):
+    """The administrator's list can be read no more: INBOX has the mail."""
+    spoil_list(service)
+    service.run(f"lmtpd, list of rights {service.name}", [
+        ("alice+plain", None, [""]), ("alice+new", None, [""]), ("alice", INTO % "p", [""]), ("alice", "keep;", [""]), ("bob", None, [""]),
+        ("alice", 'require ["fileinto", "mailbox"]; fileinto :create "new";', [""]),
+        ("alice", 'require ["fileinto", "mailbox"]; if mailboxexists "p" { fileinto "p"; }', [""])])
+    tap.ok(wait_for(lambda: re.search(rf"warning: user=<alice@{service.domain}>: acl: .*: only INBOX takes mail", i.log())), "the log says so", i.log()[-1500:])
+    tap.ok(not os.path.exists(f"{service.mailboxes}/.new"), "and nothing is made that takes no mail")
+
+
+def try_late(i, service):
+    service.run("lmtpd, started without the list", [("alice+plain", None, [""])])
+    tap.ok(i.logged(f"warning: acl: {service.base}/acls: No such file"), "and its log says at once what is wrong")
+
+
+WRONG = (("acl=yes", "acl = yes: only vfile"), ("imap_namespace_separator=", "imap_namespace_separator must be . or /"),
+         ("imap_namespace_prefix=INBOX", "imap_namespace_prefix must end in the separator"))
+
+
+def check(i, top, main):
+    """What is wrong is refused before anything starts."""
+    lists = [Service(top, name, acl=True) for name in UNREAD]
+    for service in lists:
+        spoil_list(service)
+    i.configure(main, "".join(f"127.0.0.1:{free_port()} inet n - n - - lmtpd -o {wrong}\n" for wrong, said in WRONG)
+                + "".join(service.line for service in lists))
+    r = i.run("check")
+    for wrong, said in WRONG:
+        tap.ok(r.returncode != 0 and said in r.stderr, f"check refuses {wrong}, as of imapd", r)
+    for service in lists:
+        tap.ok(r.returncode != 0 and f"acl: {service.base}/acls" in r.stderr, f"check refuses a list of rights that is {service.name}", r)
+
+
+def at_once(work, things):
+    """For most of a delivery both sides wait."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, things))
+
+
+def ours():
+    with tempfile.TemporaryDirectory(prefix="detail_") as top, Instance() as i:
+        os.chmod(top, 0o755)
+        tried = []
+        for autocreate in ("no", "yes"):
+            made = {"lda_mailbox_autocreate": autocreate}
+            tried.append((try_plain, Service(top, f"plain-{autocreate}", acl=True, **made)))
+            tried.append((try_prefixed, Service(top, f"prefixed-{autocreate}", imap_namespace_prefix="INBOX.", **made)))
+        tried.append((try_broken, Service(top, "broken", lda_mailbox_autocreate="yes")))
+        tried.append((try_off, Service(top, "off", lmtp_save_to_detail_mailbox="no")))
+        tried.extend((try_unread, Service(top, name, acl=True)) for name in UNREAD)
+        tried.append((try_late, Service(top, "late", acl=True)))
+        os.unlink(f"{top}/late/acls")
+        users = " ".join(f"passwd-file:{service.base}/users" for how, service in tried)
+        main = (f"mydestination =\nrecipient_delimiter = +\nmail_location = maildir:%h/Maildir\nauth_passdb = {users}\nauth_userdb = {users}\n"
+                "first_valid_uid = 1\nsieve = ~/s.sieve\nlmtp_save_to_detail_mailbox = yes\n")
+        check(i, f"{top}/check", main)
+        i.configure(main, "".join(service.line for how, service in tried))
+        tap.ok(i.start().returncode == 0, "the system starts")
+        at_once(lambda one: one[0](i, one[1]), tried)
+
+
+def dovecot(autocreate, prefix, leaving):
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="detail_") as base:
-        os.chmod(base, 0o755)
-        make_homes(base)
-        with open(f"{base}/conf", "w") as f:
-            f.write(f"""base_dir = {base}/run
+    base = leaving.enter_context(tempfile.TemporaryDirectory(prefix="detail_"))
+    os.chmod(base, 0o755)
+    make_homes(base)
+    with open(f"{base}/conf", "w") as f:
+        f.write(f"""base_dir = {base}/run
 state_dir = {base}/state
 log_path = {base}/dovecot.log
 ssl = no
@@ -294,33 +332,32 @@ service lmtp {{
   }}
 }}
 """)
-        dovecot = subprocess.Popen(["dovecot", "-F", "-c", f"{base}/conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-        def listens():
-            try:
-                smtplib.LMTP("127.0.0.1", port).quit()
-                return True
-            except OSError:
-                return False
-        try:
-            if wait_for(listens, 20):
-                run_cases(base, port, autocreate == "yes", "Dovecot" + (prefix and ", prefix INBOX."), PREFIXED if prefix else CASES)
-            else:
-                tap.ok(True, "Dovecot # SKIP does not start here")
-        finally:
-            dovecot.send_signal(signal.SIGTERM)
-            dovecot.wait()
+    server = subprocess.Popen(["dovecot", "-F", "-c", f"{base}/conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    leaving.callback(server.wait)
+    leaving.callback(server.terminate)
+    return base, port
 
 
-for autocreate in ("no", "yes"):
-    ours(autocreate)
-    ours_prefixed(autocreate)
-    if DOVECOT:
-        theirs(autocreate)
-        theirs(autocreate, "INBOX.")
+def listens(port):
+    try:
+        smtplib.LMTP("127.0.0.1", port).quit()
+        return True
+    except OSError:
+        return False
+
+
+def theirs(autocreate, prefix, leaving):
+    base, port = dovecot(autocreate, prefix, leaving)
+    if wait_for(lambda: listens(port), 20):
+        run_cases(base, port, autocreate == "yes", "Dovecot" + (prefix and ", prefix INBOX."), PREFIXED if prefix else CASES)
     else:
-        tap.ok(True, "Dovecot # SKIP needs root and Dovecot with lmtp and sieve")
-ours_broken()
-ours_unread()
-ours("no", "no")
+        tap.ok(True, "Dovecot # SKIP does not start here")
+
+
+ours()
+if DOVECOT:
+    with contextlib.ExitStack() as leaving:
+        at_once(lambda one: theirs(*one, leaving), [(autocreate, prefix) for autocreate in ("no", "yes") for prefix in ("", "INBOX.")])
+else:
+    tap.ok(True, "Dovecot # SKIP needs root and Dovecot with lmtp and sieve")
 tap.end()
