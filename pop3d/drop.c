@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "mail/line.h"
 #include "session.h"
 #include "store/folder.h"
@@ -113,6 +114,19 @@ take_xuidl(const struct drop *d, struct drop_message *m)
 		}
 }
 
+/* One that cannot be read must not keep the others from being read; the log hears of the first.  Want of memory or
+ * descriptors is no message's own. */
+static int
+pass_over(struct drop *d, const struct drop_message *m, struct fault *why)
+{
+	if (why->error == ENOMEM || why->error == EMFILE || why->error == ENFILE)
+		return -1;
+	if (!d->unreadable++)
+		log_warning("%s: message %lu: %s", maildir_path(d->maildir), (unsigned long)m->uid, fault_text(why));
+	fault_clear(why);
+	return 0;
+}
+
 static int
 add_message(struct drop *d, const struct message *from, struct fault *why)
 {
@@ -133,9 +147,9 @@ add_message(struct drop *d, const struct message *from, struct fault *why)
 	if (!name.has_full_size && (pop3_config.fast_size_lookups ? size_on_disk(d, from, &name, m, why) : measure(d, m, why)) < 0) {
 		if (why->error == ENOENT)
 			return 0; /* gone meanwhile */
-		if (why->class != FAULT_INPUT && why->error != EACCES)
+		if (pass_over(d, m, why) < 0)
 			return -1;
-		m->size = name.size; /* one that cannot be read must not keep the others from being read */
+		m->size = name.size;
 	}
 	if (!m->uidl.len && pop3_config.reuse_xuidl)
 		take_xuidl(d, m);
@@ -268,6 +282,15 @@ drop_close(struct drop *d)
 	*d = (struct drop){0};
 }
 
+static int
+by_uid(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* By UID, whatever order clients know. */
 static size_t
 collect(const struct drop *d, bool deleted, uint32_t *uids)
 {
@@ -276,14 +299,8 @@ collect(const struct drop *d, bool deleted, uint32_t *uids)
 	for (size_t i = 0; i < d->count; i++)
 		if (deleted ? d->messages[i].deleted : d->messages[i].seen && !d->messages[i].deleted)
 			uids[count++] = d->messages[i].uid;
-	for (size_t i = 1; i < count; i++) { /* by uid; mostly they are already */
-		uint32_t uid = uids[i];
-		size_t   k = i;
-
-		for (; k > 0 && uids[k - 1] > uid; k--)
-			uids[k] = uids[k - 1];
-		uids[k] = uid;
-	}
+	if (count)
+		qsort(uids, count, sizeof *uids, by_uid);
 	return count;
 }
 

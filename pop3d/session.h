@@ -57,6 +57,7 @@ struct drop {
 	size_t               count;
 	uint32_t            *uids;     /* all of the folder when it was opened, hidden ones, too */
 	size_t               uid_count;
+	size_t               unreadable;   /* messages whose size could not be had */
 	struct dotlock       lock;     /* pop3_lock_session */
 	bool                 ascii;    /* who did not say UTF8: surrogates are sent */
 	int                  hidden;   /* number of the keyword pop3_deleted_flag; -1: none */

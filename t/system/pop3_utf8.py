@@ -8,7 +8,7 @@ fetch them, too. And users whose names and passwords are UTF-8.
 import email, email.policy, os, poplib, pwd, shutil, ssl, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, Tap, free_port
+from instance import Instance, Tap, free_port, wait_for
 
 PORT = free_port()
 MASTER = f"127.0.0.1:{PORT} inet n - n - - pop3-login\n"
@@ -227,6 +227,43 @@ def unreadable(home, owner):
     agree(login("carol", "secret", utf8=True), "and with UTF8")
 
 
+def broken(i, home, owner):
+    """A disk that does not give one message, whose size its name does not say either, keeps its owner from no other."""
+    path = put(home, owner, 1, b"Subject: lost\n\nx\n")
+    put(home, owner, 2, b"Subject: here\n\nx\n")
+    pid = i.named("pop3d")[0]
+    names = [w for x in (path, path.replace("/new/", "/cur/"), path.replace("/new/", "/cur/") + ":2,") for w in ("-P", x)]
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", f"{i.dir}/trace", "-e", "trace=read", "-e", "inject=read:error=EIO:syscall=getpid", *names,
+                               "-p", str(pid)], stderr=subprocess.DEVNULL) if shutil.which("strace") else None
+
+    def is_traced():
+        with open(f"/proc/{pid}/status") as f:
+            return tracer.poll() is not None or "TracerPid:\t0\n" not in f.read()
+    if not tracer or not wait_for(is_traced) or tracer.poll() is not None:
+        ok(True, "a message that the disk does not give # SKIP no strace that may attach to a process")
+        return
+    try:
+        p = login("frida", "secret")
+        ok(p.stat()[0] == 2 and fetch_of(p, 2) == [b"Subject: here\r\n\r\nx\r\n"], "a message that the disk does not give keeps nobody from the others", p.stat())
+        refusal = ""
+        try:
+            p.retr(1)
+        except poplib.error_proto as e:
+            refusal = str(e)
+        ok("SYS/TEMP" in refusal, "it is refused", refusal)
+        p.quit()
+    except poplib.error_proto as e:
+        ok(False, "a message that the disk does not give keeps nobody from the others", e)
+    finally:
+        tracer.terminate()
+        tracer.wait()
+    with open(f"{i.dir}/trace") as f:
+        ok("INJECTED" in f.read(), "the disk did not give it")
+    ok(i.logged(f"{home}/Maildir: message 1: read: Input/output error"), "the log says which one it is", i.log()[-600:])
+    got, _ = agree(login("frida", "secret"), "when the disk gives it again")
+    ok(len(got) == 2 and b"lost" in got[0], "it is there")
+
+
 def hidden(home, owner):
     """A message that was not to be seen at the look, though its UID is below those that were: a rename hides one from readdir."""
     name = os.path.basename(put(home, owner, 10, WIDE))
@@ -295,10 +332,10 @@ def main():
         home = f"{i.dir}/home/alice"
         make_certificate(i.dir)
         make_home(home, owner, MESSAGES)
-        for x in ("j", "carol", "dora", "erik"):
+        for x in ("j", "carol", "dora", "erik", "frida"):
             make_home(f"{i.dir}/home/{x}", owner, [])
         with open(f"{i.dir}/users", "w", encoding="utf-8") as f:
-            f.write("".join(f"{x}:{{PLAIN}}secret:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/{x}::\n" for x in ("alice", "carol", "dora", "erik")) +
+            f.write("".join(f"{x}:{{PLAIN}}secret:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/{x}::\n" for x in ("alice", "carol", "dora", "erik", "frida")) +
                     f"jürgen:{{PLAIN}}pässwörd:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/j::\n")
         i.configure(f"auth_mechanisms = plain login\nauth_passdb = passwd-file:{i.dir}/users\nauth_userdb = passwd-file:{i.dir}/users\n"
                     f"auth_failure_delay = 0s\nsmtpd_tls_cert_file = {i.dir}/cert.pem\nsmtpd_tls_key_file = {i.dir}/key.pem\n", MASTER)
@@ -325,6 +362,7 @@ def main():
         cache(i, home, owner)
         unreadable(f"{i.dir}/home/carol", owner)
         hidden(f"{i.dir}/home/erik", owner)
+        broken(i, f"{i.dir}/home/frida", owner)
         open_ended(f"{i.dir}/home/dora", owner)
         names(context)
     finally:
