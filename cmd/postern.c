@@ -36,7 +36,7 @@
 #include "config/list.h"
 #include "config/site.h"
 
-enum { STOP_MS = 40000, DYING_MS = 1000, LOOK_MS = 50, TELL_FD = 3 };
+enum { STOP_MS = 40000, DYING_MS = 5000, LOOK_MS = 50, TELL_FD = 3 };
 
 static const char *directory;
 static bool        verbose;
@@ -178,7 +178,8 @@ wait_until_gone(int64_t ms)
 	return true;
 }
 
-/* A master that was killed a moment ago still holds the lock until the kernel has taken it apart. */
+/* A master that was killed a moment ago still holds the lock until the kernel has taken it apart: on a machine that has no
+ * memory left, or whose disk is slow, that takes seconds. */
 static int
 refuse_running(void)
 {

@@ -35,6 +35,7 @@ extern char **environ;
 
 enum {
 	START_MS = 60000,       /* for all posts to be ready */
+	LOCK_MS = 1000, LOCK_LOOK_MS = 10,
 	DESCRIPTORS = 16384
 };
 
@@ -420,6 +421,20 @@ clean_environment(void)
 	environ = kept;
 }
 
+/* Who asks whether master runs holds the lock for an instant. */
+static int
+take_lock(int fd)
+{
+	int64_t until = clock_after(LOCK_MS);
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || clock_now() >= until)
+			return -1;
+		poll(NULL, 0, LOCK_LOOK_MS);
+	}
+	return 0;
+}
+
 static int
 lock_pid_file(struct faults *faults)
 {
@@ -427,7 +442,7 @@ lock_pid_file(struct faults *faults)
 	struct stat    before;
 
 	self.pid_file = open("pid/master.pid", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (self.pid_file < 0 || flock(self.pid_file, LOCK_EX | LOCK_NB) < 0) {
+	if (self.pid_file < 0 || take_lock(self.pid_file) < 0) {
 		faults_add(faults, errno == EWOULDBLOCK ? "the mail system is already running" :
 		           "%s/pid/master.pid: %s", site.queue_directory, strerror(errno));
 		return -1;

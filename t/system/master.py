@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """master.py - start, stop, reload, restart, limits, errors: master with a test service in smtpd's place"""
-import os, pwd, re, signal, socket, stat, sys, threading
+import fcntl, os, pwd, re, signal, socket, stat, sys, threading
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import *
 
@@ -157,6 +157,35 @@ def test_reload():
         l.ask("x")
         r = i.run("abort")
         t.ok(r.returncode == 0 and i.run("status").returncode == 1, "abort does not wait for sessions", r)
+
+
+def test_lock():
+    """Who looks whether master runs holds its lock for an instant; one that was killed may take its time to die."""
+    with Instance(master=line(free_port()), programs=ECHO, only=ONLY) as i:
+        path = f"{i.dir}/queue/pid/master.pid"
+        i.start()
+        i.run("stop")
+        with open(path, "w") as held:
+            fcntl.flock(held, fcntl.LOCK_SH)
+            p = subprocess.Popen([f"{i.dir}/libexec/master", "-c", f"{i.dir}/etc", "-f"], stderr=subprocess.PIPE, text=True)
+
+            def has_it_open():
+                fds = f"/proc/{p.pid}/fd"
+                try:
+                    return any(os.path.realpath(f"{fds}/{n}") == path for n in os.listdir(fds)) or p.poll() is not None
+                except OSError:
+                    return False
+            wait_for(has_it_open)
+        t.ok(wait_for(lambda: i.run("status").returncode == 0 or p.poll() is not None) and p.poll() is None, "a look at the lock keeps no master from starting",
+             p.poll() is not None and p.stderr.read())
+        p.terminate()
+        p.wait()
+        with open(path, "w") as held:
+            print(p.pid, file=held, flush=True)
+            fcntl.flock(held, fcntl.LOCK_EX)
+            p = subprocess.Popen([f"{i.dir}/sbin/postern", "-c", f"{i.dir}/etc", "start"], stderr=subprocess.PIPE, text=True)
+            refused = wait_for(lambda: p.poll() is not None, 2)
+        t.ok(not refused and p.wait() == 0, "start waits for one that dies slowly", p.stderr.read())
 
 
 def test_killed_in_reload():
@@ -378,6 +407,7 @@ def test_types():
 
 test_life()
 test_reload()
+test_lock()
 test_killed_in_reload()
 test_left_authd()
 test_reload_limit()
