@@ -66,7 +66,7 @@ def take_over(top):
         os.makedirs(own)
         open(f"{own}/main.cf", "w").close()
         with open(script, "w") as f:
-            f.write(filled(f"{SRC}/conf/take-over", top, sbindir=f"{i.dir}/sbin"))
+            f.write(filled(f"{SRC}/conf/take-over", top, sbindir=f"{i.dir}/sbin").replace("/etc/systemd/system", f"{top}/units"))
         before = {f: open(f"{i.dir}/etc/{f}").read() for f in ("main.cf", "master.cf")}
         take = lambda *words: run("sh", script, *words, timeout=60)
         r = take(f"{top}/nowhere")
@@ -93,6 +93,14 @@ def take_over(top):
         os.unlink(f"{i.dir}/queue/import/half")
         r = take("-u")
         t.ok(r.returncode == 0 and not os.path.islink(own) and os.path.exists(f"{own}/main.cf"), "-u: back again", r)
+        os.rename(own, f"{own}.aside")                   # where there was none before, and -u was killed behind its rm
+        os.makedirs(f"{top}/units/postern.service.d")
+        open(f"{top}/units/postern.service.d/take-over.conf", "w").close()
+        r = take("-u")
+        t.ok(r.returncode == 0 and not os.listdir(f"{top}/units"), "-u: what is left in the unit goes, too", r)
+        r = take("-u")
+        t.ok(r.returncode == 1 and "nothing was taken over" in r.stderr, "and then there is nothing left to undo", r)
+        os.rename(f"{own}.aside", own)
         with open(f"{i.dir}/etc/main.cf", "a") as f:
             f.write("message_size_limit = nonsense\n")
         r = take(f"{i.dir}/etc")
