@@ -107,6 +107,7 @@ be_runner(const struct keeper *k, const struct kept *one)
 {
 	struct fault why = {0};
 
+	poller_free(k->poller);       /* which a user would share with root */
 	setsid();
 	signal(SIGCHLD, SIG_DFL);
 	if (dup2(one->sock, KEEPER_FD) < 0)

@@ -43,7 +43,8 @@ struct running {
 	struct line_unix      lf;
 	struct text           ready, said;
 	size_t                written, printed;
-	bool                  all_read, ended, late, lost;
+	bool                  all_read, ended;
+	const char           *trouble;                         /* why it is not waited for any longer */
 	int64_t               deadline;
 	int                   status;
 };
@@ -216,7 +217,11 @@ next_input(struct running *g)
 	if (g->r->message >= 0) {
 		ssize_t n = pread(g->r->message, piece, sizeof piece, g->at);
 
-		got = span_at(piece, n > 0 ? (size_t)n : 0);
+		if (n < 0) {          /* half a message is none */
+			g->trouble = "the message cannot be read";
+			return;
+		}
+		got = span_at(piece, (size_t)n);
 	} else {
 		got = span_first(span_from(g->text, (size_t)g->at), sizeof piece);
 	}
@@ -243,6 +248,8 @@ feed(struct running *g)
 			return;
 		}
 		next_input(g);
+		if (g->trouble)
+			return;
 	}
 	n = write(g->input, g->ready.at + g->written, g->ready.len - g->written);
 	if (n > 0)
@@ -265,7 +272,8 @@ hear_output(struct running *g)
 	g->printed += (size_t)n;
 	frame_start(&f, "output");
 	frame_put(&f, "bytes", span_at(piece, (size_t)n));
-	g->lost = g->printed > PROGRAM_OUTPUT_MOST || frame_send(g->sock, &f, clock_after(ANSWER_MS), NULL) < 0;
+	if (g->printed > PROGRAM_OUTPUT_MOST || frame_send(g->sock, &f, clock_after(ANSWER_MS), NULL) < 0)
+		g->trouble = "it prints too much";
 }
 
 static void
@@ -287,9 +295,16 @@ look_for_end(struct running *g)
 		return;
 	g->ended = true;
 	shut(&g->input);
-	/* what it started may hold its output open: give that a moment, not for ever */
-	if (clock_after(AFTER_MS) < g->deadline)
-		g->deadline = clock_after(AFTER_MS);
+}
+
+/* What it started may hold this open, and say more, for ever. */
+static void
+hear_last_errors(struct running *g)
+{
+	struct pollfd p = {.fd = g->errors, .events = POLLIN};
+
+	while (g->errors >= 0 && g->said.len < PROGRAM_SAID_MOST && poll(&p, 1, 0) > 0)
+		hear_errors(g);
 }
 
 static void
@@ -301,21 +316,29 @@ note_child(int signal_number)
 static void
 converse(struct running *g, const sigset_t *while_waiting)
 {
-	while (!g->lost) {
+	while (!g->trouble) {
 		struct pollfd p[3] = {{.fd = g->output, .events = POLLIN}, {.fd = g->errors, .events = POLLIN}, {.fd = g->input, .events = POLLOUT}};
 		struct timespec t;
-		int             left;
+		int             left, ready;
 
 		look_for_end(g);
-		if (g->ended && g->output < 0 && g->errors < 0)
-			return;
-		left = clock_left(g->deadline);
-		if (left == 0) {
-			g->late = !g->ended;
+		if (g->ended && g->output < 0) {
+			hear_last_errors(g);
 			return;
 		}
+		left = clock_left(g->deadline);
+		if (left == 0) {
+			g->trouble = "it takes too long";
+			return;
+		}
+		/* what it printed is there when it has ended; who holds its output open behind it is given a moment */
+		if (g->ended && left > AFTER_MS)
+			left = AFTER_MS;
 		t = (struct timespec){.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000L};
-		if (ppoll(p, 3, &t, while_waiting) <= 0)
+		ready = ppoll(p, 3, &t, while_waiting);
+		if (ready == 0 && g->ended)
+			return;
+		if (ready <= 0)
 			continue;
 		if (p[0].revents)
 			hear_output(g);
@@ -368,10 +391,8 @@ run(int sock, const struct request *r, struct span text)
 	shut(&g.input);
 	shut(&g.output);
 	shut(&g.errors);
-	if (g.late)
-		answer_failed(sock, "it takes too long");
-	else if (g.lost)
-		answer_failed(sock, "it prints too much");
+	if (g.trouble)
+		answer_failed(sock, g.trouble);
 	else
 		answer_done(&g);
 	text_free(&g.ready);

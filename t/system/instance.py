@@ -83,6 +83,14 @@ def descendants(pid):
     return set().union(*({c} | descendants(c) for c in children_of(pid) if alive(c)))
 
 
+def attach(pid, *words):
+    """strace, once it says that it has the process, which TracerPid shows before calls are seen; None where there is none, or it may not."""
+    if not shutil.which("strace"):
+        return None
+    tracer = subprocess.Popen(["strace", "-f", *words, "-p", str(pid)], stderr=subprocess.PIPE, text=True)
+    return tracer if any(" attached" in line for line in tracer.stderr) else None
+
+
 def freeze(*pids):
     """Stops them; returns when each of their threads stands."""
     for pid in pids:

@@ -8,7 +8,7 @@ fetch them, too. And users whose names and passwords are UTF-8.
 import email, email.policy, os, poplib, pwd, shutil, ssl, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, Tap, free_port, wait_for
+from instance import Instance, Tap, attach, free_port
 
 PORT = free_port()
 MASTER = f"127.0.0.1:{PORT} inet n - n - - pop3-login\n"
@@ -231,15 +231,9 @@ def broken(i, home, owner):
     """A disk that does not give one message, whose size its name does not say either, keeps its owner from no other."""
     path = put(home, owner, 1, b"Subject: lost\n\nx\n")
     put(home, owner, 2, b"Subject: here\n\nx\n")
-    pid = i.named("pop3d")[0]
     names = [w for x in (path, path.replace("/new/", "/cur/"), path.replace("/new/", "/cur/") + ":2,") for w in ("-P", x)]
-    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", f"{i.dir}/trace", "-e", "trace=read", "-e", "inject=read:error=EIO:syscall=getpid", *names,
-                               "-p", str(pid)], stderr=subprocess.DEVNULL) if shutil.which("strace") else None
-
-    def is_traced():
-        with open(f"/proc/{pid}/status") as f:
-            return tracer.poll() is not None or "TracerPid:\t0\n" not in f.read()
-    if not tracer or not wait_for(is_traced) or tracer.poll() is not None:
+    tracer = attach(i.named("pop3d")[0], "-o", f"{i.dir}/trace", "-e", "trace=read", "-e", "inject=read:error=EIO:syscall=getpid", *names)
+    if not tracer:
         ok(True, "a message that the disk does not give # SKIP no strace that may attach to a process")
         return
     try:

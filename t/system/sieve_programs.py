@@ -5,9 +5,10 @@
 What a program gets of us, as whom it runs and what it finds open; what becomes of mail whose program fails, is missing, hangs
 or is not allowed; that nobody names a program, or its user, who may not.
 """
-import glob, os, sys, time
+import concurrent.futures, glob, os, re, sys, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from agents import *
+from instance import attach, children_of, wait_for
 
 t = Tap()
 MESSAGE = b"From: s@x.example\r\nTo: alice@example.com\r\nSubject: hello\r\n\r\nline\r\n.dot\r\nlast"
@@ -22,6 +23,8 @@ mv "$f" "$f.done"
 PROGRAMS = {"note": NOTE, "fail": "#!/bin/sh\ncat > /dev/null\necho oops >&2\nexit 3\n", "early": "#!/bin/sh\nexit 0\n",
             "fds": "#!/bin/sh\nexec ls /proc/self/fd\n", "hang": "#!/bin/sh\nsleep 1000\n", "upper": "#!/bin/sh\ntr a-z A-Z\n",
             "say": '#!/bin/sh\nprintf "%s|" "$@"; cat\n', "flood": "#!/bin/sh\nyes 2> /dev/null | head -c 200000000\n",
+            "stay": "#!/bin/sh\necho $PPID > $HOME/parent.new\nmv $HOME/parent.new $HOME/parent\nuntil [ -e $HOME/go ]; do sleep 0.01; done\n",
+            "burst": "#!/bin/sh\ncat > /dev/null\nprintf 'Subject: burst\\n\\n%050000d\\nend\\n' 0\n",
             "open": "#!/bin/sh\ncat > /dev/null\n", "plain": "#!/bin/sh\ncat > /dev/null\n"}
 serial = 0
 
@@ -77,6 +80,20 @@ def one(s, text, name="local", user="alice", content=MESSAGE):
     id = qid()
     told = s.one(name, f"{user}@example.com", f"X-Id: {id}\r\n".encode() + content, queue_id=id)
     return told, [x for x in stored(s, user) if x not in had]
+
+
+def held_by_runner(s):
+    """Descriptors of the program's parent, beside what all have, its socket and pipes."""
+    parent = s.home("alice", "parent")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(one, s, 'execute "stay";')
+        wait_for(lambda: os.path.exists(parent) or done.done())
+        with open(parent) as f:
+            pid = int(f.read())
+        links = [os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")]
+        s.write("alice", "go", "")
+        done.result()
+    return [x for x in links if x.startswith("anon_inode:")]
 
 
 SETTINGS = """home_mailbox = Maildir/
@@ -162,12 +179,27 @@ with Site(SETTINGS, USERS) as s:
     t.ok(len(new) == 1 and b"X-Seen: 1\n" in new[0], "execute :pipe", new[-1:])
     told, new = one(s, 'execute :output "o" "fds"; addheader "X-Fds" "${o}";')
     t.ok(len(new) == 1 and b"X-Fds: 0 1 2 3\n" in new[0], "nothing is open but its three (and what ls opens)", new[-1:])
+    t.same(held_by_runner(s), [], "nor has who runs it, as the user, anything of the keeper's, who is root")
     told, new = one(s, 'if execute "fail" { discard; } elsif execute "early" { addheader "X-Ok" "1"; }')
     t.ok(len(new) == 1 and b"X-Ok: 1\n" in new[0], "execute as a test", new[-1:])
     told, new = one(s, 'execute :output "o" "flood"; discard;')
     t.ok(len(new) == 1 and s.logged("it prints too much"), "a flood is cut off, and the message kept", told)
     told, new = one(s, 'execute :input "a" :pipe "say";')
     t.ok(len(new) == 1 and s.logged("conflicts with another tag"), ":input and :pipe exclude each other", told)
+
+    # what is cut short is no message
+    for what, program, words in (("a message that cannot be read to its end", "upper", ["-e", "trace=pread64", "-e", "inject=pread64:error=EIO:when=3"]),
+                        ("a runner that is slow to read what the program printed", "burst", ["-e", "trace=read", "-e", "inject=read:delay_enter=150ms"])):
+        tracer = attach(children_of(s.programs["local"][0].pid)[0], "-o", f"{s.dir}/trace", *words)
+        if not tracer:
+            t.ok(True, f"{what} # SKIP no strace that may attach to a process")
+            continue
+        told, new = one(s, f'filter "{program}";', content=b"Subject: big\r\n\r\n" + b"0123456789" * 2000 + b"\r\nend\r\n")
+        tracer.terminate()
+        tracer.wait()
+        t.ok(told[0] == "sent" and len(new) == 1 and len(new[0]) > 20000 and new[0].endswith(b"\nend\n"), f"{what}: whole", told, [len(x) for x in new])
+        with open(f"{s.dir}/trace") as f:
+            t.ok(re.search(r"\((INJECTED|DELAYED)\)", f.read()), "it was met")
 
     # who runs what
     before(s, 'pipe :copy "note" "b";')
