@@ -24,7 +24,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/mutf7.c lib/store/mutf7.h \
 	lib/store/packed.c lib/store/packed.h \
 	lib/store/place.c lib/store/place.h \
-	lib/store/publish.h \
+	lib/store/publish.h lib/store/publish_link.c \
 	lib/store/lazy.c lib/store/lazy.h lib/store/little_endian.h lib/store/place_private.h \
 	lib/store/quota.c lib/store/quota.h lib/store/quota_file.c lib/store/quota_private.h \
 	lib/store/scan.c lib/store/scan.h \

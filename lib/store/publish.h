@@ -12,5 +12,7 @@
 #include "base/fault.h"
 
 int publish_no_replace(int from_dir, const char *from, int to_dir, const char *to, struct fault *);
+/* The latter alone.  On failure there is no `to` (unless that cannot be removed, either). */
+int publish_by_link(int from_dir, const char *from, int to_dir, const char *to, struct fault *);
 
 #endif

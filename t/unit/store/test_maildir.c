@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "store/filename.h"
 #include "store/maildir.h"
 #include "store/mutf7.h"
+#include "store/publish.h"
 
 static char root[] = "/tmp/test_maildir_XXXXXX";
 
@@ -220,5 +222,34 @@ UNIT_TEST(hostile_owner) /* SECURITY.md 2, 27: links and devices instead of dire
 	gone(m);
 }
 
+/* Where the file system has no rename that overwrites nothing: what cannot be taken away is not moved. */
+UNIT_TEST(published_by_link)
+{
+	struct maildir *m = fresh();
+	autofree char  *cur = mem_format("%s/cur", root), *new = mem_format("%s/new", root);
+	autoclose int   from = open(cur, O_RDONLY | O_DIRECTORY), to = open(new, O_RDONLY | O_DIRECTORY);
+	autoclose int   fd = openat(from, "a", O_WRONLY | O_CREAT | O_EXCL, 0600);
+	bool            is_root = geteuid() == 0;
+	struct fault    why = {0};
+
+	ck_assert(from >= 0 && to >= 0 && fd >= 0);
+	ck_assert(!is_root || (fchown(to, 65534, 65534) == 0 && fchown(fd, 65534, 65534) == 0));
+	ck_assert_int_eq(fchmod(from, 0555), 0);
+	ck_assert(!is_root || seteuid(65534) == 0);
+	ck_assert_int_eq(publish_by_link(from, "a", to, "b", &why), -1);
+	ck_assert_int_eq(why.error, EACCES);
+	ck_assert(!is_root || seteuid(0) == 0);
+	ck_assert_int_eq(count("cur"), 1);
+	ck_assert_int_eq(count("new"), 0);
+	ck_assert_int_eq(fchmod(from, 0755), 0);
+	fault_clear(&why);
+	ck_assert_int_eq(publish_by_link(from, "a", to, "b", &why), 0);
+	ck_assert_int_eq(count("cur"), 0);
+	ck_assert_int_eq(count("new"), 1);
+	ck_assert_int_eq(publish_by_link(from, "a", to, "b", &why), -1);
+	ck_assert_int_eq(why.error, ENOENT);
+	gone(m);
+}
+
 UNIT_MAIN("store/maildir", file_names, mailbox_names, delivered_once, same_name_other_content,
-	abort_leaves_nothing, folders_and_size_file, hostile_owner)
+	abort_leaves_nothing, folders_and_size_file, hostile_owner, published_by_link)
