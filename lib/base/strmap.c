@@ -143,7 +143,7 @@ rebuild(struct strmap *m)
 void *
 strmap_get(const struct strmap *m, struct span key)
 {
-	struct slot *s = find(m, key, hash(key));
+	struct slot *s = m->live ? find(m, key, hash(key)) : NULL;
 
 	return s ? s->value : NULL;
 }

@@ -77,9 +77,10 @@ void
 folder_drop_messages(struct folder *f)
 {
 	for (size_t i = 0; i < f->count; i++)
-		if (!f->messages[i].lent)
+		if (!f->messages[i].lent && !f->messages[i].pooled)
 			free(f->messages[i].name.own);
 	messages_free(take(f->messages), &f->room);
+	arena_free(take(f->names));
 	lender_close(take(f->lender));
 	f->count = 0;
 	f->room = (struct messages_room){0};

@@ -51,6 +51,7 @@ struct folder {
 	struct message *messages;   /* by uid */
 	size_t          count;
 	struct messages_room room;  /* of messages */
+	struct arena   *names;      /* of messages as they were looked at last; owned */
 	struct lender  *lender;     /* the snapshot's file, which lends names; NULL: none; owned */
 	uint32_t        validity;   /* UIDVALIDITY; a new one makes the folder ENOENT */
 	size_t          near;       /* where the last one was found: they are asked for in order */

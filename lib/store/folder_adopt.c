@@ -37,7 +37,7 @@ folder_may_adopt(const struct folder *f)
 }
 
 static void
-rename_with_keywords(struct folder *f, struct scan_entry *e, uint64_t keywords)
+rename_with_keywords(struct folder *f, struct scan *s, struct scan_entry *e, uint64_t keywords)
 {
 	autotext struct text name = {0};
 	struct file_name     parsed;
@@ -48,8 +48,7 @@ rename_with_keywords(struct folder *f, struct scan_entry *e, uint64_t keywords)
 	file_name_format(&parsed, parsed.flags, parsed.keywords | keywords, &name);
 	if (renameat(e->in_new ? f->new_dir : f->cur_dir, e->name, f->cur_dir, text_string(&name)) < 0)
 		return; /* changed meanwhile: it keeps its flags, without these */
-	free(e->name);
-	e->name = take(name.at);
+	e->name = scan_keep_name(s, text_span(&name));
 	e->in_new = false;
 }
 
@@ -84,7 +83,7 @@ adopt_from_courier(struct folder *f, struct scan *s, struct fault *why)
 	if (added)
 		result = keywords_write(&f->keywords, f->dir, why);
 	for (size_t i = 0; map && result == 0 && i < s->count; i++)
-		rename_with_keywords(f, &s->at[i], courier_keywords_of(f, map, &s->at[i], &added));
+		rename_with_keywords(f, s, &s->at[i], courier_keywords_of(f, map, &s->at[i], &added));
 	strmap_free(map, free);
 	return result;
 }
@@ -126,7 +125,7 @@ rename_all(struct folder *f, struct scan *s, const struct extra_keywords *k, con
 		for (size_t n = 0; n < k->names; n++)
 			if (k->messages[i].names & (uint64_t)1 << n && numbers[n] >= 0)
 				keywords |= (uint64_t)1 << numbers[n];
-		rename_with_keywords(f, e, keywords);
+		rename_with_keywords(f, s, e, keywords);
 	}
 	return keywords_mark(&f->keywords, f->dir, why);
 }

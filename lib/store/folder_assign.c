@@ -19,15 +19,29 @@ needs_uid(const struct folder *f, const struct scan_entry *e)
 	return uid == 0 || (uid <= f->highest && !folder_find(f, uid));
 }
 
-bool
-folder_is_all_known(const struct folder *f, const struct scan *s)
+/* Both by UID: what this session has seen go needs a new one. */
+static bool
+came_back(const struct folder *f, const struct matching *all)
 {
-	if (f->list.validity == 0 || f->list.broken || f->list.foreign || !f->list.guid[0])
-		return false;
-	for (size_t i = 0; i < s->count; i++)
-		if (needs_uid(f, &s->at[i]))
-			return false;
-	return true;
+	size_t at = 0;
+
+	for (size_t i = 0; i < f->list.count && f->list.records[i].uid <= f->highest; i++) {
+		uint32_t uid = f->list.records[i].uid;
+
+		if (!all->of[i])
+			continue;
+		while (at < f->count && f->messages[at].uid < uid)
+			at++;
+		if (at == f->count || f->messages[at].uid != uid)
+			return true;
+	}
+	return false;
+}
+
+bool
+folder_is_all_known(const struct folder *f, const struct scan *s, const struct matching *all)
+{
+	return f->list.validity && !f->list.broken && !f->list.foreign && f->list.guid[0] && all->matched == s->count && !came_back(f, all);
 }
 
 /* A file to come: the number is asked for once, not for each comparison. */

@@ -36,10 +36,10 @@ bool folder_stamp_differs(const struct folder_stamp *, const struct folder_stamp
 static inline void
 message_rename(struct message *m, char *name)
 {
-	if (!m->lent)
+	if (!m->lent && !m->pooled)
 		free(m->name.own);
 	m->name.own = name;
-	m->lent = false;
+	m->lent = m->pooled = false;
 }
 
 /* All of them with what they own, and the snapshot that lent them. */
@@ -51,9 +51,15 @@ void folder_touch(struct folder *, uint32_t uid);
 /* new/ to cur/: whoever moves it is the one for whom it is \Recent. */
 void folder_move_new(struct folder *);
 
+/* The entry of a scan for each record of the list; NULL: no file, or a later record of the same base. */
+struct matching {
+	struct scan_entry **of;        /* owned */
+	size_t              matched;   /* entries that have a record */
+};
+
 /* folder_assign.c: has every file of the scan a UID?  Else looks again under the lock and gives them one;
  * `held`: the caller has the lock already. */
-bool folder_is_all_known(const struct folder *, const struct scan *);
+bool folder_is_all_known(const struct folder *, const struct scan *, const struct matching *);
 WAITS int folder_assign_uids(struct folder *, struct scan *, bool held, struct fault *);
 
 /* Up to date by what inotify told (f->watch): 0; 1: one has to look at everything. */

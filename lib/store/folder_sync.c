@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -96,22 +97,37 @@ folder_unchanged(const struct folder *f)
 		&& st.st_ino == f->list.seen.st_ino && st.st_size == f->list.seen.st_size;
 }
 
-/* A first look that finds as many files as are listed; all of them are. */
-static bool
-finds_all(const struct folder *f, const struct scan *s)
+static void
+match(const struct folder *f, const struct scan *s, struct matching *all)
 {
-	return f->count == 0 && s->pass == 1 && s->count == f->list.count;
+	free(all->of);
+	all->of = mem_array(f->list.count + 1, sizeof *all->of);
+	all->matched = 0;
+	for (size_t i = 0; i < s->count; i++) {
+		struct scan_entry *e = &s->at[i];
+		ptrdiff_t          at = e->name ? uidlist_find(&f->list, span_at(e->name, e->base_len)) : -1;
+
+		if (at < 0)
+			continue;
+		all->of[at] = e;
+		all->matched++;
+	}
 }
 
 /* Is a file that should be there missing from the scan? */
 static bool
-misses_any(const struct folder *f, const struct scan *s)
+misses_any(const struct folder *f, const struct matching *all)
 {
-	for (size_t i = 0; i < f->count; i++)
-		if (!scan_find(s, message_base(f, &f->messages[i])))
+	size_t at = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		while (at < f->list.count && f->list.records[at].uid < f->messages[i].uid)
+			at++;
+		if (at == f->list.count || f->list.records[at].uid != f->messages[i].uid || !all->of[at])
 			return true;
+	}
 	for (size_t i = f->list.count; i-- > 0 && f->list.records[i].uid > f->looked_to;)
-		if (!scan_find(s, f->list.records[i].base))
+		if (!all->of[i])
 			return true;
 	return false;
 }
@@ -139,36 +155,20 @@ drop_vanished(struct scan *s)
 
 		if (e->pass + 1 < s->pass) {
 			strmap_remove(s->by_base, span_at(e->name, e->base_len));
-			free(take(e->name));
+			e->name = NULL;
 		}
 	}
 }
 
-/* The entry of the scan for each record of the list; NULL: no file, or a later record of the same base. */
-static struct scan_entry **
-entries_of_records(const struct folder *f, struct scan *s)
-{
-	struct scan_entry **of = mem_array(f->list.count + 1, sizeof *of);
-
-	for (size_t i = 0; i < s->count; i++) {
-		struct scan_entry *e = &s->at[i];
-		ptrdiff_t          at = e->name ? uidlist_find(&f->list, span_at(e->name, e->base_len)) : -1;
-
-		if (at >= 0)
-			of[at] = e;
-	}
-	return of;
-}
-
 static void
-fill_message(struct message *m, uint32_t uid, struct scan_entry *e)
+fill_message(struct message *m, uint32_t uid, const struct scan_entry *e)
 {
 	struct file_name parsed;
 
 	file_name_parse_info(span_of(e->name), &parsed);
 	*m = (struct message){.uid = uid, .flags = (uint8_t)parsed.flags, .in_new = e->in_new,
-		.keywords = parsed.keywords, .base_len = e->base_len};
-	m->name.own = take(e->name);
+		.keywords = parsed.keywords, .base_len = e->base_len, .pooled = true};
+	m->name.own = e->name;
 }
 
 /* The file that is read goes with the GUID, which a mailbox may get only now. */
@@ -201,16 +201,15 @@ see(const struct folder *f, struct message *m, bool known, bool was_recent)
 
 /* Makes the snapshot out of list and scan; what this session knew of a message stays. */
 static void
-adopt(struct folder *f, struct scan *s)
+adopt(struct folder *f, struct scan *s, const struct matching *all)
 {
 	struct message *old = f->messages, *new = mem_array(s->count + 1, sizeof *new);
 	size_t          n_old = f->count, at = 0, count = 0;
 	bool            changed = false;
-	autofree struct scan_entry **of = entries_of_records(f, s);
 
 	for (size_t i = 0; i < f->list.count; i++) {
 		const struct uidlist_record *r = &f->list.records[i];
-		struct scan_entry           *e = of[i];
+		const struct scan_entry     *e = all->of[i];
 
 		if (!e)
 			continue;
@@ -238,6 +237,7 @@ adopt(struct folder *f, struct scan *s)
 		changed = true;
 	}
 	folder_drop_messages(f);
+	f->names = scan_take_names(s);
 	f->messages = new;
 	f->room.count = s->count + 1;
 	f->count = count;
@@ -305,34 +305,55 @@ tell_recent(struct folder *f)
 		f->scanned = false;
 }
 
+/* A mailbox without a list is looked at once, when the lock is held. */
+static bool
+has_list(const struct folder *f)
+{
+	struct stat st;
+
+	return f->list.validity || fstatat(f->dir, UIDLIST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+/* What has no UID gets one, and what is missing is looked for twice. */
 static int
-bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
+settle(struct folder *f, struct scan *s, struct matching *all, bool held, struct folder_stamp *stamp, struct fault *why)
+{
+	struct fault own = {0};
+
+	*stamp = folder_stamp(f);
+	if (folder_assign_uids(f, s, held, &own) < 0) {
+		/* mail that has a UID can be read although the disk is full */
+		if (uidlist_refresh(&f->list, f->dir, NULL, why) < 0 || f->list.validity == 0) {
+			if (why)
+				*why = own;
+			return -1;
+		}
+		log_warning("mailbox %s: new mail cannot be listed: %s", f->name, fault_text(&own));
+		*stamp = (struct folder_stamp){0};
+	}
+	match(f, s, all);
+	if (!misses_any(f, all) && !lost_any(s))
+		return 0;
+	if (scan_read(s, f->new_dir, f->cur_dir, false, why) < 0)
+		return -1;
+	drop_vanished(s);
+	match(f, s, all);
+	return 0;
+}
+
+static int
+bring_up_to_date(struct folder *f, struct scan *s, struct matching *all, bool held, struct fault *why)
 {
 	struct folder_stamp stamp = folder_stamp(f);
 
-	if (scan_read(s, f->new_dir, f->cur_dir, false, why) < 0
+	if ((has_list(f) && scan_read(s, f->new_dir, f->cur_dir, false, why) < 0)
 		|| uidlist_refresh(&f->list, f->dir, NULL, why) < 0
 		|| keywords_refresh(&f->keywords, f->dir, why) < 0)
 		return -1;
-	if (!folder_is_all_known(f, s) || (!finds_all(f, s) && misses_any(f, s)) || folder_may_adopt(f)) {
-		struct fault own = {0};
-
-		stamp = folder_stamp(f);
-		if (folder_assign_uids(f, s, held, &own) < 0) {
-			/* mail that has a UID can be read although the disk is full */
-			if (uidlist_refresh(&f->list, f->dir, NULL, why) < 0 || f->list.validity == 0) {
-				if (why)
-					*why = own;
-				return -1;
-			}
-			log_warning("mailbox %s: new mail cannot be listed: %s", f->name,
-				fault_text(&own));
-			stamp = (struct folder_stamp){0};
-		}
-		if ((misses_any(f, s) || lost_any(s)) && scan_read(s, f->new_dir, f->cur_dir, false, why) < 0)
-			return -1;
-		drop_vanished(s);
-	}
+	match(f, s, all);
+	if ((s->pass == 0 || !folder_is_all_known(f, s, all) || misses_any(f, all) || folder_may_adopt(f))
+		&& settle(f, s, all, held, &stamp, why) < 0)
+		return -1;
 	if (keywords_refresh(&f->keywords, f->dir, why) < 0) /* names come before files use them: behind the last look */
 		return -1;
 	if (f->validity && f->list.validity != f->validity)
@@ -340,7 +361,7 @@ bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 	f->validity = f->list.validity;
 	if (refresh_seen(f, why) < 0)
 		return -1;
-	adopt(f, s);
+	adopt(f, s, all);
 	f->looked_to = f->list.next - 1;
 	f->stamp = stamp;
 	f->scanned = true;
@@ -356,8 +377,9 @@ bring_up_to_date(struct folder *f, struct scan *s, bool held, struct fault *why)
 static int
 sync_folder(struct folder *f, bool held, struct fault *why)
 {
-	struct scan s;
-	int         result;
+	struct scan     s;
+	struct matching all = {0};
+	int             result;
 
 	if (reopen_if_removed(f, why) < 0)
 		return -1;
@@ -368,7 +390,8 @@ sync_folder(struct folder *f, bool held, struct fault *why)
 	if (f->changes)
 		folder_follow_start(f); /* before it is looked at: what comes later is told */
 	scan_init(&s);
-	result = bring_up_to_date(f, &s, held, why);
+	result = bring_up_to_date(f, &s, &all, held, why);
+	free(all.of);
 	scan_free(&s);
 	return result;
 }

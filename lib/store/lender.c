@@ -63,7 +63,7 @@ lender_is_sound(const struct message *m, size_t count, size_t names_len)
 
 	for (size_t i = 0; i < count; last = m[i++].uid)
 		if (m[i].uid <= last || m[i].base_len == 0 || m[i].name.at >= names_len || !m[i].lent
-			|| m[i].recent || m[i].in_new || m[i].touched || m[i].untold)
+			|| m[i].recent || m[i].in_new || m[i].pooled || m[i].touched || m[i].untold)
 			return false;
 	return true;
 }

@@ -21,11 +21,12 @@ struct message {
 	bool     recent : 1;        /* first seen by this session */
 	bool     in_new : 1;
 	bool     lent : 1;          /* its name is one of the snapshot's */
+	bool     pooled : 1;        /* its name is among folder->names */
 	bool     touched : 1, untold : 1;   /* of a client's view alone (imapd/view.h) */
 	uint64_t keywords;          /* bit n: keyword n of folder->keywords */
 	uint64_t modseq;            /* 0: not known (history.h) */
 	union {
-		char    *own;       /* owned by the folder (message_rename) */
+		char    *own;       /* owned by the folder (message_rename), or of its names */
 		uint64_t at;        /* lent: where in the snapshot's names */
 	} name;                     /* asked for by message_name (folder.h) */
 };

@@ -18,22 +18,44 @@
 #include "store/filename.h"
 #include "store/maildir.h"
 
-enum { LINKED_TWICE_SECONDS = 30 };
+enum { LINKED_TWICE_SECONDS = 30, NAMES_AT_ONCE = 16384 };
 
 void
 scan_init(struct scan *s)
 {
-	*s = (struct scan){.by_base = strmap_new()};
+	*s = (struct scan){.by_base = strmap_new_borrowing(), .names = arena_new()};
 }
 
 void
 scan_free(struct scan *s)
 {
-	for (size_t i = 0; i < s->count; i++)
-		free(s->at[i].name);
 	free(s->at);
 	strmap_free(s->by_base, NULL);
+	arena_free(s->names);
 	*s = (struct scan){0};
+}
+
+struct arena *
+scan_take_names(struct scan *s)
+{
+	return take(s->names);
+}
+
+char *
+scan_keep_name(struct scan *s, struct span name)
+{
+	char *kept;
+
+	if (s->left <= name.len) {
+		s->left = name.len < NAMES_AT_ONCE ? NAMES_AT_ONCE : name.len + 1;
+		s->next = arena_alloc(s->names, s->left);
+	}
+	kept = s->next;
+	memcpy(kept, name.at, name.len);
+	kept[name.len] = '\0';
+	s->next += name.len + 1;
+	s->left -= name.len + 1;
+	return kept;
 }
 
 struct scan_entry *
@@ -63,22 +85,22 @@ can_be_listed(struct span name)
 	return true;
 }
 
+/* The name is kept already, here and below. */
 static void
-put(struct scan *s, void **slot, struct span name, size_t base_len, bool in_new)
+put(struct scan *s, void **slot, char *name, size_t base_len, bool in_new)
 {
 	if (s->count == s->room) {
 		s->room = s->room ? s->room * 2 : 64;
 		s->at = mem_grow(s->at, s->room, sizeof *s->at);
 	}
-	s->at[s->count++] = (struct scan_entry){mem_span(name), (uint16_t)base_len, in_new, s->pass};
+	s->at[s->count++] = (struct scan_entry){name, (uint16_t)base_len, in_new, s->pass};
 	*slot = (void *)(uintptr_t)s->count;
 }
 
 static void
-replace(struct scan_entry *entry, struct scan *s, struct span name, bool in_new)
+replace(struct scan_entry *entry, struct scan *s, char *name, bool in_new)
 {
-	free(entry->name);
-	entry->name = mem_span(name);
+	entry->name = name;
 	entry->in_new = in_new;
 	entry->pass = s->pass;
 }
@@ -87,6 +109,7 @@ replace(struct scan_entry *entry, struct scan *s, struct span name, bool in_new)
 static bool
 rename_apart(struct scan *s, int dir, struct span name, bool in_new)
 {
+	char                *kept;
 	autotext struct text base = {0}, full = {0};
 	struct file_name     old;
 	struct stat          st;
@@ -105,14 +128,15 @@ rename_apart(struct scan *s, int dir, struct span name, bool in_new)
 		return false;
 	log_info("renamed %.*s, whose base another message has, to %s", SPAN_ARGS(name),
 		text_string(&full));
-	put(s, strmap_slot(s->by_base, text_span(&base)), text_span(&full), base.len, in_new);
+	kept = scan_keep_name(s, text_span(&full));
+	put(s, strmap_slot(s->by_base, span_at(kept, base.len)), kept, base.len, in_new);
 	return true;
 }
 
 /* Two names of one base in one pass: the old and the new name of a rename that
  * happened meanwhile, a file linked in both directories, or two messages. */
 static void
-seen_twice(struct scan *s, struct scan_entry *first, int first_dir, int dir, struct span name,
+seen_twice(struct scan *s, struct scan_entry *first, int first_dir, int dir, char *name,
 	bool in_new, bool repair)
 {
 	struct stat a, b;
@@ -121,14 +145,14 @@ seen_twice(struct scan *s, struct scan_entry *first, int first_dir, int dir, str
 		replace(first, s, name, in_new);
 		return;
 	}
-	if (fstatat(dir, name.at, &b, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dir, name, &b, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (a.st_ino == b.st_ino && a.st_dev == b.st_dev) {
 		if (repair && a.st_nlink > 1 && a.st_ctime < time(NULL) - LINKED_TWICE_SECONDS)
 			unlinkat(first_dir, first->name, 0);
 		replace(first, s, name, in_new);
 	} else if (repair) {
-		rename_apart(s, dir, name, in_new);
+		rename_apart(s, dir, span_of(name), in_new);
 	}
 }
 
@@ -136,23 +160,25 @@ static void
 see(struct scan *s, int dir, int new_dir, int cur_dir, struct span name, bool in_new, bool repair)
 {
 	ptrdiff_t          colon = span_find(name, ':');
-	struct span        base = colon < 0 ? name : span_first(name, (size_t)colon);
+	size_t             base_len = colon < 0 ? name.len : (size_t)colon;
 	struct scan_entry *entry;
+	char              *kept;
 	void             **slot;
 
-	if (base.len == 0) {
+	if (base_len == 0) {
 		if (repair)
 			rename_apart(s, dir, name, in_new);
 		return;
 	}
-	slot = strmap_slot(s->by_base, base);
+	kept = scan_keep_name(s, name);
+	slot = strmap_slot(s->by_base, span_at(kept, base_len));
 	entry = *slot ? &s->at[(uintptr_t)*slot - 1] : NULL;
 	if (!entry)
-		put(s, slot, name, base.len, in_new);
+		put(s, slot, kept, base_len, in_new);
 	else if (entry->pass != s->pass)
-		replace(entry, s, name, in_new);
+		replace(entry, s, kept, in_new);
 	else
-		seen_twice(s, entry, entry->in_new ? new_dir : cur_dir, dir, name, in_new, repair);
+		seen_twice(s, entry, entry->in_new ? new_dir : cur_dir, dir, kept, in_new, repair);
 }
 
 static int

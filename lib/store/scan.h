@@ -11,12 +11,13 @@
 #ifndef STORE_SCAN_H
 #define STORE_SCAN_H
 
+#include "base/arena.h"
 #include "base/fault.h"
 #include "base/strmap.h"
 #include "base/task.h"
 
 struct scan_entry {
-	char    *name;            /* owned */
+	char    *name;            /* of the scan; NULL: it is not there any more */
 	uint16_t base_len;
 	bool     in_new;
 	unsigned pass;            /* of scan_read that saw it last */
@@ -27,6 +28,9 @@ struct scan {
 	size_t             count, room;
 	struct strmap     *by_base;       /* index + 1 */
 	unsigned           pass;
+	struct arena      *names;         /* all of them, one behind the other; keys are there, too */
+	char              *next;
+	size_t             left;
 };
 
 void scan_init(struct scan *);
@@ -35,6 +39,11 @@ void scan_free(struct scan *);
 /* `repair` (the uidlist lock is held) gives a second file of the same base, or
  * one without any, a name of its own. */
 WAITS int scan_read(struct scan *, int new_dir, int cur_dir, bool repair, struct fault *);
+
+/* A copy that lives as long as the scan's names. */
+char *scan_keep_name(struct scan *, struct span name);
+/* The names are the caller's now (arena_free); the scan is good for scan_free alone. */
+struct arena *scan_take_names(struct scan *);
 
 struct scan_entry *scan_find(const struct scan *, struct span base);   /* NULL: none */
 

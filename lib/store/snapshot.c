@@ -318,6 +318,7 @@ write_all(const struct folder *f, const struct folder_stamp *stamp, int fd)
 		struct message m = f->messages[i];
 
 		m.lent = true;
+		m.pooled = false;
 		m.recent = false;
 		m.name.at = names_len;
 		names_len += strlen(message_name(f, &f->messages[i])) + 1;

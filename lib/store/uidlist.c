@@ -30,6 +30,7 @@ uidlist_free(struct uidlist *l)
 	arena_free(l->arena);
 	strmap_free(l->by_base, NULL);
 	free(l->records);
+	text_free(&l->bytes);
 	if (l->arena && l->pin >= 0)
 		close(l->pin);
 	*l = (struct uidlist){.pin = -1};
@@ -62,6 +63,7 @@ forget(struct uidlist *l)
 
 	arena_free(l->arena);
 	strmap_free(l->by_base, NULL);
+	text_free(&l->bytes);
 	if (l->pin >= 0)
 		close(l->pin);
 	uidlist_init(l);
@@ -69,6 +71,7 @@ forget(struct uidlist *l)
 	l->room = room;
 }
 
+/* Of spans that live as long as the list. */
 static void
 put_record(struct uidlist *l, uint32_t uid, struct span fields, struct span base)
 {
@@ -76,8 +79,7 @@ put_record(struct uidlist *l, uint32_t uid, struct span fields, struct span base
 		l->room = l->room ? l->room * 2 : 64;
 		l->records = mem_grow(l->records, l->room, sizeof *l->records);
 	}
-	l->records[l->count++] = (struct uidlist_record){uid,
-		fields.len ? arena_span(l->arena, fields) : SPAN_NONE, arena_span(l->arena, base)};
+	l->records[l->count++] = (struct uidlist_record){uid, fields, base};
 	/* a later record of a base wins: the file was expunged and came back */
 	strmap_put(l->by_base, l->records[l->count - 1].base, (void *)(uintptr_t)l->count);
 	if (uid >= l->next)
@@ -252,17 +254,16 @@ uidlist_parse(struct span text, struct uidlist *l)
 static int
 read_whole(struct uidlist *l, int dir, struct fault *why)
 {
-	autotext struct text text = {0};
-	struct stat          st;
-	struct fault         own = {0};
+	struct stat  st;
+	struct fault own = {0};
 
 	forget(l);
-	if (small_file_read(dir, UIDLIST_FILE, UIDLIST_LARGEST, &text, &st, &own) == 0) {
-		uidlist_parse(text_span(&text), l);
+	if (small_file_read(dir, UIDLIST_FILE, UIDLIST_LARGEST, &l->bytes, &st, &own) == 0) {
+		uidlist_parse(text_span(&l->bytes), l);
 		uidlist_pin(l, dir, &st);
 	} else if (own.error == ENOENT) {
-		if (small_file_read(dir, "courierimapuiddb", UIDLIST_LARGEST, &text, NULL, NULL) == 0) {
-			uidlist_parse(text_span(&text), l);
+		if (small_file_read(dir, "courierimapuiddb", UIDLIST_LARGEST, &l->bytes, NULL, NULL) == 0) {
+			uidlist_parse(text_span(&l->bytes), l);
 			l->courier = true;
 		}
 		l->read_to = 0;
@@ -303,18 +304,18 @@ uidlist_peek(struct uidlist *l, int dir)
 static int
 read_tail(struct uidlist *l, int dir, const struct stat *st, struct fault *why)
 {
-	autoclose int        fd = file_open_beneath(dir, UIDLIST_FILE, O_RDONLY | O_NONBLOCK, 0, why);
-	autotext struct text text = {0};
-	size_t               more = (size_t)(st->st_size - l->read_to);
-	struct stat          now;
+	autoclose int fd = file_open_beneath(dir, UIDLIST_FILE, O_RDONLY | O_NONBLOCK, 0, why);
+	size_t        more = (size_t)(st->st_size - l->read_to);
+	struct stat   now;
 
 	if (fd < 0 || fstat(fd, &now) < 0 || now.st_ino != st->st_ino)
 		return read_whole(l, dir, why);
-	if (file_read_at(fd, text_room(&text, more), more, l->read_to, why) < 0)
+	char *tail = arena_alloc(l->arena, more);
+
+	if (file_read_at(fd, tail, more, l->read_to, why) < 0)
 		return -1;
-	text.len = more;
 	l->unterminated = false;
-	parse_records(l, text_span(&text), 3);
+	parse_records(l, span_at(tail, more), 3);
 	uidlist_pin(l, dir, st);
 	return 0;
 }
@@ -359,7 +360,7 @@ uidlist_add(struct uidlist *l, struct span base, uint32_t *uid, struct fault *wh
 	if (base.len == 0 || base.len > 255 || span_has(base, '\n') || span_has(base, '\r'))
 		return fault_set(why, FAULT_INPUT, "a file name that no uidlist can hold");
 	*uid = l->next;
-	put_record(l, *uid, SPAN_NONE, base);
+	put_record(l, *uid, SPAN_NONE, arena_span(l->arena, base));
 	return 0;
 }
 

@@ -49,7 +49,8 @@ struct uidlist {
 	bool                   broken, foreign, unterminated;   /* the next write rewrites all */
 	bool                   courier;      /* read from courierimapuiddb */
 	bool                   unread;       /* only its header was (uidlist_peek) */
-	struct arena          *arena;        /* the spans live here */
+	struct text            bytes;        /* the file as it was read whole: spans live here, */
+	struct arena          *arena;        /* and here, of what came behind that */
 	struct strmap         *by_base;      /* base -> record index + 1 */
 	struct stat            seen;         /* the file as read last */
 	int                    pin;          /* holds it open, so that no other file gets its inode; -1 */
@@ -59,7 +60,7 @@ struct uidlist {
 void uidlist_init(struct uidlist *);
 void uidlist_free(struct uidlist *);
 
-/* Pure: takes `text` as the whole file.  Total: bad input is `broken`. */
+/* Pure: takes `text` as the whole file, which must live as long as the list: records are spans of it.  Total: bad input is `broken`. */
 void uidlist_parse(struct span text, struct uidlist *);
 
 /* Brings the list up to date with the file: nothing, its tail, or all of it is

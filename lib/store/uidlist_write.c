@@ -18,7 +18,13 @@
 static void
 format_record(const struct uidlist_record *r, struct text *out)
 {
-	text_add_format(out, "%u ", r->uid);
+	char   digits[10];
+	size_t at = sizeof digits;
+
+	for (uint32_t n = r->uid; at > 0 && (n || at == sizeof digits); n /= 10)
+		digits[--at] = (char)('0' + n % 10);
+	text_add(out, span_at(digits + at, sizeof digits - at));
+	text_add_byte(out, ' ');
 	if (r->fields.len) {
 		text_add(out, r->fields);
 		text_add_byte(out, ' ');

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "store/folder_private.h"
 #include "store/history.h"
 #include "store/place.h"
 
@@ -443,8 +444,7 @@ UNIT_TEST(what_was_there_for_a_moment_is_not_told)
 	before = folder_find(f, 1)->modseq;
 	flag(f, 2, MESSAGE_SEEN); /* the highest is beyond that of message 1 */
 	one = folder_find(f, 1);
-	free(one->name.own);
-	one->name.own = mem_string("1700000001.a:2,F"); /* as the scan met it */
+	message_rename(one, mem_string("1700000001.a:2,F")); /* as the scan met it */
 	one->flags = MESSAGE_FLAGGED;
 	one->modseq = 0;
 	f->touched.all = true; /* as the scan says */
