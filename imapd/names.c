@@ -7,7 +7,6 @@
 #include <errno.h>
 
 #include "imap_config.h"
-#include "mail/charset.h"
 #include "mail/imap_body.h"
 #include "store/mutf7.h"
 #include "store/tree.h"
@@ -130,9 +129,7 @@ name_find(struct imap_session *s, struct span name, struct space **in, char **fo
 
 	if (!name_is_utf8(s))
 		return name_find_stored(s, name, in, folder, why);
-	/* RFC 5198, 2: neither line nor paragraph separator */
-	if (!utf8_printable(name) || span_find_text(name, SPAN("\xe2\x80\xa8")) >= 0 || span_find_text(name, SPAN("\xe2\x80\xa9")) >= 0
-		|| mutf7_encode(name, &encoded, NULL) < 0)
+	if (mutf7_encode_name(name, &encoded, NULL) < 0)
 		return fault_set(why, FAULT_INPUT, "Invalid mailbox name: not UTF-8");
 	return name_find_stored(s, text_span(&encoded), in, folder, why);
 }

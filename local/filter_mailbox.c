@@ -31,7 +31,7 @@ to_folder(struct filter_mailboxes *m, struct span name, const char **folder, str
 	autotext struct text dotted = {0}, encoded = {0};
 
 	add_dotted(name, &dotted);
-	if (mutf7_encode(text_span(&dotted), &encoded, why) < 0)
+	if (mutf7_encode_name(text_span(&dotted), &encoded, why) < 0)
 		return -1;
 	if (!encoded.len || !maildir_folder_valid(text_span(&encoded)))
 		return fault_set(why, FAULT_INPUT, "invalid mailbox name '%.*s'", SPAN_ARGS(span_first(name, 100)));

@@ -186,3 +186,15 @@ mutf7_encode(struct span utf8, struct text *name, struct fault *why)
 	text_add(name, text_span(&out));
 	return 0;
 }
+
+int
+mutf7_encode_name(struct span utf8, struct text *name, struct fault *why)
+{
+	struct span rest = utf8;
+	uint32_t    c;
+
+	while (rest.len)
+		if (next_utf8(&rest, &c) < 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029)
+			return fault_set(why, FAULT_INPUT, "not UTF-8, or a control in it");
+	return mutf7_encode(utf8, name, why);
+}

@@ -14,5 +14,7 @@
 bool mutf7_valid(struct span name);
 int  mutf7_decode(struct span name, struct text *utf8, struct fault *);
 int  mutf7_encode(struct span utf8, struct text *name, struct fault *);
+/* Of a name that somebody says: there is no control in it, and neither line nor paragraph separator (RFC 5198, 2). */
+int  mutf7_encode_name(struct span utf8, struct text *name, struct fault *);
 
 #endif

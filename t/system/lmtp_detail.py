@@ -138,12 +138,12 @@ def run_cases(base, port, autocreate, who, cases, mark="case", domain="x.example
         elif os.path.exists(path):
             os.remove(path)
         try:
-            refused = client.sendmail("somebody@else.example", [f"{rcpt}@{domain}"], f"Subject: {mark}{n}\r\n\r\nx\r\n")
+            refused = client.sendmail("somebody@else.example", [f"{rcpt}@{domain}"], f"Subject: {mark}{n}\r\n\r\nx\r\n", () if rcpt.isascii() else ("SMTPUTF8",))
         except smtplib.SMTPException as e:
             refused = str(e)
         got = where(base, f"{mark}{n}")
         tap.ok(not refused and got == sorted(want[-1] if autocreate else want[0]),
-               f"{who}{', mailboxes are made' if autocreate else ''}: {rcpt} {script or ''}", refused, got)
+               f"{who}{', mailboxes are made' if autocreate else ''}: {rcpt!a} {script or ''}", refused, got)
     client.quit()
 
 
@@ -204,6 +204,8 @@ def try_broken(i, service):
     spoil(service.mailboxes)
     into = 'require ["fileinto", "mailbox"]; fileinto :create "%s";'
     cases = [(f"alice+{b}", None, [""]) for b in BROKEN] + [("alice", into % b, [""]) for b in BROKEN]
+    # a name that no client that has enabled UTF8=ACCEPT could say
+    cases += [("alice+a\u2028b", None, [""]), ("alice", 'require "encoded-character"; ' + into % "a${unicode:2028}b", [""])]
     service.run("lmtpd, what is no mailbox", cases + [("alice+plain", into % "file", ["plain"])])
     tap.ok(i.logged(f"user=<alice@{service.domain}>: failed to store into mailbox 'file': "), "the log says why", i.log()[-1500:])
     tap.ok(os.path.isfile(f"{service.mailboxes}/.file") and os.path.islink(f"{service.mailboxes}/.link"), "and nothing was put in their place")

@@ -100,6 +100,8 @@ UNIT_TEST(mailbox_names) /* RFC 3501, 5.1.3 */
 	};
 	static const char *const bad[] = {"&", "&a", "&Jjo!", "&U,BTFw-&ZeVnLIqe-", "a\xc3\xbc", "&AGE-",
 		"&2D0-", "x&AA0ACg-y", "&AH8-", "&AIU-"};      /* a line's end, told in UTF-8, would be one */
+	static const char *const unsaid[] = {"a\xc3", "a\nb", "a\xc2\x85", "\xe2\x80\xa8", "a\xe2\x80\xa9"};
+	autotext struct text     out = {0};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		autotext struct text there = {0}, back = {0};
@@ -111,6 +113,10 @@ UNIT_TEST(mailbox_names) /* RFC 3501, 5.1.3 */
 	}
 	for (size_t i = 0; i < COUNT(bad); i++)
 		ck_assert_msg(!mutf7_valid(span_of(bad[i])), "%s", bad[i]);
+	for (size_t i = 0; i < COUNT(unsaid); i++)
+		ck_assert_msg(mutf7_encode_name(span_of(unsaid[i]), &out, NULL) < 0 && !out.len, "%s", unsaid[i]);
+	ck_assert_int_eq(mutf7_encode_name(SPAN("\xe6\x97\xa5"), &out, NULL), 0);
+	ck_span(text_span(&out), "&ZeU-");
 }
 
 static int
