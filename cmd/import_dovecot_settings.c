@@ -66,7 +66,8 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"protocol lmtp", "lda_mailbox_autocreate", PLAIN}, {"protocol lmtp", "lda_mailbox_autosubscribe", PLAIN},
 	/* what Dovecot needs for itself, or what is always so here */
 	{"", "mail_access_groups", PLAIN}, {"", "mail_privileged_group", FREE}, {"", "ssl_dh", FREE},
-	{"", "ssl_client_ca_dir", FREE}, {"", "ssl_client_ca_file", FREE}, {"", "ssl_prefer_server_ciphers", FREE},
+	{"", "ssl_client_ca_dir", PLAIN}, {"", "ssl_client_ca_file", PLAIN}, {"", "ssl_client_cert", PLAIN}, {"", "ssl_client_key", PLAIN},
+	{"", "ssl_client_require_valid_cert", PLAIN}, {"", "login_proxy_timeout", TIME}, {"", "ssl_prefer_server_ciphers", FREE},
 	{"", "listen", FREE}, {"", "log_path", FREE}, {"", "info_log_path", FREE}, {"", "debug_log_path", FREE},
 	{"", "syslog_facility", FREE}, {"", "log_timestamp", FREE}, {"", "base_dir", FREE}, {"", "state_dir", FREE},
 	{"", "default_internal_user", FREE}, {"", "default_login_user", FREE}, {"", "default_internal_group", FREE},

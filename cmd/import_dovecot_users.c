@@ -33,6 +33,32 @@ add_defaults(const char *block, struct text *out)
 		text_add_format(out, " gid=%s", gid);
 }
 
+/* default_fields and override_fields of a passdb: where a mailbox is (authd_route.h). */
+static void
+add_fields(const char *block, const char *name, struct text *out)
+{
+	static const char *const known[] = {"proxy", "proxy_maybe", "host", "hostip", "port", "destuser", "pass", "master", "proxy_timeout",
+	                                    "proxy_mech", "proxy_not_trusted", "proxy_nopipelining", "ssl", "starttls", "nologin", "reason"};
+	const char              *fields = get(block, name);
+	struct span              rest = span_of(fields ? fields : ""), word, value, field;
+	autotext struct text     taken = {0};
+
+	while (span_next(&rest, " ", &word)) {
+		bool is_known = false;
+
+		value = word;
+		span_split(&value, '=', &field);
+		for (size_t i = 0; i < COUNT(known); i++)
+			is_known |= span_is(field, known[i]);
+		if (is_known)
+			text_add_format(&taken, "%s%.*s", taken.len ? " " : "", SPAN_ARGS(word));
+		else
+			no_equal("%s: %s = %.*s", block, name, SPAN_ARGS(word));
+	}
+	if (taken.len)
+		text_add_format(out, " %s={%s}", name, text_string(&taken));
+}
+
 /* For whom a passdb is asked, and what follows (authd_rules.h); what it shares with Dovecot's default says nothing. */
 static void
 add_rules(const char *block, struct text *out)
@@ -105,6 +131,10 @@ database(const char *block, bool passdb, struct text *out)
 	}
 	if (!passdb && strcmp(driver, "passwd") != 0)
 		add_defaults(block, &one);
+	if (passdb) {
+		add_fields(block, "default_fields", &one);
+		add_fields(block, "override_fields", &one);
+	}
 	add_rules(block, &one);
 	text_add_format(out, "%s%s", out->len ? ", " : "", text_string(&one));
 }

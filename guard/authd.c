@@ -102,6 +102,56 @@ struct talk {
 	char        user[256];
 };
 
+/* Where a service is by default: host= without port= */
+static int64_t
+port_of(const char *protocol, const struct route *r)
+{
+	bool pop = strcmp(protocol, "pop3") == 0, tls = r->tls && !r->starttls;
+
+	return r->port ? r->port : strcmp(protocol, "managesieve") == 0 ? 4190 : pop ? (tls ? 995 : 110) : tls ? 993 : 143;
+}
+
+/* The login program may ask the dialer for this one connection, and the dialer asks here where it goes. */
+static void
+put_way(const struct talk *t, const struct route *r, struct frame *answer)
+{
+	struct ticket_of of = t->of;
+	char             ticket[40];
+
+	of.way.is = true;
+	of.way.maybe = r->maybe;
+	of.way.any_port = !r->port;          /* as Dovecot has it: a host alone is this one at all its ports */
+	of.way.port = port_of(t->service, r);
+	of.way.timeout = r->timeout;
+	snprintf(of.way.host, sizeof of.way.host, "%.*s", SPAN_ARGS(r->host));
+	snprintf(of.way.address, sizeof of.way.address, "%.*s", SPAN_ARGS(r->address));
+	ticket_make(&of, ticket);
+	frame_put_string(answer, "way", ticket);
+	mem_wipe(ticket, sizeof ticket);
+}
+
+static void
+put_route(const struct talk *t, const struct route *r, struct frame *answer)
+{
+	frame_put(answer, "host", r->host);
+	frame_put_number(answer, "port", port_of(t->service, r));
+	frame_put(answer, "destuser", r->user.len ? r->user : span_of(try_user(t->try)));
+	if (r->nologin) {
+		frame_put_flag(answer, "nologin", true);
+		frame_put(answer, "told", r->reason);
+		return;
+	}
+	frame_put_string(answer, "proxy", r->maybe ? "maybe" : "yes");
+	frame_put(answer, "pass", r->password);
+	frame_put(answer, "master", r->master);
+	frame_put(answer, "mech", r->mechanism);
+	frame_put_number(answer, "timeout", r->timeout);
+	frame_put_string(answer, "tls", r->starttls ? "starttls" : r->tls ? "yes" : "no");
+	frame_put_flag(answer, "anycert", r->any_certificate);
+	frame_put_flag(answer, "untrusted", r->not_trusted);
+	put_way(t, r, answer);
+}
+
 static int
 put_step(struct talk *t, struct span input, struct frame *answer)
 {
@@ -114,19 +164,24 @@ put_step(struct talk *t, struct span input, struct frame *answer)
 		frame_put(answer, "data", text_span(&output));
 		return IN_TRY;
 	}
-	frame_start(answer, state == SASL_YES ? "yes" : "no");
+	const struct route *route = state == SASL_YES && strcmp(t->service, "smtp") != 0 ? try_route(t->try) : NULL;
+	bool                goes_in = state == SASL_YES && !(route && route->nologin);
+
+	frame_start(answer, goes_in ? "yes" : "no");
 	frame_put_string(answer, "user", try_user(t->try));
 	frame_put_number(answer, "wait", try_lateness(t->try, state));
-	if (state == SASL_YES) {
+	if (route)
+		put_route(t, route, answer);
+	if (goes_in && !(route && !route->maybe)) {
 		struct ticket_of of = t->of;
 
 		snprintf(of.user, sizeof of.user, "%s", try_user(t->try));
 		of.admin = try_admin(t->try);
 		ticket_make(&of, ticket);
 		frame_put_string(answer, "ticket", strcmp(t->service, "smtp") == 0 ? "" : ticket);
-	} else {
-		frame_put_string(answer, "status", state == SASL_NO ? "5.7.8" : "4.7.0");
-		frame_put_string(answer, "reason", state == SASL_NO ? "authentication failure" : "temporary authentication failure");
+	} else if (!goes_in) {
+		frame_put_string(answer, "status", state != SASL_TROUBLE ? "5.7.8" : "4.7.0");
+		frame_put_string(answer, "reason", state != SASL_TROUBLE ? "authentication failure" : "temporary authentication failure");
 		frame_put_flag(answer, "temporary", state == SASL_TROUBLE);
 	}
 	try_free(take(t->try));
@@ -310,11 +365,36 @@ do_redeem(void *conversation, struct frame *request, struct frame *answer, struc
 		return -1;
 	if (!may_redeem(t))
 		return fault_set(why, FAULT_DENIED, "uid %ld may not redeem tickets", (long)t->peer);
-	if (ticket_redeem(in.ticket, &of)) {
+	if (ticket_redeem(in.ticket, &of) && !of.way.is) {
 		t->of.admin = of.admin;
-		return put_user(t, of.user, &(struct origin){of.service, span_of(of.peer), span_of(of.local), NULL}, answer) ? REDEEMED : AT_START;
+		return put_user(t, of.user, &(struct origin){of.service, span_of(of.peer), span_of(of.local), NULL, NULL}, answer) ? REDEEMED : AT_START;
 	}
 	frame_start(answer, "no");
+	return AT_START;
+}
+
+/* The dialer asks.  Whoever else had the ticket would hear what the try's own answer said, and could do nothing with it. */
+static int
+do_way(void *unused, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct { struct span ticket; } in;
+	static const struct field fields[] = {FIELD_TEXT(__typeof__(in), ticket, "ticket", FIELD_NEEDED), FIELD_END};
+	struct ticket_of of;
+
+	(void)unused;
+	if (frame_decode(request, fields, &in, why) < 0)
+		return -1;
+	if (!ticket_redeem(in.ticket, &of) || !of.way.is) {
+		frame_start(answer, "no");
+		return AT_START;
+	}
+	frame_start(answer, "way");
+	frame_put_string(answer, "host", of.way.host);
+	frame_put_string(answer, "address", of.way.address);
+	frame_put_number(answer, "port", of.way.port);
+	frame_put_number(answer, "timeout", of.way.timeout);
+	frame_put_flag(answer, "maybe", of.way.maybe);
+	frame_put_flag(answer, "anyport", of.way.any_port);
 	return AT_START;
 }
 
@@ -327,7 +407,7 @@ do_wake(void *conversation, struct frame *request, struct frame *answer, struct 
 		FIELD_TEXT(__typeof__(in), proof, "proof", FIELD_NEEDED), FIELD_TEXT(__typeof__(in), digest, "digest", FIELD_NEEDED),
 		FIELD_END
 	};
-	static const struct origin asleep = {"imap", {"", 0}, {"", 0}, NULL};
+	static const struct origin asleep = {"imap", {"", 0}, {"", 0}, NULL, NULL};
 	autofree char             *user = NULL;
 
 	if (frame_decode(request, fields, &in, why) < 0)
@@ -461,6 +541,7 @@ static const struct peer_verb verbs[] = {
 	{"start", AT_START, AT_START, do_start},
 	{"more", IN_TRY, IN_TRY, do_more},
 	{"redeem", AT_START, AT_START, do_redeem},
+	{"way", AT_START, AT_START, do_way},
 	{"wake", AT_START, AT_START, do_wake},
 	{"owner", REDEEMED, REDEEMED, do_owner},
 	{"lookup", AT_START, AT_START, do_lookup},

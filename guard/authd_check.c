@@ -9,7 +9,9 @@
 #include "authd_database.h"
 #include "authd_helper.h"
 #include "authd_oauth.h"
+#include "authd_route.h"
 #include "authd_source.h"
+#include "authd_try.h"
 #include "base/log.h"
 #include "base/task.h"
 #include "mail/netaddr.h"
@@ -84,14 +86,53 @@ may_log_in(const struct database *d, const struct question *q, const struct pass
 		return denied(q, d->name, "allow_nets check failed: IP not in allowed networks");
 	if (e->unknown.len)
 		log_warning("auth: %s(%s): extra field %.*s is not supported: login denied", d->name, q->user, SPAN_ARGS(e->unknown));
-	if (e->nologin || e->unknown.len)
+	if (!q->from->route && e->route.len)
+		return denied(q, d->name, "a mailbox at another server cannot be had this way: login denied");
+	if ((e->nologin && !q->from->route) || e->unknown.len)
 		return denied(q, d->name, "login is disabled");
 	return 1;
 }
 
-static int
-become(const struct question *q, const struct passwd_entry *e)
+/* "proxy=y host=%d.example", of the configuration */
+static void
+add_fields(const char *words, const struct question *q)
 {
+	struct span rest = span_of(words ? words : ""), value, name;
+
+	while (span_next(&rest, " \t", &value)) {
+		autotext struct text full = {0};
+		autofree char       *format = NULL;
+
+		span_split(&value, '=', &name);
+		format = mem_span(value);
+		expand_variables(format, q->user, "", &full);
+		route_add(q->from->route, name, text_span(&full));
+	}
+}
+
+/* What one that lets him in says of where his mailbox is; what one before it has said stays.  e: NULL for one without entries. */
+static void
+note_route(const struct database *d, const struct question *q, const struct passwd_entry *e)
+{
+	struct text *route = q->from->route;
+
+	if (!route)
+		return;
+	add_fields(d->fields, q);
+	add_fields(d->default_fields, q);
+	if (e && e->nologin)
+		route_add(route, SPAN("nologin"), SPAN("y"));
+	if (e ? e->nopassword : d->nopassword)
+		route_add(route, SPAN("nopassword"), SPAN("y"));
+	if (e && e->route.len)
+		text_add_format(route, "%s%.*s", route->len ? "\t" : "", SPAN_ARGS(e->route));
+	add_fields(d->override_fields, q);
+}
+
+static int
+become(const struct database *d, const struct question *q, const struct passwd_entry *e)
+{
+	note_route(d, q, e);
 	if (e->user.len)
 		snprintf(q->user, USER_NAME_SIZE, "%.*s", SPAN_ARGS(e->user));
 	if (q->admin)
@@ -105,7 +146,7 @@ check_answer(const struct database *d, const struct question *q, const struct pa
 {
 	if (answer == IDENTITY_WRONG)
 		return denied(q, d->name, *q->password ? "Password mismatch" : "empty password");
-	return may_log_in(d, q, e) == 1 ? become(q, e) : 0;
+	return may_log_in(d, q, e) == 1 ? become(d, q, e) : 0;
 }
 
 /* Who is refused for another reason than his password hears it as late as if it had been the password: else the time would
@@ -124,7 +165,7 @@ check_entry(const struct database *d, const struct question *q)
 	if (verdict == IDENTITY_PROVED || verdict == IDENTITY_WRONG)
 		return check_answer(d, q, &e, verdict);
 	if (allowed && e.nopassword)
-		return become(q, &e);
+		return become(d, q, &e);
 	if (!allowed) {
 		helper_check(stored.len ? stored : example(d, q->arena), span_of(q->password), NULL);
 		return known ? 0 : denied(q, d->name, "unknown user");
@@ -134,7 +175,7 @@ check_entry(const struct database *d, const struct question *q)
 		note_example(d, stored);
 	if (verdict < 0 && why.class != FAULT_TIME)
 		log_error("auth: %s(%s,%.*s): %s", d->name, q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
-	return verdict == 0 ? denied(q, d->name, "Password mismatch") : verdict < 0 ? -1 : become(q, &e);
+	return verdict == 0 ? denied(q, d->name, "Password mismatch") : verdict < 0 ? -1 : become(d, q, &e);
 }
 
 static int
@@ -166,14 +207,17 @@ check_static(const struct database *d, const struct question *q)
 static int
 check_one(const struct database *d, const struct question *q)
 {
-	switch (d->driver) {
-	case DRIVER_FILE:
-	case DRIVER_SQL:
-	case DRIVER_LDAP:   return check_entry(d, q);
-	case DRIVER_PAM:    return check_pam(d, q);
-	case DRIVER_STATIC: return check_static(d, q);
-	default:            return 0;      /* tokens are no passwords */
-	}
+	int verdict = 0;                           /* tokens are no passwords */
+
+	if (database_has_entries(d))
+		return check_entry(d, q);
+	if (d->driver == DRIVER_PAM)
+		verdict = check_pam(d, q);
+	else if (d->driver == DRIVER_STATIC)
+		verdict = check_static(d, q);
+	if (verdict == 1)
+		note_route(d, q, NULL);
+	return verdict;
 }
 
 /* Who is in it, whatever his password is: 1, 0 denied, -1. */
@@ -185,7 +229,7 @@ check_present(const struct database *d, const struct question *q)
 
 	if (got == 0)
 		return denied(q, d->name, "unknown user");
-	return got < 0 ? -1 : may_log_in(d, q, &e) == 1 ? become(q, &e) : 0;
+	return got < 0 ? -1 : may_log_in(d, q, &e) == 1 ? become(d, q, &e) : 0;
 }
 
 /* Whether its word on him is wanted.  One with deny=yes has none, but ends it all for who is in it, or while it is away. */
@@ -242,7 +286,7 @@ users_check(char *user, const char *password, const struct origin *from)
 		return 1;
 	snprintf(asked, sizeof asked, "%s", user);
 	verdict = check_all(databases.passdb, databases.n_passdb, user, password, from, NULL);
-	if (verdict == 1)
+	if (verdict == 1 && from->route && !from->route->len)      /* who is elsewhere is asked for each time */
 		cache_note(asked, password, from, user, age);
 	return verdict;
 }
@@ -265,6 +309,7 @@ secret_of(const struct database *d, const struct question *q, struct text *store
 	if (d->driver == DRIVER_STATIC && d->password) {
 		text_clear(stored);
 		text_add_format(stored, "%s%s", d->password[0] == '{' ? "" : "{PLAIN}", d->password);
+		note_route(d, q, NULL);
 		return 1;
 	}
 	if (!database_has_entries(d))
@@ -279,7 +324,7 @@ secret_of(const struct database *d, const struct question *q, struct text *store
 		return denied(q, d->name, "no password is told");       /* auth_bind = yes: the server has it */
 	if (may_log_in(d, q, &e) != 1)
 		return 0;
-	become(q, &e);
+	become(d, q, &e);
 	text_set(stored, database_scheme(q->arena, d->scheme, e.password));
 	return 1;
 }
@@ -339,8 +384,10 @@ users_token(struct span token, name_rule *uniform, const struct origin *from, st
 			verdict = uniform(text_string(whose), owner) ? admits(d, owner, from) : 0;
 			fault_set(&why, FAULT_DENIED, "the token is good, and its owner may not log in with it");
 		}
-		if (verdict == 1)
+		if (verdict == 1) {
+			note_route(d, &(struct question){owner, "", from, NULL, NULL}, NULL);
 			return 1;
+		}
 		trouble = trouble || verdict < 0;
 		log_info("auth: oauth2(,%.*s): %s", SPAN_ARGS(from->peer), fault_text(&why));
 		text_set(scope, span_of(oauth_scope(databases.oauth[d->source])));
@@ -369,6 +416,8 @@ vouch(char *user, const struct origin *from, struct verdicts *v)
 		if (d->driver != DRIVER_STATIC && !database_has_entries(d))
 			continue;
 		rules_note(&d->rules, d->driver == DRIVER_STATIC ? 1 : check_present(d, &q), v);
+		if (d->driver == DRIVER_STATIC)
+			note_route(d, &q, NULL);
 	}
 	return rules_outcome(v);
 }
@@ -387,15 +436,17 @@ users_exist(char *user, const struct origin *from)
 	struct user_facts facts = {0};
 	struct fault      why = {0};
 	struct verdicts   v = {0};
-	bool              by_pam = false;
+	const struct database *by_pam = NULL;
 	int               got = vouch(user, from, &v);
 
-	for (size_t i = 0; i < databases.n_passdb; i++)
-		by_pam = by_pam || databases.passdb[i].driver == DRIVER_PAM;
+	for (size_t i = 0; i < databases.n_passdb && !by_pam; i++)
+		by_pam = databases.passdb[i].driver == DRIVER_PAM ? &databases.passdb[i] : NULL;
 	if (got == 0 && by_pam && !v.over) {      /* over: one has denied him, for all that PAM could say */
 		got = users_find(user, from, &facts, &why);
 		got = got < 0 ? -1 : got == 0;
 		user_facts_free(&facts);
+		if (got == 1)
+			note_route(by_pam, &(struct question){user, "", from, NULL, NULL}, NULL);
 	}
 	return got;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "authd_oauth.h"
+#include "authd_route.h"
 #include "authd_source.h"
 #include "base/log.h"
 #include "service/privilege.h"
@@ -65,13 +66,49 @@ set_value(struct database *d, const struct argument *argument, const char *value
 	return 0;
 }
 
+/* default_fields={..} and override_fields={..}, and words of their own behind static: 1 taken, 0 it is none of these. */
+static int
+take_fields_of_all(struct database *d, const char *word, struct fault *why)
+{
+	struct span   value = span_of(word), name, inside, rest, one, field;
+	bool          has_value = span_split(&value, '=', &name);
+	const char  **to = span_is(name, "default_fields") ? &d->default_fields : span_is(name, "override_fields") ? &d->override_fields : NULL;
+	struct route  r;
+
+	if (!to && d->driver == DRIVER_STATIC && route_knows(name) && !span_is(name, "nopassword")) {
+		autotext struct text all = {0};
+
+		text_add_format(&all, "%s %s", d->fields ? d->fields : "", word);
+		d->fields = mem_string(text_string(&all));
+		return 1;
+	}
+	if (!to || !has_value)
+		return 0;
+	rest = list_group(value, &inside) ? inside : value;
+	*to = mem_span(rest);
+	while (span_next(&rest, " \t", &one)) {
+		autotext struct text fields = {0};
+
+		field = one;
+		span_split(&field, '=', &name);
+		if (!route_knows(name) || span_is(name, "nopassword"))
+			return fault_set(why, FAULT_INPUT, "%s: the field %.*s is not supported here", d->name, SPAN_ARGS(name));
+		route_add(&fields, name, field);
+		if (!span_has(field, '%') && route_parse(text_span(&fields), &r, why) < 0)
+			return -1;
+	}
+	return 1;
+}
+
 static int
 set_argument(struct database *d, const char *word, bool passdb, struct fault *why)
 {
 	struct span value = span_of(word), name;
 	bool        has_value = span_split(&value, '=', &name);
-	int         taken;
+	int         taken = passdb ? take_fields_of_all(d, word, why) : 0;
 
+	if (taken != 0)
+		return taken < 0 ? -1 : 0;
 	for (size_t i = 0; i < COUNT(arguments); i++) {
 		const struct argument *a = &arguments[i];
 

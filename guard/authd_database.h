@@ -24,6 +24,7 @@ struct database {
 	const char *argument;            /* path, or PAM service */
 	const char *scheme;              /* passwd-file: of passwords without one */
 	const char *uid, *gid, *home, *mail, *password, *quota, *groups;
+	const char *fields, *default_fields, *override_fields;       /* of a passdb: "proxy=y host=.." (authd_route.h) */
 	bool        nopassword, all_users;
 	struct rules rules;              /* of a passdb */
 	size_t      source;              /* passwd-file: its index in authd_source.h; oauth2: which of `oauth` */

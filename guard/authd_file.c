@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "authd_route.h"
 #include "sieve/settings.h"
 
 /* "name=value" joined by TAB, which no value has. */
@@ -14,6 +15,16 @@ add_to(struct arena *a, struct span *all, struct span name, struct span value)
 {
 	if (!span_has(value, '\t'))
 		*all = span_of(arena_format(a, "%.*s%s%.*s=%.*s", SPAN_ARGS(*all), all->len ? "\t" : "", SPAN_ARGS(name), SPAN_ARGS(value)));
+}
+
+static void
+add_route(struct arena *a, struct passwd_entry *e, struct span name, struct span value)
+{
+	autotext struct text all = {0};
+
+	text_add(&all, e->route);
+	route_add(&all, name, value);
+	e->route = arena_span(a, text_span(&all));
 }
 
 static bool
@@ -69,6 +80,8 @@ passwd_entry_passdb(struct arena *a, struct passwd_entry *e, struct span name, s
 		e->nologin = true;
 	else if (span_is(name, "nopassword"))
 		e->nopassword = true;
+	else if (route_knows(name))
+		add_route(a, e, name, value);
 	else if (!span_is(name, "nodelay")) /* a favour that is not done */
 		e->unknown = name;
 }
@@ -91,7 +104,7 @@ passwd_entry_empty(struct passwd_entry *e)
 {
 	*e = (struct passwd_entry){.password = SPAN_NONE, .uid = SPAN_NONE, .gid = SPAN_NONE, .home = SPAN_NONE, .mail = SPAN_NONE,
 	                           .user = SPAN_NONE, .allow_nets = SPAN_NONE, .unknown = SPAN_NONE, .quota = SPAN_NONE, .groups = SPAN_NONE,
-	                           .sieve = SPAN_NONE, .ignored = SPAN_NONE};
+	                           .sieve = SPAN_NONE, .route = SPAN_NONE, .ignored = SPAN_NONE};
 }
 
 /* "{SCHEME}hash" may hold no colon; the scheme of DIGEST-MD5 might, and is not known here. */

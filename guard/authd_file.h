@@ -7,7 +7,7 @@
  * Later fields may be missing. Extra fields are blank separated: userdb_mail=,
  * userdb_home=, userdb_uid=, userdb_gid=, userdb_quota_rule=, userdb_quota_rule2= ..., mail=, allow_nets= (comma separated networks),
  * userdb_acl_groups= (comma separated), userdb_admin=y, userdb_sieve=, userdb_sieve_default=, userdb_sieve_user_log=, userdb_sieve_user_email=,
- * nologin, nopassword, user= (whom he becomes), nodelay. A field that would restrict and is not
+ * nologin, nopassword, user= (whom he becomes), nodelay, and where his mailbox is (proxy=, host= ...: authd_route.h). A field that would restrict and is not
  * known denies the login; one with userdb_ that is not known is told in the log.
  */
 #ifndef GUARD_AUTHD_FILE_H
@@ -22,6 +22,7 @@ struct passwd_entry {
 	struct span quota;            /* userdb_quota_rule...=: "quota_rule=..", joined by TAB */
 	struct span groups;           /* userdb_acl_groups */
 	struct span sieve;            /* userdb_sieve...=: as quota */
+	struct span route;            /* proxy=y, host= and its like (authd_route.h): "name=value", joined by TAB */
 	struct span ignored;          /* names of what a userdb says and is not known, with blanks between */
 	bool        nologin, nopassword;
 	bool        admin;            /* userdb_admin: he may set limits */

@@ -128,7 +128,7 @@ source_find(size_t index, const char *user, struct arena *a, struct passwd_entry
 	if (e) {
 		*out = *e;
 		struct span *spans[] = {&out->password, &out->uid, &out->gid, &out->home, &out->mail, &out->user, &out->allow_nets, &out->unknown, &out->quota,
-		                        &out->groups, &out->sieve, &out->ignored};
+		                        &out->groups, &out->sieve, &out->route, &out->ignored};
 
 		for (size_t i = 0; i < COUNT(spans); i++)
 			*spans[i] = arena_span(a, *spans[i]);

@@ -20,6 +20,10 @@ struct try {
 	char              user[SASL_USER_MAX + 1], service[32];
 	char              peer[64], local[64], mechanism[41];
 	struct text       certificate;  /* who the client is by it; "" */
+	struct text       fields;       /* where his mailbox is, as databases say it */
+	struct text       password;     /* what he has proved himself with, and his server may want to hear: a password, or a token */
+	char              master[SASL_USER_MAX + 1];    /* in whose name he logs in as another; "" */
+	struct route      route;        /* of a try that was good; borrows from the two */
 	const char       *driver;       /* where what is stored was found */
 	bool              admin;        /* the master user's userdb_admin */
 	bool              found;        /* what is stored of the user, for a proof */
@@ -122,9 +126,9 @@ take_name(struct try *t, const char *user)
 }
 
 static struct origin
-origin_of(const struct try *t)
+origin_of(struct try *t)
 {
-	return (struct origin){t->service, span_of(t->peer), span_of(t->local), t->mechanism};
+	return (struct origin){t->service, span_of(t->peer), span_of(t->local), t->mechanism, &t->fields};
 }
 
 /* A database may say that he is somebody else. */
@@ -138,17 +142,21 @@ as_database_says(struct try *t, int verdict)
 static int
 check_master(struct try *t, const char *wanted, const char *master, const char *password)
 {
-	struct origin from = origin_of(t);
+	struct origin from = origin_of(t), masters = from;
 	char          boss[SASL_USER_MAX + 1];
 	int           verdict;
+
+	masters.route = NULL;        /* where his own mailbox is nobody asks */
 
 	snprintf(boss, sizeof boss, "%s", master);
 	t->what = penalty_what(boss, password);
 	if (!make_uniform(wanted, t->user) || !user_name_plausible(boss))
 		return 0;
-	verdict = users_check_master(boss, password, &from, &t->admin);
+	verdict = users_check_master(boss, password, &masters, &t->admin);
 	if (verdict == 1)
 		verdict = as_database_says(t, users_exist(t->user, &from));
+	if (verdict == 1)
+		snprintf(t->master, sizeof t->master, "%s", boss);
 	if (verdict == 1)
 		log_info("auth: %s(%s,%s): Master user logging in as %s", t->service, boss, t->peer, t->user);
 	return verdict;
@@ -164,6 +172,7 @@ check(void *argument, const char *user, const char *authzid, const char *passwor
 	autofree char *wanted = NULL;
 	bool           good;
 
+	text_set(&t->password, span_of(password));
 	if (at && at > user) {
 		wanted = mem_span(span_at(user, (size_t)(at - user)));
 		return check_master(t, wanted, at + strlen(between), password);
@@ -221,6 +230,7 @@ token(void *argument, const char *user, struct span bytes, bool oauthbearer, str
 	char                 told[SASL_USER_MAX + 1] = "", owner[SASL_USER_MAX + 1];
 	int                  verdict;
 
+	text_set(&t->password, bytes);
 	t->what = penalty_what(user, secret_of);
 	mem_wipe(secret_of, bytes.len);
 	verdict = users_token(bytes, make_uniform, &from, &whose, &scope, &openid);
@@ -287,10 +297,43 @@ try_start(const struct try_client *c, struct span mechanism, struct fault *why)
 	return t;
 }
 
+static enum sasl_state
+refuse(const struct try *t, const char *reason)
+{
+	log_info("auth: %s(%s,%s): %s", t->mechanism, t->user, t->peer, reason);
+	return SASL_NO;
+}
+
+/* He has proved himself: is his mailbox here?  smtpd has no other server to ask, and whom nobody has asked for his password has
+ * proved nothing there. */
+static enum sasl_state
+find_route(struct try *t)
+{
+	struct fault why = {0};
+	bool         mailboxes = strcmp(t->service, "imap") == 0 || strcmp(t->service, "pop3") == 0 || strcmp(t->service, "managesieve") == 0;
+
+	if (route_parse(text_span(&t->fields), &t->route, &why) < 0) {
+		log_error("auth: %s(%s,%s): %s: login denied", t->mechanism, t->user, t->peer, fault_text(&why));
+		return SASL_NO;
+	}
+	if (!mailboxes && t->route.nologin)
+		return refuse(t, "login is disabled");
+	if (!mailboxes && t->route.proxy && t->route.nopassword)
+		return refuse(t, "the password is for another server to check, which only imap and pop3 ask");
+	if (*t->master && !t->route.master.len)
+		t->route.master = span_of(t->master);
+	if (!t->route.has_password)
+		t->route.password = text_span(&t->password);
+	return SASL_YES;
+}
+
 enum sasl_state
 try_step(struct try *t, struct span input, struct text *output)
 {
 	enum sasl_state state = sasl_try_step(t->sasl, input, output);
+
+	if (state == SASL_YES && t->fields.len)
+		state = find_route(t);
 
 	if (state == SASL_NO && t->found) /* else the reason was logged when it was found */
 		log_info("auth: %s(%s,%s): Password mismatch", t->driver, t->user, t->peer);
@@ -314,10 +357,24 @@ try_user(const struct try *t)
 	return t->user;
 }
 
+const struct route *
+try_route(const struct try *t)
+{
+	return t->route.proxy || t->route.nologin ? &t->route : NULL;
+}
+
 bool
 try_admin(const struct try *t)
 {
 	return t->admin;
+}
+
+static void
+forget(struct text *secret)
+{
+	if (secret->at)
+		mem_wipe(secret->at, secret->room);
+	text_free(secret);
 }
 
 void
@@ -327,5 +384,7 @@ try_free(struct try *t)
 		return;
 	sasl_try_free(t->sasl);
 	text_free(&t->certificate);
+	forget(&t->fields);
+	forget(&t->password);
 	free(t);
 }

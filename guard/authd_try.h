@@ -5,6 +5,7 @@
 #ifndef GUARD_AUTHD_TRY_H
 #define GUARD_AUTHD_TRY_H
 
+#include "authd_route.h"
 #include "base/arena.h"
 #include "config/list.h"
 #include "sasl/server.h"
@@ -36,6 +37,8 @@ WAITS enum sasl_state try_step(struct try *, struct span input, struct text *out
 /* How many ms the answer to that step shall be late (authd_penalty.h); once a step. */
 int64_t try_lateness(struct try *, enum sasl_state);
 const char *try_user(const struct try *);       /* normalized; "" before it was told */
+/* NULL: his mailbox is here. Borrowed from the try; behind a SASL_YES. */
+const struct route *try_route(const struct try *);
 bool try_admin(const struct try *);             /* a master user who is one has logged in */
 void try_free(struct try *);
 

@@ -202,7 +202,7 @@ find_static(const struct database *d, const struct question *q, bool logged_in, 
 static int
 find_in(const struct database *d, char *user, const struct origin *from, struct arena *a, struct user_facts *out, struct fault *why)
 {
-	static const struct origin nowhere = {"", {"", 0}, {"", 0}, NULL};
+	static const struct origin nowhere = {"", {"", 0}, {"", 0}, NULL, NULL};
 	struct question            q = {user, "", from ? from : &nowhere, a, NULL};
 	struct passwd_entry        e;
 	int                        got;

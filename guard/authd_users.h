@@ -14,6 +14,9 @@
  *   static:uid=.. gid=.. home=..    userdb, of those whom a passdb knows, where all passdbs can be asked by name;
  *                                   allow_all_users=yes: of everybody.  passdb: static:password=.. or static:nopassword=y
  *
+ * default_fields={proxy=y host=..} and override_fields={..} behind a passdb, and the same words behind static, are fields of
+ * authd_route.h that hold for all who are in it: unless, or whatever, their entries say.  %u %n %d are the user's.
+ *
  * Behind a passdb may stand for whom it is asked and what follows from its answer, behind a userdb the latter (authd_rules.h).
  *
  * A passwd-file is read at start and again when it changes; while the new one
@@ -54,6 +57,7 @@ struct origin {
 	const char *service;
 	struct span peer, local;
 	const char *mechanism;       /* "PLAIN"; NULL: nobody tries to log in */
+	struct text *route;          /* gets where his mailbox is (authd_route.h); NULL: nobody asks, and who is elsewhere is not let in */
 };
 enum { USER_NAME_SIZE = 256 };
 

@@ -7,7 +7,8 @@
  * What is named: every inet:, unix: or local: in the values of main.cf and
  * master.cf (behind a transport's name too), in the text of the transport
  * and milter tables, smtpd_sasl_path, and dialer_endpoints for what comes out of a
- * database.  Anything else is refused: a program that was taken over cannot use
+ * database; and for the login programs the one server that authd has in mind for who has just logged in, whose ticket
+ * they show (ipc/ask_dial.h, "way").  Anything else is refused: a program that was taken over cannot use
  * the dialer to look around.
  */
 #include <netdb.h>
@@ -248,8 +249,131 @@ do_dial(void *unused, struct frame *request, struct frame *answer, struct fault 
 	return 0;
 }
 
+/* ---- to somebody's server ---- */
+
+enum { WAY_MS = 30000, WAY_MOST_MS = 600000, ADDRESSES_MOST = 16 };
+
+struct way {
+	struct span host, address;
+	int64_t     port, timeout;
+	bool        maybe, any_port;
+};
+
+static int
+resolve(const struct way *w, struct net_address *out, size_t *count, struct fault *why)
+{
+	autofree char   *host = mem_span(w->host);
+	struct addrinfo  hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found;
+	int              error;
+
+	*count = 1;
+	if (net_address_parse(w->address.len ? w->address : w->host, (uint16_t)w->port, &out[0], NULL) == 0)
+		return 0;
+	error = getaddrinfo(host, NULL, &hints, &found);
+	if (error == EAI_NONAME || error == EAI_ADDRFAMILY) {
+		hints.ai_flags = 0;
+		error = getaddrinfo(host, NULL, &hints, &found);
+	}
+	if (error)
+		return fault_set(why, FAULT_SYSTEM, "DNS lookup of %s failed: %s", host, gai_strerror(error));
+	*count = 0;
+	for (struct addrinfo *a = found; a && *count < ADDRESSES_MOST; a = a->ai_next) {
+		struct net_address to = {.len = a->ai_addrlen};
+
+		if (a->ai_family != AF_INET && a->ai_family != AF_INET6)
+			continue;
+		memcpy(&to.u, a->ai_addr, a->ai_addrlen);
+		if (a->ai_family == AF_INET)
+			to.u.v4.sin_port = htons((uint16_t)w->port);
+		else
+			to.u.v6.sin6_port = htons((uint16_t)w->port);
+		out[(*count)++] = to;
+	}
+	freeaddrinfo(found);
+	return *count ? 0 : fault_set(why, FAULT_SYSTEM, "DNS lookup of %s gave no address", host);
+}
+
+static int
+dial_way(const struct way *w, struct span local, int64_t port, struct frame *answer, struct fault *why)
+{
+	struct net_address to[ADDRESSES_MOST];
+	char               ip[64] = "";
+	int64_t            deadline = clock_after(w->timeout > 0 && w->timeout < WAY_MOST_MS ? w->timeout : WAY_MS);
+	size_t             count;
+	int                fd = -1;
+
+	if (resolve(w, to, &count, why) < 0)
+		return -1;
+	for (size_t i = 0; w->maybe && (w->any_port || w->port == port) && i < count; i++) {
+		net_address_print(&to[i], ip, sizeof ip);
+		if (span_is(local, ip)) {
+			frame_start(answer, "itself");
+			frame_put_string(answer, "address", ip);
+			return 0;
+		}
+	}
+	for (size_t i = 0; i < count && fd < 0; i++) {
+		net_address_print(&to[i], ip, sizeof ip);
+		if (net_dial(&to[i], NULL, deadline, &fd, why) < 0)
+			fd = -1;
+	}
+	if (fd < 0)
+		return fault_prefix(why, "connect(%s, %lld) failed", ip, (long long)w->port);
+	frame_start(answer, "dialed");
+	frame_put_fd(answer, "stream", fd);
+	frame_put_string(answer, "address", ip);
+	answer->owns_fds = true;
+	return 0;
+}
+
+static int
+ask_way(struct span ticket, struct frame *f, struct way *w, struct fault *why)
+{
+	static const struct field fields[] = {
+		FIELD_TEXT(struct way, host, "host", FIELD_NEEDED), FIELD_TEXT(struct way, address, "address", FIELD_NEEDED),
+		FIELD_NUMBER(struct way, port, "port", FIELD_NEEDED), FIELD_NUMBER(struct way, timeout, "timeout", FIELD_NEEDED),
+		FIELD_FLAG(struct way, maybe, "maybe", FIELD_NEEDED), FIELD_FLAG(struct way, any_port, "anyport", FIELD_NEEDED), FIELD_END
+	};
+
+	frame_start(f, "way");
+	frame_put(f, "ticket", ticket);
+	if (peer_call("authd", f, clock_after(DIAL_MS), why) < 0)
+		return -1;
+	if (!frame_is(f, "way"))
+		return fault_set(why, FAULT_DENIED, "that is no ticket");
+	if (frame_decode(f, fields, w, why) < 0)
+		return -1;
+	return w->port > 0 && w->port < 65536 ? 0 : fault_set(why, FAULT_INPUT, "authd: strange answer");
+}
+
+static int
+do_way(void *unused, struct frame *request, struct frame *answer, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	struct { struct span ticket, local; int64_t port; } in;
+	static const struct field fields[] = {
+		FIELD_TEXT(__typeof__(in), ticket, "ticket", FIELD_NEEDED), FIELD_TEXT(__typeof__(in), local, "local", FIELD_NEEDED),
+		FIELD_NUMBER(__typeof__(in), port, "port", FIELD_NEEDED), FIELD_END
+	};
+	struct way   w = {.host = SPAN_NONE, .address = SPAN_NONE};
+	struct fault trouble = {0};
+
+	(void)unused;
+	if (frame_decode(request, fields, &in, why) < 0)
+		return -1;
+	if (ask_way(in.ticket, &f, &w, &trouble) < 0 || dial_way(&w, in.local, in.port, answer, &trouble) < 0) {
+		if (trouble.class == FAULT_DENIED)
+			log_warning("refusing to dial: %s", fault_text(&trouble));
+		peer_refuse(answer, "%s", fault_text(&trouble));
+	}
+	return 0;
+}
+
+static const char *const asks[] = {"authd", NULL};
+
 static const struct peer_verb verbs[] = {
 	{"dial", 0, 0, do_dial},
+	{"way", 0, 0, do_way},
 	{NULL, 0, 0, NULL}
 };
 
@@ -269,6 +393,7 @@ static const struct service dialer = {
 	.about    = "connects to milters, policy servers and other endpoints of the configuration",
 	.role     = ROLE_DIAL,
 	.model    = SERVE_TASKS,
+	.asks     = asks,
 	.promises = MAY_ACCEPT | MAY_ASK | MAY_DIAL | MAY_DNS | MAY_NAME,
 	.reads    = reads,
 	.params   = params,

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "command.h"
 #include "grammar.h"
+#include "imap_proxy.h"
 #include "service/login.h"
 #include "service/service.h"
 #include "service/tls_rows.h"
@@ -19,7 +20,7 @@ struct dialogue {
 	struct login  *l;
 	struct command c;
 	bool           over;
-	bool           literal_plus;
+	bool           asked_capability;       /* the client did not take it from the greeting */
 };
 
 static void
@@ -62,7 +63,7 @@ capabilities(struct dialogue *d, struct text *out)
 	autotext struct text names = {0};
 	struct span          rest, name;
 
-	text_add_string(out, "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE");
+	text_add_string(out, "IMAP4rev1 SASL-IR LOGIN-REFERRALS LITERAL+ ID ENABLE IDLE");
 	if (login_config.tls && !conn_is_tls(d->l->conn))
 		text_add_string(out, " STARTTLS");
 	login_mechanisms(d->l, &names);
@@ -77,6 +78,7 @@ do_capability(struct dialogue *d)
 {
 	autotext struct text list = {0};
 
+	d->asked_capability = true;
 	capabilities(d, &list);
 	say(d, "* CAPABILITY %s", text_string(&list));
 	finish(d, "OK Pre-login capabilities listed, post-login capabilities have more.");
@@ -129,12 +131,86 @@ enter(struct dialogue *d)
 		finish(d, "NO [UNAVAILABLE] Internal error occurred. Refer to server log for more information.");
 }
 
+/* As Dovecot tells it: a client that has asked for the capabilities before may look at nothing but such an answer. */
+static void
+enter_other_server(struct dialogue *d, struct span answer)
+{
+	ptrdiff_t end = span_find(answer, ']');
+
+	if (d->asked_capability && span_starts(answer, "[CAPABILITY ") && end > 0) {
+		say(d, "* CAPABILITY %.*s", SPAN_ARGS(span_cut(answer, 12, (size_t)end)));
+		answer = span_trim(span_from(answer, (size_t)end + 1));
+	}
+	say(d, "%.*s OK %.*s", SPAN_ARGS(d->c.tag), SPAN_ARGS(answer));
+	login_proxy_enter(d->l);
+	d->over = true;
+}
+
+static void
+go_elsewhere(struct dialogue *d)
+{
+	autotext struct text answer = {0};
+
+	switch (login_proxy(d->l, imap_proxy, &answer)) {
+	case PROXY_YES:
+		enter_other_server(d, text_span(&answer));
+		break;
+	case PROXY_NO:
+		finish(d, text_string(&answer));
+		break;
+	case PROXY_TROUBLE:
+		finish(d, "NO [UNAVAILABLE] " PROXY_UNAVAILABLE);
+		break;
+	case PROXY_MISFIT:
+		finish(d, "NO [SERVERBUG] " PROXY_UNAVAILABLE);
+		break;
+	case PROXY_ITSELF:
+		enter(d);
+	}
+}
+
+/* RFC 3501, 9: what an enc-user may hold (RFC 5092, 11); the rest is %-encoded. */
+static void
+add_encoded(struct text *out, const char *name)
+{
+	for (; *name; name++)
+		if (ascii_alpha(*name) || ascii_digit(*name) || strchr("-_.~!$'()*+,&=", *name))
+			text_add_byte(out, *name);
+		else
+			text_add_format(out, "%%%02X", (unsigned char)*name);
+}
+
+/* He was right, and may not: his mailbox is at another server (RFC 2221), or nowhere. */
+static void
+refer(struct dialogue *d)
+{
+	const struct auth_route *r = d->l->route;
+	autotext struct text     url = {0};
+
+	if (!*r->host) {
+		say(d, "%.*s NO [CONTACTADMIN] %s", SPAN_ARGS(d->c.tag), *r->reason ? r->reason : "Login disabled for this user");
+		return;
+	}
+	text_add_string(&url, "imap://");
+	add_encoded(&url, r->user);
+	text_add_format(&url, strchr(r->host, ':') ? ";AUTH=%s@[%s]" : ";AUTH=%s@%s", d->l->method, r->host);
+	if (r->port != 143)
+		text_add_format(&url, ":%lld", (long long)r->port);
+	say(d, "%.*s NO [REFERRAL %s/] %s", SPAN_ARGS(d->c.tag), text_string(&url), *r->reason ? r->reason : "Try this server instead.");
+}
+
 static void
 judge(struct dialogue *d, enum login_verdict verdict)
 {
 	switch (verdict) {
 	case LOGIN_YES:
-		enter(d);
+		if (d->l->route)
+			go_elsewhere(d);
+		else
+			enter(d);
+		break;
+	case LOGIN_CLOSED:
+		refer(d);
 		break;
 	case LOGIN_NO:
 		finish(d, "NO [AUTHENTICATIONFAILED] Authentication failed.");
@@ -328,7 +404,7 @@ prepare(struct fault *why)
 	return login_prepare("imap", why);
 }
 
-static const char *const asks[] = {"authd", "anvil", "imap", NULL};
+static const char *const asks[] = {"authd", "anvil", "dialer", "imap", NULL};
 
 static const struct service imap_login = {
 	.name = "imap-login",

@@ -106,8 +106,15 @@ judge(struct dialogue *d, enum login_verdict verdict)
 	struct fault why = {0};
 
 	switch (verdict) {
+	case LOGIN_CLOSED:
+		say(d, "NO \"Login disabled for this user\"");
+		break;
 	case LOGIN_YES:
-		if (login_enter(d->l, SPAN_NONE, &why) == 0)
+		if (d->l->route) {
+			log_error("managesieve-login: proxy(%s): scripts at another server are not had through this one: user=<%s>, rip=%s, lip=%s, session=<%s>",
+			          d->l->user, d->l->user, d->l->peer, d->l->local, d->l->session);
+			say(d, "NO \"Account is temporarily unavailable.\"");
+		} else if (login_enter(d->l, SPAN_NONE, &why) == 0)
 			d->over = true;        /* the OK is the user's process's */
 		else
 			say(d, "NO (TRYLATER) \"Internal error occurred. Refer to server log for more information.\"");

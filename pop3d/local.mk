@@ -4,7 +4,7 @@ pkglibexec_PROGRAMS += pop3d/pop3d pop3d/pop3-login
 pop3d_pop3d_SOURCES = pop3d/main.c pop3d/drop.c pop3d/expire.h pop3d/language.c pop3d/language.h \
 	pop3d/look.c pop3d/session.c pop3d/session.h pop3d/surrogate.c pop3d/surrogate.h pop3d/uidl.c pop3d/uidl.h
 pop3d_pop3d_LDADD = $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(FLOOR1_LIBS)
-pop3d_pop3_login_SOURCES = pop3d/pop3_login.c pop3d/expire.h pop3d/language.c pop3d/language.h
+pop3d_pop3_login_SOURCES = pop3d/pop3_login.c pop3d/pop3_proxy.c pop3d/pop3_proxy.h pop3d/expire.h pop3d/language.c pop3d/language.h
 pop3d_pop3_login_LDADD = $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(FLOOR1_LIBS)
 DIRECT_TESTS += t/system/mailbox_login.py t/system/pop3_utf8.py
 EXTRA_DIST += t/system/mailbox_login.py t/system/pop3_utf8.py

@@ -9,6 +9,7 @@
 #include "expire.h"
 #include "language.h"
 #include "mail/charset.h"
+#include "pop3_proxy.h"
 #include "service/login.h"
 #include "service/service.h"
 #include "service/tls_rows.h"
@@ -130,11 +131,49 @@ enter(struct dialogue *d)
 }
 
 static void
+go_elsewhere(struct dialogue *d)
+{
+	autotext struct text answer = {0};
+	enum proxy_said      said = login_proxy(d->l, pop3_proxy, &answer);
+
+	if (said == PROXY_ITSELF) {
+		enter(d);
+		return;
+	}
+	if (said == PROXY_YES || said == PROXY_NO)
+		say(d, "%s", text_string(&answer));
+	else
+		say(d, "-ERR [SYS/TEMP] " PROXY_UNAVAILABLE);
+	if (said == PROXY_YES) {
+		login_proxy_enter(d->l);
+		d->over = true;
+	}
+}
+
+/* He was right, and may not. */
+static void
+refer(struct dialogue *d)
+{
+	const struct auth_route *r = d->l->route;
+
+	if (*r->host)
+		say(d, "-ERR %s", *r->reason ? r->reason : "Try this server instead.");
+	else
+		say(d, "-ERR [AUTH] %s", *r->reason ? r->reason : "Login disabled for this user");
+}
+
+static void
 judge(struct dialogue *d, enum login_verdict verdict)
 {
 	switch (verdict) {
 	case LOGIN_YES:
-		enter(d);
+		if (d->l->route)
+			go_elsewhere(d);
+		else
+			enter(d);
+		break;
+	case LOGIN_CLOSED:
+		refer(d);
 		break;
 	case LOGIN_NO:
 		say(d, "-ERR [AUTH] Authentication failed.");
@@ -344,7 +383,7 @@ prepare(struct fault *why)
 	return pop3_expire_check(expire, why) < 0 ? -1 : login_prepare("pop3", why);
 }
 
-static const char *const asks[] = {"authd", "anvil", "pop3", NULL};
+static const char *const asks[] = {"authd", "anvil", "dialer", "pop3", NULL};
 
 static const struct service pop3_login = {
 	.name = "pop3-login",

@@ -40,8 +40,18 @@ copy_field(const struct frame *f, const char *name, char *to, size_t size)
 }
 
 void
+auth_route_free(struct auth_route *r)
+{
+	if (!r)
+		return;
+	mem_wipe(r, sizeof *r);
+	free(r);
+}
+
+void
 auth_answer_free(struct auth_answer *a)
 {
+	auth_route_free(take(a->route));
 	if (a->data.at)
 		mem_wipe(a->data.at, a->data.room);
 	text_free(&a->data);
@@ -58,6 +68,38 @@ wait_as_told(const struct frame *f)
 		poll(NULL, 0, ms < AUTH_MS ? (int)ms : AUTH_MS);
 }
 
+static struct auth_route *
+take_route(const struct frame *f)
+{
+	struct span        proxy = SPAN_NONE, tls = SPAN_NONE, password = SPAN_NONE;
+	bool               nologin = frame_get_flag(f, "nologin");
+	struct auth_route *r;
+
+	frame_get(f, "proxy", &proxy);
+	frame_get(f, "pass", &password);
+	frame_get(f, "tls", &tls);
+	if ((!proxy.len && !nologin) || password.len >= sizeof r->password)
+		return NULL;
+	r = mem_alloc(sizeof *r);
+	r->nologin = nologin;
+	r->proxy = !nologin;
+	r->maybe = span_is(proxy, "maybe");
+	r->starttls = span_is(tls, "starttls");
+	r->tls = r->starttls || span_is(tls, "yes");
+	r->any_certificate = frame_get_flag(f, "anycert");
+	r->not_trusted = frame_get_flag(f, "untrusted");
+	frame_get_number(f, "port", &r->port);
+	frame_get_number(f, "timeout", &r->timeout);
+	copy_field(f, "host", r->host, sizeof r->host);
+	copy_field(f, "destuser", r->user, sizeof r->user);
+	copy_field(f, "master", r->master, sizeof r->master);
+	copy_field(f, "mech", r->mechanism, sizeof r->mechanism);
+	copy_field(f, "way", r->way, sizeof r->way);
+	copy_field(f, "told", r->reason, sizeof r->reason);
+	copy(r->password, sizeof r->password, password);
+	return r;
+}
+
 static int
 take_answer(struct auth_talk *t, struct frame *f, struct auth_answer *out, struct fault *why)
 {
@@ -68,6 +110,8 @@ take_answer(struct auth_talk *t, struct frame *f, struct auth_answer *out, struc
 	copy_field(f, "ticket", out->ticket, sizeof out->ticket);
 	copy_field(f, "status", out->status, sizeof out->status);
 	copy_field(f, "reason", out->reason, sizeof out->reason);
+	auth_route_free(take(out->route));
+	out->route = take_route(f);
 	t->over = true;
 	if (frame_is(f, "more")) {
 		t->over = false;

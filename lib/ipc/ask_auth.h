@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * ask_auth.h - "is this who they say, and who is that?"
- * asks: smtpd, the login programs, imapd, pop3d, managesieve, lmtpd, local, virtual, quota-status, mailbox-tool.  answers: authd.
+ * asks: smtpd, the login programs, dialer, imapd, pop3d, managesieve, lmtpd, local, virtual, quota-status, mailbox-tool.  answers: authd.
  *
  *   start   service=smtp|imap|pop3 mechanism=PLAIN peer=.. local=.. tls=yes session=.. [data=..]
  *           [bound=tls-exporter binding=..] [certificate=yes [name=..]]
  *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
+ *                                     yes of one whose mailbox is at another server: proxy=yes|maybe way=.. host=.. port=..
+ *                                     destuser=.. pass=.. master=.. mech=.. timeout=<ms> tls=no|yes|starttls [anycert=yes] [untrusted=yes];
+ *                                     no of one who was right and may not: nologin=yes told=.. host=.. port=.. destuser=..
  *                                     yes and no come with wait=<ms>: so late shall the client hear of it; this end waits
  *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. groups=.. sieve=.. asked=.. token=.. key=.. admin=yes   (imapd, pop3d; once)
+ *   way     ticket=..                 | way host=.. address=.. port=.. timeout=.. maybe=.. anyport=..  |  no     (dialer; once)
  *   wake    user=.. token=.. proof=.. digest=..    | as redeem: a session that slept goes on (wake_proof.h; once)
  *   owner   user=..                   | user ... | no | refused reason=..    behind redeem or wake, and nothing else then: who is it
  *                                     whose mailboxes this user may share (userdb alone)
@@ -43,10 +47,21 @@ struct auth_client {
 
 enum auth_state { AUTH_MORE, AUTH_YES, AUTH_NO, AUTH_TROUBLE };
 
+/* His mailbox is not here: proxy, or he was told to go elsewhere (nologin). */
+struct auth_route {
+	bool    proxy, maybe, nologin;
+	bool    tls, starttls, any_certificate, not_trusted;
+	int64_t port, timeout;                /* ms; 0: not said */
+	char    host[256], user[256], master[256], mechanism[16], way[40], reason[200];
+	char    password[1024 * 8];           /* or a token */
+};
+void auth_route_free(struct auth_route *);   /* NULL is fine */
+
 struct auth_answer {
 	enum auth_state state;
 	struct text     data;                 /* AUTH_MORE: challenge, raw */
 	char            user[256], ticket[40];
+	struct auth_route *route;             /* owned; NULL: none */
 	char            status[16], reason[200];   /* AUTH_NO: "5.7.8", "authentication failed"; Dovecot's words */
 };
 struct auth_talk;

@@ -18,6 +18,7 @@
 #include "net/address.h"
 #include "net/tls.h"
 #include "service/login_limit.h"
+#include "service/login_proxy.h"
 #include "service/pump.h"
 #include "service/tls_rows.h"
 
@@ -42,9 +43,9 @@ login_prepare(const char *name, struct fault *why)
 		return fault_set(why, FAULT_INPUT, "ssl_cert_username_field: unknown field %s", login_config.certificate_field);
 	if (!has_certificate && login_config.tls_wrappermode)
 		return fault_set(why, FAULT_INPUT, "%s_tls_wrappermode requires %s_tls_cert_file", name, name);
-	if (!has_certificate)
-		return 0;
-	return service_tls_prepare(why) < 0 ? -1 : tls_server(&s, &login_config.tls, why);
+	if (service_tls_prepare(why) < 0 || login_proxy_prepare(why) < 0)
+		return -1;
+	return !has_certificate ? 0 : tls_server(&s, &login_config.tls, why);
 }
 
 /* ------------------------------------------------------------ the connection */
@@ -99,6 +100,7 @@ begin(struct login *l, struct conn *c, bool near)
 {
 	l->conn = c;
 	l->started = clock_now();
+	l->proxy_ttl = PROXY_TTL;
 	make_session_id(l->session, sizeof l->session);
 	l->secured = near || conn_is_tls(c);
 	conn_deadline(c, clock_after(login_config.timeout));
@@ -187,8 +189,11 @@ login_mechanisms(struct login *l, struct text *names)
 /* ------------------------------------------------------------ a try */
 
 static enum login_verdict
-judge(struct login *l, const struct auth_answer *a)
+judge(struct login *l, struct auth_answer *a)
 {
+	login_proxy_end(l);
+	l->route = take(a->route);
+	l->proxy_end = NULL;
 	snprintf(l->user, sizeof l->user, "%s", a->user);
 	if (a->state == AUTH_YES) {
 		snprintf(l->ticket, sizeof l->ticket, "%s", a->ticket);
@@ -196,6 +201,10 @@ judge(struct login *l, const struct auth_answer *a)
 	}
 	if (a->state == AUTH_TROUBLE)
 		return LOGIN_TROUBLE;
+	if (l->route) {
+		l->proxy_end = "internal failure, 1 successful auths";
+		return LOGIN_CLOSED;
+	}
 	if (strcmp(a->status, "5.7.11") == 0) {
 		l->refused_plaintext = true;
 		return LOGIN_INSECURE;
@@ -395,7 +404,11 @@ log_end(const struct login *l)
 		snprintf(what, sizeof what, "auth failed, %d attempts", l->attempts);
 	else if (l->refused_plaintext)
 		snprintf(what, sizeof what, "tried to use disallowed plaintext auth");
-	if (l->refused_plaintext && !l->attempts)
+	if (l->proxy_end)
+		log_info("%s-login: Disconnected: %s (%s): user=<%s>, method=%s, rip=%s, lip=%s%s, session=<%s>", login_config.service,
+		         l->end ? l->end : "Connection closed", l->proxy_end, l->user, l->method, l->peer, l->local,
+		         conn_is_tls(l->conn) ? ", TLS" : "", l->session);
+	else if (l->refused_plaintext && !l->attempts)
 		log_info("%s-login: Disconnected: %s (%s): user=<>, rip=%s, lip=%s, session=<%s>", login_config.service,
 		         l->end ? l->end : "Connection closed", what, l->peer, l->local, l->session);
 	else
@@ -410,6 +423,7 @@ login_end(struct login *l)
 {
 	if (!l->entered)
 		log_end(l);
+	login_proxy_end(l);
 	if (l->counted)
 		login_limit_leave(login_config.service, NULL, l->peer);
 	if (l->conn) {

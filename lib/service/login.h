@@ -34,6 +34,9 @@ struct login_config {
 	bool        tls_wrappermode, tls_ask_certificate, disable_plaintext;
 	int64_t     timeout;              /* from connect to login */
 	int         userip_connections, address_connections;   /* 0: as many as they like */
+	const char *client_ca_file, *client_ca_dir, *client_cert, *client_key;   /* of login_proxy.h */
+	bool        client_require_cert;
+	int64_t     proxy_timeout;
 	struct tls_context *tls;          /* NULL: none is configured */
 	/* Whom his process let go (RFC 8437): as after login_start, but greeted. NULL: the protocol has no such thing. */
 	WAITS void (*again)(struct login *);
@@ -54,6 +57,12 @@ extern struct login_config login_config;
 	DURATION("login_timeout", &login_config.timeout, "180s", "1s", "1h", "how long a client may stay without logging in"), \
 	NUMBER("mail_max_userip_connections", &login_config.userip_connections, "10", "0", "",                       \
 	       "sessions of one user from one address; one more ends the one that has been idle longest; 0: any"),   \
+	DURATION("login_proxy_timeout", &login_config.proxy_timeout, "30s", "1s", "10m", "how long connecting and logging in to a user's other server may take (proxy=y of auth_passdb), unless he has a proxy_timeout="), \
+	STRING("ssl_client_ca_file", &login_config.client_ca_file, "", "authorities for certificates of such servers, PEM"), \
+	STRING("ssl_client_ca_dir", &login_config.client_ca_dir, "", "the same, every file in it"),                     \
+	STRING("ssl_client_cert", &login_config.client_cert, "", "certificate that is shown to such servers, PEM"),     \
+	STRING("ssl_client_key", &login_config.client_key, "", "its key; empty: in ssl_client_cert"),                  \
+	BOOLEAN("ssl_client_require_valid_cert", &login_config.client_require_cert, "yes", "TLS to such servers wants a certificate that verifies and has the name that host= says; no: whatever they show"), \
 	NUMBER("login_max_connections_per_address", &login_config.address_connections, "1000", "0", "",                 \
 	       "connections from one address, logged in or not, but this machine's; one more ends the one that has been idle longest; 0: any")
 
@@ -72,10 +81,16 @@ struct login {
 	const char   *end;                /* "Inactivity", "Logged out": why it is over */
 	bool          entered;
 	bool          counted;            /* at anvil, as a connection of this address */
+	struct auth_route *route;         /* owned; his mailbox is not here (login_proxy.h) */
+	struct conn  *backend;            /* where it is; owned */
+	char          proxy_address[64];
+	const char   *proxy_end;          /* what the log says when it ends so */
+	int           proxy_ttl;          /* how many more servers may hand him on */
 	bool          too_many;           /* refused by mail_max_userip_connections, or by the address' limit */
 };
 
-enum login_verdict { LOGIN_YES, LOGIN_NO, LOGIN_TROUBLE, LOGIN_INSECURE, LOGIN_UNKNOWN_MECHANISM, LOGIN_ABORTED, LOGIN_LOST };
+/* LOGIN_YES with l->route: his mailbox is at another server. LOGIN_CLOSED: he was right, and may not (l->route says why). */
+enum login_verdict { LOGIN_YES, LOGIN_CLOSED, LOGIN_NO, LOGIN_TROUBLE, LOGIN_INSECURE, LOGIN_UNKNOWN_MECHANISM, LOGIN_ABORTED, LOGIN_LOST };
 
 int login_prepare(const char *service, struct fault *);       /* certificates: before the sandbox */
 WAITS struct login *login_start(int fd);                      /* NULL: gone already; logged */

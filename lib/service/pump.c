@@ -54,6 +54,7 @@ pump_remove(struct seat *s)
 	s->over = true;
 	for (int end = SEAT_ENDS - 1; end >= 0; end--)
 		seat_forget(s, (enum seat_end)end);
+	wire_free(take(s->server));
 	wire_free(take(s->wire));
 	pump_crowd_remove(s);
 	if (s->asleep)
@@ -86,10 +87,19 @@ pump_asleep(int more)
 	pump.dirty = TRIM_TICKS;
 }
 
+/* TLS holds bytes of the server, and the client takes some. */
+static bool
+server_has_more(const struct seat *s)
+{
+	return s->server && !s->down.len && !s->process_gone && wire_pending(s->server);
+}
+
 void
 pump_look_again(struct seat *s)
 {
-	if (s->queued || s->up.len || s->held || s->asleep || s->client_ended || !wire_pending(s->wire))
+	bool up = !s->up.len && !s->held && !s->asleep && !s->client_ended && wire_pending(s->wire);
+
+	if (s->queued || (!up && !server_has_more(s)))
 		return;
 	s->queued = pump.again ? pump.again : s; /* the last points to itself */
 	pump.again = s;
@@ -236,6 +246,8 @@ go_again(void)
 			continue;
 		}
 		seat_handle(s, SEAT_CLIENT);
+		if (!s->over && server_has_more(s))
+			seat_handle(s, SEAT_PROCESS);
 	}
 }
 
@@ -321,28 +333,40 @@ start_loop(void)
 	return good;
 }
 
-struct conn *
-pump_park(struct conn *c, int process, int control, const struct pump_client *client)
+static struct conn *
+park(struct seat *s)
 {
 	if (!service_session_keep()) { /* one session a process: this task is the loop */
 		if (!pump.poller)
 			prepare();
-		pump_crowd_add(seat_new(c, process, control, client));
+		pump_crowd_add(s);
 		for (take_news(); anybody();)
 			turn();
 		return take(pump.returned);
 	}
 	if (!start_loop()) {
-		close(process);
-		if (control >= 0)
-			close(control);
-		conn_free(c);
+		seat_drop(s);
 		service_session_over();
 		return NULL;
 	}
-	pump_crowd_add(seat_new(c, process, control, client));
+	pump_crowd_add(s);
 	(void)!write(pump.wake[1], "", 1);
 	return NULL;
+}
+
+struct conn *
+pump_park(struct conn *c, int process, int control, const struct pump_client *client)
+{
+	return park(seat_new(c, process, control, client));
+}
+
+void
+pump_park_behind(struct conn *client, struct conn *server, const struct pump_client *who, const char *before, const char *behind)
+{
+	struct seat *s = seat_new(client, -1, -1, who);
+
+	seat_set_server(s, server, before, behind);
+	park(s);
 }
 
 bool

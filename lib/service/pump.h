@@ -19,6 +19,9 @@
  * Back (RFC 8437): a process may let its client be nobody again.  The seat ends, and who speaks with strangers has the
  * connection, in a task of its own.
  *
+ * Behind (login_proxy.h): in the place of a process may stand the wire to another server.  Such a seat ends at once when it is
+ * evicted, or when the whole system stops, and says in the log how many bytes it has moved.
+ *
  * Who is seated anvil is told (ipc/roster.h), and who shall go it tells (pump_roster.c).
  *
  * A monitor: pump_park and pump_evict may be called by any task.
@@ -44,6 +47,10 @@ struct pump_client {
  * that is over, and then a client who is nobody again is given back; else the caller's task may end (service.h,
  * service_session_keep), and NULL is returned. */
 WAITS struct conn *pump_park(struct conn *, int process, int control, const struct pump_client *);
+
+/* The same with a connection to another server, which is given too; what stands in the log before and behind the words about
+ * its end is copied. */
+WAITS void pump_park_behind(struct conn *client, struct conn *server, const struct pump_client *, const char *before, const char *behind);
 
 /* Ends the session of this user from this address that has been idle longest, and longer than `idle_ms`:
  * false when there is none. peer NULL: from anywhere; user NULL: whoever. */

@@ -68,11 +68,40 @@ seat_say(struct seat *s, struct span bytes)
 	give_client(s, bytes, false);
 }
 
+/* As send() and recv() without waiting. */
+static ssize_t
+write_process(struct seat *s, struct span bytes)
+{
+	ssize_t n;
+
+	if (!s->server)
+		return send(s->fd[SEAT_PROCESS], bytes.at, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	n = wire_write(s->server, bytes);
+	if (n > 0)
+		s->bytes_in += (uint64_t)n;
+	errno = n == 0 ? EAGAIN : EPIPE;
+	return n > 0 ? n : -1;
+}
+
+static ssize_t
+read_process(struct seat *s)
+{
+	ssize_t n;
+
+	if (!s->server)
+		return recv(s->fd[SEAT_PROCESS], scratch, sizeof scratch, MSG_DONTWAIT);
+	n = wire_read(s->server, scratch, sizeof scratch);
+	if (n > 0)
+		s->bytes_out += (uint64_t)n;
+	errno = EAGAIN;
+	return n > 0 ? n : n == 0 ? -1 : 0;
+}
+
 static void
 give_process(struct seat *s, struct span bytes, bool from_up)
 {
 	while (bytes.len) {
-		ssize_t n = send(s->fd[SEAT_PROCESS], bytes.at, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = write_process(s, bytes);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -119,7 +148,7 @@ move_down(struct seat *s)
 		give_client(s, text_span(&s->down), true);
 	if (s->down.len || s->process_gone)
 		return;
-	n = recv(s->fd[SEAT_PROCESS], scratch, sizeof scratch, MSG_DONTWAIT);
+	n = read_process(s);
 	if (n > 0)
 		give_client(s, span_at(scratch, (size_t)n), false);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))

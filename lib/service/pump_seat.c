@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "service/pump_seat.h"
 #include "service/service.h"
 
@@ -33,8 +34,19 @@ seat_new(struct conn *c, int process, int control, const struct pump_client *cli
 	s->client = (struct pump_client){client->service, copy(client->user), copy(client->peer), copy(client->local),
 	                                 copy(client->session), client->near, client->over, client->back, client->pid};
 	s->active = clock_now();
-	fcntl(process, F_SETFL, O_NONBLOCK);
+	if (process >= 0)
+		fcntl(process, F_SETFL, O_NONBLOCK);
 	return s;
+}
+
+void
+seat_set_server(struct seat *s, struct conn *server, const char *before, const char *behind)
+{
+	s->server = wire_new(server, &s->down);
+	s->fd[SEAT_PROCESS] = wire_fd(s->server);
+	s->words_before = mem_string(before);
+	s->words_behind = mem_string(behind);
+	s->bytes_out = s->down.len;
 }
 
 void
@@ -42,7 +54,7 @@ seat_forget(struct seat *s, enum seat_end end)
 {
 	pump_watch(s, end, 0);
 	s->set[end] = 0;
-	if (s->fd[end] >= 0 && end != SEAT_CLIENT)
+	if (s->fd[end] >= 0 && end != SEAT_CLIENT && !(end == SEAT_PROCESS && s->server)) /* those are the wires' */
 		close(s->fd[end]);
 	s->fd[end] = -1;
 }
@@ -54,6 +66,8 @@ seat_free(struct seat *s)
 	text_free(&s->down);
 	text_free(&s->input);
 	sleeper_free(s->sleeper);
+	free(s->words_before);
+	free(s->words_behind);
 	free((char *)(uintptr_t)s->client.user);
 	free((char *)(uintptr_t)s->client.peer);
 	free((char *)(uintptr_t)s->client.local);
@@ -62,10 +76,31 @@ seat_free(struct seat *s)
 }
 
 void
+seat_drop(struct seat *s)
+{
+	for (int end = 0; end < SEAT_ENDS; end++)
+		seat_forget(s, (enum seat_end)end);
+	wire_free(s->server);
+	wire_free(s->wire);
+	seat_free(s);
+}
+
+static void
+log_end(const struct seat *s)
+{
+	const char *who = s->kicked ? "by the administrator" : s->evict ? "for too many connections" : s->client_ended ? "by client" : "by server";
+
+	log_info("%sDisconnected %s (%llds idle, in=%llu, out=%llu)%s", s->words_before, who, (long long)(clock_now() - s->active) / 1000,
+	         (unsigned long long)s->bytes_in, (unsigned long long)s->bytes_out, s->words_behind);
+}
+
+void
 seat_end(struct seat *s)
 {
 	if (s->over || s->waking)
 		return;
+	if (s->server)
+		log_end(s);
 	pump_remove(s);
 	if (s->client.over)
 		s->client.over(&s->client);
@@ -113,7 +148,7 @@ seat_settle(struct seat *s)
 	if (s->down.len && !s->client_lost)
 		client |= POLLER_OUT;
 	pump_watch(s, SEAT_CLIENT, wire_wants(s->wire, client));
-	pump_watch(s, SEAT_PROCESS, process);
+	pump_watch(s, SEAT_PROCESS, s->server ? wire_wants(s->server, process) : process);
 	pump_watch(s, SEAT_CONTROL, POLLER_IN);
 	pump_watch(s, SEAT_WATCH, s->asleep ? POLLER_IN : 0u);
 	pump_look_again(s);
@@ -151,6 +186,10 @@ seat_handle(struct seat *s, enum seat_end end)
 static void
 evict(struct seat *s)
 {
+	if (s->server) {
+		seat_end(s);
+		return;
+	}
 	if (s->asleep) {
 		seat_asleep_end(s, s->kicked ? "Disconnected by the administrator" : "Too many connections: the one that was idle longest ends", true);
 		seat_end(s);
@@ -178,6 +217,10 @@ seat_tick(struct seat *s, int64_t now, bool ending)
 	}
 	if (ending && s->asleep) {
 		seat_asleep_end(s, "Server shutting down.", true);
+		seat_end(s);
+		return;
+	}
+	if (ending && s->server) {
 		seat_end(s);
 		return;
 	}

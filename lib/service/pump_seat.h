@@ -34,6 +34,9 @@ struct seat {
 	struct seat       *next, *before;         /* of all; under the lock */
 	struct seat       *queued;                /* in one of the pump's lists */
 	struct wire       *wire;
+	struct wire       *server;                /* instead of a process; NULL: there is one */
+	char              *words_before, *words_behind;   /* of its line in the log; owned */
+	uint64_t           bytes_in, bytes_out;   /* the client's, and for the client; counted with a server alone */
 	int                fd[SEAT_ENDS];         /* CLIENT borrowed from the wire; -1: none */
 	unsigned           set[SEAT_ENDS];        /* what the poller was told */
 	struct text        up, down;              /* to the process, to the client: what was not taken yet */
@@ -83,6 +86,8 @@ bool pump_roster_event(const void *key, unsigned events);   /* false: it was not
 
 /* pump_seat.c */
 struct seat *seat_new(struct conn *, int process, int control, const struct pump_client *);   /* all given, the client copied */
+void seat_set_server(struct seat *, struct conn *server, const char *before, const char *behind);
+void seat_drop(struct seat *);                    /* before it was seated */
 void seat_free(struct seat *);
 void seat_handle(struct seat *, enum seat_end);   /* something happened at this end */
 void seat_settle(struct seat *);                  /* to be called when it has changed: what it waits for now; it may end */

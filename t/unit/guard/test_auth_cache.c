@@ -7,7 +7,7 @@
 #include "../unit.h"
 #include "authd_cache.h"
 
-static const struct origin here = {"imap", {"192.0.2.1", 9}, {"192.0.2.9", 9}, "PLAIN"}, there = {"imap", {"192.0.2.2", 9}, {"192.0.2.9", 9}, "PLAIN"};
+static const struct origin here = {"imap", {"192.0.2.1", 9}, {"192.0.2.9", 9}, "PLAIN", NULL}, there = {"imap", {"192.0.2.2", 9}, {"192.0.2.9", 9}, "PLAIN", NULL};
 
 static bool
 knows(const char *user, const char *password, const struct origin *o)
