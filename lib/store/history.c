@@ -33,7 +33,9 @@ note_message(struct recording *r, struct message *m, const struct history_entry 
 {
 	int64_t changed = 0;
 
-	*out = (struct history_entry){m->uid, m->flags, m->keywords, r->fresh, 0};
+	*out = (struct history_entry){m->uid, history_hash(r->folder, m), m->flags, m->keywords, r->fresh, 0};
+	if (e && e->hash != out->hash) /* another message had this UID */
+		e = NULL;
 	if (e && e->flags == m->flags && e->keywords == m->keywords) {
 		*out = *e;
 		set_modseq(r, m, e->modseq);

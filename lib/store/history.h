@@ -44,8 +44,9 @@ WAITS void history_raise(struct folder *);
  * or it is lost).  False: it is gone. */
 WAITS bool history_saved(struct folder *, uint32_t uid, int64_t *seconds);
 
-/* A chunk of records (for the fuzzer): total; false when it is none. */
-struct history_entry { uint32_t uid; uint8_t flags; uint64_t keywords, modseq; int64_t saved; };
+/* A chunk of records (for the fuzzer): total; false when it is none. hash: of the base name, since a list that comes from a backup
+ * gives UIDs once more. */
+struct history_entry { uint32_t uid, hash; uint8_t flags; uint64_t keywords, modseq; int64_t saved; };
 bool history_decode(struct span, struct history_entry *out, size_t room, size_t *count);
 void history_encode(const struct history_entry *, size_t count, struct text *out);
 

@@ -27,6 +27,12 @@ history_file_changed(const struct folder *f, const struct message *m, int64_t *s
 	return true;
 }
 
+uint32_t
+history_hash(const struct folder *f, const struct message *m)
+{
+	return (uint32_t)index_base_hash(span_at(message_name(f, m), m->base_len));
+}
+
 static bool
 begin(struct folder *f, bool write, struct recording *r)
 {
@@ -62,7 +68,7 @@ date_chunk(struct recording *r, uint32_t number)
 	for (size_t i = 0; i < n; i++) {
 		const struct message *m = r->old[i].saved ? NULL : folder_find(r->folder, r->old[i].uid);
 
-		changed |= m && history_file_changed(r->folder, m, &r->old[i].saved);
+		changed |= m && history_hash(r->folder, m) == r->old[i].hash && history_file_changed(r->folder, m, &r->old[i].saved);
 	}
 	if (!changed)
 		return;
@@ -129,16 +135,17 @@ static bool
 find_date(struct folder *f, uint32_t uid, int64_t *seconds, bool *undated)
 {
 	autofree struct recording *r = mem_alloc(sizeof *r);
+	const struct message      *m = folder_find(f, uid);
 	int64_t                    date = 0;
 
 	*undated = false;
-	if (!begin(f, false, r))
+	if (!m || !begin(f, false, r))
 		return false;
 	size_t n = history_get_chunk(r, uid / HISTORY_CHUNK, r->old), i = 0;
 
 	while (i < n && r->old[i].uid != uid)
 		i++;
-	if (i < n)
+	if (i < n && r->old[i].hash == history_hash(f, m))
 		*undated = !(date = r->old[i].saved);
 	mdb_txn_abort(r->txn);
 	if (date)

@@ -57,7 +57,9 @@ uint32_t history_next_chunk(const struct recording *, MDB_cursor *, uint32_t num
 /* history_expunged.c: r->gone are expunged by this change; those of long ago are forgotten. */
 void history_put_gone(struct recording *);
 
-/* history_dates.c: when the file was changed last; false: it is not under the name that the snapshot has. */
+/* history_dates.c: of its base name. */
+uint32_t history_hash(const struct folder *, const struct message *);
+/* When the file was changed last; false: it is not under the name that the snapshot has. */
 bool history_file_changed(const struct folder *, const struct message *, int64_t *seconds);
 /* The undated among these messages, and whatever their chunks have besides, are dated; uids ascend. */
 WAITS void history_date(struct folder *, const uint32_t *uids, size_t count);

@@ -5,25 +5,32 @@
  * Keys of a mailbox, P its prefix (index_private.h):
  *   \1h/P             "1 highest floor boot ahead": the last number given out, since when
  *                     expunges are known, when the machine started, what postern-modseq says
- *   \1c/P/<uid >> 8>  records of up to 256 UIDs, 29 bytes each
+ *   \1C/P/<uid >> 8>  records of up to 256 UIDs: of each the UID (4), a hash of its base name (4), flags (1), keywords (8), the
+ *                     mod-sequence (8) and the date of saving (8); and a sum of all that (8)
  *   \1v/P/<modseq>    pairs of UIDs: ranges expunged by that change (history_expunged.c)
  */
 #include <stdio.h>
 
 #include "store/history_private.h"
+#include "store/sum.h"
 
-enum { ENTRY = 29 };
+enum { ENTRY = 33, SUM = 8 };
 
 void
 history_encode(const struct history_entry *e, size_t count, struct text *out)
 {
+	size_t start = out->len;
+
 	for (size_t i = 0; i < count; i++) {
 		little_endian_add(e[i].uid, 4, out);
+		little_endian_add(e[i].hash, 4, out);
 		little_endian_add(e[i].flags, 1, out);
 		little_endian_add(e[i].keywords, 8, out);
 		little_endian_add(e[i].modseq, 8, out);
 		little_endian_add((uint64_t)e[i].saved, 8, out);
 	}
+	if (count)
+		little_endian_add(sum_bytes(span_from(text_span(out), start)), SUM, out);
 }
 
 bool
@@ -31,10 +38,11 @@ history_decode(struct span s, struct history_entry *out, size_t room, size_t *co
 {
 	size_t n = s.len / ENTRY;
 
-	if (s.len % ENTRY != 0 || n > room)
+	if (s.len != n * ENTRY + SUM || n > room || little_endian_take(s.at + n * ENTRY, SUM) != sum_bytes(span_first(s, n * ENTRY)))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		out[i].uid = (uint32_t)take_number(&s, 4);
+		out[i].hash = (uint32_t)take_number(&s, 4);
 		out[i].flags = (uint8_t)take_number(&s, 1);
 		out[i].keywords = take_number(&s, 8);
 		out[i].modseq = take_number(&s, 8);
@@ -101,7 +109,7 @@ history_put_header(struct recording *r)
 void
 history_chunk_key(const struct recording *r, uint32_t number, char key[HISTORY_KEY])
 {
-	snprintf(key, HISTORY_KEY, "\1c/%s/%06x", r->prefix, number);
+	snprintf(key, HISTORY_KEY, "\1C/%s/%06x", r->prefix, number);
 }
 
 size_t

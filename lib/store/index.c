@@ -3,7 +3,7 @@
  * index.c - a cache of what was worked out of messages, one LMDB file per user
  *
  * Keys begin with \1 and a letter: E, B, S, T (index_parts.c), R (index_rows.c), o (index_order.c).  What older builds wrote below P/,
- * \1e/P/, \1b/P/, \1s/P/ and \1f/P/, P the mailbox's prefix (index_private.h), is removed when something is written.
+ * \1e/P/, \1b/P/, \1s/P/, \1f/P/ and \1c/P/, P the mailbox's prefix (index_private.h), is removed when something is written.
  */
 #include "store/index.h"
 
@@ -298,7 +298,7 @@ remove_below(const char *front, MDB_cursor *cursor, int *room)
 static int
 remove_old(const struct index_batch *b, MDB_txn *txn)
 {
-	static const char *const fronts[] = {"", "\1e/", "\1b/", "\1s/", "\1f/"};
+	static const char *const fronts[] = {"", "\1e/", "\1b/", "\1s/", "\1f/", "\1c/"};
 	MDB_cursor              *cursor;
 	int                      room = OLD_AT_ONCE, code = mdb_cursor_open(txn, b->index->dbi, &cursor);
 

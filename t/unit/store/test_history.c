@@ -368,6 +368,35 @@ UNIT_TEST(a_date_of_saving_that_was_told_stays)
 	stop();
 }
 
+UNIT_TEST(a_list_from_a_backup_gives_no_message_the_date_of_another)
+/* the index, which no backup has, knows UIDs that are given once more: "savedbefore 30d" must not find what came a minute ago */
+{
+	struct folder *f;
+	autofree char *keep = NULL, *restore = NULL;
+	int64_t        saved;
+
+	start();
+	keep = mem_format("cp -p %s/dovecot-uidlist %s/kept", root, root);
+	restore = mem_format("rm %s/cur/2.b:2, && cp %s/kept %s/dovecot-uidlist", root, root, root);
+	add("1.a");
+	folder_close(open_folder());
+	run(keep);
+	add("2.b");
+	f = open_folder();
+	saved = saved_of(f, 2);
+	folder_close(f);
+	pass(saved);
+	run(restore);
+	folder_close(open_folder());
+	add("3.c");
+	f = open_folder();
+	ck_assert_uint_eq(f->count, 2);
+	ck_assert_int_ge(saved_of(f, f->messages[1].uid), changed_at("cur/3.c:2,"));
+	ck_assert(f->modseq > 0);
+	folder_close(f);
+	stop();
+}
+
 UNIT_TEST(without_an_index_the_date_of_saving_is_that_of_the_file)
 {
 	struct folder *f;
@@ -415,15 +444,20 @@ UNIT_TEST(expunges_are_forgotten_by_and_by)
 
 UNIT_TEST(chunks_are_read_only_whole_and_in_order)
 {
-	struct history_entry in[2] = {{1, 2, 3, 4, 5}, {9, 31, UINT64_MAX, 1ull << 60, 7}}, out[2];
+	struct history_entry in[2] = {{1, 6, 2, 3, 4, 5}, {9, UINT32_MAX, 31, UINT64_MAX, 1ull << 60, 7}}, out[2];
 	autotext struct text text = {0};
 	size_t               count;
 
 	history_encode(in, 2, &text);
 	ck_assert(history_decode(text_span(&text), out, 2, &count) && count == 2);
-	ck_assert(out[1].keywords == UINT64_MAX && out[1].modseq == 1ull << 60 && out[1].saved == 7);
+	ck_assert(out[1].hash == UINT32_MAX && out[1].keywords == UINT64_MAX && out[1].modseq == 1ull << 60 && out[1].saved == 7);
 	ck_assert(!history_decode(text_span(&text), out, 1, &count));
 	ck_assert(!history_decode(span_first(text_span(&text), 30), out, 2, &count));
+	for (size_t i = 0; i < text.len; i++) { /* a date that a disk changed is none */
+		text.at[i] ^= 1;
+		ck_assert(!history_decode(text_span(&text), out, 2, &count));
+		text.at[i] ^= 1;
+	}
 	in[1].uid = 1;
 	text_clear(&text);
 	history_encode(in, 2, &text);
@@ -459,5 +493,5 @@ UNIT_TEST(what_was_there_for_a_moment_is_not_told)
 UNIT_MAIN("lib/store history", what_was_there_for_a_moment_is_not_told, a_change_raises_the_modseq_of_its_message_alone,
 	what_others_do_to_files_is_history_too, a_lost_index_never_takes_the_highest_back,
 	only_unchanged_messages_are_stored_to, the_date_of_saving_stays_when_flags_change, the_date_of_saving_is_not_that_of_the_name,
-	what_this_server_does_moves_no_date_of_saving, a_date_of_saving_that_was_told_stays,
+	what_this_server_does_moves_no_date_of_saving, a_date_of_saving_that_was_told_stays, a_list_from_a_backup_gives_no_message_the_date_of_another,
 	without_an_index_the_date_of_saving_is_that_of_the_file, expunges_are_forgotten_by_and_by, chunks_are_read_only_whole_and_in_order)
