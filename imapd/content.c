@@ -15,7 +15,7 @@
 #include "mail/header.h"
 #include "mail/line.h"
 
-enum { HEADER_FIRST = 65536, MAP_FROM = 1 << 20, SEND_PIECE = 65536 };
+enum { HEADER_FIRST = 65536, SPARE_MOST = 2 * HEADER_FIRST, MAP_FROM = 1 << 20, SEND_PIECE = 65536 };
 
 void
 content_start(struct content *c, struct imap_session *s, uint32_t uid, struct arena *arena)
@@ -23,13 +23,24 @@ content_start(struct content *c, struct imap_session *s, uint32_t uid, struct ar
 	*c = (struct content){.session = s, .folder = s->folder, .uid = uid, .arena = arena, .fd = -1};
 }
 
+/* Can the index know it? */
+static bool
+is_indexed(struct content *c)
+{
+	const struct message *m = c->batch && !c->has_hash ? folder_find(c->folder, c->uid) : NULL;
+
+	if (m) {
+		c->hash = index_base_hash(message_base(c->folder, m));
+		c->has_hash = true;
+	}
+	return c->has_hash;
+}
+
 static struct index_numbers *
 content_known(struct content *c)
 {
-	const struct message *m;
-
-	if (!c->looked_row && c->batch && (m = folder_find(c->folder, c->uid)))
-		index_row(c->batch, c->uid, message_base(c->folder, m), &c->known);
+	if (!c->looked_row && is_indexed(c))
+		index_row(c->batch, c->uid, c->hash, &c->known);
 	c->looked_row = true;
 	return &c->known;
 }
@@ -97,14 +108,13 @@ add_at_hand(struct content *c, struct text *fields, struct text *facts)
 static void
 give_to_index(struct content *c)
 {
-	const struct message *m = c->batch && (c->learnt || c->learnt_row) ? folder_find(c->folder, c->uid) : NULL;
-	autotext struct text  fields = {0}, facts = {0};
+	autotext struct text fields = {0}, facts = {0};
 
-	if (!m)
+	if ((!c->learnt && !c->learnt_row) || !is_indexed(c))
 		return;
 	add_at_hand(c, &fields, &facts);
 	complete_row(c);
-	index_put(c->batch, c->uid, message_base(c->folder, m), c->learnt, &c->record);
+	index_put(c->batch, c->uid, c->hash, c->learnt, &c->record);
 }
 
 void
@@ -115,7 +125,10 @@ content_end(struct content *c)
 		close(c->fd);
 	if (c->map)
 		munmap(c->map, c->map_len);
-	text_free(&c->bytes);
+	if (c->bytes.room <= SPARE_MOST && !c->session->spare.room)
+		c->session->spare = c->bytes; /* for the next message */
+	else
+		text_free(&c->bytes);
 	arena_reset(c->arena);
 	c->fd = -1;
 	c->map = NULL;
@@ -140,6 +153,8 @@ content_begin(struct content *c, struct fault *why)
 		return 0;
 	if (open_file(c, why) < 0)
 		return -1;
+	c->bytes = c->session->spare;
+	c->session->spare = (struct text){0};
 	if (folder_message_begin(c->folder, &c->fd, &c->st, &c->bytes, HEADER_FIRST, why) < 0)
 		return fault_prefix(why, "UID %u", c->uid);
 	c->begun = true;
@@ -236,10 +251,8 @@ content_header_mime(struct content *c, struct mime **out, struct fault *why)
 struct index_record *
 content_record(struct content *c, enum index_part part)
 {
-	const struct message *m;
-
-	if (!(c->looked & 1u << part) && c->batch && (m = folder_find(c->folder, c->uid)))
-		index_get(c->batch, c->uid, message_base(c->folder, m), part, &c->record);
+	if (!(c->looked & 1u << part) && is_indexed(c))
+		index_get(c->batch, c->uid, c->hash, part, &c->record);
 	c->looked |= 1u << part;
 	return &c->record;
 }
@@ -269,30 +282,37 @@ content_date(struct content *c, int64_t *seconds, struct fault *why)
 	return 0;
 }
 
+static bool
+is_named_size(const struct content *c, uint64_t *bytes)
+{
+	const struct message *m = folder_find(c->folder, c->uid);
+	struct file_name      name;
+
+	if (!m)
+		return false;
+	file_name_parse(span_of(message_name(c->folder, m)), &name);
+	*bytes = name.full_size;
+	return name.has_full_size;
+}
+
 int
 content_full_size(struct content *c, uint64_t *bytes, struct fault *why)
 {
 	struct index_numbers *n = &c->record.numbers;
-	const struct message *m = folder_find(c->folder, c->uid);
-	struct file_name      name;
 	struct span           all;
 
-	if (m) {
-		file_name_parse(span_of(message_name(c->folder, m)), &name);
-		if (name.has_full_size) {
-			*bytes = name.full_size;
-			return 0;
-		}
-	}
-	if (content_known(c)->has_full_size) {
-		*bytes = c->known.full_size;
-		return 0;
+	if (!n->has_full_size && content_known(c)->has_full_size) {
+		n->full_size = c->known.full_size;
+		n->has_full_size = true;
 	}
 	if (!n->has_full_size) {
-		if (content_all(c, &all, why) < 0)
-			return -1;
-		n->full_size = line_crlf_size(all);
-		n->has_full_size = c->learnt_row = true;
+		if (!is_named_size(c, &n->full_size)) {
+			if (content_all(c, &all, why) < 0)
+				return -1;
+			n->full_size = line_crlf_size(all);
+			c->learnt_row = true;
+		}
+		n->has_full_size = true;
 	}
 	*bytes = n->full_size;
 	return 0;

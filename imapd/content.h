@@ -36,6 +36,8 @@ struct content {
 	size_t               map_len;
 	struct mime         *mime, *header_mime;
 	struct index_batch  *batch;       /* borrowed; NULL: no cache */
+	bool                 has_hash;
+	uint64_t             hash;        /* of its base name, for the index */
 	struct index_record  record;
 	struct index_numbers known;          /* by the index */
 	unsigned             looked, learnt;   /* 1 << part of the record: asked of the index; new to it */

@@ -48,13 +48,13 @@ fetch_item(struct fetching *f, struct facts *facts, const struct fetch_item *ite
 		imap_add_number(v->uid, out);
 		return 0;
 	case FETCH_FLAGS:
-		text_add_string(out, "FLAGS ");
+		text_add(out, SPAN("FLAGS "));
 		view_add_flags(&s->folder->keywords, v->flags, v->recent, v->keywords, out);
 		return 0;
 	case FETCH_INTERNALDATE:
 		if (content_date(&facts->content, &date, why) < 0)
 			return -1;
-		text_add_string(out, "INTERNALDATE \"");
+		text_add(out, SPAN("INTERNALDATE \""));
 		date_add_imap(date_local(date), out);
 		text_add_byte(out, '"');
 		return 0;
@@ -144,7 +144,7 @@ fetch_message(struct fetching *f, size_t position)
 		first = false;
 		result = fetch_item(f, &facts, &f->items.at[i], position, &s->why);
 	}
-	imap_say(s, ")");
+	imap_end_line(s, SPAN(")"));
 	content_end(&facts.content);
 	return result;
 }

@@ -309,6 +309,7 @@ add_message(struct search_index *x, const struct message *m)
 		search_body(mime, ZONE_BODY | ZONE_MIME, &v);
 	}
 	content_end(&c);
+	text_free(&x->session->spare); /* no command ends behind it */
 	fault_clear(&why);
 }
 

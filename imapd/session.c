@@ -111,7 +111,14 @@ imap_say(struct imap_session *s, const char *format, ...)
 	va_start(args, format);
 	text_add_args(&s->out, format, args);
 	va_end(args);
-	text_add_string(&s->out, "\r\n");
+	imap_end_line(s, SPAN_NONE);
+}
+
+void
+imap_end_line(struct imap_session *s, struct span last)
+{
+	text_add(&s->out, last);
+	text_add(&s->out, SPAN("\r\n"));
 	if (s->out.len > OUT_FLUSH)
 		imap_flush_out(s);
 }
@@ -361,6 +368,7 @@ take_command(struct imap_session *s, int *bad)
 	append_drain(s);
 	s->input = NULL;
 	text_free(&in.text);
+	text_free(&s->spare);
 	arena_reset(s->arena);
 	if (*bad >= BAD_COMMANDS_MOST) {
 		imap_say(s, "* BYE Too many invalid commands.");

@@ -98,6 +98,7 @@ struct imap_session {
 	struct span             rest;        /* of an APPEND or REPLACE: what follows the mailbox */
 	struct imap_counts      counts;
 	struct slice            slice;       /* of a section that is fetched in parts */
+	struct text             spare;       /* room for the next message's bytes (content.c), until the command ends */
 };
 
 /* "IMAP4rev1 ..." with what depends on the configuration and the session */
@@ -105,6 +106,8 @@ void imap_add_capabilities(const struct imap_session *, struct text *out);
 
 /* Untagged lines; lost connections are noticed at the end of the command. */
 void imap_say(struct imap_session *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The line ends with that. */
+void imap_end_line(struct imap_session *, struct span last);
 void imap_send(struct imap_session *, struct span);
 void imap_flush_out(struct imap_session *);           /* s->out to the client */
 

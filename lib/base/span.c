@@ -18,27 +18,9 @@ compare_lower(const char *a, const char *b, size_t len)
 }
 
 bool
-span_equal(struct span a, struct span b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
-}
-
-bool
 span_equal_nocase(struct span a, struct span b)
 {
 	return a.len == b.len && compare_lower(a.at, b.at, a.len) == 0;
-}
-
-bool
-span_is(struct span s, const char *string)
-{
-	return span_equal(s, span_of(string));
-}
-
-bool
-span_is_nocase(struct span s, const char *string)
-{
-	return span_equal_nocase(s, span_of(string));
 }
 
 int
@@ -48,34 +30,6 @@ span_compare(struct span a, struct span b)
 	int    order = len ? memcmp(a.at, b.at, len) : 0;
 
 	return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-bool
-span_starts(struct span s, const char *prefix)
-{
-	return span_is(span_first(s, strlen(prefix)), prefix);
-}
-
-bool
-span_starts_nocase(struct span s, const char *prefix)
-{
-	return span_is_nocase(span_first(s, strlen(prefix)), prefix);
-}
-
-bool
-span_ends(struct span s, const char *suffix)
-{
-	size_t len = strlen(suffix);
-
-	return s.len >= len && span_is(span_from(s, s.len - len), suffix);
-}
-
-bool
-span_ends_nocase(struct span s, const char *suffix)
-{
-	size_t len = strlen(suffix);
-
-	return s.len >= len && span_is_nocase(span_from(s, s.len - len), suffix);
 }
 
 static bool
@@ -188,26 +142,6 @@ span_find_text(struct span s, struct span needle)
 		return 0;
 	hit = s.len ? memmem(s.at, s.len, needle.at, needle.len) : NULL;
 	return hit ? hit - s.at : -1;
-}
-
-struct span
-span_from(struct span s, size_t start)
-{
-	if (start > s.len)
-		start = s.len;
-	return start ? (struct span){s.at + start, s.len - start} : s;      /* NULL + 0 is undefined */
-}
-
-struct span
-span_first(struct span s, size_t len)
-{
-	return (struct span){s.at, len < s.len ? len : s.len};
-}
-
-struct span
-span_cut(struct span s, size_t start, size_t end)
-{
-	return span_from(span_first(s, end), start);
 }
 
 static bool

@@ -38,16 +38,62 @@ span_at(const void *at, size_t len)
 	return (struct span){at, len};
 }
 
-bool span_is(struct span, const char *string);        /* the same bytes */
-bool span_is_nocase(struct span, const char *string);
-bool span_equal(struct span, struct span);
 bool span_equal_nocase(struct span, struct span);
 int  span_compare(struct span, struct span);          /* as memcmp, shorter first */
-bool span_starts(struct span, const char *prefix);
-bool span_starts_nocase(struct span, const char *prefix);
-bool span_ends(struct span, const char *suffix);
-bool span_ends_nocase(struct span, const char *suffix);
 bool span_has(struct span, char byte);
+
+/* Mostly the length says no, and of a literal it is known when it is compiled: these are written out. */
+static inline bool
+span_equal(struct span a, struct span b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+static inline bool
+span_is(struct span s, const char *string)            /* the same bytes */
+{
+	return span_equal(s, span_of(string));
+}
+
+static inline bool
+span_is_nocase(struct span s, const char *string)
+{
+	struct span other = span_of(string);
+
+	return s.len == other.len && span_equal_nocase(s, other);
+}
+
+static inline bool
+span_starts(struct span s, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return s.len >= len && span_is((struct span){s.at, len}, prefix);
+}
+
+static inline bool
+span_starts_nocase(struct span s, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return s.len >= len && span_is_nocase((struct span){s.at, len}, prefix);
+}
+
+static inline bool
+span_ends(struct span s, const char *suffix)
+{
+	size_t len = strlen(suffix);
+
+	return s.len >= len && (len == 0 || memcmp(s.at + (s.len - len), suffix, len) == 0);
+}
+
+static inline bool
+span_ends_nocase(struct span s, const char *suffix)
+{
+	size_t len = strlen(suffix);
+
+	return s.len >= len && (len == 0 || span_is_nocase((struct span){s.at + (s.len - len), len}, suffix));
+}
 
 /* Whole, by a pattern: * is any bytes, ? one byte. In steps bounded by the product of both lengths. */
 bool span_matches(struct span, struct span pattern);
@@ -60,9 +106,26 @@ ptrdiff_t span_find_any(struct span, const char *bytes);
 ptrdiff_t span_find_text(struct span, struct span needle);
 
 /* Cutting clamps: a range beyond the end is empty, never out of bounds. */
-struct span span_from(struct span, size_t start);
-struct span span_first(struct span, size_t len);
-struct span span_cut(struct span, size_t start, size_t end);
+static inline struct span
+span_from(struct span s, size_t start)
+{
+	if (start > s.len)
+		start = s.len;
+	return start ? (struct span){s.at + start, s.len - start} : s;      /* NULL + 0 is undefined */
+}
+
+static inline struct span
+span_first(struct span s, size_t len)
+{
+	return (struct span){s.at, len < s.len ? len : s.len};
+}
+
+static inline struct span
+span_cut(struct span s, size_t start, size_t end)
+{
+	return span_from(span_first(s, end), start);
+}
+
 struct span span_trim(struct span);                   /* blanks: SP HT CR LF */
 
 /*

@@ -37,7 +37,12 @@ is_blank(char c)
 static bool
 is_special(char c)
 {
-	return c != '\0' && strchr("()<>[]:;@,\"", c);
+	switch (c) {
+	case '(': case ')': case '<': case '>': case '[': case ']': case ':': case ';': case '@': case ',': case '"':
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Behind what opens at `at` and ends with `close`; the end of input when it does not. */
@@ -77,7 +82,9 @@ next_token(struct parser *p)
 	struct token t = {END, p->at, p->at};
 
 	while (p->at < p->in.len && is_blank(p->in.at[p->at])) {
-		if (!strchr(" \t\r\n", p->in.at[p->at]) || p->in.at[p->at] == '\0')
+		char c = p->in.at[p->at];
+
+		if (c != ' ' && c != '\t' && c != '\r' && c != '\n')
 			p->list->faulty = true;
 		p->at++;
 	}
@@ -127,9 +134,9 @@ hold(struct parser *p, struct token t)
 	p->held[p->count++] = t;
 }
 
-/* A token's meaning: quotes, brackets of comments, backslashes and folds gone. */
-static void
-add_token(const struct parser *p, struct token t, struct text *out)
+/* A token's meaning, written to `out`: quotes, brackets of comments, backslashes and folds gone. Not longer than it. */
+static char *
+put_token(const struct parser *p, struct token t, char *out)
 {
 	size_t start = t.start, end = t.end;
 
@@ -148,22 +155,34 @@ add_token(const struct parser *p, struct token t, struct text *out)
 		if (c == '\t')
 			c = ' ';
 		if ((unsigned char)c >= ' ' && c != 127)
-			text_add_byte(out, c);
+			*out++ = c;
 	}
+	return out;
 }
 
-/* Tokens [from, to) as one text: a blank where there was one, unless `tight`. */
+/* Tokens as one text: a blank where there was one, unless `tight`. */
+static struct span
+join_tokens(const struct parser *p, const struct token *tokens, size_t count, bool tight)
+{
+	size_t room = count;
+	char  *text, *end;
+
+	for (size_t i = 0; i < count; i++)
+		room += tokens[i].end - tokens[i].start;
+	text = end = arena_alloc(p->arena, room + 1);
+	for (size_t i = 0; i < count; i++) {
+		if (i && !tight && tokens[i].start > tokens[i - 1].end)
+			*end++ = ' ';
+		end = put_token(p, tokens[i], end);
+	}
+	return span_at(text, (size_t)(end - text));
+}
+
+/* Of those that are held, [from, to). */
 static struct span
 join(const struct parser *p, size_t from, size_t to, bool tight)
 {
-	autotext struct text out = {0};
-
-	for (size_t i = from; i < to; i++) {
-		if (i > from && !tight && p->held[i].start > p->held[i - 1].end)
-			text_add_byte(&out, ' ');
-		add_token(p, p->held[i], &out);
-	}
-	return arena_span(p->arena, text_span(&out));
+	return from < to ? join_tokens(p, p->held + from, to - from, tight) : SPAN_NONE;
 }
 
 static struct mailbox *
@@ -257,12 +276,8 @@ add_mailbox(struct parser *p, size_t from, size_t to, struct span route, bool ha
 	m->route = route;
 	m->name = phrase;
 	m->has_name_phrase = has_phrase;
-	if (!has_phrase && p->comment.end) {
-		autotext struct text name = {0};
-
-		add_token(p, p->comment, &name);
-		m->name = arena_span(p->arena, text_span(&name));
-	}
+	if (!has_phrase && p->comment.end)
+		m->name = join_tokens(p, &p->comment, 1, true);
 	m->start = first < to ? p->held[first].start : p->at;
 	m->end = first < to ? p->held[to - 1].end : p->at;
 }

@@ -76,17 +76,17 @@ header_next(struct span message, size_t *at, struct header_field *field)
 	return true;
 }
 
+/* Fields or not, the first empty line ends it. */
 size_t
 header_body_offset(struct span message, size_t *header_end)
 {
-	struct header_field field;
-	size_t              at = 0, end = 0;
+	size_t at = 0;
 
-	while (header_next(message, &at, &field))
-		end = at;
+	while (at < message.len && !is_empty_line(message, at))
+		at = line_end(message, at);
 	if (header_end)
-		*header_end = end;
-	return at;
+		*header_end = at;
+	return at < message.len ? line_end(message, at) : at;
 }
 
 bool

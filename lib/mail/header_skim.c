@@ -9,16 +9,16 @@ enum { SKIM_MOST = 16384 };
 bool
 header_is_skimmed_off(struct span name)
 {
-	static const char *const whole[] = {"Received", "X-Received", "DKIM-Signature", "DomainKey-Signature",
-		"Authentication-Results", "Received-SPF"};
-	static const char *const begun[] = {"ARC-", "X-MS-", "X-Microsoft-", "X-Forefront-", "X-Google-",
-		"X-Gm-", "X-Spam-", "X-Provags-"};
+	static const struct span whole[] = {SPAN("Received"), SPAN("X-Received"), SPAN("DKIM-Signature"), SPAN("DomainKey-Signature"),
+		SPAN("Authentication-Results"), SPAN("Received-SPF")};
+	static const struct span begun[] = {SPAN("ARC-"), SPAN("X-MS-"), SPAN("X-Microsoft-"), SPAN("X-Forefront-"), SPAN("X-Google-"),
+		SPAN("X-Gm-"), SPAN("X-Spam-"), SPAN("X-Provags-")};
 
 	for (size_t i = 0; i < COUNT(whole); i++)
-		if (span_is_nocase(name, whole[i]))
+		if (name.len == whole[i].len && span_equal_nocase(name, whole[i]))
 			return true;
 	for (size_t i = 0; i < COUNT(begun); i++)
-		if (span_starts_nocase(name, begun[i]))
+		if (name.len >= begun[i].len && span_equal_nocase(span_first(name, begun[i].len), begun[i]))
 			return true;
 	return false;
 }

@@ -8,15 +8,36 @@
 
 #define QUOTED_LIMIT 1000
 
-static bool
-can_be_quoted(struct span s)
+/* How long it is when it is quoted; 0: it cannot be. */
+static size_t
+quoted_length(struct span s)
 {
+	size_t len = s.len + 2;
+
 	if (s.len > QUOTED_LIMIT)
-		return false;
-	for (size_t i = 0; i < s.len; i++)
+		return 0;
+	for (size_t i = 0; i < s.len; i++) {
 		if ((unsigned char)s.at[i] < ' ' || (unsigned char)s.at[i] > 126)
-			return false;
-	return true;
+			return 0;
+		len += s.at[i] == '"' || s.at[i] == '\\';
+	}
+	return len;
+}
+
+static void
+add_quoted(struct span s, size_t len, struct text *out)
+{
+	char *at = text_room(out, len);
+
+	*at++ = '"';
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.at[i] == '"' || s.at[i] == '\\')
+			*at++ = '\\';
+		*at++ = s.at[i];
+	}
+	*at++ = '"';
+	*at = '\0';
+	out->len += len;
 }
 
 void
@@ -34,15 +55,10 @@ imap_add_number(uint64_t n, struct text *out)
 void
 imap_add_string(struct span s, struct text *out)
 {
-	if (can_be_quoted(s)) {
-		text_add_byte(out, '"');
-		for (ptrdiff_t n; (n = span_find_any(s, "\"\\")) >= 0; s = span_from(s, (size_t)n + 1)) {
-			text_add(out, span_first(s, (size_t)n));
-			text_add_byte(out, '\\');
-			text_add_byte(out, s.at[n]);
-		}
-		text_add(out, s);
-		text_add_byte(out, '"');
+	size_t quoted = quoted_length(s);
+
+	if (quoted) {
+		add_quoted(s, quoted, out);
 		return;
 	}
 	text_add_format(out, "{%zu}\r\n", s.len);
@@ -66,9 +82,9 @@ enum {
 	E_MESSAGE_ID, E_COUNT
 };
 
-static const struct { const char *name; bool is_list; } envelope_fields[E_COUNT] = {
-	{"Date", false}, {"Subject", false}, {"From", true}, {"Sender", true}, {"Reply-To", true},
-	{"To", true}, {"Cc", true}, {"Bcc", true}, {"In-Reply-To", false}, {"Message-ID", false},
+static const struct { struct span name; bool is_list; } envelope_fields[E_COUNT] = {
+	{SPAN("Date"), false}, {SPAN("Subject"), false}, {SPAN("From"), true}, {SPAN("Sender"), true}, {SPAN("Reply-To"), true},
+	{SPAN("To"), true}, {SPAN("Cc"), true}, {SPAN("Bcc"), true}, {SPAN("In-Reply-To"), false}, {SPAN("Message-ID"), false},
 };
 
 static void
@@ -123,7 +139,7 @@ collect(struct arena *a, struct span header, struct envelope *e)
 	header = span_first(header, HEADER_SIZE_LIMIT);
 	while (count++ < HEADER_FIELD_LIMIT && header_next(header, &at, &f)) {
 		for (int i = 0; i < E_COUNT; i++) {
-			if (!span_is_nocase(f.name, envelope_fields[i].name))
+			if (f.name.len != envelope_fields[i].name.len || !span_equal_nocase(f.name, envelope_fields[i].name))
 				continue;
 			if (e->seen[i])      /* once each (RFC 5322, 3.6); the first one counts */
 				break;
@@ -176,14 +192,18 @@ add_params(const struct mime_params *params, bool needs_charset, struct text *ou
 	text_add_byte(out, '(');
 	for (size_t i = 0; i < params->count; i++) {
 		const struct mime_param *p = &params->at[i];
-		autotext struct text     name = {0};
 
 		if (i)
 			text_add_byte(out, ' ');
-		text_add(&name, p->name);
-		if (p->extended)
+		if (p->extended) {
+			autotext struct text name = {0};
+
+			text_add(&name, p->name);
 			text_add_byte(&name, '*');
-		imap_add_string(text_span(&name), out);
+			imap_add_string(text_span(&name), out);
+		} else {
+			imap_add_string(p->name, out);
+		}
 		text_add_byte(out, ' ');
 		imap_add_string(p->value, out);
 	}
@@ -246,6 +266,13 @@ told_type(const struct mime *m, const struct mime_part *p, struct span *subtype)
 }
 
 static void
+add_count(uint64_t n, struct text *out)
+{
+	text_add_byte(out, ' ');
+	imap_add_number(n, out);
+}
+
+static void
 enter_part(const struct mime *m, const struct mime_part *p, struct text *out)
 {
 	struct span type, subtype;
@@ -271,9 +298,9 @@ enter_part(const struct mime *m, const struct mime_part *p, struct text *out)
 	imap_add_nstring(p->description, out);
 	text_add_byte(out, ' ');
 	imap_add_string(p->encoding.len ? p->encoding : SPAN("7bit"), out);
-	text_add_format(out, " %llu", (unsigned long long)p->body_size);
+	add_count(p->body_size, out);
 	if (text)
-		text_add_format(out, " %llu", (unsigned long long)p->body_lines);
+		add_count(p->body_lines, out);
 	if (p->is_message) {
 		text_add_byte(out, ' ');
 		imap_envelope(mime_header(m, p->children), out);
@@ -294,7 +321,7 @@ leave_part(const struct mime_part *p, bool extended, struct text *out)
 		}
 	} else {
 		if (p->is_message)
-			text_add_format(out, " %llu", (unsigned long long)p->body_lines);
+			add_count(p->body_lines, out);
 		if (extended) {
 			text_add_byte(out, ' ');
 			imap_add_nstring(p->md5, out);

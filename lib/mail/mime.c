@@ -287,7 +287,7 @@ scan_line(struct scan *s)
 static struct mime *
 parse(struct arena *a, struct span message, bool global)
 {
-	autofree struct scan *s = mem_alloc(sizeof *s);
+	autofree struct scan *s = mem_grow(NULL, 1, sizeof *s);
 	struct mime          *mime = arena_alloc(a, sizeof *mime);
 
 	mime->message = message;
@@ -295,6 +295,9 @@ parse(struct arena *a, struct span message, bool global)
 	s->arena = a;
 	s->mime = mime;
 	s->in = message;
+	s->here = (struct place){0};
+	s->in_header = false;
+	s->depth = 0;          /* open[] is written when a part begins: to clear it all would take as long as a short message */
 	(void)begin_part(s);
 	while (s->here.at < message.len)
 		scan_line(s);

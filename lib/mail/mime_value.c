@@ -29,7 +29,7 @@ skip_comments(struct span in, size_t at)
 			depth--;
 		else if (c == '\\' && depth)
 			at++;
-		else if (depth == 0 && (c == '\0' || !strchr(" \t\r\n", c)))
+		else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
 			break;
 	}
 	return at < in.len ? at : in.len;
@@ -195,11 +195,17 @@ join_segments(struct arena *a, struct segment *all, size_t count, struct span na
 static void
 parse_params(struct arena *a, struct span in, struct mime_params *params)
 {
-	autofree struct segment *all = mem_array(SEGMENT_LIMIT, sizeof *all);
-	size_t count = 0, at = 0;
+	autofree struct segment *all = NULL;
+	struct segment           next;
+	size_t                   count = 0, room = 0, at = 0;
 
-	while (count < SEGMENT_LIMIT && next_segment(a, in, &at, &all[count]))
-		count++;
+	while (count < SEGMENT_LIMIT && next_segment(a, in, &at, &next)) {
+		if (count == room) {
+			room = room * 2 + 4;
+			all = mem_grow(all, room, sizeof *all);
+		}
+		all[count++] = next;
+	}
 	if (count == 0)
 		return;
 	params->at = arena_alloc(a, (count < MIME_PARAM_LIMIT ? count : MIME_PARAM_LIMIT) *

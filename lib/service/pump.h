@@ -31,7 +31,7 @@
 
 #include "net/conn.h"
 
-enum { PUMP_PART = 16384 };
+enum { PUMP_PART = 65536 };
 
 struct pump_client {
 	const char *service;              /* "imap": whom to ask when it wakes */

@@ -167,12 +167,12 @@ pieces_of(struct index_record *r, enum index_part part, struct span *pieces[2])
 }
 
 bool
-index_get(struct index_batch *b, uint32_t uid, struct span base, enum index_part part, struct index_record *out)
+index_get(struct index_batch *b, uint32_t uid, uint64_t hash, enum index_part part, struct index_record *out)
 {
 	struct index_kept k;
 	struct span      *pieces[2];
 
-	if (!index_parts_find(&b->readings[part], b->txn, b->index->dbi, b->prefix, part, uid, index_base_hash(base), &k))
+	if (!index_parts_find(&b->readings[part], b->txn, b->index->dbi, b->prefix, part, uid, hash, &k))
 		return false;
 	pieces_of(out, part, pieces);
 	*pieces[0] = span_first(k.bytes, k.first);
@@ -182,9 +182,9 @@ index_get(struct index_batch *b, uint32_t uid, struct span base, enum index_part
 }
 
 bool
-index_row(struct index_batch *b, uint32_t uid, struct span base, struct index_numbers *out)
+index_row(struct index_batch *b, uint32_t uid, uint64_t hash, struct index_numbers *out)
 {
-	return index_rows_find(&b->reading, b->txn, b->index->dbi, b->prefix, uid, index_base_hash(base), out);
+	return index_rows_find(&b->reading, b->txn, b->index->dbi, b->prefix, uid, hash, out);
 }
 
 static void
@@ -209,10 +209,8 @@ put_part(struct index_batch *b, enum index_part part, uint32_t uid, uint64_t has
 }
 
 void
-index_put(struct index_batch *b, uint32_t uid, struct span base, unsigned parts, const struct index_record *r)
+index_put(struct index_batch *b, uint32_t uid, uint64_t hash, unsigned parts, const struct index_record *r)
 {
-	uint64_t hash = index_base_hash(base);
-
 	if (b->full || r->envelope.len + r->body.len + r->structure.len + r->fields.len + r->facts.len > RECORD_MOST)
 		return; /* a cache need not learn everything */
 	for (enum index_part part = 0; part < INDEX_PARTS; part++)

@@ -46,10 +46,12 @@ struct index *index_open(const char *root, const char *directory);
 void index_close(struct index *);
 
 WAITS struct index_batch *index_begin(struct index *, const struct folder *);
-bool index_get(struct index_batch *, uint32_t uid, struct span base, enum index_part, struct index_record *);   /* that part of it alone */
-bool index_row(struct index_batch *, uint32_t uid, struct span base, struct index_numbers *);
+/* Messages are named by UID and by the hash of their base name. */
+uint64_t index_base_hash(struct span base);
+bool index_get(struct index_batch *, uint32_t uid, uint64_t hash, enum index_part, struct index_record *);   /* that part of it alone */
+bool index_row(struct index_batch *, uint32_t uid, uint64_t hash, struct index_numbers *);
 /* The row, and what `parts` has bits (1 << part) for. */
-void index_put(struct index_batch *, uint32_t uid, struct span base, unsigned parts, const struct index_record *);
+void index_put(struct index_batch *, uint32_t uid, uint64_t hash, unsigned parts, const struct index_record *);
 WAITS void index_end(struct index_batch *);
 
 /*

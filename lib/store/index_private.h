@@ -48,7 +48,6 @@ struct index_reading { bool loaded; uint32_t number; size_t next; struct index_r
 bool index_rows_find(struct index_reading *, MDB_txn *, MDB_dbi, const char *prefix, uint32_t uid, uint64_t hash,
 	struct index_numbers *out);
 int index_rows_put(MDB_txn *, MDB_dbi, const char *prefix, struct index_row *, size_t count);   /* 0 or an LMDB code */
-uint64_t index_base_hash(struct span base);
 
 /* index_order.c: places of up to 256 messages, as they are kept, their sum behind them.  Total; false: it is none. */
 enum { INDEX_PLACE = 16, INDEX_PLACES_SUM = 4 };          /* bytes */

@@ -147,7 +147,7 @@ pattern_parse(void *context, struct span *rest, struct fault *why)
 {
 	bool                 posix = *(const bool *)context;
 	autotext struct text source = {0};
-	struct span          written, flags;
+	struct span          written = SPAN_NONE, flags = SPAN_NONE;
 	struct pattern      *p;
 	pcre2_code          *code;
 	uint32_t             options;
