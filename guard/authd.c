@@ -172,7 +172,8 @@ put_step(struct talk *t, struct span input, struct frame *answer)
 	frame_put_number(answer, "wait", try_lateness(t->try, state));
 	if (route)
 		put_route(t, route, answer);
-	if (goes_in && !(route && !route->maybe)) {
+	/* nopassword: the other server looks at the password, and this one, if it is that, has not */
+	if (goes_in && !(route && (!route->maybe || route->nopassword))) {
 		struct ticket_of of = t->of;
 
 		snprintf(of.user, sizeof of.user, "%s", try_user(t->try));

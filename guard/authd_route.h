@@ -3,7 +3,7 @@
  * authd_route.h - what databases say of where somebody's mailbox is: Dovecot's extra fields of a passdb for proxies and referrals
  *
  *   proxy=y               his mailbox is at another server: the login program logs in there in his name, and moves the bytes
- *   proxy_maybe=y         the same, unless that server is this one
+ *   proxy_maybe=y         the same, unless that server is this one (and has looked at the password: not with nopassword)
  *   host= hostip= port=   which one: a name or an address, an address that saves looking the name up, 143, 110 .. by default
  *   destuser= pass=       as whom there, and with which password: his own by default
  *   master=               who logs in there, in his name (AUTHENTICATE PLAIN)

@@ -207,6 +207,10 @@ login_proxy(struct login *l, proxy_dialogue *dialogue, struct text *answer)
 		return PROXY_MISFIT;
 	}
 	got = ask_dial_way(l->route->way, l->local, local_port, clock_after(patience), &fd, l->proxy_address, &why);
+	if (got == DIAL_ITSELF && !*l->ticket) {
+		note(l, true, "nopassword= with proxy_maybe=, and the server is this one: nobody has looked at the password");
+		return PROXY_MISFIT;
+	}
 	if (got == DIAL_ITSELF) {
 		l->proxy_end = NULL;
 		return PROXY_ITSELF;

@@ -111,6 +111,8 @@ fake:{PLAIN}x::::::proxy=y host=127.0.0.1 port=FAKE proxy_timeout=2
 fakep:{PLAIN}x::::::proxy=y host=127.0.0.1 port=FAKE proxy_timeout=2 proxy_mech=plain
 odd:{PLAIN}x::::::proxy=y host=127.0.0.1 port=BACK proxy_mech=gssapi
 odd2:{PLAIN}x::::::proxy=y host=127.0.0.1 port=BACK source_ip=192.0.2.1
+free:::::::nopassword=y proxy_maybe=y host=127.0.0.1 port=SELF
+freed:::::::nopassword=y proxy_maybe=y host=127.0.0.1 port=BACK destuser=ann
 """
 
 
@@ -245,6 +247,13 @@ def through(i, what):
        logged(i[1], r"pop3-login: proxy\(ann,127\.0\.0\.1:\d+\): Disconnected by (client|server) \(\d+s idle, in=\d+, out=\d{7}\): user=<ann>"), f"{what}: Dovecot's lines in the log", i[0].log()[-1500:], i[1].log()[-1500:])
 
 
+def unproved(i):
+    """nopassword= leaves the password to the other server to look at: where that is this one, nobody would."""
+    got = imap("free"), pop("free"), imap("freed"), imap("freed", "wrong")
+    ok(got[0].startswith("a NO") and got[1].startswith("-ERR") and i.logged("nobody has looked at the password"), "nopassword with proxy_maybe, and it is here: refused", got)
+    ok("OK" in got[2] and got[3].startswith("a NO"), "and it is there: that server looks at it", got)
+
+
 def ours_behind():
     with open(f"{here}/back.users", "w") as f:
         f.write("ann:{PLAIN}x\nbad:{PLAIN}other\n")
@@ -266,6 +275,7 @@ def ours_behind():
             ok("OK" in maybe[0] and os.path.isdir(f"{here}/front/maybe"), "proxy_maybe= and it is here", maybe)
             ok("OK" in away[0] and not os.path.isdir(f"{here}/front/away"), "proxy_maybe= and it is there", away)
             ok("OK" in pop("maybe", more=("STAT",))[1] and pop("away").startswith("+OK"), "the same by POP3")
+            unproved(i[0])
             loop = imap("loop"), pop("loop")
             ok("Account is temporarily unavailable." in loop[0] and loop[1].startswith("-ERR [SYS") and i[0].logged("proxy(loop,127.0.0.1:") and
                i[0].logged("Proxying loops to itself"), "a loop is seen", loop)
