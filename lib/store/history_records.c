@@ -3,7 +3,7 @@
  * history_records.c - how the index keeps a history: its header, and chunks of records
  *
  * Keys of a mailbox, P its prefix (index_private.h):
- *   \1h/P             "1 highest floor boot ahead": the last number given out, since when
+ *   \1h/P             "2 highest floor boot ahead": the last number given out, since when
  *                     expunges are known, when the machine started, what postern-modseq says
  *   \1C/P/<uid >> 8>  records of up to 256 UIDs: of each the UID (4), a hash of its base name (4), flags (1), keywords (8), the
  *                     mod-sequence (8) and the date of saving (8); and a sum of all that (8)
@@ -84,7 +84,7 @@ history_get_header(struct recording *r)
 	uint64_t    n[4];
 
 	snprintf(key, sizeof key, "\1h/%s", r->prefix);
-	if (!history_get(r, key, &value) || !span_next(&value, " ", &word) || !span_is(word, "1"))
+	if (!history_get(r, key, &value) || !span_next(&value, " ", &word) || !span_is(word, "2"))
 		return false;
 	for (size_t i = 0; i < COUNT(n); i++)
 		if (!span_next(&value, " ", &word) || !span_number(word, &n[i]))
@@ -100,7 +100,7 @@ history_put_header(struct recording *r)
 	autotext struct text value = {0};
 
 	snprintf(key, sizeof key, "\1h/%s", r->prefix);
-	text_add_format(&value, "1 %llu %llu %llu %llu", (unsigned long long)r->header.highest,
+	text_add_format(&value, "2 %llu %llu %llu %llu", (unsigned long long)r->header.highest,
 		(unsigned long long)r->header.floor, (unsigned long long)r->header.boot,
 		(unsigned long long)r->header.ahead);
 	history_put(r, key, text_span(&value));

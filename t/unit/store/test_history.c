@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "store/folder_private.h"
 #include "store/history.h"
+#include "store/index_private.h"
 #include "store/place.h"
 
 static char            root[64];
@@ -397,6 +398,52 @@ UNIT_TEST(a_list_from_a_backup_gives_no_message_the_date_of_another)
 	stop();
 }
 
+/* Records of a build that knew nothing of base names, and none that can be read. */
+static void
+make_it_old(const char *guid, uint32_t validity)
+{
+	autofree char *header = mem_format("\1h/%s/%u", guid, validity), *chunk = mem_format("\1C/%s/%u/000000", guid, validity);
+	MDB_val        k = {strlen(header), header}, c = {strlen(chunk), chunk}, v;
+	MDB_txn       *txn;
+
+	ck_assert(index_transaction(x, 0, &txn) == 0 && mdb_get(txn, x->dbi, &k, &v) == 0);
+	autofree char *value = mem_format("1%.*s", (int)v.mv_size - 1, (char *)v.mv_data + 1);
+
+	v.mv_data = value;
+	ck_assert(mdb_put(txn, x->dbi, &k, &v, 0) == 0 && mdb_del(txn, x->dbi, &c, NULL) == 0 && mdb_txn_commit(txn) == 0);
+}
+
+UNIT_TEST(records_of_an_older_build_are_made_anew)
+/* also where a snapshot says that nothing has changed: a date that was told stays */
+{
+	struct folder *f;
+	autofree char *snapshot = NULL;
+	int64_t        saved;
+	uint64_t       highest;
+
+	start();
+	for (int i = 1; i <= 60; i++) { /* with fewer there is no snapshot */
+		autofree char *name = mem_format("%02d.a", i);
+
+		add(name);
+	}
+	for (snapshot = mem_format("%s/postern.snapshot", root); file_is_absent(snapshot); usleep(20000)) /* times must settle first */
+		folder_close(open_folder());
+	f = open_folder();
+	highest = f->modseq;
+	make_it_old(f->list.guid, f->list.validity);
+	folder_close(f);
+	f = open_folder();
+	ck_assert(f->modseq > highest && folder_find(f, 1)->modseq == f->modseq);
+	saved = saved_of(f, 1);
+	pass(saved);
+	rename_file("cur/01.a:2,", "cur/01.a:2,S");
+	sync_folder(f);
+	ck_assert_int_eq(saved_of(f, 1), saved);
+	folder_close(f);
+	stop();
+}
+
 UNIT_TEST(without_an_index_the_date_of_saving_is_that_of_the_file)
 {
 	struct folder *f;
@@ -494,4 +541,5 @@ UNIT_MAIN("lib/store history", what_was_there_for_a_moment_is_not_told, a_change
 	what_others_do_to_files_is_history_too, a_lost_index_never_takes_the_highest_back,
 	only_unchanged_messages_are_stored_to, the_date_of_saving_stays_when_flags_change, the_date_of_saving_is_not_that_of_the_name,
 	what_this_server_does_moves_no_date_of_saving, a_date_of_saving_that_was_told_stays, a_list_from_a_backup_gives_no_message_the_date_of_another,
+	records_of_an_older_build_are_made_anew,
 	without_an_index_the_date_of_saving_is_that_of_the_file, expunges_are_forgotten_by_and_by, chunks_are_read_only_whole_and_in_order)
