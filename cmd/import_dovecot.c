@@ -32,6 +32,7 @@ print_main(void)
 	print_sieve_scripts("sieve_before");
 	print_sieve_scripts("sieve_after");
 	print_scanner_texts();
+	print_imapsieve_rules();
 	pass_over_services();
 	print_service("quota-status", "quota-status", false);
 	print_service("lmtp", "lmtpd", false);

@@ -44,6 +44,7 @@ void print_tls(void);
 void print_settings(bool print);
 void print_sieve_scripts(const char *key);
 void print_scanner_texts(void);
+void print_imapsieve_rules(void);
 void pass_over_services(void);
 
 /* master.cf; print_service: whether there is such a listener, printed or not */

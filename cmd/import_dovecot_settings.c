@@ -51,7 +51,7 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"plugin", "sieve_user_email", PLAIN}, {"plugin", "sieve_redirect_envelope_from", PLAIN},
 	{"plugin", "sieve_notify_mailto_envelope_from", PLAIN}, {"plugin", "sieve_vacation_dont_check_recipient", PLAIN},
 	{"plugin", "sieve_vacation_send_from_recipient", PLAIN}, {"plugin", "sieve_vacation_use_original_recipient", FREE},
-	{"plugin", "sieve_plugins", FREE},
+	{"plugin", "sieve_plugins", FREE}, {"plugin", "imapsieve_url", PLAIN}, {"plugin", "imapsieve_expunge_discarded", PLAIN},
 	{"plugin", "sieve_pipe_bin_dir", PLAIN}, {"plugin", "sieve_pipe_exec_timeout", TIME}, {"plugin", "sieve_pipe_input_eol", PLAIN},
 	{"plugin", "sieve_filter_bin_dir", PLAIN}, {"plugin", "sieve_filter_exec_timeout", TIME}, {"plugin", "sieve_filter_input_eol", PLAIN},
 	{"plugin", "sieve_execute_bin_dir", PLAIN}, {"plugin", "sieve_execute_exec_timeout", TIME}, {"plugin", "sieve_execute_input_eol", PLAIN},
@@ -82,12 +82,14 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"protocol lda", "mail_plugins", FREE}, {"protocol lmtp", "mail_plugins", FREE},
 };
 
-/* Of a plugin that sieve_plugins does not name. */
+/* Of a plugin that is not loaded. */
 static bool
-is_idle_program(const char *key)
+is_idle(const char *key)
 {
 	const char *plugins = get("plugin", "sieve_plugins");
 
+	if (strncmp(key, "imapsieve_", 10) == 0)
+		return !loads("imap_sieve");
 	return (strncmp(key, "sieve_pipe_", 11) == 0 || strncmp(key, "sieve_filter_", 13) == 0 || strncmp(key, "sieve_execute_", 14) == 0) &&
 		!(plugins && strstr(plugins, "sieve_extprograms"));
 }
@@ -118,7 +120,7 @@ print_settings(bool print)
 				entries[i].done = true;
 			} else if (strcmp(s->key, "sieve_plugins") == 0) {
 				entries[i].done = knows_sieve_plugins(v);
-			} else if (is_idle_program(s->key)) {
+			} else if (is_idle(s->key)) {
 				if (print)
 					printf("# %s = %s: its plugin is not loaded\n", s->key, v);
 			} else if (strncmp(s->key, "lazy_expunge", 12) == 0 && !loads("lazy_expunge")) {
@@ -141,6 +143,23 @@ print_settings(bool print)
 				print_size(s->key, v);
 			}
 		}
+}
+
+/* imapsieve_mailbox1_name and its like; in Pigeonhole a rule ends the others where its number is missing, as here. */
+void
+print_imapsieve_rules(void)
+{
+	for (size_t i = 0; i < entry_count; i++) {
+		struct entry *e = &entries[i];
+
+		if (strcmp(e->block, "plugin") != 0 || strncmp(e->key, "imapsieve_mailbox", 17) != 0)
+			continue;
+		e->done = true;
+		if (loads("imap_sieve"))
+			print_plain(e->key, e->value);
+		else
+			printf("# %s = %s: its plugin is not loaded\n", e->key, e->value);
+	}
 }
 
 /* sieve_before, sieve_before2 ...: one list here, in the order of their numbers.  And the texts of scanners. */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "fetch_private.h"
 #include "imap_config.h"
+#include "imapsieve.h"
 
 enum { MORE_ITEMS = 3, DEADLINE_EACH = 16 };     /* UID, FLAGS, MODSEQ; messages */
 
@@ -24,8 +25,11 @@ set_seen(struct imap_session *s, const size_t *positions, size_t count, bool *ch
 	*changed = n > 0;
 	if (n == 0)
 		return 0;
+	struct imapsieve_flags *before = imapsieve_flags_before(s, uids, n);
+
 	if (folder_store(s->folder, uids, n, &seen, false, &s->why) < 0)
 		return -1;
+	imapsieve_flags_after(s, uids, n, before);
 	for (size_t i = 0; i < n; i++) {
 		struct message *m = folder_find(s->folder, uids[i]);
 

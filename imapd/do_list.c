@@ -22,9 +22,10 @@
  * '*' matches anything, '%' anything without a separator.  One row of "the
  * pattern so far matches this much of the name": no pattern is exponential.
  */
-static bool
-matches(struct span pattern, struct span name, char separator)
+bool
+name_matches(struct span pattern, struct span name)
 {
+	char           separator = imap_config.separator[0];
 	autofree bool *now = mem_array(name.len + 1, sizeof *now);
 
 	now[0] = true; /* now[i]: the pattern so far matches the first i bytes */
@@ -57,15 +58,14 @@ static bool
 matches_name(struct span pattern, struct span name)
 {
 	autotext struct text upper = {0};
-	char                 separator = imap_config.separator[0];
 
-	if (matches(pattern, name, separator))
+	if (name_matches(pattern, name))
 		return true;
 	if (!span_is(name, "INBOX"))
 		return false;
 	for (size_t i = 0; i < pattern.len; i++)
 		text_add_byte(&upper, ascii_upper(pattern.at[i]));
-	return matches(text_span(&upper), name, separator);
+	return name_matches(text_span(&upper), name);
 }
 
 struct listed {

@@ -8,6 +8,7 @@
 #include "acl.h"
 #include "flags.h"
 #include "imap_config.h"
+#include "imapsieve.h"
 #include "names.h"
 #include "notify.h"
 #include "session.h"
@@ -210,11 +211,14 @@ do_store(struct imap_session *s)
 	}
 	if (!acl_filter(s, &change, named.count > 0))
 		return;
+	struct imapsieve_flags *before = imapsieve_flags_before(s, uids, count);
+
 	if (folder_store(s->folder, uids, count, &change, true, &s->why) < 0) {
 		imap_finish_fault(s, "Store failed");
 		return;
 	}
 	tell_stored(s, positions, count, &change, silent, lowest != 0);
+	imapsieve_flags_after(s, uids, count, before);
 	finish_store(s, &change, !s->command.uid && any_gone(s, uids, count), lowest);
 }
 
@@ -291,6 +295,8 @@ copy(struct imap_session *s, bool move)
 		imap_finish_fault(s, move ? "Move failed" : "Copy failed");
 	else {
 		notify_own_added(s, in, target, copied.to, copied.count);
+		imapsieve_run(s, &(struct imapsieve_event){.cause = IMAPSIEVE_COPY, .in = in, .folder = target, .from = s->in,
+			.from_folder = s->folder->name, .uids = copied.to, .count = copied.count});
 		finish_copy(s, &copied, move, lowest);
 	}
 	copied_free(&copied);

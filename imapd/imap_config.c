@@ -5,6 +5,7 @@
 #include "imap_config.h"
 
 #include "base/mem.h"
+#include "imapsieve.h"
 #include "spaces.h"
 #include "store/acl.h"
 #include "store/delivered.h"
@@ -74,6 +75,8 @@ const struct param imap_params[] = {
 		"most that the index of a mailbox's words, for SEARCH, may take on disk; 0: none is made or used"),
 	RAW     ("imap_special_use", &imap_config.special_use, SPECIAL_USE,
 		"mailboxes (as clients name them) and what they are for (RFC 6154): NAME=\\Use ..."),
+	IMAPSIEVE_ROWS,
+	SIEVE_SCRIPT_ROWS,
 	QUOTA_ROWS,
 	LAZY_ROWS,
 	END_OF_PARAMS

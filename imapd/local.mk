@@ -15,6 +15,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/flags.c imapd/flags.h \
 	imapd/grammar.c imapd/grammar.h \
 	imapd/imap_config.c imapd/imap_config.h \
+	imapd/imapsieve.c imapd/imapsieve.h imapd/imapsieve_private.h imapd/imapsieve_act.c \
 	imapd/metadata.c imapd/metadata.h imapd/do_metadata.c \
 	imapd/names.c imapd/names.h \
 	imapd/notify.c imapd/notify.h imapd/notify_filter.c imapd/notify_mailboxes.c imapd/notify_names.c imapd/notify_parse.c imapd/notify_request.h imapd/notify_sleep.c imapd/notify_told.c imapd/notify_told.h imapd/notify_tree.c \
@@ -26,13 +27,13 @@ imapd_libimapd_a_SOURCES = \
 	imapd/spaces.c imapd/spaces.h imapd/spaces_config.c \
 	imapd/sleep.c imapd/sleep.h imapd/sleep_state.c \
 	imapd/view.c imapd/view.h
-IMAPD_LIBS = imapd/libimapd.a lib/search/libsearch.a lib/ipc/libipc.a $(STORE_LIBS) $(ZLIB_LIBS)
+IMAPD_LIBS = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/sieve/libsieve.a lib/ipc/libipc.a $(STORE_LIBS) $(ZLIB_LIBS) $(PCRE2_LIBS)
 
 noinst_PROGRAMS += t/system/imapd_stdio
 t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
 t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
-t_system_imapd_stdio_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) \
-	$(FLOOR1_LIBS) $(ZLIB_LIBS)
+t_system_imapd_stdio_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/sieve/libsieve.a lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) \
+	$(FLOOR1_LIBS) $(ZLIB_LIBS) $(PCRE2_LIBS)
 DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_sort.py t/system/imap_compress.py
 EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_sort.py t/system/imap_compress.py
 
@@ -68,9 +69,9 @@ t_fuzz_fuzz_imap_LDADD = $(IMAPD_LIBS)
 
 pkglibexec_PROGRAMS += imapd/imapd imapd/imap-login
 imapd_imapd_SOURCES = imapd/main.c
-imapd_imapd_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
+imapd_imapd_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/sieve/libsieve.a lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(PCRE2_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
 imapd_imap_login_SOURCES = imapd/imap_login.c imapd/imap_proxy.c imapd/imap_proxy.h
-imapd_imap_login_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
+imapd_imap_login_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/sieve/libsieve.a lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(PCRE2_LIBS) $(FLOOR1_LIBS) $(ZLIB_LIBS)
 DIRECT_TESTS += t/talk/mailbox.sh
 EXTRA_DIST += t/talk/mailbox.sh t/talk/imap t/talk/pop3
 
@@ -86,8 +87,8 @@ t_fuzz_fuzz_sleep_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
 t_fuzz_fuzz_sleep_LDADD = $(IMAPD_LIBS)
 DIRECT_TESTS += t/system/imap_notify.py t/system/imap_context.py t/system/imap_limits.py t/system/shared.py t/system/shared_dovecot.py
 EXTRA_DIST += t/system/imap_notify.py t/system/imap_context.py t/system/imap_limits.py t/system/shared.py t/system/shared_dovecot.py
-DIRECT_TESTS += t/system/hibernate.py t/system/unauthenticate.py t/system/lazy_expunge.py
-EXTRA_DIST += t/system/hibernate.py t/system/unauthenticate.py t/system/lazy_expunge.py
+DIRECT_TESTS += t/system/hibernate.py t/system/unauthenticate.py t/system/lazy_expunge.py t/system/imapsieve.py t/system/imapsieve_dovecot.py
+EXTRA_DIST += t/system/hibernate.py t/system/unauthenticate.py t/system/lazy_expunge.py t/system/imapsieve.py t/system/imapsieve_dovecot.py
 DIRECT_TESTS += t/system/login_limits.py t/system/imap_bounds.py
 EXTRA_DIST += t/system/login_limits.py t/system/imap_bounds.py t/bench/idle.py t/bench/imap.py t/bench/imap_corpus.py
 EXTRA_DIST += t/bench/search.py

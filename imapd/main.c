@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "imap_config.h"
+#include "imapsieve.h"
 #include "service/mailbox.h"
 #include "service/sandbox.h"
 #include "service/service.h"
@@ -19,6 +20,8 @@ prepare(struct fault *why)
 	log_rename("dovecot");
 	if (imap_config_check(why) < 0 || (service->checks && acl_global_check(imap_config.acl, why) < 0))
 		return -1;
+	if (imapsieve_prepare(why) < 0)
+		return -1;
 	return mailbox_access_groups(&imap_config.access_groups, why);
 }
 
@@ -33,13 +36,16 @@ serve(int sock, const struct listener *unused)
 	if (mailbox_receive_confined(sock, spaces_settle, &spaces, &s, &why) < 0)
 		return;
 	struct imap_means means = {s.control, s.user.asked, s.user.token, s.user.key, text_span(&s.state)};
+	struct imapsieve_means scripts = {s.programs};
 	struct imap_user  user = {.name = s.user.user, .home = s.user.home, .mail = s.user.mail, .quota = s.user.quota,
-		.session = s.session, .tag = s.tag, .limits = s.limits < 0 ? NULL : &s.limits, .means = &means, .spaces = &spaces};
+		.session = s.session, .tag = s.tag, .limits = s.limits < 0 ? NULL : &s.limits, .means = &means, .spaces = &spaces,
+		.imapsieve = imapsieve_is_on() ? &scripts : NULL};
 
 	if (imap_session(&user, s.conn, &why) < 0)
 		log_error("imap(%s)<%s>: %s", s.user.user, s.session, fault_text(&why));
 	conn_free(s.conn);
 	close(s.limits);
+	close(s.programs);
 	spaces_free(&spaces);
 }
 

@@ -19,10 +19,11 @@
 
 enum { LINE_BYTES = 8192, BAD_MAX = 20, COMMAND_MS = 60000 };
 
-static struct { int64_t timeout; } config;
+static struct { int64_t timeout; const char *url; } config;
 
 static const struct param params[] = {
 	DURATION("managesieve_timeout", &config.timeout, "30m", "1m", "24h", "how long a client may be silent"),
+	RAW("imapsieve_url", &config.url, "", "where it is set scripts may be for IMAP events, too (imapsieve)"),
 	SIEVE_ROWS,
 	END_OF_PARAMS
 };
@@ -449,6 +450,8 @@ serve_user(const struct mailbox_session *from)
 	const struct sieve_user user = {span_of(from->user.user), span_of(from->user.home)};
 
 	sieve_settings_limits(&s.limits);
+	if (*config.url)
+		s.limits.extensions |= sieve_imap_extensions();
 	if (sieve_place(&user, &s.place, &why) < 0)
 		return;
 	say(&s, "OK \"Logged in.\"");

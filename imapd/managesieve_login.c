@@ -11,10 +11,11 @@
 #include "service/tls_rows.h"
 #include "sieve/sieve.h"
 
-static const char *extensions_setting;
+static const char *extensions_setting, *imapsieve_url;
 
 static const struct param params[] = {
 	LOGIN_ROWS("managesieve_"),
+	RAW("imapsieve_url", &imapsieve_url, "", "where it is set scripts may be for IMAP events, too (imapsieve)"),
 	RAW("sieve_extensions", &extensions_setting, "", "what scripts may require: empty all, +x -y all but y, x y only these"),
 	END_OF_PARAMS
 };
@@ -53,6 +54,8 @@ tell_capabilities(struct dialogue *d, const char *last)
 
 	login_mechanisms(d->l, &names);
 	sieve_extensions_parse(span_of(extensions_setting), &set, &unknown);
+	if (*imapsieve_url)
+		set |= sieve_imap_extensions();
 	sieve_capabilities(set, &extensions);
 	say(d, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"%s\"%s\r\n\"VERSION\" \"1.0\"\r\nOK \"%s\"",
 	    text_string(&extensions), text_string(&names),

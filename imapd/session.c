@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "command.h"
 #include "imap_config.h"
+#include "imapsieve.h"
 #include "ipc/wake_proof.h"
 #include "mail/charset.h"
 #include "mail/date.h"
@@ -418,6 +419,8 @@ imap_add_capabilities(const struct imap_session *s, struct text *out)
 		text_add_format(out, " MESSAGELIMIT=%d", imap_config.message_limit);
 	else if (imap_config.save_limit)
 		text_add_format(out, " SAVELIMIT=%d", imap_config.save_limit);
+	if (s->user->imapsieve)
+		imapsieve_add_capability(out);
 	if (s->user->means)
 		text_add_string(out, " UNAUTHENTICATE");
 	if (!s->compressed) /* RFC 4978, 3: announced until it is on */

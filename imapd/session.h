@@ -33,6 +33,7 @@
 	"UTF8=ACCEPT SEARCH=FUZZY MULTISEARCH FILTERS I18NLEVEL=1 IMAP4rev2"
 
 struct imap_means;
+struct imapsieve_means { int programs; };     /* the socket of service/programs.h, or -1 */
 struct imap_user {
 	const char *name, *home;      /* for %u, %h and the log */
 	const char *mail;             /* userdb's own mail=, or NULL: mail_location */
@@ -41,6 +42,7 @@ struct imap_user {
 	const char *tag;              /* of the login command; NULL: PREAUTH */
 	const struct imap_means *means;   /* to sleep by (sleep.h); NULL: it cannot */
 	struct spaces *spaces;        /* of others; NULL: none */
+	const struct imapsieve_means *imapsieve;   /* scripts run for its commands (imapsieve.h); NULL: none */
 	const int     *limits;        /* of an administrator: the talk by which he sets limits (ipc/ask_auth.h); NULL: he cannot */
 };
 

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "imap_config.h"
+#include "imapsieve.h"
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "store/acl_shared.h"
@@ -235,13 +236,27 @@ settle_public(struct settling *t)
 static int
 close_around(struct settling *t, struct fault *why)
 {
-	const char    *paths[3] = {text_string(&t->own.root), NULL, NULL};
+	const char    *paths[3] = {text_string(&t->own.root), NULL, NULL}, **reads;
+	struct list    more = {0};
+	int            done;
 	struct sandbox box = {.promises = MAY_READ | MAY_WRITE | MAY_WATCH, .reads = paths, .writes = paths,
 		.trees = t->trees, .tree_count = t->tree_count};
 
 	if (t->own.index.len && !span_is(text_span(&t->own.index), "MEMORY"))
 		paths[1] = text_string(&t->own.index);
-	return sandbox_close(&box, why);
+	if (imapsieve_settle(t->user, &more, why) < 0)
+		return -1;
+	if (!more.count)
+		return sandbox_close(&box, why);
+	reads = mem_array(more.count + COUNT(paths), sizeof *reads);
+	memcpy(reads, paths, sizeof paths);
+	for (size_t i = 0, n = paths[1] ? 2 : 1; i < more.count; i++)
+		reads[n++] = more.item[i];
+	box.reads = reads;
+	done = sandbox_close(&box, why);
+	free(reads);
+	list_free(&more);
+	return done;
 }
 
 /* The directories of a new user are made as that user, before the sandbox can only be told about what is there. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ipc/login.h"
 #include "service/privilege.h"
+#include "service/programs.h"
 #include "service/sandbox.h"
 #include "service/service.h"
 #include "store/location.h"
@@ -82,6 +83,7 @@ become(const struct login_session *in, mailbox_confine *by, void *context, struc
 		                 (long)out->user.uid, (long)out->user.gid);
 	who.uid = out->user.uid;
 	who.gid = out->user.gid;
+	out->programs = programs_open(&who);       /* root's to say: user_become shuts that way */
 	if (user_become(&who, why) < 0)
 		return -1;
 	done = by(context, &out->user, authd, why);
@@ -106,7 +108,7 @@ mailbox_receive_confined(int given, mailbox_confine *by, void *context, struct m
 	autoclose int          sock = given;
 	autoframe struct frame f = {0};
 	struct login_session   in = {.stream = -1};
-	struct mailbox_session s = {.limits = -1};
+	struct mailbox_session s = {.limits = -1, .programs = -1};
 
 	if (login_receive(sock, &f, &in, why) != 0)
 		return -1;

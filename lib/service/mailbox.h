@@ -22,6 +22,7 @@ struct mailbox_session {
 	struct text      capabilities;  /* the same; owned */
 	int              control;       /* the talk with it, for sleep (ipc/login.h); owned */
 	int              limits;        /* of an administrator: the talk with authd by which he sets limits; else -1; owned */
+	int              programs;      /* by which the user's programs are run (programs.h), or -1; owned */
 	struct text      state;         /* of a session that slept and goes on; owned; empty: a new one */
 };
 

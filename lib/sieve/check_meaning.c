@@ -200,7 +200,7 @@ check_special(struct checker *c, struct node *n)
 				SPAN_ARGS(span_first(n->at[1]->strings.at[i], 60)));
 	if (strcmp(name, "vacation") == 0 && node_tag(n, TAG_FROM))
 		return check_address(c, n, node_tag(n, TAG_FROM)->strings.at[0]);
-	if (n->verb->run == do_notify)
+	if (n->verb->run == do_enotify)
 		return check_notify(c, n);
 	if (strcmp(name, "set") == 0) {
 		struct span s = n->at[0]->strings.at[0];

@@ -161,7 +161,7 @@ drop_known(struct sieve_notice *n, const struct sieve_notice *before)
 }
 
 int
-do_notify(struct run *r, const struct node *n)
+do_enotify(struct run *r, const struct node *n)
 {
 	automailto struct mailto m = {0};
 	struct sieve_notice     *notice = arena_alloc(r->arena, sizeof *notice);

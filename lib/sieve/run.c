@@ -140,7 +140,6 @@ do_keep(struct run *r, const struct node *n)
 	if (refuse_beside_reject(r, n, false) < 0 || (!a && !(a = script_add(r, n, SIEVE_KEEP))))
 		return -1;
 	a->flags = action_flags(r, n);
-	r->result->flags_set = r->result->flags_set || n->tags & TAG(FLAGS);
 	r->keeps = true;
 	r->kept_implicitly = false;
 	return 0;
@@ -349,7 +348,6 @@ change_flags(struct run *r, const struct node *n, char how)
 	if (n->at[0])
 		return word_set(r, n, name, text_span(&now));
 	r->flags = arena_span(r->arena, text_span(&now));
-	r->result->flags_set = true;
 	return script_cost(r, n, now.len * 4);
 }
 
@@ -574,7 +572,6 @@ sieve_run(struct arena *arena, const struct sieve_script *const *scripts, size_t
 	for (size_t i = 0; i < count && (r.kept_implicitly || r.keeps); i++) {
 		size_t       marks = out->n_marks;
 		struct edits edits;
-		bool         flags_set = out->flags_set;
 
 		edits_save(&r, &edits);
 		defer_keep(&r);
@@ -586,7 +583,6 @@ sieve_run(struct arena *arena, const struct sieve_script *const *scripts, size_t
 			edits_restore(&r, &edits);
 			out->failed = scripts[i]->name;
 			r.flags = host->imap ? host->imap->flags : SPAN_NONE;
-			out->flags_set = flags_set;
 			r.kept_implicitly = true;
 			r.keeps = false;
 			break;

@@ -77,8 +77,8 @@ void sieve_capabilities(uint64_t extensions, struct text *out);
  */
 bool sieve_extensions_parse(struct span setting, uint64_t *extensions, struct span *unknown);
 
-/* What of imapsieve (RFC 6785) the caller must allow itself, and what needs an envelope, so that it must take it away. */
-uint64_t sieve_imap_extensions(void), sieve_envelope_extensions(void);
+/* What scripts may require besides where IMAP runs them (RFC 6785). */
+uint64_t sieve_imap_extensions(void);
 
 /* A program of one of the administrator's directories (Pigeonhole's extprograms): a name without a slash, arguments without
  * line ends. */
@@ -184,7 +184,6 @@ struct sieve_result {
 	size_t               n_marks;
 	struct sieve_note    notes[SIEVE_NOTES_MAX];
 	size_t               n_notes;
-	bool                 flags_set;          /* a script has said something of flags: what is kept is to have those of its action */
 	const char          *failed;             /* name of the script that ended in error, or NULL */
 	struct fault         why;
 };

@@ -46,12 +46,6 @@ sieve_imap_extensions(void)
 	return BIT(IMAPSIEVE) | BIT(DOVECOT_IMAPSIEVE);
 }
 
-uint64_t
-sieve_envelope_extensions(void)
-{
-	return BIT(REJECT) | BIT(EREJECT) | BIT(ENVELOPE) | BIT(VACATION) | BIT(VACATION_SECONDS);
-}
-
 bool
 sieve_extensions_parse(struct span setting, uint64_t *extensions, struct span *unknown)
 {
@@ -149,7 +143,7 @@ const struct verb sieve_commands[] = {
 	{"foreverypart", "RFC 5703, 3",    CAP_FOREVERYPART, CAP_NONE, TAG(NAME),                             "",    0,   true,  do_foreverypart, NULL},
 	{"break",      "RFC 5703, 3",      CAP_FOREVERYPART, CAP_NONE, TAG(NAME),                             "",    0,   false, do_break, NULL},
 	{"extracttext", "RFC 5703, 7",     CAP_EXTRACTTEXT, CAP_NONE,  MODIFIERS | TAG(FIRST),                "s",   0,   false, do_extracttext, NULL},
-	{"notify",     "RFC 5435, 3",      CAP_ENOTIFY, CAP_NONE,      INTO | TAG(FCC) | TAG(FROM) | TAG(IMPORTANCE) | TAG(OPTIONS) | TAG(MESSAGE), "s", 0, false, do_notify, NULL},
+	{"notify",     "RFC 5435, 3",      CAP_ENOTIFY, CAP_NONE,      INTO | TAG(FCC) | TAG(FROM) | TAG(IMPORTANCE) | TAG(OPTIONS) | TAG(MESSAGE), "s", 0, false, do_enotify, NULL},
 	{"pipe",       "Pigeonhole's",     CAP_PIPE, CAP_NONE,         TAG(COPY) | TAG(TRY),                  "sS?", 0,   false, do_pipe, NULL},
 	{"filter",     "Pigeonhole's",     CAP_FILTER, CAP_NONE,       0,                                     "sS?", 0,   false, do_filter, NULL},
 	{"execute",    "Pigeonhole's",     CAP_EXECUTE, CAP_NONE,      TAG(INPUT) | TAG(PIPE) | TAG(OUTPUT),  "sS?", 0,   false, do_execute, NULL},

@@ -146,12 +146,15 @@ with Instance(main, master) as i:
 
 main, code = convert("mail_location = mbox:~/mail:INBOX=/var/mail/%u\npassdb {\n  args = /etc/dovecot/dovecot-sql.conf.ext\n  driver = lua\n}\n"
                      "passdb {\n  driver = pam\n}\nuserdb {\n  driver = passwd\n}\nauth_mechanisms = plain gssapi\nprotocols = imap lmtp sieve\n"
-                     "protocol imap {\n  mail_plugins = quota lazy_expunge\n}\nplugin {\n  lazy_expunge = .EXPUNGED/\n  sieve = file:~/sieve\n  made_up_too = 1\n  sieve_before2 = /b2\n  sieve_before = /b/%%d\n  sieve_after3 = /a3\n  sieve_extensions = +editheader\n  sieve_spamtest_text_value3 = maybe\n}\nssl_cert = </etc/ssl/x.pem\nssl_key = # hidden, use -P to show it\nmade_up = yes\n")
+                     "protocol imap {\n  mail_plugins = quota lazy_expunge imap_sieve\n}\nplugin {\n  lazy_expunge = .EXPUNGED/\n  sieve = file:~/sieve\n  made_up_too = 1\n  sieve_before2 = /b2\n  sieve_before = /b/%%d\n  sieve_after3 = /a3\n  sieve_extensions = +editheader\n  sieve_spamtest_text_value3 = maybe\n  sieve_plugins = sieve_imapsieve sieve_extprograms\n  sieve_pipe_bin_dir = /usr/lib/sieve\n  sieve_pipe_exec_timeout = 30 secs\n  imapsieve_mailbox1_name = Junk\n  imapsieve_mailbox1_before = file:/x/spam.sieve\n  imapsieve_url = sieve://x\n  sieve_filter_socket_dir = f\n}\nssl_cert = </etc/ssl/x.pem\nssl_key = # hidden, use -P to show it\nmade_up = yes\n")
 tap.ok(code == 1 and all(f"# NO EQUAL: {x}" in main for x in ("mail_location = mbox", "passdb lua", "auth_mechanisms = gssapi", "plugin: made_up_too",
        "ssl_key: hidden", "made_up = yes", "plugin: lazy_expunge = .EXPUNGED/")), "what has no equal is named", main)
 tap.ok("auth_passdb = pam:dovecot\n" in main and "auth_userdb = passwd\n" in main and "imap_tls_cert_file = /etc/ssl/x.pem\n" in main and
        "sieve = file:~/sieve\n" in main and "sieve_before = /b/%d /b2\n" in main and "sieve_after = /a3\n" in main and
        "sieve_extensions = +editheader\n" in main and "sieve_spamtest_text_value3 = maybe\n" in main, "and the rest is printed", main)
+tap.ok(all(x in main for x in ("sieve_pipe_bin_dir = /usr/lib/sieve\n", "sieve_pipe_exec_timeout = 30s\n", "imapsieve_mailbox1_name = Junk\n",
+       "imapsieve_mailbox1_before = file:/x/spam.sieve\n", "imapsieve_url = sieve://x\n", "# NO EQUAL: plugin: sieve_filter_socket_dir")) and
+       "sieve_plugins" not in main, "scripts of IMAP events and programs of scripts", main)
 main, code = convert("passdb {\n  driver = ldap\n  args = /etc/dovecot/dovecot-ldap.conf.ext\n}\nuserdb {\n  driver = ldap\n  args = /etc/dovecot/dovecot-ldap-users.conf.ext\n"
                      "  default_fields = home=/v/%u\n}\n")
 tap.ok(code == 0 and "auth_passdb = ldap:/etc/dovecot/dovecot-ldap.conf.ext\n" in main and
