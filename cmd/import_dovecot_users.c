@@ -112,6 +112,8 @@ database(const char *block, bool passdb, struct text *out)
 		text_add_format(&one, "pam:%.*s", SPAN_ARGS(service));
 	} else if (strcmp(driver, "sql") == 0 || strcmp(driver, "ldap") == 0) {
 		text_add_format(&one, "%s:%s", driver, args ? args : "");
+	} else if (strcmp(driver, "checkpassword") == 0) {
+		text_add_format(&one, strchr(args ? args : "", ' ') ? "checkpassword:{%s}" : "checkpassword:%s", args ? args : "");
 	} else if (!passdb && strcmp(driver, "prefetch") == 0) {
 		text_add_string(&one, "prefetch");
 	} else if (passdb && strcmp(driver, "oauth2") == 0) {

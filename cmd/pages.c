@@ -86,6 +86,14 @@ const struct page pages[] = {
 	            {"-t stored", "checks the password against this"}, {"-x service=name", "imap, pop3, smtp; rip=: from this address"}},
 	 .exit = {{"0", "done; it is the password"}, {"1", "pw -t: it is not"}, {"75", "not now"}, {"77", "auth: it is not"}},
 	 .see = "postern(1), authd(8)"},
+	{.name = "checkpassword-reply", .section = "8", .about = "tells authd who a checkpassword command says somebody is",
+	 .form = {""},
+	 .description = "The last argument of a command that auth_passdb or auth_userdb = checkpassword:PATH names, which runs it when the "
+	                "password on descriptor 3 is the user's. Writes USER, HOME, and the variables that EXTRA names (userdb_uid, userdb_gid, "
+	                "userdb_mail, proxy ...) to descriptor 4; without these two the uid and gid are the process's own. Where AUTHORIZED is set to 1 "
+	                "nobody has told a password, and only a command that sets it to 2 is believed.",
+	 .exit = {{"0", "it is told"}, {"2", "AUTHORIZED is not 2"}, {"111", "it cannot be told"}},
+	 .see = "authd(8), postern-main.cf(5)"},
 	{.name = "import-dovecot", .section = "8", .about = "prints what a Dovecot's configuration is here",
 	 .form = {"[-m] [file]"},
 	 .description = "Reads the output of doveconf -n from the file or standard input; prints main.cf lines, and as "

@@ -31,12 +31,13 @@ static const char   *quota_set;
 
 static const struct param params[] = {
 	LIST("auth_mechanisms", &auth_config.mechanisms, "plain", "mechanisms that are offered: plain, login, scram-sha-1, scram-sha-256, the same with -plus (tied to the TLS session), external (a client certificate), oauthbearer, xoauth2 (a token: auth_passdb = oauth2:PATH), cram-md5 (the last needs passwords that are stored in clear)"),
-	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., sql:PATH, ldap:PATH, oauth2:PATH, in order; behind one for whom it is asked and what follows: mechanisms={plain login} username_filter={*@example.com} deny=yes pass=yes skip= result_success= result_failure= result_internalfail="),
-	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home= (has mail for those whom auth_passdb knows; allow_all_users=yes: for every name), sql:PATH, ldap:PATH, prefetch, in order; behind one what follows from its answer: skip=found result_success=continue-ok result_failure= result_internalfail="),
+	LIST("auth_passdb", &auth_config.passdb, "", "where passwords are: passwd-file:PATH, pam[:SERVICE], static:..., sql:PATH, ldap:PATH, checkpassword:PATH (a command, run as root; {PATH arguments}), oauth2:PATH, in order; behind one for whom it is asked and what follows: mechanisms={plain login} username_filter={*@example.com} deny=yes pass=yes skip= result_success= result_failure= result_internalfail="),
+	LIST("auth_userdb", &auth_config.userdb, "", "who users are: passwd, passwd-file:PATH, static:uid= gid= home= (has mail for those whom auth_passdb knows; allow_all_users=yes: for every name), sql:PATH, ldap:PATH, checkpassword:PATH, prefetch, in order; behind one what follows from its answer: skip=found result_success=continue-ok result_failure= result_internalfail="),
 	LIST("auth_master_passdb", &auth_config.master_passdb, "", "where those are who may log in as anybody (auth_master_user_separator), as auth_passdb"),
 	STRING("auth_master_user_separator", &auth_config.master_separator, "", "\"*\": anna*boss logs in as anna with boss' password, who must be in auth_master_passdb"),
 	RAW("auth_username_chars", &auth_config.username_chars, "", "characters that a user name may have; empty: all that no path and no log line is made of"),
 	BYTES("auth_cache_size", &auth_config.cache_size, "0", "0", "1G", "memory for logins that were good a moment ago; 0: none is remembered"),
+	DURATION("auth_checkpassword_timeout", &auth_config.command_ms, "30s", "1s", "50s", "how long a command of checkpassword: may take; then it is killed"),
 	DURATION("auth_cache_ttl", &auth_config.cache_ttl, "1h", "0s", "1w", "how long"),
 	RAW("mail_location", &auth_config.mail_location, "maildir:%h/Maildir", "where mailboxes are; %u %n %d %h"),
 	RAW("auth_username_format", &auth_config.username_format, "%Lu", "how a user name is made uniform"),
@@ -58,7 +59,7 @@ static int
 prepare(struct fault *why)
 {
 	struct users_settings s = {auth_config.passdb, auth_config.userdb, auth_config.master_passdb, auth_config.pam_service,
-	                                      auth_config.cache_size, auth_config.cache_ttl};
+	                                      auth_config.cache_size, auth_config.cache_ttl, auth_config.command_ms};
 
 	bool                  tokens = false;
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "authd_helper.h"
 #include "authd_oauth.h"
 #include "authd_route.h"
 #include "authd_source.h"
@@ -21,12 +22,12 @@ static const struct { const char *word; enum driver driver; bool passdb, userdb;
 	{"passwd-file", DRIVER_FILE, true, true}, {"pam", DRIVER_PAM, true, false},
 	{"passwd", DRIVER_PASSWD, false, true}, {"static", DRIVER_STATIC, true, true},
 	{"oauth2", DRIVER_OAUTH, true, false}, {"sql", DRIVER_SQL, true, true}, {"ldap", DRIVER_LDAP, true, true},
-	{"prefetch", DRIVER_PREFETCH, false, true},
+	{"prefetch", DRIVER_PREFETCH, false, true}, {"checkpassword", DRIVER_COMMAND, true, true},
 };
 
 enum {
 	WITH_ENTRIES = 1 << DRIVER_FILE | 1 << DRIVER_SQL | 1 << DRIVER_LDAP,
-	WITH_PLACES = WITH_ENTRIES | 1 << DRIVER_STATIC | 1 << DRIVER_PREFETCH,
+	WITH_PLACES = WITH_ENTRIES | 1 << DRIVER_STATIC | 1 << DRIVER_PREFETCH | 1 << DRIVER_COMMAND,
 };
 
 /* What a database may be told, and which ones do something about it. */
@@ -46,7 +47,7 @@ check_rules(const struct database *d, struct fault *why)
 	const struct rules *r = &d->rules;
 
 	if (r->deny && !database_has_entries(d))
-		return fault_set(why, FAULT_INPUT, "%s cannot tell who is in it: deny=yes needs passwd-file, sql or ldap", d->name);
+		return fault_set(why, FAULT_INPUT, "%s cannot tell who is in it: deny=yes needs passwd-file, sql, ldap or checkpassword", d->name);
 	if (d->driver == DRIVER_OAUTH && (r->success != RULE_RETURN_OK || r->failure != RULE_CONTINUE || r->trouble != RULE_CONTINUE || r->skip != SKIP_NEVER))
 		return fault_set(why, FAULT_INPUT, "oauth2 is for tokens alone: pass=, skip= and result_*= mean nothing there");
 	return 0;
@@ -134,6 +135,19 @@ open_oauth(struct database *d, struct fault *why)
 	return databases.oauth[databases.n_oauth++] ? 0 : fault_prefix(why, "oauth2");
 }
 
+static int
+open_command(struct database *d, struct fault *why)
+{
+	static struct arena *words;
+
+	if (!words)
+		words = arena_new();
+	if (databases.n_command == COUNT(databases.command))
+		return fault_set(why, FAULT_INPUT, "more than %zu commands", COUNT(databases.command));
+	d->source = databases.n_command;
+	return command_parse(span_of(d->argument), words, databases.command[databases.n_command++], why);
+}
+
 /* "driver[:argument]", then arguments until the next driver. */
 static int
 start_database(struct database *d, const char *word, bool passdb, bool *is_one, struct fault *why)
@@ -153,6 +167,8 @@ start_database(struct database *d, const char *word, bool passdb, bool *is_one, 
 			rules_start(&d->rules);
 		else
 			rules_start_userdb(&d->rules);
+		if (d->driver == DRIVER_COMMAND)
+			return open_command(d, why);
 		if ((database_has_entries(d) || d->driver == DRIVER_OAUTH) && *d->argument != '/')
 			return fault_set(why, FAULT_INPUT, "%s needs a path", drivers[i].word);
 		if (d->driver == DRIVER_OAUTH)
@@ -193,6 +209,7 @@ int
 databases_prepare(const struct users_settings *s, struct fault *why)
 {
 	databases.pam_service = s->default_pam_service;
+	databases.command_ms = s->command_ms;
 	databases.root = privilege_is_root();
 	if (parse(&s->passdb, true, databases.passdb, &databases.n_passdb, why) < 0)
 		return fault_prefix(why, "auth_passdb");
@@ -216,7 +233,7 @@ database_scheme(struct arena *a, const char *scheme, struct span stored)
 bool
 database_has_entries(const struct database *d)
 {
-	return d->driver == DRIVER_FILE || d->driver == DRIVER_SQL || d->driver == DRIVER_LDAP;
+	return d->driver == DRIVER_FILE || d->driver == DRIVER_SQL || d->driver == DRIVER_LDAP || d->driver == DRIVER_COMMAND;
 }
 
 static void
@@ -234,10 +251,35 @@ take_fields(struct span fields, enum identity_kind kind, struct arena *a, struct
 	}
 }
 
+/* As database_ask.  What it says with userdb_ before it is the userdb's, with it or without. */
+static int
+ask_command(const struct database *d, enum identity_kind kind, const struct question *q, struct passwd_entry *e, struct fault *why)
+{
+	struct command_question ask = {span_of(q->user), span_of(q->password), span_of(q->from->service), q->from->peer, q->from->local, kind == IDENTITY_LOGIN, 0};
+	autotext struct text    reply = {0};
+	struct span             rest, name, value;
+	int                     verdict = helper_command(d->source, &ask, &reply, why);
+
+	if (verdict < 0)
+		return -1;
+	if (verdict == 0)
+		return kind == IDENTITY_LOGIN ? IDENTITY_WRONG : IDENTITY_UNKNOWN;
+	passwd_entry_empty(e);
+	for (rest = arena_span(q->arena, text_span(&reply)); command_field(q->arena, &rest, &name, &value);)
+		if (kind == IDENTITY_USERDB && !span_starts(name, "userdb_") && !span_is(name, "user"))
+			continue;
+		else
+			passwd_entry_passdb(q->arena, e, name, value);
+	return kind == IDENTITY_LOGIN ? IDENTITY_PROVED : IDENTITY_KNOWN;
+}
+
 /* The password goes along only to a server that tries it. */
 int
 database_ask(const struct database *d, enum identity_kind kind, const struct question *q, struct passwd_entry *e, struct fault *why)
 {
+	if (d->driver == DRIVER_COMMAND)
+		return ask_command(d, kind, q, e, why);
+
 	autotext struct text     fields = {0};
 	struct identity_question ask = {kind, span_of(q->user), span_of(q->from->service), q->from->peer, q->from->local, SPAN_NONE};
 	int                      got = ask_table_identify(d->spec, &ask, &fields, why);
@@ -263,6 +305,10 @@ look_up(const struct database *d, enum identity_kind kind, const struct question
 
 	if (d->driver == DRIVER_FILE)
 		got = source_find(d->source, q->user, q->arena, e) ? IDENTITY_KNOWN : IDENTITY_UNKNOWN;
+	else if (d->driver == DRIVER_COMMAND && (got = ask_command(d, kind, q, e, &why)) >= 0)
+		return got;
+	else if (d->driver == DRIVER_COMMAND)
+		log_error("auth: %s(%s,%.*s): %s", d->name, q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
 	else if ((got = database_ask(d, kind, q, e, &why)) < 0)
 		log_error("auth: %s(%s,%.*s): %s", d->name, q->user, SPAN_ARGS(q->from->peer), fault_text(&why));
 	if (got == IDENTITY_KNOWN && e->nopassword && e->password.len) {      /* a column that says "N", say */

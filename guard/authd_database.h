@@ -7,6 +7,7 @@
 #ifndef GUARD_AUTHD_DATABASE_H
 #define GUARD_AUTHD_DATABASE_H
 
+#include "authd_command.h"
 #include "authd_file.h"
 #include "authd_rules.h"
 #include "authd_users.h"
@@ -16,7 +17,7 @@
 struct oauth;
 enum { DATABASES_MAX = 16 };
 
-enum driver { DRIVER_FILE, DRIVER_PAM, DRIVER_PASSWD, DRIVER_STATIC, DRIVER_OAUTH, DRIVER_SQL, DRIVER_LDAP, DRIVER_PREFETCH };
+enum driver { DRIVER_FILE, DRIVER_PAM, DRIVER_PASSWD, DRIVER_STATIC, DRIVER_OAUTH, DRIVER_SQL, DRIVER_LDAP, DRIVER_PREFETCH, DRIVER_COMMAND };
 
 struct database {
 	enum driver driver;
@@ -27,7 +28,7 @@ struct database {
 	const char *fields, *default_fields, *override_fields;       /* of a passdb: "proxy=y host=.." (authd_route.h) */
 	bool        nopassword, all_users;
 	struct rules rules;              /* of a passdb */
-	size_t      source;              /* passwd-file: its index in authd_source.h; oauth2: which of `oauth` */
+	size_t      source;              /* passwd-file: its index in authd_source.h; oauth2: which of `oauth`; checkpassword: which of `command` */
 };
 
 struct databases {
@@ -35,6 +36,9 @@ struct databases {
 	size_t          n_passdb, n_userdb, n_master;
 	struct oauth   *oauth[DATABASES_MAX];
 	size_t          n_oauth;
+	char           *command[2 * DATABASES_MAX][COMMAND_WORDS_MAX + 2];
+	size_t          n_command;
+	int64_t         command_ms;
 	const char     *pam_service;
 	bool            root;            /* started as root: uids are real */
 };
@@ -51,7 +55,7 @@ struct question {
 	bool                *admin;     /* set when who logs in is one; NULL: nobody asks */
 };
 
-/* A passwd-file, sql: or ldap:, which have entries by name. */
+/* A passwd-file, sql:, ldap: or checkpassword:, which have entries by name. */
 bool database_has_entries(const struct database *);
 /* Of such a one: 1 and the entry; 0 none; -1 trouble, which is logged. */
 WAITS int database_look_up(const struct database *, const struct question *, struct passwd_entry *);

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "authd_command.h"
+#include "authd_database.h"
 #include "authd_oauth.h"
 #include "authd_pam.h"
 #include "base/clock.h"
@@ -22,7 +24,7 @@
 #include "service/privilege.h"
 #include "service/sandbox.h"
 
-enum { CRYPT_HELPERS = 2, SYSTEM_HELPERS = 4, HELPERS_MAX = 8, HELPER_QUEUE = 100, WAIT_MS = 30000, ANSWER_MS = 60000,
+enum { CRYPT_HELPERS = 2, SYSTEM_HELPERS = 4, COMMAND_HELPERS = 8, HELPERS_MAX = 8, HELPER_QUEUE = 100, WAIT_MS = 30000, ANSWER_MS = 60000,
        OWN_FDS = 1024 };
 
 struct pool {
@@ -30,7 +32,7 @@ struct pool {
 	int            idle[HELPERS_MAX];
 	size_t         n_idle, waiting;
 };
-static struct pool crypt_pool, system_pool;
+static struct pool crypt_pool, system_pool, command_pool;
 
 static const char *const   *files;
 static struct oauth *const *tokens;
@@ -130,6 +132,31 @@ do_token(const struct frame *f, struct frame *answer)
 	}
 }
 
+/* The command was named at start: what is asked can choose which one, and not what it is. */
+static void
+do_command(const struct frame *f, struct frame *answer)
+{
+	struct command_question q = {field(f, "user"), field(f, "password"), field(f, "service"), field(f, "peer"), field(f, "local"), frame_get_flag(f, "login"), databases.command_ms};
+	autofree char          *path = mem_format("%s/checkpassword-reply", site.daemon_directory);
+	autotext struct text    reply = {0};
+	struct fault            why = {0};
+	int64_t                 index = -1;
+	int                     status;
+
+	frame_get_number(f, "index", &index);
+	if (index < 0 || (size_t)index >= databases.n_command || span_has(q.user, '\0') || span_has(q.password, '\0'))
+		status = fault_set(&why, FAULT_INPUT, "no such command");
+	else
+		status = command_run(databases.command[index], path, &q, &reply, &why);
+	if (status < 0) {
+		put_verdict(answer, -1, &why);
+		return;
+	}
+	frame_start(answer, "ended");
+	frame_put_number(answer, "status", status);
+	frame_put(answer, "reply", text_span(&reply));
+}
+
 static void
 answer_one(struct frame *f, struct frame *answer, int *opened)
 {
@@ -146,6 +173,8 @@ answer_one(struct frame *f, struct frame *answer, int *opened)
 		do_token(f, answer);
 	} else if (frame_is(f, "pam")) {
 		do_pam(f, answer);
+	} else if (frame_is(f, "command")) {
+		do_command(f, answer);
 	} else if (frame_is(f, "passwd")) {
 		do_passwd(f, answer);
 	} else if (frame_is(f, "open")) {
@@ -214,7 +243,7 @@ start_one(struct pool *p, bool confined, struct fault *why)
 
 int
 helpers_start(const char *const *names, size_t count, struct oauth *const *validators, size_t n_validators, bool system_needed,
-              struct fault *why)
+              bool commands_needed, struct fault *why)
 {
 	files = names;
 	n_files = count;
@@ -222,6 +251,10 @@ helpers_start(const char *const *names, size_t count, struct oauth *const *valid
 	n_tokens = n_validators;
 	monitor_init(&crypt_pool.lock);
 	monitor_init(&system_pool.lock);
+	monitor_init(&command_pool.lock);
+	for (size_t i = 0; commands_needed && i < COMMAND_HELPERS; i++)
+		if (start_one(&command_pool, false, why) < 0)
+			return -1;
 	for (size_t i = 0; i < CRYPT_HELPERS; i++)
 		if (start_one(&crypt_pool, true, why) < 0)
 			return -1;
@@ -315,6 +348,28 @@ helper_token(size_t index, struct span token, struct text *user, struct fault *w
 	if (verdict == 1)
 		text_set(user, field(&f, "reason"));
 	return verdict;
+}
+
+int
+helper_command(size_t index, const struct command_question *q, struct text *reply, struct fault *why)
+{
+	autoframe struct frame f = {0};
+	int64_t                status;
+
+	frame_start(&f, "command");
+	frame_put_number(&f, "index", (int64_t)index);
+	frame_put(&f, "user", q->user);
+	frame_put(&f, "password", q->login ? q->password : SPAN_NONE);
+	frame_put(&f, "service", q->service);
+	frame_put(&f, "peer", q->peer);
+	frame_put(&f, "local", q->local);
+	frame_put_flag(&f, "login", q->login);
+	if (ask(&command_pool, &f, why) < 0)
+		return -1;
+	if (!frame_is(&f, "ended") || !frame_get_number(&f, "status", &status))
+		return verdict_of(&f, why) < 0 ? -1 : fault_set(why, FAULT_SYSTEM, "strange answer");
+	text_set(reply, field(&f, "reply"));
+	return command_verdict((int)status, text_span(reply), why);
 }
 
 int

@@ -13,7 +13,7 @@
 struct auth_config {
 	struct list mechanisms, passdb, userdb, master_passdb;
 	const char *master_separator, *username_chars;
-	int64_t     cache_size, cache_ttl;
+	int64_t     cache_size, cache_ttl, command_ms;
 	const char *mail_location, *username_format, *default_realm, *pam_service;
 	int64_t     failure_delay;
 	bool        disable_plaintext, penalty, require_certificate, name_from_certificate;

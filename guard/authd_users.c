@@ -38,7 +38,8 @@ users_prepare(const struct users_settings *s, struct fault *why)
 	if (databases_prepare(s, why) < 0 || sources_open(why) < 0)
 		return -1;
 	paths = sources_paths(&n_paths);
-	return helpers_start(paths, n_paths, databases.oauth, databases.n_oauth, databases.n_passdb || databases.n_userdb, why);
+	return helpers_start(paths, n_paths, databases.oauth, databases.n_oauth, databases.n_passdb || databases.n_userdb,
+	                     databases.n_command > 0, why);
 }
 
 static int
@@ -212,6 +213,7 @@ find_in(const struct database *d, char *user, const struct origin *from, struct 
 		return source_find(d->source, user, a, &e) ? take_entry(d, &e, out, why) : 1;
 	case DRIVER_SQL:
 	case DRIVER_LDAP:
+	case DRIVER_COMMAND:
 		got = database_ask(d, IDENTITY_USERDB, &q, &e, why);
 		if (got == IDENTITY_KNOWN && e.user.len)
 			snprintf(out->user, sizeof out->user, "%.*s", SPAN_ARGS(e.user));

@@ -8,6 +8,7 @@
  *   pam[:SERVICE]                   passdb only; the service is imap, pop3, smtp by default: "dovecot"
  *   sql:PATH                        Dovecot's dovecot-sql.conf.ext; proxymap asks (guard/identity.h)
  *   ldap:PATH                       Dovecot's dovecot-ldap.conf.ext; the same
+ *   checkpassword:PATH, :{PATH args}  a command of the administrator's (authd_command.h)
  *   prefetch                        userdb only, of logins: what the passdb sql: or ldap: says with userdb_ before it
  *   oauth2:PATH                     passdb only, for tokens only (authd_oauth.h)
  *   passwd                          userdb only: the system's users
@@ -47,7 +48,7 @@ void user_facts_free(struct user_facts *);
 struct users_settings {
 	struct list passdb, userdb, master;
 	const char *default_pam_service;
-	int64_t     cache_size, cache_ttl;
+	int64_t     cache_size, cache_ttl, command_ms;
 };
 
 int users_prepare(const struct users_settings *, struct fault *);     /* opens, forks helpers: before the sandbox */

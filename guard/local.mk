@@ -27,7 +27,7 @@ pkglibexec_PROGRAMS += guard/authd
 guard_authd_SOURCES = guard/authd.c guard/authd_dovecot.c guard/authd_file.c guard/authd_file.h guard/authd_cache.c guard/authd_cache.h guard/authd_oauth.c guard/authd_oauth.h guard/authd_oauth_settings.c guard/authd_helper.c \
 	guard/authd_helper.h guard/authd_pam.c guard/authd_pam.h guard/authd_ticket.c guard/authd_ticket.h \
 	guard/authd_check.c guard/authd_database.c guard/authd_database.h guard/authd_source.c guard/authd_source.h guard/authd_try.c guard/authd_try.h guard/authd_users.c guard/authd_users.h guard/authd_wake.c guard/authd_wake.h \
-	guard/authd_penalty.c guard/authd_penalty.h guard/authd_rules.c guard/authd_rules.h guard/authd_route.c guard/authd_route.h guard/authd_limits.c guard/authd_limits.h
+	guard/authd_penalty.c guard/authd_penalty.h guard/authd_rules.c guard/authd_rules.h guard/authd_route.c guard/authd_route.h guard/authd_command.c guard/authd_command.h guard/authd_limits.c guard/authd_limits.h
 guard_authd_LDADD = $(SERVICE_LIBS) lib/ipc/libipc.a lib/sasl/libsasl.a $(FLOOR1_LIBS) $(GSASL_LIBS) $(CRYPT_LIBS) \
 	$(ARGON2_LIBS) $(PAM_LIBS) $(JANSSON_LIBS)
 
@@ -123,3 +123,16 @@ t_unit_guard_test_auth_route_SOURCES = t/unit/guard/test_auth_route.c guard/auth
 t_unit_guard_test_auth_route_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
 t_unit_guard_test_auth_route_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_guard_test_auth_route_LDADD = $(FLOOR1_LIBS) $(CHECK_LIBS)
+
+# what a checkpassword command runs at its end
+pkglibexec_PROGRAMS += guard/checkpassword-reply
+guard_checkpassword_reply_SOURCES = guard/checkpassword_reply.c
+guard_checkpassword_reply_LDADD = $(BASE_LIBS)
+
+FUZZ_TARGETS += t/fuzz/fuzz_checkpassword
+t_fuzz_fuzz_checkpassword_SOURCES = t/fuzz/fuzz_checkpassword.c guard/authd_command.c guard/authd_file.c guard/authd_route.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_checkpassword_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guard
+t_fuzz_fuzz_checkpassword_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_checkpassword_LDADD = lib/sieve/libsieve.a $(FLOOR1_LIBS)
+DIRECT_TESTS += t/system/checkpassword.py
+EXTRA_DIST += t/system/checkpassword.py
