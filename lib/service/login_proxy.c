@@ -31,9 +31,12 @@ login_proxy_prepare(struct fault *why)
 	return tls_client(&s, &tls, why);
 }
 
+/* A server may answer before it is asked: what it was to be asked goes out first all the same, and nothing is left for the pump. */
 int
 proxy_line(struct proxy_talk *t, struct span *line, struct fault *why)
 {
+	if (conn_flush(t->conn, why) < 0)
+		return -1;
 	if (conn_bytes_in(t->conn) > PROXY_INPUT_MAX)
 		return fault_set(why, FAULT_INPUT, "Too much said before the login");
 	return conn_line(t->conn, PROXY_LINE_MAX, line, NULL, why);

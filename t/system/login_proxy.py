@@ -402,6 +402,14 @@ def misbehaves():
         ok(pop("fakep") != "" and fake.heard[:1] == ["AUTH PLAIN"], "not else; AUTH PLAIN", fake.heard)
         fake.answer = lambda l: b"-ERR [IN-USE] locked\r\n" if l.startswith("PASS") else b"+OK\r\n"
         ok(pop("fake") == "-ERR [IN-USE] locked", "its refusal is the client's")
+        fake.greeting, fake.answer = b"* OK [CAPABILITY IMAP4rev1] hi\r\nL OK early\r\n", lambda l: b""
+        before = i[0].named("imap-login")
+        got = imap("fake")
+        ok(wait_for(lambda: 'L LOGIN "fake" "x"' in fake.heard) and before == i[0].named("imap-login"), "answers before questions end no process: IMAP", got, fake.heard)
+        fake.greeting, before = b"+OK\r\n+OK\r\n+OK\r\n", i[1].named("pop3-login")
+        got = pop("fake")
+        ok(wait_for(lambda: "PASS x" in fake.heard) and before == i[1].named("pop3-login"), "nor by POP3", got, fake.heard)
+        fake.greeting = b"+OK hi\r\n"
         fake.answer = lambda l: b"+OK\r\n"
         c = Line(POP)
         c.ask("UTF8")
