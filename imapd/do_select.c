@@ -13,13 +13,9 @@ static void
 tell_mailbox(struct imap_session *s, const char *folder)
 {
 	const struct folder *f = s->folder;
-	size_t               recent = 0, unseen = 0;
+	size_t               recent, unseen;
 
-	for (size_t i = f->count; i-- > 0;) {
-		recent += f->messages[i].recent;
-		if (!(f->messages[i].flags & MESSAGE_SEEN))
-			unseen = i + 1;
-	}
+	folder_tally(f, &recent, &unseen);
 	view_tell_flags(&s->view, s->folder, &s->out);
 	imap_say(s, "* %zu EXISTS", f->count);
 	if (s->manner.rev2) { /* RFC 9051, 6.3.2: LIST instead of RECENT and UNSEEN */

@@ -21,7 +21,7 @@ view_start(struct view *v, const struct folder *f, const struct manner *manner)
 	v->manner = manner;
 	v->at = folder_copy_messages(f, &v->room);
 	v->count = f->count;
-	for (size_t i = 0; i < v->count && manner->rev2; i++)
+	for (size_t i = 0; i < v->count && manner->rev2 && !folder_is_lent(f); i++)
 		if (v->at[i].recent)
 			v->at[i].recent = false;
 	v->generation = f->generation;

@@ -76,7 +76,7 @@ folder_open(struct maildir *m, const char *name, unsigned options, struct folder
 void
 folder_drop_messages(struct folder *f)
 {
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count && !folder_is_lent(f); i++)
 		if (!f->messages[i].lent && !f->messages[i].pooled)
 			free(f->messages[i].name.own);
 	messages_free(take(f->messages), &f->room);
@@ -152,10 +152,25 @@ message_base(const struct folder *f, const struct message *m)
 	return span_first(span_of(message_name(f, m)), m->base_len);
 }
 
+void
+folder_tally(const struct folder *f, size_t *recent, size_t *unseen)
+{
+	*recent = *unseen = 0;
+	if (folder_is_lent(f)) {
+		*unseen = (size_t)f->lender->unseen;
+		return;
+	}
+	for (size_t i = f->count; i-- > 0;) {
+		*recent += f->messages[i].recent;
+		if (!(f->messages[i].flags & MESSAGE_SEEN))
+			*unseen = i + 1;
+	}
+}
+
 struct message *
 folder_copy_messages(const struct folder *f, struct messages_room *room)
 {
-	struct message *copy = f->is_kept && f->lender ? lender_messages(f->lender, room) : NULL;
+	struct message *copy = folder_is_lent(f) ? lender_messages(f->lender, room) : NULL;
 
 	if (copy)
 		return copy;

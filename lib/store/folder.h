@@ -101,6 +101,16 @@ struct message *folder_find(const struct folder *, uint32_t uid);      /* NULL: 
 const char *message_name(const struct folder *, const struct message *);
 struct span message_base(const struct folder *, const struct message *);
 
+/* Is every message as the snapshot lends it?  Then it costs no look at each of them to open the mailbox, tell of it and close it. */
+static inline bool
+folder_is_lent(const struct folder *f)
+{
+	return f->is_kept && f->lender;
+}
+
+/* How many are \Recent; the number of the first without \Seen (0: there is none). */
+void folder_tally(const struct folder *, size_t *recent, size_t *unseen);
+
 /* The messages as they are, a copy for the caller (messages_free), of which names are no part. */
 struct message *folder_copy_messages(const struct folder *, struct messages_room *);
 

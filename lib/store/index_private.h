@@ -5,11 +5,15 @@
 #ifndef STORE_INDEX_PRIVATE_H
 #define STORE_INDEX_PRIVATE_H
 
+#include <sys/stat.h>
 #include <lmdb.h>
 
 #include "store/index.h"
 
 enum { INDEX_PREFIX = 96 };
+
+/* A file as it was when it was found to be good (snapshot.c); zeros: none. */
+struct index_proof { dev_t device; ino_t inode; off_t size; struct timespec changed; };
 
 struct index {
 	MDB_env *env;
@@ -17,6 +21,7 @@ struct index {
 	bool     opened;
 	char    *directory;      /* where its file is; owned */
 	bool     apart;          /* from the mail */
+	struct index_proof proven;
 };
 
 /* 0 or an LMDB code. */

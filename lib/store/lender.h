@@ -2,7 +2,7 @@
 /*
  * lender.h - the file of a snapshot (snapshot.h), which lends a folder its messages and their names
  *
- * The messages are read and summed when they are lent; a name is looked at when somebody asks for it.
+ * The messages are read and summed when they are lent first in a session; a name is looked at when somebody asks for it.
  */
 #ifndef STORE_LENDER_H
 #define STORE_LENDER_H
@@ -15,10 +15,12 @@ struct lender {
 	size_t      names_len, mapped;
 	uint64_t    messages_at;
 	size_t      count;
+	bool        proven;         /* it was read and summed: it is not looked at any more */
+	uint64_t    unseen;         /* position of the first message without \Seen, plus 1; 0: there is none */
 };
 
 /* `fd` is given; the caller found that the file is long enough.  NULL: it cannot be had. */
-struct lender *lender_open(int fd, size_t names_at, size_t names_len, uint64_t messages_at, size_t count);
+struct lender *lender_open(int fd, bool proven, size_t names_at, size_t names_len, uint64_t messages_at, size_t count);
 void lender_close(struct lender *);                      /* NULL is fine */
 
 /* Of a message that says where its name is.  Never NULL: "", which no file has, when there is no good one. */

@@ -45,8 +45,9 @@ void messages_free(struct message *at, const struct messages_room *);    /* not 
  * read again is a SIGBUS all the same. */
 bool map_is_readable(void *at, size_t bytes);
 
-/* `count` of them from a file at `offset`, a multiple of MESSAGES_ALIGNED, which the caller found to be that long; NULL: it cannot be had. */
+/* `count` of them from a file at `offset`, a multiple of MESSAGES_ALIGNED, which the caller found to be that long; with `whole` all is read
+ * now.  NULL: it cannot be had. */
 enum { MESSAGES_ALIGNED = 65536 };
-struct message *messages_map(int fd, uint64_t offset, size_t count, struct messages_room *);
+struct message *messages_map(int fd, uint64_t offset, size_t count, bool whole, struct messages_room *);
 
 #endif

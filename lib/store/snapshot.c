@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "store/folder_private.h"
 #include "store/index_private.h"
+#include "store/sum.h"
 #include "store/watch.h"
 
 #define SNAPSHOT_FILE "postern.snapshot"
@@ -27,7 +28,7 @@ enum {
 	FORGOTTEN_SECONDS = 300        /* a temporary file that is older: its writer was killed */
 };
 
-static const char     MAGIC[16] = "postern snap 3";
+static const char     MAGIC[16] = "postern snap 4";
 static const uint32_t ORDER = 0x01020304;
 
 struct head {
@@ -39,10 +40,12 @@ struct head {
 	int64_t  changed_new[2], changed_cur[2], looked[2];
 	uint64_t list_inode, list_size; /* of the uidlist */
 	int64_t  list_time[2];
-	uint64_t sum;                   /* of the messages: flags decide what EXPUNGE removes */
+	uint64_t sum;                   /* of the messages: UIDs and flags are told as they stand here */
+	uint64_t unseen;                /* position of the first without \Seen, plus 1; 0: there is none */
+	uint64_t own;                   /* the head's sum, without this one */
 	char     prefix[INDEX_PREFIX];  /* whose it is (index_private.h) */
 };
-_Static_assert(sizeof(struct head) <= NAMES_AT, "the head lies before the names");
+_Static_assert(sizeof(struct head) <= NAMES_AT && sizeof(struct head) % 8 == 0, "the head lies before the names");
 
 /* ---- where it is ---- */
 
@@ -79,87 +82,7 @@ messages_at(uint64_t names_len)
 	return (NAMES_AT + names_len + MESSAGES_ALIGNED - 1) / MESSAGES_ALIGNED * MESSAGES_ALIGNED;
 }
 
-/* ---- the head ---- */
-
-static void
-put_time(int64_t to[2], struct timespec t)
-{
-	to[0] = t.tv_sec;
-	to[1] = t.tv_nsec;
-}
-
-static struct timespec
-time_of(const int64_t from[2])
-{
-	return (struct timespec){.tv_sec = (time_t)from[0], .tv_nsec = (long)from[1]};
-}
-
-static bool
-same_time(const int64_t a[2], struct timespec b)
-{
-	return a[0] == b.tv_sec && a[1] == b.tv_nsec;
-}
-
-static void
-make_head(const struct folder *f, const struct folder_stamp *stamp, uint64_t names_len, struct head *h)
-{
-	bool recorded = !f->touched.all && f->touched.count == 0;
-
-	*h = (struct head){.order = ORDER, .entry = sizeof(struct message), .count = f->count, .names_len = names_len,
-		.modseq = recorded ? f->modseq : 0, .next = f->list.next,
-		.list_inode = f->list.seen.st_ino, .list_size = (uint64_t)f->list.seen.st_size};
-	memcpy(h->magic, MAGIC, sizeof h->magic);
-	put_time(h->changed_new, stamp->changed_new);
-	put_time(h->changed_cur, stamp->changed_cur);
-	put_time(h->looked, stamp->looked);
-	put_time(h->list_time, f->list.seen.st_mtim);
-	index_prefix(f, h->prefix);
-}
-
-/* Of this mailbox, and of the uidlist that is there now? */
-static bool
-is_of(const struct head *h, const struct folder *f)
-{
-	const struct stat *list = &f->list.seen;
-	char               prefix[INDEX_PREFIX];
-
-	index_prefix(f, prefix);
-	return memcmp(h->magic, MAGIC, sizeof MAGIC) == 0 && h->order == ORDER && h->entry == sizeof(struct message)
-		&& strncmp(h->prefix, prefix, sizeof prefix) == 0 && h->count > 0 && h->next < UINT32_MAX
-		&& h->list_inode == list->st_ino && h->list_size == (uint64_t)list->st_size && same_time(h->list_time, list->st_mtim);
-}
-
-/* ---- loading ---- */
-
-static int
-open_ours(const struct folder *f, struct stat *st)
-{
-	struct where w = where_is(f);
-	int          fd = openat(w.dir, w.name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-	where_free(&w);
-	if (fd >= 0 && (fstat(fd, st) < 0 || !S_ISREG(st->st_mode) || st->st_uid != geteuid() || st->st_mode & 022)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static struct lender *
-borrow(const struct folder *f, struct head *h)
-{
-	struct stat    st;
-	uint64_t       size;
-	autoclose int  fd = open_ours(f, &st);
-
-	if (fd < 0 || file_read_at(fd, h, sizeof *h, 0, NULL) < 0 || !is_of(h, f))
-		return NULL;
-	size = (uint64_t)st.st_size;
-	if (h->names_len == 0 || h->names_len > size || h->count > size / sizeof(struct message) || size > SIZE_MAX / 2
-		|| messages_at(h->names_len) + h->count * sizeof(struct message) != size)
-		return NULL;
-	return lender_open(take_fd(fd), NAMES_AT, (size_t)h->names_len, messages_at(h->names_len), (size_t)h->count);
-}
+/* ---- sums ---- */
 
 /*
  * Of messages, against what a crash or a disk did to them.  A lane for each word of a message, so that the sum of a million is
@@ -213,13 +136,126 @@ sum_of(const struct message *m, size_t count)
 	return sum_end(&s);
 }
 
+/* ---- the head ---- */
+
+static void
+put_time(int64_t to[2], struct timespec t)
+{
+	to[0] = t.tv_sec;
+	to[1] = t.tv_nsec;
+}
+
+static struct timespec
+time_of(const int64_t from[2])
+{
+	return (struct timespec){.tv_sec = (time_t)from[0], .tv_nsec = (long)from[1]};
+}
+
+static bool
+same_time(const int64_t a[2], struct timespec b)
+{
+	return a[0] == b.tv_sec && a[1] == b.tv_nsec;
+}
+
+static void
+make_head(const struct folder *f, const struct folder_stamp *stamp, uint64_t names_len, struct head *h)
+{
+	bool recorded = !f->touched.all && f->touched.count == 0;
+
+	*h = (struct head){.order = ORDER, .entry = sizeof(struct message), .count = f->count, .names_len = names_len,
+		.modseq = recorded ? f->modseq : 0, .next = f->list.next,
+		.list_inode = f->list.seen.st_ino, .list_size = (uint64_t)f->list.seen.st_size};
+	memcpy(h->magic, MAGIC, sizeof h->magic);
+	put_time(h->changed_new, stamp->changed_new);
+	put_time(h->changed_cur, stamp->changed_cur);
+	put_time(h->looked, stamp->looked);
+	put_time(h->list_time, f->list.seen.st_mtim);
+	index_prefix(f, h->prefix);
+	for (size_t i = 0; i < f->count && !h->unseen; i++)
+		if (!(f->messages[i].flags & MESSAGE_SEEN))
+			h->unseen = i + 1;
+}
+
+static uint64_t
+sum_of_head(const struct head *h)
+{
+	struct head without = *h;
+
+	without.own = 0;
+	return sum_bytes(span_at(&without, sizeof without));
+}
+
+/* Of this mailbox, and of the uidlist that is there now? */
+static bool
+is_of(const struct head *h, const struct folder *f)
+{
+	const struct stat *list = &f->list.seen;
+	char               prefix[INDEX_PREFIX];
+
+	index_prefix(f, prefix);
+	return memcmp(h->magic, MAGIC, sizeof MAGIC) == 0 && h->order == ORDER && h->entry == sizeof(struct message)
+		&& h->own == sum_of_head(h) && strncmp(h->prefix, prefix, sizeof prefix) == 0 && h->count > 0 && h->unseen <= h->count && h->next < UINT32_MAX
+		&& h->list_inode == list->st_ino && h->list_size == (uint64_t)list->st_size && same_time(h->list_time, list->st_mtim);
+}
+
+/* ---- loading ---- */
+
+static int
+open_ours(const struct folder *f, struct stat *st)
+{
+	struct where w = where_is(f);
+	int          fd = openat(w.dir, w.name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	where_free(&w);
+	if (fd >= 0 && (fstat(fd, st) < 0 || !S_ISREG(st->st_mode) || st->st_uid != geteuid() || st->st_mode & 022)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* The file that this session found to be good last: what has a name is not written to (snapshot.h), and a file's
+ * ctime is not set by anybody.  So who opens a mailbox again does not read all of it again. */
+static struct index_proof
+proof_of(const struct stat *st)
+{
+	return (struct index_proof){st->st_dev, st->st_ino, st->st_size, st->st_ctim};
+}
+
+static bool
+is_proven(const struct index *x, const struct stat *st)
+{
+	const struct index_proof *p = &x->proven;
+
+	return st->st_dev == p->device && st->st_ino == p->inode && st->st_size == p->size
+		&& st->st_ctim.tv_sec == p->changed.tv_sec && st->st_ctim.tv_nsec == p->changed.tv_nsec;
+}
+
+static struct lender *
+borrow(const struct folder *f, struct head *h, struct stat *st)
+{
+	uint64_t       size;
+	autoclose int  fd = open_ours(f, st);
+
+	if (fd < 0 || file_read_at(fd, h, sizeof *h, 0, NULL) < 0 || !is_of(h, f))
+		return NULL;
+	size = (uint64_t)st->st_size;
+	if (h->names_len == 0 || h->names_len > size || h->count > size / sizeof(struct message) || size > SIZE_MAX / 2
+		|| messages_at(h->names_len) + h->count * sizeof(struct message) != size)
+		return NULL;
+	return lender_open(take_fd(fd), is_proven(f->index, st), NAMES_AT, (size_t)h->names_len, messages_at(h->names_len), (size_t)h->count);
+}
+
 static bool
 lend_messages(struct folder *f, struct lender *l, const struct head *h)
 {
 	struct messages_room room;
 	struct message      *m = lender_messages(l, &room);
 
-	if (m && sum_of(m, l->count) == h->sum && lender_is_sound(m, l->count, l->names_len) && m[l->count - 1].uid < h->next) {
+	if (m && (l->proven || (sum_of(m, l->count) == h->sum && lender_is_sound(m, l->count, l->names_len)
+		&& m[l->count - 1].uid < h->next))) {
+		l->proven = true;
+		l->unseen = h->unseen;
 		f->messages = m;
 		f->room = room;
 		f->count = l->count;
@@ -237,14 +273,16 @@ bool
 snapshot_load(struct folder *f)
 {
 	struct head    h;
+	struct stat    st;
 	struct lender *l;
 
 	if (!f->index || maildir_private(f->maildir) >= 0 || keywords_refresh(&f->keywords, f->dir, NULL) < 0
 		|| folder_has_more_keywords(f->dir, &f->keywords) || !uidlist_peek(&f->list, f->dir))
 		return false;
-	l = borrow(f, &h);
+	l = borrow(f, &h, &st);
 	if (!l || !lend_messages(f, l, &h))
 		return false;
+	f->index->proven = proof_of(&st);
 	f->list.next = (uint32_t)h.next;
 	f->looked_to = f->list.next - 1;
 	f->validity = f->list.validity;
@@ -328,6 +366,7 @@ write_all(const struct folder *f, const struct folder_stamp *stamp, int fd)
 	flush(&w);
 	make_head(f, stamp, names_len, &h);
 	h.sum = sum_end(&sum);
+	h.own = sum_of_head(&h);
 	w.at = 0;
 	put(&w, &h, sizeof h);
 	flush(&w);

@@ -115,6 +115,38 @@ UNIT_TEST(a_snapshot_is_what_a_look_finds)
 	stop();
 }
 
+UNIT_TEST(who_is_unseen_and_recent_is_known_without_a_look_at_all)
+{
+	struct folder     *f;
+	uint32_t           uid = 41;
+	struct flag_change c = {.kind = FLAGS_ADD, .flags = MESSAGE_SEEN};
+	size_t             recent, unseen;
+
+	start();
+	for (int i = 1; i <= 60; i++)
+		add("cur", i == 41 || i == 50 ? ":2," : ":2,S");
+	f = open_from_snapshot();
+	ck_assert(folder_is_lent(f));
+	folder_tally(f, &recent, &unseen);
+	ck_assert(recent == 0 && unseen == 41);
+	ck_assert_int_eq(folder_store(f, &uid, 1, &c, true, &why), 0);
+	folder_tally(f, &recent, &unseen);
+	ck_assert(recent == 0 && unseen == 50);
+	folder_close(f);
+	f = open_from_snapshot();
+	ck_assert(folder_is_lent(f));
+	folder_tally(f, &recent, &unseen);
+	ck_assert(recent == 0 && unseen == 50);
+	folder_close(f);
+	f = open_folder();
+	ck_assert(folder_is_lent(f) && f->lender->proven); /* all was read before in this session */
+	folder_tally(f, &recent, &unseen);
+	ck_assert(unseen == 50);
+	ck_same(f);
+	folder_close(f);
+	stop();
+}
+
 UNIT_TEST(what_others_do_outdates_a_snapshot)
 {
 	static const char *const deeds[] = {"mv $M/cur/1100.x:2,S $M/cur/1100.x:2,FS", "rm $M/cur/1101.x* $M/cur/1300.x*",
@@ -224,7 +256,8 @@ UNIT_TEST(a_damaged_snapshot_is_none)
 	static const char *const deeds[] = {"truncate -s -1 $M/postern.snapshot", "truncate -s 65536 $M/postern.snapshot",
 		"truncate -s 100 $M/postern.snapshot", "truncate -s +32 $M/postern.snapshot", "chmod 666 $M/postern.snapshot",
 		"mv $M/postern.snapshot $M/x; ln -s x $M/postern.snapshot", "rm $M/postern.snapshot; mkfifo $M/postern.snapshot",
-		"printf '\\377' | dd of=$M/postern.snapshot bs=1 seek=65798 conv=notrunc 2>/dev/null"};      /* flags of the ninth message */
+		"printf '\\377' | dd of=$M/postern.snapshot bs=1 seek=65798 conv=notrunc 2>/dev/null",      /* flags of the ninth message */
+		"printf '\\002' | dd of=$M/postern.snapshot bs=1 seek=144 conv=notrunc 2>/dev/null"};        /* which is the first unseen */
 	autofree char *path = NULL;
 
 	start();
@@ -412,6 +445,7 @@ UNIT_TEST(a_snapshot_lies_where_the_index_is)
 	stop();
 }
 
-UNIT_MAIN("lib/store snapshot", a_snapshot_is_what_a_look_finds, what_others_do_outdates_a_snapshot, who_follows_sees_what_a_look_finds,
+UNIT_MAIN("lib/store snapshot", a_snapshot_is_what_a_look_finds,
+	who_is_unseen_and_recent_is_known_without_a_look_at_all, what_others_do_outdates_a_snapshot, who_follows_sees_what_a_look_finds,
 	a_damaged_snapshot_is_none, expunge_removes_what_names_say, a_message_whose_name_is_damaged_is_found_by_looking, what_changes_in_memory_changes_no_file,
 	one_writes_a_snapshot_at_a_time, a_snapshot_lies_where_the_index_is)
