@@ -67,7 +67,7 @@ struct folder {
 	bool                  raised;        /* history_raise: to be recorded although no message changed */
 	struct folder_touched touched;
 	struct watch_many *watch;   /* of new/ and cur/ (folder_follow.c); NULL: not followed; owned */
-	bool            changes;    /* this session changes it: it is followed from the next look on */
+	bool            changes;    /* this session changes it (folder_begin_change) */
 	struct unpacked unpacked;   /* the last compressed message that was opened (packed.h) */
 	struct seen    *seen;       /* \Seen and \Recent are this user's own (seen.h); NULL: as the files say; owned */
 	/* Set by history_open: called when the snapshot may differ from what is recorded. */
@@ -88,7 +88,11 @@ void folder_close(struct folder *);                      /* NULL is fine */
 /* Cheap when nothing changed.  error ENOENT: the mailbox was deleted; close it. */
 WAITS int folder_sync(struct folder *, struct fault *);
 
-/* Follows what happens by what inotify tells; syncs begin that by themselves once this session changed something. */
+/* This session is about to change it.  From then on it is followed by what inotify tells: at once when nothing changed since it
+ * was looked at, else from the next look on. */
+void folder_begin_change(struct folder *);
+
+/* Whoever starts it looks at the mailbox behind that; to stop it means to look at all of it again. */
 void folder_follow_start(struct folder *);
 void folder_follow_stop(struct folder *);
 

@@ -185,7 +185,8 @@ folder_store(struct folder *f, const uint32_t *uids, size_t count, struct flag_c
 	struct own_seen own = {more, less, 0, 0};
 	int             result = 0;
 
-	f->changes = true;
+	if (!own_alone)
+		folder_begin_change(f);
 	if (!own_alone && f->date)
 		f->date(f, uids, count);
 	if (!own_alone && folder_lock(f, &lock, why) < 0)
@@ -353,7 +354,7 @@ remove_messages(struct folder *f, const struct lazy *z, const uint32_t *uids, si
 	uint64_t       before;
 	int            result;
 
-	f->changes = true;
+	folder_begin_change(f);
 	if (folder_sync(f, why) < 0)
 		return -1;
 	before = f->generation;

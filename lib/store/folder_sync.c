@@ -374,6 +374,19 @@ bring_up_to_date(struct folder *f, struct scan *s, struct matching *all, bool he
 	return 0;
 }
 
+/* Behind the watch's beginning nothing had changed yet: then all that changes is told. */
+void
+folder_begin_change(struct folder *f)
+{
+	f->changes = true;
+	if (f->watch || !folder_unchanged(f))
+		return;
+	folder_follow_start(f);
+	if (f->watch && !folder_unchanged(f))
+		folder_follow_stop(f);
+	f->changes = true;
+}
+
 static int
 sync_folder(struct folder *f, bool held, struct fault *why)
 {

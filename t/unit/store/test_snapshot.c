@@ -147,6 +147,43 @@ UNIT_TEST(who_is_unseen_and_recent_is_known_without_a_look_at_all)
 	stop();
 }
 
+UNIT_TEST(who_changes_what_is_known_looks_at_nothing_else)
+{
+	struct folder     *f;
+	uint32_t           uid = 3;
+	struct flag_change c = {.kind = FLAGS_ADD, .flags = MESSAGE_FLAGGED};
+
+	start();
+	for (int i = 0; i < 100; i++)
+		add("cur", ":2,S");
+	f = open_from_snapshot();
+	ck_assert_int_eq(folder_store(f, &uid, 1, &c, true, &why), 0);
+	ck_assert_int_eq(folder_sync(f, &why), 0);
+	ck_assert(f->watch && f->room.mapped); /* a look at all makes a new array */
+	ck_same(f);
+	add("cur", ":2,");
+	uid = 5;
+	ck_assert_int_eq(folder_expunge(f, &uid, 1, true, &why), 0);
+	ck_same(f);
+	ck_assert_uint_eq(f->count, 100);
+	folder_close(f);
+	f = open_from_snapshot();
+	add("new", ""); /* by somebody else, before this session changes something */
+	ck_assert_int_eq(folder_store(f, &uid, 1, &c, true, &why), 0);
+	ck_assert_int_eq(folder_sync(f, &why), 0);
+	ck_assert_uint_eq(f->count, 101);
+	ck_same(f);
+	folder_close(f);
+	f = open_from_snapshot();
+	uid = 7;
+	ck_assert_int_eq(folder_expunge(f, &uid, 1, true, &why), 0);
+	ck_assert_int_eq(folder_sync(f, &why), 0);
+	ck_assert(f->watch && f->room.mapped);
+	ck_same(f);
+	folder_close(f);
+	stop();
+}
+
 UNIT_TEST(what_others_do_outdates_a_snapshot)
 {
 	static const char *const deeds[] = {"mv $M/cur/1100.x:2,S $M/cur/1100.x:2,FS", "rm $M/cur/1101.x* $M/cur/1300.x*",
@@ -446,6 +483,7 @@ UNIT_TEST(a_snapshot_lies_where_the_index_is)
 }
 
 UNIT_MAIN("lib/store snapshot", a_snapshot_is_what_a_look_finds,
-	who_is_unseen_and_recent_is_known_without_a_look_at_all, what_others_do_outdates_a_snapshot, who_follows_sees_what_a_look_finds,
+	who_is_unseen_and_recent_is_known_without_a_look_at_all, who_changes_what_is_known_looks_at_nothing_else,
+	what_others_do_outdates_a_snapshot, who_follows_sees_what_a_look_finds,
 	a_damaged_snapshot_is_none, expunge_removes_what_names_say, a_message_whose_name_is_damaged_is_found_by_looking, what_changes_in_memory_changes_no_file,
 	one_writes_a_snapshot_at_a_time, a_snapshot_lies_where_the_index_is)
