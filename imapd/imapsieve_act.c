@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "acl.h"
+#include "base/log.h"
 #include "flags.h"
 #include "imap_config.h"
 #include "imapsieve_private.h"
@@ -27,7 +28,7 @@ imapsieve_find(struct imapsieve *r, struct span name, struct space **in, struct 
 	for (size_t i = 0; i < levels.len && imap_config.separator[0] == '.'; i++)
 		if (levels.at[i] == '/')
 			levels.at[i] = '.';
-	if (mutf7_encode(text_span(&levels), &encoded, why) < 0 || name_find_stored(r->s, text_span(&encoded), in, &folder, why) < 0)
+	if (mutf7_encode_name(text_span(&levels), &encoded, why) < 0 || name_find_stored(r->s, text_span(&encoded), in, &folder, why) < 0)
 		return NULL;
 	return folder;
 }
@@ -242,7 +243,8 @@ imapsieve_act(struct imapsieve *r, const struct sieve_result *result)
 	struct fault why = {0};
 
 	for (size_t i = 0; i < result->n_notes; i++)
-		imapsieve_complain(r, "uid=%u: line %u: %s", r->uid, result->notes[i].line, result->notes[i].text);
+		log_info("imap(%s)<%ld><%s>: sieve: uid=%u: line %u: %s", r->s->user->name, (long)getpid(), r->s->user->session ? r->s->user->session : "",
+			r->uid, result->notes[i].line, result->notes[i].text);
 	if (result->failed) {
 		imapsieve_complain(r, "uid=%u: %s: %s", r->uid, result->failed, fault_text(&result->why));
 		for (size_t i = 0; i < r->count; i++)

@@ -34,7 +34,7 @@ SCRIPTS = {
     "ham": 'pipe :copy "note" "ham";', "spam": 'pipe :copy "note" "spam";',
     "nocopy": 'pipe "note" "nocopy";', "fail": 'pipe "fail";', "try": 'pipe :try "fail";', "missing": 'pipe :copy "missing";',
     "discard": "discard;", "fileinto": 'fileinto :create "Other";', "filecopy": 'fileinto :copy :flags "\\\\Answered" :create "Other";',
-    "nowhere": 'fileinto "Nowhere";', "addflag": 'addflag ["\\\\Flagged","$x"];', "setflag": 'setflag "$only";', "keepflags": 'keep :flags "\\\\Draft";',
+    "nowhere": 'fileinto "Nowhere";', "unsayable": 'fileinto :create "a\u2028b";', "addflag": 'addflag ["\\\\Flagged","$x"];', "setflag": 'setflag "$only";', "keepflags": 'keep :flags "\\\\Draft";',
     "hasflag": 'if hasflag "\\\\Flagged" { pipe :copy "note" "flagged"; }',
     "syntax": "keep", "reject": 'require "reject"; reject "no";', "vacation": 'require "vacation"; vacation "x";',
     "redirect": 'redirect "a@b.example";', "notify": 'require "enotify"; notify "mailto:a@b.example";', "edit": 'require "editheader"; addheader "X" "y";',
@@ -171,8 +171,8 @@ def learning():
 
 
 def actions():
-    rules = [(name, "", "", name) for name in list(SCRIPTS)[:15] if name not in ("ham", "spam")]
-    rest = [(name, "", "", name) for name in list(SCRIPTS)[15:]]
+    rules = [(name, "", "", name) for name in list(SCRIPTS)[:16] if name not in ("ham", "spam")]
+    rest = [(name, "", "", name) for name in list(SCRIPTS)[16:]]
     with Site(rules=rules) as site:
         s = Session()
         for r in rules:
@@ -230,6 +230,8 @@ def actions():
         case("filecopy", {"\\Flagged", "$kw"})
         t.ok(s.flags("Other")[-1] == {"\\Answered"}, "fileinto :copy :flags: the copy has those")
         case("nowhere", {"\\Flagged", "$kw"}, "failed to store into mailbox 'Nowhere': Mailbox doesn't exist")
+        case("unsayable", {"\\Flagged", "$kw"}, "failed to store into mailbox")
+        t.ok(not any("2028" in x or "ICg" in x for x in s.good('LIST "" *')), "no mailbox is made whose name a client cannot say")
         case("addflag", {"\\Flagged", "$kw", "$x"}, after_store={"\\Flagged", "$kw", "$x", "\\Seen"})
         case("setflag", {"$only"}, after_store={"$only"})
         case("keepflags", {"\\Draft"})
