@@ -90,10 +90,16 @@ do_noop(struct dialogue *d)
 	finish(d, "OK NOOP completed.");
 }
 
+/* RFC 2971. What a stranger says of itself is not kept, but how often a login was handed on. */
 static void
 do_id(struct dialogue *d)
 {
-	say(d, "* ID (\"name\" \"Postern\")"); /* RFC 2971; what a stranger says of itself is not kept */
+	const struct argument *list = d->c.arguments, *name = list && list->type == ARGUMENT_LIST ? list->children : NULL;
+
+	for (; name && name->next; name = name->next->next)
+		if (span_is_nocase(name->text, "x-proxy-ttl"))
+			login_proxy_ttl(d->l, name->next->text);
+	say(d, "* ID (\"name\" \"Postern\")");
 	finish(d, "OK ID completed.");
 }
 

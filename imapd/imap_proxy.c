@@ -114,9 +114,12 @@ do_id(struct dialogue *d)
 	const struct proxy_talk *t = d->talk;
 	struct span              answer;
 
-	conn_print(t->conn, NULL, "I ID (\"x-session-id\" \"%.*s\" \"x-originating-ip\" \"%.*s\" \"x-originating-port\" \"%d\" "
-	           "\"x-connected-ip\" \"%.*s\" \"x-connected-port\" \"%d\" \"x-proxy-ttl\" \"%d\")\r\n", SPAN_ARGS(t->session),
-	           SPAN_ARGS(t->peer), t->peer_port, SPAN_ARGS(t->local), t->local_port, t->ttl);
+	conn_print(t->conn, NULL, "I ID (");
+	if (t->trusted)
+		conn_print(t->conn, NULL, "\"x-session-id\" \"%.*s\" \"x-originating-ip\" \"%.*s\" \"x-originating-port\" \"%d\" "
+		           "\"x-connected-ip\" \"%.*s\" \"x-connected-port\" \"%d\" ", SPAN_ARGS(t->session),
+		           SPAN_ARGS(t->peer), t->peer_port, SPAN_ARGS(t->local), t->local_port);
+	conn_print(t->conn, NULL, "\"x-proxy-ttl\" \"%d\")\r\n", t->ttl);
 	return answer_to(d, "I", &answer) < 0 ? failed(d) : PROXY_YES;       /* whatever it thinks of that */
 }
 
@@ -261,7 +264,7 @@ hold(struct dialogue *d, struct text *out)
 		said = do_starttls(d);
 	if (said == PROXY_YES && !d->capability.len)
 		said = do_capability(d);
-	if (said == PROXY_YES && d->talk->trusted && has(d, "ID"))
+	if (said == PROXY_YES && has(d, "ID"))
 		said = do_id(d);
 	return said == PROXY_YES ? do_login(d, out) : said;
 }

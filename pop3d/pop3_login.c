@@ -310,6 +310,19 @@ do_lang(struct dialogue *d, struct span argument)
 	say(d, "%s", text_string(&answer));
 }
 
+/* Dovecot's, of which every client is told, as IMAP's ID is announced: TTL= is heeded, for it bounds loops of servers that hand
+ * a login on; who the client is (ADDR=) nobody is believed. */
+static void
+do_xclient(struct dialogue *d, struct span argument)
+{
+	struct span word;
+
+	while (span_next(&argument, " ", &word))
+		if (span_starts_nocase(word, "TTL="))
+			login_proxy_ttl(d->l, span_from(word, 4));
+	say(d, "+OK");
+}
+
 static const struct verb {
 	const char *name, *section;
 	void      (*run)(struct dialogue *, struct span);
@@ -317,6 +330,7 @@ static const struct verb {
 	{"CAPA", "RFC 2449, 5", do_capa}, {"USER", "RFC 1939, 7", do_user}, {"PASS", "RFC 1939, 7", do_pass},
 	{"AUTH", "RFC 5034, 4", do_auth}, {"STLS", "RFC 2595, 4", do_stls}, {"QUIT", "RFC 1939, 4", do_quit},
 	{"NOOP", "RFC 1939, 5", do_noop}, {"UTF8", "RFC 6856, 2.1", do_utf8}, {"LANG", "RFC 6856, 3", do_lang},
+	{"XCLIENT", "Dovecot's", do_xclient},
 };
 
 /* PASS takes the rest of the line as it is: a password may have blanks at its ends. */
@@ -365,7 +379,7 @@ serve(int fd, const struct listener *unused)
 	(void)unused;
 	if (!d.l)
 		return;
-	say(&d, "+OK Postern ready.");
+	say(&d, "+OK [XCLIENT] Postern ready.");
 	while (!d.over && next_line(&d, &line)) {
 		autofree char *copy = mem_span(line); /* a handler may read on */
 		size_t         len = line.len;

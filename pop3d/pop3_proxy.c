@@ -46,7 +46,10 @@ do_stls(struct proxy_talk *t, struct fault *why)
 static enum proxy_said
 do_xclient(struct proxy_talk *t, struct fault *why)
 {
-	conn_print(t->conn, NULL, "XCLIENT ADDR=%.*s PORT=%d SESSION=%.*s TTL=%d\r\n", SPAN_ARGS(t->peer), t->peer_port, SPAN_ARGS(t->session), t->ttl);
+	conn_print(t->conn, NULL, "XCLIENT ");
+	if (t->trusted)
+		conn_print(t->conn, NULL, "ADDR=%.*s PORT=%d SESSION=%.*s ", SPAN_ARGS(t->peer), t->peer_port, SPAN_ARGS(t->session));
+	conn_print(t->conn, NULL, "TTL=%d\r\n", t->ttl);
 	return needs(t, "XCLIENT", why);
 }
 
@@ -154,7 +157,7 @@ pop3_proxy(struct proxy_talk *t, struct text *answer, struct fault *why)
 	}
 	if (said == PROXY_YES && t->starttls)
 		said = do_stls(t, why);
-	if (said == PROXY_YES && takes_client && t->trusted)
+	if (said == PROXY_YES && takes_client)
 		said = do_xclient(t, why);
 	if (said == PROXY_YES && t->utf8)
 		said = do_utf8(t, why);

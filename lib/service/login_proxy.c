@@ -128,6 +128,16 @@ loops(const struct login *l, int local_port)
 	return strcmp(l->proxy_address, l->local) == 0 && l->route->port == local_port && strcmp(l->route->user, l->user) == 0;
 }
 
+/* It only ever takes away: it is believed from anybody. */
+void
+login_proxy_ttl(struct login *l, struct span said)
+{
+	uint64_t n;
+
+	if (span_number(said, &n) && n < (uint64_t)l->proxy_ttl)
+		l->proxy_ttl = (int)n;
+}
+
 static int
 check(const struct login *l, struct fault *why)
 {

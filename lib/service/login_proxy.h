@@ -24,7 +24,7 @@ struct proxy_talk {
 	struct span  user, password, master, mechanism;   /* mechanism: empty for LOGIN, or USER and PASS */
 	struct span  session, peer, local;                /* of the client */
 	int          peer_port, local_port, ttl;
-	bool         trusted;                             /* it is told these */
+	bool         trusted;                             /* it is told these; ttl alone, if not */
 	bool         utf8;                                /* POP3: the client has said UTF8 */
 	bool         starttls;
 	WAITS int  (*start_tls)(struct proxy_talk *, struct fault *);
@@ -42,6 +42,9 @@ typedef WAITS enum proxy_said proxy_dialogue(struct proxy_talk *, struct text *a
 
 #define PROXY_UNAVAILABLE "Account is temporarily unavailable."
 
+/* A server that hands somebody on to us says how many more may (x-proxy-ttl of ID, TTL= of XCLIENT), so that two that send him to
+ * each other stop. */
+void login_proxy_ttl(struct login *, struct span said);
 int login_proxy_prepare(struct fault *);                  /* before the sandbox */
 WAITS enum proxy_said login_proxy(struct login *, proxy_dialogue *, struct text *answer);    /* logs what is not yes */
 WAITS int login_proxy_enter(struct login *);              /* -1: the client is gone */

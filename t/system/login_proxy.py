@@ -16,7 +16,7 @@ t = Tap()
 ok = t.ok
 here = tempfile.mkdtemp(prefix="postern.proxy.")
 os.chmod(here, 0o755)
-IMAP, POP, BIMAP, BPOP, BTLS, FAKE, DIMAP, DPOP, PIMAP, PPOP, CLOSED = (free_port() for _ in range(11))
+IMAP, POP, BIMAP, BPOP, BTLS, FAKE, DIMAP, DPOP, PIMAP, PPOP, CLOSED, ROUND = (free_port() for _ in range(12))
 
 
 class Line:
@@ -87,6 +87,37 @@ class Fake:
             self.ended += 1
 
 
+class Forwarder:
+    """Another address of a server, as behind NAT."""
+    def __init__(self, port):
+        self.s = socket.create_server(("127.0.0.1", port))
+        self.to, self.count = 0, 0
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            c = self.s.accept()[0]
+            self.count += 1
+            if self.count > 50:
+                c.close()
+                continue
+            s = socket.create_connection(("127.0.0.1", self.to))
+            for a, b in ((c, s), (s, c)):
+                threading.Thread(target=self.move, args=(a, b), daemon=True).start()
+
+    def move(self, a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+        except OSError:
+            pass
+        for x in (a, b):
+            try:
+                x.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
 USERS = """ann:{PLAIN}x::::::proxy=y host=127.0.0.1 port=BACK
 bob:{PLAIN}y::::::proxy=y host=127.0.0.1 port=BACK destuser=ann pass=x
 bad:{PLAIN}x::::::proxy=y host=127.0.0.1 port=BACK
@@ -111,6 +142,8 @@ fake:{PLAIN}x::::::proxy=y host=127.0.0.1 port=FAKE proxy_timeout=2
 fakep:{PLAIN}x::::::proxy=y host=127.0.0.1 port=FAKE proxy_timeout=2 proxy_mech=plain
 odd:{PLAIN}x::::::proxy=y host=127.0.0.1 port=BACK proxy_mech=gssapi
 odd2:{PLAIN}x::::::proxy=y host=127.0.0.1 port=BACK source_ip=192.0.2.1
+round:{PLAIN}x::::::proxy=y host=127.0.0.1 port=ROUND
+round2:{PLAIN}x::::::proxy=y host=127.0.0.1 port=ROUND proxy_not_trusted=y
 free:::::::nopassword=y proxy_maybe=y host=127.0.0.1 port=SELF
 freed:::::::nopassword=y proxy_maybe=y host=127.0.0.1 port=BACK destuser=ann
 """
@@ -120,7 +153,7 @@ def users(name, imap_back, pop_back, imap_self, pop_self, more=""):
     """A file for each protocol."""
     for proto, back, own in (("imap", imap_back, imap_self), ("pop3", pop_back, pop_self)):
         with open(f"{here}/{name}.{proto}", "w") as f:
-            f.write((USERS + more).replace("BACK", str(back)).replace("SELF", str(own)).replace("CLOSED", str(CLOSED)).replace("TLS", str(BTLS)).replace("FAKE", str(FAKE)))
+            f.write((USERS + more).replace("BACK", str(back)).replace("SELF", str(own)).replace("CLOSED", str(CLOSED)).replace("TLS", str(BTLS)).replace("FAKE", str(FAKE)).replace("ROUND", str(ROUND)))
 
 
 def main_cf(name, home):
@@ -254,6 +287,17 @@ def unproved(i):
     ok("OK" in got[2] and got[3].startswith("a NO"), "and it is there: that server looks at it", got)
 
 
+def rounds(i):
+    """A server that hands a login on to itself, by an address that it does not know as its own."""
+    f = Forwarder(ROUND)
+    for user in ("round", "round2"):
+        for ask, port in ((imap, IMAP), (pop, POP)):
+            f.to, f.count = port, 0
+            got = ask(user)
+            ok("Account is temporarily unavailable." in got and f.count == 4, f"{user}, {ask.__name__}: is handed on four times, and no more", got, f.count)
+    ok(all(x.logged("TTL reached zero") for x in i), "and the log says so", i[0].log()[-800:])
+
+
 def ours_behind():
     with open(f"{here}/back.users", "w") as f:
         f.write("ann:{PLAIN}x\nbad:{PLAIN}other\n")
@@ -276,6 +320,7 @@ def ours_behind():
             ok("OK" in away[0] and not os.path.isdir(f"{here}/front/away"), "proxy_maybe= and it is there", away)
             ok("OK" in pop("maybe", more=("STAT",))[1] and pop("away").startswith("+OK"), "the same by POP3")
             unproved(i[0])
+            rounds(i)
             loop = imap("loop"), pop("loop")
             ok("Account is temporarily unavailable." in loop[0] and loop[1].startswith("-ERR [SYS") and i[0].logged("proxy(loop,127.0.0.1:") and
                i[0].logged("Proxying loops to itself"), "a loop is seen", loop)
