@@ -8,7 +8,7 @@
  * no scripts.
  *
  *   keep            the message stays; its flags become those of the script, if that said something of flags
- *   fileinto        it is copied; without :copy the message here is discarded
+ *   fileinto        it is copied; without :copy the message here is discarded; into the mailbox where it is: as keep
  *   discard         \Deleted, or with imapsieve_expunge_discarded gone; after a change of flags it stays, as in Pigeonhole
  *   pipe, execute   service/sieve_programs.h
  *

@@ -162,16 +162,19 @@ copy_to(struct imapsieve *r, struct space *in, const char *folder, const struct 
 	return done;
 }
 
+/* Into the mailbox where the message is: it is there, and to be kept. */
 static int
-file_into(struct imapsieve *r, const struct sieve_action *a, struct fault *why)
+file_into(struct imapsieve *r, const struct sieve_action *a, bool *keeps, struct fault *why)
 {
 	struct space  *in = NULL;
 	autofree char *folder = imapsieve_find(r, a->target, &in, why);
 
 	if (!folder)
 		return -1;
-	if (in == r->event->in && strcmp(folder, r->event->folder) == 0)      /* it is there */
+	if (in == r->event->in && strcmp(folder, r->event->folder) == 0) {
+		*keeps = true;
 		return changes_flags(r, a) ? set_flags(r, in, r->folder, r->uid, a->flags, why) : 0;
+	}
 	if (!imap_exists(r->s, in, folder)) {
 		if (!a->create && !imapsieve_config.autocreate)
 			return fault_set(why, FAULT_INPUT, "Mailbox doesn't exist");
@@ -207,12 +210,13 @@ discard(struct imapsieve *r)
 		r->s->counts.expunged++;
 }
 
+/* *keeps: the message is to stay. */
 static int
-act(struct imapsieve *r, const struct sieve_action *a, struct fault *why)
+act(struct imapsieve *r, const struct sieve_action *a, bool *keeps, struct fault *why)
 {
 	switch (a->kind) {
 	case SIEVE_FILEINTO:
-		if (file_into(r, a, why) == 0)
+		if (file_into(r, a, keeps, why) == 0)
 			return 0;
 		return fault_prefix(why, "failed to store into mailbox '%.*s'", SPAN_ARGS(span_first(a->target, 100)));
 	case SIEVE_PIPE:
@@ -225,6 +229,7 @@ act(struct imapsieve *r, const struct sieve_action *a, struct fault *why)
 		fault_clear(why);
 		return 0;
 	case SIEVE_KEEP:
+		*keeps = true;
 		return changes_flags(r, a) ? set_flags(r, r->event->in, r->folder, r->uid, a->flags, why) : 0;
 	case SIEVE_REDIRECT:
 	case SIEVE_REJECT:
@@ -253,8 +258,7 @@ imapsieve_act(struct imapsieve *r, const struct sieve_result *result)
 		imapsieve_complain(r, "Execution of script %s failed", last);
 	}
 	for (size_t i = 0; i < result->count; i++) {
-		keeps = keeps || result->actions[i].kind == SIEVE_KEEP;
-		if (act(r, &result->actions[i], &why) == 0)
+		if (act(r, &result->actions[i], &keeps, &why) == 0)
 			continue;
 		/* the rest of it is not done, and the message stays */
 		imapsieve_complain(r, "uid=%u: %s", r->uid, fault_text(&why));

@@ -280,6 +280,27 @@ def discarded():
         s.end()
 
 
+def same_mailbox():
+    """fileinto of the mailbox where the message is keeps it there."""
+    scripts = {"here": 'fileinto "Here";', "flagged": 'fileinto :flags "$x" "Flagged";', "both": 'discard; fileinto "Both"; fileinto :create "Other";'}
+    for expunge in ("no", "yes"):
+        with Site(f"imapsieve_expunge_discarded = {expunge}\n", [(x.capitalize(), "", "APPEND COPY", x) for x in scripts], scripts) as site:
+            s = Session()
+            for box in scripts:
+                s.good(f"CREATE {box.capitalize()}")
+            s.append("Here")
+            t.ok(s.flags("Here") == [set()], f"fileinto of its own mailbox keeps the message (expunge_discarded = {expunge}): APPEND", s.flags("Here"))
+            s.append("INBOX", "(\\Flagged)")
+            s.good("SELECT INBOX")
+            s.good("MOVE 1 Here")
+            t.ok(s.flags("Here") == [set(), {"\\Flagged"}], "MOVE", s.flags("Here"))
+            s.good("COPY 2 Flagged")
+            t.ok(s.flags("Flagged") == [{"$x"}], "with :flags it has those", s.flags("Flagged"))
+            s.append("Both")
+            t.ok(s.flags("Both") == [set()] and s.flags("Other") == [set()], "whatever else is done with it", s.flags("Both"))
+            s.end()
+
+
 def imapds(site):
     """Processes of this site's imapd."""
     out = []
@@ -413,6 +434,6 @@ def users():
         s.end()
 
 
-for part in (learning, actions, discarded, users, costs):
+for part in (learning, actions, discarded, same_mailbox, users, costs):
     part()
 t.end()
