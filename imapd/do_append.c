@@ -514,7 +514,8 @@ append(struct imap_session *s, struct space *in, const char *folder, const struc
 	}
 	s->counts.appended += a.count;
 	notify_own_added(s, in, folder, uids, a.count);
-	imapsieve_run(s, &(struct imapsieve_event){.cause = IMAPSIEVE_APPEND, .in = in, .folder = folder, .uids = uids, .count = a.count});
+	imapsieve_run(s, &(struct imapsieve_event){.cause = IMAPSIEVE_APPEND, .in = in, .folder = folder, .uids = uids, .validity = validity,
+		.count = a.count});
 	if (s->folder && s->in == in && strcmp(s->folder->name, folder) == 0)
 		s->folder->changes = true;
 	text_add_format(code, "[APPENDUID %u ", validity);

@@ -296,7 +296,7 @@ copy(struct imap_session *s, bool move)
 	else {
 		notify_own_added(s, in, target, copied.to, copied.count);
 		imapsieve_run(s, &(struct imapsieve_event){.cause = IMAPSIEVE_COPY, .in = in, .folder = target, .from = s->in,
-			.from_folder = s->folder->name, .uids = copied.to, .count = copied.count});
+			.from_folder = s->folder->name, .uids = copied.to, .validity = copied.validity, .count = copied.count});
 		finish_copy(s, &copied, move, lowest);
 	}
 	copied_free(&copied);

@@ -388,17 +388,22 @@ run_message(struct imapsieve *r, const struct message *m, struct span changed)
 	content_end(&c);
 }
 
+/* By its name: what another session made of it meanwhile (DELETE and CREATE, RENAME) has other messages under these UIDs. */
 static bool
 open_folder(struct imapsieve *r)
 {
 	struct imap_session *s = r->s;
+	int                  opened;
 
 	r->is_selected = s->folder && s->in == r->event->in && strcmp(s->folder->name, r->event->folder) == 0 && !s->folder->read_only;
 	r->folder = r->is_selected ? s->folder : NULL;
-	if (r->is_selected ? folder_sync(s->folder, &s->why) == 0 : imap_open_in(s, r->event->in, r->event->folder, 0, &r->folder) == 0)
+	opened = r->is_selected ? folder_sync(s->folder, &s->why) : imap_open_in(s, r->event->in, r->event->folder, 0, &r->folder);
+	if (opened == 0 && r->folder->validity == r->event->validity)
 		return true;
-	imapsieve_complain(r, "mailbox %.*s: %s", SPAN_ARGS(span_first(r->to, 100)), fault_text(&s->why));
+	imapsieve_complain(r, "mailbox %.*s: %s", SPAN_ARGS(span_first(r->to, 100)), opened < 0 ? fault_text(&s->why) : "it is another by now, no script runs");
 	fault_clear(&s->why);
+	if (opened == 0 && !r->is_selected)
+		folder_close(r->folder);
 	return false;
 }
 
@@ -494,6 +499,6 @@ imapsieve_flags_after(struct imap_session *s, const uint32_t *uids, size_t count
 			view_add_flags(&s->folder->keywords, m->flags ^ before[i].flags, false, m->keywords ^ before[i].keywords, &list);
 		changed[i] = m ? arena_span(s->arena, span_cut(text_span(&list), 1, list.len - 1)) : SPAN_NONE;
 	}
-	imapsieve_run(s, &(struct imapsieve_event){.cause = IMAPSIEVE_FLAG, .in = s->in, .folder = s->folder->name, .uids = uids, .count = count,
-		.changed = changed});
+	imapsieve_run(s, &(struct imapsieve_event){.cause = IMAPSIEVE_FLAG, .in = s->in, .folder = s->folder->name, .uids = uids,
+		.validity = s->folder->validity, .count = count, .changed = changed});
 }

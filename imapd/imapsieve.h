@@ -61,7 +61,8 @@ struct imapsieve_event {
 	enum imapsieve_cause cause;
 	struct space        *in, *from;            /* from NULL: the same */
 	const char          *folder, *from_folder;
-	const uint32_t      *uids;                 /* in `folder` */
+	const uint32_t      *uids;                 /* in `folder`, */
+	uint32_t             validity;             /* while it has this UIDVALIDITY */
 	size_t               count;
 	const struct span   *changed;              /* FLAG: of each message; empty: nothing changed, no script */
 };

@@ -152,7 +152,11 @@ copy_to(struct imapsieve *r, struct space *in, const char *folder, const struct 
 	if (done == 0 && changes_flags(r, a)) {
 		struct fault trouble = {0};
 
-		if (imap_open_in(r->s, in, folder, 0, &target) < 0 || set_flags(r, in, target, copied.to[0], a->flags, &trouble) < 0)
+		if (imap_open_in(r->s, in, folder, 0, &target) == 0 && target->validity != copied.validity)
+			fault_set(&trouble, FAULT_INPUT, "it is another mailbox by now");
+		else if (target)
+			set_flags(r, in, target, copied.to[0], a->flags, &trouble);
+		if (!target || trouble.class)
 			imapsieve_complain(r, "uid=%u: flags of the copy in %.*s: %s", r->uid, SPAN_ARGS(span_first(a->target, 100)),
 				fault_text(trouble.class ? &trouble : &r->s->why));
 		fault_clear(&r->s->why);

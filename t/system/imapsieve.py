@@ -301,6 +301,30 @@ def same_mailbox():
             s.end()
 
 
+def another_mailbox():
+    """While scripts are read, another session puts another mailbox in the place of the one that they are for."""
+    long = "if false { keep; }\n" * 4000 + "discard;"
+    with Site("imapsieve_expunge_discarded = yes\n", [("Race*", "", "APPEND", f"long{n}") for n in range(6)], {f"long{n}": long for n in range(6)}) as site:
+        a, b = Session(), Session()
+        for n in range(10):
+            a.good(f"CREATE Race{n}")
+            a.good(f"CREATE Other{n}")
+            a.append(f"Other{n}")
+            a.m.send(f"x APPEND Race{n} {{{len(MESSAGE)}+}}\r\n".encode() + MESSAGE + b"\r\n")
+            wait_for(lambda: "MESSAGES 1" in b.good(f"STATUS Race{n} (MESSAGES)")[0])
+            b.good(f"RENAME Race{n} Old{n}")
+            b.good(f"RENAME Other{n} Race{n}")
+            while not (line := a.m.readline()).startswith(b"x ") and line:
+                pass
+            if site.i.logged("it is another by now") or b.flags(f"Race{n}") != [set()]:
+                break
+        t.ok(line.startswith(b"x OK"), "a mailbox is renamed while scripts for it are read: the command succeeds", line)
+        t.ok(b.flags(f"Race{n}") == [set()] and b.flags(f"Old{n}") == [set()], "no script runs for what has its name now", b.flags(f"Race{n}"), b.flags(f"Old{n}"))
+        t.ok(site.i.logged("it is another by now"), "which the log says")
+        a.end()
+        b.end()
+
+
 def imapds(site):
     """Processes of this site's imapd."""
     out = []
@@ -434,6 +458,6 @@ def users():
         s.end()
 
 
-for part in (learning, actions, discarded, same_mailbox, users, costs):
+for part in (learning, actions, discarded, same_mailbox, another_mailbox, users, costs):
     part()
 t.end()
