@@ -446,7 +446,7 @@ imapsieve_run(struct imap_session *s, const struct imapsieve_event *e)
 	r.message_arena = arena_new();
 	r.to = name_in_utf8(r.arena, e->in, e->folder);
 	r.from = e->from ? name_in_utf8(r.arena, e->from, e->from_folder) : r.to;
-	r.programs = (struct sieve_programs){.sock = s->user->imapsieve->programs, .home = s->user->home, .message = -1};
+	r.programs = (struct sieve_programs){.sock = s->user->imapsieve->programs, .message = -1};
 	set_limits(&r.limits);
 	if (*sieve_settings.user_email && sieve_expand(span_of(sieve_settings.user_email), &r.owner, &r.email, &why) < 0)
 		imapsieve_complain(&r, "%s", fault_text(&why));

@@ -474,6 +474,8 @@ errand_run(const struct errand *e, struct arena *arena, struct errand_result *re
 		.root = e->root,
 		.feed = needs ? e->content : NULL,
 		.programs = e->kind == ERRAND_MAILDIR && e->filtered && programs_are_there(),
+		.user = e->user,
+		.home = e->home ? e->home : "",
 		.work = work,
 		.hear = hear,
 		.context = &t,

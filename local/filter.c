@@ -295,7 +295,7 @@ filter_work(struct worker *w, const struct errand *e, struct maildir *m, struct 
 	int                     done;
 
 	*f = (struct filter){.worker = w, .e = e, .maildir = m, .arena = arena_new(),
-		.user = {span_of(e->user), span_of(e->home)}, .programs = {.sock = w->programs, .home = e->home, .message = -1, .maildir = m}};
+		.user = {span_of(e->user), span_of(e->home)}, .programs = {.sock = w->programs, .message = -1, .maildir = m}};
 	f->mailboxes = (struct filter_mailboxes){.maildir = m, .arena = f->arena};
 	sieve_settings_own(span_of(e->own ? e->own : ""));
 	done = e->filtered ? filter_read_scripts(f, &why) : 0;

@@ -310,7 +310,7 @@ start_child(const struct worker_job *job, struct worker_child *child, struct fau
 		close(in[1]);
 		return fault_errno(why, "socketpair");
 	}
-	autoclose int programs = job->programs ? programs_open(job->who) : -1;
+	autoclose int programs = job->programs ? programs_open(job->who, job->user, job->home) : -1;
 
 	pid = fork();
 	if (pid == 0)

@@ -30,7 +30,8 @@ struct worker_job {
 	const struct identity        *who;
 	const char                   *root;       /* pipe(8): chroot there before becoming somebody; NULL: no */
 	const struct message_content *feed;       /* NULL: nothing is fed */
-	bool                          programs;   /* it may want programs run (service/programs.h) */
+	bool                          programs;   /* it may want programs run (service/programs.h): */
+	const char                   *user, *home;                           /* theirs */
 	int64_t                       limit_ms;
 	void (*work)(struct worker *, void *context);                        /* in the child */
 	/* in the parent, each frame: 0, -1; 1: that was all, and the child stays, if the caller of worker_run will have it */

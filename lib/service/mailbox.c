@@ -83,7 +83,7 @@ become(const struct login_session *in, mailbox_confine *by, void *context, struc
 		                 (long)out->user.uid, (long)out->user.gid);
 	who.uid = out->user.uid;
 	who.gid = out->user.gid;
-	out->programs = programs_open(&who);       /* root's to say: user_become shuts that way */
+	out->programs = programs_open(&who, out->user.user, out->user.home);       /* root's to say: user_become shuts that way */
 	if (user_become(&who, why) < 0)
 		return -1;
 	done = by(context, &out->user, authd, why);

@@ -66,7 +66,7 @@ programs_prepare(const struct program_kind *given, size_t count, struct fault *w
 }
 
 int
-programs_open(const struct identity *who)
+programs_open(const struct identity *who, const char *user, const char *home)
 {
 	autoframe struct frame f = {0};
 	struct fault           why = {0};
@@ -84,6 +84,8 @@ programs_open(const struct identity *who)
 	frame_put_string(&f, "name", who->name);
 	for (int i = 0; i < who->group_count; i++)
 		frame_put_number(&f, "group", who->groups[i]);
+	frame_put_string(&f, "user", user);
+	frame_put_string(&f, "home", home);
 	frame_put_fd(&f, "socket", pair[1]);
 	if (frame_send(programs_door(), &f, clock_after(TELL_MS), &why) < 0) {
 		log_warning("keeper of programs: %s", fault_text(&why));
@@ -122,7 +124,6 @@ send_run(int sock, const struct program_run *r, bool output, int64_t deadline, s
 		frame_put(&f, "arg", r->args[i]);
 	for (size_t i = 0; i < r->n_environment; i++)
 		frame_put(&f, "env", r->environment[i]);
-	frame_put_string(&f, "home", r->home ? r->home : "");
 	frame_put_flag(&f, "output", output);
 	frame_put_flag(&f, "text", r->message < 0);
 	if (r->message >= 0)

@@ -25,7 +25,7 @@
 
 enum { KEEPER_FD = FIRST_LISTENER, EVENTS = 16 };
 
-struct kept { struct identity who; int sock; };
+struct kept { struct identity who; struct program_owner owner; int sock; };
 
 struct keeper {
 	struct poller             *poller;
@@ -66,6 +66,8 @@ forget(struct keeper *k, struct kept *one)
 {
 	poller_set(k->poller, one->sock, 0, NULL, NULL);
 	close(one->sock);
+	free(one->owner.user);
+	free(one->owner.home);
 	free(one);
 	k->n_kept--;
 }
@@ -76,6 +78,7 @@ hear_service(struct keeper *k, int control)
 	autoframe struct frame f = {0};
 	struct identity        who;
 	struct kept           *one;
+	struct span            user, home;
 	struct fault           why = {0};
 	int                    sock, heard = frame_receive(control, &f, clock_after(0), &why);
 
@@ -86,14 +89,14 @@ hear_service(struct keeper *k, int control)
 		return;
 	}
 	sock = frame_take_fd(&f, "socket");
-	if (sock < 0 || !frame_is(&f, "user") || !take_identity(&f, &who)) {
+	if (sock < 0 || !frame_is(&f, "user") || !take_identity(&f, &who) || !frame_get(&f, "user", &user) || !frame_get(&f, "home", &home)) {
 		log_warning("keeper of programs: malformed request");
 		if (sock >= 0)
 			close(sock);
 		return;
 	}
 	one = mem_alloc(sizeof *one);
-	*one = (struct kept){who, sock};
+	*one = (struct kept){who, {mem_span(user), mem_span(home)}, sock};
 	k->n_kept++;
 	if (poller_set(k->poller, sock, POLLER_IN, one, &why) < 0) {
 		log_warning("keeper of programs: %s", fault_text(&why));
@@ -116,7 +119,7 @@ be_runner(const struct keeper *k, const struct kept *one)
 	sandbox_close_descriptors(KEEPER_FD + 1);
 	if (user_become(&one->who, &why) < 0)
 		log_fatal("runner of programs: %s", fault_text(&why));
-	programs_serve(KEEPER_FD, k->kinds, k->n_kinds);
+	programs_serve(KEEPER_FD, k->kinds, k->n_kinds, &one->owner);
 }
 
 static void

@@ -5,7 +5,9 @@
 
 #include "service/programs.h"
 
-enum { PROGRAM_PIECE = 60000, PROGRAM_ARGUMENTS_MOST = 64, PROGRAM_ENVIRONMENT_MOST = 32 };
+enum { PROGRAM_PIECE = 60000, PROGRAM_ARGUMENTS_MOST = 64 };
+
+struct program_owner { char *user, *home; };   /* as root named him */
 
 /* programs_door.c */
 void programs_door_open(int sock);
@@ -13,6 +15,6 @@ int  programs_door(void);                    /* -1: there is no keeper */
 
 _Noreturn void programs_keep(int control, const struct program_kind *, size_t count);
 /* In a process that has become the user: until the other end is closed. */
-_Noreturn void programs_serve(int sock, const struct program_kind *, size_t count);
+_Noreturn void programs_serve(int sock, const struct program_kind *, size_t count, const struct program_owner *);
 
 #endif

@@ -24,11 +24,16 @@
 
 enum { CHUNK = 4096, AFTER_MS = 100, ANSWER_MS = 60000, REASON_ROOM = 300 };
 
+/* What may be said of the environment (programs.h). */
+static const char *const variables[] = {"HOST", "SENDER", "RECIPIENT", "ORIG_RECIPIENT"};
+
 struct request {
 	const struct program_kind *kind;
-	char  *path, *home;
-	char  *argv[PROGRAM_ARGUMENTS_MOST + 2], *environment[PROGRAM_ENVIRONMENT_MOST + 1];
-	size_t n_args, n_environment;
+	const char *home;              /* of the owner; borrowed */
+	char  *path;
+	char  *argv[PROGRAM_ARGUMENTS_MOST + 2];
+	char  *said[COUNT(variables)], *environment[2 + COUNT(variables) + 1];
+	size_t n_args;
 	bool   output;
 	int    message;                /* -1: the text */
 };
@@ -86,6 +91,35 @@ is_plain_name(struct span name)
 }
 
 static bool
+take_variable(struct request *r, struct span word)
+{
+	struct span rest = word, name;
+
+	if (!span_split(&rest, '=', &name))
+		return false;
+	for (size_t i = 0; i < COUNT(variables); i++)
+		if (span_is(name, variables[i]) && !r->said[i]) {
+			r->said[i] = mem_span(word);
+			return true;
+		}
+	return false;
+}
+
+static void
+make_environment(struct request *r, const struct program_owner *owner)
+{
+	char **next = r->environment;
+
+	if (*owner->user)
+		*next++ = mem_format("USER=%s", owner->user);
+	if (*owner->home)
+		*next++ = mem_format("HOME=%s", owner->home);
+	for (size_t i = 0; i < COUNT(variables); i++)
+		if (r->said[i])
+			*next++ = take(r->said[i]);
+}
+
+static bool
 take_words(struct frame *f, struct request *r)
 {
 	struct span name, value;
@@ -96,30 +130,28 @@ take_words(struct frame *f, struct request *r)
 
 		if (!argument && !span_is(name, "env"))
 			continue;
-		if (span_has(value, '\0') || (argument ? r->n_args == PROGRAM_ARGUMENTS_MOST : r->n_environment == PROGRAM_ENVIRONMENT_MOST))
+		if (span_has(value, '\0') || (argument ? r->n_args == PROGRAM_ARGUMENTS_MOST : !take_variable(r, value)))
 			return false;
 		if (argument)
 			r->argv[1 + r->n_args++] = mem_span(value);
-		else
-			r->environment[r->n_environment++] = mem_span(value);
 	}
 	return true;
 }
 
 static int
-take_request(struct frame *f, const struct program_kind *kinds, size_t count, struct request *r, struct fault *why)
+take_request(struct frame *f, const struct program_kind *kinds, size_t count, const struct program_owner *owner, struct request *r, struct fault *why)
 {
-	struct span name = SPAN_NONE, home = SPAN_NONE;
+	struct span name = SPAN_NONE;
 	int64_t     kind = -1;
 
 	r->message = frame_take_fd(f, "message");
 	frame_get(f, "name", &name);
-	frame_get(f, "home", &home);
 	if (!frame_get_number(f, "kind", &kind) || kind < 0 || (size_t)kind >= count || !*kinds[kind].directory || !is_plain_name(name) ||
-	    span_has(home, '\0') || !take_words(f, r))
+	    !take_words(f, r))
 		return fault_set(why, FAULT_INPUT, "malformed request");
 	r->kind = &kinds[kind];
-	r->home = mem_span(home);
+	r->home = owner->home;
+	make_environment(r, owner);
 	r->output = frame_get_flag(f, "output");
 	r->path = mem_format("%s/%.*s", r->kind->directory, SPAN_ARGS(name));
 	r->argv[0] = r->path;
@@ -131,10 +163,11 @@ request_free(struct request *r)
 {
 	for (size_t i = 0; i < r->n_args; i++)
 		free(r->argv[1 + i]);
-	for (size_t i = 0; i < r->n_environment; i++)
+	for (size_t i = 0; i < COUNT(r->environment); i++)
 		free(r->environment[i]);
+	for (size_t i = 0; i < COUNT(r->said); i++)
+		free(r->said[i]);
 	free(r->path);
-	free(r->home);
 	if (r->message >= 0)
 		close(r->message);
 }
@@ -400,7 +433,7 @@ run(int sock, const struct request *r, struct span text)
 }
 
 _Noreturn void
-programs_serve(int sock, const struct program_kind *kinds, size_t count)
+programs_serve(int sock, const struct program_kind *kinds, size_t count, const struct program_owner *owner)
 {
 	autotext struct text text = {0};
 
@@ -418,7 +451,7 @@ programs_serve(int sock, const struct program_kind *kinds, size_t count)
 		}
 		if (!frame_is(&f, "run"))
 			break;
-		if (take_request(&f, kinds, count, &r, &why) < 0)
+		if (take_request(&f, kinds, count, owner, &r, &why) < 0)
 			answer_failed(sock, fault_text(&why));
 		else
 			run(sock, &r, text_span(&text));

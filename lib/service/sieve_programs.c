@@ -8,7 +8,7 @@
 #include "mail/address.h"
 #include "sieve/settings.h"
 
-enum { ENVIRONMENT_MOST = 6, PIECE = 65536 };
+enum { ENVIRONMENT_MOST = 4, PIECE = 65536 };
 
 static struct program_kind kinds[SIEVE_PROGRAMS];
 
@@ -83,11 +83,9 @@ sieve_programs_run(struct sieve_programs *s, const struct sieve_program *p, stru
 	struct maildir_delivery *edited = NULL;
 	struct span              environment[ENVIRONMENT_MOST];
 	struct program_run       r = {.kind = p->kind, .name = p->name, .args = p->args, .n_args = p->n_args, .environment = environment,
-		.home = s->home, .message = p->reads_message ? s->message : -1, .text = p->reads_text ? p->text : SPAN_NONE};
+		.message = p->reads_message ? s->message : -1, .text = p->reads_text ? p->text : SPAN_NONE};
 	int                      got = 0;
 
-	add_variable(arena, environment, &r.n_environment, "USER", s->host->user);
-	add_variable(arena, environment, &r.n_environment, "HOME", span_of(s->home ? s->home : ""));
 	add_variable(arena, environment, &r.n_environment, "HOST", span_of(s->host->host_name ? s->host->host_name : ""));
 	add_address(arena, environment, &r.n_environment, "SENDER", s->host->sender);
 	add_address(arena, environment, &r.n_environment, "RECIPIENT", s->host->recipient);

@@ -2,8 +2,8 @@
 /*
  * sieve_programs.h - what Sieve scripts run (pipe, filter, execute), by programs.h
  *
- * A program knows of the message's way USER, HOME, HOST, SENDER, RECIPIENT and ORIG_RECIPIENT, as Pigeonhole tells it, and has
- * no other environment.
+ * A program knows of the message's way HOST, SENDER, RECIPIENT and ORIG_RECIPIENT, as Pigeonhole tells it, beside USER and HOME, and
+ * has no other environment.
  */
 #ifndef SERVICE_SIEVE_PROGRAMS_H
 #define SERVICE_SIEVE_PROGRAMS_H
@@ -21,7 +21,6 @@ int64_t sieve_programs_time(void);
 struct sieve_programs {
 	int                      sock;         /* of programs_open */
 	const struct sieve_host *host;
-	const char              *home;
 	int                      message;      /* as it came, a file */
 	struct maildir          *maildir;      /* in whose tmp/ what was edited is written down; NULL: that is refused */
 	struct text              said;         /* what the last one wrote to standard error; owned */
