@@ -254,8 +254,7 @@ add_script(struct imapsieve *r, const char *path, bool is_own)
 
 	if (got > 0)
 		return true;                   /* Pigeonhole passes over what is not there */
-	if (!is_own)
-		limits.extensions |= limits.global_extensions;
+	limits.global = !is_own;
 	if (got < 0 || sieve_compile(r->arena, arena_span(r->arena, text_span(&text)), name, &loader, &limits, &r->scripts[r->count], &why) < 0) {
 		imapsieve_complain(r, "%.200s: %s", got < 0 ? "" : name, fault_text(&why));
 		imapsieve_complain(r, "Failed to compile script `%.300s'", path);

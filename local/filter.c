@@ -209,7 +209,7 @@ compile(struct filter *f, const struct sieve_limits *limits, struct sieve_script
 	const struct sieve_loader loader = {f, filter_load_included};
 	struct sieve_limits       global = *limits;
 
-	global.extensions |= global.global_extensions;
+	global.global = true;
 	for (size_t i = 0; i < f->n_sources; i++) {
 		if (sieve_compile(f->arena, f->sources[i].text, f->sources[i].name, &loader, f->sources[i].global ? &global : limits, &scripts[*count], why) == 0) {
 			++*count;

@@ -147,6 +147,13 @@ check_require(struct checker *c, struct node *n)
 
 static int compile(struct checker *, struct span text, const char *name, struct span key, struct sieve_script **);
 
+/* By where a script comes from and not by who includes it: a script that was compiled before has the same. */
+static uint64_t
+rights(const struct sieve_limits *limits, bool global)
+{
+	return limits->extensions | (global ? limits->global_extensions : 0);
+}
+
 static int
 check_include(struct checker *c, struct node *n)
 {
@@ -178,7 +185,7 @@ check_include(struct checker *c, struct node *n)
 	if (got == 1)
 		return n->tags & TAG(OPTIONAL) ? 0 : checker_fail(c, n, "included script \"%.*s\" is not there", SPAN_ARGS(name));
 	allowed = c->allowed;
-	c->allowed |= global ? c->limits->global_extensions : 0;
+	c->allowed = rights(c->limits, global);
 	c->depth++;
 	if (compile(c, arena_span(c->arena, text_span(&text)), arena_string(c->arena, name),
 	            arena_span(c->arena, text_span(&key)), &n->included) < 0)
@@ -266,7 +273,8 @@ sieve_compile(struct arena *arena, struct span text, const char *name, const str
 	size_t          n_all = 0;
 	struct warnings *warnings = arena_alloc(arena, sizeof *warnings);
 	struct checker  c = {.arena = arena, .loader = loader, .limits = limits ? limits : &sieve_default_limits,
-		.why = why, .n_all = &n_all, .warnings = warnings, .allowed = limits ? limits->extensions : UINT64_MAX, .all = arena_alloc(arena, INCLUDES_MAX * sizeof(struct compiled))};
+		.why = why, .n_all = &n_all, .warnings = warnings, .all = arena_alloc(arena, INCLUDES_MAX * sizeof(struct compiled))};
 
+	c.allowed = rights(c.limits, c.limits->global);
 	return compile(&c, arena_span(arena, text), arena_string(arena, span_of(name)), SPAN_NONE, out);
 }

@@ -47,6 +47,7 @@ struct sieve_limits {
 	size_t   header_size;      /* bytes of a field that addheader adds */
 	const struct sieve_scanner *spam, *virus;  /* NULL: nothing is tested */
 	uint64_t extensions, global_extensions;    /* sieve_extensions_parse; what global scripts may use besides */
+	bool     global;           /* the script is a global one; of what it includes, include says whether it is */
 	const char *forbid_add, *forbid_delete;    /* names of fields, blanks between; NULL: none */
 	bool     sends_nothing;    /* redirect is refused when the script is read: who runs it cannot send */
 };

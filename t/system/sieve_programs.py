@@ -160,6 +160,12 @@ with Site(SETTINGS, USERS) as s:
     told = s.one("local", "alice@example.com", MESSAGE, queue_id=qid())
     t.ok(told[0] == "sent" and not got(s) and s.logged("unknown Sieve capability `vnd.dovecot.pipe'"), "a user's script may not, unless sieve_extensions says so", told)
     os.unlink(s.home("alice", ".dovecot.sieve"))
+    os.makedirs(s.home("alice", "sieve"))
+    s.write("alice", "sieve/p.sieve", 'require "vnd.dovecot.pipe"; pipe "note";')
+    before(s, 'require "include"; pipe :copy "note" "before"; include :personal "p";')
+    told = s.one("local", "alice@example.com", MESSAGE, queue_id=qid())
+    t.ok(told[0] == "sent" and not got(s) and s.logged("p: line 1: unknown Sieve capability `vnd.dovecot.pipe'"),
+         "nor when a global script includes it: the message is kept, and nothing runs", told, s.logs[-3:])
 
     # filter and execute
     told, new = one(s, 'filter "upper"; if header :is "subject" "HELLO" { fileinto :create "Upper"; }')

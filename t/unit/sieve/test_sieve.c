@@ -82,6 +82,13 @@ load(void *unused, bool global, struct span name, struct text *out, struct fault
 		{false, "loop", "require \"include\"; include \"loop\";"},
 		{false, "set", "require [\"include\", \"variables\"]; global \"g\"; set \"g\" \"from inside\"; set \"own\" \"x\";"},
 		{true, "file", "discard;"},
+		{true, "own", "require \"include\"; include :personal \"file\";"},
+		{false, "all", "require \"include\"; include :global \"file\";"},
+		{true, "files", "require [\"include\", \"fileinto\"]; include :global \"filed\"; include :personal \"filed\";"},
+		{true, "filed", "require \"fileinto\"; fileinto \"Global\";"},
+		{false, "filed", "require \"fileinto\"; fileinto \"Personal\";"},
+		{false, "asks", "require [\"ihave\", \"fileinto\"];"},
+		{false, "ihave", "require \"ihave\"; if ihave \"fileinto\" { fileinto \"x\"; }"},
 		{false, "bad", "nonsense;"},
 	};
 
@@ -683,6 +690,43 @@ UNIT_TEST(extensions)
 }
 END_TEST
 
+/* What the administrator lets his own scripts do is theirs alone, whoever includes whom, and whatever was compiled before. */
+UNIT_TEST(rights)
+{
+	static const struct { bool global; const char *script; bool good; } rows[] = {
+		{false, "require \"fileinto\";", false}, {true, "require \"fileinto\";", true},
+		{false, "require \"include\"; include :personal \"file\";", false}, {false, "require \"include\"; include :global \"filed\";", true},
+		{true, "require \"include\"; include :personal \"file\";", false}, {true, "require \"include\"; include :global \"filed\";", true},
+		{true, "require \"include\"; include \"asks\";", false}, {true, "require \"include\"; include :global \"own\";", false},
+		{true, "require \"include\"; include :personal \"all\";", true}, {false, "require \"include\"; include :global \"own\";", false},
+		{true, "require \"include\"; include :global \"files\";", false}, {false, "require \"include\"; include :global \"files\";", false},
+		{true, "require \"include\"; include :global \"filed\"; include :personal \"filed\";", false},
+		{true, "require [\"include\", \"fileinto\"]; include :personal \"all\"; fileinto \"x\";", true},
+		{true, "require [\"include\", \"fileinto\"]; include :optional :personal \"none\"; fileinto \"x\";", true},
+		{true, "require \"include\"; include :global \"filed\"; include :personal \"ihave\";", true},
+	};
+	autoarena struct arena *arena = arena_new();
+	struct sieve_limits     limits = sieve_default_limits;
+	struct sieve_result     result;
+	struct sieve_script    *script = NULL;
+	struct span             unknown;
+	struct fault            why = {0};
+
+	ck_assert(sieve_extensions_parse(SPAN("-fileinto"), &limits.extensions, &unknown));
+	ck_assert(sieve_extensions_parse(SPAN("fileinto"), &limits.global_extensions, &unknown));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		fault_clear(&why);
+		limits.global = rows[i].global;
+		ck_assert_msg((sieve_compile(arena, span_of(rows[i].script), "t", &loader, &limits, &script, &why) == 0) == rows[i].good, "%s %s: %s",
+			rows[i].global ? "global" : "personal", rows[i].script, fault_text(&why));
+		ck_assert_msg(rows[i].good || strstr(fault_text(&why), "unknown Sieve capability `fileinto'"), "%s: %s", rows[i].script, fault_text(&why));
+	}
+	/* the last one: what its own ihave is told when it runs */
+	sieve_run(arena, (const struct sieve_script *const[]){script}, 1, &limits, &host, &result);
+	ck_assert(!result.failed && result.count == 1 && result.actions[0].kind == SIEVE_FILEINTO && span_is(result.actions[0].target, "Global"));
+}
+END_TEST
+
 /* Where scripts are, as Pigeonhole's sieve says it; a user's name is never a path. */
 UNIT_TEST(places)
 {
@@ -808,4 +852,4 @@ UNIT_TEST(imap_events)
 }
 END_TEST
 
-UNIT_MAIN("sieve", grammar, questions, words, edits, parts, notices, scores, mailboxes, extensions, bounds, sequence, vacation, places, programs, imap_events)
+UNIT_MAIN("sieve", grammar, questions, words, edits, parts, notices, scores, mailboxes, extensions, rights, bounds, sequence, vacation, places, programs, imap_events)
