@@ -7,6 +7,7 @@
  */
 #include "sieve/sieve_private.h"
 #include "mail/charset.h"
+#include "mail/line.h"
 
 bool
 program_name_valid(struct span name)
@@ -85,7 +86,13 @@ run_now(struct run *r, const struct node *n, const struct sieve_program *p, stru
 static void
 replace_message(struct run *r, struct span whole)
 {
-	r->message = arena_span(r->arena, whole);
+	autotext struct text unix_lines = {0};
+	struct line_unix     lines;
+
+	line_unix_start(&lines, false);        /* it was given CRLF, perhaps, and what is stored has LF */
+	line_unix_feed(&lines, whole, &unix_lines);
+	line_unix_end(&lines, false, &unix_lines);
+	r->message = arena_span(r->arena, text_span(&unix_lines));
 	r->filtered = true;
 	r->edited = r->has_fields = r->too_many_fields = false;
 	r->n_fields = r->room_fields = 0;

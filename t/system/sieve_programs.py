@@ -25,7 +25,7 @@ PROGRAMS = {"note": NOTE, "fail": "#!/bin/sh\ncat > /dev/null\necho oops >&2\nex
             "say": '#!/bin/sh\nprintf "%s|" "$@"; cat\n', "flood": "#!/bin/sh\nyes 2> /dev/null | head -c 200000000\n",
             "stay": "#!/bin/sh\necho $PPID > $HOME/parent.new\nmv $HOME/parent.new $HOME/parent\nuntil [ -e $HOME/go ]; do sleep 0.01; done\n",
             "burst": "#!/bin/sh\ncat > /dev/null\nprintf 'Subject: burst\\n\\n%050000d\\nend\\n' 0\n",
-            "open": "#!/bin/sh\ncat > /dev/null\n", "plain": "#!/bin/sh\ncat > /dev/null\n"}
+            "crlf": "#!/bin/sh\ncr=$(printf '\\r')\nsed \"s/$/$cr/\"\n", "open": "#!/bin/sh\ncat > /dev/null\n", "plain": "#!/bin/sh\ncat > /dev/null\n"}
 serial = 0
 
 
@@ -171,6 +171,10 @@ with Site(SETTINGS, USERS) as s:
     told, new = one(s, 'filter "upper"; if header :is "subject" "HELLO" { fileinto :create "Upper"; }')
     t.ok(stored(s, folder="Upper")[-1:] and stored(s, folder="Upper")[-1].endswith(b"SUBJECT: HELLO\n\nLINE\n.DOT\nLAST\n"),
          "filter: tests see, and mailboxes get, what the program makes of it", told, stored(s, folder="Upper"))
+    for extra in ("", ' addheader "X-New" "1";'):
+        told, new = one(s, f'filter "crlf";{extra}')
+        t.ok(len(new) == 1 and b"\r" not in new[0] and new[0].endswith(b"Subject: hello\n\nline\n.dot\nlast\n"),
+             "what it prints in CRLF is stored in LF, as all is", told, new)
     told, new = one(s, 'if filter "fail" { discard; } else { addheader "X-After" "1"; }')
     t.ok(len(new) == 1 and b"X-After: 1\n" in new[0] and b"Subject: hello" in new[0], "one that fails is false, and changes nothing", told)
     told, new = one(s, 'filter "early"; keep;')

@@ -774,6 +774,8 @@ run_program(void *context, const struct sieve_program *p, struct text *output, s
 		return fault_set(why, FAULT_SYSTEM, "there is none");
 	if (span_is(p->name, "upper"))
 		text_add_string(output, "SUBJECT: UPPER\nX-New: 1\n\nBODY\n");
+	if (span_is(p->name, "crlf"))
+		text_add_string(output, "SUBJECT: CRLF\r\nX-New: 1\r\n 2\r\n\r\nBODY\r\n");
 	for (size_t i = 0; output && span_is(p->name, "say") && i < p->n_args; i++)
 		text_add_format(output, "<%.*s>", SPAN_ARGS(p->args[i]));
 	if (output && p->reads_text)
@@ -801,6 +803,7 @@ UNIT_TEST(programs)
 		{"pipe", PROGRAMS "pipe [\"a\", \"b\"];", "bad: line 1: argument 1 of pipe must be a string"},
 		{"filter", PROGRAMS "filter \"upper\"; if header :is \"subject\" \"UPPER\" { fileinto \"T\"; }", "fileinto \"T\" [X-New: 1]"},
 		{"filter", PROGRAMS "addheader \"X-A\" \"b\"; filter \"upper\"; addheader \"X-B\" \"c\";", "keep [X-B: c] [X-New: 1]"},
+		{"filter", PROGRAMS "filter \"crlf\"; addheader \"X-B\" \"c\";", "keep [X-B: c] [X-New: 1]"},
 		{"filter", PROGRAMS "if not filter \"fail\" { fileinto \"T\"; }", "fileinto \"T\""},
 		{"filter", PROGRAMS "if not filter \"missing\" { fileinto \"T\"; }", "fileinto \"T\""},
 		{"filter", PROGRAMS "filter \"missing\"; discard;", "keep; error: line 1: filter: failed to execute program `missing': there is none"},
