@@ -16,7 +16,8 @@
 #include "service/programs_private.h"
 #include "service/service.h"
 
-enum { TELL_MS = 10000, GRACE_MS = 10000 };
+enum { TELL_MS = 10000 };
+enum answer { WELL, BADLY, NOT_RUN, MORE };        /* the first two are programs_run's 0 and 1 */
 
 static const struct program_kind *kinds;
 static size_t                     n_kinds;
@@ -99,8 +100,6 @@ programs_open(const struct identity *who, const char *user, const char *home)
 static int
 send_text(int sock, struct span text, int64_t deadline, struct fault *why)
 {
-	if (text.len > PROGRAM_TEXT_MOST)
-		return fault_set(why, FAULT_INPUT, "its input is larger than %d bytes", PROGRAM_TEXT_MOST);
 	for (size_t at = 0; at < text.len; at += PROGRAM_PIECE) {
 		autoframe struct frame f = {0};
 
@@ -131,7 +130,7 @@ send_run(int sock, const struct program_run *r, bool output, int64_t deadline, s
 	return frame_send(sock, &f, deadline, why);
 }
 
-/* 0 1 -1, or 2: go on */
+/* enum answer; -1: it makes no sense */
 static int
 take_answer(struct frame *f, struct text *output, struct text *said, struct fault *why)
 {
@@ -143,42 +142,56 @@ take_answer(struct frame *f, struct text *output, struct text *said, struct faul
 		if (!output || output->len + words.len > PROGRAM_OUTPUT_MOST)
 			return fault_set(why, FAULT_INPUT, "it prints too much");
 		text_add(output, words);
-		return 2;
+		return MORE;
 	}
 	if (frame_is(f, "failed")) {
 		frame_get(f, "reason", &words);
-		return fault_set(why, FAULT_SYSTEM, "%.*s", SPAN_ARGS(span_first(words, 300)));
+		fault_set(why, FAULT_SYSTEM, "%.*s", SPAN_ARGS(span_first(words, 300)));
+		return NOT_RUN;
 	}
 	if (!frame_is(f, "done") || !frame_get_number(f, "status", &status))
 		return fault_set(why, FAULT_INPUT, "malformed answer");
 	if (said && frame_get(f, "said", &words))
 		text_set(said, span_first(words, PROGRAM_SAID_MOST));
 	if (status == 0)
-		return 0;
+		return WELL;
 	fault_set(why, FAULT_DENIED, status < 0 ? "killed by signal %lld" : "exit status %lld", (long long)(status < 0 ? -status : status));
-	return 1;
+	return BADLY;
 }
 
-int
-programs_run(int sock, const struct program_run *r, struct text *output, struct text *said, struct fault *why)
+/* As take_answer, the last one. */
+static int
+converse(int sock, const struct program_run *r, struct text *output, struct text *said, struct fault *why)
 {
-	int64_t deadline;
-	int     got = 2;
+	int64_t deadline = clock_after(kinds[r->kind].limit_ms + PROGRAM_GRACE_MS);
+	int     got = MORE;
 
-	if (sock < 0 || r->kind >= n_kinds || !*kinds[r->kind].directory)
-		return fault_set(why, FAULT_INPUT, "no directory of such programs is set");
-	deadline = clock_after(kinds[r->kind].limit_ms + GRACE_MS);
 	if ((r->message < 0 && send_text(sock, r->text, deadline, why) < 0) || send_run(sock, r, output != NULL, deadline, why) < 0)
 		return -1;
-	while (got == 2) {
-		autoframe struct frame answer = {0};
-		int                    heard = frame_receive(sock, &answer, deadline, why);
+	while (got == MORE) {
+		autoframe struct frame f = {0};
+		int                    heard = frame_receive(sock, &f, deadline, why);
 
 		if (heard > 0)
 			return fault_set(why, FAULT_PEER, "whoever runs it is gone");
 		if (heard < 0)
 			return -1;
-		got = take_answer(&answer, output, said, why);
+		got = take_answer(&f, output, said, why);
 	}
 	return got;
+}
+
+int
+programs_run(int sock, const struct program_run *r, struct text *output, struct text *said, struct fault *why)
+{
+	int got;
+
+	if (sock < 0 || r->kind >= n_kinds || !*kinds[r->kind].directory)
+		return fault_set(why, FAULT_INPUT, "no directory of such programs is set");
+	if (r->message < 0 && r->text.len > PROGRAM_TEXT_MOST)
+		return fault_set(why, FAULT_INPUT, "its input is larger than %d bytes", PROGRAM_TEXT_MOST);
+	got = converse(sock, r, output, said, why);
+	if (got < 0)
+		shutdown(sock, SHUT_RDWR);     /* what is answered late must not be taken for the next one's answer */
+	return got == WELL || got == BADLY ? got : -1;
 }

@@ -57,7 +57,8 @@ bool programs_are_there(void);
 int  programs_open(const struct identity *, const char *user, const char *home);
 void programs_leave(void);
 /* 0 it exited with 0; 1 with another status or by a signal; -1 it could not be run, or took too long.  *output (NULL: not wanted) grows;
- * *said (may be NULL) is what it wrote to standard error. */
+ * *said (may be NULL) is what it wrote to standard error.  Where no answer came in time, or none that makes sense, the socket is shut
+ * for good, and nothing is run by it any more. */
 WAITS int programs_run(int sock, const struct program_run *, struct text *output, struct text *said, struct fault *);
 
 #endif

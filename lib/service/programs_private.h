@@ -5,7 +5,7 @@
 
 #include "service/programs.h"
 
-enum { PROGRAM_PIECE = 60000, PROGRAM_ARGUMENTS_MOST = 64 };
+enum { PROGRAM_PIECE = 60000, PROGRAM_ARGUMENTS_MOST = 64, PROGRAM_GRACE_MS = 10000 };
 
 struct program_owner { char *user, *home; };   /* as root named him */
 

@@ -3,6 +3,7 @@
  * test_programs.c - programs of scripts (service/programs.h): what one who asks for them, and was taken over, can say
  */
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,10 +12,10 @@
 #include "service/programs_private.h"
 #include "../unit.h"
 
-enum { REAL, KINDS };
+enum { REAL, SOON, KINDS };
 
 static char                directory[] = "/tmp/programs.XXXXXX";
-static struct program_kind kinds[KINDS] = {[REAL] = {directory, 20000, true}};
+static struct program_kind kinds[KINDS] = {[REAL] = {directory, 20000, true}, [SOON] = {directory, 100 - PROGRAM_GRACE_MS, true}};
 
 static void
 make(const char *name, const char *text)
@@ -116,4 +117,42 @@ UNIT_TEST(home)
 }
 END_TEST
 
-UNIT_MAIN("service/programs", environment, home)
+static void
+answer(int sock, const char *verb, const char *field, const char *value)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, verb);
+	frame_put_string(&f, field, value);
+	frame_send(sock, &f, clock_after(0), NULL);
+}
+
+/* An answer that came too late, or behind one that made no sense, is never taken for that of the next program. */
+UNIT_TEST(late_answers)
+{
+	static const struct { const char *first, *field, *value; int second; } rows[] = {
+		{NULL, NULL, NULL, -1}, {"nonsense", "a", "b", -1}, {"output", "bytes", "unasked", -1}, {"done", "status", "x", -1},
+		{"done", "said", "nothing", -1}, {"failed", "reason", "it cannot be run", 0},
+	};
+	const struct program_run r = {.kind = SOON, .name = SPAN("show"), .message = -1, .text = SPAN_NONE};
+
+	prepare();
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct fault why = {0};
+		int          pair[2];
+
+		ck_assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+		if (rows[i].first)
+			answer(pair[1], rows[i].first, rows[i].field, rows[i].value);
+		ck_assert_msg(programs_run(pair[0], &r, NULL, NULL, &why) == -1, "row %zu", i);
+		answer(pair[1], "done", "status", "0");
+		fault_clear(&why);
+		ck_assert_msg(programs_run(pair[0], &r, NULL, NULL, &why) == rows[i].second, "row %zu: %s", i, fault_text(&why));
+		close(pair[0]);
+		close(pair[1]);
+	}
+	clean();
+}
+END_TEST
+
+UNIT_MAIN("service/programs", environment, home, late_answers)
