@@ -145,20 +145,44 @@ print_settings(bool print)
 		}
 }
 
-/* imapsieve_mailbox1_name and its like; in Pigeonhole a rule ends the others where its number is missing, as here. */
+/* How many rules of IMAP events there are: a number without a name ends them, as here. */
+static uint64_t
+count_imapsieve_rules(void)
+{
+	for (uint64_t n = 1;; n++) {
+		autofree char *key = mem_format("imapsieve_mailbox%llu_name", (unsigned long long)n);
+		const char    *name = get("plugin", key);
+
+		if (!name || !*name)
+			return n - 1;
+	}
+}
+
+/* imapsieve_mailbox1_name and its like. */
 void
 print_imapsieve_rules(void)
 {
+	enum { MOST = 16 }; /* IMAPSIEVE_RULES_MOST */
+	uint64_t count = count_imapsieve_rules(), number;
+
 	for (size_t i = 0; i < entry_count; i++) {
 		struct entry *e = &entries[i];
+		struct span   rest = span_of(e->key), digits;
 
 		if (strcmp(e->block, "plugin") != 0 || strncmp(e->key, "imapsieve_mailbox", 17) != 0)
 			continue;
+		rest = span_from(rest, 17);
+		if (!span_split(&rest, '_', &digits) || !span_number(digits, &number))
+			continue;
 		e->done = true;
-		if (loads("imap_sieve"))
-			print_plain(e->key, e->value);
-		else
+		if (!loads("imap_sieve"))
 			printf("# %s = %s: its plugin is not loaded\n", e->key, e->value);
+		else if (number < 1 || number > count)
+			printf("# %s = %s: no rule: a number before it has no name\n", e->key, e->value);
+		else if (number > MOST)
+			no_equal("%s = %s: more than %d rules", e->key, e->value, MOST);
+		else
+			print_plain(e->key, e->value);
 	}
 }
 

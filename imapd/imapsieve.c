@@ -56,18 +56,19 @@ check_rule(int n, const struct imapsieve_rule *r, struct fault *why)
 int
 imapsieve_prepare(struct fault *why)
 {
-	bool over = false;
 	struct imapsieve_rule *rules = imapsieve_config.rules;
 	autotext struct text   more = {0};
+	int                    n = 0;
 
-	for (int i = 0; i < IMAPSIEVE_RULES_MOST; i++) {
-		if (check_rule(i + 1, &rules[i], why) < 0)
+	while (n < IMAPSIEVE_RULES_MOST && *rules[n].name) {
+		if (check_rule(n + 1, &rules[n], why) < 0)
 			return -1;
-		over = over || !*rules[i].name;
-		if (over && *rules[i].name)
-			return fault_set(why, FAULT_INPUT, "imapsieve_mailbox%d_name is set, but a number before it is not", i + 1);
+		n++;
 	}
-	if (main_cf_get(service->main_cf, "imapsieve_mailbox17_name", &more, NULL) == 0 && more.len)
+	for (int i = n; i < IMAPSIEVE_RULES_MOST; i++)
+		if (*rules[i].name)
+			log_warning("imapsieve_mailbox%d_name: imapsieve_mailbox%d_name is not set, and ends the rules: this one is never looked at", i + 1, n + 1);
+	if (n == IMAPSIEVE_RULES_MOST && main_cf_get(service->main_cf, "imapsieve_mailbox17_name", &more, NULL) == 0 && more.len)
 		return fault_set(why, FAULT_INPUT, "imapsieve_mailbox17_name: only %d rules are known here", IMAPSIEVE_RULES_MOST);
 	if (!imapsieve_is_on())
 		return 0;

@@ -365,10 +365,17 @@ def costs():
         t.ok(site.i.logged("it takes too long") or wait_for(lambda: site.i.logged("it takes too long")), "a program that hangs is ended, and the command succeeds")
         s.end()
     for line, why in (("imapsieve_mailbox1_name = x\nimapsieve_mailbox1_causes = MOVE\n", "unknown cause"),
-                      ("imapsieve_mailbox2_name = x\n", "a number before it is not"), ("imapsieve_mailbox1_name = x\nsieve_pipe_socket_dir = s\n", "sieve_pipe_socket_dir")):
+                      ("".join(f"imapsieve_mailbox{n}_name = x\n" for n in range(1, 18)), "only 16 rules"), ("imapsieve_mailbox1_name = x\nsieve_pipe_socket_dir = s\n", "sieve_pipe_socket_dir")):
         with Site(line) as site:
             got = site.started.returncode != 0 or why in site.i.log() or why in site.started.stdout + site.started.stderr
             t.ok(got, f"refused: {why}", site.started.returncode, site.started.stderr)
+    with Site("imapsieve_mailbox3_name = x\nimapsieve_mailbox17_name = x\n", [("Junk", "*", "", "spam")]) as site:
+        t.ok(site.started.returncode == 0, "a gap in the numbers ends the rules, and nothing else", site.started.stderr)
+        s = Session()
+        s.good("CREATE Junk")
+        s.append("Junk")
+        t.ok([x[0][0] for x in site.got(wait=1)] == ["spam"] and site.i.logged("imapsieve_mailbox3_name: imapsieve_mailbox2_name is not set"), "those before it run; the log warns")
+        s.end()
 
 
 def own(site, name, text, user="alice"):

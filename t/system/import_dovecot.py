@@ -155,6 +155,11 @@ tap.ok("auth_passdb = pam:dovecot\n" in main and "auth_userdb = passwd\n" in mai
 tap.ok(all(x in main for x in ("sieve_pipe_bin_dir = /usr/lib/sieve\n", "sieve_pipe_exec_timeout = 30s\n", "imapsieve_mailbox1_name = Junk\n",
        "imapsieve_mailbox1_before = file:/x/spam.sieve\n", "imapsieve_url = sieve://x\n", "# NO EQUAL: plugin: sieve_filter_socket_dir")) and
        "sieve_plugins" not in main, "scripts of IMAP events and programs of scripts", main)
+rules = lambda *numbers: "protocol imap {\n  mail_plugins = imap_sieve\n}\nplugin {\n" + "".join(f"  imapsieve_mailbox{n}_name = b{n}\n" for n in numbers) + "}\n"
+main, code = convert(rules(1, 3))
+tap.ok("\nimapsieve_mailbox1_name = b1\n" in main and "\n# imapsieve_mailbox3_name = b3: no rule" in main and "\nimapsieve_mailbox3" not in main, "a rule of IMAP events behind a gap is none", main)
+main, code = convert(rules(*range(1, 19)))
+tap.ok(code == 1 and "\nimapsieve_mailbox16_name = b16\n" in main and "# NO EQUAL: imapsieve_mailbox17_name" in main and "\nimapsieve_mailbox17" not in main, "and one too many has no equal", main)
 main, code = convert("passdb {\n  driver = ldap\n  args = /etc/dovecot/dovecot-ldap.conf.ext\n}\nuserdb {\n  driver = ldap\n  args = /etc/dovecot/dovecot-ldap-users.conf.ext\n"
                      "  default_fields = home=/v/%u\n}\n")
 tap.ok(code == 0 and "auth_passdb = ldap:/etc/dovecot/dovecot-ldap.conf.ext\n" in main and
