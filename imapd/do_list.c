@@ -22,8 +22,8 @@
  * '*' matches anything, '%' anything without a separator.  One row of "the
  * pattern so far matches this much of the name": no pattern is exponential.
  */
-bool
-name_matches(struct span pattern, struct span name)
+static bool
+matches_exactly(struct span pattern, struct span name)
 {
 	char           separator = imap_config.separator[0];
 	autofree bool *now = mem_array(name.len + 1, sizeof *now);
@@ -53,19 +53,18 @@ name_matches(struct span pattern, struct span name)
 	return now[name.len];
 }
 
-/* INBOX matches without case. */
-static bool
-matches_name(struct span pattern, struct span name)
+bool
+name_matches(struct span pattern, struct span name)
 {
 	autotext struct text upper = {0};
 
-	if (name_matches(pattern, name))
+	if (matches_exactly(pattern, name))
 		return true;
 	if (!span_is(name, "INBOX"))
 		return false;
 	for (size_t i = 0; i < pattern.len; i++)
 		text_add_byte(&upper, ascii_upper(pattern.at[i]));
-	return name_matches(text_span(&upper), name);
+	return matches_exactly(text_span(&upper), name);
 }
 
 struct listed {
@@ -138,7 +137,7 @@ static bool
 is_asked(const struct listing *l, struct span name)
 {
 	for (size_t i = 0; i < l->pattern_count; i++)
-		if (matches_name(l->patterns[i], name))
+		if (name_matches(l->patterns[i], name))
 			return true;
 	return false;
 }

@@ -40,7 +40,7 @@ void name_add(struct span name, struct text *out);
 void name_tell(const struct imap_session *, struct span name, struct text *out);
 /* "* LIST (attributes) "." name", with what the client called it where that is another name (RFC 9051, 6.3.9.7) */
 void name_tell_other(struct imap_session *, struct span said, struct span name, const char *attributes);
-/* A pattern of LIST: '*' matches anything, '%' anything without a separator. */
+/* A pattern of LIST: '*' matches anything, '%' anything without a separator; INBOX in any case. */
 bool name_matches(struct span pattern, struct span name);
 /* "." in quotes */
 void name_add_separator(struct text *out);
