@@ -29,8 +29,7 @@ set_seen(struct imap_session *s, const size_t *positions, size_t count, bool *ch
 
 	if (folder_store(s->folder, uids, n, &seen, false, &s->why) < 0)
 		return -1;
-	imapsieve_flags_after(s, uids, n, before);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) { /* before scripts: what they change is told later, with its own mod-sequence */
 		struct message *m = folder_find(s->folder, uids[i]);
 
 		if (m) { /* told by this FETCH */
@@ -42,6 +41,7 @@ set_seen(struct imap_session *s, const size_t *positions, size_t count, bool *ch
 			v->modseq = m->modseq;
 		}
 	}
+	imapsieve_flags_after(s, uids, n, before);
 	return 0;
 }
 

@@ -280,6 +280,31 @@ def discarded():
         s.end()
 
 
+def inbox():
+    """INBOX of a rule is written in any case."""
+    with Site(rules=[("inbox", "", "APPEND", "into"), ("*", "Inbox", "COPY", "out")], scripts={"into": 'addflag "$into";', "out": 'addflag "$out";'}) as site:
+        s = Session()
+        s.good("CREATE Box")
+        s.append("INBOX")
+        t.ok(s.flags("INBOX") == [{"$into"}], "a rule for inbox is INBOX's", s.flags("INBOX"))
+        s.good("COPY 1 Box")
+        t.ok(s.flags("Box") == [{"$into", "$out"}], "and one from Inbox", s.flags("Box"))
+        s.end()
+
+
+def mod_sequences():
+    """A client that is cut off must not believe that it knows flags which it was not told."""
+    with Site(rules=[("INBOX", "", "FLAG", "late")], scripts={"late": 'addflag "$late";'}) as site:
+        s = Session()
+        s.append("INBOX")
+        s.good("SELECT INBOX (CONDSTORE)")
+        got = s.good("FETCH 1 (FLAGS MODSEQ BODY[TEXT])")
+        told = [(set(m.group(1).split()), int(m.group(2))) for m in re.finditer(r"FLAGS \(([^)]*)\) MODSEQ \((\d+)\)", " ".join(got))]
+        t.ok(len(told) == 2 and "\\Seen" in told[0][0] and "$late" not in told[0][0] and "$late" in told[1][0] and told[0][1] < told[1][1],
+             "FETCH that sets \\Seen tells the MODSEQ of what it tells, and later that of the script's flags", *got)
+        s.end()
+
+
 def same_mailbox():
     """fileinto of the mailbox where the message is keeps it there."""
     scripts = {"here": 'fileinto "Here";', "flagged": 'fileinto :flags "$x" "Flagged";', "both": 'discard; fileinto "Both"; fileinto :create "Other";'}
@@ -465,6 +490,6 @@ def users():
         s.end()
 
 
-for part in (learning, actions, discarded, same_mailbox, another_mailbox, users, costs):
+for part in (learning, actions, discarded, inbox, mod_sequences, same_mailbox, another_mailbox, users, costs):
     part()
 t.end()
