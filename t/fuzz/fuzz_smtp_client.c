@@ -99,7 +99,7 @@ deliver(int server, struct delivery *d, bool last, bool *accepted)
 	struct session *s = NULL;
 	struct trouble  t = {0};
 
-	if (session_begin(conn_new(server), &h, &(struct session_wish){d->nexthop, d->sender, true}, &s, &t) == STEP_DONE) {
+	if (session_begin(conn_new(server), &h, &(struct session_wish){.nexthop = d->nexthop, .sender = d->sender, .allow_tls = true}, &s, &t) == STEP_DONE) {
 		enum step step = transaction_send(s, d, last, &t);
 
 		assert(step == STEP_DONE || t.text.len > 0);
