@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "authd_limits.h"
+#include "authd_penalty.h"
 #include "authd_ticket.h"
 #include "authd_try.h"
 #include "authd_users.h"
@@ -150,6 +151,8 @@ put_route(const struct talk *t, const struct route *r, struct frame *answer)
 	frame_put_string(answer, "tls", r->starttls ? "starttls" : r->tls ? "yes" : "no");
 	frame_put_flag(answer, "anycert", r->any_certificate);
 	frame_put_flag(answer, "untrusted", r->not_trusted);
+	if (r->nopassword)
+		frame_put_number(answer, "guess", (int64_t)try_what(t->try));
 	put_way(t, r, answer);
 }
 
@@ -234,6 +237,25 @@ do_more(void *conversation, struct frame *request, struct frame *answer, struct 
 	static const struct field fields[] = {FIELD_TEXT(__typeof__(in), data, "data", FIELD_NEEDED), FIELD_END};
 
 	return frame_decode(request, fields, &in, why) < 0 ? -1 : put_step(conversation, in.data, answer);
+}
+
+/* The server that had yet to look at the password said no.  His answer was late already as those before him made it. */
+static int
+do_denied(void *unused, struct frame *request, struct frame *answer, struct fault *why)
+{
+	struct { struct span peer; int64_t guess; } in;
+	static const struct field fields[] = {
+		FIELD_TEXT(__typeof__(in), peer, "peer", FIELD_NEEDED), FIELD_NUMBER(__typeof__(in), guess, "guess", FIELD_NEEDED), FIELD_END
+	};
+
+	(void)unused;
+	if (frame_decode(request, fields, &in, why) < 0)
+		return -1;
+	if (auth_config.penalty)
+		penalty_note(in.peer, true, (uint64_t)in.guess);
+	frame_start(answer, "noted");
+	frame_put_number(answer, "wait", auth_config.failure_delay);
+	return AT_START;
 }
 
 static int
@@ -544,6 +566,7 @@ static const struct peer_verb verbs[] = {
 	{"more", IN_TRY, IN_TRY, do_more},
 	{"redeem", AT_START, AT_START, do_redeem},
 	{"way", AT_START, AT_START, do_way},
+	{"denied", AT_START, AT_START, do_denied},
 	{"wake", AT_START, AT_START, do_wake},
 	{"owner", REDEEMED, REDEEMED, do_owner},
 	{"lookup", AT_START, AT_START, do_lookup},

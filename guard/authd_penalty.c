@@ -82,21 +82,41 @@ known_failure(struct record *r, uint64_t what)
 	return false;
 }
 
+static int64_t
+lateness(int failures)
+{
+	int64_t late = failures == 0 ? 0 : failures > 8 ? LAST_MS : (int64_t)FIRST_MS << failures;
+
+	return late > LAST_MS ? LAST_MS : late;
+}
+
+int64_t
+penalty_late(struct span peer)
+{
+	uint64_t             key = key_of(peer);
+	const struct record *r = &table.record[key % ENTRIES];
+	int64_t              late = 0;
+
+	monitor_enter(&table.lock);
+	if (key && r->key == key && clock_now() - r->last <= FORGIVEN_MS)
+		late = lateness(r->failures);
+	monitor_leave(&table.lock);
+	return late;
+}
+
 int64_t
 penalty_note(struct span peer, bool failed, uint64_t what)
 {
 	uint64_t       key = key_of(peer);
 	struct record *r = &table.record[key % ENTRIES];
-	int64_t        late = 0;
+	int64_t        late;
 
 	if (!key)
 		return 0;
 	monitor_enter(&table.lock);
 	if (r->key != key || clock_now() - r->last > FORGIVEN_MS)
 		*r = (struct record){.key = key};
-	if (r->failures)
-		late = r->failures > 8 ? LAST_MS : (int64_t)FIRST_MS << r->failures;
-	late = late > LAST_MS ? LAST_MS : late;
+	late = lateness(r->failures);
 	if (!failed)
 		*r = (struct record){0};
 	else if (!known_failure(r, what))

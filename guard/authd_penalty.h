@@ -19,5 +19,6 @@
  * and passwords apart: a hash of both, by a key that nobody knows. */
 uint64_t penalty_what(const char *user, const char *password);
 int64_t penalty_note(struct span peer, bool failed, uint64_t what);
+int64_t penalty_late(struct span peer);         /* the same where nothing was proved yet: nothing is noted */
 
 #endif

@@ -340,15 +340,23 @@ try_step(struct try *t, struct span input, struct text *output)
 	return state;
 }
 
-/* A guesser waits; nobody else does (SECURITY.md 2, row 22). */
+/* A guesser waits; nobody else does (SECURITY.md 2, row 22).  A password that nobody has looked at forgives nothing. */
 int64_t
 try_lateness(struct try *t, enum sasl_state state)
 {
 	int64_t late = state == SASL_NO ? auth_config.failure_delay : 0;
 
+	if (state == SASL_YES && t->route.nopassword && !*t->master)
+		return auth_config.penalty ? penalty_late(span_of(t->peer)) : 0;
 	if (auth_config.penalty && (state == SASL_NO || state == SASL_YES))
 		late += penalty_note(span_of(t->peer), state == SASL_NO, t->what);
 	return late;
+}
+
+uint64_t
+try_what(const struct try *t)
+{
+	return t->what;
 }
 
 const char *

@@ -36,6 +36,7 @@ struct try *try_start(const struct try_client *, struct span mechanism, struct f
 WAITS enum sasl_state try_step(struct try *, struct span input, struct text *output);
 /* How many ms the answer to that step shall be late (authd_penalty.h); once a step. */
 int64_t try_lateness(struct try *, enum sasl_state);
+uint64_t try_what(const struct try *);          /* for penalty_note, when another server refuses him */
 const char *try_user(const struct try *);       /* normalized; "" before it was told */
 /* NULL: his mailbox is here. Borrowed from the try; behind a SASL_YES. */
 const struct route *try_route(const struct try *);

@@ -90,6 +90,7 @@ take_route(const struct frame *f)
 	r->not_trusted = frame_get_flag(f, "untrusted");
 	frame_get_number(f, "port", &r->port);
 	frame_get_number(f, "timeout", &r->timeout);
+	r->unproved = frame_get_number(f, "guess", &r->guess);
 	copy_field(f, "host", r->host, sizeof r->host);
 	copy_field(f, "destuser", r->user, sizeof r->user);
 	copy_field(f, "master", r->master, sizeof r->master);
@@ -177,6 +178,20 @@ ask_auth_start(const struct auth_client *c, struct span mechanism, const struct 
 		return -1;
 	}
 	*out = t;
+	return 0;
+}
+
+int
+ask_auth_denied(const struct auth_route *r, struct span peer, struct fault *why)
+{
+	autoframe struct frame f = {0};
+
+	frame_start(&f, "denied");
+	frame_put(&f, "peer", peer);
+	frame_put_number(&f, "guess", r->guess);
+	if (peer_call("authd", &f, clock_after(AUTH_MS), why) < 0)
+		return -1;
+	wait_as_told(&f);
 	return 0;
 }
 

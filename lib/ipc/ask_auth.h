@@ -7,11 +7,13 @@
  *           [bound=tls-exporter binding=..] [certificate=yes [name=..]]
  *   more    data=..                   | more data=..  |  yes user=.. [ticket=..]  |  no status=5.7.8 reason=.. [temporary=yes]
  *                                     yes of one whose mailbox is at another server: proxy=yes|maybe way=.. host=.. port=..
- *                                     destuser=.. pass=.. master=.. mech=.. timeout=<ms> tls=no|yes|starttls [anycert=yes] [untrusted=yes];
+ *                                     destuser=.. pass=.. master=.. mech=.. timeout=<ms> tls=no|yes|starttls [anycert=yes] [untrusted=yes]
+ *                                     [guess=..: that server has yet to look at the password];
  *                                     no of one who was right and may not: nologin=yes told=.. host=.. port=.. destuser=..
  *                                     yes and no come with wait=<ms>: so late shall the client hear of it; this end waits
  *   redeem  ticket=..                 | user user=.. uid=.. gid=.. home=.. mail=.. quota=.. groups=.. sieve=.. asked=.. token=.. key=.. admin=yes   (imapd, pop3d; once)
  *   way     ticket=..                 | way host=.. address=.. port=.. timeout=.. maybe=.. anyport=..  |  no     (dialer; once)
+ *   denied  peer=.. guess=..          | noted wait=..  that server said no: it counts as a failure here does
  *   wake    user=.. token=.. proof=.. digest=..    | as redeem: a session that slept goes on (wake_proof.h; once)
  *   owner   user=..                   | user ... | no | refused reason=..    behind redeem or wake, and nothing else then: who is it
  *                                     whose mailboxes this user may share (userdb alone)
@@ -52,6 +54,8 @@ struct auth_route {
 	bool    proxy, maybe, nologin;
 	bool    tls, starttls, any_certificate, not_trusted;
 	int64_t port, timeout;                /* ms; 0: not said */
+	bool    unproved;                     /* nobody has looked at his password yet: that server does, */
+	int64_t guess;                        /* and if it refuses him, authd is told (ask_auth_denied) */
 	char    host[256], user[256], master[256], mechanism[16], way[40], reason[200];
 	char    password[1024 * 8];           /* or a token */
 };
@@ -69,6 +73,8 @@ struct auth_talk;
 WAITS int  ask_auth_start(const struct auth_client *, struct span mechanism, const struct span *initial /* NULL: none */,
                           struct auth_talk **, struct auth_answer *, struct fault *);
 WAITS int  ask_auth_more(struct auth_talk *, struct span data, struct auth_answer *, struct fault *);
+/* Counts as a failed login from there; waits as after one. */
+WAITS int  ask_auth_denied(const struct auth_route *, struct span peer, struct fault *);
 void       ask_auth_end(struct auth_talk *);              /* NULL is fine; abandons an unfinished try */
 void       auth_answer_free(struct auth_answer *);
 

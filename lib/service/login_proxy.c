@@ -186,6 +186,17 @@ hold(struct login *l, struct conn *backend, proxy_dialogue *dialogue, struct tex
 	return dialogue(&t, answer, why);
 }
 
+/* Guesses at that server cost what guesses here do. */
+static void
+count_failure(struct login *l)
+{
+	struct fault why = {0};
+
+	l->attempts++;
+	if (l->route->unproved && ask_auth_denied(l->route, span_of(l->peer), &why) < 0)
+		log_error("%s-login: %s", login_config.service, fault_text(&why));
+}
+
 static enum proxy_said
 tell(struct login *l, enum proxy_said said, const struct text *answer, const struct fault *why)
 {
@@ -196,6 +207,7 @@ tell(struct login *l, enum proxy_said said, const struct text *answer, const str
 
 		l->proxy_end = "proxy dest auth failed";
 		note(l, false, "Login failed%s: %s", master, text_string(answer));
+		count_failure(l);
 	} else if (said == PROXY_MISFIT) {
 		note(l, true, "Aborting due to remote server: %s", fault_text(why));
 	} else if (said == PROXY_TROUBLE) {

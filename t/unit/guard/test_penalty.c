@@ -30,6 +30,20 @@ UNIT_TEST(the_same_wrong_password_counts_once)
 }
 END_TEST
 
+UNIT_TEST(what_nobody_has_looked_at_notes_nothing)
+{
+	ck_assert_int_eq(penalty_late(SPAN("203.0.113.1")), 0);
+	penalty_note(SPAN("203.0.113.1"), true, 1);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(penalty_late(SPAN("203.0.113.1")), 4000);
+	ck_assert_int_eq(penalty_note(SPAN("203.0.113.1"), true, 2), 4000);
+	ck_assert_int_eq(penalty_late(SPAN("203.0.113.1")), 8000);
+	ck_assert_int_eq(penalty_late(SPAN("203.0.113.2")), 0);
+	ck_assert_int_eq(penalty_late(SPAN("127.0.0.1")), 0);
+	ck_assert_int_eq(penalty_late(SPAN("")), 0);
+}
+END_TEST
+
 UNIT_TEST(networks_and_this_machine)
 {
 	ck_assert_int_eq(penalty_note(SPAN("2001:db8:1::1"), true, 1), 0);
@@ -43,4 +57,5 @@ UNIT_TEST(networks_and_this_machine)
 }
 END_TEST
 
-UNIT_MAIN("guard/authd_penalty", each_failure_makes_the_next_answers_later, the_same_wrong_password_counts_once, networks_and_this_machine)
+UNIT_MAIN("guard/authd_penalty", each_failure_makes_the_next_answers_later, the_same_wrong_password_counts_once,
+          what_nobody_has_looked_at_notes_nothing, networks_and_this_machine)
