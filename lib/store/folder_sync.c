@@ -93,6 +93,8 @@ folder_unchanged(const struct folder *f)
 
 	if (!f->scanned || folder_stamp_differs(&now, &f->stamp) || !folder_stamp_is_settled(&f->stamp) || (f->seen && !seen_is_current(f->seen)))
 		return false;
+	if (f->list.validity != f->validity) /* it was read since by somebody else than a look (place.c) */
+		return false;
 	return fstatat(f->dir, UIDLIST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0
 		&& st.st_ino == f->list.seen.st_ino && st.st_size == f->list.seen.st_size;
 }

@@ -8,13 +8,22 @@
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 struct watch_mark { int wd; uint32_t number; };
 
+static bool
+has_name(int dir, const char *real)
+{
+	struct stat held, named;
+
+	return fstat(dir, &held) == 0 && stat(real, &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
 /* By way of /proc/self/fd: the very directories that are held, whatever their
- * paths are by now; by path where /proc is not to be seen. */
+ * paths are by now; where /proc is not to be seen by path, unless another mailbox has that name now. */
 static int
 add_directory(int fd, int dir, const char *real)
 {
@@ -24,7 +33,14 @@ add_directory(int fd, int dir, const char *real)
 
 	snprintf(path, sizeof path, "/proc/self/fd/%d", dir);
 	wd = inotify_add_watch(fd, path, events);
-	return wd >= 0 ? wd : inotify_add_watch(fd, real, events);
+	if (wd >= 0 || !has_name(dir, real))
+		return wd;
+	wd = inotify_add_watch(fd, real, events);
+	if (wd >= 0 && !has_name(dir, real)) {
+		inotify_rm_watch(fd, wd);
+		return -1;
+	}
+	return wd;
 }
 
 static bool

@@ -5,15 +5,21 @@
 #include "../unit.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef __linux__
+#include <sched.h>
+#include <sys/mount.h>
+#endif
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "store/history.h"
+#include "store/place.h"
 #include "store/snapshot.h"
 #include "store/watch.h"
 
@@ -184,6 +190,27 @@ UNIT_TEST(who_changes_what_is_known_looks_at_nothing_else)
 	stop();
 }
 
+/* What another server did to the list alone is seen, whoever read the list meanwhile. */
+UNIT_TEST(a_list_that_became_another_is_seen_although_no_directory_changed)
+{
+	struct folder  *f;
+	struct placing *p;
+
+	start();
+	for (int i = 0; i < 60; i++)
+		add("cur", ":2,S");
+	f = open_from_snapshot();
+	autofree char *deed = mem_format("cd %s && sed '1s/ V[0-9]* / V77 /' dovecot-uidlist >y && mv y dovecot-uidlist", root);
+
+	ck_assert(system(deed) == 0);
+	ck_assert_int_eq(placing_begin(m, "", f, &p, &why), 0);
+	placing_abort(p);
+	ck_assert_int_eq(folder_sync(f, &why), -1);
+	ck_assert_int_eq(why.error, ENOENT);
+	folder_close(f);
+	stop();
+}
+
 UNIT_TEST(what_others_do_outdates_a_snapshot)
 {
 	static const char *const deeds[] = {"mv $M/cur/1100.x:2,S $M/cur/1100.x:2,FS", "rm $M/cur/1101.x* $M/cur/1300.x*",
@@ -288,6 +315,44 @@ write_zeros(off_t at, size_t count)
 }
 
 /* None is a crash, and none shows. */
+/* A namespace without /proc, for the rest of the test; false: not allowed here. */
+static bool
+hide_proc(void)
+{
+#ifdef CLONE_NEWNS
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount("none", "/proc", "tmpfs", 0, NULL) == 0;
+#else
+	return false;
+#endif
+}
+
+UNIT_TEST(who_follows_by_path_follows_no_namesake)
+{
+	struct folder     *f;
+	uint32_t           uid = 1;
+	struct flag_change c = {.kind = FLAGS_ADD, .flags = MESSAGE_FLAGGED};
+
+	start();
+	ck_assert_int_eq(maildir_folder_create(m, "X", &why), 0);
+	add(".X/cur", ":2,S");
+	add(".X/cur", ":2,S");
+	ck_assert_int_eq(history_open(m, x, "X", 0, &f, &why), 0);
+	autofree char *deed = mem_format("cd %s && mv .X .Y && mkdir -p .X/cur .X/new .X/tmp", root);
+	autofree char *other = mem_format("rm %s/.Y/cur/*:2,S", root);
+
+	ck_assert(system(deed) == 0);
+	if (hide_proc()) {
+		ck_assert_int_eq(folder_store(f, &uid, 1, &c, true, &why), 0);
+		ck_assert_int_eq(folder_sync(f, &why), 0);
+		ck_assert_uint_eq(f->count, 2);
+		ck_assert(system(other) == 0);
+		ck_assert_int_eq(folder_sync(f, &why), 0);
+		ck_assert_uint_eq(f->count, 1);
+	}
+	folder_close(f);
+	stop();
+}
+
 UNIT_TEST(a_damaged_snapshot_is_none)
 {
 	static const char *const deeds[] = {"truncate -s -1 $M/postern.snapshot", "truncate -s 65536 $M/postern.snapshot",
@@ -484,6 +549,7 @@ UNIT_TEST(a_snapshot_lies_where_the_index_is)
 
 UNIT_MAIN("lib/store snapshot", a_snapshot_is_what_a_look_finds,
 	who_is_unseen_and_recent_is_known_without_a_look_at_all, who_changes_what_is_known_looks_at_nothing_else,
+	a_list_that_became_another_is_seen_although_no_directory_changed,
 	what_others_do_outdates_a_snapshot, who_follows_sees_what_a_look_finds,
-	a_damaged_snapshot_is_none, expunge_removes_what_names_say, a_message_whose_name_is_damaged_is_found_by_looking, what_changes_in_memory_changes_no_file,
+	who_follows_by_path_follows_no_namesake, a_damaged_snapshot_is_none, expunge_removes_what_names_say, a_message_whose_name_is_damaged_is_found_by_looking, what_changes_in_memory_changes_no_file,
 	one_writes_a_snapshot_at_a_time, a_snapshot_lies_where_the_index_is)
