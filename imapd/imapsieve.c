@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "config/site.h"
 #include "content.h"
+#include "imap_config.h"
 #include "imapsieve_private.h"
 #include "metadata.h"
 #include "names.h"
@@ -407,14 +408,25 @@ open_folder(struct imapsieve *r)
 	return false;
 }
 
+/* A command may name any number of messages: the CPU time of its scripts is bounded, too.  The deadline is for the answer, not
+ * for all of them and their programs. */
 static void
 run_all(struct imapsieve *r)
 {
+	enum { MESSAGES_WORTH = 4 };
+	int64_t begun = cpu_ms();
+
 	for (size_t i = 0; i < r->event->count; i++) {
 		const struct message *m = folder_find(r->folder, r->event->uids[i]);
 
 		if (!m || (r->event->changed && !r->event->changed[i].len))
 			continue;
+		if (cpu_ms() - begun > MESSAGES_WORTH * sieve_settings.cpu_ms) {
+			imapsieve_complain(r, "uid=%u: no script runs for this message and those behind it: this command's have taken %d times sieve_max_cpu_time",
+				m->uid, MESSAGES_WORTH);
+			return;
+		}
+		conn_deadline(r->s->conn, clock_after(imap_config.timeout));
 		run_message(r, m, r->event->changed ? r->event->changed[i] : SPAN_NONE);
 		arena_reset(r->message_arena);
 	}

@@ -5,7 +5,7 @@
  * Whose: those of the administrator (imapsieve_mailboxN_*, Pigeonhole's names), and with imapsieve_url the one that
  * /shared/imapsieve/script of the mailbox, or of the server, names among the user's own.  They run when what the command
  * asked for has been done, before its answer, and can never make it fail: what goes wrong is in the log.  What they do runs
- * no scripts.
+ * no scripts.  The CPU time for a message is bounded (sieve_max_cpu_time), and that for a command by four times as much.
  *
  *   keep            the message stays; its flags become those of the script, if that said something of flags
  *   fileinto        it is copied; without :copy the message here is discarded; into the mailbox where it is: as keep

@@ -350,6 +350,22 @@ def another_mailbox():
         b.end()
 
 
+def cpu_time():
+    """Scripts of a command have an end, however many messages it names."""
+    slow = 'if header :matches "subject" "' + "*" + "a" * 600 + 'b*" { stop; }\n'
+    with Site("sieve_max_cpu_time = 1s\n", [("Slow", "", "", "slow")], {"slow": slow * 600}) as site:
+        s = Session()
+        s.good("CREATE Slow")
+        message = b"Subject: " + b"a" * 30000 + b"\r\n\r\n"
+        s.good("APPEND INBOX" + f" {{{len(message)}+}}\r\n{message.decode()}" * 8)
+        s.good("SELECT INBOX")
+        got = s.good("COPY 1:8 Slow")
+        runs = len(re.findall(r"uid=\d+: slow.sieve", site.i.log()))
+        t.ok("COPYUID" in got[-1] and s.flags("Slow") == [set()] * 8, "scripts that take long: the command succeeds, the messages stay", *got)
+        t.ok(wait_for(lambda: site.i.logged("no script runs for this message and those behind it")) and 1 <= runs <= 5, "and the rest of them runs none", runs)
+        s.end()
+
+
 def imapds(site):
     """Processes of this site's imapd."""
     out = []
@@ -490,6 +506,6 @@ def users():
         s.end()
 
 
-for part in (learning, actions, discarded, inbox, mod_sequences, same_mailbox, another_mailbox, users, costs):
+for part in (learning, actions, discarded, inbox, mod_sequences, same_mailbox, another_mailbox, cpu_time, users, costs):
     part()
 t.end()
