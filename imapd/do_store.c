@@ -257,6 +257,20 @@ finish_copy(struct imap_session *s, const struct copied *c, bool move, uint32_t 
 	}
 }
 
+/* Who watches the mailbox, and its scripts; what s->why says stays. */
+static void
+tell_copied(struct imap_session *s, struct space *in, const char *target, const struct copied *c)
+{
+	struct fault why = s->why;
+
+	s->why = (struct fault){0};
+	notify_own_added(s, in, target, c->to, c->count);
+	imapsieve_run(s, &(struct imapsieve_event){.cause = IMAPSIEVE_COPY, .in = in, .folder = target, .from = s->in,
+		.from_folder = s->folder->name, .uids = c->to, .validity = c->validity, .count = c->count});
+	fault_clear(&s->why);
+	s->why = why;
+}
+
 static void
 copy(struct imap_session *s, bool move)
 {
@@ -267,6 +281,7 @@ copy(struct imap_session *s, bool move)
 	struct copied          copied = {0};
 	size_t                *positions, count;
 	uint32_t               lowest = 0;
+	bool                   failed;
 
 	if (imap_choose(s, s->command.arguments, &positions, &count) < 0)
 		return;
@@ -291,14 +306,13 @@ copy(struct imap_session *s, bool move)
 		imap_finish_synced(s, "NO [EXPUNGEISSUED] Some of the messages no longer exist.");
 		return;
 	}
-	if (folder_copy(s->folder, uids, count, &(struct copy_target){in->maildir, target, may, may & ACL_KEYWORDS}, move, &copied, &s->why) < 0)
+	failed = folder_copy(s->folder, uids, count, &(struct copy_target){in->maildir, target, may, may & ACL_KEYWORDS}, move, &copied, &s->why) < 0;
+	if (copied.count) /* also where they could not be taken away: they are there */
+		tell_copied(s, in, target, &copied);
+	if (failed)
 		imap_finish_fault(s, move ? "Move failed" : "Copy failed");
-	else {
-		notify_own_added(s, in, target, copied.to, copied.count);
-		imapsieve_run(s, &(struct imapsieve_event){.cause = IMAPSIEVE_COPY, .in = in, .folder = target, .from = s->in,
-			.from_folder = s->folder->name, .uids = copied.to, .validity = copied.validity, .count = copied.count});
+	else
 		finish_copy(s, &copied, move, lowest);
-	}
 	copied_free(&copied);
 }
 

@@ -305,6 +305,23 @@ def mod_sequences():
         s.end()
 
 
+def half_moved():
+    """MOVE that copies and cannot take away: scripts run for what is there."""
+    with Site(rules=[("Junk", "", "COPY", "spam")], scripts={"spam": 'addflag "$spam";'}) as site:
+        s = Session()
+        s.good("CREATE Junk")
+        s.append("INBOX")
+        s.flags("INBOX")
+        cur = f"{site.d}/home/alice/Maildir/cur"
+        os.chmod(cur, 0o500)
+        got = s("MOVE 1 Junk")
+        os.chmod(cur, 0o700)
+        here = s.flags("INBOX")
+        t.ok(got[-1].startswith("NO [NOPERM]") and here == [set()], "MOVE that cannot take a message away fails", *got)
+        t.ok(s.flags("Junk") == [{"$spam"}], "and what it left there had its scripts", s.flags("Junk"))
+        s.end()
+
+
 def same_mailbox():
     """fileinto of the mailbox where the message is keeps it there."""
     scripts = {"here": 'fileinto "Here";', "flagged": 'fileinto :flags "$x" "Flagged";', "both": 'discard; fileinto "Both"; fileinto :create "Other";'}
@@ -506,6 +523,6 @@ def users():
         s.end()
 
 
-for part in (learning, actions, discarded, inbox, mod_sequences, same_mailbox, another_mailbox, cpu_time, users, costs):
+for part in (learning, actions, discarded, inbox, mod_sequences, half_moved, same_mailbox, another_mailbox, cpu_time, users, costs):
     part()
 t.end()
