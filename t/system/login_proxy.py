@@ -21,8 +21,8 @@ IMAP, POP, BIMAP, BPOP, BTLS, FAKE, DIMAP, DPOP, PIMAP, PPOP, CLOSED, ROUND = (f
 
 class Line:
     """A client that speaks by lines."""
-    def __init__(self, port, tls=None):
-        self.s = socket.create_connection(("127.0.0.1", port), timeout=60)
+    def __init__(self, port, tls=None, host="127.0.0.1"):
+        self.s = socket.create_connection((host, port), timeout=60)
         if tls:
             self.s = tls.wrap_socket(self.s, server_hostname="localhost")
         self.f = self.s.makefile("rb")
@@ -463,6 +463,43 @@ def misbehaves():
         c.close()
 
 
+def outer_address():
+    """One of this machine that is not its own alone; None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("198.51.100.1", 9))
+            return None if s.getsockname()[0].startswith("127.") else s.getsockname()[0]
+        except OSError:
+            return None
+
+
+def guesses():
+    """A password that nobody here has looked at forgives no failures, and the other server's no is one."""
+    fake = Fake(free_port())
+    fake.greeting, fake.answer = b"* OK [CAPABILITY IMAP4rev1] hi\r\n", lambda l: l.split()[0].encode() + b" NO no\r\n"
+    with open(f"{here}/guessed", "w") as f:
+        f.write(f"any:::::::nopassword=y proxy=y host=127.0.0.1 port={fake.s.getsockname()[1]}\nmb:{{PLAIN}}x\n")
+    own = outer_address()
+    with Instance(main_cf("guessed", "front").replace("auth_penalty = no", "auth_penalty = yes"), f"{own or '127.0.0.1'}:{IMAP} inet n - n - - imap-login\n") as i:
+        ok(i.start().returncode == 0, "start", i.log())
+        auth = Talk(i, "authd")
+
+        def late(peer, user, password):
+            said = auth.ask("start", service=b"imap", mechanism=b"PLAIN", peer=peer.encode(), local=b"127.0.0.1", session=b"s", tls=b"no", secured=b"yes",
+                            data=b"\0" + user + b"\0" + password)
+            return said["is"], int(said.get("wait", b"0"))
+
+        got = [late("198.51.100.7", *w) for w in ((b"mb", b"1"), (b"any", b"z"), (b"mb", b"2"), (b"any", b"z"), (b"mb", b"3"), (b"mb", b"x"), (b"mb", b"4"))]
+        ok(got == [("no", 0), ("yes", 4000), ("no", 4000), ("yes", 8000), ("no", 8000), ("yes", 15000), ("no", 0)], "who was not asked for his password here is as late as a guesser, and forgives nothing", got)
+        if not own:
+            return ok(True, "a no of the other server counts # SKIP no address but this machine's own")
+        c = Line(IMAP, host=own)
+        said = c.ask("a LOGIN any guess", "a ")
+        c.close()
+        got = late(own, b"mb", b"1")
+        ok(said.startswith("a NO") and got == ("no", 4000), "a no of the other server counts", said, got)
+
+
 def static():
     """passdb static and pam, as proxies are made most often: override_fields of one for all."""
     conf = (f"protocols = imap\nauth_mechanisms = plain\ndisable_plaintext_auth = no\nssl = no\nlogin_proxy_timeout = 7 secs\nssl_client_ca_file = {here}/cert.pem\n"
@@ -506,6 +543,7 @@ for d in ("front", "back"):
 certificates()
 ours_behind()
 misbehaves()
+guesses()
 static()
 beside_dovecot()
 shutil.rmtree(here, ignore_errors=True)
