@@ -12,6 +12,7 @@
  * the dialer to look around.
  */
 #include <netdb.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ enum { TABLE_MAX = 16 << 20, DIAL_MS = 30000 };
 static struct config {
 	struct list endpoints, transport_maps, milter_maps;
 	const char *sasl_path, *cyrus_path, *proxy_filter;
+	int         ways;
 } config;
 
 static const struct param params[] = {
@@ -42,6 +44,7 @@ static const struct param params[] = {
 	STRING("smtpd_sasl_path", &config.sasl_path, "smtpd", "the socket of an outside SASL server"),
 	STRING("cyrus_sasl_config_path", &config.cyrus_path, "", "where the .conf file of Cyrus SASL is looked for, which names saslauthd's socket"),
 	STRING("smtpd_proxy_filter", &config.proxy_filter, "", "the filter before the queue"),
+	NUMBER("dialer_proxy_connections", &config.ways, "4096", "1", "8192", "connections to users' other servers (proxy=y of auth_passdb) that may be in the making at once, so that a server that does not answer leaves room for milters and policy servers"),
 	END_OF_PARAMS
 };
 
@@ -259,6 +262,8 @@ struct way {
 	bool        maybe, any_port;
 };
 
+static _Atomic int ways;                /* that are being made */
+
 static int
 resolve(const struct way *w, struct net_address *out, size_t *count, struct fault *why)
 {
@@ -346,6 +351,16 @@ ask_way(struct span ticket, struct frame *f, struct way *w, struct fault *why)
 	return w->port > 0 && w->port < 65536 ? 0 : fault_set(why, FAULT_INPUT, "authd: strange answer");
 }
 
+/* A server of mailboxes that answers nobody must not keep mail waiting: room is left for milters and their like. */
+static bool
+enter_way(void)
+{
+	if (atomic_fetch_add(&ways, 1) < config.ways)
+		return true;
+	atomic_fetch_sub(&ways, 1);
+	return false;
+}
+
 static int
 do_way(void *unused, struct frame *request, struct frame *answer, struct fault *why)
 {
@@ -361,11 +376,16 @@ do_way(void *unused, struct frame *request, struct frame *answer, struct fault *
 	(void)unused;
 	if (frame_decode(request, fields, &in, why) < 0)
 		return -1;
+	if (!enter_way()) {
+		peer_refuse(answer, "dialer_proxy_connections = %d: so many are in the making already", config.ways);
+		return 0;
+	}
 	if (ask_way(in.ticket, &f, &w, &trouble) < 0 || dial_way(&w, in.local, in.port, answer, &trouble) < 0) {
 		if (trouble.class == FAULT_DENIED)
 			log_warning("refusing to dial: %s", fault_text(&trouble));
 		peer_refuse(answer, "%s", fault_text(&trouble));
 	}
+	atomic_fetch_sub(&ways, 1);
 	return 0;
 }
 

@@ -500,6 +500,44 @@ def guesses():
         ok(said.startswith("a NO") and got == ("no", 4000), "a no of the other server counts", said, got)
 
 
+def stuck():
+    """A server that answers nobody holds no task that mail needs."""
+    import select
+    hole, fake = socket.create_server(("127.0.0.1", 0), backlog=0), Fake(free_port())
+    held = []
+    while True:             # until its queue is full, and the next one hears nothing
+        s = socket.socket()
+        s.settimeout(1)
+        held.append(s)
+        try:
+            s.connect(hole.getsockname())
+        except TimeoutError:
+            break
+    endpoint = f"inet:127.0.0.1:{fake.s.getsockname()[1]}"
+    with open(f"{here}/holes", "w") as f:
+        f.write(f"hole:{{PLAIN}}x::::::proxy=y host=127.0.0.1 port={hole.getsockname()[1]} proxy_timeout=40\n")
+    with Instance(main_cf("holes", "front") + f"dialer_proxy_connections = 4\ndialer_endpoints = {endpoint}\n", f"127.0.0.1:{IMAP} inet n - n - - imap-login\n") as i:
+        ok(i.start().returncode == 0, "start", i.log())
+        clients = [Line(IMAP) for _ in range(8)]
+        for c in clients:
+            c.send("a LOGIN hole x")
+        heard = []
+        while len(heard) < 4:
+            ready = select.select([c.s for c in clients if c not in heard], [], [], 20)[0]
+            heard += [c for c in clients if c.s in ready]
+            if not ready:
+                break
+        said = [c.line() for c in heard]
+        ok(said == ["a NO [UNAVAILABLE] Account is temporarily unavailable."] * 4 and i.logged("so many are in the making already"), "four wait for it, and who comes then hears so at once", said)
+        got = Talk(i, "dialer").ask("dial", endpoint=endpoint.encode())
+        ok(got["is"] == "dialed", "and a milter is dialed", got)
+        hole.close()
+        for c in clients:
+            c.close()
+    for s in held:
+        s.close()
+
+
 def static():
     """passdb static and pam, as proxies are made most often: override_fields of one for all."""
     conf = (f"protocols = imap\nauth_mechanisms = plain\ndisable_plaintext_auth = no\nssl = no\nlogin_proxy_timeout = 7 secs\nssl_client_ca_file = {here}/cert.pem\n"
@@ -544,6 +582,7 @@ certificates()
 ours_behind()
 misbehaves()
 guesses()
+stuck()
 static()
 beside_dovecot()
 shutil.rmtree(here, ignore_errors=True)
