@@ -42,6 +42,15 @@ conn_new(int fd)
 	return conn_new_pair(fd, fd);
 }
 
+/* A password may have been said or heard. */
+static void
+forget(struct text *bytes)
+{
+	if (bytes->at)
+		mem_wipe(bytes->at, bytes->room);
+	text_free(bytes);
+}
+
 void
 conn_free(struct conn *c)
 {
@@ -54,13 +63,11 @@ conn_free(struct conn *c)
 		close(c->in_fd);
 	if (c->out_fd >= 0 && c->out_fd != c->in_fd)
 		close(c->out_fd);
-	if (c->in.at)
-		mem_wipe(c->in.at, c->in.room);
 	if (c->filter)
 		c->filter->release(c->filter);
-	text_free(&c->raw);
-	text_free(&c->in);
-	text_free(&c->out);
+	forget(&c->raw);
+	forget(&c->in);
+	forget(&c->out);
 	c->magic = 0;
 	free(c);
 }
@@ -110,13 +117,16 @@ conn_write(struct conn *c, struct span s, struct fault *why)
 int
 conn_print(struct conn *c, struct fault *why, const char *format, ...)
 {
-	autotext struct text t = {0};
-	va_list              args;
+	struct text t = {0};
+	va_list     args;
+	int         outcome;
 
 	va_start(args, format);
 	text_add_args(&t, format, args);
 	va_end(args);
-	return conn_write(c, text_span(&t), why);
+	outcome = conn_write(c, text_span(&t), why);
+	forget(&t);
+	return outcome;
 }
 
 static int
@@ -177,8 +187,8 @@ fill(struct conn *c, struct fault *why)
 	text_drop(&c->in, c->in_start);
 	c->in_start = 0;
 	if (c->in.len == 0 && !c->more && (!c->ssl || !conn_input_waits(c))) { /* idle: hold no buffers */
-		text_free(&c->in);
-		text_free(&c->out);
+		forget(&c->in);
+		forget(&c->out);
 		if (!c->ssl && conn_wait(c, c->in_fd, POLLIN, why) < 0)
 			return -1;
 	}

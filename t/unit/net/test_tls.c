@@ -219,4 +219,30 @@ UNIT_TEST(chain_files_and_faults)
 }
 END_TEST
 
-UNIT_MAIN("net/tls", protocol_words, handshake_and_facts, verification, alpn_must_agree, chain_files_and_faults)
+/* Where malloc gives what was freed last, as most do: what was to be sent is not in it. */
+UNIT_TEST(what_is_freed_holds_no_password)
+{
+	enum { BLOCKS = 2000 };
+	static char *block[BLOCKS];
+	int          pair[2], seen = 0;
+	struct conn *c;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	c = conn_new(pair[0]);
+	ck_assert_int_eq(conn_print(c, NULL, "%s%s", "....................................................", "open-sesame"), 0);
+	conn_free(c);
+	for (size_t i = 0; i < BLOCKS; i++) {
+		size_t size = 16 + i / 4 * 16;
+
+		block[i] = malloc(size);
+		seen += span_find_text(span_at(block[i], size), SPAN("open-sesame")) >= 0;
+	}
+	for (size_t i = 0; i < BLOCKS; i++)
+		free(block[i]);
+	close(pair[1]);
+	ck_assert_int_eq(seen, 0);
+}
+END_TEST
+
+UNIT_MAIN("net/tls", protocol_words, handshake_and_facts, verification, alpn_must_agree, chain_files_and_faults,
+          what_is_freed_holds_no_password)
