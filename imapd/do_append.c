@@ -434,7 +434,7 @@ place_all(struct appending *a, uint32_t *validity, uint32_t *uids)
 		return -1;
 	bool selected = s->folder && s->in == a->in && strcmp(s->folder->name, a->folder) == 0;
 
-	if (placing_begin(a->in->maildir, a->folder, selected ? s->folder : NULL, &p, &s->why) < 0)
+	if (placing_begin(a->in->maildir, a->folder, s->index, selected ? s->folder : NULL, &p, &s->why) < 0)
 		return -1;
 	for (size_t i = 0; i < a->count; i++)
 		if (place_message(s, p, &a->at[i], a->may, &uids[i]) < 0) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "store/folder_private.h"
+#include "store/history.h"
 #include "store/uidvalidity.h"
 
 /* A file needs a (new) UID when it has none, or when its UID is one that this
@@ -106,6 +107,8 @@ assign_uids(struct folder *f, struct scan *s, struct fault *why)
 	for (size_t i = 0; i < f->list.count; i++)
 		stale += !is_there(&f->list.records[i], &keeping);
 	first = f->list.count;
+	if (result == 0 && count)
+		history_pass_given(f->index, f->maildir, f->name, &f->list);
 	for (size_t i = 0; result == 0 && i < count; i++) {
 		uint32_t uid;
 

@@ -7,7 +7,9 @@
  */
 #include "store/history.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "store/folder_private.h"
 #include "store/history_private.h"
@@ -83,6 +85,20 @@ same_entries(const struct recording *r, size_t old, size_t new)
 	return true;
 }
 
+/* Is the record newer than the list that was looked at?  Not if that is what is there now: then the list comes from a backup, since
+ * it is written before the record. */
+static bool
+is_newer(const struct recording *r, const struct history_entry *e)
+{
+	const struct folder *f = r->folder;
+	struct stat          st;
+
+	if (e->uid <= f->looked_to)
+		return false;
+	return f->list.next - 1 != f->looked_to || fstatat(f->dir, UIDLIST_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0
+		|| st.st_ino != f->list.seen.st_ino || st.st_size != f->list.seen.st_size;
+}
+
 /* Messages [from, until) and the records of one chunk, both by UID. */
 static void
 note_chunk(struct recording *r, uint32_t number, size_t from, size_t until)
@@ -95,7 +111,7 @@ note_chunk(struct recording *r, uint32_t number, size_t from, size_t until)
 		struct message *m = i < until ? &r->folder->messages[i] : NULL;
 
 		if (at < n_old && (!m || r->old[at].uid < m->uid)) {
-			if (r->old[at].uid > r->folder->looked_to) { /* newer than our list */
+			if (is_newer(r, &r->old[at])) {
 				r->stale = true;
 				r->new[n_new++] = r->old[at];
 			} else {
@@ -175,6 +191,8 @@ note_touched(struct recording *r)
 static bool
 look(struct folder *f, bool write, struct recording *r)
 {
+	uint32_t highest;
+
 	memset(r, 0, offsetof(struct recording, old)); /* the rest is written before it is read, and mostly not even touched */
 	r->folder = f;
 	r->write = write;
@@ -183,6 +201,7 @@ look(struct folder *f, bool write, struct recording *r)
 	r->dbi = f->index->dbi;
 	index_prefix(f, r->prefix);
 	history_start(r);
+	highest = write ? history_highest(r) : 0;
 	if (r->known)
 		note_touched(r);
 	else
@@ -194,6 +213,7 @@ look(struct folder *f, bool write, struct recording *r)
 	r->header.highest = r->fresh;
 	if (r->gone_count)
 		history_put_gone(r);
+	history_put_highest(r, highest);
 	history_keep_floor(r);
 	history_put_header(r);
 	free(take(r->gone));

@@ -17,7 +17,7 @@
  * rather than too little.  The same after a crash of the machine, which may
  * have cost the index its last transactions.
  *
- * Expunged UIDs are kept for HISTORY_EXPUNGES changes.  Without an index
+ * Expunged UIDs are kept for HISTORY_EXPUNGES changes, the highest of all for good.  Without an index
  * folder->modseq stays 0: there is no history (NOMODSEQ).
  */
 #ifndef STORE_HISTORY_H
@@ -43,6 +43,10 @@ WAITS void history_raise(struct folder *);
 /* When the message came into this mailbox, in seconds: never too early, and always the same once it was told (unless there is no index,
  * or it is lost).  False: it is gone. */
 WAITS bool history_saved(struct folder *, uint32_t uid, int64_t *seconds);
+
+/* The list is locked and up to date, and is to give a UID: none that is known to have been another message's (RFC 9051, 2.3.1.1),
+ * although it comes from a backup that is older than the index.  NULL: nothing is known. */
+void history_pass_given(struct index *, const struct maildir *, const char *name, struct uidlist *);
 
 /* A chunk of records (for the fuzzer): total; false when it is none. hash: of the base name, since a list that comes from a backup
  * gives UIDs once more. */

@@ -7,6 +7,7 @@
  *   history_records.c   how the index keeps it: its keys, the header, chunks of records
  *   history_expunged.c  UIDs that are gone
  *   history_dates.c     dates of saving
+ *   history_uids.c      the highest UID that was given
  *
  * A recording is one look at the difference, in one transaction of the index; or a question, with what that needs
  * filled in (folder, txn, dbi, prefix).
@@ -53,6 +54,13 @@ void history_chunk_key(const struct recording *, uint32_t number, char key[HISTO
 size_t history_get_chunk(const struct recording *, uint32_t number, struct history_entry *out);   /* 0: none, or a bad one */
 /* The first chunk that is recorded from `number` on; UINT32_MAX: none. */
 uint32_t history_next_chunk(const struct recording *, MDB_cursor *, uint32_t number);
+/* Of all UIDs that are sensible the last; UINT32_MAX: none. */
+uint32_t history_last_chunk(const struct recording *);
+
+/* history_uids.c: the highest UID that is known to have been given, 0: none; uses r->old.  What was so before this change is
+ * kept, or how far the folder's list goes. */
+uint32_t history_highest(struct recording *);
+void history_put_highest(struct recording *, uint32_t before);
 
 /* history_expunged.c: r->gone are expunged by this change; those of long ago are forgotten. */
 void history_put_gone(struct recording *);

@@ -8,6 +8,7 @@
  *   \1C/P/<uid >> 8>  records of up to 256 UIDs: of each the UID (4), a hash of its base name (4), flags (1), keywords (8), the
  *                     mod-sequence (8) and the date of saving (8); and a sum of all that (8)
  *   \1v/P/<modseq>    pairs of UIDs: ranges expunged by that change (history_expunged.c)
+ *   \1u/P             the highest UID that was given (4), and a sum of that (8) (history_uids.c)
  */
 #include <stdio.h>
 
@@ -125,27 +126,49 @@ history_get_chunk(const struct recording *r, uint32_t number, struct history_ent
 	return count;
 }
 
-uint32_t
-history_next_chunk(const struct recording *r, MDB_cursor *cursor, uint32_t number)
+/* Of a chunk's key, whose last six bytes are that; UINT32_MAX: it is not one like `key`. */
+static uint32_t
+chunk_number(MDB_val k, const char *key)
 {
-	char        key[HISTORY_KEY];
-	MDB_val     k, v;
-	struct span found;
-	size_t      stem;
+	struct span found = span_at(k.mv_data, k.mv_size);
+	size_t      len = strlen(key), stem = len - 6;
 	uint32_t    n = 0;
 
-	history_chunk_key(r, number, key);
-	stem = strlen(key) - 6;
-	k = value_of(span_of(key));
-	if (mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE) != 0)
+	if (found.len != len || memcmp(found.at, key, stem) != 0)
 		return UINT32_MAX;
-	found = span_at(k.mv_data, k.mv_size);
-	if (found.len != stem + 6 || memcmp(found.at, key, stem) != 0)
-		return UINT32_MAX;
-	for (size_t i = stem; i < found.len; i++) {
+	for (size_t i = stem; i < len; i++) {
 		char c = found.at[i];
 
 		n = n * 16 + (uint32_t)(ascii_digit(c) ? c - '0' : c - 'a' + 10);
 	}
 	return n;
+}
+
+uint32_t
+history_next_chunk(const struct recording *r, MDB_cursor *cursor, uint32_t number)
+{
+	char    key[HISTORY_KEY];
+	MDB_val k, v;
+
+	history_chunk_key(r, number, key);
+	k = value_of(span_of(key));
+	return mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE) == 0 ? chunk_number(k, key) : UINT32_MAX;
+}
+
+uint32_t
+history_last_chunk(const struct recording *r)
+{
+	char        key[HISTORY_KEY];
+	MDB_cursor *cursor;
+	MDB_val     k, v;
+	int         code;
+
+	if (mdb_cursor_open(r->txn, r->dbi, &cursor) != 0)
+		return UINT32_MAX;
+	history_chunk_key(r, UINT32_MAX / HISTORY_CHUNK, key); /* no message has one so high */
+	k = value_of(span_of(key));
+	code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+	code = mdb_cursor_get(cursor, &k, &v, code == 0 ? MDB_PREV : MDB_LAST);
+	mdb_cursor_close(cursor);
+	return code == 0 ? chunk_number(k, key) : UINT32_MAX;
 }

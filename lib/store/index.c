@@ -133,12 +133,17 @@ index_transaction(struct index *x, unsigned flags, MDB_txn **txn)
 }
 
 void
+index_prefix_of(const struct maildir *m, const char *name, const struct uidlist *l, char out[INDEX_PREFIX])
+{
+	const char *origin = maildir_origin(m); /* its owner could give it the GUID of one of ours */
+
+	snprintf(out, INDEX_PREFIX, "%s%s%s/%u", origin, *origin ? "-" : "", l->guid[0] ? l->guid : name, l->validity);
+}
+
+void
 index_prefix(const struct folder *f, char out[INDEX_PREFIX])
 {
-	const char *origin = maildir_origin(f->maildir); /* its owner could give it the GUID of one of ours */
-
-	snprintf(out, INDEX_PREFIX, "%s%s%s/%u", origin, *origin ? "-" : "", f->list.guid[0] ? f->list.guid : f->name,
-		f->list.validity);
+	index_prefix_of(f->maildir, f->name, &f->list, out);
 }
 
 struct index_batch *

@@ -81,5 +81,6 @@ void index_orders_free(struct index_orders *);
 
 /* What a mailbox's keys begin with: GUID (else its name) and UIDVALIDITY. */
 void index_prefix(const struct folder *, char out[INDEX_PREFIX]);
+void index_prefix_of(const struct maildir *, const char *name, const struct uidlist *, char out[INDEX_PREFIX]);
 
 #endif

@@ -13,7 +13,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/lender.c lib/store/lender.h \
 	lib/store/messages.c lib/store/messages.h \
 	lib/store/snapshot.c lib/store/snapshot.h \
-	lib/store/history.c lib/store/history.h lib/store/history_dates.c lib/store/history_expunged.c lib/store/history_modseq.c lib/store/history_private.h lib/store/history_records.c \
+	lib/store/history.c lib/store/history.h lib/store/history_dates.c lib/store/history_expunged.c lib/store/history_modseq.c lib/store/history_private.h lib/store/history_records.c lib/store/history_uids.c \
 	lib/store/index.c lib/store/index.h lib/store/index_order.c lib/store/index_parts.c lib/store/index_private.h lib/store/index_rows.c \
 	lib/store/keywords.c lib/store/keywords.h \
 	lib/store/location.c lib/store/location.h \
@@ -58,7 +58,7 @@ t_fuzz_fuzz_filename_LDADD = lib/store/libstore.a $(BASE_LIBS)
 UNIT_TESTS += t/unit/store/test_folder
 t_unit_store_test_folder_SOURCES = t/unit/store/test_folder.c t/unit/unit.h
 t_unit_store_test_folder_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-t_unit_store_test_folder_LDADD = lib/store/libstore.a $(PACKED_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+t_unit_store_test_folder_LDADD = lib/store/libstore.a $(LMDB_LIBS) $(PACKED_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 EXTRA_DIST += t/unit/store/takeover.tar.gz
 
 FUZZ_TARGETS += t/fuzz/fuzz_uidlist

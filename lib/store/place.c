@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/folder_private.h"
+#include "store/history.h"
 #include "store/message_file.h"
 #include "store/place_private.h"
 #include "store/publish.h"
@@ -37,6 +38,8 @@ struct placing {
 	int             dir, new_dir, cur_dir, tmp_dir;
 	struct dotlock  lock;
 	struct uidlist  list;
+	struct index   *index;    /* borrowed; NULL: none */
+	bool            passed;   /* UIDs that it knows are not given again */
 	struct folder  *lender;   /* gets the list back; NULL: it is our own */
 	bool            done;     /* the list is as the file is */
 	struct keywords keywords;
@@ -116,10 +119,13 @@ take_over(struct placing *p, struct fault *why)
 	struct folder *f;
 
 	dotlock_release(&p->lock);
-	if (folder_open(p->maildir, p->folder, 0, &f, why) < 0)
+	if (folder_begin(p->maildir, p->folder, 0, &f, why) < 0)
 		return -1;
+	f->index = p->index;
+	int result = folder_sync(f, why);
+
 	folder_close(f);
-	if (dotlock_take(p->dir, UIDLIST_FILE, UIDLIST_STALE_SECONDS, clock_after(FOLDER_LOCK_WAIT_MS), &p->lock, why) < 0)
+	if (result < 0 || dotlock_take(p->dir, UIDLIST_FILE, UIDLIST_STALE_SECONDS, clock_after(FOLDER_LOCK_WAIT_MS), &p->lock, why) < 0)
 		return -1;
 	if (uidlist_refresh(&p->list, p->dir, NULL, why) < 0)
 		return -1;
@@ -127,13 +133,14 @@ take_over(struct placing *p, struct fault *why)
 }
 
 int
-placing_begin(struct maildir *m, const char *folder, struct folder *lender, struct placing **out, struct fault *why)
+placing_begin(struct maildir *m, const char *folder, struct index *x, struct folder *lender, struct placing **out, struct fault *why)
 {
 	struct placing *p = mem_alloc(sizeof *p);
 
 	p->maildir = m;
 	p->folder = mem_string(folder);
 	p->dir = p->new_dir = p->cur_dir = p->tmp_dir = -1;
+	p->index = x;
 	p->lender = lender;
 	if (lender)
 		p->list = lender->list;
@@ -203,11 +210,20 @@ fresh_base(const struct file_name *like, struct text *base)
 		text_add_format(base, ",W=%llu", (unsigned long long)like->full_size);
 }
 
+static int
+give_uid(struct placing *p, struct span base, uint32_t *uid, struct fault *why)
+{
+	if (!p->passed)
+		history_pass_given(p->index, p->maildir, p->folder, &p->list);
+	p->passed = true;
+	return uidlist_add(&p->list, base, uid, why);
+}
+
 /* A copy under another base says in its G field what it is a copy of (maildir.md, 10). */
 static int
 add_record(struct placing *p, struct span base, struct span guid, uint32_t *uid, struct fault *why)
 {
-	if (uidlist_add(&p->list, base, uid, why) < 0)
+	if (give_uid(p, base, uid, why) < 0)
 		return -1;
 	if (!span_equal(base, guid) && !span_has(guid, ' ') && !span_has(guid, '\n'))
 		p->list.records[p->list.count - 1].fields = span_of(arena_format(p->list.arena, "G%.*s",
@@ -323,7 +339,7 @@ placing_file(struct placing *p, const char *tmp_name, uint64_t size, uint64_t fu
 		return -1;
 	add_placed(p, &name, plain);
 	p->bytes += (int64_t)size;
-	if (uidlist_add(&p->list, like.base, uid, why) < 0)
+	if (give_uid(p, like.base, uid, why) < 0)
 		return -1;
 	note_seen(p, wanted, *uid);
 	return 0;
@@ -499,7 +515,7 @@ placing_begin_beside(struct folder *f, const struct copy_target *target, struct 
 
 	if (order < 0 && folder_lock(f, source, why) < 0)
 		return -1;
-	if (placing_begin(target->maildir, target->folder, NULL, p, why) < 0) {
+	if (placing_begin(target->maildir, target->folder, f->index, NULL, p, why) < 0) {
 		dotlock_release(source);
 		return -1;
 	}
@@ -517,6 +533,7 @@ look_again(struct folder *f, struct placing *p, struct fault *why)
 	if (folder_sync_held(f, true, why) < 0 || uidlist_refresh(&p->list, p->dir, NULL, why) < 0)
 		return -1;
 	p->first = p->list.count;
+	p->passed = false; /* it may have been read anew */
 	return 0;
 }
 

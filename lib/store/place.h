@@ -17,9 +17,11 @@
 #include "store/folder.h"
 
 struct placing;
+struct index;
 
-/* `open`: the target as the caller has it open, which spares reading its uidlist; NULL: it has not. */
-WAITS int placing_begin(struct maildir *, const char *folder, struct folder *open, struct placing **out, struct fault *);
+/* `index`: knows which UIDs the target gave (history.h), NULL: none does.  `open`: the target as the caller has it open, which
+ * spares reading its uidlist; NULL: it has not. */
+WAITS int placing_begin(struct maildir *, const char *folder, struct index *, struct folder *open, struct placing **out, struct fault *);
 /* The target's number of a keyword, made when missing. */
 WAITS int placing_keyword(struct placing *, struct span name, int *number, struct fault *);
 /* tmp_name is renamed into place; keywords are the target's. */

@@ -398,6 +398,227 @@ UNIT_TEST(a_list_from_a_backup_gives_no_message_the_date_of_another)
 	stop();
 }
 
+/* The list as it is now; then messages come, and all have been looked at. */
+static void
+keep_list(void)
+{
+	autofree char *keep = mem_format("cp -p %s/dovecot-uidlist %s/kept", root, root);
+
+	run(keep);
+}
+
+static void
+restore_list(void)
+{
+	autofree char *restore = mem_format("cp -p %s/kept %s/again && mv %s/again %s/dovecot-uidlist", root, root, root, root);
+
+	run(restore);
+}
+
+static void
+remove_file(const char *name)
+{
+	autofree char *command = mem_format("rm %s/cur/%s:2,", root, name);
+
+	run(command);
+}
+
+static uint32_t
+uid_of(const struct folder *f, const char *base)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (span_equal(message_base(f, &f->messages[i]), span_of(base)))
+			return f->messages[i].uid;
+	return 0;
+}
+
+UNIT_TEST(a_list_from_a_backup_gives_no_uid_again)
+/* RFC 9051, 2.3.1.1: neither to what comes, nor to what came behind the backup */
+{
+	struct folder *f;
+
+	start();
+	add("1.a");
+	folder_close(open_folder());
+	keep_list();
+	add("2.b");
+	add("3.c");
+	f = open_folder();
+	ck_assert_uint_eq(uid_of(f, "3.c"), 3);
+	folder_close(f);
+	remove_file("2.b");
+	restore_list();
+	add("4.d");
+	f = open_folder();
+	ck_assert_uint_eq(uid_of(f, "1.a"), 1);
+	ck_assert_uint_eq(uid_of(f, "3.c"), 4);
+	ck_assert_uint_eq(uid_of(f, "4.d"), 5);
+	ck_assert(f->modseq > 0);
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(nor_one_of_a_message_that_is_gone)
+{
+	struct folder *f;
+	uint32_t       two = 2;
+
+	start();
+	add("1.a");
+	folder_close(open_folder());
+	keep_list();
+	add("2.b");
+	f = open_folder();
+	ck_assert(folder_expunge(f, &two, 1, true, &why) == 0);
+	folder_close(f);
+	restore_list();
+	add("3.c");
+	f = open_folder();
+	ck_assert_uint_eq(uid_of(f, "3.c"), 3);
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(a_list_from_a_backup_has_a_history)
+/* also while no message comes: what it does not have is gone */
+{
+	struct folder        *f;
+	uint64_t              before;
+	struct history_range *gone;
+	size_t                count;
+
+	start();
+	add("1.a");
+	folder_close(open_folder());
+	keep_list();
+	add("2.b");
+	f = open_folder();
+	before = f->modseq;
+	folder_close(f);
+	remove_file("2.b");
+	restore_list();
+	f = open_folder();
+	ck_assert(f->modseq > before);
+	ck_assert(history_vanished(f, before, &gone, &count) && count == 1 && gone[0].first == 2 && gone[0].last == 2);
+	free(gone);
+	before = f->modseq;
+	folder_close(f);
+	f = open_folder();
+	ck_assert(f->modseq == before && !f->touched.all);
+	add("3.c");
+	sync_folder(f);
+	ck_assert_uint_eq(uid_of(f, "3.c"), 3);
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(nor_does_a_copy_get_one_again)
+{
+	const struct copy_target to = {NULL, "", ~0u, true};
+	struct copy_target       inbox = to;
+	struct folder           *f;
+	struct copied            got;
+	uint32_t                 one = 1;
+	autofree char           *move = NULL;
+
+	start();
+	ck_assert(maildir_folder_create(m, "other", &why) == 0);
+	add("9.z");
+	move = mem_format("mv %s/cur/9.z:2, %s/.other/cur/", root, root);
+	run(move);
+	add("1.a");
+	folder_close(open_folder());
+	keep_list();
+	add("2.b");
+	folder_close(open_folder());
+	remove_file("2.b");
+	restore_list();
+	ck_assert_msg(history_open(m, x, "other", 0, &f, &why) == 0, "%s", fault_text(&why));
+	inbox.maildir = m;
+	ck_assert_msg(folder_copy(f, &one, 1, &inbox, false, &got, &why) == 0, "%s", fault_text(&why));
+	ck_assert_uint_eq(got.to[0], 3);
+	copied_free(&got);
+	folder_close(f);
+	f = open_folder();
+	ck_assert_uint_eq(uid_of(f, "9.z"), 3);
+	folder_close(f);
+	stop();
+}
+
+static void
+put_value(const char *kind, const struct folder *f, const char *rest, struct span value)
+{
+	autofree char *key = mem_format("\1%s/%s/%u%s", kind, f->list.guid, f->list.validity, rest);
+	MDB_val        k = {strlen(key), key}, v = {value.len, (void *)value.at};
+	MDB_txn       *txn;
+
+	ck_assert(index_transaction(x, 0, &txn) == 0 && mdb_put(txn, x->dbi, &k, &v, 0) == 0 && mdb_txn_commit(txn) == 0);
+}
+
+UNIT_TEST(a_damaged_index_uses_up_no_uids)
+/* what is not whole does not count; and what a damaged list had is not for ever */
+{
+	struct history_entry high = {UINT32_MAX - 1, 6, 2, 3, 4, 5};
+	autotext struct text chunk = {0};
+	struct folder       *f;
+
+	start();
+	add("1.a");
+	f = open_folder();
+	history_encode(&high, 1, &chunk);
+	put_value("C", f, "/ffffff", text_span(&chunk));
+	put_value("u", f, "", span_of("\xf0\xff\xff\x7f" "12345678"));
+	add("2.b");
+	sync_folder(f);
+	ck_assert_uint_eq(uid_of(f, "2.b"), 2);
+	put_value("u", f, "", span_of("short"));
+	add("3.c");
+	sync_folder(f);
+	ck_assert_uint_eq(uid_of(f, "3.c"), 3);
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(what_an_older_build_recorded_is_not_given_again)
+/* it kept chunks alone */
+{
+	struct folder *f;
+
+	start();
+	add("1.a");
+	folder_close(open_folder());
+	keep_list();
+	add("2.b");
+	f = open_folder();
+	put_value("u", f, "", span_of("none"));
+	folder_close(f);
+	remove_file("2.b");
+	restore_list();
+	add("3.c");
+	f = open_folder();
+	ck_assert_uint_eq(uid_of(f, "3.c"), 3);
+	folder_close(f);
+	stop();
+}
+
+UNIT_TEST(another_uidvalidity_counts_anew)
+{
+	struct folder *f;
+	autofree char *change = NULL;
+
+	start();
+	add("1.a");
+	add("2.b");
+	folder_close(open_folder());
+	change = mem_format("sed -i '1s/ V[0-9]*/ V77/;1s/ N[0-9]*/ N1/;2,$d' %s/dovecot-uidlist", root);
+	run(change);
+	f = open_folder();
+	ck_assert_uint_eq(f->list.validity, 77);
+	ck_assert_uint_eq(uid_of(f, "1.a"), 1);
+	folder_close(f);
+	stop();
+}
+
 /* Records of a build that knew nothing of base names, and none that can be read. */
 static void
 make_it_old(const char *guid, uint32_t validity)
@@ -537,7 +758,10 @@ UNIT_TEST(what_was_there_for_a_moment_is_not_told)
 	stop();
 }
 
-UNIT_MAIN("lib/store history", what_was_there_for_a_moment_is_not_told, a_change_raises_the_modseq_of_its_message_alone,
+UNIT_MAIN("lib/store history", a_list_from_a_backup_gives_no_uid_again, nor_one_of_a_message_that_is_gone,
+	a_list_from_a_backup_has_a_history, nor_does_a_copy_get_one_again, a_damaged_index_uses_up_no_uids,
+	what_an_older_build_recorded_is_not_given_again, another_uidvalidity_counts_anew,
+	what_was_there_for_a_moment_is_not_told, a_change_raises_the_modseq_of_its_message_alone,
 	what_others_do_to_files_is_history_too, a_lost_index_never_takes_the_highest_back,
 	only_unchanged_messages_are_stored_to, the_date_of_saving_stays_when_flags_change, the_date_of_saving_is_not_that_of_the_name,
 	what_this_server_does_moves_no_date_of_saving, a_date_of_saving_that_was_told_stays, a_list_from_a_backup_gives_no_message_the_date_of_another,
