@@ -232,7 +232,8 @@ filter_store_all(struct filter *f, struct sieve_result *r, const char *script, b
 		last = inbox;
 	if (last && keep_in_inbox(f, last, duplicate, why) < 0)
 		return -1;
-	/* the last thing: what is deferred has piped nothing */
+	/* the last thing that is done here: what is deferred for one of the mailboxes has piped nothing.  Not so what is deferred
+	 * because its answers, redirects or notices could not be queued behind this (filter_tell.c): the next try pipes again. */
 	if (!filter_pipe_all(f, r, script) || last || is_home)
 		return 0;
 	return keep_in_inbox(f, &as_it_came, duplicate, why);

@@ -105,8 +105,8 @@ be_worker(const struct worker_job *job, int input, int report, int programs)
 	high_input = fcntl(input, F_DUPFD, 10);
 	high_report = fcntl(report, F_DUPFD, 10);
 	high_programs = programs < 0 ? -1 : fcntl(programs, F_DUPFD, 10);
-	if (high_input < 0 || high_report < 0 || dup2(high_input, INPUT_FD) < 0 ||
-		dup2(high_report, REPORT_FD) < 0 || (high_programs >= 0 && dup2(high_programs, PROGRAMS_FD) < 0))
+	if (high_input < 0 || high_report < 0 || dup2(high_input, INPUT_FD) < 0 || dup2(high_report, REPORT_FD) < 0 ||
+		(programs >= 0 && (high_programs < 0 || dup2(high_programs, PROGRAMS_FD) < 0)))
 		_exit(1);
 	fcntl(INPUT_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC);

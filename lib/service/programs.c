@@ -35,6 +35,8 @@ check_directory(const char *path, struct fault *why)
 		return fault_set(why, FAULT_INPUT, "%s is not a directory", path);
 	if (st.st_mode & S_IWOTH)
 		return fault_set(why, FAULT_INPUT, "%s: everybody may put programs there", path);
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		log_warning("%s: its owner, uid %u, can run programs as every user whose scripts name them", path, (unsigned)st.st_uid);
 	return 0;
 }
 

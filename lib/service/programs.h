@@ -19,7 +19,8 @@
  *
  * USER, HOME and the directory are what root said when it opened the socket.  Whoever asks for the program may say HOST, SENDER,
  * RECIPIENT and ORIG_RECIPIENT, each once, and no other name: one who was taken over would make any program his own by
- * LD_PRELOAD, BASH_ENV or PATH, outside of his sandbox.
+ * LD_PRELOAD, BASH_ENV or PATH, outside of his sandbox.  He may still ask for any program of any kind with arguments of his own,
+ * also for those that only the administrator's scripts can name: a program must not believe what it is told.
  *
  *   programs_prepare   before the sandbox: forks the keeper, unless no directory is set
  *   programs_open      while still root: the socket for one user's process, and who he is

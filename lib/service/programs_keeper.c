@@ -32,6 +32,7 @@ struct keeper {
 	const struct program_kind *kinds;
 	size_t                     n_kinds, n_kept;
 	bool                       over;
+	struct rlimit              files;          /* as it was: many sockets are for the keeper, not for programs */
 };
 
 static bool
@@ -117,6 +118,8 @@ be_runner(const struct keeper *k, const struct kept *one)
 		_exit(1);
 	fcntl(KEEPER_FD, F_SETFD, FD_CLOEXEC);
 	sandbox_close_descriptors(KEEPER_FD + 1);
+	if (k->files.rlim_cur)
+		setrlimit(RLIMIT_NOFILE, &k->files);
 	if (user_become(&one->who, &why) < 0)
 		log_fatal("runner of programs: %s", fault_text(&why));
 	programs_serve(KEEPER_FD, k->kinds, k->n_kinds, &one->owner);
@@ -144,7 +147,6 @@ _Noreturn void
 programs_keep(int control, const struct program_kind *kinds, size_t count)
 {
 	struct keeper k = {.kinds = kinds, .n_kinds = count};
-	struct rlimit files;
 	struct fault  why = {0};
 
 	setsid();
@@ -154,9 +156,10 @@ programs_keep(int control, const struct program_kind *kinds, size_t count)
 	fcntl(KEEPER_FD, F_SETFD, FD_CLOEXEC);
 	close(STATUS_FD);
 	sandbox_close_descriptors(KEEPER_FD + 1);
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
+	if (getrlimit(RLIMIT_NOFILE, &k.files) == 0) {
+		const struct rlimit most = {k.files.rlim_max, k.files.rlim_max};
+
+		setrlimit(RLIMIT_NOFILE, &most);
 	}
 	k.poller = poller_new();
 	if (poller_set(k.poller, KEEPER_FD, POLLER_IN, &k, &why) < 0)

@@ -9,6 +9,8 @@
 #include "mail/charset.h"
 #include "mail/line.h"
 
+enum { PRINTED_MOST = 128 << 20 };     /* by all filters of a message; one alone: PROGRAM_OUTPUT_MOST */
+
 bool
 program_name_valid(struct span name)
 {
@@ -118,6 +120,8 @@ filter(struct run *r, const struct node *n)
 	p->reads_message = true;
 	p->message = script_message(r);
 	got = run_now(r, n, p, &output);
+	if (got >= 0 && (r->printed += output.len) > PRINTED_MOST)
+		return script_error(r, n, "filter: programs have printed more than %d MB", PRINTED_MOST >> 20);
 	if (got == 0 && output.len)
 		replace_message(r, text_span(&output));
 	if (r->too_many_fields && r->filtered)

@@ -140,6 +140,7 @@ struct run {
 	int                        depth;
 	size_t                     first;              /* action of this script */
 	size_t                     programs;           /* that have run */
+	size_t                     printed;            /* by them, and kept until the end */
 	const char                *not_run;            /* why the last one could not */
 	bool                       kept_implicitly, keeps, rejected;
 	struct fault              *why;

@@ -3,6 +3,7 @@
  * test_programs.c - programs of scripts (service/programs.h): what one who asks for them, and was taken over, can say
  */
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ prepare(void)
 	struct fault why = {0};
 
 	ck_assert(mkdtemp(directory) && chmod(directory, 0755) == 0);
+	make("files", "#!/bin/sh\nulimit -n\n");
 	make("show", "#!/bin/sh\n[ $# = 0 ] || exit 1\npwd -P\nunset PWD OLDPWD SHLVL _\n/usr/bin/env | sort\n");
 	ck_assert_msg(programs_prepare(kinds, KINDS, &why) == 0, "%s", fault_text(&why));
 }
@@ -39,10 +41,11 @@ prepare(void)
 static void
 clean(void)
 {
-	autofree char *path = mem_format("%s/show", directory);
+	autofree char *path = mem_format("%s/show", directory), *other = mem_format("%s/files", directory);
 
 	programs_leave();
 	unlink(path);
+	unlink(other);
 	rmdir(directory);
 }
 
@@ -90,6 +93,26 @@ UNIT_TEST(environment)
 		ck_assert_str_eq(fault_text(&why), "malformed request");
 	}
 	ck_assert_msg(show(sock, NULL, 0, &got, &why) == 0, "%s", fault_text(&why));
+	clean();
+}
+END_TEST
+
+/* The keeper takes as many descriptors as it may; a program has as many as its service. */
+UNIT_TEST(descriptors)
+{
+	const struct program_run r = {.kind = REAL, .name = SPAN("files"), .message = -1, .text = SPAN_NONE};
+	autotext struct text     got = {0};
+	struct fault             why = {0};
+	struct rlimit            files;
+
+	ck_assert(getrlimit(RLIMIT_NOFILE, &files) == 0);
+	files.rlim_cur = 123;
+	ck_assert(files.rlim_max > 123 && setrlimit(RLIMIT_NOFILE, &files) == 0);
+	prepare();
+	autoclose int sock = open_as_somebody();
+
+	ck_assert_msg(programs_run(sock, &r, &got, NULL, &why) == 0, "%s", fault_text(&why));
+	ck_assert_str_eq(text_string(&got), "123\n");
 	clean();
 }
 END_TEST
@@ -155,4 +178,4 @@ UNIT_TEST(late_answers)
 }
 END_TEST
 
-UNIT_MAIN("service/programs", environment, home, late_answers)
+UNIT_MAIN("service/programs", environment, descriptors, home, late_answers)

@@ -764,7 +764,10 @@ UNIT_TEST(places)
 }
 END_TEST
 
-/* Pigeonhole's extprograms.  Its programs: "upper" makes another message, "fail" ends badly, "say" prints its input and arguments. */
+enum { FLOOD = 50 << 20 };
+
+/* Pigeonhole's extprograms.  Its programs: "upper" makes another message, "flood" a large one, "fail" ends badly, "say" prints its
+ * input and arguments. */
 static int
 run_program(void *context, const struct sieve_program *p, struct text *output, struct fault *why)
 {
@@ -776,6 +779,8 @@ run_program(void *context, const struct sieve_program *p, struct text *output, s
 		text_add_string(output, "SUBJECT: UPPER\nX-New: 1\n\nBODY\n");
 	if (span_is(p->name, "crlf"))
 		text_add_string(output, "SUBJECT: CRLF\r\nX-New: 1\r\n 2\r\n\r\nBODY\r\n");
+	if (span_is(p->name, "flood"))
+		memset(text_room(output, FLOOD), 'x', FLOOD), output->len += FLOOD;
 	for (size_t i = 0; output && span_is(p->name, "say") && i < p->n_args; i++)
 		text_add_format(output, "<%.*s>", SPAN_ARGS(p->args[i]));
 	if (output && p->reads_text)
@@ -809,6 +814,8 @@ UNIT_TEST(programs)
 		{"filter", PROGRAMS "filter \"missing\"; discard;", "keep; error: line 1: filter: failed to execute program `missing': there is none"},
 		{"filter", PROGRAMS "filter \"fail\"; discard;", "discard"},
 		{"filter", PROGRAMS "filter \"upper\"; redirect \"a@b.example\";", "keep; error: line 1: redirect behind filter: what a program has made of a message is not sent"},
+		{"filter", PROGRAMS "if filter \"flood\" { if filter \"flood\" { discard; } }", "discard"},
+		{"filter", PROGRAMS "filter \"flood\"; filter \"flood\"; filter \"flood\"; discard;", "keep; error: line 1: filter: programs have printed more than 128 MB"},
 		{"filter", PROGRAMS "filter \"upper\"; pipe \"../x\";", "bad: line 1"},
 		{"filter", PROGRAMS "foreverypart { filter \"upper\"; }", "keep; error: line 1: filter cannot be used inside a foreverypart loop"},
 		{"execute", PROGRAMS "execute :input \"in\" :output \"o\" \"say\" [\"a\", \"b\"]; fileinto \"${o}\";", "fileinto \"<a><b>in\""},
