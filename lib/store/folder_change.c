@@ -295,7 +295,9 @@ expunge_locked(struct folder *f, const uint32_t *uids, size_t count, bool any_fl
 			dotlock_touch(&r->lock);
 		}
 		if (gone != 0) {
-			f->messages[kept++] = *m;
+			if (&f->messages[kept] != m)   /* a page of a borrowed array is copied when it is written */
+				f->messages[kept] = *m;
+			kept++;
 			continue;
 		}
 		message_rename(m, NULL);
