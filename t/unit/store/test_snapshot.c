@@ -203,7 +203,7 @@ UNIT_TEST(a_list_that_became_another_is_seen_although_no_directory_changed)
 	autofree char *deed = mem_format("cd %s && sed '1s/ V[0-9]* / V77 /' dovecot-uidlist >y && mv y dovecot-uidlist", root);
 
 	ck_assert(system(deed) == 0);
-	ck_assert_int_eq(placing_begin(m, "", f, &p, &why), 0);
+	ck_assert_int_eq(placing_begin(m, "", NULL, f, &p, &why), 0);
 	placing_abort(p);
 	ck_assert_int_eq(folder_sync(f, &why), -1);
 	ck_assert_int_eq(why.error, ENOENT);
