@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Tap, free_port, is_sanitized, wait_for
 
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
-GROWTH, TRIES, SLACK_MS = 2.2 * 2.2, 5, 4
+GROWTH, TRIES, SLACK_MS = 2.2 * 2.2, 5, 10
 tap = Tap()
 root = tempfile.mkdtemp(prefix="imap_bounds_")
 MEMORY = 20 if is_sanitized() else 1         # shadow, red zones, and freed memory that is kept to be watched
