@@ -87,7 +87,7 @@ place_script(const char *setting, const struct sieve_user *user, struct text *ou
 		where = span_from(where, 5);
 	if (sieve_expand(where, user, out, why) < 0)
 		return -1;
-	return out->at[0] == '/' ? 0 : fault_set(why, FAULT_INPUT, "%s is not an absolute path", setting);
+	return span_starts(text_span(out), "/") ? 0 : fault_set(why, FAULT_INPUT, "%s is not an absolute path", setting);
 }
 
 static void

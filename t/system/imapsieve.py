@@ -396,6 +396,16 @@ def imapds(site):
     return out
 
 
+def no_path():
+    """A rule that says file: and nothing else names no script; sessions go on, and so do the rules before it."""
+    with Site("imapsieve_mailbox1_after = file:\n", [("Junk", "*", "", "spam")]) as site:
+        s = Session()
+        s.good("CREATE Junk")
+        s.append("Junk")
+        t.ok([x[0][0] for x in site.got(wait=1)] == ["spam"] and site.i.logged("file: is not an absolute path"), "a script without a path is told in the log")
+        s.end()
+
+
 def costs():
     with Site() as site:
         s = Session()
@@ -523,6 +533,6 @@ def users():
         s.end()
 
 
-for part in (learning, actions, discarded, inbox, mod_sequences, half_moved, same_mailbox, another_mailbox, cpu_time, users, costs):
+for part in (learning, actions, discarded, inbox, mod_sequences, half_moved, same_mailbox, another_mailbox, cpu_time, users, no_path, costs):
     part()
 t.end()
