@@ -106,16 +106,10 @@ static bool
 may_create(struct imapsieve *r, struct space *in, const char *folder)
 {
 	autofree char *above = mem_string(folder);
-	char          *dot;
 
 	if (!acl_is_on())
 		return true;
-	do {
-		if (!(dot = strrchr(above, '.')))
-			return in->kind == SPACE_OWN;
-		*dot = '\0';
-	} while (!tree_exists(in->maildir, above));
-	return acl_rights_of(r->s, in, above) & ACL_CREATE;
+	return tree_nearest_above(in->maildir, above) ? acl_rights_of(r->s, in, above) & ACL_CREATE : in->kind == SPACE_OWN;
 }
 
 static int

@@ -51,10 +51,7 @@ do_pipe(struct run *r, const struct node *n)
 
 	if (take_program(r, n, SIEVE_PROGRAM_PIPE, &p) < 0)
 		return -1;
-	for (size_t i = r->first; i < r->result->count; i++)
-		if (r->result->actions[i].kind == SIEVE_REJECT)
-			return script_error(r, n, "pipe conflicts with another action");
-	if (!(a = script_add(r, n, SIEVE_PIPE)))
+	if (script_refuse_beside_reject(r, n, false) < 0 || !(a = script_add(r, n, SIEVE_PIPE)))
 		return -1;
 	p->reads_message = true;
 	p->message = a->message;

@@ -84,8 +84,8 @@ action_flags(struct run *r, const struct node *n)
 	return a ? flags_of(r, &a->strings) : r->flags;
 }
 
-static int
-refuse_beside_reject(struct run *r, const struct node *n, bool is_reject)
+int
+script_refuse_beside_reject(struct run *r, const struct node *n, bool is_reject)
 {
 	bool conflict = r->rejected;
 
@@ -137,7 +137,7 @@ do_keep(struct run *r, const struct node *n)
 {
 	struct sieve_action *a = find_action(r, SIEVE_KEEP, SPAN_NONE);
 
-	if (refuse_beside_reject(r, n, false) < 0 || (!a && !(a = script_add(r, n, SIEVE_KEEP))))
+	if (script_refuse_beside_reject(r, n, false) < 0 || (!a && !(a = script_add(r, n, SIEVE_KEEP))))
 		return -1;
 	a->flags = action_flags(r, n);
 	r->keeps = true;
@@ -216,7 +216,7 @@ do_fileinto(struct run *r, const struct node *n)
 		return script_error(r, n, "\"%.*s\" is not the name of a mailbox", SPAN_ARGS(span_first(mailbox, 60)));
 	if (span_is_nocase(mailbox, "INBOX"))
 		mailbox = SPAN("INBOX");
-	if (refuse_beside_reject(r, n, false) < 0)
+	if (script_refuse_beside_reject(r, n, false) < 0)
 		return -1;
 	/* twice into the same mailbox is once (RFC 5228, 2.10.3) */
 	a = find_fileinto(r, mailbox, optional_word(r, n, TAG_SPECIALUSE), optional_word(r, n, TAG_MAILBOXID));
@@ -242,7 +242,7 @@ do_redirect(struct run *r, const struct node *n)
 		return script_error(r, n, "\"%.*s\" is not an address", SPAN_ARGS(span_first(written, 100)));
 	if (r->filtered)
 		return script_error(r, n, "redirect behind filter: what a program has made of a message is not sent");
-	if (refuse_beside_reject(r, n, false) < 0)
+	if (script_refuse_beside_reject(r, n, false) < 0)
 		return -1;
 	for (size_t i = 0; i < r->result->count; i++) {
 		redirects += r->result->actions[i].kind == SIEVE_REDIRECT;
@@ -270,7 +270,7 @@ do_reject(struct run *r, const struct node *n)
 {
 	struct sieve_action *a;
 
-	if (refuse_beside_reject(r, n, true) < 0 || !(a = script_add(r, n, SIEVE_REJECT)))
+	if (script_refuse_beside_reject(r, n, true) < 0 || !(a = script_add(r, n, SIEVE_REJECT)))
 		return -1;
 	a->target = word_first(r, n->at[0]);
 	r->rejected = true;
@@ -305,7 +305,7 @@ do_vacation(struct run *r, const struct node *n)
 	struct sieve_action   *a;
 	struct span            from;
 
-	if (refuse_beside_reject(r, n, false) < 0)
+	if (script_refuse_beside_reject(r, n, false) < 0)
 		return -1;
 	for (size_t i = 0; i < r->result->count; i++)
 		if (r->result->actions[i].kind == SIEVE_VACATION)      /* RFC 5230, 4.7 */

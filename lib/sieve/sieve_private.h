@@ -150,6 +150,8 @@ int  script_error(struct run *, const struct node *, const char *format, ...) __
 /* Work was done, by so many bytes: -1 when it is too much. */
 int  script_cost(struct run *, const struct node *, size_t bytes);
 struct sieve_action *script_add(struct run *, const struct node *, enum sieve_action_kind);   /* NULL: too many */
+/* What delivers, sends on or answers asks this first (RFC 5429, 2.4). */
+int  script_refuse_beside_reject(struct run *, const struct node *, bool is_reject);
 int  script_test(struct run *, const struct node *, bool *answer);
 int  script_commands(struct run *, const struct node *first);
 void script_modify(uint64_t tags, struct span value, struct text *out);    /* modifiers of set: RFC 5229, 4.1 */

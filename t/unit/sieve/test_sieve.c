@@ -805,6 +805,8 @@ UNIT_TEST(programs)
 		{"pipe", PROGRAMS "pipe \"${x}\";", "bad: line 1: the pipe command requires a constant string"},
 		{"pipe", PROGRAMS "pipe \"a\" \"b\nc\";", "bad: line 1: pipe command: specified external program argument"},
 		{"pipe", PROGRAMS "set \"x\" \"b\nc\"; pipe \"a\" \"${x}\";", "keep; error: line 2: specified :args item `b c' is invalid"},
+		{"pipe", PROGRAMS "require \"reject\"; reject \"no\"; pipe :copy \"a\";", "keep; error: line 1: pipe conflicts with another action"},
+		{"pipe", PROGRAMS "require \"reject\"; pipe :copy \"a\"; reject \"no\";", "keep; error: line 1: reject conflicts with another action"},
 		{"pipe", PROGRAMS "pipe [\"a\", \"b\"];", "bad: line 1: argument 1 of pipe must be a string"},
 		{"filter", PROGRAMS "filter \"upper\"; if header :is \"subject\" \"UPPER\" { fileinto \"T\"; }", "fileinto \"T\" [X-New: 1]"},
 		{"filter", PROGRAMS "addheader \"X-A\" \"b\"; filter \"upper\"; addheader \"X-B\" \"c\";", "keep [X-B: c] [X-New: 1]"},
