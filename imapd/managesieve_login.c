@@ -16,7 +16,7 @@ static const char *extensions_setting, *imapsieve_url;
 static const struct param params[] = {
 	LOGIN_ROWS("managesieve_"),
 	RAW("imapsieve_url", &imapsieve_url, "", "where it is set scripts may be for IMAP events, too (imapsieve)"),
-	RAW("sieve_extensions", &extensions_setting, "", "what scripts may require: empty all, +x -y all but y, x y only these"),
+	RAW("sieve_extensions", &extensions_setting, "", "what scripts may require: empty all but what runs programs (vnd.dovecot.pipe, .filter, .execute); +x -y that and x, but not y; x y only these"),
 	END_OF_PARAMS
 };
 

@@ -126,7 +126,6 @@ send_run(int sock, const struct program_run *r, bool output, int64_t deadline, s
 	for (size_t i = 0; i < r->n_environment; i++)
 		frame_put(&f, "env", r->environment[i]);
 	frame_put_flag(&f, "output", output);
-	frame_put_flag(&f, "text", r->message < 0);
 	if (r->message >= 0)
 		frame_put_fd(&f, "message", r->message);
 	return frame_send(sock, &f, deadline, why);

@@ -10,7 +10,7 @@
  *
  *   to the keeper   user   uid= gid= name= group=.. user= home= socket=<descriptor>
  *   to the runner   text   bytes=..                         any number, before run
- *                   run    kind= name= arg=.. env=.. output=yes|no text=yes|no [message=<descriptor>]
+ *                   run    kind= name= arg=.. env=.. output=yes|no [message=<descriptor>; else the text]
  *                          | output bytes=..  ...  | done status= said=..  | failed reason=..
  *
  * A program gets of us: standard input (the message, or the text; line ends as the setting says), output (which is kept, or

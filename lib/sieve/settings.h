@@ -57,7 +57,7 @@ bool sieve_settings_filter(struct span fields);       /* whether there is a siev
 
 /* Pigeonhole's extprograms. */
 #define SIEVE_PROGRAM_ROWS(verb, to)                                                                                  \
-	RAW("sieve_" verb "_bin_dir", &to.directory, "", "directory of the programs that " verb " (vnd.dovecot." verb ") may run, as the user; empty: none"), \
+	RAW("sieve_" verb "_bin_dir", &to.directory, "", "directory of the programs that " verb " (vnd.dovecot." verb ") may run, as the user, where sieve_extensions or sieve_global_extensions names that; empty: none"), \
 	RAW("sieve_" verb "_socket_dir", &to.socket_directory, "", "not supported: refused when set"),          \
 	DURATION("sieve_" verb "_exec_timeout", &to.limit_ms, "10s", "1s", "10m", "such a program is ended after this"), \
 	CHOICE("sieve_" verb "_input_eol", &to.line_end, "crlf", "crlf lf", "how lines of what it reads end")
@@ -76,7 +76,7 @@ bool sieve_settings_filter(struct span fields);       /* whether there is a siev
 	STRING("sieve_default_name", &sieve_settings.fallback_name, "", "the name under which ManageSieve shows it"), \
 	LIST("sieve_before", &sieve_settings.before, "", "scripts, or directories of them, that run before a user's"), \
 	LIST("sieve_after", &sieve_settings.after, "", "scripts, or directories of them, that run after a user's"), \
-	NUMBER("sieve_max_actions", &sieve_settings.actions, "32", "1", "1000", "actions of one script"),          \
+	NUMBER("sieve_max_actions", &sieve_settings.actions, "32", "1", "1000", "actions for one message, and programs that filter and execute run for it"),          \
 	NUMBER("sieve_max_redirects", &sieve_settings.redirects, "4", "0", "100", "redirects of one message"),     \
 	BYTES("sieve_max_script_size", &sieve_settings.script_size, "1M", "1k", "16M", "the largest script"),      \
 	DURATION("sieve_max_cpu_time", &sieve_settings.cpu_ms, "30s", "1s", "300s", "CPU time of all scripts for one message"), \
@@ -87,7 +87,7 @@ bool sieve_settings_filter(struct span fields);       /* whether there is a siev
 	DURATION("sieve_vacation_default_period", &sieve_settings.vacation_default, "7d", "1s", "", "without :days and :seconds"), \
 	DURATION("sieve_duplicate_default_period", &sieve_settings.duplicate_default, "12h", "1s", "", "how long duplicate remembers"), \
 	DURATION("sieve_duplicate_max_period", &sieve_settings.duplicate_most, "2d", "1s", "", "and how long at most"), \
-	RAW("sieve_extensions", &sieve_settings.extensions, "", "what scripts may require: empty all, +x -y all but y, x y only these"), \
+	RAW("sieve_extensions", &sieve_settings.extensions, "", "what scripts may require: empty all but what runs programs (vnd.dovecot.pipe, .filter, .execute); +x -y that and x, but not y; x y only these"), \
 	RAW("sieve_global_extensions", &sieve_settings.global_extensions, "", "what sieve_before, sieve_after and scripts of sieve_global may besides: +x"), \
 	RAW("sieve_user_email", &sieve_settings.user_email, "", "the user's own address (%u, %n, %d), for vacation and notify; empty: that of the envelope"), \
 	RAW("sieve_redirect_envelope_from", &sieve_settings.redirect_from, "sender", "sender of what is redirected: sender, recipient, orig_recipient, user_email, postmaster or <address>; from nobody stays from nobody"), \

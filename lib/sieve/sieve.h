@@ -73,8 +73,8 @@ const char *sieve_warning(const struct sieve_script *, size_t n);
 void sieve_capabilities(uint64_t extensions, struct text *out);
 
 /*
- * A set of extensions as Pigeonhole's sieve_extensions says it: "" all, "+x -y" all of them but y (and x), "x y" these and no
- * others.  False: *unknown is a name that there is none of.
+ * A set of extensions as Pigeonhole's sieve_extensions says it: "" all but those that run programs and those of
+ * IMAP, "+x -y" them and x, but not y, "x y" these and no others.  False: *unknown is a name that there is none of.
  */
 bool sieve_extensions_parse(struct span setting, uint64_t *extensions, struct span *unknown);
 
