@@ -27,7 +27,8 @@ pkglibexec_PROGRAMS += guard/authd
 guard_authd_SOURCES = guard/authd.c guard/authd_dovecot.c guard/authd_file.c guard/authd_file.h guard/authd_cache.c guard/authd_cache.h guard/authd_oauth.c guard/authd_oauth.h guard/authd_oauth_settings.c guard/authd_helper.c \
 	guard/authd_helper.h guard/authd_pam.c guard/authd_pam.h guard/authd_ticket.c guard/authd_ticket.h \
 	guard/authd_check.c guard/authd_database.c guard/authd_database.h guard/authd_source.c guard/authd_source.h guard/authd_try.c guard/authd_try.h guard/authd_users.c guard/authd_users.h guard/authd_wake.c guard/authd_wake.h \
-	guard/authd_penalty.c guard/authd_penalty.h guard/authd_rules.c guard/authd_rules.h guard/authd_route.c guard/authd_route.h guard/authd_command.c guard/authd_command.h guard/authd_limits.c guard/authd_limits.h
+	guard/authd_penalty.c guard/authd_penalty.h guard/authd_rules.c guard/authd_rules.h guard/authd_route.c guard/authd_route.h guard/authd_command.c guard/authd_command.h guard/authd_limits.c guard/authd_limits.h \
+	guard/authd_owner.c guard/authd_owner.h guard/authd_talk.h
 guard_authd_LDADD = $(SERVICE_LIBS) lib/ipc/libipc.a lib/sasl/libsasl.a $(FLOOR1_LIBS) $(GSASL_LIBS) $(CRYPT_LIBS) \
 	$(ARGON2_LIBS) $(PAM_LIBS) $(JANSSON_LIBS)
 
