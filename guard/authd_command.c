@@ -130,6 +130,14 @@ make_pipe(int ends[2])
 }
 
 static void
+close_ends(const int ends[2])
+{
+	for (int i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+}
+
+static void
 tell(int fd, const struct command_question *q)
 {
 	autotext struct text line = {0};
@@ -148,13 +156,15 @@ int
 command_run(char *const words[], const char *reply_path, const struct command_question *q, struct text *reply, struct fault *why)
 {
 	int64_t deadline = clock_after(q->ms);
-	int     in[2], out[2], status = 0, outcome;
+	int     in[2] = {-1, -1}, out[2] = {-1, -1}, status = 0, outcome;
 	pid_t   pid;
 
-	if (make_pipe(in) < 0 || make_pipe(out) < 0)
-		return fault_errno(why, "pipe");
-	if ((pid = fork()) < 0)
-		return fault_errno(why, "fork");
+	if (make_pipe(in) < 0 || make_pipe(out) < 0 || (pid = fork()) < 0) {
+		outcome = fault_errno(why, "pipe and fork");
+		close_ends(in);
+		close_ends(out);
+		return outcome;
+	}
 	if (pid == 0)
 		become_command(words, reply_path, q, in[0], out[1]);
 	close(in[0]);
