@@ -43,8 +43,9 @@ login_prepare(const char *name, struct fault *why)
 		return fault_set(why, FAULT_INPUT, "ssl_cert_username_field: unknown field %s", login_config.certificate_field);
 	if (!has_certificate && login_config.tls_wrappermode)
 		return fault_set(why, FAULT_INPUT, "%s_tls_wrappermode requires %s_tls_cert_file", name, name);
-	if (service_tls_prepare(why) < 0 || login_proxy_prepare(why) < 0)
+	if (service_tls_prepare(why) < 0)
 		return -1;
+	login_proxy_prepare();
 	return !has_certificate ? 0 : tls_server(&s, &login_config.tls, why);
 }
 

@@ -18,17 +18,23 @@
 #include "service/login_limit.h"
 #include "service/pump.h"
 
-static struct tls_context *tls;
+static struct tls_context *tls;         /* NULL: */
+static struct fault        no_tls;
 
-int
-login_proxy_prepare(struct fault *why)
+/* A file that is not there is no reason to let nobody in: most sites have no such server. */
+void
+login_proxy_prepare(void)
 {
 	struct tls_settings s = {
 		.ca_file = login_config.client_ca_file, .ca_path = login_config.client_ca_dir, .cert_file = login_config.client_cert,
 		.key_file = *login_config.client_key ? login_config.client_key : login_config.client_cert, .protocols = login_config.tls_protocols,
 	};
 
-	return tls_client(&s, &tls, why);
+	if (tls_client(&s, &tls, &no_tls) < 0) {
+		tls = NULL;
+		log_warning("ssl_client_ca_file, ssl_client_ca_dir, ssl_client_cert, ssl_client_key: %s: users' other servers are not reached by TLS",
+		            fault_text(&no_tls));
+	}
 }
 
 /* A server may answer before it is asked: what it was to be asked goes out first all the same, and nothing is left for the pump. */
@@ -112,6 +118,8 @@ start_tls(struct proxy_talk *t, struct fault *why)
 		.server_name = net_address_parse(span_of(r->host), 1, &literal, NULL) == 0 ? NULL : r->host, .match = r->host, .must_verify = verify,
 	};
 
+	if (!tls)
+		return fault_set(why, FAULT_INPUT, "no TLS: %s", fault_text(&no_tls));
 	if (conn_pending(t->conn) > 0)
 		return fault_set(why, FAULT_INPUT, "Data before the TLS handshake");
 	if (verify && !*login_config.client_ca_file && !*login_config.client_ca_dir)

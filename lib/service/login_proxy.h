@@ -45,7 +45,7 @@ typedef WAITS enum proxy_said proxy_dialogue(struct proxy_talk *, struct text *a
 /* A server that hands somebody on to us says how many more may (x-proxy-ttl of ID, TTL= of XCLIENT), so that two that send him to
  * each other stop. */
 void login_proxy_ttl(struct login *, struct span said);
-int login_proxy_prepare(struct fault *);                  /* before the sandbox */
+void login_proxy_prepare(void);                           /* before the sandbox; TLS that cannot be had is missed when it is wanted */
 WAITS enum proxy_said login_proxy(struct login *, proxy_dialogue *, struct text *answer);    /* logs what is not yes */
 WAITS int login_proxy_enter(struct login *);              /* -1: the client is gone */
 void login_proxy_end(struct login *);                     /* forgets a server that was not entered */

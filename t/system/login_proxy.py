@@ -140,6 +140,7 @@ anytls:{PLAIN}x::::::proxy=y host=127.0.0.1 port=TLS destuser=ann starttls=any-c
 wrong:{PLAIN}x::::::proxy=y host=wrong.example hostip=127.0.0.1 port=TLS destuser=ann starttls=yes
 fake:{PLAIN}x::::::proxy=y host=127.0.0.1 port=FAKE proxy_timeout=2
 fakep:{PLAIN}x::::::proxy=y host=127.0.0.1 port=FAKE proxy_timeout=2 proxy_mech=plain
+faket:{PLAIN}x::::::proxy=y host=127.0.0.1 port=FAKE proxy_timeout=2 starttls=any-cert
 odd:{PLAIN}x::::::proxy=y host=127.0.0.1 port=BACK proxy_mech=gssapi
 odd2:{PLAIN}x::::::proxy=y host=127.0.0.1 port=BACK source_ip=192.0.2.1
 round:{PLAIN}x::::::proxy=y host=127.0.0.1 port=ROUND
@@ -461,6 +462,17 @@ def misbehaves():
         c.ask("USER fake")
         ok(c.ask("PASS x").startswith("+OK") and fake.heard == ["UTF8", "USER fake", "PASS x"], "UTF8 that was said here is said there", fake.heard)
         c.close()
+    no_authorities(fake)
+
+
+def no_authorities(fake):
+    """As of a configuration that was taken over: what no login needs stops none."""
+    with Both("ours", f"ssl_client_ca_dir = {here}/none\n") as i:
+        fake.greeting, fake.answer = b"* OK [CAPABILITY IMAP4rev1 STARTTLS] hi\r\n", lambda l: l.split()[0].encode() + b" OK fine\r\n"
+        ok("OK" in imap("fake") and all(x.logged("ssl_client_ca_dir") for x in i), "ssl_client_ca_dir is not there: a server without TLS is reached", i[0].log()[-800:])
+        got = imap("faket")
+        ok(got == "a NO [SERVERBUG] Account is temporarily unavailable." and not any("x" in h.split() or "LOGIN" in h for h in fake.heard), "one with TLS is not, and hears no password", got, fake.heard)
+        ok(logged(i[0], r"imap-login: proxy\(faket,[^)]*\): Aborting due to remote server: .*none"), "and the log says why", i[0].log()[-800:])
 
 
 def outer_address():
