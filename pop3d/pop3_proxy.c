@@ -157,6 +157,8 @@ pop3_proxy(struct proxy_talk *t, struct text *answer, struct fault *why)
 	}
 	if (said == PROXY_YES && t->starttls)
 		said = do_stls(t, why);
+	/* "[XCLIENT]" is all that holds over STLS: a server greets once, and says it nowhere else.  Who forges it wins a refusal; who
+	 * takes it out, that the server is not told who the client is. */
 	if (said == PROXY_YES && takes_client)
 		said = do_xclient(t, why);
 	if (said == PROXY_YES && t->utf8)
