@@ -11,10 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -24,6 +22,7 @@
 #include "local/errand.h"
 #include "mail/line.h"
 #include "mail/status.h"
+#include "service/child.h"
 
 enum { OUTPUT_KEPT = 2048, OUTPUT_CHUNK = 4096, GRACE_MS = 100 };
 
@@ -119,19 +118,8 @@ command_outcome(int wait_status, bool timed_out, const char *shown, struct span 
 static _Noreturn void
 become_command(const struct errand *e, int input, int output)
 {
-	sigset_t none;
-
-	if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+	if (!child_begin(input, output, output, e->work_directory))
 		_exit(EX_TEMPFAIL);
-	closefrom(3);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int s = 1; s < NSIG; s++)
-		signal(s, SIG_DFL);
-	if (e->work_directory && chdir(e->work_directory) < 0 && chdir("/") < 0)
-		_exit(EX_TEMPFAIL);
-	umask(077);
-	setpgid(0, 0);                   /* so that it can be ended with whatever it started */
 	environ = (char **)e->environment;
 	execvp(e->argv[0], (char *const *)e->argv);
 	dprintf(2, "4.3.0 cannot execute %s: %s\n", e->argv[0], strerror(errno));
@@ -153,12 +141,6 @@ struct running {
 	bool                 ended, timed_out;
 	struct fault         why;
 };
-
-static void
-note_child(int signal_number)
-{
-	(void)signal_number;
-}
 
 /* pipe(8): eol= and the flags '.', which work on whole lines of LF text. */
 static void
@@ -307,14 +289,9 @@ command_work(struct worker *w, const struct errand *e, struct outcome *o)
 {
 	struct running r = {
 		.w = w, .e = e, .input = -1, .output = -1, .deadline = clock_after(e->limit_ms)};
-	struct sigaction on_child = {.sa_handler = note_child};
-	sigset_t         blocked, before;
+	sigset_t while_waiting;
 
-	sigaction(SIGCHLD, &on_child, NULL);
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &blocked, &before);
-	sigdelset(&before, SIGCHLD);
+	child_watch(&while_waiting);
 	line_unix_start(&r.lines, e->quote_from);
 	if (start(&r, &r.why) < 0) {
 		outcome_set(o, DELIVER_DEFERRED, "4.3.0", "%s", fault_text(&r.why));
@@ -328,12 +305,9 @@ command_work(struct worker *w, const struct errand *e, struct outcome *o)
 		text_add(&head, e->prefix);
 		reshape(e, &head, &line_start, &r.ready);
 	}
-	converse(&r, &before);
-	if (!r.ended) {
-		kill(-r.pid, SIGKILL);
-		kill(r.pid, SIGKILL);
-		waitpid(r.pid, &r.status, 0);
-	}
+	converse(&r, &while_waiting);
+	if (!r.ended)
+		child_end(r.pid, &r.status);
 	if (r.content_failed) /* the command saw half a message: its word does not count */
 		outcome_set(o, DELIVER_DEFERRED, "4.3.0", "%s", fault_text(&r.why));
 	else

@@ -8,9 +8,7 @@
  * and behaviour: spawn(8).
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@
 #include "config/param.h"
 #include "config/site.h"
 #include "local/attributes.h"
+#include "service/child.h"
 #include "service/service.h"
 
 static struct {
@@ -58,58 +57,35 @@ static _Noreturn void
 be_command(int fd)
 {
 	struct fault why = {0};
-	sigset_t     none;
 
 	setsid();
 	if (user_become(&config.attributes.who, &why) < 0)
 		log_fatal("%s", fault_text(&why));
-	if (dup2(fd, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
+	if (!child_begin(fd, fd, fd, site.queue_directory))
 		_exit(1);
-	closefrom(3);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int s = 1; s < NSIG; s++)
-		signal(s, SIG_DFL);
-	if (chdir(site.queue_directory) < 0 && chdir("/") < 0)
-		_exit(1);
-	umask(077);
 	environ = config.environment;
 	execvp(config.attributes.argv[0], (char *const *)config.attributes.argv);
 	_exit(127);
 }
 
 static void
-note_child(int signal_number)
-{
-	(void)signal_number;
-}
-
-static void
 attend(pid_t pid)
 {
-	int64_t          deadline = clock_after(config.time_limit);
-	struct sigaction on_child = {.sa_handler = note_child};
-	sigset_t         blocked, before;
-	int              status = 0;
-	bool             late = false;
+	int64_t  deadline = clock_after(config.time_limit);
+	sigset_t while_waiting;
+	int      status = 0;
+	bool     late = false;
 
-	sigaction(SIGCHLD, &on_child, NULL);
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &blocked, &before);
-	sigdelset(&before, SIGCHLD);
-	while (waitpid(pid, &status, WNOHANG) == 0) {
+	child_watch(&while_waiting);
+	while (!late && waitpid(pid, &status, WNOHANG) == 0) {
 		int             left = clock_left(deadline);
 		struct timespec t = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000L};
 
-		if (left == 0 && !late) {
-			late = true;
-			kill(-pid, SIGKILL);
-			kill(pid, SIGKILL);
-			deadline = CLOCK_NEVER;
-			continue;
-		}
-		ppoll(NULL, 0, left < 0 ? NULL : &t, &before);
+		late = left == 0;
+		if (late)
+			child_end(pid, &status);
+		else
+			ppoll(NULL, 0, left < 0 ? NULL : &t, &while_waiting);
 	}
 	if (late)
 		log_warning("command %s: time limit exceeded", config.attributes.argv[0]);

@@ -29,6 +29,7 @@ lib_service_libservice_a_SOURCES += \
 	lib/service/login.c lib/service/login.h lib/service/login_limit.c lib/service/login_limit.h lib/service/login_proxy.c lib/service/login_proxy.h \
 	lib/service/tls_rows.c lib/service/tls_rows.h \
 	lib/service/mailbox.c lib/service/mailbox.h \
+	lib/service/child.c lib/service/child.h \
 	lib/service/programs.c lib/service/programs.h lib/service/programs_private.h lib/service/programs_door.c lib/service/programs_keeper.c lib/service/programs_runner.c \
 	lib/service/sieve_programs.c lib/service/sieve_programs.h \
 	lib/service/pump.c lib/service/pump.h lib/service/pump_back.c lib/service/pump_crowd.c lib/service/pump_move.c \

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -19,8 +18,8 @@
 #include "base/log.h"
 #include "ipc/frame.h"
 #include "mail/line.h"
+#include "service/child.h"
 #include "service/programs_private.h"
-#include "service/sandbox_private.h"
 
 enum { CHUNK = 4096, AFTER_MS = 100, ANSWER_MS = 60000, REASON_ROOM = 300 };
 
@@ -177,19 +176,8 @@ request_free(struct request *r)
 static _Noreturn void
 be_program(const struct request *r, int input, int output, int errors)
 {
-	sigset_t none;
-
-	if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(errors, 2) < 0)
+	if (!child_begin(input, output, errors, *r->home ? r->home : "/"))
 		_exit(127);
-	sandbox_close_descriptors(3);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int s = 1; s < NSIG; s++)
-		signal(s, SIG_DFL);
-	if ((!*r->home || chdir(r->home) < 0) && chdir("/") < 0)
-		_exit(127);
-	umask(077);
-	setpgid(0, 0);                 /* so that it can be ended with whatever it started */
 	execve(r->path, r->argv, r->environment);
 	dprintf(2, "cannot execute %s: %s", r->path, strerror(errno));
 	_exit(127);
@@ -341,12 +329,6 @@ hear_last_errors(struct running *g)
 }
 
 static void
-note_child(int signal_number)
-{
-	(void)signal_number;
-}
-
-static void
 converse(struct running *g, const sigset_t *while_waiting)
 {
 	while (!g->trouble) {
@@ -397,17 +379,12 @@ answer_done(const struct running *g)
 static void
 run(int sock, const struct request *r, struct span text)
 {
-	struct running   g = {.r = r, .text = text, .sock = sock, .input = -1, .output = -1, .errors = -1,
+	struct running g = {.r = r, .text = text, .sock = sock, .input = -1, .output = -1, .errors = -1,
 		.deadline = clock_after(r->kind->limit_ms)};
-	struct sigaction on_child = {.sa_handler = note_child};
-	struct fault     why = {0};
-	sigset_t         blocked, before;
+	struct fault   why = {0};
+	sigset_t       while_waiting;
 
-	sigaction(SIGCHLD, &on_child, NULL);
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &blocked, &before);
-	sigdelset(&before, SIGCHLD);
+	child_watch(&while_waiting);
 	line_encoder_start(&g.crlf, false, 0);
 	g.crlf.keep_cr = true;
 	line_unix_start(&g.lf, false);
@@ -415,12 +392,9 @@ run(int sock, const struct request *r, struct span text)
 		answer_failed(sock, fault_text(&why));
 		return;
 	}
-	converse(&g, &before);
-	if (!g.ended) {
-		kill(-g.pid, SIGKILL);
-		kill(g.pid, SIGKILL);
-		waitpid(g.pid, &g.status, 0);
-	}
+	converse(&g, &while_waiting);
+	if (!g.ended)
+		child_end(g.pid, &g.status);
 	shut(&g.input);
 	shut(&g.output);
 	shut(&g.errors);

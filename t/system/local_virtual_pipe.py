@@ -163,4 +163,10 @@ with Site("", {"vmail": 5005}) as s:
         c.send(b"hello\n")
         t.same(c.recv(100), f"hello {UID}\n".encode(), "spawn: the connection is its standard input and output")
         t.same(c.recv(100), b"", "and ends with it")
+with Site("late_time_limit = 1s\n", {"vmail": 5005}) as s:
+    s.start("local/spawn", "late", "user=vmail", "argv=/bin/sh", "-c", "sleep 100 & echo begun; wait", kind=socket.SOCK_STREAM)
+    with s.connect("late", socket.SOCK_STREAM) as c:
+        c.settimeout(30)
+        t.same(c.recv(100), b"begun\n", "spawn: a command that takes too long")
+        t.same(c.recv(100), b"", "is ended after <service>_time_limit, with what it started")
 t.end()
