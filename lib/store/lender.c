@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/mapping.h"
 
 struct lender *
 lender_open(int fd, bool proven, size_t names_at, size_t names_len, uint64_t at, size_t count)
@@ -24,7 +25,7 @@ lender_open(int fd, bool proven, size_t names_at, size_t names_len, uint64_t at,
 	}
 	l->mapped = names_at + names_len;
 	l->names = map + names_at;
-	if (!proven && !map_is_readable(map, l->mapped)) {
+	if (!proven && !mapping_is_readable(map, l->mapped)) {
 		lender_close(l);
 		return NULL;
 	}

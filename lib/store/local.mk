@@ -18,6 +18,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keywords.c lib/store/keywords.h \
 	lib/store/location.c lib/store/location.h \
 	lib/store/maildir.c lib/store/maildir.h \
+	lib/store/mapping.h \
 	lib/store/merge.c lib/store/merge.h \
 	lib/store/message_file.c lib/store/message_file.h \
 	lib/store/mirror.c lib/store/mirror.h \
@@ -38,11 +39,11 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/uidvalidity.c lib/store/uidvalidity.h \
 	lib/store/watch.h
 if LINUX
-lib_store_libstore_a_SOURCES += lib/store/publish_linux.c lib/store/watch_linux.c
+lib_store_libstore_a_SOURCES += lib/store/mapping_linux.c lib/store/publish_linux.c lib/store/watch_linux.c
 else
-lib_store_libstore_a_SOURCES += lib/store/publish_portable.c lib/store/watch_portable.c
+lib_store_libstore_a_SOURCES += lib/store/mapping_portable.c lib/store/publish_portable.c lib/store/watch_portable.c
 endif
-EXTRA_DIST += lib/store/publish_linux.c lib/store/publish_portable.c \
+EXTRA_DIST += lib/store/mapping_linux.c lib/store/mapping_portable.c lib/store/publish_linux.c lib/store/publish_portable.c \
 	lib/store/watch_linux.c lib/store/watch_portable.c
 
 UNIT_TESTS += t/unit/store/test_maildir

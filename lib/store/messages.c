@@ -4,12 +4,12 @@
  */
 #include "store/messages.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/mem.h"
+#include "store/mapping.h"
 
 enum { SPARE = 65536 };       /* bytes behind a mapping's end: address space, until they are used */
 
@@ -42,18 +42,6 @@ messages_free(struct message *at, const struct messages_room *room)
 		free(at);
 }
 
-/* A block that the disk does not give would be a SIGBUS later on. */
-bool
-map_is_readable(void *at, size_t bytes)
-{
-#ifdef MADV_POPULATE_READ
-	return bytes == 0 || madvise(at, bytes, MADV_POPULATE_READ) == 0 || errno == EINVAL;
-#else
-	(void)at, (void)bytes;
-	return true;
-#endif
-}
-
 /* First all of the room, then the file over its beginning: its last page ends in zeros, and may be written to as well. */
 struct message *
 messages_map(int fd, uint64_t offset, size_t count, bool whole, struct messages_room *room)
@@ -67,7 +55,7 @@ messages_map(int fd, uint64_t offset, size_t count, bool whole, struct messages_
 		munmap(at, all);
 		return NULL;
 	}
-	if (whole && !map_is_readable(at, bytes)) {
+	if (whole && !mapping_is_readable(at, bytes)) {
 		munmap(at, all);
 		return NULL;
 	}

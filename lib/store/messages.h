@@ -41,10 +41,6 @@ struct messages_room {
 struct message *messages_grow(struct message *at, size_t used, size_t want, struct messages_room *);
 void messages_free(struct message *at, const struct messages_room *);    /* not what they own */
 
-/* Reads all of a mapping of a file, where the system can say that it cannot (Linux 5.14); what it drops later and cannot
- * read again is a SIGBUS all the same. */
-bool map_is_readable(void *at, size_t bytes);
-
 /* `count` of them from a file at `offset`, a multiple of MESSAGES_ALIGNED, which the caller found to be that long; with `whole` all is read
  * now.  NULL: it cannot be had. */
 enum { MESSAGES_ALIGNED = 65536 };
