@@ -27,8 +27,19 @@ set_modseq(struct recording *r, struct message *m, uint64_t modseq)
 	r->folder->is_kept = false;
 }
 
-/* One message against its record (NULL: none); false: it must not be recorded.  Of a mailbox that nothing is recorded of, no
+/* Is the message not, or not any more, under the name that the snapshot has?  Of a mailbox that nothing is recorded of, no
  * file is asked for: nobody was told anything yet, and its dates of saving are found when somebody wants them (history_dates.c). */
+static bool
+is_outdated(const struct recording *r, const struct message *m, int64_t *changed)
+{
+	const struct folder *f = r->folder;
+
+	if (f->seen && !seen_is_current(f->seen))
+		return true;
+	return r->first ? !*message_name(f, m) : !history_file_changed(f, m, changed);
+}
+
+/* One message against its record (NULL: none); false: it must not be recorded. */
 static bool
 note_message(struct recording *r, struct message *m, const struct history_entry *e,
 	struct history_entry *out)
@@ -43,7 +54,7 @@ note_message(struct recording *r, struct message *m, const struct history_entry 
 		set_modseq(r, m, e->modseq);
 		return true;
 	}
-	if ((r->folder->seen && !seen_is_current(r->folder->seen)) || (!r->first && !history_file_changed(r->folder, m, &changed))) {
+	if (is_outdated(r, m, &changed)) {
 		r->stale = true;
 		if (!e) {
 			set_modseq(r, m, larger(m->modseq, r->header.highest));

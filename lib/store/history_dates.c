@@ -30,7 +30,7 @@ history_file_changed(const struct folder *f, const struct message *m, int64_t *s
 uint32_t
 history_hash(const struct folder *f, const struct message *m)
 {
-	return (uint32_t)index_base_hash(span_at(message_name(f, m), m->base_len));
+	return (uint32_t)index_base_hash(message_base(f, m));
 }
 
 static bool

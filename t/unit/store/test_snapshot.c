@@ -419,6 +419,35 @@ UNIT_TEST(a_message_whose_name_is_damaged_is_found_by_looking)
 	stop();
 }
 
+/* Else the message would be another one at the next look, and be told as changed. */
+UNIT_TEST(nor_is_a_damaged_name_recorded)
+{
+	struct folder *f;
+	autofree char *path = NULL, *lose = NULL;
+	uint64_t       modseq;
+
+	start();
+	path = snapshot_path();
+	lose = mem_format("rm %s/postern.index*", root);
+	named = 0;
+	for (int i = 0; i < 100; i++)
+		add("cur", ":2,S");
+	folder_close(open_from_snapshot());
+	write_zeros(HEAD + 300, 600);
+	index_close(x);
+	ck_assert(system(lose) == 0);
+	ck_assert_ptr_nonnull(x = index_open(root, NULL));
+	f = open_folder();
+	ck_same(f);
+	ck_assert((modseq = folder_find(f, 40)->modseq) > 0);
+	folder_close(f);
+	unlink(path);
+	f = open_folder();
+	ck_assert_uint_eq(folder_find(f, 40)->modseq, modseq);
+	folder_close(f);
+	stop();
+}
+
 /* A wrong bit in memory tells something wrong; it removes no mail. */
 UNIT_TEST(expunge_removes_what_names_say)
 {
@@ -551,5 +580,5 @@ UNIT_MAIN("lib/store snapshot", a_snapshot_is_what_a_look_finds,
 	who_is_unseen_and_recent_is_known_without_a_look_at_all, who_changes_what_is_known_looks_at_nothing_else,
 	a_list_that_became_another_is_seen_although_no_directory_changed,
 	what_others_do_outdates_a_snapshot, who_follows_sees_what_a_look_finds,
-	who_follows_by_path_follows_no_namesake, a_damaged_snapshot_is_none, expunge_removes_what_names_say, a_message_whose_name_is_damaged_is_found_by_looking, what_changes_in_memory_changes_no_file,
+	who_follows_by_path_follows_no_namesake, a_damaged_snapshot_is_none, expunge_removes_what_names_say, a_message_whose_name_is_damaged_is_found_by_looking, nor_is_a_damaged_name_recorded, what_changes_in_memory_changes_no_file,
 	one_writes_a_snapshot_at_a_time, a_snapshot_lies_where_the_index_is)
