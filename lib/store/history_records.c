@@ -139,6 +139,8 @@ chunk_number(MDB_val k, const char *key)
 	for (size_t i = stem; i < len; i++) {
 		char c = found.at[i];
 
+		if (!ascii_digit(c) && (c < 'a' || c > 'f'))
+			return UINT32_MAX; /* a disk changed it: any number would do, also one that leads back */
 		n = n * 16 + (uint32_t)(ascii_digit(c) ? c - '0' : c - 'a' + 10);
 	}
 	return n;

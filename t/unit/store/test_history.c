@@ -579,6 +579,24 @@ UNIT_TEST(a_damaged_index_uses_up_no_uids)
 	stop();
 }
 
+UNIT_TEST(a_damaged_key_is_no_way_in_circles)
+/* chunks are gone through by their numbers, which grow */
+{
+	struct folder *f;
+
+	start();
+	add("1.a");
+	f = open_folder();
+	put_value("C", f, "/0000a:", SPAN("x")); /* a2 with one bit turned over */
+	folder_close(f);
+	add("2.b");
+	f = open_folder();
+	ck_assert_uint_eq(f->count, 2);
+	ck_assert_uint_eq(folder_find(f, 2)->modseq, f->modseq);
+	folder_close(f);
+	stop();
+}
+
 UNIT_TEST(what_an_older_build_recorded_is_not_given_again)
 /* it kept chunks alone */
 {
@@ -759,7 +777,7 @@ UNIT_TEST(what_was_there_for_a_moment_is_not_told)
 }
 
 UNIT_MAIN("lib/store history", a_list_from_a_backup_gives_no_uid_again, nor_one_of_a_message_that_is_gone,
-	a_list_from_a_backup_has_a_history, nor_does_a_copy_get_one_again, a_damaged_index_uses_up_no_uids,
+	a_list_from_a_backup_has_a_history, nor_does_a_copy_get_one_again, a_damaged_index_uses_up_no_uids, a_damaged_key_is_no_way_in_circles,
 	what_an_older_build_recorded_is_not_given_again, another_uidvalidity_counts_anew,
 	what_was_there_for_a_moment_is_not_told, a_change_raises_the_modseq_of_its_message_alone,
 	what_others_do_to_files_is_history_too, a_lost_index_never_takes_the_highest_back,
