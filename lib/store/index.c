@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "store/index_private.h"
 
-enum { PENDING_MOST = 1 << 20, RECORD_MOST = 1 << 19, READERS = 256, OLD_AT_ONCE = 5000 };
+enum { PENDING_MOST = 1 << 20, ROWS_MOST = 1 << 16, RECORD_MOST = 1 << 19, READERS = 256, OLD_AT_ONCE = 5000 };
 
 /* Address space, not memory: a million messages are known in 3 GB. */
 static const size_t MAP_SIZE = sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 30;
@@ -226,7 +226,7 @@ index_put(struct index_batch *b, uint32_t uid, uint64_t hash, unsigned parts, co
 		b->rows = mem_grow(b->rows, b->room, sizeof *b->rows);
 	}
 	b->rows[b->count++] = (struct index_row){uid, hash, r->numbers};
-	if (b->bytes.len > PENDING_MOST)
+	if (b->bytes.len > PENDING_MOST || b->count == ROWS_MOST)
 		flush_pending(b);
 }
 

@@ -276,6 +276,30 @@ UNIT_TEST(parts_are_kept_apart)
 	close_shop(&s);
 }
 
+/* What is learnt of a large mailbox is not all held in memory until the end, rows without parts neither. */
+UNIT_TEST(rows_are_written_by_and_by)
+{
+	struct shop          s;
+	struct index_batch  *b, *other;
+	struct index_record  r = {.numbers.has_date = true};
+	struct index_numbers row = {0};
+
+	open_shop(&s);
+	b = index_begin(s.x, &s.f);
+	for (uint32_t uid = 1; uid <= 100000; uid++) {
+		r.numbers.date = uid;
+		index_put(b, uid, 5, 0, &r);
+	}
+	other = index_begin(s.x, &s.f);
+	ck_assert(index_row(other, 9, 5, &row) && row.date == 9);
+	index_end(other);
+	index_end(b);
+	other = index_begin(s.x, &s.f);
+	ck_assert(index_row(other, 100000, 5, &row) && row.date == 100000);
+	index_end(other);
+	close_shop(&s);
+}
+
 /* 40 messages, so that each part has several records. */
 static void
 put_forty(struct shop *s, uint32_t from, uint32_t step, const char *word)
@@ -483,4 +507,4 @@ UNIT_TEST(an_order_that_changed_meanwhile_is_left_alone)
 	close_shop(&s);
 }
 
-UNIT_MAIN("imapd/facts", orders_are_kept_and_added_to, a_rank_that_a_disk_changed_is_none, an_order_that_changed_meanwhile_is_left_alone, rows_are_found_in_any_order, facts_of_headers, references_one_by_one, broken_facts_are_none, damaged_parts_are_unknown, damaged_rows_are_unknown, parts_are_kept_apart, damage_costs_one_message)
+UNIT_MAIN("imapd/facts", orders_are_kept_and_added_to, a_rank_that_a_disk_changed_is_none, an_order_that_changed_meanwhile_is_left_alone, rows_are_found_in_any_order, facts_of_headers, references_one_by_one, broken_facts_are_none, damaged_parts_are_unknown, damaged_rows_are_unknown, parts_are_kept_apart, rows_are_written_by_and_by, damage_costs_one_message)
