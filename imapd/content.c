@@ -153,8 +153,10 @@ content_begin(struct content *c, struct fault *why)
 		return 0;
 	if (open_file(c, why) < 0)
 		return -1;
-	c->bytes = c->session->spare;
-	c->session->spare = (struct text){0};
+	if (!c->bytes.room) { /* else it has that already, and could not be read */
+		c->bytes = c->session->spare;
+		c->session->spare = (struct text){0};
+	}
 	if (folder_message_begin(c->folder, &c->fd, &c->st, &c->bytes, HEADER_FIRST, why) < 0)
 		return fault_prefix(why, "UID %u", c->uid);
 	c->begun = true;
@@ -497,20 +499,32 @@ send_lines(struct sender *s, struct span all, size_t from, struct slice *slice)
 	}
 }
 
+/* Its length is that of what was made of it: a file that is mapped may be written to meanwhile.  False: it has a NUL. */
+static bool
+send_short(struct imap_session *session, struct span in)
+{
+	autotext struct text told = {0};
+
+	line_add_crlf(in, &told);
+	if (span_has(text_span(&told), '\0'))
+		return false;
+	text_add_format(&session->out, "{%zu}\r\n", told.len);
+	text_add(&session->out, text_span(&told));
+	if (session->out.len > SEND_PIECE)
+		imap_flush_out(session);
+	return true;
+}
+
 void
 content_send(struct imap_session *session, struct span in, uint64_t start, uint64_t count, struct slice *slice)
 {
 	bool          goes_on = slice && slice->known;
-	uint64_t      total = goes_on ? slice->total : line_crlf_size(in);
+	uint64_t      total;
 	struct sender s = {.session = session};
 
-	if (!slice && start == 0 && count >= total && in.len < SEND_PIECE && !span_has(in, '\0')) { /* most are short and whole */
-		text_add_format(&session->out, "{%llu}\r\n", (unsigned long long)total);
-		line_add_crlf(in, &session->out);
-		if (session->out.len > SEND_PIECE)
-			imap_flush_out(session);
+	if (!slice && start == 0 && in.len < SEND_PIECE && in.len <= count / 2 && send_short(session, in)) /* most are short and whole */
 		return;
-	}
+	total = goes_on ? slice->total : line_crlf_size(in);
 	if (goes_on && start < slice->told)
 		slice->told = slice->offset = 0;
 	s.skip = start < total ? start : total;

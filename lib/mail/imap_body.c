@@ -8,36 +8,31 @@
 
 #define QUOTED_LIMIT 1000
 
-/* How long it is when it is quoted; 0: it cannot be. */
-static size_t
-quoted_length(struct span s)
+/* False: it cannot be quoted.  Each byte is looked at once: they may lie in a file that is written to meanwhile. */
+static bool
+add_quoted(struct span s, struct text *out)
 {
-	size_t len = s.len + 2;
+	char *begin, *at;
 
 	if (s.len > QUOTED_LIMIT)
-		return 0;
-	for (size_t i = 0; i < s.len; i++) {
-		if ((unsigned char)s.at[i] < ' ' || (unsigned char)s.at[i] > 126)
-			return 0;
-		len += s.at[i] == '"' || s.at[i] == '\\';
-	}
-	return len;
-}
-
-static void
-add_quoted(struct span s, size_t len, struct text *out)
-{
-	char *at = text_room(out, len);
-
+		return false;
+	begin = at = text_room(out, 2 * s.len + 2);
 	*at++ = '"';
 	for (size_t i = 0; i < s.len; i++) {
-		if (s.at[i] == '"' || s.at[i] == '\\')
+		char c = s.at[i];
+
+		if ((unsigned char)c < ' ' || (unsigned char)c > 126) {
+			*begin = '\0';
+			return false;
+		}
+		if (c == '"' || c == '\\')
 			*at++ = '\\';
-		*at++ = s.at[i];
+		*at++ = c;
 	}
 	*at++ = '"';
 	*at = '\0';
-	out->len += len;
+	out->len += (size_t)(at - begin);
+	return true;
 }
 
 void
@@ -55,12 +50,8 @@ imap_add_number(uint64_t n, struct text *out)
 void
 imap_add_string(struct span s, struct text *out)
 {
-	size_t quoted = quoted_length(s);
-
-	if (quoted) {
-		add_quoted(s, quoted, out);
+	if (add_quoted(s, out))
 		return;
-	}
 	text_add_format(out, "{%zu}\r\n", s.len);
 	for (size_t i = 0; i < s.len; i++)      /* CHAR8 holds no NUL (RFC 3501, 9) */
 		text_add_byte(out, s.at[i] ? s.at[i] : ' ');

@@ -199,6 +199,18 @@ def parts_of_compressed():
     tap.ok(times[1] <= 2 * times[0] + 100, f"{n} parts of a compressed message", f"{times[0]:.1f} ms plain, {times[1]:.1f} ms compressed")
 
 
+def broken_compression():
+    """It is tried again for each key, in the same room."""
+    s = Session(mailbox([b"\x1f\x8bno member " + bytes(100000)]))
+    try:
+        s.ask("SELECT INBOX")
+        for k in range(20):
+            s.ask("SEARCH " + " ".join(f"NOT LARGER {n}" for n in range(50)))
+        tap.ok(s.own_memory() < 16 * MEMORY, "keys that ask for a message that cannot be read", f"{s.own_memory():.1f} MiB")
+    finally:
+        s.end()
+
+
 def sliced(n):
     return [head(b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n") + b"--b\n\nx\n--b\nContent-Transfer-Encoding: base64\n\n"
             + (b"QUFB" * 19 + b"\n") * (n * 840) + b"--b--\n"]
@@ -220,6 +232,57 @@ def overwritten():
     rest = got[got.index(b"}\r\n") + 3 + announced:]
     tap.ok(rest.startswith(b")\r\n"), "a message that was overwritten between two parts: the literal is whole", (announced, len(got), rest[:60]))
     s.end()
+
+
+def writes_in_turn(path, at, *words):
+    return subprocess.Popen([sys.executable, "-c", f"import os\nf = os.open({path!r}, os.O_WRONLY)\nwhile True:\n"
+                             + "".join(f"    os.pwrite(f, {word!r}, {at})\n" for word in words)])
+
+
+def written_meanwhile():
+    """The same by one who never stops: what is short is told with the length that it has when it is told."""
+    lines, one = b"x\n" * 15000, b"xx" * 15000
+    message = head(b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n") + b"--b\n\n" + lines + b"\n--b\n\n" + b"y\n" * 600000 + b"--b--\n"
+    s = Session(mail := mailbox([message]))
+    path = f"{mail}/cur/{os.listdir(f'{mail}/cur')[0]}"
+    writer = writes_in_turn(path, message.index(lines), one, lines)
+    try:
+        s.ask("SELECT INBOX")
+        wrong, lengths = [], set()
+        for _ in range(400):
+            got = s.ask("FETCH 1 BODY.PEEK[1]")
+            announced = int(re.search(rb"\{(\d+)\}\r\n", got).group(1))
+            lengths.add(announced)
+            if not got[got.index(b"}\r\n") + 3 + announced:].startswith(b")\r\n"):
+                wrong.append(announced)
+        tap.ok(not wrong and len(lengths) > 1, "a message that is written to while it is sent: each literal is whole", wrong[:3], len(wrong), len(lengths))
+    finally:
+        writer.kill()
+        writer.wait()
+        s.end()
+
+
+def described_meanwhile():
+    """Nor is what is told of its parts longer than there is room."""
+    plain, quotes = b"d" * 900, b'"' * 900
+    message = head(b"MIME-Version: 1.0\nContent-Description: " + plain + b"\n") + b"\n" + b"y\n" * 600000
+    s = Session(f"{(mail := mailbox([message]))}:INDEX=MEMORY")
+    path = f"{mail}/cur/{os.listdir(f'{mail}/cur')[0]}"
+    writer = writes_in_turn(path, message.index(plain), quotes, plain)
+    try:
+        s.ask("SELECT INBOX")
+        for n in range(3000):
+            got = s.ask("FETCH 1 BODY")
+            told = re.search(rb' NIL "((?:d|\\")*)" "7bit"', got)
+            if not told:
+                break
+        tap.ok(told, "a part whose description is written to while it is told", n, got[:2000])
+    except (EOFError, OSError) as e:
+        tap.ok(False, "a part whose description is written to while it is told", e)
+    finally:
+        writer.kill()
+        writer.wait()
+        s.end()
 
 
 def slices():
@@ -381,7 +444,7 @@ def crowd(i, name, port, words, n=60):
 
 def main():
     try:
-        for work in (hostile_mail, hostile_commands, overwritten, slices, names, parts_of_compressed, large_message, odd_files, before_login):
+        for work in (hostile_mail, hostile_commands, overwritten, written_meanwhile, described_meanwhile, slices, names, parts_of_compressed, broken_compression, large_message, odd_files, before_login):
             if len(sys.argv) < 2 or work.__name__ in sys.argv[1:]:
                 work()
     finally:
