@@ -5,6 +5,7 @@
 #include "base/task.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -84,6 +85,10 @@ UNIT_TEST(a_reused_stack_is_wiped)
 {
 	int reused = 0;
 
+	if (SANITIZED) {
+		puts("# not under a sanitizer, whose frames wipe_stack does not know");
+		return;
+	}
 	for (int i = 0; i < 200 && reused < 3; i++) {
 		found = 0;
 		run(first, over + 1);
