@@ -16,8 +16,6 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
-#include "mail/line.h"
 #include "session.h"
 #include "store/folder.h"
 #include "store/lazy.h"
@@ -25,7 +23,7 @@
 #include "store/quota.h"
 #include "uidl.h"
 
-enum { HEADER_MOST = 65536, SESSION_LOCK_MS = 5000, SESSION_STALE = 300 };
+enum { SESSION_LOCK_MS = 5000, SESSION_STALE = 300 };
 
 void
 drop_uidl(const struct drop *d, const struct drop_message *m, struct text *out)
@@ -42,21 +40,30 @@ drop_uidl(const struct drop *d, const struct drop_message *m, struct text *out)
 			out->at[i] = '_';
 }
 
-int
-drop_read(const struct drop *d, const struct drop_message *m, int *fd, struct fault *why)
+static void
+source_close(struct source *s)
 {
-	struct stat st;
-
-	return folder_message_open(d->folder, m->uid, fd, &st, why);
+	if (s->fd >= 0)
+		close(take_fd(s->fd));
+	text_clear(&s->first);
+	s->size = 0;
 }
 
-/* Without a W= in its name the file is read once to count its lines. */
-static int
-measure(const struct drop *d, struct drop_message *m, struct fault *why)
+int
+drop_read(struct drop *d, const struct drop_message *m, struct fault *why)
 {
-	autoclose int fd = -1;
+	struct source *s = &d->source;
+	struct stat    st;
 
-	return drop_read(d, m, &fd, why) < 0 ? -1 : drop_measure(m, fd, why);
+	source_close(s);
+	if (folder_message_file(d->folder, m->uid, &s->fd, &st, why) < 0)
+		return -1;
+	if (folder_message_begin(d->folder, &s->fd, &st, &s->first, SOURCE_FIRST, why) < 0) {
+		source_close(s);
+		return fault_prefix(why, "UID %u", m->uid);
+	}
+	s->size = (uint64_t)st.st_size;
+	return 0;
 }
 
 /* pop3_fast_size_lookups: as RFC 1939 does not want it, without the CRs. */
@@ -67,7 +74,7 @@ size_on_disk(const struct drop *d, const struct message *from, const struct file
 	struct stat st;
 
 	m->size = name->size;
-	m->sized = m->ended = true;       /* no better is asked for */
+	m->on_disk = true;
 	if (name->has_size)
 		return 0;
 	if (fstatat(from->in_new ? d->folder->new_dir : d->folder->cur_dir, message_name(d->folder, from), &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -95,36 +102,19 @@ take_fields(struct drop_message *m, struct span fields, struct span base)
 
 /* What another server gave its clients (and mbox kept): the first word of the header, as it is. */
 static void
-take_xuidl(const struct drop *d, struct drop_message *m)
+take_xuidl(struct drop *d, struct drop_message *m)
 {
-	autotext struct text head = {0};
-	autoclose int        fd = -1;
-	struct span          rest, line, word;
-	ssize_t              n;
+	struct span rest, line, word;
 
-	if (drop_read(d, m, &fd, NULL) < 0 || (n = read(fd, text_room(&head, HEADER_MOST), HEADER_MOST)) <= 0)
+	if (drop_read(d, m, NULL) < 0)
 		return;
-	head.len = (size_t)n;
-	for (rest = text_span(&head); span_split(&rest, '\n', &line) && span_trim(line).len;)
+	for (rest = text_span(&d->source.first); span_split(&rest, '\n', &line) && span_trim(line).len;)
 		if (span_starts_nocase(line, "X-UIDL:")) {
 			line = span_trim(span_from(line, 7));
 			if (span_next(&line, " \t", &word) && word.len <= 70)
 				m->uidl = arena_span(d->arena, word);
 			return;
 		}
-}
-
-/* One that cannot be read must not keep the others from being read; the log hears of the first.  Want of memory or
- * descriptors is no message's own. */
-static int
-pass_over(struct drop *d, const struct drop_message *m, struct fault *why)
-{
-	if (why->error == ENOMEM || why->error == EMFILE || why->error == ENFILE)
-		return -1;
-	if (!d->unreadable++)
-		log_warning("%s: message %lu: %s", maildir_path(d->maildir), (unsigned long)m->uid, fault_text(why));
-	fault_clear(why);
-	return 0;
 }
 
 static int
@@ -144,12 +134,12 @@ add_message(struct drop *d, const struct message *from, struct fault *why)
 	record = uidlist_find(&d->folder->list, m->base);
 	if (record >= 0)
 		take_fields(m, arena_span(d->arena, d->folder->list.records[record].fields), m->base);
-	if (!name.has_full_size && (pop3_config.fast_size_lookups ? size_on_disk(d, from, &name, m, why) : measure(d, m, why)) < 0) {
+	if (!name.has_full_size)
+		m->size = name.size;
+	if (!name.has_full_size && pop3_config.fast_size_lookups && size_on_disk(d, from, &name, m, why) < 0) {
 		if (why->error == ENOENT)
 			return 0; /* gone meanwhile */
-		if (pass_over(d, m, why) < 0)
-			return -1;
-		m->size = name.size;
+		return -1;
 	}
 	if (!m->uidl.len && pop3_config.reuse_xuidl)
 		take_xuidl(d, m);
@@ -228,7 +218,6 @@ read_messages(struct drop *d, struct fault *why)
 	}
 	if (pop3_config.save_uidl && save_uidls(d, why) < 0)
 		return -1;
-	drop_look_all(d);
 	qsort(d->messages, d->count, sizeof *d->messages, by_order);
 	return 0;
 }
@@ -248,7 +237,7 @@ take_settings(struct drop *d, const struct pop3_user *u, struct fault *why)
 int
 drop_open(const struct pop3_user *u, struct drop *out, struct fault *why)
 {
-	struct drop     d = {.arena = arena_new(), .ascii = pop3_config.utf8.enable && !u->utf8};
+	struct drop     d = {.arena = arena_new(), .ascii = pop3_config.utf8.enable && !u->utf8, .source.fd = -1};
 	struct location l = {0};
 
 	if (location_parse(span_of(u->mail), span_of(u->name), span_of(u->home), &l, why) < 0
@@ -271,6 +260,10 @@ drop_open(const struct pop3_user *u, struct drop *out, struct fault *why)
 void
 drop_close(struct drop *d)
 {
+	if (d->folder)
+		drop_look_end(d);
+	source_close(&d->source);
+	text_free(&d->source.first);
 	free(d->messages);
 	free(d->uids);
 	dotlock_release(&d->lock);
@@ -279,7 +272,7 @@ drop_close(struct drop *d)
 	quota_free(d->quota);
 	lazy_free(d->lazy);
 	arena_free(d->arena);
-	*d = (struct drop){0};
+	*d = (struct drop){.source.fd = -1};
 }
 
 static int

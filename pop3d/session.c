@@ -14,7 +14,7 @@
 #include "expire.h"
 #include "uidl.h"
 
-enum { LINE_MAX_BYTES = 255, BAD_MAX = 20 };
+enum { LINE_MAX_BYTES = 255, BAD_MAX = 20, WIRE_MOST = 65536 };
 
 struct pop3_config pop3_config;
 
@@ -56,6 +56,7 @@ struct session {
 	const struct pop3_user *user;
 	struct conn            *conn;
 	struct drop             drop;
+	struct text             wire;      /* what was said, and is not on its way yet */
 	bool                    over;
 	const char             *end;
 	struct fault            lost;      /* what `end` says, if it was that */
@@ -67,17 +68,38 @@ struct session {
 static void
 say(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Answers to commands that came together leave together: each write is another turn of the login program's loop. */
+static int
+push(struct session *s, struct fault *why)
+{
+	int result;
+
+	if (!s->wire.len)
+		return 0;
+	conn_deadline(s->conn, clock_after(pop3_config.timeout));
+	result = conn_write(s->conn, text_span(&s->wire), why);
+	text_clear(&s->wire);
+	if (s->wire.room > 8 * WIRE_MOST) /* lines of a dot, a surrogate */
+		text_free(&s->wire);
+	return result;
+}
+
+static int
+push_much(struct session *s, struct fault *why)
+{
+	return s->wire.len < WIRE_MOST ? 0 : push(s, why);
+}
+
 static void
 say(struct session *s, const char *format, ...)
 {
-	autotext struct text line = {0};
-	va_list              args;
+	va_list args;
 
 	va_start(args, format);
-	text_add_args(&line, format, args);
+	text_add_args(&s->wire, format, args);
 	va_end(args);
-	text_add(&line, SPAN("\r\n"));
-	if (conn_write(s->conn, text_span(&line), NULL) < 0)
+	text_add(&s->wire, SPAN("\r\n"));
+	if (push_much(s, NULL) < 0)
 		s->over = true;
 }
 
@@ -137,6 +159,19 @@ do_capa(struct session *s, struct span unused)
 	say(s, "%sIMPLEMENTATION Postern\r\n.", s->user->capabilities);
 }
 
+/* False: it was said why not. */
+static bool
+know_sizes(struct session *s, struct drop_message *m)
+{
+	struct fault why = {0};
+
+	if ((m ? drop_size(&s->drop, m, &why) : drop_look_all(&s->drop, &why)) == 0)
+		return true;
+	log_error("pop3(%s)<%s>: %s", s->user->name, s->user->session, fault_text(&why));
+	say(s, "-ERR [SYS/TEMP] Sizes cannot be told now.");
+	return false;
+}
+
 static void
 do_stat(struct session *s, struct span unused)
 {
@@ -144,6 +179,8 @@ do_stat(struct session *s, struct span unused)
 	uint64_t size;
 
 	(void)unused;
+	if (!know_sizes(s, NULL))
+		return;
 	totals(s, &count, &size);
 	say(s, "+OK %zu %llu", count, (unsigned long long)size);
 }
@@ -156,10 +193,12 @@ do_list(struct session *s, struct span argument)
 	uint64_t             size;
 
 	if (argument.len) {
-		if ((m = message_of(s, argument)))
+		if ((m = message_of(s, argument)) && know_sizes(s, m))
 			say(s, "+OK %zu %llu", number_of(s, m), (unsigned long long)m->size);
 		return;
 	}
+	if (!know_sizes(s, NULL))
+		return;
 	totals(s, &count, &size);
 	say(s, "+OK %zu messages:", count);
 	for (size_t i = 0; i < s->drop.count; i++)
@@ -218,41 +257,36 @@ cut_top(struct span part, bool *in_body, bool *line_start, uint64_t *lines)
 static int
 send_content(struct session *s, struct content *c, bool top, uint64_t lines, struct fault *why)
 {
-	autotext struct text wire = {0};
-	struct line_encoder  e;
-	struct span          part;
-	bool                 in_body = false, line_start = true;
-	int                  got;
+	struct line_encoder e;
+	struct span         part;
+	bool                in_body = false, line_start = true;
+	int                 got;
 
 	line_encoder_start(&e, true, 0);
 	e.keep_cr = true;
 	while ((got = content_next(c, &part, why)) == 1) {
 		size_t use = top ? cut_top(part, &in_body, &line_start, &lines) : part.len;
 
-		text_clear(&wire);
-		line_encode(&e, span_first(part, use), &wire);
-		conn_deadline(s->conn, clock_after(pop3_config.timeout));
-		if (conn_write(s->conn, text_span(&wire), why) < 0)
+		line_encode(&e, span_first(part, use), &s->wire);
+		if (push_much(s, why) < 0)
 			return -1;
 		if (use < part.len)
 			break;
 	}
 	if (got < 0)
 		return -1;
-	text_clear(&wire);
-	line_encode_end(&e, &wire);
+	line_encode_end(&e, &s->wire);
 	*(top ? &s->top_bytes : &s->retr_bytes) += e.bytes;
-	return conn_write(s->conn, text_span(&wire), why);
+	return push_much(s, why);
 }
 
 /* Whether all of it was sent. */
 static bool
 send_message(struct session *s, struct drop_message *m, bool top, uint64_t lines)
 {
-	autoclose int  fd = -1;
 	struct content c;
 
-	if (drop_read(&s->drop, m, &fd, NULL) < 0 || drop_look(&s->drop, m, fd, NULL) < 0) {
+	if (drop_read(&s->drop, m, NULL) < 0 || drop_look(&s->drop, m, NULL) < 0) {
 		say(s, "-ERR [SYS/TEMP] The message cannot be read.");
 		return false;
 	}
@@ -260,7 +294,7 @@ send_message(struct session *s, struct drop_message *m, bool top, uint64_t lines
 		say(s, "+OK");
 	else
 		say(s, "+OK %llu octets", (unsigned long long)m->size);
-	content_start(&c, fd, m->form == FORM_SURROGATE);
+	content_start(&c, &s->drop.source, m->surrogate);
 	if (send_content(s, &c, top, lines, &s->lost) < 0) {
 		s->end = fault_text(&s->lost);
 		s->over = true;
@@ -408,6 +442,8 @@ next_line(struct session *s, struct span *line)
 {
 	struct fault why = {0};
 
+	if (!span_has(conn_peek(s->conn), '\n') && push(s, &why) < 0)
+		return false;
 	conn_deadline(s->conn, clock_after(pop3_config.timeout));
 	if (conn_line(s->conn, LINE_MAX_BYTES, line, NULL, &why) == 0)
 		return true;
@@ -419,13 +455,30 @@ next_line(struct session *s, struct span *line)
 	return false;
 }
 
+static void
+finish(struct session *s)
+{
+	push(s, NULL);
+	conn_deadline(s->conn, clock_after(pop3_config.timeout));
+	conn_flush(s->conn, NULL);
+	text_free(&s->wire);
+}
+
+static uint64_t
+all_sizes(const struct session *s)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < s->drop.count; i++)
+		size += s->drop.messages[i].size;
+	return size;
+}
+
 int
 pop3_session(const struct pop3_user *u, struct conn *c, struct fault *why)
 {
 	struct session s = {.user = u, .conn = c, .end = "Connection closed"};
 	struct span    line;
-	uint64_t       size;
-	size_t         count;
 
 	if (drop_open(u, &s.drop, why) < 0) {
 		bool in_use = pop3_config.lock_session && why->class == FAULT_TIME;
@@ -433,10 +486,9 @@ pop3_session(const struct pop3_user *u, struct conn *c, struct fault *why)
 		say(&s, in_use ? "-ERR [IN-USE] Mailbox is locked by another POP3 session."
 			: why->class == FAULT_DENIED ? "-ERR [LOGIN-DELAY] It is too early to look for mail again."
 			: "-ERR [SYS/TEMP] Couldn't open INBOX.");
-		conn_flush(c, NULL);
+		finish(&s);
 		return -1;
 	}
-	totals(&s, &count, &size);
 	say(&s, "+OK Logged in.");
 	while (!s.over && next_line(&s, &line)) {
 		dotlock_touch(&s.drop.lock);
@@ -444,11 +496,10 @@ pop3_session(const struct pop3_user *u, struct conn *c, struct fault *why)
 	}
 	if (strcmp(s.end, "Logged out") != 0 && drop_mark_seen(&s.drop, why) < 0)
 		log_error("pop3(%s)<%s>: %s", u->name, u->session, fault_text(why));
-	conn_deadline(c, clock_after(pop3_config.timeout));
-	conn_flush(c, NULL);
+	finish(&s);
 	log_info("pop3(%s)<%s>: Disconnected: %s top=%zu/%llu, retr=%zu/%llu, del=%zu/%zu, size=%llu", u->name, u->session,
-	         s.end, s.tops, (unsigned long long)s.top_bytes, s.retrs, (unsigned long long)s.retr_bytes, s.deleted, count,
-	         (unsigned long long)size);
+	         s.end, s.tops, (unsigned long long)s.top_bytes, s.retrs, (unsigned long long)s.retr_bytes, s.deleted, s.drop.count,
+	         (unsigned long long)all_sizes(&s));
 	drop_close(&s.drop);
 	return 0;
 }

@@ -36,13 +36,16 @@ WAITS int pop3_session(const struct pop3_user *, struct conn *, struct fault *);
 /* For the files of pop3d. */
 struct drop_message {
 	uint32_t    uid;
-	uint64_t    size;             /* what RETR sends, without the final dot: with CRLF, of the surrogate, if that is sent */
-	bool        sized, ended;     /* `size` counts the CRs; and the line end that the last line may lack */
+	uint64_t    size;             /* as far as is known, what RETR sends, without the final dot: with CRLF, of the surrogate, if that is sent */
+	bool        sized;            /* its name tells its size with CRs */
+	bool        on_disk;          /* pop3_fast_size_lookups: `size` is that of the file, and no better is asked for */
+	bool        looked;           /* `size` is true (look.c) */
+	bool        surrogate;        /* is sent instead of it */
+	struct looked found;          /* when it was looked at */
 	uint64_t    order;            /* uidlist field O, else after those with one */
 	struct span base, guid;       /* in the drop's arena */
 	struct span uidl;             /* uidlist field P, else with pop3_reuse_xuidl the header X-UIDL, or empty: by the format */
 	bool        deleted, seen, has_field;   /* P */
-	enum drop_form form;
 };
 
 struct folder;
@@ -57,6 +60,10 @@ struct drop {
 	size_t               count;
 	uint32_t            *uids;     /* all of the folder when it was opened, hidden ones, too */
 	size_t               uid_count;
+	struct source        source;   /* the message that was opened last */
+	struct surrogates    known;    /* what earlier sessions looked at, */
+	bool                 known_read, looked_all;   /* once it was asked for; STAT or LIST was answered */
+	size_t               fresh;        /* messages that were looked at, and not remembered yet */
 	size_t               unreadable;   /* messages whose size could not be had */
 	struct dotlock       lock;     /* pop3_lock_session */
 	bool                 ascii;    /* who did not say UTF8: surrogates are sent */
@@ -67,11 +74,11 @@ struct drop {
 WAITS int drop_open(const struct pop3_user *, struct drop *, struct fault *);
 void drop_close(struct drop *);
 void drop_uidl(const struct drop *, const struct drop_message *, struct text *out);
-WAITS int drop_read(const struct drop *, const struct drop_message *, int *fd, struct fault *);
-WAITS void drop_look_all(struct drop *);      /* forms and sizes, by UID still; what cannot be read now stays unknown */
-/* One that was left; its sizes, without looking for a surrogate. The file is at its beginning before and after. */
-WAITS int drop_look(const struct drop *, struct drop_message *, int fd, struct fault *);
-WAITS int drop_measure(struct drop_message *, int fd, struct fault *);
+WAITS int drop_read(struct drop *, const struct drop_message *, struct fault *);      /* into `source` */
+WAITS int drop_look(struct drop *, struct drop_message *, struct fault *);      /* one that was read just now */
+WAITS int drop_size(struct drop *, struct drop_message *, struct fault *);      /* reads it, if it must; -1: no message's own fault */
+WAITS int drop_look_all(struct drop *, struct fault *);   /* the same for all; what cannot be read now stays unknown */
+WAITS void drop_look_end(struct drop *);
 WAITS int drop_update(struct drop *, size_t *deleted, struct fault *);    /* at QUIT: removes and marks */
 WAITS int drop_mark_seen(struct drop *, struct fault *);                  /* a session that was lost */
 

@@ -11,30 +11,45 @@
 
 #include "mail/charset.h"
 #include "mail/downgrade.h"
-
-enum { READ_PART = 65536 };
+#include "mail/line.h"
 
 /* ------------------------------------------------------------ bytes */
 
 void
-content_start(struct content *c, int fd, bool surrogate)
+content_start(struct content *c, const struct source *of, bool surrogate)
 {
-	*c = (struct content){.fd = fd};
+	*c = (struct content){.of = of};
 	if (surrogate)
 		c->stream = downgrade_start(&c->changed);
+}
+
+/* What was read already, then from the file. Empty: that was all. */
+static int
+next_part(struct content *c, struct span *out, struct fault *why)
+{
+	const struct source *s = c->of;
+	ssize_t              n;
+
+	*out = SPAN_NONE;
+	if (c->at < s->first.len) {
+		*out = span_from(text_span(&s->first), (size_t)c->at);
+	} else if (c->at < s->size) {
+		n = pread(s->fd, text_room(&c->part, SOURCE_FIRST), SOURCE_FIRST, (off_t)c->at);
+		if (n < 0)
+			return fault_errno(why, "read");
+		*out = span_at(c->part.at, (size_t)n);
+	}
+	c->at += out->len;
+	return 0;
 }
 
 int
 content_next(struct content *c, struct span *out, struct fault *why)
 {
-	ssize_t n;
-
 	while (!c->over) {
-		n = read(c->fd, text_room(&c->part, READ_PART), READ_PART);
-		if (n < 0)
-			return fault_errno(why, "read");
-		c->over = n == 0;
-		*out = span_at(c->part.at, (size_t)n);
+		if (next_part(c, out, why) < 0)
+			return -1;
+		c->over = !out->len;
 		if (c->stream) {
 			text_clear(&c->made);
 			mime_stream_feed(c->stream, *out, &c->made);
@@ -58,25 +73,37 @@ content_free(struct content *c)
 
 /* ------------------------------------------------------------ sizes */
 
-/* 1: it has a byte above 127, somewhere. */
+/* Of its own bytes, at most once through them: what a client gets that takes them as they are. */
+struct own {
+	bool     ascii;
+	char     last;
+	uint64_t crlf;                  /* octets with CRLF, without a line end that is not there */
+};
+
 static int
-has_eight_bits(int fd, struct fault *why)
+look_through(const struct source *s, bool wants_ascii, bool wants_size, struct own *own, struct fault *why)
 {
 	struct content c;
 	struct span    part;
 	int            got;
-	bool           ascii = true;
 
-	content_start(&c, fd, false);
-	while (ascii && (got = content_next(&c, &part, why)) == 1)
-		ascii = span_is_ascii(part);
+	content_start(&c, s, false);
+	while ((got = content_next(&c, &part, why)) == 1) {
+		own->ascii = own->ascii && (!wants_ascii || span_is_ascii(part));
+		if (wants_size) {
+			own->crlf += line_crlf_size(part) - (part.at[0] == '\n' && own->last == '\r');
+		} else if (!own->ascii) {
+			break;
+		}
+		own->last = part.at[part.len - 1];
+	}
 	content_free(&c);
-	return !ascii ? 1 : got;
+	return got < 0 ? -1 : 0;
 }
 
 /* Whether the headers are why; then with the line end that the last line may lack. */
 static int
-measure_whole(int fd, bool *is_one, uint64_t *size, struct fault *why)
+measure_whole(const struct source *s, bool *is_one, uint64_t *size, struct fault *why)
 {
 	struct content c;
 	struct span    part;
@@ -84,7 +111,7 @@ measure_whole(int fd, bool *is_one, uint64_t *size, struct fault *why)
 	int            got;
 	bool           open = false;
 
-	content_start(&c, fd, true);
+	content_start(&c, s, true);
 	while ((got = content_next(&c, &part, why)) == 1) {
 		sum += part.len;
 		open = !span_ends(part, "\n");
@@ -95,35 +122,36 @@ measure_whole(int fd, bool *is_one, uint64_t *size, struct fault *why)
 	return got;
 }
 
-int
-surrogate_look_at_end(int fd, bool *open, struct fault *why)
+static int
+last_byte(const struct source *s, char *last, struct fault *why)
 {
-	off_t   size = lseek(fd, 0, SEEK_END);
-	char    last = '\n';
-	ssize_t n = size > 0 ? pread(fd, &last, 1, size - 1) : 0;
+	ssize_t n = 1;
 
-	if (size < 0 || n < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		return fault_errno(why, "read");
-	*open = last != '\n';
-	return 0;
+	*last = '\n';
+	if (s->size && s->size <= s->first.len)
+		*last = s->first.at[s->size - 1];
+	else if (s->size)
+		n = pread(s->fd, last, 1, (off_t)s->size - 1);
+	return n < 0 ? fault_errno(why, "read") : 0;
 }
 
 int
-surrogate_look(int fd, struct looked *out, struct fault *why)
+surrogate_look(const struct source *s, bool ascii, bool sized, struct looked *out, struct fault *why)
 {
-	struct looked found = {.form = FORM_OWN};
+	struct looked found = {.form = ascii ? FORM_OWN : FORM_UNKNOWN};
+	struct own    own = {.ascii = true};
 	uint64_t      octets = 0;
+	char          last;
 	bool          changed = false;
-	int           got = has_eight_bits(fd, why);
 
-	if (got == 1)
-		got = lseek(fd, 0, SEEK_SET) < 0 ? fault_errno(why, "lseek") : measure_whole(fd, &changed, &octets, why);
-	if (got < 0 || surrogate_look_at_end(fd, &found.open, why) < 0)
+	if ((ascii || !sized) && look_through(s, ascii, !sized, &own, why) < 0)
 		return -1;
-	if (changed) {
+	if ((!own.ascii && measure_whole(s, &changed, &octets, why) < 0) || last_byte(s, &last, why) < 0)
+		return -1;
+	found.open = last != '\n';
+	if (changed)
 		found.form = FORM_SURROGATE;
-		found.size = octets;
-	}
+	found.size = changed ? octets : sized ? 0 : own.crlf + (found.open ? 2 : 0);
 	*out = found;
 	return 0;
 }
@@ -131,7 +159,7 @@ surrogate_look(int fd, struct looked *out, struct fault *why)
 /* ------------------------------------------------------------ the cache */
 
 /* Whoever changes what a surrogate is, or this file, gives it another letter. */
-#define SURROGATE_FORM "d"
+#define SURROGATE_FORM "e"
 #define FORM_LETTERS   "eos"       /* end only, own, surrogate */
 
 static struct looked_run *
@@ -164,7 +192,7 @@ take_number(struct span *line, uint64_t most, uint64_t *n)
 	return span_next(line, " ", &word) && span_number(word, n) && *n <= most;
 }
 
-/* "FIRST LAST FORM", with a + when it lacks its last line end, and the size of a surrogate. */
+/* "FIRST LAST FORM", with a + when it lacks its last line end, and what else there is of the size: always, of a surrogate. */
 static bool
 take_run(struct span line, uint32_t before, struct looked_run *out)
 {
@@ -178,7 +206,7 @@ take_run(struct span line, uint32_t before, struct looked_run *out)
 		return false;
 	*out = (struct looked_run){(uint32_t)first, (uint32_t)last,
 		{.form = (enum drop_form)(letter - FORM_LETTERS), .open = form.len == 2}};
-	if (out->found.form == FORM_SURROGATE && !take_number(&line, UINT64_MAX, &size))
+	if ((line.len || out->found.form == FORM_SURROGATE) && (!take_number(&line, UINT64_MAX, &size) || !size))
 		return false;
 	out->found.size = size;
 	return !line.len;
@@ -190,7 +218,7 @@ sum_of(struct span s)
 	return (uint32_t)crc32(0, (const Bytef *)s.at, (uInt)s.len);
 }
 
-/* "d UIDVALIDITY SUM", and lines of runs, of which SUM is. */
+/* "e UIDVALIDITY SUM", and lines of runs, of which SUM is. */
 bool
 surrogates_parse(struct span bytes, uint32_t validity, struct surrogates *out)
 {
@@ -228,7 +256,7 @@ surrogates_print(const struct surrogates *s, uint32_t validity, struct text *out
 
 		text_add_format(&runs, "%lu %lu %c%s", (unsigned long)r->first, (unsigned long)r->last, FORM_LETTERS[r->found.form],
 			r->found.open ? "+" : "");
-		if (r->found.form == FORM_SURROGATE)
+		if (r->found.size)
 			text_add_format(&runs, " %llu", (unsigned long long)r->found.size);
 		text_add_byte(&runs, '\n');
 	}

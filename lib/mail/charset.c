@@ -72,7 +72,14 @@ utf8_printable(struct span s)
 bool
 span_is_ascii(struct span s)
 {
-	for (size_t i = 0; i < s.len; i++)
+	size_t i = 0;
+
+	for (uint64_t eight; s.len - i >= sizeof eight; i += sizeof eight) {
+		memcpy(&eight, s.at + i, sizeof eight);
+		if (eight & 0x8080808080808080u)
+			return false;
+	}
+	for (; i < s.len; i++)
 		if ((unsigned char)s.at[i] > 127)
 			return false;
 	return true;

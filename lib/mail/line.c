@@ -148,30 +148,65 @@ encoder_line_end(struct line_encoder *e, struct text *out)
 	e->cr = false;
 }
 
+/* Whole lines before the first CR, of which most content is: how many bytes of `in`. */
+static size_t
+encode_lines(struct line_encoder *e, struct span in, struct text *out)
+{
+	const char *cr = memchr(in.at, '\r', in.len), *at = in.at, *stop = cr ? cr : in.at + in.len, *end;
+	char       *start, *to;
+
+	if (!memchr(at, '\n', (size_t)(stop - at)))
+		return 0;
+	start = to = text_room(out, 2 * (size_t)(stop - at)); /* at worst lines of one dot, or none */
+	while (at < stop && (end = memchr(at, '\n', (size_t)(stop - at)))) {
+		if (e->column == 0 && *at == '.' && e->dots)
+			*to++ = '.';
+		memcpy(to, at, (size_t)(end - at));
+		to += end - at;
+		*to++ = '\r';
+		*to++ = '\n';
+		e->lines++;
+		e->column = 0;
+		at = end + 1;
+	}
+	out->len += (size_t)(to - start);
+	out->at[out->len] = '\0';
+	return (size_t)(at - in.at);
+}
+
+/* A line end, a CR, or what is before the next of them. */
+static size_t
+encode_step(struct line_encoder *e, struct span in, struct text *out)
+{
+	bool   ignored = false;
+	size_t used = 1;
+
+	if (in.at[0] == '\n') {
+		encoder_line_end(e, out);
+		return used;
+	}
+	if (e->cr)
+		encoder_stray_cr(e, out);
+	if (in.at[0] == '\r') {
+		e->cr = true;
+	} else {
+		used = plain_run(in, &ignored);
+		encode_run(e, span_first(in, used), out);
+	}
+	return used;
+}
+
 void
 line_encode(struct line_encoder *e, struct span in, struct text *out)
 {
 	size_t before = out->len;
-	bool   ignored = false;
 
 	if (e->limit == 1)
 		e->limit = 2;          /* the blank takes one */
 	while (in.len) {
-		size_t used = 1;
+		size_t used = e->limit || e->cr ? 0 : encode_lines(e, in, out);
 
-		if (in.at[0] == '\n') {
-			encoder_line_end(e, out);
-		} else if (in.at[0] == '\r') {
-			if (e->cr)
-				encoder_stray_cr(e, out);
-			e->cr = true;
-		} else {
-			if (e->cr)
-				encoder_stray_cr(e, out);
-			used = plain_run(in, &ignored);
-			encode_run(e, span_first(in, used), out);
-		}
-		in = span_from(in, used);
+		in = span_from(in, used ? used : encode_step(e, in, out));
 	}
 	e->bytes += out->len - before;
 }

@@ -97,6 +97,48 @@ class Session:
         self.s.close()
 
 
+class Drop:
+    """A POP3 session."""
+
+    def __init__(self, side):
+        side.drop()
+        self.s = socket.create_connection(("127.0.0.1", side.pop), timeout=1200)
+        self.f = self.s.makefile("rb", 1 << 18)
+        self.f.readline()
+        self.ask("USER u"), self.ask("PASS secret")
+
+    def ask(self, line):
+        self.s.sendall(line.encode() + b"\r\n")
+        answer = self.f.readline().split()
+        if not answer or answer[0] != b"+OK":
+            raise SystemExit(f"{line}: {answer}")
+        if line == "STAT":
+            self.count = int(answer[1])
+            return self.count
+
+    def rest(self):
+        while (line := self.f.readline()) != b".\r\n":
+            if not line:
+                raise SystemExit("POP3: connection closed")
+
+    def list(self, line):
+        self.ask(line)
+        self.rest()
+
+    def retrieve(self, some):
+        self.s.sendall(b"".join(b"RETR %d\r\n" % k for k in some))
+        for _ in some:
+            self.rest()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.s.sendall(b"QUIT\r\n")
+        self.f.read()
+        self.s.close()
+
+
 class Side:
     """One server, its ports, and its copies of the mail."""
 
@@ -261,6 +303,7 @@ class Bench:
     def round(self):
         self.reading()
         self.writing()
+        self.popping()
         self.logins()
         self.turn += 1
 
@@ -297,24 +340,23 @@ class Bench:
         self.step("SEARCH BODY", ask("SEARCH BODY umbrella"), warm)
         self.step("SEARCH TEXT", ask("SEARCH TEXT umbrella"), warm)
         self.step("POP3 RETR all", self.retrieve)
+        self.step("POP3 RETR all again", self.retrieve)
 
     def retrieve(self, side):
-        side.drop()
-        s = socket.create_connection(("127.0.0.1", side.pop), timeout=1200)
-        f = s.makefile("rb", 1 << 18)
-        f.readline()
-        s.sendall(b"USER u\r\nPASS secret\r\nSTAT\r\n")
-        lines = [f.readline() for _ in range(3)]
-        count = int(lines[2].split()[1])
-        for first in range(1, count + 1, 50):
-            some = range(first, min(first + 50, count + 1))
-            s.sendall(b"".join(b"RETR %d\r\n" % k for k in some))
-            for _ in some:
-                while f.readline() != b".\r\n":
-                    pass
-        s.sendall(b"QUIT\r\n")
-        f.read()
-        s.close()
+        with Drop(side) as d:
+            for first in range(1, d.ask("STAT") + 1, 50):
+                d.retrieve(range(first, min(first + 50, d.count + 1)))
+
+    def fetchmail(self, side):
+        """What fetchmail and getmail say: one message after the other."""
+        with Drop(side) as d:
+            d.ask("STAT"), d.list("UIDL"), d.list("LIST")
+            for k in range(1, d.count + 1):
+                d.retrieve([k])
+                d.ask(f"DELE {k}")
+
+    def popping(self):
+        self.step("POP3 UIDL LIST, RETR DELE each", self.fetchmail, lambda side: side.copy(self.corpus) or side.open() and side.drop())
 
     def writing(self):
         if not self.step("STORE all", lambda side: side.session.ask("STORE 1:* +FLAGS.SILENT (\\Answered)") and None,
@@ -408,4 +450,5 @@ def main():
         shutil.rmtree(corpus, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

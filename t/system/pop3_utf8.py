@@ -5,10 +5,10 @@
 Python's parser says whether a surrogate (RFC 6857) means what the message meant; curl and fetchmail, who never say UTF8,
 fetch them, too. And users whose names and passwords are UTF-8.
 """
-import email, email.policy, os, poplib, pwd, shutil, ssl, subprocess, sys
+import email, email.policy, os, poplib, pwd, shutil, socket, ssl, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, Tap, attach, free_port
+from instance import Instance, Tap, attach, free_port, wait_for
 
 PORT = free_port()
 MASTER = f"127.0.0.1:{PORT} inet n - n - - pop3-login\n"
@@ -206,6 +206,7 @@ def unreadable(home, owner):
     for n in range(40):
         put(home, owner, 10 + n, OPEN if n == 30 else b"Subject: x\n\nx\n")
     p = login("carol", "secret")
+    p.stat()
     ok(os.path.exists(path), "one that cannot be read keeps nothing else from being remembered")
     refused = 0
     for n in (1, 2):
@@ -232,7 +233,7 @@ def broken(i, home, owner):
     path = put(home, owner, 1, b"Subject: lost\n\nx\n")
     put(home, owner, 2, b"Subject: here\n\nx\n")
     names = [w for x in (path, path.replace("/new/", "/cur/"), path.replace("/new/", "/cur/") + ":2,") for w in ("-P", x)]
-    tracer = attach(i.named("pop3d")[0], "-o", f"{i.dir}/trace", "-e", "trace=read", "-e", "inject=read:error=EIO:syscall=getpid", *names)
+    tracer = attach(i.named("pop3d")[0], "-o", f"{i.dir}/trace", "-e", "trace=pread64", "-e", "inject=pread64:error=EIO:syscall=getpid", *names)
     if not tracer:
         ok(True, "a message that the disk does not give # SKIP no strace that may attach to a process")
         return
@@ -269,7 +270,7 @@ def hidden(home, owner):
     path = find(home, name)
     os.rename(path, f"{home}/aside")
     p = login("erik", "secret")
-    ok(os.path.exists(f"{home}/Maildir/postern.pop3") and p.stat()[0] == 20, "the others are looked at", p.stat())
+    ok(p.stat()[0] == 20 and os.path.exists(f"{home}/Maildir/postern.pop3"), "the others are looked at", p.stat())
     p.quit()
     os.rename(f"{home}/aside", path)
     p = login("erik", "secret")
@@ -291,6 +292,46 @@ def open_ended(home, owner):
     put(home, owner, 6101, b"x: y\n\na\r\r", ",S=9,W=11")
     _, told = agree(login("dora", "secret"), "an empty one, and one with a CR at its end")
     ok(told[20:] == [0, 13], "they have their sizes", told)
+
+
+def asked_one_by_one(home, owner):
+    """Who asks for messages and never for all sizes; what was found then, sizes that no name tells, too, is known to the next session."""
+    contents = [b"Subject: x\n\n%s" % (b"x\n" * n) for n in range(30)] + [OPEN, WIDE]
+    paths = [put(home, owner, n, x) for n, x in enumerate(contents)]
+    p = login("gina", "secret")
+    one = int(p.list(31).split()[2])
+    got = [p.retr(n + 1) for n in range(len(contents))]
+    lengths = [sum(len(x) + 2 for x in g[1]) for g in got]
+    ok(one == lengths[30] and [int(g[0].split()[1]) for g in got] == lengths, "LIST of one, and RETR without STAT, tell true sizes", one, lengths)
+    p.quit()
+    wait_for(lambda: os.path.exists(f"{home}/Maildir/postern.pop3"))
+    for x in paths:
+        lock(find(home, os.path.basename(x)), owner)
+    p = login("gina", "secret")
+    ok(sizes(p) == lengths and p.stat()[1] == sum(lengths), "the next session knows them without a look", sizes(p), lengths)
+    p.quit()
+    for x in paths:
+        unlock(find(home, os.path.basename(x)), owner)
+    agree(login("gina", "secret", utf8=True), "then with UTF8")
+    agree(login("gina", "secret"), "and without it")
+
+
+def pipelined():
+    """Many commands at once: what they are answered comes whole and in their order, behind one that is long, too."""
+    with socket.create_connection(("127.0.0.1", PORT), timeout=30) as s:
+        s.sendall(b"USER gina\r\nPASS secret\r\n")
+        s.sendall(b"".join(b"RETR %d\r\nNOOP\r\nLIST %d\r\n" % (n, n) for n in range(1, 33)) * 20 + b"QUIT\r\n")
+        s.shutdown(socket.SHUT_WR)
+        got = b""
+        while part := s.recv(65536):
+            got += part
+    p = login("gina", "secret")
+    want = b""
+    for n in range(1, 33):
+        content = p.retr(n)
+        want += content[0] + b"\r\n" + b"".join(x + b"\r\n" for x in content[1]).replace(b"\r\n.", b"\r\n..") + b".\r\n+OK\r\n" + p.list(n) + b"\r\n"
+    p.quit()
+    ok(got.partition(b"Logged in.\r\n")[2] == want * 20 + b"+OK Logging out.\r\n", "pipelined commands", len(got), len(want) * 20)
 
 
 def names(context):
@@ -326,10 +367,10 @@ def main():
         home = f"{i.dir}/home/alice"
         make_certificate(i.dir)
         make_home(home, owner, MESSAGES)
-        for x in ("j", "carol", "dora", "erik", "frida"):
+        for x in ("j", "carol", "dora", "erik", "frida", "gina"):
             make_home(f"{i.dir}/home/{x}", owner, [])
         with open(f"{i.dir}/users", "w", encoding="utf-8") as f:
-            f.write("".join(f"{x}:{{PLAIN}}secret:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/{x}::\n" for x in ("alice", "carol", "dora", "erik", "frida")) +
+            f.write("".join(f"{x}:{{PLAIN}}secret:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/{x}::\n" for x in ("alice", "carol", "dora", "erik", "frida", "gina")) +
                     f"jürgen:{{PLAIN}}pässwörd:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/j::\n")
         i.configure(f"auth_mechanisms = plain login\nauth_passdb = passwd-file:{i.dir}/users\nauth_userdb = passwd-file:{i.dir}/users\n"
                     f"auth_failure_delay = 0s\nsmtpd_tls_cert_file = {i.dir}/cert.pem\nsmtpd_tls_key_file = {i.dir}/key.pem\n", MASTER)
@@ -358,6 +399,8 @@ def main():
         hidden(f"{i.dir}/home/erik", owner)
         broken(i, f"{i.dir}/home/frida", owner)
         open_ended(f"{i.dir}/home/dora", owner)
+        asked_one_by_one(f"{i.dir}/home/gina", owner)
+        pipelined()
         names(context)
     finally:
         if t.failed:

@@ -93,6 +93,7 @@ static const struct { struct span in; bool dots; size_t limit; struct span out; 
 	{SPAN("a\r.\rb\n"), true, 0, SPAN("a . b\r\n.\r\n"), false},
 	{SPAN("a\r\r\nb\r"), true, 0, SPAN("a \r\nb \r\n.\r\n"), false},
 	{SPAN("\r.\r\n"), true, 0, SPAN(" .\r\n.\r\n"), false},
+	{SPAN("a\n.\n\n.b\r\n.c\nd\r.\n.\n.e"), true, 0, SPAN("a\r\n..\r\n\r\n..b\r\n..c\r\nd .\r\n..\r\n..e\r\n.\r\n"), false},
 	/* smtp_line_length_limit */
 	{SPAN("abcdefghij\n"), true, 4, SPAN("abcd\r\n efg\r\n hij\r\n.\r\n"), true},
 	{SPAN("abcd\nabcd"), true, 4, SPAN("abcd\r\nabcd\r\n.\r\n"), false},

@@ -66,12 +66,15 @@ static const struct {
 	{"",                        true},
 	{"1 2 o\n3 3 s 100\n4 4294967295 e+\n", true},
 	{"3 3 s+ 18446744073709551615\n", true},
+	{"1 2 o 5\n3 3 s 100\n", true},       /* names without W= */
+	{"1 1 e+ 5\n3 3 s 100\n", true},
 	{"1 2 o\n3 3 s 100",        false},       /* cut */
 	{"1 2 o\n\n3 3 s 100\n",   false},
 	{"1 2 o\n2 3 o\n",         false},       /* UIDs ascend */
 	{"0 2 o\n",                false},
 	{"2 1 o\n",                false},
-	{"1 2 o 5\n",              false},       /* only surrogates have sizes */
+	{"1 2 o 0\n",              false},
+	{"1 2 o 5 5\n",            false},
 	{"3 3 s\n",                false},
 	{"3 3 x\n",                false},
 	{"3 3 o-\n",               false},
@@ -84,7 +87,7 @@ static const struct {
 static void
 file_of(unsigned long validity, const char *runs, struct text *out)
 {
-	text_add_format(out, "d %lu %lu\n%s", validity, (unsigned long)crc32(0, (const Bytef *)runs, (uInt)strlen(runs)), runs);
+	text_add_format(out, "e %lu %lu\n%s", validity, (unsigned long)crc32(0, (const Bytef *)runs, (uInt)strlen(runs)), runs);
 }
 
 UNIT_TEST(looked_at)
@@ -112,7 +115,7 @@ END_TEST
 /* A file that was cut at a line end, changed, of another UIDVALIDITY, or of an older kind is none. */
 UNIT_TEST(looked_at_wholly)
 {
-	static const char *const others[] = {"", "a 7 9\n", "a 7 9\n3 100\n", "b 7 0\n", "c 7 0\n", "d 7\n", "d 7 0 0\n", "d 7 1\n", "d 7 4294967296\n", "e 7 0\n"};
+	static const char *const others[] = {"", "a 7 9\n", "a 7 9\n3 100\n", "b 7 0\n", "c 7 0\n", "d 7 0\n", "e 7\n", "e 7 0 0\n", "e 7 1\n", "e 7 4294967296\n", "f 7 0\n"};
 	autotext struct text bytes = {0}, foreign = {0};
 	struct surrogates    s;
 
