@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "cmd/import_dovecot.h"
+#include "mail/netaddr.h"
 
-enum kind { PLAIN, TIME, SIZE, FREE };      /* FREE: needs nothing here */
+enum kind { PLAIN, TIME, SIZE, NETWORKS, FREE };      /* FREE: needs nothing here */
 
 static const struct setting { const char *block, *key; enum kind kind; } settings[] = {
 	{"", "disable_plaintext_auth", PLAIN}, {"", "first_valid_uid", PLAIN}, {"", "last_valid_uid", PLAIN},
@@ -77,7 +78,7 @@ static const struct setting { const char *block, *key; enum kind kind; } setting
 	{"", "managesieve_notify_capability", FREE}, {"", "managesieve_sieve_capability", FREE},
 	{"", "shutdown_clients", FREE}, {"", "verbose_proctitle", FREE}, {"", "auth_cache_size", SIZE},
 	{"", "auth_cache_ttl", TIME}, {"", "auth_master_user_separator", PLAIN}, {"", "auth_username_chars", PLAIN}, {"", "auth_cache_negative_ttl", FREE}, {"", "auth_worker_max_count", FREE},
-	{"", "hostname", FREE}, {"", "postmaster_address", FREE}, {"", "login_trusted_networks", FREE},
+	{"", "hostname", FREE}, {"", "postmaster_address", FREE}, {"", "login_trusted_networks", NETWORKS},
 	{"protocol imap", "mail_plugins", FREE}, {"", "mail_plugins", FREE}, {"protocol pop3", "mail_plugins", FREE},
 	{"protocol lda", "mail_plugins", FREE}, {"protocol lmtp", "mail_plugins", FREE},
 };
@@ -105,6 +106,34 @@ knows_sieve_plugins(const char *value)
 	return true;
 }
 
+/* Dovecot looks at no bit behind the prefix (10.0.0.1/8); here they are 0. */
+static void
+print_networks(const char *key, const char *value)
+{
+	autotext struct text list = {0};
+	struct span          rest = span_of(value), word, address;
+	struct netaddr_net   net;
+	struct netaddr       a;
+	char                 room[NETADDR_TEXT_SIZE];
+	uint64_t             bits;
+
+	while (span_next(&rest, " ,\t", &word)) {
+		struct span prefix = word;
+
+		text_add_string(&list, list.len ? " " : "");
+		if (netaddr_parse_net(word, &net, NULL) == 0) {
+			text_add(&list, word);
+		} else if (span_split(&prefix, '/', &address) && netaddr_parse(address, &a) && span_number(prefix, &bits) && bits <= (a.family == 4 ? 32 : 128)) {
+			a = netaddr_masked(&a, (unsigned)bits);
+			text_add_format(&list, "%s/%d", netaddr_string(&a, room), (int)bits);
+		} else {
+			no_equal("%s: %.*s is no network", key, SPAN_ARGS(word));
+			return;
+		}
+	}
+	print_plain(key, text_string(&list));
+}
+
 void
 print_settings(bool print)
 {
@@ -128,8 +157,6 @@ print_settings(bool print)
 					printf("# %s = %s: its plugin is not loaded\n", s->key, v);
 			} else if (strcmp(s->key, "lazy_expunge") == 0 && span_ends(span_of(v), "/")) {
 				entries[i].done = false; /* a namespace */
-			} else if (strcmp(s->key, "login_trusted_networks") == 0 && print) {
-				no_equal("login_trusted_networks = %s", v);
 			} else if ((strcmp(s->key, "acl") == 0 && strcmp(v, "vfile") != 0 && strncmp(v, "vfile:/", 7) != 0)
 				|| (strcmp(s->key, "acl_shared_dict") == 0 && strncmp(v, "file:/", 6) != 0)) {
 				entries[i].done = false;
@@ -141,6 +168,8 @@ print_settings(bool print)
 				print_time(s->key, v);
 			} else if (print && s->kind == SIZE) {
 				print_size(s->key, v);
+			} else if (print && s->kind == NETWORKS) {
+				print_networks(s->key, v);
 			}
 		}
 }

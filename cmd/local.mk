@@ -89,7 +89,7 @@ cmd_qshape_LDADD = $(QUEUE_COMMAND_LIBS)
 pkglibexec_PROGRAMS += cmd/import-dovecot
 cmd_import_dovecot_SOURCES = cmd/import_dovecot.c cmd/import_dovecot.h cmd/import_dovecot_mail.c cmd/import_dovecot_read.c \
 	cmd/import_dovecot_services.c cmd/import_dovecot_settings.c cmd/import_dovecot_users.c cmd/import_dovecot_write.c $(PAGES)
-cmd_import_dovecot_LDADD = $(CONFIG_LIBS)
+cmd_import_dovecot_LDADD = $(MAIL_LIBS) $(CONFIG_LIBS)
 DIRECT_TESTS += t/system/import_dovecot.py
 EXTRA_DIST += t/system/import_dovecot.py
 pkglibexec_PROGRAMS += cmd/auth-tool

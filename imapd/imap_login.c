@@ -10,7 +10,8 @@
 #include "command.h"
 #include "grammar.h"
 #include "imap_proxy.h"
-#include "service/login.h"
+#include "service/login_proxy.h"
+#include "service/login_trust.h"
 #include "service/service.h"
 #include "service/tls_rows.h"
 
@@ -90,17 +91,51 @@ do_noop(struct dialogue *d)
 	finish(d, "OK NOOP completed.");
 }
 
-/* RFC 2971. What a stranger says of itself is not kept, but how often a login was handed on. */
+/* What a proxy says of its client in ID: as told_take. */
+static int
+take_fields(const struct argument *list, struct told *told, struct fault *why)
+{
+	const struct argument *name = list && list->type == ARGUMENT_LIST ? list->children : NULL;
+	int                    outcome = 0;
+
+	for (; name && name->next; name = name->next->next)
+		if (argument_is_astring(name) && argument_is_astring(name->next) && !argument_is_atom(name->next, "NIL") &&
+		    told_take(told, TOLD_BY_ID, name->text, name->next->text, why) < 0)
+			outcome = -1;
+	return outcome;
+}
+
+static void
+end(struct dialogue *d, const char *words)
+{
+	say(d, "* BYE %s", words);
+	d->over = true;
+}
+
+/* RFC 2971. What a stranger says of itself is not kept; a proxy that is trusted says for whom it speaks. */
 static void
 do_id(struct dialogue *d)
 {
-	const struct argument *list = d->c.arguments, *name = list && list->type == ARGUMENT_LIST ? list->children : NULL;
+	struct told  told = {0};
+	struct fault why = {0};
 
-	for (; name && name->next; name = name->next->next)
-		if (span_is_nocase(name->text, "x-proxy-ttl"))
-			login_proxy_ttl(d->l, name->next->text);
-	say(d, "* ID (\"name\" \"Postern\")");
-	finish(d, "OK ID completed.");
+	if (take_fields(d->c.arguments, &told, &why) < 0) {
+		if (d->l->trusted)
+			log_warning("imap-login: ID of %s is not believed: %s", d->l->socket.peer, fault_text(&why));
+		told_no_client(&told);
+	}
+	switch (login_tell(d->l, &told)) {
+	case TELLING_TAKEN:
+	case TELLING_STRANGER:
+		say(d, "* ID (\"name\" \"Postern\")");
+		finish(d, "OK ID completed.");
+		break;
+	case TELLING_AGAIN:
+		end(d, TELLING_AGAIN_WORDS);
+		break;
+	case TELLING_TOO_MANY:
+		end(d, d->l->end);
+	}
 }
 
 static void
@@ -407,6 +442,7 @@ static int
 prepare(struct fault *why)
 {
 	login_config.again = again;
+	login_config.told_in_clear_holds = true;
 	return login_prepare("imap", why);
 }
 

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "manage_words.h"
-#include "service/login.h"
+#include "service/login_trust.h"
 #include "service/service.h"
 #include "service/tls_rows.h"
 #include "sieve/sieve.h"
@@ -57,9 +57,10 @@ tell_capabilities(struct dialogue *d, const char *last)
 	if (*imapsieve_url)
 		set |= sieve_imap_extensions();
 	sieve_capabilities(set, &extensions);
-	say(d, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"%s\"%s\r\n\"VERSION\" \"1.0\"\r\nOK \"%s\"",
+	say(d, "\"IMPLEMENTATION\" \"Postern\"\r\n\"SIEVE\" \"%s\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"%s\"%s\r\n\"VERSION\" \"1.0\"%s\r\nOK \"%s\"",
 	    text_string(&extensions), text_string(&names),
-	    login_config.tls && !conn_is_tls(d->l->conn) ? "\r\n\"STARTTLS\"" : "", last);
+	    login_config.tls && !conn_is_tls(d->l->conn) ? "\r\n\"STARTTLS\"" : "",
+	    d->l->trusted ? "\r\n\"XCLIENT\"" : "", last);
 }
 
 static void
@@ -205,14 +206,52 @@ do_authenticate(struct dialogue *d)
 	judge(d, login_sasl(d->l, mechanism, has_initial ? &initial : NULL, exchange));
 }
 
+static void
+end(struct dialogue *d, const char *words)
+{
+	say(d, "BYE \"%s\"", words);
+	d->over = true;
+}
+
+/* Dovecot's: a proxy that is trusted says for whom it speaks, in words as POP3's. */
+static void
+do_xclient(struct dialogue *d)
+{
+	struct told  told = {0};
+	struct fault why = {0};
+	int          outcome = 0;
+
+	for (size_t i = 1; i < d->command.count && outcome == 0; i++)
+		outcome = told_xclient(d->command.words[i].text, &told, &why);
+	if (outcome < 0)
+		told_no_client(&told);
+	if (outcome < 0 && d->l->trusted) {
+		say(d, "NO \"Invalid parameters: %s\"", fault_text(&why));
+		return;
+	}
+	switch (login_tell(d->l, &told)) {
+	case TELLING_TAKEN:
+		say(d, "OK \"Updated\"");
+		break;
+	case TELLING_STRANGER:
+		say(d, "NO \"You are not from a trusted address\"");
+		break;
+	case TELLING_AGAIN:
+		end(d, TELLING_AGAIN_WORDS);
+		break;
+	case TELLING_TOO_MANY:
+		end(d, d->l->end);
+	}
+}
+
 static const struct verb {
 	const char *name, *section;
-	size_t      least, most;             /* strings behind it */
+	size_t      least, most;             /* strings behind it; without a section (Dovecot's) atoms, too */
 	void      (*run)(struct dialogue *);
 } verbs[] = {
 	{"AUTHENTICATE", "RFC 5804, 2.1", 1, 2, do_authenticate}, {"STARTTLS", "RFC 5804, 2.2", 0, 0, do_starttls},
 	{"LOGOUT", "RFC 5804, 2.3", 0, 0, do_logout}, {"CAPABILITY", "RFC 5804, 2.4", 0, 0, do_capability},
-	{"NOOP", "RFC 5804, 2.13", 0, 1, do_noop},
+	{"NOOP", "RFC 5804, 2.13", 0, 1, do_noop}, {"XCLIENT", NULL, 0, MANAGE_WORDS_MAX, do_xclient},
 };
 
 static void
@@ -237,7 +276,7 @@ run(struct dialogue *d)
 		strings = strings && c->words[i].kind == MANAGE_STRING;
 	for (size_t i = 0; c->count && i < COUNT(verbs); i++)
 		if (c->words[0].kind == MANAGE_ATOM && span_is_nocase(c->words[0].text, verbs[i].name)) {
-			if (strings && c->count - 1 >= verbs[i].least && c->count - 1 <= verbs[i].most)
+			if ((strings || !verbs[i].section) && c->count - 1 >= verbs[i].least && c->count - 1 <= verbs[i].most)
 				verbs[i].run(d);
 			else
 				refuse(d, "Invalid arguments.");

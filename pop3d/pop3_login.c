@@ -10,7 +10,7 @@
 #include "language.h"
 #include "mail/charset.h"
 #include "pop3_proxy.h"
-#include "service/login.h"
+#include "service/login_trust.h"
 #include "service/service.h"
 #include "service/tls_rows.h"
 
@@ -310,17 +310,37 @@ do_lang(struct dialogue *d, struct span argument)
 	say(d, "%s", text_string(&answer));
 }
 
-/* Dovecot's, of which every client is told, as IMAP's ID is announced: TTL= is heeded, for it bounds loops of servers that hand
- * a login on; who the client is (ADDR=) nobody is believed. */
+/* Dovecot's: a proxy that is trusted says for whom it speaks.  A stranger's TTL= is heeded all the same, for it bounds loops of
+ * servers that hand a login on. */
 static void
 do_xclient(struct dialogue *d, struct span argument)
 {
-	struct span word;
+	struct told  told = {0};
+	struct fault why = {0};
 
-	while (span_next(&argument, " ", &word))
-		if (span_starts_nocase(word, "TTL="))
-			login_proxy_ttl(d->l, span_from(word, 4));
-	say(d, "+OK");
+	text_clear(&d->user);      /* of whomever it was */
+	if (told_xclient(argument, &told, &why) < 0) {
+		told_no_client(&told);
+		if (d->l->trusted) {
+			say(d, "-ERR Invalid parameters: %s", fault_text(&why));
+			return;
+		}
+	}
+	switch (login_tell(d->l, &told)) {
+	case TELLING_TAKEN:
+		say(d, "+OK Updated");
+		break;
+	case TELLING_STRANGER:
+		say(d, "+OK You are not from a trusted address: ignored.");
+		break;
+	case TELLING_AGAIN:
+		say(d, "-ERR " TELLING_AGAIN_WORDS);
+		d->over = true;
+		break;
+	case TELLING_TOO_MANY:
+		say(d, "-ERR [SYS/TEMP] %s", d->l->end);
+		d->over = true;
+	}
 }
 
 static const struct verb {
@@ -379,7 +399,7 @@ serve(int fd, const struct listener *unused)
 	(void)unused;
 	if (!d.l)
 		return;
-	say(&d, "+OK [XCLIENT] Postern ready.");
+	say(&d, "+OK %s Postern ready.", d.l->trusted ? POP3_TAKES_CLIENT : POP3_TAKES_TTL);
 	while (!d.over && next_line(&d, &line)) {
 		autofree char *copy = mem_span(line); /* a handler may read on */
 		size_t         len = line.len;

@@ -44,10 +44,10 @@ do_stls(struct proxy_talk *t, struct fault *why)
 }
 
 static enum proxy_said
-do_xclient(struct proxy_talk *t, struct fault *why)
+do_xclient(struct proxy_talk *t, bool client, struct fault *why)
 {
 	conn_print(t->conn, NULL, "XCLIENT ");
-	if (t->trusted)
+	if (client && t->trusted)
 		conn_print(t->conn, NULL, "ADDR=%.*s PORT=%d SESSION=%.*s ", SPAN_ARGS(t->peer), t->peer_port, SPAN_ARGS(t->session));
 	conn_print(t->conn, NULL, "TTL=%d\r\n", t->ttl);
 	return needs(t, "XCLIENT", why);
@@ -149,7 +149,8 @@ pop3_proxy(struct proxy_talk *t, struct text *answer, struct fault *why)
 {
 	struct span     line;
 	enum proxy_said said = hear(t, &line, why);
-	bool            takes_client = said == PROXY_YES && span_starts(span_trim(span_from(line, 3)), "[XCLIENT]");
+	struct span     code = said == PROXY_YES ? span_trim(span_from(line, 3)) : SPAN_NONE;
+	bool            takes_client = span_starts(code, POP3_TAKES_CLIENT), takes_ttl = takes_client || span_starts(code, POP3_TAKES_TTL);
 
 	if (said == PROXY_NO) {
 		fault_set(why, FAULT_INPUT, "Invalid greeting: %.*s", SPAN_ARGS(span_first(line, 120)));
@@ -157,10 +158,10 @@ pop3_proxy(struct proxy_talk *t, struct text *answer, struct fault *why)
 	}
 	if (said == PROXY_YES && t->starttls)
 		said = do_stls(t, why);
-	/* "[XCLIENT]" is all that holds over STLS: a server greets once, and says it nowhere else.  Who forges it wins a refusal; who
+	/* The greeting's word is all that holds over STLS: a server greets once, and says it nowhere else.  Who forges it wins a refusal; who
 	 * takes it out, that the server is not told who the client is. */
-	if (said == PROXY_YES && takes_client)
-		said = do_xclient(t, why);
+	if (said == PROXY_YES && takes_ttl)
+		said = do_xclient(t, takes_client, why);
 	if (said == PROXY_YES && t->utf8)
 		said = do_utf8(t, why);
 	if (said != PROXY_YES)

@@ -27,6 +27,7 @@ lib_service_libservice_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 # The login programs' front, and the user processes' way in.
 lib_service_libservice_a_SOURCES += \
 	lib/service/login.c lib/service/login.h lib/service/login_limit.c lib/service/login_limit.h lib/service/login_proxy.c lib/service/login_proxy.h \
+	lib/service/login_told.c lib/service/login_told.h lib/service/login_trust.c lib/service/login_trust.h \
 	lib/service/tls_rows.c lib/service/tls_rows.h \
 	lib/service/mailbox.c lib/service/mailbox.h \
 	lib/service/child.c lib/service/child.h \
@@ -47,6 +48,14 @@ UNIT_TESTS += t/unit/service/test_pump_roster
 t_unit_service_test_pump_roster_SOURCES = t/unit/service/test_pump_roster.c lib/service/pump_roster.c t/unit/unit.h
 t_unit_service_test_pump_roster_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_service_test_pump_roster_LDADD = $(IPC_LIBS) $(CHECK_LIBS)
+UNIT_TESTS += t/unit/service/test_login_told
+t_unit_service_test_login_told_SOURCES = t/unit/service/test_login_told.c t/unit/unit.h
+t_unit_service_test_login_told_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_service_test_login_told_LDADD = $(SERVICE_LIBS) $(MAIL_LIBS) $(CHECK_LIBS)
+FUZZ_TARGETS += t/fuzz/fuzz_login_told
+t_fuzz_fuzz_login_told_SOURCES = t/fuzz/fuzz_login_told.c $(FUZZ_DRIVER)
+t_fuzz_fuzz_login_told_LDFLAGS = $(AM_LDFLAGS) $(LIBFUZZER)
+t_fuzz_fuzz_login_told_LDADD = $(SERVICE_LIBS) $(MAIL_LIBS)
 UNIT_TESTS += t/unit/service/test_login_limit
 t_unit_service_test_login_limit_SOURCES = t/unit/service/test_login_limit.c lib/service/login_limit.c t/unit/unit.h
 t_unit_service_test_login_limit_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

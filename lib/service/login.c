@@ -15,10 +15,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/login.h"
-#include "net/address.h"
 #include "net/tls.h"
 #include "service/login_limit.h"
 #include "service/login_proxy.h"
+#include "service/login_trust.h"
 #include "service/pump.h"
 #include "service/tls_rows.h"
 
@@ -43,7 +43,7 @@ login_prepare(const char *name, struct fault *why)
 		return fault_set(why, FAULT_INPUT, "ssl_cert_username_field: unknown field %s", login_config.certificate_field);
 	if (!has_certificate && login_config.tls_wrappermode)
 		return fault_set(why, FAULT_INPUT, "%s_tls_wrappermode requires %s_tls_cert_file", name, name);
-	if (service_tls_prepare(why) < 0)
+	if (service_tls_prepare(why) < 0 || login_trust_prepare(why) < 0)
 		return -1;
 	login_proxy_prepare();
 	return !has_certificate ? 0 : tls_server(&s, &login_config.tls, why);
@@ -86,45 +86,32 @@ handshake(struct login *l)
 	return 0;
 }
 
-/* Whoever is on this machine (webmail, a proxy) speaks for many. */
-static bool
-count_address(struct login *l)
-{
-	if (!login_config.address_connections || l->secured)
-		return true;
-	return l->counted = login_limit_enter(login_config.service, NULL, l->peer, login_config.address_connections);
-}
-
 /* Somebody of whom nothing is known but where he comes from. */
 static void
-begin(struct login *l, struct conn *c, bool near)
+begin(struct login *l, struct conn *c)
 {
 	l->conn = c;
 	l->started = clock_now();
 	l->proxy_ttl = PROXY_TTL;
-	make_session_id(l->session, sizeof l->session);
-	l->secured = near || conn_is_tls(c);
+	l->secured = l->near || l->trusted || conn_is_tls(c);
 	conn_deadline(c, clock_after(login_config.timeout));
 }
 
 struct login *
 login_start(int fd)
 {
-	struct net_address peer, local;
-	struct login      *l;
+	struct login *l = mem_alloc(sizeof *l);
 
-	if (net_peer(fd, &peer, NULL) < 0 || net_local(fd, &local, NULL) < 0) {
+	make_session_id(l->socket.session, sizeof l->socket.session);
+	if (login_trust_begin(l, fd) < 0) {
+		free(l);
 		close(fd);
 		return NULL;
 	}
 	keep_alive(fd);
-	l = mem_alloc(sizeof *l);
 	l->arena = arena_new();
-	net_address_print(&peer, l->peer, sizeof l->peer);
-	net_address_print(&local, l->local, sizeof l->local);
-	l->near = net_is_loopback(&peer) || strcmp(l->peer, l->local) == 0;
-	begin(l, conn_new(fd), l->near);
-	if (!count_address(l)) {
+	begin(l, conn_new(fd));
+	if (!login_trust_count(l)) {
 		l->end = "Too many connections from this address";
 		login_end(l);
 		return NULL;
@@ -150,6 +137,7 @@ login_starttls(struct login *l)
 		l->entered = true;
 		return -1;
 	}
+	login_untell(l);
 	return 0;
 }
 
@@ -268,6 +256,7 @@ login_sasl(struct login *l, struct span mechanism, const struct span *initial, l
 	c.certificate = tls_certificate_name(l->conn, login_config.certificate_field, &name) != TLS_NO_CERTIFICATE;
 	c.name = text_span(&name);
 	l->method = method_name(mechanism);
+	l->tried = true;
 	if (ask_auth_start(&c, mechanism, initial, &talk, &answer, &why) < 0)
 		log_error("%s-login: %s", login_config.service, fault_text(&why));
 	else
@@ -347,7 +336,10 @@ let_go(struct login *l, struct conn *c, const struct pump_client *was)
 	l->attempts = l->bad_commands = 0;
 	l->method = l->end = NULL;
 	mem_wipe(l->user, sizeof l->user);
-	begin(l, c, l->near);
+	make_session_id(l->session, sizeof l->session);
+	l->told = (struct told){0};
+	l->settled = true;
+	begin(l, c);
 }
 
 static void
@@ -356,9 +348,10 @@ come_back(struct conn *c, const struct pump_client *was)
 	struct login *l = mem_alloc(sizeof *l);
 
 	l->arena = arena_new();
+	if (login_trust_begin(l, conn_fd(c)) < 0)
+		l->near = was->near;
 	snprintf(l->peer, sizeof l->peer, "%s", was->peer);
 	snprintf(l->local, sizeof l->local, "%s", was->local);
-	l->near = was->near;
 	let_go(l, c, was);
 	login_config.again(l);
 }

@@ -24,6 +24,7 @@
 #include "config/param.h"
 #include "ipc/ask_auth.h"
 #include "net/conn.h"
+#include "service/login_told.h"
 
 enum { LOGIN_LINE_MAX = 8192, LOGIN_INPUT_MAX = 65536, LOGIN_BAD_MAX = 3 };
 
@@ -37,6 +38,8 @@ struct login_config {
 	const char *client_ca_file, *client_ca_dir, *client_cert, *client_key;   /* of login_proxy.h */
 	bool        client_require_cert;
 	int64_t     proxy_timeout;
+	struct list trusted_networks;     /* of login_trust.h */
+	bool        told_in_clear_holds;  /* behind STARTTLS, until something is told inside TLS */
 	struct tls_context *tls;          /* NULL: none is configured */
 	/* Whom his process let go (RFC 8437): as after login_start, but greeted. NULL: the protocol has no such thing. */
 	WAITS void (*again)(struct login *);
@@ -55,6 +58,7 @@ extern struct login_config login_config;
 	BOOLEAN(p "tls_wrappermode", &login_config.tls_wrappermode, "no", "TLS from the first byte"),                \
 	BOOLEAN("disable_plaintext_auth", &login_config.disable_plaintext, "yes", "passwords in clear only over TLS or on this machine"), \
 	DURATION("login_timeout", &login_config.timeout, "180s", "1s", "1h", "how long a client may stay without logging in"), \
+	LIST("login_trusted_networks", &login_config.trusted_networks, "", "proxies and webmails that are believed when they say for whom they speak (ID \"x-originating-ip\" of IMAP, XCLIENT of POP3 and ManageSieve), and may send passwords in clear"), \
 	NUMBER("mail_max_userip_connections", &login_config.userip_connections, "10", "0", "",                       \
 	       "sessions of one user from one address; one more ends the one that has been idle longest; 0: any"),   \
 	DURATION("login_proxy_timeout", &login_config.proxy_timeout, "30s", "1s", "10m", "how long connecting and logging in to a user's other server may take (proxy=y of auth_passdb), unless he has a proxy_timeout="), \
@@ -69,10 +73,20 @@ extern struct login_config login_config;
 struct login {
 	struct conn  *conn;
 	struct arena *arena;
-	char          peer[64], local[64], session[24], user[256], ticket[40];
+	char          peer[64], local[64], session[64], user[256], ticket[40];   /* the first three and the ports as told, if they were */
+	int           peer_port, local_port;
+	struct {
+		char      peer[64], local[64], session[24];
+		int       peer_port, local_port;
+	} socket;                         /* who it is at the other end, whatever was told (login_trust.h) */
+	struct told   told;               /* and taken; else nothing */
+	bool          trusted;            /* of login_trusted_networks */
+	bool          told_in_clear;      /* TLS has begun behind it */
+	bool          tried;              /* to log in, since the connection or TLS began */
+	bool          settled;            /* was somebody (RFC 8437): whose connection it is stays as it is */
 	const char   *method;
-	bool          near;               /* the same machine */
-	bool          secured;            /* TLS, or near */
+	bool          near;               /* the same machine, by the socket */
+	bool          secured;            /* TLS, near, or trusted */
 	bool          utf8;               /* UTF8 of POP3 (RFC 6856), for the user's process, as are */
 	char          capabilities[512];  /* lines of CAPA that were told before login */
 	bool          refused_plaintext;

@@ -131,9 +131,9 @@ start_tls(struct proxy_talk *t, struct fault *why)
 
 /* A server that is this one, at this very socket, would ask this very question again. */
 static bool
-loops(const struct login *l, int local_port)
+loops(const struct login *l)
 {
-	return strcmp(l->proxy_address, l->local) == 0 && l->route->port == local_port && strcmp(l->route->user, l->user) == 0;
+	return strcmp(l->proxy_address, l->socket.local) == 0 && l->route->port == l->socket.local_port && strcmp(l->route->user, l->user) == 0;
 }
 
 /* It only ever takes away: it is believed from anybody. */
@@ -169,14 +169,6 @@ keep_alive(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-static int
-port_of(const struct conn *c, bool local)
-{
-	struct net_address a;
-
-	return (local ? net_local(conn_fd(c), &a, NULL) : net_peer(conn_fd(c), &a, NULL)) == 0 ? net_address_port(&a) : 0;
-}
-
 static enum proxy_said
 hold(struct login *l, struct conn *backend, proxy_dialogue *dialogue, struct text *answer, struct fault *why)
 {
@@ -185,7 +177,7 @@ hold(struct login *l, struct conn *backend, proxy_dialogue *dialogue, struct tex
 		.conn = backend, .user = span_of(r->user), .password = span_of(r->password), .master = span_of(r->master),
 		.mechanism = span_of(*r->mechanism ? r->mechanism : *r->master ? "PLAIN" : ""),
 		.session = span_of(l->session), .peer = span_of(l->peer), .local = span_of(l->local), .ttl = l->proxy_ttl - 1,
-		.peer_port = port_of(l->conn, false), .local_port = port_of(l->conn, true), .trusted = !r->not_trusted, .utf8 = l->utf8,
+		.peer_port = l->peer_port, .local_port = l->local_port, .trusted = !r->not_trusted, .utf8 = l->utf8,
 		.starttls = r->starttls, .start_tls = start_tls, .route = r,
 	};
 
@@ -228,7 +220,7 @@ enum proxy_said
 login_proxy(struct login *l, proxy_dialogue *dialogue, struct text *answer)
 {
 	int64_t         begun = clock_now(), patience = l->route->timeout ? l->route->timeout : login_config.proxy_timeout;
-	int             fd = -1, local_port = port_of(l->conn, true), got;
+	int             fd = -1, got;
 	struct fault    why = {0};
 	struct conn    *backend;
 	enum proxy_said said;
@@ -239,7 +231,7 @@ login_proxy(struct login *l, proxy_dialogue *dialogue, struct text *answer)
 		note(l, true, "%s", fault_text(&why));
 		return PROXY_MISFIT;
 	}
-	got = ask_dial_way(l->route->way, l->local, local_port, clock_after(patience), &fd, l->proxy_address, &why);
+	got = ask_dial_way(l->route->way, l->socket.local, l->socket.local_port, clock_after(patience), &fd, l->proxy_address, &why);
 	if (got == DIAL_ITSELF && !*l->ticket) {
 		note(l, true, "nopassword= with proxy_maybe=, and the server is this one: nobody has looked at the password");
 		return PROXY_MISFIT;
@@ -252,7 +244,7 @@ login_proxy(struct login *l, proxy_dialogue *dialogue, struct text *answer)
 		note(l, true, "%s", fault_text(&why));
 		return PROXY_TROUBLE;
 	}
-	if (loops(l, local_port)) {
+	if (loops(l)) {
 		close(fd);
 		note(l, true, "Proxying loops to itself");
 		return PROXY_MISFIT;

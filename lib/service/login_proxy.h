@@ -9,7 +9,7 @@
  *
  *   switch (login_proxy(l, dialogue, &answer)) ...      PROXY_YES: the client is told, and login_proxy_enter(l)
  *
- * Whoever that server is told the client is (x-originating-ip, XCLIENT), it believes if it trusts us.  Log lines are Dovecot's.
+ * Whoever that server is told the client is (ID, XCLIENT: login_told.h), it believes if it trusts us.  Log lines are Dovecot's.
  */
 #ifndef SERVICE_LOGIN_PROXY_H
 #define SERVICE_LOGIN_PROXY_H

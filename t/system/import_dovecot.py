@@ -164,6 +164,10 @@ main, code = convert("passdb {\n  driver = ldap\n  args = /etc/dovecot/dovecot-l
                      "  default_fields = home=/v/%u\n}\n")
 tap.ok(code == 0 and "auth_passdb = ldap:/etc/dovecot/dovecot-ldap.conf.ext\n" in main and
        "auth_userdb = ldap:/etc/dovecot/dovecot-ldap-users.conf.ext home=/v/%u\n" in main, "a directory", main)
+main, code = convert("login_trusted_networks = 192.0.2.0/24, 10.1.2.3/8 2001:db8::1\n")
+tap.ok("\nlogin_trusted_networks = 192.0.2.0/24 10.0.0.0/8 2001:db8::1\n" in "\n" + main, "trusted networks, with the bits that Dovecot does not look at", main)
+main, code = convert("login_trusted_networks = 192.0.2.0/24 proxy.example\n")
+tap.ok("NO EQUAL: login_trusted_networks: proxy.example is no network" in main, "and what is none", main)
 if os.path.exists("/etc/dovecot/dovecot.conf") and shutil.which("doveconf"):
     text = subprocess.run(["doveconf", "-n"], capture_output=True, text=True).stdout
     main, code = convert(text)

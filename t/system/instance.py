@@ -8,7 +8,7 @@ Programs are taken from the build tree (top_builddir); `programs` maps a name in
 daemon_directory to a file of the build, so that a test service can stand in for
 one of ours.  As root the role users are made up from existing ones.
 """
-import atexit, glob, os, pwd, random, re, shutil, signal, smtplib, socket, subprocess, sys, tempfile, time
+import atexit, glob, os, pwd, random, re, shutil, signal, smtplib, socket, struct, subprocess, sys, tempfile, time
 
 BUILD = os.environ.get("top_builddir", ".")
 
@@ -253,6 +253,27 @@ alias_maps =
         if not self.may_crash:
             crashes.extend(line for line in self.log().splitlines() if CRASH.search(line))
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Talk:
+    """As a login program that was taken over would speak with authd and the dialer."""
+    def __init__(self, i, service):
+        self.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.s.settimeout(60)
+        self.s.connect(f"{i.dir}/queue/private/{service}")
+
+    def ask(self, verb, **fields):
+        self.s.send(verb.encode() + b"\0" + b"".join(k.encode() + b"\0" + struct.pack(">I", len(v)) + v for k, v in fields.items()))
+        data, fds, _, _ = socket.recv_fds(self.s, 65536, 4)
+        for fd in fds:
+            os.close(fd)
+        answer, rest = data.split(b"\0", 1)
+        got = {"is": answer.decode(), "fds": len(fds)}
+        while rest:
+            name, rest = rest.split(b"\0", 1)
+            n = struct.unpack(">I", rest[:4])[0]
+            got[name.decode()], rest = rest[4:4 + n], rest[4 + n:]
+        return got
 
 
 class Tap:

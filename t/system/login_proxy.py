@@ -5,10 +5,10 @@
 Ours is the proxy; the servers behind it are another Postern, a scripted one that misbehaves and, where it is installed, Dovecot.
 Dovecot is the proxy, too, with the same passwd-file: what a client hears must be the same.  TAP.
 """
-import atexit, base64, concurrent.futures, imaplib, json, os, poplib, pwd, re, shutil, socket, struct, subprocess, sys, tempfile, threading
+import atexit, base64, concurrent.futures, imaplib, json, os, poplib, pwd, re, shutil, socket, subprocess, sys, tempfile, threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from instance import Instance, Tap, free_port, wait_for
+from instance import Instance, Talk, Tap, free_port, wait_for
 
 ROOT = os.getuid() == 0
 OWNER = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.getuid())
@@ -345,27 +345,6 @@ def ours_behind():
             cram.logout()
             tickets(i[0])
             stops(i, back)
-
-
-class Talk:
-    """As a login program that was taken over would speak with authd and the dialer."""
-    def __init__(self, i, service):
-        self.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.s.settimeout(60)
-        self.s.connect(f"{i.dir}/queue/private/{service}")
-
-    def ask(self, verb, **fields):
-        self.s.send(verb.encode() + b"\0" + b"".join(k.encode() + b"\0" + struct.pack(">I", len(v)) + v for k, v in fields.items()))
-        data, fds, _, _ = socket.recv_fds(self.s, 65536, 4)
-        for fd in fds:
-            os.close(fd)
-        answer, rest = data.split(b"\0", 1)
-        got = {"is": answer.decode(), "fds": len(fds)}
-        while rest:
-            name, rest = rest.split(b"\0", 1)
-            n = struct.unpack(">I", rest[:4])[0]
-            got[name.decode()], rest = rest[4:4 + n], rest[4 + n:]
-        return got
 
 
 def tickets(i):
