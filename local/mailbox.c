@@ -92,8 +92,10 @@ maildir_work(struct worker *w, const struct errand *e, struct maildir **held, st
 
 	if (is_too_large(e, o))
 		return;
-	if (maildir_open(e->directory, MAILDIR_CREATE, &m, &why) == 0)
+	if (maildir_open(e->directory, MAILDIR_CREATE, &m, &why) == 0) {
 		maildir_set_quota(m, e->quota);
+		maildir_set_index(m, e->directory);
+	}
 	if (m && (e->filtered || e->detail.len) && filter_work(w, e, m, o) == 0) {
 		maildir_close(m);
 		return;

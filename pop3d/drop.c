@@ -222,10 +222,12 @@ read_messages(struct drop *d, struct fault *why)
 	return 0;
 }
 
-/* What is counted, and where deleted messages go. */
+/* What is counted, where deleted messages go, and where the index is, which is opened when a message has no UID yet. */
 static int
-take_settings(struct drop *d, const struct pop3_user *u, struct fault *why)
+take_settings(struct drop *d, const struct pop3_user *u, const struct location *l, struct fault *why)
 {
+	if (!span_is(text_span(&l->index), "MEMORY"))
+		maildir_set_index(d->maildir, text_string(l->index.len ? &l->index : &l->root));
 	if (quota_make(&quota_settings, span_of(u->quota), &d->quota, why) < 0
 		|| lazy_make(&lazy_settings, SPAN_NONE, &d->lazy, why) < 0)
 		return -1;
@@ -242,7 +244,7 @@ drop_open(const struct pop3_user *u, struct drop *out, struct fault *why)
 
 	if (location_parse(span_of(u->mail), span_of(u->name), span_of(u->home), &l, why) < 0
 		|| maildir_open(text_string(&l.root), MAILDIR_CREATE, &d.maildir, why) < 0
-		|| take_settings(&d, u, why) < 0
+		|| take_settings(&d, u, &l, why) < 0
 		|| check_delay(&d, why) < 0
 		|| folder_open(d.maildir, "", 0, &d.folder, why) < 0
 		|| (pop3_config.lock_session

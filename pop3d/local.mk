@@ -6,8 +6,8 @@ pop3d_pop3d_SOURCES = pop3d/main.c pop3d/drop.c pop3d/expire.h pop3d/language.c 
 pop3d_pop3d_LDADD = $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(FLOOR1_LIBS)
 pop3d_pop3_login_SOURCES = pop3d/pop3_login.c pop3d/pop3_proxy.c pop3d/pop3_proxy.h pop3d/expire.h pop3d/language.c pop3d/language.h
 pop3d_pop3_login_LDADD = $(SERVICE_LIBS) lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) $(FLOOR1_LIBS)
-DIRECT_TESTS += t/system/mailbox_login.py t/system/pop3_utf8.py
-EXTRA_DIST += t/system/mailbox_login.py t/system/pop3_utf8.py
+DIRECT_TESTS += t/system/mailbox_login.py t/system/pop3_restore.py t/system/pop3_utf8.py
+EXTRA_DIST += t/system/mailbox_login.py t/system/pop3_restore.py t/system/pop3_utf8.py
 
 UNIT_TESTS += t/unit/pop3d/test_uidl
 t_unit_pop3d_test_uidl_SOURCES = t/unit/pop3d/test_uidl.c pop3d/uidl.c pop3d/uidl.h t/unit/unit.h

@@ -45,7 +45,7 @@ WAITS void history_raise(struct folder *);
 WAITS bool history_saved(struct folder *, uint32_t uid, int64_t *seconds);
 
 /* The list is locked and up to date, and is to give a UID: none that is known to have been another message's (RFC 9051, 2.3.1.1),
- * although it comes from a backup that is older than the index.  NULL: nothing is known. */
+ * although it comes from a backup that is older than the index.  NULL: that of maildir_set_index, if there is one. */
 void history_pass_given(struct index *, const struct maildir *, const char *name, struct uidlist *);
 
 /* A chunk of records (for the fuzzer): total; false when it is none. hash: of the base name, since a list that comes from a backup

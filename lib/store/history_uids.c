@@ -6,10 +6,13 @@
  * holds the message that had one shows that (RFC 9051, 2.3.1.1).  So the index remembers the highest, also when that
  * message is expunged: under a key of its own (history_records.c), and in the last chunk of records, which older builds wrote alone.
  *
+ * Who opens a mailbox without its index (POP3, a delivery that marks what it brought) asks it all the same, when a UID is to be given.
+ *
  * Only what is whole by its sum counts, and nothing from UIDS_MOST on: a list that a disk damaged may have had such, and
  * who puts that right with an older one shall not find that there are no more UIDs.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "store/history_private.h"
@@ -89,10 +92,24 @@ given(struct index *x, const struct maildir *m, const char *name, const struct u
 	return uid;
 }
 
+/* None is made: a mailbox that only POP3 and deliveries know has none. */
+static struct index *
+open_there(const struct maildir *m)
+{
+	const char    *directory = maildir_index(m);
+	autofree char *path = directory ? mem_format("%s/" INDEX_FILE, directory) : NULL;
+	struct stat    st;
+
+	return path && stat(path, &st) == 0 ? index_open(directory, NULL) : NULL;
+}
+
 void
 history_pass_given(struct index *x, const struct maildir *m, const char *name, struct uidlist *l)
 {
-	uint32_t uid = given(x, m, name, l);
+	struct index *there = x ? NULL : open_there(m);
+	uint32_t      uid = given(x ? x : there, m, name, l);
+
+	index_close(there);
 
 	if (uid < l->next)
 		return;

@@ -85,7 +85,7 @@ index_open(const char *root, const char *directory)
 		return NULL;
 	if (directory && file_make_directories(directory, 0700, NULL) < 0)
 		log_warning("cannot make %s: no index", directory);
-	path = mem_format("%s/postern.index", directory ? directory : root);
+	path = mem_format("%s/" INDEX_FILE, directory ? directory : root);
 	lock = mem_format("%s-lock", path);
 	x = mem_alloc(sizeof *x);
 	x->directory = mem_string(directory ? directory : root);

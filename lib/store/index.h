@@ -40,7 +40,9 @@ struct index_record {
 	struct index_numbers numbers;
 };
 
-/* The file postern.index in `directory`, or in the root where that is NULL;
+#define INDEX_FILE "postern.index"
+
+/* That file in `directory`, or in the root where that is NULL;
  * "MEMORY": none.  NULL when it cannot be had. */
 struct index *index_open(const char *root, const char *directory);
 void index_close(struct index *);

@@ -133,6 +133,7 @@ maildir_close(struct maildir *m)
 	close(m->root);
 	if (m->private >= 0)
 		close(m->private);
+	free(m->index);
 	free(m->path);
 	free(m);
 }
@@ -245,6 +246,19 @@ const struct quota *
 maildir_quota(const struct maildir *m)
 {
 	return m->quota;
+}
+
+void
+maildir_set_index(struct maildir *m, const char *directory)
+{
+	free(m->index);
+	m->index = directory ? mem_string(directory) : NULL;
+}
+
+const char *
+maildir_index(const struct maildir *m)
+{
+	return m->index;
 }
 
 void

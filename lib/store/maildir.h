@@ -106,6 +106,11 @@ struct lazy;
 void maildir_set_lazy(struct maildir *, const struct lazy *);
 const struct lazy *maildir_lazy(const struct maildir *);
 
+/* For whoever opens mailboxes without their index: the directory where it lies, if there is one, copied. It is looked at when a
+ * UID is given (history_pass_given), and by nobody who has it open already. NULL: nowhere. */
+void maildir_set_index(struct maildir *, const char *directory);
+const char *maildir_index(const struct maildir *);
+
 /* Adds "bytes count" to maildirsize when there is one and the folder is counted; never
  * fails: what is missed is counted anew by whoever finds the sum too big (quota.h). */
 void maildir_size_add(struct maildir *, const char *folder, int64_t bytes, int64_t count);

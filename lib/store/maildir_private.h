@@ -14,6 +14,7 @@ struct maildir {
 	int   root;
 	const struct quota *quota;    /* borrowed; NULL: none */
 	const struct lazy  *lazy;     /* borrowed; NULL: none */
+	char *index;                  /* where it lies, for who has it not open; NULL: not to be looked at */
 	char  origin[17];             /* of another: whose, as the index tells them apart */
 	int   private;                /* directory of this user's own \Seen (seen.h); -1: in the file names */
 };

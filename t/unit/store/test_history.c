@@ -458,6 +458,36 @@ UNIT_TEST(a_list_from_a_backup_gives_no_uid_again)
 	stop();
 }
 
+UNIT_TEST(nor_does_who_opens_it_without_the_index)
+/* POP3, a delivery: they are told where it lies, and make none */
+{
+	struct folder *f;
+	autofree char *path = NULL;
+
+	start();
+	add("1.a");
+	folder_close(open_folder());
+	keep_list();
+	add("2.b");
+	folder_close(open_folder());
+	remove_file("2.b");
+	restore_list();
+	index_close(take(x));
+	add("3.c");
+	maildir_set_index(m, root);
+	ck_assert(folder_open(m, "", 0, &f, &why) == 0);
+	ck_assert_uint_eq(uid_of(f, "3.c"), 3);
+	folder_close(f);
+	path = mem_format("%s/postern.index", root);
+	ck_assert(unlink(path) == 0);
+	add("4.d");
+	ck_assert(folder_open(m, "", 0, &f, &why) == 0);
+	ck_assert_uint_eq(uid_of(f, "4.d"), 4);
+	ck_assert(access(path, F_OK) < 0);
+	folder_close(f);
+	stop();
+}
+
 UNIT_TEST(nor_one_of_a_message_that_is_gone)
 {
 	struct folder *f;
@@ -776,7 +806,7 @@ UNIT_TEST(what_was_there_for_a_moment_is_not_told)
 	stop();
 }
 
-UNIT_MAIN("lib/store history", a_list_from_a_backup_gives_no_uid_again, nor_one_of_a_message_that_is_gone,
+UNIT_MAIN("lib/store history", a_list_from_a_backup_gives_no_uid_again, nor_does_who_opens_it_without_the_index, nor_one_of_a_message_that_is_gone,
 	a_list_from_a_backup_has_a_history, nor_does_a_copy_get_one_again, a_damaged_index_uses_up_no_uids, a_damaged_key_is_no_way_in_circles,
 	what_an_older_build_recorded_is_not_given_again, another_uidvalidity_counts_anew,
 	what_was_there_for_a_moment_is_not_told, a_change_raises_the_modseq_of_its_message_alone,
