@@ -100,11 +100,15 @@ class Session:
 class Drop:
     """A POP3 session."""
 
-    def __init__(self, side):
+    def __init__(self, side, tls=None):
         side.drop()
         self.s = socket.create_connection(("127.0.0.1", side.pop), timeout=1200)
         self.f = self.s.makefile("rb", 1 << 18)
         self.f.readline()
+        if tls:
+            self.ask("STLS")
+            self.s = tls.wrap_socket(self.s)
+            self.f = self.s.makefile("rb", 1 << 18)
         self.ask("USER u"), self.ask("PASS secret")
 
     def ask(self, line):
@@ -347,16 +351,18 @@ class Bench:
             for first in range(1, d.ask("STAT") + 1, 50):
                 d.retrieve(range(first, min(first + 50, d.count + 1)))
 
-    def fetchmail(self, side):
+    def fetchmail(self, side, tls=None):
         """What fetchmail and getmail say: one message after the other."""
-        with Drop(side) as d:
+        with Drop(side, tls) as d:
             d.ask("STAT"), d.list("UIDL"), d.list("LIST")
             for k in range(1, d.count + 1):
                 d.retrieve([k])
                 d.ask(f"DELE {k}")
 
     def popping(self):
-        self.step("POP3 UIDL LIST, RETR DELE each", self.fetchmail, lambda side: side.copy(self.corpus) or side.open() and side.drop())
+        fresh = lambda side: side.copy(self.corpus) or side.open() and side.drop()
+        self.step("POP3 UIDL LIST, RETR DELE each", self.fetchmail, fresh)
+        self.step("POP3 UIDL LIST, RETR DELE TLS", lambda side: self.fetchmail(side, self.tls), fresh)
 
     def writing(self):
         if not self.step("STORE all", lambda side: side.session.ask("STORE 1:* +FLAGS.SILENT (\\Answered)") and None,
