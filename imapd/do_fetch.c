@@ -32,14 +32,8 @@ set_seen(struct imap_session *s, const size_t *positions, size_t count, bool *ch
 	for (size_t i = 0; i < n; i++) { /* before scripts: what they change is told later, with its own mod-sequence */
 		struct message *m = folder_find(s->folder, uids[i]);
 
-		if (m) { /* told by this FETCH */
-			size_t               at = view_position(&s->view, uids[i]);
-			struct message *v = &s->view.at[at];
-
-			view_touch(&s->view, at);
-			v->flags |= m->flags & MESSAGE_SEEN;
-			v->modseq = m->modseq;
-		}
+		if (m) /* told by this FETCH, with what others changed: the mod-sequence is of all of it */
+			view_take(&s->view, s->folder, m, &s->out);
 	}
 	imapsieve_flags_after(s, uids, n, before);
 	return 0;

@@ -178,6 +178,23 @@ view_tell_flags(struct view *v, struct folder *f, struct text *out)
 }
 
 void
+view_take(struct view *v, struct folder *f, const struct message *m, struct text *out)
+{
+	size_t          at = view_position(v, m->uid);
+	struct message *told = &v->at[at];
+
+	if (at == v->count)
+		return;
+	if (m->keywords & ~v->keywords)
+		view_tell_flags(v, f, out);
+	view_touch(v, at);
+	told->flags = m->flags;
+	told->keywords = m->keywords;
+	told->modseq = m->modseq;
+	told->untold = false;
+}
+
+void
 view_open_fetch(const struct view *v, size_t position, bool with_uid, struct text *out)
 {
 	uint32_t uid = v->at[position].uid;

@@ -53,6 +53,8 @@ view_touch(struct view *v, size_t position)
 {
 	v->at[position].touched = v->touched = true;
 }
+/* What a FETCH that follows tells of this message is as the folder has it, all of it; names of new keywords are told before. */
+void view_take(struct view *, struct folder *, const struct message *, struct text *out);
 size_t view_position(const struct view *, uint32_t uid);   /* count: not there */
 
 /* Adds untagged responses (with their CRLF) for what has changed since, as far as it may be told;
