@@ -34,8 +34,8 @@ t_system_imapd_stdio_SOURCES = t/system/imapd_stdio.c
 t_system_imapd_stdio_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/imapd
 t_system_imapd_stdio_LDADD = imapd/libimapd.a lib/search/libsearch.a $(SERVICE_LIBS) lib/sieve/libsieve.a lib/store/libstore.a lib/ipc/libipc.a $(LMDB_LIBS) $(PACKED_LIBS) \
 	$(FLOOR1_LIBS) $(ZLIB_LIBS) $(PCRE2_LIBS)
-DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_restore.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_sort.py t/system/imap_compress.py
-EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_restore.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_sort.py t/system/imap_compress.py
+DIRECT_TESTS += t/system/imap_test.py t/system/imap_crash.py t/system/imap_restore.py t/system/imap_damage.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_sort.py t/system/imap_compress.py
+EXTRA_DIST += t/system/imap_test.py t/system/imap_crash.py t/system/imap_restore.py t/system/imap_damage.py t/system/imap_clients.py t/system/imap_dovecot.py t/system/imap_stress.py t/system/imap_search.py t/system/imap_sort.py t/system/imap_compress.py
 
 UNIT_TESTS += t/unit/imapd/test_grammar
 t_unit_imapd_test_grammar_SOURCES = t/unit/imapd/test_grammar.c t/unit/unit.h

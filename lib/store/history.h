@@ -13,7 +13,7 @@
  * that is beyond every old one: the clock (seconds << 20), the times of new/
  * and cur/ in case the clock was set back, and the file postern-modseq, which is
  * written only while mod-sequences run ahead of the clock.  So HIGHESTMODSEQ
- * never goes back, and a client that asks for changes since gets too much
+ * never goes back (nor below what a session that is open was told, when it is lost meanwhile), and a client that asks for changes since gets too much
  * rather than too little.  The same after a crash of the machine, which may
  * have cost the index its last transactions.
  *

@@ -57,7 +57,7 @@ file_floor(const struct folder *f)
 static uint64_t
 first_modseq(const struct folder *f)
 {
-	uint64_t    n = larger(modseq_now(), file_floor(f) + 1);
+	uint64_t    n = larger(larger(modseq_now(), file_floor(f) + 1), f->modseq + 1);
 	struct stat st;
 
 	if (fstat(f->new_dir, &st) == 0)
@@ -79,6 +79,10 @@ history_start(struct recording *r)
 		r->header = (struct header){.ahead = file_floor(r->folder)};
 		r->header.highest = r->header.floor = first_modseq(r->folder) - 1;
 		r->header.boot = boot;
+		r->differs = true;
+	} else if (r->header.highest < r->folder->modseq) { /* told already: the index is another, or an older one came back */
+		r->header.highest = first_modseq(r->folder);
+		r->header.floor = r->header.highest;
 		r->differs = true;
 	} else if (boot > r->header.boot + BOOT_SLACK || boot + BOOT_SLACK < r->header.boot) {
 		r->header.highest = larger(r->header.highest + 1, first_modseq(r->folder));

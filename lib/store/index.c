@@ -9,17 +9,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "store/index_private.h"
 
-enum { PENDING_MOST = 1 << 20, ROWS_MOST = 1 << 16, RECORD_MOST = 1 << 19, READERS = 256, OLD_AT_ONCE = 5000 };
-
-/* Address space, not memory: a million messages are known in 3 GB. */
-static const size_t MAP_SIZE = sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 30;
+enum { PENDING_MOST = 1 << 20, ROWS_MOST = 1 << 16, RECORD_MOST = 1 << 19, OLD_AT_ONCE = 5000 };
 
 /* In the batch's bytes. */
 struct pending_part { uint32_t uid; uint64_t hash; size_t at, first, end; };
@@ -39,70 +34,22 @@ struct index_batch {
 	bool            full;        /* it cannot be written any more */
 };
 
-/* A file that ends before its last page would be a SIGBUS at the first look. */
-static bool
-is_whole(MDB_env *env)
-{
-	MDB_envinfo info;
-	MDB_stat    pages;
-	struct stat st;
-	int         fd;
-
-	return mdb_env_info(env, &info) == 0 && mdb_env_stat(env, &pages) == 0
-		&& mdb_env_get_fd(env, &fd) == 0 && fstat(fd, &st) == 0
-		&& (uint64_t)st.st_size >= (uint64_t)(info.me_last_pgno + 1) * pages.ms_psize;
-}
-
-static int
-open_environment(struct index *x, const char *path)
-{
-	int code = mdb_env_create(&x->env);
-
-	if (code != 0) {
-		x->env = NULL;
-		return code;
-	}
-	mdb_env_set_mapsize(x->env, MAP_SIZE);
-	mdb_env_set_maxreaders(x->env, READERS);
-	code = mdb_env_open(x->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOMETASYNC, 0600);
-	if (code == 0 && !is_whole(x->env))
-		code = MDB_CORRUPTED;
-	if (code != 0) {
-		mdb_env_close(x->env);
-		x->env = NULL;
-	}
-	return code;
-}
-
 struct index *
 index_open(const char *root, const char *directory)
 {
-	struct index  *x;
-	autofree char *path = NULL, *lock = NULL;
-	int            code;
+	struct index *x;
 
 	if (directory && strcmp(directory, "MEMORY") == 0)
 		return NULL;
 	if (directory && file_make_directories(directory, 0700, NULL) < 0)
 		log_warning("cannot make %s: no index", directory);
-	path = mem_format("%s/" INDEX_FILE, directory ? directory : root);
-	lock = mem_format("%s-lock", path);
 	x = mem_alloc(sizeof *x);
 	x->directory = mem_string(directory ? directory : root);
 	x->apart = directory != NULL;
-	code = open_environment(x, path);
-	if (code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_VERSION_MISMATCH) {
-		log_warning("index %s: %s: made anew", path, mdb_strerror(code));
-		unlink(path);
-		unlink(lock);
-		code = open_environment(x, path);
-	}
-	if (code != 0) {
-		log_warning("index %s: %s: going on without", path, mdb_strerror(code));
+	if (index_file_open(x) != 0) {
 		index_close(x);
 		return NULL;
 	}
-	mdb_reader_check(x->env, &code); /* slots of killed sessions */
 	return x;
 }
 
@@ -111,8 +58,7 @@ index_close(struct index *x)
 {
 	if (!x)
 		return;
-	if (x->env)
-		mdb_env_close(x->env);
+	index_file_close(x);
 	free(x->directory);
 	free(x);
 }
@@ -120,7 +66,7 @@ index_close(struct index *x)
 int
 index_transaction(struct index *x, unsigned flags, MDB_txn **txn)
 {
-	int code = mdb_txn_begin(x->env, NULL, flags, txn);
+	int code = index_file_refresh(x) ? mdb_txn_begin(x->env, NULL, flags, txn) : MDB_INVALID;
 
 	if (code == 0 && !x->opened) {
 		code = mdb_dbi_open(*txn, NULL, 0, &x->dbi);

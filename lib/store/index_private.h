@@ -9,6 +9,7 @@
 #include <lmdb.h>
 
 #include "store/index.h"
+#include "store/mapping.h"
 
 enum { INDEX_PREFIX = 96 };
 
@@ -21,8 +22,21 @@ struct index {
 	bool     opened;
 	char    *directory;      /* where its file is; owned */
 	bool     apart;          /* from the mail */
+	dev_t    lock_device;    /* of the file of locks, as it was opened */
+	ino_t    lock_inode;
+	size_t   newest;         /* the last transaction that was seen */
+	bool     useless;        /* it could not be had again */
+	struct guarded map;
+	/* What was removed or damaged while batches may have read it; closed with the index. */
+	struct index_retired { MDB_env *env; struct guarded map; struct index_retired *next; } *retired;
 	struct index_proof proven;
 };
+
+/* index_file.c: the file itself. 0 or an LMDB code. */
+int index_file_open(struct index *);
+void index_file_close(struct index *);
+/* The file that is there now, whole: what was removed, cut short or written over by somebody else is not used any more, and made anew. */
+bool index_file_refresh(struct index *);
 
 /* 0 or an LMDB code. */
 int index_transaction(struct index *, unsigned flags, MDB_txn **);

@@ -14,11 +14,11 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/messages.c lib/store/messages.h \
 	lib/store/snapshot.c lib/store/snapshot.h \
 	lib/store/history.c lib/store/history.h lib/store/history_dates.c lib/store/history_expunged.c lib/store/history_modseq.c lib/store/history_private.h lib/store/history_records.c lib/store/history_uids.c \
-	lib/store/index.c lib/store/index.h lib/store/index_order.c lib/store/index_parts.c lib/store/index_private.h lib/store/index_rows.c \
+	lib/store/index.c lib/store/index.h lib/store/index_file.c lib/store/index_order.c lib/store/index_parts.c lib/store/index_private.h lib/store/index_rows.c \
 	lib/store/keywords.c lib/store/keywords.h \
 	lib/store/location.c lib/store/location.h \
 	lib/store/maildir.c lib/store/maildir.h \
-	lib/store/mapping.h \
+	lib/store/mapping.h lib/store/mapping_guard.c \
 	lib/store/merge.c lib/store/merge.h \
 	lib/store/message_file.c lib/store/message_file.h \
 	lib/store/mirror.c lib/store/mirror.h \

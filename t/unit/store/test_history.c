@@ -187,6 +187,70 @@ UNIT_TEST(a_lost_index_never_takes_the_highest_back)
 	stop();
 }
 
+/* An index with envelopes of UIDs 1 to 3000. */
+static void
+fill_index(const struct folder *f)
+{
+	struct index_batch *b = index_begin(x, f);
+	struct index_record r = {.envelope = span_of("(an envelope that is long enough to be in pages of its own, with all of its addresses)")};
+
+	ck_assert_ptr_nonnull(b);
+	for (uint32_t uid = 1; uid <= 3000; uid++)
+		index_put(b, uid, uid * 7, 1u << INDEX_ENVELOPE, &r);
+	index_end(b);
+}
+
+static size_t
+known_of(struct index_batch *b)
+{
+	struct index_record  r = {0};
+	struct index_numbers n;
+	size_t               known = 0;
+
+	for (uint32_t uid = 1; uid <= 3000; uid++) {
+		bool has = index_get(b, uid, uid * 7, INDEX_ENVELOPE, &r);
+
+		ck_assert(!has || span_starts(r.envelope, "(an envelope"));
+		known += has;
+		index_row(b, uid, uid * 7, &n);
+	}
+	return known;
+}
+
+UNIT_TEST(an_index_that_is_cut_short_while_it_is_read_is_useless_and_no_more)
+{
+	static const off_t  sizes[] = {0, 4096, 5 * 4096 + 100, 40 * 4096, 200 * 4096};
+	struct folder      *f;
+	struct index_batch *b;
+	uint64_t            highest;
+
+	start();
+	add("1.a");
+	f = open_folder();
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		autofree char *path = mem_format("%s/postern.index", root);
+
+		fill_index(f);
+		b = index_begin(x, f);
+		ck_assert_uint_eq(known_of(b), 3000);
+		index_end(b);
+		history_raise(f);
+		highest = f->modseq;
+		b = index_begin(x, f);
+		ck_assert(truncate(path, sizes[i]) == 0);
+		ck_assert_uint_le(known_of(b), 3000);
+		index_end(b);
+		history_raise(f);
+		ck_assert(f->modseq > highest);
+		highest = f->modseq;
+		folder_close(f);
+		f = open_folder();
+		ck_assert(f->modseq >= highest);
+	}
+	folder_close(f);
+	stop();
+}
+
 UNIT_TEST(only_unchanged_messages_are_stored_to)
 /* RFC 7162, 3.1.3 */
 {
@@ -811,6 +875,7 @@ UNIT_MAIN("lib/store history", a_list_from_a_backup_gives_no_uid_again, nor_does
 	what_an_older_build_recorded_is_not_given_again, another_uidvalidity_counts_anew,
 	what_was_there_for_a_moment_is_not_told, a_change_raises_the_modseq_of_its_message_alone,
 	what_others_do_to_files_is_history_too, a_lost_index_never_takes_the_highest_back,
+	an_index_that_is_cut_short_while_it_is_read_is_useless_and_no_more,
 	only_unchanged_messages_are_stored_to, the_date_of_saving_stays_when_flags_change, the_date_of_saving_is_not_that_of_the_name,
 	what_this_server_does_moves_no_date_of_saving, a_date_of_saving_that_was_told_stays, a_list_from_a_backup_gives_no_message_the_date_of_another,
 	records_of_an_older_build_are_made_anew,
