@@ -6,10 +6,10 @@
  */
 #include "facts.h"
 
+#include "base/little_endian.h"
 #include "mail/date.h"
 #include "mail/header.h"
 #include "sort.h"
-#include "store/little_endian.h"
 
 enum { REFERENCES_MOST = 200, HEAD = 30, HAS_SENT = 1, IS_REPLY = 2 };
 

@@ -8,11 +8,13 @@ lib_base_libbase_a_SOURCES = \
 	lib/base/fault.c lib/base/fault.h \
 	lib/base/fault_point.c lib/base/fault_point.h \
 	lib/base/file.c lib/base/file.h \
+	lib/base/little_endian.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/mem.c lib/base/mem.h \
 	lib/base/radix.c lib/base/radix.h \
 	lib/base/span.c lib/base/span.h \
 	lib/base/strmap.c lib/base/strmap.h \
+	lib/base/sum.c lib/base/sum.h \
 	lib/base/task.c lib/base/task.h \
 	lib/base/text.c lib/base/text.h
 if LINUX

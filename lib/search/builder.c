@@ -7,8 +7,9 @@
  */
 #include <assert.h>
 #include <stdlib.h>
-#include <zlib.h>
 
+#include "base/little_endian.h"
+#include "base/sum.h"
 #include "search/message.h"
 #include "search/segment_private.h"
 
@@ -58,9 +59,7 @@ search_builder_free(struct search_builder *b)
 static void
 add_number(struct text *out, uint32_t n)
 {
-	char b[4] = {(char)n, (char)(n >> 8), (char)(n >> 16), (char)(n >> 24)};
-
-	text_add(out, span_at(b, sizeof b));
+	little_endian_add(n, 4, out);
 }
 
 static size_t
@@ -279,10 +278,9 @@ search_builder_write(const struct search_builder *b, uint32_t validity, uint32_t
 	add_number(&body, (uint32_t)b->words.len);
 	add_number(&body, (uint32_t)postings.len);
 	text_add(&body, text_span(&b->words));
-	for (int i = 0; i < 4; i++)
-		body.at[at_postings + (size_t)i] = (char)(postings.len >> (8 * i));
+	little_endian_put(body.at + at_postings, postings.len, 4);
 	text_add(&body, text_span(&postings));
 	text_add_string(out, SEGMENT_MAGIC);
-	add_number(out, (uint32_t)crc32(0, (const Bytef *)body.at, (uInt)body.len));
+	little_endian_add(sum_bytes(text_span(&body)), 8, out);
 	text_add(out, text_span(&body));
 }

@@ -4,8 +4,8 @@
  */
 #include "search/segment.h"
 
-#include <zlib.h>
-
+#include "base/little_endian.h"
+#include "base/sum.h"
 #include "search/fuzzy.h"
 #include "search/segment_private.h"
 
@@ -14,9 +14,7 @@ enum { PARTS_MOST = 16 };       /* of a string, that are asked for */
 uint32_t
 segment_number(struct span s, size_t at)
 {
-	const unsigned char *b = (const unsigned char *)s.at + at;
-
-	return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+	return (uint32_t)little_endian_take(s.at + at, 4);
 }
 
 bool
@@ -95,16 +93,16 @@ search_segment_open(struct span bytes, struct search_segment *out)
 	uint64_t              names, words, postings;
 
 	if (bytes.len < SEGMENT_HEADER || bytes.len > SEGMENT_BYTES_MOST || !span_starts(bytes, SEGMENT_MAGIC)
-		|| crc32(0, (const Bytef *)bytes.at + 12, (uInt)(bytes.len - 12)) != segment_number(bytes, 8))
+		|| sum_bytes(span_from(bytes, SEGMENT_SUMMED)) != little_endian_take(bytes.at + 8, 8))
 		return false;
-	g.validity = segment_number(bytes, 12);
-	g.first = segment_number(bytes, 16);
-	g.last = segment_number(bytes, 20);
-	g.count = segment_number(bytes, 24);
-	g.word_count = segment_number(bytes, 28);
-	names = segment_number(bytes, 32);
-	words = segment_number(bytes, 36);
-	postings = segment_number(bytes, 40);
+	g.validity = segment_number(bytes, 16);
+	g.first = segment_number(bytes, 20);
+	g.last = segment_number(bytes, 24);
+	g.count = segment_number(bytes, 28);
+	g.word_count = segment_number(bytes, 32);
+	names = segment_number(bytes, 36);
+	words = segment_number(bytes, 40);
+	postings = segment_number(bytes, 44);
 	if (g.count > SEGMENT_MESSAGES_MOST || words == 0
 		|| (uint64_t)g.count * 8 + names + ((uint64_t)g.word_count + 1) * 8 + words + postings != rest.len)
 		return false;
@@ -149,12 +147,17 @@ segment_postings(const struct search_segment *g, size_t word)
 	return span_cut(g->postings, postings_start(g, word), postings_start(g, word + 1));
 }
 
-/* The word that the byte at `offset` is of. */
+/* The word that the byte at `offset` is of: this one or a later one, in most cases not much later. */
 static size_t
-word_at(const struct search_segment *g, size_t offset)
+word_at(const struct search_segment *g, size_t offset, size_t low)
 {
-	size_t low = 0, high = g->word_count;
+	size_t step = 1, high;
 
+	while (low + step < g->word_count && segment_word_start(g, low + step) <= offset) {
+		low += step;
+		step *= 2;
+	}
+	high = low + step < g->word_count ? low + step : g->word_count;
 	while (high - low > 1) {
 		size_t middle = low + (high - low) / 2;
 
@@ -166,29 +169,32 @@ word_at(const struct search_segment *g, size_t offset)
 	return low;
 }
 
-/* Messages that had `round` of the parts and have a word of this form, too. */
-static void
-mark(const struct search_segment *g, struct span pattern, unsigned zones, unsigned char round, unsigned char *have)
+/* Of `wanted` messages, which had `round` of the parts, those that have a word of this form, too: how many. */
+static size_t
+mark(const struct search_segment *g, struct span pattern, unsigned zones, unsigned char round, size_t wanted, unsigned char *have)
 {
-	size_t from = 0, skip = span_starts(pattern, "\n");
+	size_t from = 0, skip = span_starts(pattern, "\n"), word = 0, marked = 0;
 
-	while (g->word_count) {
+	while (g->word_count && marked < wanted) {
 		ptrdiff_t   hit = span_find_text(span_from(g->words, from), pattern);
 		struct span postings;
-		size_t      word, message = 0;
+		size_t      message = 0;
 		unsigned    in;
 
 		if (hit < 0)
-			return;
-		word = word_at(g, from + (size_t)hit + skip);
+			break;
+		word = word_at(g, from + (size_t)hit + skip, word);
 		postings = segment_postings(g, word);
 		for (bool first = true; segment_posting(&postings, &message, first, &in); first = false)
-			if (message < g->count && in & zones && have[message] == round)
+			if (message < g->count && in & zones && have[message] == round) {
 				have[message] = round + 1;
+				marked++;
+			}
 		from += (size_t)hit + 1;
 		if (from < segment_word_start(g, word + 1) - 1)
 			from = segment_word_start(g, word + 1) - 1;
 	}
+	return marked;
 }
 
 void
@@ -196,7 +202,7 @@ search_segment_ask(const struct search_segment *g, struct span string, unsigned 
 {
 	autotext struct text pattern = {0};
 	unsigned char        rounds = 0;
-	size_t               at = 0;
+	size_t               at = 0, have = g->count;
 	bool                 word = true;
 
 	memset(verdicts, 0, g->count);
@@ -213,7 +219,7 @@ search_segment_ask(const struct search_segment *g, struct span string, unsigned 
 			text_add(&pattern, span_cut(string, at, end));
 			if (end < string.len)
 				text_add_byte(&pattern, '\n');
-			mark(g, text_span(&pattern), zones, rounds++, verdicts);
+			have = mark(g, text_span(&pattern), zones, rounds++, have, verdicts);
 		}
 		at = end + 1;
 	}

@@ -12,7 +12,7 @@
  * A word that is like another (fuzzy.h) is found by a look at each word of the segment; that is sure, too.
  *
  *   bytes     what (numbers are little-endian, of 32 bits)
- *   44        "PSTSRCH1", CRC-32 of what follows it, UIDVALIDITY, first and last UID looked at, messages, words, bytes of names,
+ *   48        "PSTSRCH2", the sum (base/sum.h, 64 bits) of what follows it, UIDVALIDITY, first and last UID looked at, messages, words, bytes of names,
  *             of words, of postings
  *   8 each    a message: UID; where its base name ends, the top bit: it must always be looked at
  *             names

@@ -7,10 +7,10 @@
 
 #include "search/segment.h"
 
-#define SEGMENT_MAGIC "PSTSRCH1"         /* another number when other pieces are taken of a message */
+#define SEGMENT_MAGIC "PSTSRCH2"         /* another number when other pieces are taken of a message */
 #define SEGMENT_LOOK  0x80000000u
 
-enum { SEGMENT_HEADER = 44, SEGMENT_BYTES_MOST = 1 << 30 };
+enum { SEGMENT_SUMMED = 16, SEGMENT_HEADER = 48, SEGMENT_BYTES_MOST = 1 << 30 };
 
 uint32_t segment_number(struct span, size_t at);
 bool     segment_separates(char);

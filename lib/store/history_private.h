@@ -17,7 +17,7 @@
 
 #include "store/history.h"
 #include "store/index_private.h"
-#include "store/little_endian.h"
+#include "base/little_endian.h"
 
 enum { HISTORY_CHUNK = FOLDER_CHUNK, HISTORY_KEY = INDEX_PREFIX + 32 };
 

@@ -12,8 +12,8 @@
  */
 #include <stdio.h>
 
+#include "base/sum.h"
 #include "store/history_private.h"
-#include "store/sum.h"
 
 enum { ENTRY = 33, SUM = 8 };
 

@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/sum.h"
 #include "store/history_private.h"
-#include "store/sum.h"
 
 enum { UID_BYTES = 4, SUM_BYTES = 8 };
 

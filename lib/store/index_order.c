@@ -14,8 +14,8 @@
 #include <zlib.h>
 
 #include "base/clock.h"
+#include "base/little_endian.h"
 #include "store/index_private.h"
-#include "store/little_endian.h"
 
 enum { CHUNK = FOLDER_CHUNK, KEY = INDEX_PREFIX + 32, GENERATION = 8 };
 

@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/little_endian.h"
+#include "base/sum.h"
 #include "store/index_private.h"
-#include "store/little_endian.h"
-#include "store/sum.h"
 
 enum { COUNT_BYTES = 2, ENTRY = 24, MOST = 64, KEY = INDEX_PREFIX + 16 };
 

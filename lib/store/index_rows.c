@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/little_endian.h"
+#include "base/sum.h"
 #include "store/index_private.h"
-#include "store/little_endian.h"
-#include "store/sum.h"
 
 enum { CHUNK = FOLDER_CHUNK, ENTRY = 42, SUM = 8, KEY = INDEX_PREFIX + 16, HAS_DATE = 1, HAS_SIZE = 2, HAS_SENT = 4 };
 

@@ -26,13 +26,12 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/packed.c lib/store/packed.h \
 	lib/store/place.c lib/store/place.h \
 	lib/store/publish.h lib/store/publish_link.c \
-	lib/store/lazy.c lib/store/lazy.h lib/store/little_endian.h lib/store/place_private.h \
+	lib/store/lazy.c lib/store/lazy.h lib/store/place_private.h \
 	lib/store/quota.c lib/store/quota.h lib/store/quota_file.c lib/store/quota_private.h \
 	lib/store/scan.c lib/store/scan.h \
 	lib/store/seen.c lib/store/seen.h \
 	lib/store/shared_mode.c lib/store/shared_mode.h \
 	lib/store/small_file.c lib/store/small_file.h \
-	lib/store/sum.c lib/store/sum.h \
 	lib/store/subscriptions.c lib/store/subscriptions.h \
 	lib/store/tree.c lib/store/tree.h \
 	lib/store/uidlist.c lib/store/uidlist.h lib/store/uidlist_write.c \

@@ -16,9 +16,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/sum.h"
 #include "store/folder_private.h"
 #include "store/index_private.h"
-#include "store/sum.h"
 #include "store/watch.h"
 
 #define SNAPSHOT_FILE "postern.snapshot"

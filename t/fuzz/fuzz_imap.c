@@ -4,6 +4,8 @@
  */
 #include "../fuzz/fuzz.h"
 
+#include "base/little_endian.h"
+#include "base/sum.h"
 #include "facts.h"
 #include "fetch_items.h"
 #include "flags.h"
@@ -14,8 +16,6 @@
 #include "store/attributes.h"
 #include "store/history.h"
 #include "store/index_private.h"
-#include "store/little_endian.h"
-#include "store/sum.h"
 
 static size_t
 count_all(const struct argument *a, int depth)

@@ -5,8 +5,9 @@
 #include "fuzz.h"
 
 #include <stdlib.h>
-#include <zlib.h>
 
+#include "base/little_endian.h"
+#include "base/sum.h"
 #include "mail/charset.h"
 #include "search/fuzzy.h"
 #include "search/message.h"
@@ -31,13 +32,9 @@ try_bytes(struct span in)
 	struct fuzzy           fuzzy;
 
 	text_add(&bytes, in);
-	if (bytes.len >= 44) {
-		uint32_t sum;
-
-		memcpy(bytes.at, "PSTSRCH1", 8);
-		sum = (uint32_t)crc32(0, (const Bytef *)bytes.at + 12, (uInt)(bytes.len - 12));
-		for (int i = 0; i < 4; i++)
-			bytes.at[8 + i] = (char)(sum >> (8 * i));
+	if (bytes.len >= 48) {
+		memcpy(bytes.at, "PSTSRCH2", 8);
+		little_endian_put(bytes.at + 8, sum_bytes(span_from(text_span(&bytes), 16)), 8);
 	}
 	if (!search_segment_open(text_span(&bytes), &g))
 		return;

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/little_endian.h"
 #include "base/mem.h"
 #include "facts.h"
 #include "store/index_private.h"
-#include "store/little_endian.h"
 
 static void
 check(const char *header, struct header_facts expected, const char *subject, const char *id, const char *references)

@@ -175,7 +175,7 @@ UNIT_TEST(files)
 	put(&s, 5, 9, 7, 0, 0);   /* a crash left one that was replaced */
 	put(&s, 30, 31, 8, 0, 0); /* another UIDVALIDITY */
 	fd = openat(dir, "x.00000040-00000041", O_WRONLY | O_CREAT, 0600); /* torn */
-	ck_assert(write(fd, "PSTSRCH1", 8) == 8);
+	ck_assert(write(fd, "PSTSRCH2", 8) == 8);
 	close(fd);
 	ck_assert(mkdirat(dir, "x.00000050-00000051", 0700) == 0 && mkfifoat(dir, "x.00000060-00000061", 0600) == 0);
 	shelf_look(&other);

@@ -5,8 +5,8 @@
  * About as fast as memory, where a CRC would cost more than what is read. Whatever is changed in one word of eight bytes alone changes
  * it; of anything else one in 2^64 passes. Not against malice. Kept in files: it stays as it is.
  */
-#ifndef STORE_SUM_H
-#define STORE_SUM_H
+#ifndef BASE_SUM_H
+#define BASE_SUM_H
 
 #include "base/span.h"
 

@@ -2,9 +2,9 @@
 /*
  * sum.c - a sum of bytes, against what a crash or a disk does to them
  */
-#include "store/sum.h"
+#include "base/sum.h"
 
-#include "store/little_endian.h"
+#include "base/little_endian.h"
 
 enum { WORD = 8 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * little_endian.h - numbers in the records of the index: of 1 to 8 bytes, the lowest first
+ * little_endian.h - numbers in the records of caches: of 1 to 8 bytes, the lowest first
  */
-#ifndef STORE_LITTLE_ENDIAN_H
-#define STORE_LITTLE_ENDIAN_H
+#ifndef BASE_LITTLE_ENDIAN_H
+#define BASE_LITTLE_ENDIAN_H
 
 #include <stdint.h>
 #include <string.h>
