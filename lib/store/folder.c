@@ -170,7 +170,7 @@ folder_tally(const struct folder *f, size_t *recent, size_t *unseen)
 struct message *
 folder_copy_messages(const struct folder *f, struct messages_room *room)
 {
-	struct message *copy = folder_is_lent(f) ? lender_messages(f->lender, room) : NULL;
+	struct message *copy = folder_is_lent(f) && f->lender->lease.has && !f->lender->lease.broken ? lender_messages(f->lender, room) : NULL;
 
 	if (copy)
 		return copy;

@@ -9,27 +9,52 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "store/mapping.h"
 
+/* Read, where nobody says when the file is written to. */
+static bool
+find_names(struct lender *l, size_t names_at)
+{
+	size_t bytes = names_at + l->names_len;
+	char  *map;
+
+	if (!l->lease.has) {
+		l->copy = mem_alloc(l->names_len);
+		l->names = l->copy;
+		return file_read_at(l->fd, l->copy, l->names_len, (off_t)names_at, NULL) == 0;
+	}
+	map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, l->fd, 0);
+	if (map == MAP_FAILED)
+		return false;
+	if (!mapping_hold(&l->lease, map, bytes)) {
+		munmap(map, bytes);
+		return false;
+	}
+	l->mapped = bytes;
+	l->names = map + names_at;
+	return l->proven || mapping_is_readable(map, bytes);
+}
+
 struct lender *
-lender_open(int fd, bool proven, size_t names_at, size_t names_len, uint64_t at, size_t count)
+lender_begin(int fd)
 {
 	struct lender *l = mem_alloc(sizeof *l);
-	char          *map = mmap(NULL, names_at + names_len, PROT_READ, MAP_SHARED, fd, 0);
 
-	*l = (struct lender){.fd = fd, .names_len = names_len, .messages_at = at, .count = count, .proven = proven};
-	if (map == MAP_FAILED) {
-		lender_close(l);
-		return NULL;
-	}
-	l->mapped = names_at + names_len;
-	l->names = map + names_at;
-	if (!proven && !mapping_is_readable(map, l->mapped)) {
-		lender_close(l);
-		return NULL;
-	}
+	*l = (struct lender){.fd = fd};
+	mapping_lease(&l->lease, fd);
 	return l;
+}
+
+bool
+lender_open(struct lender *l, bool proven, size_t names_at, size_t names_len, uint64_t at, size_t count)
+{
+	l->proven = proven && l->lease.has;
+	l->names_len = names_len;
+	l->messages_at = at;
+	l->count = count;
+	return find_names(l, names_at);
 }
 
 void
@@ -37,8 +62,14 @@ lender_close(struct lender *l)
 {
 	if (!l)
 		return;
-	if (l->mapped)
-		munmap((void *)(l->names + l->names_len - l->mapped), l->mapped);
+	if (l->mapped) {
+		void *map = (void *)(l->names + l->names_len - l->mapped);
+
+		mapping_drop(map);
+		munmap(map, l->mapped);
+	}
+	free(l->copy);
+	mapping_lease_end(&l->lease);
 	close(l->fd);
 	free(l);
 }
@@ -72,5 +103,5 @@ lender_is_sound(const struct message *m, size_t count, size_t names_len)
 struct message *
 lender_messages(const struct lender *l, struct messages_room *room)
 {
-	return messages_map(l->fd, l->messages_at, l->count, !l->proven, room);
+	return messages_map(&l->lease, l->messages_at, l->count, !l->proven, room);
 }

@@ -7,10 +7,13 @@
 #ifndef STORE_LENDER_H
 #define STORE_LENDER_H
 
+#include "store/mapping.h"
 #include "store/messages.h"
 
 struct lender {
 	int         fd;
+	struct leased lease;        /* of the file (mapping.h) */
+	char       *copy;           /* of the names, where there is none; owned */
 	const char *names;          /* a mapping: each with a NUL behind it */
 	size_t      names_len, mapped;
 	uint64_t    messages_at;
@@ -19,8 +22,10 @@ struct lender {
 	uint64_t    unseen;         /* position of the first message without \Seen, plus 1; 0: there is none */
 };
 
-/* `fd` is given; the caller found that the file is long enough.  NULL: it cannot be had. */
-struct lender *lender_open(int fd, bool proven, size_t names_at, size_t names_len, uint64_t messages_at, size_t count);
+/* `fd` is given; from then on the file stays as it is, or is told (mapping.h).  The caller finds that it is long enough; false: its names cannot
+ * be had. */
+struct lender *lender_begin(int fd);
+bool lender_open(struct lender *, bool proven, size_t names_at, size_t names_len, uint64_t messages_at, size_t count);
 void lender_close(struct lender *);                      /* NULL is fine */
 
 /* Of a message that says where its name is.  Never NULL: "", which no file has, when there is no good one. */

@@ -42,8 +42,9 @@ struct message *messages_grow(struct message *at, size_t used, size_t want, stru
 void messages_free(struct message *at, const struct messages_room *);    /* not what they own */
 
 /* `count` of them from a file at `offset`, a multiple of MESSAGES_ALIGNED, which the caller found to be that long; with `whole` all is read
- * now.  NULL: it cannot be had. */
+ * now; where the file has no lease (mapping.h) it is read instead.  NULL: it cannot be had. */
 enum { MESSAGES_ALIGNED = 65536 };
-struct message *messages_map(int fd, uint64_t offset, size_t count, bool whole, struct messages_room *);
+struct leased;
+struct message *messages_map(const struct leased *, uint64_t offset, size_t count, bool whole, struct messages_room *);
 
 #endif

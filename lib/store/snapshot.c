@@ -235,15 +235,24 @@ static struct lender *
 borrow(const struct folder *f, struct head *h, struct stat *st)
 {
 	uint64_t       size;
-	autoclose int  fd = open_ours(f, st);
+	struct lender *l;
+	int            fd = open_ours(f, st);
 
-	if (fd < 0 || file_read_at(fd, h, sizeof *h, 0, NULL) < 0 || !is_of(h, f))
+	if (fd < 0)
 		return NULL;
+	l = lender_begin(fd);
+	if (fstat(fd, st) < 0 || file_read_at(fd, h, sizeof *h, 0, NULL) < 0 || !is_of(h, f)) {
+		lender_close(l);
+		return NULL;
+	}
 	size = (uint64_t)st->st_size;
 	if (h->names_len == 0 || h->names_len > size || h->count > size / sizeof(struct message) || size > SIZE_MAX / 2
-		|| messages_at(h->names_len) + h->count * sizeof(struct message) != size)
+		|| messages_at(h->names_len) + h->count * sizeof(struct message) != size
+		|| !lender_open(l, is_proven(f->index, st), NAMES_AT, (size_t)h->names_len, messages_at(h->names_len), (size_t)h->count)) {
+		lender_close(l);
 		return NULL;
-	return lender_open(take_fd(fd), is_proven(f->index, st), NAMES_AT, (size_t)h->names_len, messages_at(h->names_len), (size_t)h->count);
+	}
+	return l;
 }
 
 static bool
@@ -408,9 +417,14 @@ snapshot_save(struct folder *f)
 	if (!is_worth(f) || !find_stamp(f, &stamp))
 		return;
 	w = where_is(f);
-	autoclose int fd = make_temporary(&w);
+	int fd = make_temporary(&w);
 
-	if (fd >= 0 && (!write_all(f, &stamp, fd) || renameat(w.dir, w.temporary, w.dir, w.name) < 0))
-		unlinkat(w.dir, w.temporary, 0);
+	if (fd >= 0) {
+		bool good = write_all(f, &stamp, fd);
+
+		close(fd); /* before it can be opened by its name: who writes keeps others from a lease (mapping.h) */
+		if (!good || renameat(w.dir, w.temporary, w.dir, w.name) < 0)
+			unlinkat(w.dir, w.temporary, 0);
+	}
 	where_free(&w);
 }

@@ -10,8 +10,8 @@
  *
  * The file is postern.snapshot in the mailbox, or postern.snapshot.<hash> where the index is (index.h) when that is apart from
  * the mail or the mailbox is another's.  It is a cache, and may be deleted.  It is written
- * once, under another name, and never again once it has its own: it is replaced.  So what is mapped stays as it was, and
- * does not get shorter (a SIGBUS).  Only a file that nobody but this user could write is mapped: who has it changed
+ * once, under another name, and never again once it has its own: it is replaced.  Others
+ * may do that (cp -a of a backup): a session that maps it is told first, and copies what it has (mapping.h).  Only a file that nobody but this user could write is mapped: who has it changed
  * all the same has only himself to harm, as with the index.
  */
 #ifndef STORE_SNAPSHOT_H

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""imap_damage.py - postern.index is removed, cut short or written over while sessions have it open
+"""imap_damage.py - postern.index and postern.snapshot are removed, cut short or written over while sessions have them open
 
-It is a cache (lib/store/index.h): no session ends, no flag or message is told that the files do not have, and no
+They are caches (lib/store/index.h, snapshot.h): no session ends, no flag or message is told that the files do not have, and no
 mod-sequence goes back.  TAP.
 """
 import imaplib, os, re, shutil, sys, tempfile, time
@@ -126,10 +126,59 @@ def index_harmed(root, name, harm):
         s.end()
 
 
+def kept(mail):
+    """Sessions until the mailbox is opened from its snapshot."""
+    path = f"{mail}/postern.snapshot"
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        before = os.stat(path).st_ino if os.path.exists(path) else 0
+        look(mail).end()
+        if before and os.stat(path).st_ino == before:
+            return path
+    raise SystemExit("no snapshot is kept")
+
+
+def snapshot(root):
+    mail = make(root, "snapshot")
+    path = kept(mail)
+    with open(path, "rb") as f:
+        old = f.read()
+    s = look(mail)
+    for n in range(1, 51):
+        s.store(n, ("+FLAGS", "(\\Flagged)"))
+    s.end()
+    kept(mail)
+    for name, harm in (("emptied", lambda: over(path, b"")), ("halved", lambda: os.truncate(path, os.path.getsize(path) // 2)),
+                       ("an older one copied over it", lambda: over(path, old)), ("noise", lambda: over(path, os.urandom(len(old))))):
+        kept(mail)
+        a, b = Session(mail), Session(mail)
+        a.select()
+        with open(path, "r+b"):  # no lease for who comes now (lib/store/mapping.h)
+            b.select()
+        harm()
+        for s in (a, b):
+            try:
+                flags = s.flags()
+                tap.ok(len(flags) == MESSAGES and all((b"\\Flagged" in f) == (uid <= 50) for uid, f in flags.items()),
+                       f"snapshot {name}: flags are as they were", flags)
+            except imaplib.IMAP4.error as e:
+                tap.ok(False, f"snapshot {name}: the session goes on", e)
+            is_right(s, mail, f"snapshot {name}")
+        a.store(300, ("+FLAGS", "(\\Seen)"))
+        b.imap.noop()
+        tap.ok(b.flags().get(300) == [b"\\Seen"], f"snapshot {name}: and they go on", b.flags().get(300))
+        a.store(300, ("-FLAGS", "(\\Seen)"))
+        for s in (a, b):
+            s.end()
+        s = look(mail)
+        is_right(s, mail, f"snapshot {name}, the next session")
+        s.end()
+
+
 def main():
     root = tempfile.mkdtemp(prefix="imap_damage_")
     try:
-        for part in sys.argv[1:] or ("index",):
+        for part in sys.argv[1:] or ("index", "snapshot"):
             globals()[part](root)
     finally:
         shutil.rmtree(root, ignore_errors=True)
