@@ -384,6 +384,8 @@ do_quit(struct session *s, struct span unused)
 
 	(void)unused;
 	s->over = true;
+	if (push(s, &why) < 0 || conn_flush(s->conn, &why) < 0) /* nothing goes before the client could have it */
+		return;
 	s->end = "Logged out";
 	if (drop_update(&s->drop, &s->deleted, &why) < 0) {
 		log_error("pop3(%s)<%s>: %s", s->user->name, s->user->session, fault_text(&why));

@@ -37,6 +37,8 @@ next_part(struct content *c, struct span *out, struct fault *why)
 		n = pread(s->fd, text_room(&c->part, SOURCE_FIRST), SOURCE_FIRST, (off_t)c->at);
 		if (n < 0)
 			return fault_errno(why, "read");
+		if (n == 0)
+			return fault_set(why, FAULT_INPUT, "the message became shorter while it was read");
 		*out = span_at(c->part.at, (size_t)n);
 	}
 	c->at += out->len;

@@ -357,6 +357,21 @@ def names(context):
     p.close()
 
 
+def cut_short(home, owner):
+    """A file that another program makes shorter while it is sent: the client must not take what it has for the message."""
+    path = put(home, owner, 7000, b"Subject: x\n\n" + b"line\n" * 8000000)
+    with socket.create_connection(("127.0.0.1", PORT), timeout=30) as s:
+        s.sendall(b"USER hanna\r\nPASS secret\r\nRETR 1\r\n")
+        got = b""
+        while b"octets\r\nSubject" not in got:
+            got += s.recv(100)
+        os.truncate(find(home, os.path.basename(path)), 30000000) # far more than lies between the file and the client
+        s.sendall(b"DELE 1\r\nQUIT\r\n")
+        while part := s.recv(1 << 20):
+            got = got[-100:] + part
+    ok(b"\r\n.\r\n" not in got and os.path.exists(find(home, os.path.basename(path))), "a message that becomes shorter meanwhile has no end, and nothing behind it is done", got[-100:])
+
+
 def main():
     owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
     context = ssl.create_default_context()
@@ -367,10 +382,10 @@ def main():
         home = f"{i.dir}/home/alice"
         make_certificate(i.dir)
         make_home(home, owner, MESSAGES)
-        for x in ("j", "carol", "dora", "erik", "frida", "gina"):
+        for x in ("j", "carol", "dora", "erik", "frida", "gina", "hanna"):
             make_home(f"{i.dir}/home/{x}", owner, [])
         with open(f"{i.dir}/users", "w", encoding="utf-8") as f:
-            f.write("".join(f"{x}:{{PLAIN}}secret:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/{x}::\n" for x in ("alice", "carol", "dora", "erik", "frida", "gina")) +
+            f.write("".join(f"{x}:{{PLAIN}}secret:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/{x}::\n" for x in ("alice", "carol", "dora", "erik", "frida", "gina", "hanna")) +
                     f"jürgen:{{PLAIN}}pässwörd:{owner.pw_uid}:{owner.pw_gid}::{i.dir}/home/j::\n")
         i.configure(f"auth_mechanisms = plain login\nauth_passdb = passwd-file:{i.dir}/users\nauth_userdb = passwd-file:{i.dir}/users\n"
                     f"auth_failure_delay = 0s\nsmtpd_tls_cert_file = {i.dir}/cert.pem\nsmtpd_tls_key_file = {i.dir}/key.pem\n", MASTER)
@@ -401,6 +416,7 @@ def main():
         open_ended(f"{i.dir}/home/dora", owner)
         asked_one_by_one(f"{i.dir}/home/gina", owner)
         pipelined()
+        cut_short(f"{i.dir}/home/hanna", owner)
         names(context)
     finally:
         if t.failed:
