@@ -147,15 +147,13 @@ finish_fetch(struct imap_session *s, const struct fetching *f, int result)
 static int
 make_seen(struct imap_session *s, struct fetching *f, const size_t *positions, size_t count)
 {
-	bool seen = false;
-
-	if (f->items.sets_seen && !s->folder->read_only && acl_may(s, ACL_WRITE_SEEN) && set_seen(s, positions, count, &seen) < 0)
+	if (f->items.sets_seen && !s->folder->read_only && acl_may(s, ACL_WRITE_SEEN) && set_seen(s, positions, count, &f->made_seen) < 0)
 		return -1;
-	if (seen)
+	if (f->made_seen)
 		add_item(&f->items, FETCH_FLAGS, "FLAGS");
-	if (s->manner.condstore && seen) /* RFC 7162, 3.2.4 */
+	if (s->manner.condstore && f->made_seen) /* RFC 7162, 3.2.4 */
 		add_item(&f->items, FETCH_UID, "UID");
-	if (s->manner.condstore && (f->items.has_flags || seen)) /* RFC 7162, 3.1 */
+	if (s->manner.condstore && (f->items.has_flags || f->made_seen)) /* RFC 7162, 3.1 */
 		add_item(&f->items, FETCH_MODSEQ, "MODSEQ");
 	return 0;
 }

@@ -146,5 +146,7 @@ fetch_message(struct fetching *f, size_t position)
 	}
 	imap_end_line(s, SPAN(")"));
 	content_end(&facts.content);
+	if (result == 0 && f->made_seen)
+		view_told(&s->view, position);
 	return result;
 }

@@ -20,6 +20,7 @@ struct fetching {
 	struct arena        *arena;          /* of one message */
 	struct index_batch  *batch;          /* NULL: no cache */
 	bool                 missing;        /* a message was gone */
+	bool                 made_seen;      /* some became \Seen by this: FLAGS are told of all (view_take) */
 	bool                 unknown_encoding;   /* BINARY of what nobody can decode (RFC 3516, 4.3) */
 	bool                 changed_since, vanished;
 	uint64_t             since;

@@ -185,13 +185,13 @@ view_take(struct view *v, struct folder *f, const struct message *m, struct text
 
 	if (at == v->count)
 		return;
-	if (m->keywords & ~v->keywords)
+	if (m->keywords & named_keywords(f) & ~v->keywords)
 		view_tell_flags(v, f, out);
 	view_touch(v, at);
 	told->flags = m->flags;
 	told->keywords = m->keywords;
 	told->modseq = m->modseq;
-	told->untold = false;
+	told->untold = v->untold = true;
 }
 
 void

@@ -8,7 +8,7 @@
  *
  * It begins as a copy of the folder's messages, which costs nothing where they are those of a snapshot (store/messages.h):
  * what did not change is therefore not written either.  Of each message, `touched` is: new or with other flags, for
- * search_context.h; `untold`: it changed while the client did not want to hear of that.
+ * search_context.h; `untold`: it changed while the client did not want to hear of that, or its FETCH is still to come.
  */
 #ifndef IMAPD_VIEW_H
 #define IMAPD_VIEW_H
@@ -53,8 +53,14 @@ view_touch(struct view *v, size_t position)
 {
 	v->at[position].touched = v->touched = true;
 }
-/* What a FETCH that follows tells of this message is as the folder has it, all of it; names of new keywords are told before. */
+/* What a FETCH that follows tells of this message is as the folder has it, all of it; names of new keywords are told before.
+ * Until that FETCH has told it (view_told) it is `untold`. */
 void view_take(struct view *, struct folder *, const struct message *, struct text *out);
+static inline void
+view_told(struct view *v, size_t position)
+{
+	v->at[position].untold = false;
+}
 size_t view_position(const struct view *, uint32_t uid);   /* count: not there */
 
 /* Adds untagged responses (with their CRLF) for what has changed since, as far as it may be told;

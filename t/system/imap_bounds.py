@@ -211,6 +211,25 @@ def broken_compression():
         s.end()
 
 
+def broken_among():
+    """What is behind it is not told by a FETCH that fails there; but it is \\Seen now, and another session flagged it: that is told later."""
+    mail = mailbox([b"Subject: a\n\nhi\n", b"\x1f\x8bno member " + bytes(1000), b"Subject: c\n\nhi\n"])
+    s, other = Session(mail), Session(mail)
+    try:
+        s.ask("SELECT INBOX")
+        s.ask("STORE 1:3 -FLAGS.SILENT (\\Seen)")
+        other.ask("SELECT INBOX")
+        other.ask("STORE 3 +FLAGS.SILENT (\\Flagged)")
+        got = s.ask("FETCH 1:3 BODY[TEXT]", check=False)
+        later = s.ask("NOOP")
+        tap.ok(b"* 1 FETCH (BODY[TEXT]" in got and b"* 3 FETCH" not in got and b" NO " in got, "a message that cannot be read ends a FETCH", got)
+        told = re.search(rb"\* 3 FETCH \(FLAGS \(([^)]*)\)", got + later)
+        tap.ok(told and {b"\\Seen", b"\\Flagged"} <= set(told.group(1).split()) and b"* 1 FETCH (FLAGS" not in later, "and the flags of those behind it are told later", got, later)
+    finally:
+        s.end()
+        other.end()
+
+
 def sliced(n):
     return [head(b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n") + b"--b\n\nx\n--b\nContent-Transfer-Encoding: base64\n\n"
             + (b"QUFB" * 19 + b"\n") * (n * 840) + b"--b--\n"]
@@ -444,7 +463,7 @@ def crowd(i, name, port, words, n=60):
 
 def main():
     try:
-        for work in (hostile_mail, hostile_commands, overwritten, written_meanwhile, described_meanwhile, slices, names, parts_of_compressed, broken_compression, large_message, odd_files, before_login):
+        for work in (hostile_mail, hostile_commands, overwritten, written_meanwhile, described_meanwhile, slices, names, parts_of_compressed, broken_compression, broken_among, large_message, odd_files, before_login):
             if len(sys.argv) < 2 or work.__name__ in sys.argv[1:]:
                 work()
     finally:
