@@ -228,7 +228,7 @@ look(struct folder *f, bool write, struct recording *r)
 	history_keep_floor(r);
 	history_put_header(r);
 	free(take(r->gone));
-	if (mdb_txn_commit(r->txn) != 0)
+	if (index_commit(f->index, r->txn) != 0)
 		return false;
 	f->raised = false;
 	return true;

@@ -90,7 +90,7 @@ date_chunks(struct folder *f, const uint32_t *numbers, size_t count)
 		return;
 	for (size_t i = 0; i < count; i++)
 		date_chunk(r, numbers[i]);
-	f->undatable = mdb_txn_commit(r->txn) != 0;
+	f->undatable = index_commit(f->index, r->txn) != 0;
 }
 
 void

@@ -78,6 +78,20 @@ index_transaction(struct index *x, unsigned flags, MDB_txn **txn)
 	return code;
 }
 
+int
+index_judge(struct index *x, int code)
+{
+	if (code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_BAD_TXN)
+		x->damaged = true;
+	return code;
+}
+
+int
+index_commit(struct index *x, MDB_txn *txn)
+{
+	return index_judge(x, mdb_txn_commit(txn));
+}
+
 void
 index_prefix_of(const struct maildir *m, const char *name, const struct uidlist *l, char out[INDEX_PREFIX])
 {
@@ -279,9 +293,9 @@ write_pending(struct index_batch *b)
 		code = index_orders_write(&b->orders, txn, b->index->dbi, b->prefix);
 	if (code != 0) {
 		mdb_txn_abort(txn);
-		return code;
+		return index_judge(b->index, code);
 	}
-	return mdb_txn_commit(txn);
+	return index_commit(b->index, txn);
 }
 
 /* Full of what nobody needs any more: begin anew. */
@@ -292,8 +306,8 @@ empty_index(struct index *x)
 
 	if (index_transaction(x, 0, &txn) != 0)
 		return;
-	if (mdb_drop(txn, x->dbi, 0) == 0)
-		mdb_txn_commit(txn);
+	if (index_judge(x, mdb_drop(txn, x->dbi, 0)) == 0)
+		index_commit(x, txn);
 	else
 		mdb_txn_abort(txn);
 }

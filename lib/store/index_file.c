@@ -119,6 +119,7 @@ open_environment(struct index *x)
 	mdb_env_set_maxreaders(x->env, READERS);
 	mdb_env_set_assert(x->env, on_damage);
 	x->newest = 0;
+	x->damaged = false;
 	x->opened = false;
 	code = mdb_env_open(x->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOMETASYNC, 0600);
 	if (code == 0 && (mdb_env_get_fd(x->env, &fd) != 0 || fstat(fd, &st) < 0 || !is_whole(x, &st)))
@@ -197,7 +198,7 @@ open_again(struct index *x, const struct stat *open)
 
 	for (const struct index_retired *r = x->retired; r; r = r->next)
 		retired++;
-	log_warning("index %s: removed or written over while it was open%s", path, retired < RETIRED_MOST ? "" : ": going on without");
+	log_warning("index %s: damaged, removed or written over%s", path, retired < RETIRED_MOST ? "" : ": going on without");
 	if (open->st_nlink && has_its_locks(x) && stat(path, &st) == 0 && st.st_dev == open->st_dev && st.st_ino == open->st_ino)
 		remove_files(x); /* bad, and not yet replaced by another session */
 	retire(x);
@@ -213,7 +214,7 @@ index_file_refresh(struct index *x)
 
 	if (x->useless)
 		return false;
-	if (mdb_env_get_fd(x->env, &fd) == 0 && fstat(fd, &st) == 0 && st.st_nlink && !x->map.lost && has_its_locks(x) && is_whole(x, &st)) {
+	if (mdb_env_get_fd(x->env, &fd) == 0 && fstat(fd, &st) == 0 && st.st_nlink && !x->map.lost && !x->damaged && has_its_locks(x) && is_whole(x, &st)) {
 		if (!x->map.at)
 			guard_map(x);
 		return true;

@@ -25,6 +25,7 @@ struct index {
 	dev_t    lock_device;    /* of the file of locks, as it was opened */
 	ino_t    lock_inode;
 	size_t   newest;         /* the last transaction that was seen */
+	bool     damaged;        /* by what LMDB says: to be made anew */
 	bool     useless;        /* it could not be had again */
 	struct guarded map;
 	/* What was removed or damaged while batches may have read it; closed with the index. */
@@ -40,6 +41,10 @@ bool index_file_refresh(struct index *);
 
 /* 0 or an LMDB code. */
 int index_transaction(struct index *, unsigned flags, MDB_txn **);
+/* The same of what was done in a transaction that wrote, given back: when pages are not what was written, the file is made anew
+ * before the next one (also when memory was short in the middle, of which LMDB says the same).  Who only reads finds nothing, and comes to write. */
+int index_judge(struct index *, int code);
+int index_commit(struct index *, MDB_txn *);
 
 /* index_parts.c: a part of a few neighbours, as they are kept.  Total (for the fuzzer); false: it is none, or the message's is damaged. */
 struct index_kept { uint32_t uid; uint64_t hash; size_t first; struct span bytes; };   /* two pieces: first, rest; hash: of the base name */

@@ -126,6 +126,27 @@ def index_harmed(root, name, harm):
         s.end()
 
 
+def zeros(root):
+    """What a disk lost while nobody had it open: LMDB finds no page there, whatever it is asked, until the file is made anew."""
+    for first in (2, 3, 4, 5, 8, 16):
+        mail = make(root, f"zeros{first}")
+        path = f"{mail}/postern.index"
+        s = look(mail)
+        s.store(7, ("+FLAGS", "(\\Flagged)"))
+        told = s.told
+        s.end()
+        size = os.path.getsize(path)
+        over(path, open(path, "rb").read()[:first * 4096] + bytes(size - first * 4096))
+        for who in ("next", "one after"):
+            s = Session(mail)
+            highest = s.select()
+            is_right(s, mail, f"index without pages from {first} on, the {who}")
+            changed = s.store(8, ("+FLAGS" if who == "next" else "-FLAGS", "(\\Answered)"))
+            tap.ok(highest >= told and changed > highest, f"index without pages from {first} on, the {who}: mod-sequences go on", told, highest, changed)
+            told = s.told
+            s.end()
+
+
 def kept(mail):
     """Sessions until the mailbox is opened from its snapshot."""
     path = f"{mail}/postern.snapshot"
@@ -178,7 +199,7 @@ def snapshot(root):
 def main():
     root = tempfile.mkdtemp(prefix="imap_damage_")
     try:
-        for part in sys.argv[1:] or ("index", "snapshot"):
+        for part in sys.argv[1:] or ("index", "zeros", "snapshot"):
             globals()[part](root)
     finally:
         shutil.rmtree(root, ignore_errors=True)
