@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "store/index_private.h"
 
@@ -57,16 +58,46 @@ has_its_locks(const struct index *x)
 	return stat(lock, &st) == 0 && st.st_dev == x->lock_device && st.st_ino == x->lock_inode;
 }
 
+/* Under its name still, and not replaced by another session. */
+static bool
+is_there(const struct index *x, const struct stat *open)
+{
+	autofree char *path = data_path(x);
+	struct stat    st;
+
+	return open->st_nlink && has_its_locks(x) && stat(path, &st) == 0 && st.st_dev == open->st_dev && st.st_ino == open->st_ino;
+}
+
+static void
+remove_files(const struct index *x)
+{
+	autofree char *path = data_path(x), *lock = lock_path(x);
+
+	unlink(lock);
+	unlink(path);
+}
+
 /* An assertion of LMDB that does not hold: what it read is not what it wrote.  It ends the process behind this. */
 static void
 on_damage(MDB_env *env, const char *what)
 {
-	const char *path = NULL;
+	const struct index *x = mdb_env_get_userctx(env);
+	struct stat         st;
+	int                 fd;
 
-	mdb_env_get_path(env, &path);
-	log_error("index %s: %s: somebody wrote to it; removed", path ? path : "", what);
-	if (path)
-		unlink(path);
+	if (mdb_env_get_fd(env, &fd) == 0 && fstat(fd, &st) == 0 && is_there(x, &st))
+		remove_files(x);
+	log_error("index %s/" INDEX_FILE ": %s: somebody wrote to it; removed", x->directory, what);
+}
+
+/* Its number is believed only if the file has the same there: what a disk made of it must not say where our memory is. */
+static bool
+is_page(const struct index *x, const char *page, size_t number, size_t bytes)
+{
+	autofree char *same = mem_alloc(bytes);
+	int            fd;
+
+	return mdb_env_get_fd(x->env, &fd) == 0 && file_read_at(fd, same, bytes, (off_t)(number * bytes), NULL) == 0 && memcmp(same, page, bytes) == 0;
 }
 
 /*
@@ -94,7 +125,7 @@ guard_map(struct index *x)
 
 			memcpy(&number, page, sizeof number);
 			memcpy(&flags, page + PAGE_FLAGS_AT, sizeof flags);
-			if (number <= info.me_last_pgno && flags & PAGE_LEAF)
+			if (number <= info.me_last_pgno && flags & PAGE_LEAF && is_page(x, page, number, pages.ms_psize))
 				mapping_guard(&x->map, (void *)(page - number * pages.ms_psize), info.me_mapsize);
 		}
 		mdb_cursor_close(cursor);
@@ -117,6 +148,7 @@ open_environment(struct index *x)
 	}
 	mdb_env_set_mapsize(x->env, MAP_SIZE);
 	mdb_env_set_maxreaders(x->env, READERS);
+	mdb_env_set_userctx(x->env, x);
 	mdb_env_set_assert(x->env, on_damage);
 	x->newest = 0;
 	x->damaged = false;
@@ -134,15 +166,6 @@ open_environment(struct index *x)
 		x->lock_inode = st.st_ino;
 	}
 	return 0;
-}
-
-static void
-remove_files(const struct index *x)
-{
-	autofree char *path = data_path(x), *lock = lock_path(x);
-
-	unlink(lock);
-	unlink(path);
 }
 
 int
@@ -167,13 +190,13 @@ index_file_close(struct index *x)
 {
 	for (struct index_retired *r = x->retired, *next; r; r = next) {
 		next = r->next;
-		mdb_env_close(r->env);
 		mapping_unguard(&r->map);
+		mdb_env_close(r->env);
 		free(r);
 	}
+	mapping_unguard(&x->map);
 	if (x->env)
 		mdb_env_close(x->env);
-	mapping_unguard(&x->map);
 }
 
 /* Batches may read it still. */
@@ -194,13 +217,12 @@ open_again(struct index *x, const struct stat *open)
 {
 	autofree char *path = data_path(x);
 	size_t         retired = 0;
-	struct stat    st;
 
 	for (const struct index_retired *r = x->retired; r; r = r->next)
 		retired++;
 	log_warning("index %s: damaged, removed or written over%s", path, retired < RETIRED_MOST ? "" : ": going on without");
-	if (open->st_nlink && has_its_locks(x) && stat(path, &st) == 0 && st.st_dev == open->st_dev && st.st_ino == open->st_ino)
-		remove_files(x); /* bad, and not yet replaced by another session */
+	if (is_there(x, open))
+		remove_files(x);
 	retire(x);
 	x->useless = retired >= RETIRED_MOST || index_file_open(x) != 0;
 	return !x->useless;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -48,6 +49,7 @@ mapping_guard(struct guarded *g, void *at, size_t bytes)
 		sigaction(SIGBUS, &action, &before);
 	}
 	*g = (struct guarded){.at = at, .bytes = bytes, .next = all};
+	atomic_signal_fence(memory_order_seq_cst);
 	all = g;
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,28 +27,37 @@ mapping_is_readable(void *at, size_t bytes)
 	return bytes == 0 || madvise(at, bytes, MADV_POPULATE_READ) == 0 || errno == EINVAL;
 }
 
-/* Both lists are changed by one store at a time: the handler may come between any two. */
+/* Both lists are changed by one store at a time, and the compiler keeps what it shows before it: the handler may come between any two. */
 struct held { char *at; size_t bytes; struct held *volatile next; };
 static struct held *volatile   all_held;
 static struct leased *volatile all_leased;
 
-/* Where somebody waits to write: copies of all, in their places, then he may.  What cannot be copied keeps its lease. */
+static bool
+copy_held(struct held *h)
+{
+	void *copy = mmap(NULL, h->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (copy == MAP_FAILED)
+		return false;
+	memcpy(copy, h->at, h->bytes);
+	if (mremap(copy, h->bytes, h->bytes, MREMAP_MAYMOVE | MREMAP_FIXED, h->at) != MAP_FAILED)
+		return true;
+	munmap(copy, h->bytes);
+	return false;
+}
+
+/* Where somebody waits to write: copies of all, in their places, then he may.  Without memory for them the leases stay until the
+ * kernel's patience ends. */
 static void
 on_break(int number)
 {
-	int kept = errno;
+	int  kept = errno;
+	bool good = true;
 
 	(void)number;
-	for (struct held *h = all_held; h; h = h->next) {
-		void *copy = mmap(NULL, h->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		if (copy == MAP_FAILED)
-			return;
-		memcpy(copy, h->at, h->bytes);
-		if (mremap(copy, h->bytes, h->bytes, MREMAP_MAYMOVE | MREMAP_FIXED, h->at) == MAP_FAILED)
-			return;
-	}
-	for (struct leased *l = all_leased; l; l = l->next) {
+	for (struct held *h = all_held; h && good; h = h->next)
+		good = copy_held(h);
+	for (struct leased *l = all_leased; l && good; l = l->next) {
 		l->broken = 1;
 		fcntl(l->fd, F_SETLEASE, F_UNLCK);
 	}
@@ -65,6 +75,7 @@ mapping_lease(struct leased *l, int fd)
 		return false;
 	started = true;
 	l->next = all_leased;
+	atomic_signal_fence(memory_order_seq_cst);
 	all_leased = l;
 	l->has = fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
 	if (!l->has)
@@ -91,6 +102,7 @@ mapping_hold(const struct leased *l, void *at, size_t bytes)
 	struct held *h = mem_alloc(sizeof *h);
 
 	*h = (struct held){at, (bytes + page - 1) / page * page, all_held};
+	atomic_signal_fence(memory_order_seq_cst);
 	all_held = h;
 	if (l->has && !l->broken)
 		return true;
