@@ -72,6 +72,6 @@ crash: all
 		python3 $(top_srcdir)/t/crash/kill_loop.py
 
 DIRECT_TESTS += t/crash/kill_loop.py t/system/content.py t/system/bounces.py t/system/clients.py t/system/disk_full.py
-EXTRA_DIST += $(DIRECT_TESTS) t/system/sink.py t/system/whole.py
+EXTRA_DIST += $(DIRECT_TESTS) t/system/login_dovecot.py t/system/sink.py t/system/whole.py
 DIRECT_TESTS += t/system/milter.py t/system/milter_real.py
 EXTRA_DIST += t/system/milter_peer.py

@@ -9,6 +9,7 @@ import atexit, base64, concurrent.futures, imaplib, json, os, poplib, pwd, re, s
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Talk, Tap, free_port, wait_for
+from login_dovecot import DOVECOT, dovecot
 
 ROOT = os.getuid() == 0
 OWNER = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.getuid())
@@ -170,56 +171,8 @@ first_valid_gid = 1
 """
 
 
-def listens(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
 def logged(i, pattern):
     return wait_for(lambda: re.search(pattern, i.log()))
-
-
-def dovecot(name, imap_port, pop_port, passdb, more=""):
-    b = f"{here}/{name}"
-    os.makedirs(f"{b}/mail")
-    os.chmod(b, 0o755)
-    os.chmod(f"{b}/mail", 0o777)
-    ports = "".join(f"service {p}-login {{\n  inet_listener {p} {{\n    address = 127.0.0.1\n    port = {n}\n  }}\n  inet_listener {p}s {{\n    port = 0\n  }}\n}}\n"
-                    for p, n in (("imap", imap_port), ("pop3", pop_port)))
-    with open(f"{b}.conf", "w") as f:
-        f.write(f"""base_dir = {b}/run
-state_dir = {b}/state
-log_path = {b}.log
-ssl = no
-protocols = imap pop3
-disable_plaintext_auth = no
-auth_failure_delay = 0
-first_valid_uid = 1
-first_valid_gid = 1
-mail_location = maildir:{b}/mail/%u
-passdb {{
-  driver = passwd-file
-  args = {passdb}
-}}
-userdb {{
-  driver = static
-  args = uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={b}/mail/%u allow_all_users=yes
-}}
-{ports}service stats {{
-  unix_listener stats-writer {{
-    mode = 0666
-  }}
-}}
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-{more}""")
-    p = subprocess.Popen([shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin"), "-F", "-c", f"{b}.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for port in (imap_port, pop_port):
-        wait_for(lambda: listens(port))
-    return p
 
 
 def certificates():
@@ -552,12 +505,13 @@ def static():
 
 
 def beside_dovecot():
-    if not ROOT or not shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin"):
+    if not ROOT or not DOVECOT:
         return ok(True, "beside Dovecot # SKIP it is not installed, or this is not root")
     users("dove", DIMAP, DPOP, IMAP, POP)
     users("peer", DIMAP, DPOP, PIMAP, PPOP)
     boss = f"auth_master_user_separator = *\npassdb {{\n  driver = passwd-file\n  args = {here}/boss\n  master = yes\n  result_success = continue\n}}\n"
-    started = [dovecot("behind", DIMAP, DPOP, f"{here}/back.users", "login_trusted_networks = 127.0.0.0/8\n" + boss), dovecot("proxy", PIMAP, PPOP, f"{here}/peer.%s")]
+    started = [dovecot(f"{here}/behind", OWNER, f"{here}/back.users", {"imap": DIMAP, "pop3": DPOP}, more="login_trusted_networks = 127.0.0.0/8\n" + boss),
+               dovecot(f"{here}/proxy", OWNER, f"{here}/peer.%s", {"imap": PIMAP, "pop3": PPOP})]
     try:
         with Both("dove") as i:
             through(i, "Dovecot behind")

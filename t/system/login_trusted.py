@@ -10,6 +10,7 @@ import atexit, base64, json, os, pwd, re, shutil, socket, ssl, subprocess, sys, 
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from instance import Instance, Talk, Tap, free_port, wait_for
+from login_dovecot import DOVECOT, dovecot
 
 ROOT = os.getuid() == 0
 OWN_NETWORK = os.environ.get("LOGIN_TRUSTED_NETWORK") == "own"
@@ -20,7 +21,6 @@ if ROOT and not OWN_NETWORK and shutil.which("unshare") and shutil.which("ip"):
         os.execvp("unshare", ["unshare", "-n", "sh", "-c", f"{commands} && exec \"$@\"", "sh", sys.executable, *sys.argv])
 HOST, TRUSTED, STRANGER = ("192.0.2.1", "192.0.2.5", "192.0.2.6") if OWN_NETWORK else ("127.0.0.1", "127.0.0.5", "127.0.0.6")
 OWNER = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.getuid())
-DOVECOT = shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin")
 t = Tap()
 ok = t.ok
 here = tempfile.mkdtemp(prefix="postern.trusted.")
@@ -315,56 +315,6 @@ shy:{PLAIN}x::::::proxy=y host=HOST port=BACK proxy_not_trusted=y destuser=ann
 """
 
 
-def dovecot(name, imap_port, pop_port, passdb, trusted):
-    b = f"{here}/{name}"
-    os.makedirs(f"{b}/mail")
-    os.chmod(b, 0o755)
-    os.chmod(f"{b}/mail", 0o777)
-    ports = "".join(f"service {p}-login {{\n  inet_listener {p} {{\n    address = {HOST}\n    port = {n}\n  }}\n  inet_listener {p}s {{\n    port = 0\n  }}\n}}\n" for p, n in (("imap", imap_port), ("pop3", pop_port)))
-    with open(f"{b}.conf", "w") as f:
-        f.write(f"""base_dir = {b}/run
-state_dir = {b}/state
-log_path = {b}.log
-ssl = yes
-ssl_cert = <{here}/cert.pem
-ssl_key = <{here}/key.pem
-ssl_client_ca_file = {here}/cert.pem
-protocols = imap pop3
-disable_plaintext_auth = no
-auth_failure_delay = 0
-first_valid_uid = 1
-first_valid_gid = 1
-login_trusted_networks = {trusted}
-mail_location = maildir:{b}/mail/%u
-passdb {{
-  driver = passwd-file
-  args = {passdb}
-}}
-userdb {{
-  driver = static
-  args = uid={OWNER.pw_uid} gid={OWNER.pw_gid} home={b}/mail/%u allow_all_users=yes
-}}
-{ports}service stats {{
-  unix_listener stats-writer {{
-    mode = 0666
-  }}
-}}
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-""")
-    p = subprocess.Popen([DOVECOT, "-F", "-c", f"{b}.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def listens(port):
-        with socket.socket() as s:
-            return s.connect_ex((HOST, port)) == 0
-    for port in (imap_port, pop_port):
-        wait_for(lambda: listens(port))
-    return p
-
-
 def passwd(name, imap_back, pop_back):
     for proto, back in (("imap", imap_back), ("pop3", pop_back)):
         with open(f"{here}/{name}.{proto}", "w") as f:
@@ -408,8 +358,9 @@ def chains():
         ok(back.start().returncode == 0, "the server behind starts", back.log())
         fronts(back.log, "Postern before Postern", "ours", plain)
         if ROOT and DOVECOT:
-            p = dovecot("front", PIMAP, PPOP, f"{here}/ours.%s", "203.0.113.1/32")
-            q = dovecot("behind", DIMAP, DPOP, f"{here}/back", HOST)
+            more = f"ssl = yes\nssl_cert = <{here}/cert.pem\nssl_key = <{here}/key.pem\nssl_client_ca_file = {here}/cert.pem\nlogin_trusted_networks = "
+            p = dovecot(f"{here}/front", OWNER, f"{here}/ours.%s", {"imap": PIMAP, "pop3": PPOP}, HOST, more + "203.0.113.1/32\n")
+            q = dovecot(f"{here}/behind", OWNER, f"{here}/back", {"imap": DIMAP, "pop3": DPOP}, HOST, more + f"{HOST}\n")
             try:
                 through("Dovecot before Postern", PIMAP, PPOP, lambda: read(f"{here}/front.log"), back.log)
                 passwd("dove", DIMAP, DPOP)
